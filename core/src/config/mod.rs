@@ -1,0 +1,166 @@
+//! `chatops.toml` as the rest of the code sees it: checked, resolved and immutable.
+//!
+//! How the file is written, and every complaint about it, is in `file`; secrets are never in it.
+
+mod file;
+mod pattern;
+mod times;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+pub use self::file::ConfigError;
+pub use self::pattern::{BadPattern, BranchPattern};
+pub use self::times::Times;
+use crate::id::{ChannelId, TeamId, UserId};
+use crate::name::{JobName, ProjectName};
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which revision of the file this is: the first 12 digits of its SHA-256. It stands in the
+    /// audit beside each decision.
+    pub revision: String,
+    /// Slack.
+    pub slack: Slack,
+    /// CircleCI.
+    pub circleci: CircleCi,
+    /// Every time of the state machine.
+    pub times: Times,
+    /// The project of the short form `<branch> <job>`.
+    pub default_project: Option<ProjectName>,
+    /// The projects.
+    pub projects: BTreeMap<ProjectName, Project>,
+}
+
+impl Config {
+    /// Reads a configuration file's text. `file` is its name for error messages.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        file::parse(text, file)
+    }
+}
+
+/// What is allowed of one kind of thing: everything (`"*"`), or what is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allow<T> {
+    /// `"*"`
+    Any,
+    /// The listed ones; an empty list allows none.
+    Listed(Vec<T>),
+}
+
+impl<T: PartialEq> Allow<T> {
+    /// Whether `one` is allowed.
+    pub fn allow(&self, one: &T) -> bool {
+        match self {
+            Allow::Any => true,
+            Allow::Listed(list) => list.contains(one),
+        }
+    }
+
+    /// The list; empty for `"*"`.
+    pub fn listed(&self) -> &[T] {
+        match self {
+            Allow::Any => &[],
+            Allow::Listed(list) => list,
+        }
+    }
+}
+
+/// The `[slack]` table.
+#[derive(Debug, Clone)]
+pub struct Slack {
+    /// The slash command as installed, for the words people read.
+    pub command: String,
+    /// The workspaces that are listened to.
+    pub teams: Allow<TeamId>,
+    /// Where reply addresses may point.
+    pub reply_origins: Vec<Url>,
+}
+
+/// The `[circleci]` table.
+#[derive(Debug, Clone)]
+pub struct CircleCi {
+    /// The API's origin, without `/api/…`.
+    pub api: Url,
+    /// The web application's origin.
+    pub app: Url,
+}
+
+impl CircleCi {
+    /// The address of a pipeline for people.
+    #[must_use]
+    pub fn pipeline_url(&self, slug: &Slug, number: u64) -> Url {
+        let mut url = self.app.clone();
+        url.set_path(&format!("/pipelines/{}/{number}", slug.long()));
+        url
+    }
+}
+
+/// A project at CircleCI: `gh/org/repo`, `bb/org/repo` or `circleci/org-id/project-id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slug {
+    /// `gh`, `bb` or `circleci`.
+    pub vcs: String,
+    /// The organisation.
+    pub org: String,
+    /// The repository.
+    pub repo: String,
+}
+
+impl Slug {
+    /// The form that CircleCI's web addresses use (`github` for `gh`).
+    #[must_use]
+    pub fn long(&self) -> String {
+        let vcs = match self.vcs.as_str() {
+            "gh" => "github",
+            "bb" => "bitbucket",
+            other => other,
+        };
+        format!("{vcs}/{}/{}", self.org, self.repo)
+    }
+}
+
+/// A `[projects.<name>]` table.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Where it is at CircleCI.
+    pub slug: Slug,
+    /// Its jobs.
+    pub jobs: BTreeMap<JobName, Job>,
+}
+
+/// A `[projects.<name>.jobs.<name>]` table.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// How it is started.
+    pub trigger: Trigger,
+    /// The environment it changes; with the project it makes the target that is locked.
+    pub environment: String,
+    /// Whether one deploy of the target excludes another.
+    pub exclusive: bool,
+    /// Which branches.
+    pub branches: Vec<BranchPattern>,
+    /// From where.
+    pub channels: Allow<ChannelId>,
+    /// By whom.
+    pub people: Allow<UserId>,
+}
+
+/// How a job is started at CircleCI.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    /// API v2, `POST /project/{slug}/pipeline`: the job's name travels in a pipeline parameter.
+    Pipeline {
+        /// The parameter that carries the job's name, if any.
+        job_parameter: Option<String>,
+        /// The declared parameter that carries our deploy id, the proof that a pipeline is ours;
+        /// `None` if the project declares none, and then a lost answer ends UNRESOLVED.
+        deploy_id_parameter: Option<String>,
+        /// Further parameters, sent as they stand.
+        parameters: BTreeMap<String, Value>,
+    },
+}

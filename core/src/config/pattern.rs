@@ -1,0 +1,135 @@
+//! Branch patterns: `*` stands for any characters but `/`, `**` for any characters at all. A
+//! pattern that is only `*` means every branch.
+
+use std::fmt;
+
+use crate::name::BranchName;
+
+/// Which branches a job may be run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchPattern(String);
+
+/// Why a pattern is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// Nothing could match it.
+    #[error("a branch pattern may not be empty")]
+    Empty,
+    /// No branch that is accepted holds such a character.
+    #[error("a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`")]
+    Characters,
+    /// `***`
+    #[error("use `*` (anything but `/`) or `**` (anything)")]
+    Stars,
+    /// It can match no branch name that is accepted.
+    #[error("no branch name can fit this: names have no empty parts, no `..` and no leading `-`")]
+    Never,
+}
+
+impl BranchPattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._/-*".contains(c);
+        if text.is_empty() {
+            Err(BadPattern::Empty)
+        } else if !text.chars().all(fits) {
+            Err(BadPattern::Characters)
+        } else if text.contains("***") {
+            Err(BadPattern::Stars)
+        } else if text.starts_with(['/', '-'])
+            || text.ends_with('/')
+            || text.contains("//")
+            || text.contains("..")
+        {
+            Err(BadPattern::Never)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// Whether a branch fits.
+    #[must_use]
+    pub fn fits(&self, branch: &BranchName) -> bool {
+        self.0 == "*" || fits(self.0.as_bytes(), branch.as_str().as_bytes())
+    }
+}
+
+impl fmt::Display for BranchPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Matches with one remembered star of each kind, so that no pattern takes more than
+/// `pattern × text × text` steps (a recursive matcher takes exponentially many).
+fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    // reach[i]: whether the pattern read so far can end at text position i.
+    let mut reach = vec![false; text.len() + 1];
+    reach[0] = true;
+    let mut rest = pattern;
+    while let Some((&first, after)) = rest.split_first() {
+        let mut next = vec![false; text.len() + 1];
+        if first == b'*' {
+            let double = after.first() == Some(&b'*');
+            rest = if double { &after[1..] } else { after };
+            let mut open = false;
+            for i in 0..=text.len() {
+                open = reach[i] || (open && (double || text[i - 1] != b'/'));
+                next[i] = open;
+            }
+        } else {
+            rest = after;
+            for i in 0..text.len() {
+                next[i + 1] = reach[i] && text[i] == first;
+            }
+        }
+        reach = next;
+    }
+    reach[text.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(pattern: &str, branch: &str) -> bool {
+        BranchPattern::parse(pattern).unwrap().fits(&BranchName::parse(branch).unwrap())
+    }
+
+    #[test]
+    fn stars_stop_at_slashes_and_double_stars_do_not() {
+        assert!(fit("main", "main"));
+        assert!(!fit("main", "main2"));
+        assert!(fit("release/*", "release/1.2"));
+        assert!(!fit("release/*", "release/1/2"));
+        assert!(!fit("release/*", "release"));
+        assert!(fit("release/**", "release/1/2"));
+        assert!(fit("*-fix", "login-fix"));
+        assert!(!fit("*-fix", "a/login-fix"));
+        assert!(fit("**-fix", "a/login-fix"));
+        assert!(fit("a*b*c", "axxbyyc"));
+        assert!(!fit("a*b*c", "axxbyy"));
+    }
+
+    #[test]
+    fn a_lone_star_is_every_branch() {
+        assert!(fit("*", "main"));
+        assert!(fit("*", "feature/a/b"));
+    }
+
+    #[test]
+    fn many_stars_are_still_quick() {
+        assert!(!fit(&"*a".repeat(60), &"a".repeat(199)[..59]));
+        assert!(!fit(&format!("{}b", "*a".repeat(60)), &"a".repeat(200)));
+    }
+
+    #[test]
+    fn bad_patterns_say_why() {
+        assert_eq!(BranchPattern::parse(""), Err(BadPattern::Empty));
+        assert_eq!(BranchPattern::parse("a b"), Err(BadPattern::Characters));
+        assert_eq!(BranchPattern::parse("[ab]"), Err(BadPattern::Characters));
+        assert_eq!(BranchPattern::parse("a***"), Err(BadPattern::Stars));
+        assert_eq!(BranchPattern::parse("/a"), Err(BadPattern::Never));
+        assert_eq!(BranchPattern::parse("a..b"), Err(BadPattern::Never));
+    }
+}

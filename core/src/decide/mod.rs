@@ -1,0 +1,276 @@
+//! What to do next about a deploy: pure functions from what is known to what is written.
+//!
+//! The worker reads the head, asks [`next`], does the one thing it says, and asks again. Whatever
+//! the outside world answers comes back through [`trigger`] and [`follow`], which turn it into the
+//! next [`Commit`]. Nothing here waits, sends or reads a clock.
+
+pub mod follow;
+pub mod trigger;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Time;
+use crate::audit::{Actor, Change};
+use crate::config::{self, Config};
+use crate::deploy::{Armed, Ask, Head, Reason, State};
+use crate::id::{DeployId, Invocation, PipelineId, ShortId};
+use crate::machine::{self, Illegal};
+use crate::message::DeployMessage;
+use crate::policy::{self, Refusal};
+use crate::ports::{Commit, Lock, LockChange, Search, Trigger};
+use crate::reply::{Kind, Reply};
+
+/// Who asks, when, and under which configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Here<'a> {
+    /// The moment.
+    pub now: Time,
+    /// This run of the worker.
+    pub me: &'a Invocation,
+    /// The attempt this very run has already sent its POST for; 0 for none.
+    pub posted: u32,
+    /// The configuration.
+    pub config: &'a Config,
+}
+
+impl Here<'_> {
+    fn worker(&self) -> Actor {
+        Actor::Worker(self.me.clone())
+    }
+}
+
+/// The one thing to do next.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Nothing now: it is over, or its timer has not run out.
+    Rest,
+    /// Write this, then ask again.
+    Write(Box<Commit>),
+    /// Send this POST, once, and take the outcome to [`trigger::after_post`].
+    Post(Trigger),
+    /// Look for the proof and take what was found to [`trigger::after_search`].
+    Search(Search),
+    /// Look at the run and take what was seen to [`follow::after_look`].
+    Look {
+        /// The project.
+        slug: config::Slug,
+        /// The pipeline.
+        pipeline: PipelineId,
+        /// Whether open workflows are to be canceled on the way.
+        cancel: bool,
+    },
+    /// Put the order to try again into the dead-letter queue, then write [`order_placed`].
+    Order,
+}
+
+/// The first transaction of a deploy: REQUESTED, with the reply item opened.
+#[must_use]
+pub fn open(message: &DeployMessage, short_digits: usize, here: Here<'_>) -> Commit {
+    let ask = message.ask(here.config.default_project.as_ref());
+    let id = (message.id, message.id.short(short_digits));
+    let expires_at = message.asked_at + here.config.times.reply_for;
+    let reply = Reply::open(message.id, message.reply_to.clone(), expires_at);
+    begin(id, ask, None, reply, here)
+}
+
+fn begin(
+    id: (DeployId, ShortId),
+    ask: Ask,
+    retry_of: Option<DeployId>,
+    reply: Reply,
+    here: Here<'_>,
+) -> Commit {
+    let by = Actor::Person(ask.user.clone());
+    let valid_until = ask.asked_at + here.config.times.stale_after;
+    let (head, event) = machine::begin(id, ask, retry_of, valid_until, by, here.now);
+    Commit { head, event: Some(event), lock: None, claim: None, owe: vec![], open: Some(reply) }
+}
+
+/// Decides the next step.
+pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
+    // The one who armed sends, whatever the timer says: the timer is for the others.
+    if let Some(trigger) = mine_to_send(head, here) {
+        return Ok(Step::Post(trigger));
+    }
+    if !head.is_due(here.now) {
+        return Ok(Step::Rest);
+    }
+    match head.state {
+        State::Requested => requested(head, here).map(|commit| Step::Write(Box::new(commit))),
+        State::Armed => Ok(trigger::search(head).map_or(Step::Rest, Step::Search)),
+        State::Triggered | State::Running => Ok(match (&head.armed, &head.run) {
+            (Some(armed), Some(run)) => Step::Look {
+                slug: armed.slug.clone(),
+                pipeline: run.pipeline.id,
+                cancel: head.cancel.is_some(),
+            },
+            _ => Step::Rest,
+        }),
+        _ if head.owes_order => Ok(Step::Order),
+        _ => Ok(Step::Rest),
+    }
+}
+
+/// REQUESTED and due: refuse, give up or arm.
+fn requested(head: &Head, here: Here<'_>) -> Result<Commit, Illegal> {
+    if let Some(wish) = &head.cancel {
+        let reason = Reason::CanceledBefore { by: wish.by.clone() };
+        return end(head, State::Canceled, reason, here);
+    }
+    if here.now >= head.valid_until {
+        return match &head.last_obstacle {
+            Some(last) => end(head, State::TriggerFailed, gave_up(head, last), here),
+            None => refuse(head, Refusal::Stale { asked_at: head.ask.asked_at }, here),
+        };
+    }
+    match policy::decide(here.config, &head.ask) {
+        Err(refusal) => refuse(head, refusal, here),
+        Ok(allowed) => arm(head, &allowed, here),
+    }
+}
+
+fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Commit, Illegal> {
+    let config::Trigger::Pipeline { deploy_id_parameter, .. } = &allowed.job.trigger;
+    let send_by = here.now + here.config.times.send_window;
+    let change = Change::Armed {
+        attempt: head.attempts + 1,
+        armed: Armed {
+            by: here.me.clone(),
+            at: here.now,
+            send_by,
+            doubt: None,
+            slug: allowed.project.slug.clone(),
+            proof_parameter: deploy_id_parameter.clone(),
+        },
+        target: allowed.target(),
+        config: here.config.revision.clone(),
+    };
+    write(head, change, Some(send_by), here)
+}
+
+/// The POST, if this run armed the deploy, has not sent it, and still has time to hear the answer.
+fn mine_to_send(head: &Head, here: Here<'_>) -> Option<Trigger> {
+    let armed = head.armed.as_ref().filter(|armed| {
+        head.state == State::Armed
+            && armed.by == *here.me
+            && armed.doubt.is_none()
+            && here.posted != head.attempts
+            && here.now + here.config.times.request_timeout <= armed.send_by
+    })?;
+    // Policy has just allowed exactly this, under this configuration.
+    let job = policy::decide(here.config, &head.ask).ok()?.job;
+    let config::Trigger::Pipeline { job_parameter, deploy_id_parameter, parameters } = &job.trigger;
+    let mut parameters = parameters.clone();
+    let mut set = |name: &Option<String>, value: String| {
+        if let Some(name) = name {
+            parameters.insert(name.clone(), Value::String(value));
+        }
+    };
+    set(job_parameter, head.ask.job.to_string());
+    set(deploy_id_parameter, head.id.to_string());
+    Some(Trigger { slug: armed.slug.clone(), branch: head.ask.branch.clone(), parameters })
+}
+
+/// The refusal of a deploy whose target is another's.
+pub fn refuse_busy(
+    head: &Head,
+    lock: &Lock,
+    holder: &Head,
+    here: Here<'_>,
+) -> Result<Commit, Illegal> {
+    let target = policy::decide(here.config, &head.ask).ok().and_then(|allowed| allowed.target());
+    let refusal = match target {
+        Some(target) => Refusal::Busy {
+            target,
+            holder: lock.deploy,
+            short: holder.short.clone(),
+            user: holder.ask.user.clone(),
+            since: lock.since,
+        },
+        None => Refusal::Stale { asked_at: head.ask.asked_at },
+    };
+    refuse(head, refusal, here)
+}
+
+/// The write after the order lies in the dead-letter queue: nothing is left to do.
+#[must_use]
+pub fn order_placed(head: &Head) -> Commit {
+    let mut head = head.clone();
+    head.version += 1;
+    head.owes_order = false;
+    head.due_at = None;
+    timer_only(head)
+}
+
+fn refuse(head: &Head, refusal: Refusal, here: Here<'_>) -> Result<Commit, Illegal> {
+    end(head, State::Refused, Reason::Refused(refusal), here)
+}
+
+fn end(head: &Head, state: State, reason: Reason, here: Here<'_>) -> Result<Commit, Illegal> {
+    // A failed trigger still owes its order to the dead-letter queue.
+    let due = (state == State::TriggerFailed).then_some(here.now);
+    write(head, Change::Ended { state, reason }, due, here)
+}
+
+fn gave_up(head: &Head, last: &str) -> Reason {
+    Reason::TriggerGaveUp { attempts: head.attempts, last: last.to_owned() }
+}
+
+/// The commit for `change`: lock, claim and what is owed follow from what happened.
+fn write(
+    head: &Head,
+    change: Change,
+    due_at: Option<Time>,
+    here: Here<'_>,
+) -> Result<Commit, Illegal> {
+    let (lock, claim, owe) = consequences(head, &change, here);
+    let (mut head, event) = machine::apply(head, change, here.worker(), here.now)?;
+    head.due_at = due_at;
+    Ok(Commit { head, event: Some(event), lock, claim, owe, open: None })
+}
+
+fn consequences(
+    head: &Head,
+    change: &Change,
+    here: Here<'_>,
+) -> (Option<LockChange>, Option<PipelineId>, Vec<Kind>) {
+    let held = || head.holds.clone();
+    match change {
+        Change::Armed { target, .. } => {
+            let take = |target| LockChange::Take { target, now: here.now };
+            (target.clone().map(take), None, vec![])
+        }
+        Change::Triggered { pipeline, .. } => (None, Some(pipeline.id), vec![]),
+        Change::Started { .. } => (None, None, vec![Kind::Progress]),
+        Change::Ended { state: State::Unresolved, .. } => {
+            let until = here.now + here.config.times.unresolved_lock;
+            let expire = |target| LockChange::Expire { target, until };
+            (held().map(expire), None, vec![Kind::Final])
+        }
+        Change::Ended { .. } => {
+            (held().map(|target| LockChange::Free { target }), None, vec![Kind::Final])
+        }
+        _ => (None, None, vec![]),
+    }
+}
+
+fn timer_only(head: Head) -> Commit {
+    Commit { head, event: None, lock: None, claim: None, owe: vec![], open: None }
+}
+
+/// The next version of a head that was looked at in vain: one more look, later.
+fn later(head: &Head, wait: Duration, here: Here<'_>) -> Commit {
+    let mut head = head.clone();
+    head.version += 1;
+    head.looks = head.looks.saturating_add(1);
+    head.due_at = Some(here.now + wait);
+    timer_only(head)
+}
+
+/// The pause after `tries` fruitless ones: `first`, growing by half each time, up to `longest`.
+fn pause(first: Duration, longest: Duration, tries: u32) -> Duration {
+    let grown = first.as_secs_f64() * 1.5_f64.powi(tries.min(40).cast_signed());
+    Duration::from_secs_f64(grown.min(longest.as_secs_f64()))
+}

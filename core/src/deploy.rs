@@ -1,0 +1,301 @@
+//! A deploy as it stands: the state words, and `Head`, the one record that decides.
+//!
+//! `Head` is changed only by [`crate::machine::apply`] (state and audit together) and by the
+//! timer functions in [`crate::decide`]; nothing here decides anything.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::Time;
+use crate::audit::Hash;
+use crate::config::Slug;
+use crate::id::{ChannelId, DeployId, Invocation, PipelineId, ShortId, TeamId, UserId};
+use crate::name::{BranchName, JobName, ProjectName};
+use crate::policy::Refusal;
+
+/// Where a deploy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Accepted and on record; nothing has been sent to CircleCI.
+    Requested,
+    /// The intent to send the one POST is on record; whether it was sent is not known here.
+    Armed,
+    /// CircleCI has a pipeline that is ours.
+    Triggered,
+    /// A workflow of that pipeline has been seen.
+    Running,
+    /// Every workflow succeeded.
+    Succeeded,
+    /// A workflow failed.
+    Failed,
+    /// Canceled, here before the trigger or at CircleCI after it.
+    Canceled,
+    /// The pipeline was created but runs nothing.
+    NothingRan,
+    /// CircleCI could not make workflows of the project's configuration.
+    CiErrored,
+    /// CircleCI refused, or could not be reached in time; certainly nothing was created.
+    TriggerFailed,
+    /// Not allowed, not possible now, or asked too long ago.
+    Refused,
+    /// Whether the trigger worked could not be learned; a person has to look.
+    Unresolved,
+    /// There is a pipeline, but how it ended was not learned in time.
+    LostTrack,
+}
+
+impl State {
+    /// All states, in the order in which a deploy can pass through them.
+    pub const ALL: [State; 13] = [
+        State::Requested,
+        State::Armed,
+        State::Triggered,
+        State::Running,
+        State::Succeeded,
+        State::Failed,
+        State::Canceled,
+        State::NothingRan,
+        State::CiErrored,
+        State::TriggerFailed,
+        State::Refused,
+        State::Unresolved,
+        State::LostTrack,
+    ];
+
+    /// Whether this is an end. An end is written once and never changed.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, State::Requested | State::Armed | State::Triggered | State::Running)
+    }
+
+    /// The state's word, as it stands in the audit.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Requested => "REQUESTED",
+            State::Armed => "ARMED",
+            State::Triggered => "TRIGGERED",
+            State::Running => "RUNNING",
+            State::Succeeded => "SUCCEEDED",
+            State::Failed => "FAILED",
+            State::Canceled => "CANCELED",
+            State::NothingRan => "NOTHING_RAN",
+            State::CiErrored => "CI_ERRORED",
+            State::TriggerFailed => "TRIGGER_FAILED",
+            State::Refused => "REFUSED",
+            State::Unresolved => "UNRESOLVED",
+            State::LostTrack => "LOST_TRACK",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Who asked, from where, for what and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The workspace.
+    pub team: TeamId,
+    /// The conversation the command was typed in.
+    pub channel: ChannelId,
+    /// Who typed it.
+    pub user: UserId,
+    /// The project as typed or the default one; `None` if neither exists.
+    pub project: Option<ProjectName>,
+    /// The branch.
+    pub branch: BranchName,
+    /// The job.
+    pub job: JobName,
+    /// When it was typed, by Slack's signed timestamp.
+    pub asked_at: Time,
+}
+
+/// What may be deployed by one deploy at a time: a project's environment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Target(pub String);
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The intent to send one POST.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Armed {
+    /// The only invocation that may send it, and the only one that may take the intent back.
+    pub by: Invocation,
+    /// When the intent was written.
+    pub at: Time,
+    /// After this moment nobody sends, and everybody may look for the proof.
+    pub send_by: Time,
+    /// Why the sender does not know the outcome, once it has said so.
+    pub doubt: Option<String>,
+    /// The project at CircleCI, kept here so that a changed configuration loses no run.
+    pub slug: Slug,
+    /// The parameter that carries our deploy id, if the job declares one.
+    pub proof_parameter: Option<String>,
+}
+
+/// How we know that a pipeline is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// CircleCI answered our POST with it.
+    Answer,
+    /// It carries our deploy id.
+    CarriesId,
+}
+
+/// The pipeline at CircleCI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pipeline {
+    /// CircleCI's id.
+    pub id: PipelineId,
+    /// Its number within the project.
+    pub number: u64,
+    /// Its address for people.
+    pub url: Url,
+}
+
+/// The run this deploy started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// How we know it is ours.
+    pub proof: Proof,
+    /// When we knew.
+    pub since: Time,
+    /// The commit CircleCI builds, once it has said so.
+    pub revision: Option<String>,
+}
+
+/// Why a deploy ended as it did; the details that the words need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Reason {
+    /// The workflows say it all.
+    Workflows {
+        /// The name of each workflow that decided, with CircleCI's word for its status.
+        decided_by: Vec<(String, String)>,
+    },
+    /// Not allowed or not possible now.
+    Refused(Refusal),
+    /// CircleCI said no.
+    TriggerRefused {
+        /// HTTP status.
+        status: u16,
+        /// CircleCI's words.
+        message: String,
+    },
+    /// It could not be sent before the command went stale.
+    TriggerGaveUp {
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last try met.
+        last: String,
+    },
+    /// CircleCI's words about the project's configuration.
+    ConfigErrors {
+        /// One message each.
+        messages: Vec<String>,
+    },
+    /// No workflow appeared.
+    NoWorkflow,
+    /// Canceled by a person before anything was sent.
+    CanceledBefore {
+        /// Who.
+        by: UserId,
+    },
+    /// The outcome of the POST is unknown.
+    Unproven {
+        /// What happened to the answer.
+        doubt: String,
+        /// Pipelines that might be it.
+        candidates: Vec<Pipeline>,
+    },
+    /// Following was given up at the tracking limit.
+    TrackedTooLong,
+}
+
+/// The end of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A person's wish to cancel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelWish {
+    /// Who.
+    pub by: UserId,
+    /// When.
+    pub at: Time,
+}
+
+/// The one record of a deploy that decides everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The deploy.
+    pub id: DeployId,
+    /// What people call it.
+    pub short: ShortId,
+    /// Counts the writes; a write goes through only over the version it has seen.
+    pub version: u64,
+    /// Where it stands.
+    pub state: State,
+    /// How many audit events there are.
+    pub events: u64,
+    /// The hash of the last of them.
+    pub last_hash: Hash,
+    /// Who asked for what.
+    pub ask: Ask,
+    /// After this moment nothing is started.
+    pub valid_until: Time,
+    /// The target whose lock this deploy holds.
+    pub holds: Option<Target>,
+    /// How often it was armed.
+    pub attempts: u32,
+    /// What the last disarmed attempt met.
+    pub last_obstacle: Option<String>,
+    /// CircleCI has refused the token once and it has been read afresh since.
+    pub token_refused: bool,
+    /// The open intent, while ARMED (kept afterwards for the record).
+    pub armed: Option<Armed>,
+    /// The run, from TRIGGERED on.
+    pub run: Option<Run>,
+    /// How often CircleCI was looked at in this state; spaces the looks.
+    pub looks: u32,
+    /// The only timer: nothing is to be done before this moment; `None` means nothing is left.
+    pub due_at: Option<Time>,
+    /// The end, once there is one.
+    pub end: Option<End>,
+    /// An order to try again is still owed to the dead-letter queue.
+    pub owes_order: bool,
+    /// Somebody wants it canceled.
+    pub cancel: Option<CancelWish>,
+    /// The deploy this one repeats.
+    pub retry_of: Option<DeployId>,
+    /// The deploy that repeats this one.
+    pub retried_by: Option<DeployId>,
+}
+
+impl Head {
+    /// Whether the deploy's timer has run out.
+    #[must_use]
+    pub fn is_due(&self, now: Time) -> bool {
+        self.due_at.is_some_and(|due| due <= now)
+    }
+}

@@ -1,0 +1,240 @@
+//! Identity: ids are derived from what they identify, never drawn.
+//!
+//! A request that arrives twice is the same deploy, and a retry pressed twice is the same retry,
+//! because both derive the same id. The single exception is [`Invocation`], which exists to tell
+//! two runs of a handler apart and is made by the shell that starts the run.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The namespace under which deploy ids are derived (a UUID v5 needs one; the value is arbitrary
+/// but may never change, or a replayed request would become a second deploy).
+const DEPLOYS: Uuid = Uuid::from_u128(0x8d0c_5be0_63f4_5a1c_9f27_3e1f_6b7a_40d1);
+
+/// One deploy, from the command to its final status.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeployId(Uuid);
+
+impl DeployId {
+    /// The id of the deploy that one Slack request asks for.
+    ///
+    /// `occasion` is what makes the request unique: Slack's `trigger_id`, or the `response_url`
+    /// where there is none.
+    #[must_use]
+    pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
+        Self::derive(&["request", team, app, occasion])
+    }
+
+    /// The id of the one retry that can be derived from `old`.
+    #[must_use]
+    pub fn of_retry(old: DeployId) -> Self {
+        Self::derive(&["retry", &old.to_string()])
+    }
+
+    /// The short form people see. `length` is in hexadecimal digits; 8 unless another deploy
+    /// already has those 8.
+    #[must_use]
+    pub fn short(self, length: usize) -> ShortId {
+        let mut digits = self.0.simple().to_string();
+        digits.truncate(length);
+        ShortId(digits)
+    }
+
+    /// The id as a UUID.
+    #[must_use]
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// Reads an id from its usual text form.
+    pub fn parse(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::parse_str(text).map(Self)
+    }
+
+    /// Every part carries its length, so that no two lists of parts give the same bytes.
+    fn derive(parts: &[&str]) -> Self {
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Self(Uuid::new_v5(&DEPLOYS, &bytes))
+    }
+}
+
+impl fmt::Display for DeployId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl fmt::Debug for DeployId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The first digits of a deploy's id: what people read and type.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShortId(String);
+
+impl ShortId {
+    /// How many digits a short id has when nothing collides.
+    pub const USUAL: usize = 8;
+    /// How many it has when another deploy already owns the usual ones.
+    pub const LONGER: usize = 16;
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ShortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One run of a handler over one message. Whoever armed a deploy is known by it, so it must be
+/// different for every run, also for two deliveries of the same message in one batch.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Invocation(String);
+
+impl Invocation {
+    /// An invocation named by the shell that runs it.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! outside_id {
+    ($(#[$doc:meta])* $name:ident, $prefixes:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads an id; `None` if it does not have Slack's form (a letter that names the
+            /// kind, then capital letters and digits).
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let prefixes: &[char] = &$prefixes;
+                let fits = text.len() <= 32
+                    && text.len() >= 3
+                    && text.starts_with(prefixes)
+                    && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+                fits.then(|| Self(text.to_owned()))
+            }
+
+            /// The id as Slack writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                Self::parse(&text).ok_or_else(|| format!("'{text}' is not a Slack id of this kind"))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+outside_id!(
+    /// A Slack workspace (`T…`).
+    TeamId,
+    ['T', 'E']
+);
+outside_id!(
+    /// A Slack conversation: a channel (`C…`), an older private channel (`G…`) or a direct
+    /// message (`D…`).
+    ChannelId,
+    ['C', 'G', 'D']
+);
+outside_id!(
+    /// A Slack user (`U…`, `W…` in Enterprise organisations).
+    UserId,
+    ['U', 'W']
+);
+
+/// A CircleCI pipeline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PipelineId(pub Uuid);
+
+impl fmt::Display for PipelineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl fmt::Debug for PipelineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_request_is_the_same_deploy() {
+        let one = DeployId::of_request("T1", "A1", "1.2.3");
+        assert_eq!(one, DeployId::of_request("T1", "A1", "1.2.3"));
+        assert_ne!(one, DeployId::of_request("T1", "A1", "1.2.4"));
+    }
+
+    #[test]
+    fn parts_do_not_run_together() {
+        assert_ne!(
+            DeployId::of_request("T1", "A", "12"),
+            DeployId::of_request("T1", "A1", "2")
+        );
+    }
+
+    #[test]
+    fn ids_stay_what_they_were() {
+        // A changed derivation would let a replayed request start a second deploy.
+        insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"");
+        insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"");
+    }
+
+    #[test]
+    fn outside_ids_have_a_form() {
+        assert!(UserId::parse("U012ABCDEF").is_some());
+        for wrong in ["", "U", "C012ABCDEF", "U012abc", "U012<@x>", "U 12"] {
+            assert!(UserId::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The domain of chatops, without I/O: what may be typed, who may do it, how a deploy moves from
+//! state to state, what is written, and which words people read.
+//!
+//! Everything here is a value or a pure function. Time is an argument, the outside world is a
+//! trait in [`ports`], and nothing reads the environment. The Lambda functions, the one-machine
+//! runner and the simulation all run this very code.
+
+pub mod audit;
+pub mod command;
+pub mod config;
+pub mod decide;
+pub mod deploy;
+pub mod id;
+pub mod machine;
+pub mod message;
+pub mod name;
+pub mod policy;
+pub mod ports;
+pub mod reply;
+pub mod secret;
+pub mod words;
+
+/// A moment, always UTC.
+pub type Time = chrono::DateTime<chrono::Utc>;

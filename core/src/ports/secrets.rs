@@ -1,0 +1,44 @@
+//! Secrets: read once, kept, and read afresh when they are refused.
+
+use std::future::Future;
+
+use secrecy::SecretString;
+
+/// A secret the product uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SecretName {
+    /// Slack's signing secret.
+    SlackSigning,
+    /// The CircleCI token.
+    CircleCiToken,
+}
+
+/// The versions of a secret that count.
+#[derive(Debug, Clone)]
+pub struct Versions {
+    /// The one in use.
+    pub current: SecretString,
+    /// The one before, while it still counts.
+    pub previous: Option<SecretString>,
+}
+
+/// A secret could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the secret cannot be read: {0}")]
+pub struct SecretsError(pub String);
+
+/// Where secrets come from.
+pub trait Secrets: Send + Sync {
+    /// A secret, from the cache where there is one.
+    fn get(
+        &self,
+        name: SecretName,
+    ) -> impl Future<Output = Result<Versions, SecretsError>> + Send;
+
+    /// Reads a secret afresh, so that the next [`get`](Secrets::get) has it. An adapter may
+    /// limit how often it really does.
+    fn refresh(
+        &self,
+        name: SecretName,
+    ) -> impl Future<Output = Result<(), SecretsError>> + Send;
+}

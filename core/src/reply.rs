@@ -1,0 +1,298 @@
+//! The reply item: where to answer one deploy's asker, and what has been told there.
+//!
+//! Slack's reply address takes 5 uses in 30 minutes and has no idempotency, so a use is reserved
+//! on record before it is spent. The progress notice is told at most once; the final word at least
+//! once, marked where it may be a repetition; and "unknown" is a legal end.
+//! The worker makes something owed, the notifier alone does the rest.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+use crate::config::Times;
+use crate::id::DeployId;
+use crate::secret::ResponseUrl;
+
+/// How often Slack lets a reply address be used.
+pub const USES: u8 = 5;
+
+/// How many of them progress may not touch.
+pub const RESERVED_FOR_FINAL: u8 = 4;
+
+/// The two things that are told about a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// It runs; here is the build's address.
+    Progress,
+    /// How it ended.
+    Final,
+}
+
+/// How far the telling of one thing has got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Telling {
+    /// Not owed (yet).
+    NotOwed,
+    /// Owed; not before `from`.
+    Owed {
+        /// When to try.
+        from: Time,
+    },
+    /// A use is reserved and a post may be under way.
+    Sending {
+        /// After this moment the sender is gone and the outcome unknown.
+        until: Time,
+    },
+    /// Slack said it was shown.
+    Told {
+        /// When.
+        at: Time,
+    },
+    /// No longer worth telling.
+    Dropped,
+    /// It may have been shown; Slack's answer never came.
+    Unknown,
+    /// It was certainly not shown.
+    Undeliverable {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Telling {
+    /// Whether nothing more will be done about it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Telling::NotOwed | Telling::Owed { .. } | Telling::Sending { .. })
+    }
+
+    /// When something has to be done about it.
+    fn due_at(&self) -> Option<Time> {
+        match self {
+            Telling::Owed { from } => Some(*from),
+            Telling::Sending { until } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+/// The reply item of one deploy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reply {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// Counts the writes; the notifier writes only over the version it has seen.
+    pub version: u64,
+    /// Where to post; removed when nothing is left to tell.
+    pub address: Option<ResponseUrl>,
+    /// When the address stops being used.
+    pub expires_at: Time,
+    /// Uses of the address that were reserved.
+    pub uses: u8,
+    /// Posts that never left this machine; they use nothing up and space the next try.
+    pub unsent: u32,
+    /// Tries of the final word whose outcome is unknown. With any, a further copy is marked, and
+    /// the record never claims that nothing was shown.
+    pub unsure: u8,
+    /// The progress notice.
+    pub progress: Telling,
+    /// The final word.
+    pub last: Telling,
+}
+
+impl Reply {
+    /// The item as the deploy's first transaction writes it: nothing is owed yet.
+    #[must_use]
+    pub fn open(deploy: DeployId, address: Option<ResponseUrl>, expires_at: Time) -> Self {
+        Self {
+            deploy,
+            version: 1,
+            address,
+            expires_at,
+            uses: 0,
+            unsent: 0,
+            unsure: 0,
+            progress: Telling::NotOwed,
+            last: Telling::NotOwed,
+        }
+    }
+
+    /// When the sweeper should remind the notifier; `None` if nothing is owed.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Time> {
+        self.progress.due_at().into_iter().chain(self.last.due_at()).min()
+    }
+
+    /// Makes `kind` owed, if it was not owed or settled before. This is the worker's only change.
+    pub fn owe(&mut self, kind: Kind, now: Time) {
+        let telling = match kind {
+            Kind::Progress => &mut self.progress,
+            Kind::Final => &mut self.last,
+        };
+        if *telling == Telling::NotOwed {
+            *telling = Telling::Owed { from: now };
+            self.version += 1;
+        }
+    }
+}
+
+/// What the notifier does next about a reply item.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// Nothing, now.
+    Rest,
+    /// Write this; there is nothing to post.
+    Settle(Reply),
+    /// Write this reservation, then post `kind`, then write [`after`].
+    Post {
+        /// The item with the use reserved.
+        reserved: Reply,
+        /// What to post.
+        kind: Kind,
+        /// Whether the asker may have seen it before.
+        repeat: bool,
+    },
+}
+
+/// What became of one post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Posted {
+    /// Slack said it was shown.
+    Shown,
+    /// No byte left this machine: not shown, nothing used up.
+    NotSent {
+        /// What was met.
+        why: String,
+    },
+    /// Slack said to wait: not shown.
+    Later {
+        /// For how long, if Slack said.
+        after: Option<Duration>,
+    },
+    /// Slack will never take it at this address: not shown.
+    Refused {
+        /// Slack's words.
+        why: String,
+    },
+    /// The outcome is unknown.
+    Unknown,
+}
+
+/// Decides what to do about an item.
+#[must_use]
+pub fn next(reply: &Reply, now: Time, times: &Times) -> Next {
+    let mut item = reply.clone();
+    item.version += 1;
+    // A sender that is gone leaves an unknown outcome behind.
+    let abandoned = |t: &Telling| matches!(t, Telling::Sending { until } if *until <= now);
+    if abandoned(&item.progress) {
+        item.progress = Telling::Unknown;
+        return Next::Settle(item);
+    }
+    if abandoned(&item.last) {
+        item.unsure += 1;
+        item.last = Telling::Owed { from: now };
+        return Next::Settle(item);
+    }
+    // While a post may be under way, nobody starts another.
+    let sending = |t: &Telling| matches!(t, Telling::Sending { .. });
+    if sending(&item.progress) || sending(&item.last) {
+        return Next::Rest;
+    }
+    let owed = |t: &Telling| matches!(t, Telling::Owed { from } if *from <= now);
+    if matches!(item.progress, Telling::Owed { .. }) && item.last != Telling::NotOwed {
+        item.progress = Telling::Dropped;
+        return Next::Settle(item);
+    }
+    let (kind, spare) = if owed(&item.progress) {
+        (Kind::Progress, item.uses < USES - RESERVED_FOR_FINAL)
+    } else if owed(&item.last) {
+        (Kind::Final, item.uses < USES)
+    } else {
+        return Next::Rest;
+    };
+    let hindrance = if item.address.is_none() {
+        Some("there is no reply address")
+    } else if now >= item.expires_at {
+        Some("the reply address has expired")
+    } else if !spare {
+        Some("the reply address is used up")
+    } else {
+        None
+    };
+    if let Some(why) = hindrance {
+        give_up(&mut item, kind, why);
+        return Next::Settle(item);
+    }
+    item.uses += 1;
+    let until = now + times.reply_lease;
+    match kind {
+        Kind::Progress => item.progress = Telling::Sending { until },
+        Kind::Final => item.last = Telling::Sending { until },
+    }
+    let repeat = kind == Kind::Final && item.unsure > 0;
+    Next::Post { reserved: item, kind, repeat }
+}
+
+/// The item after a post: `reserved` is what was written before it.
+#[must_use]
+pub fn after(reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply {
+    let mut item = reserved.clone();
+    item.version += 1;
+    match (kind, posted) {
+        (_, Posted::Shown) => settle(&mut item, kind, Telling::Told { at: now }),
+        // No use is left for a second try; the final word says it all.
+        (Kind::Progress, Posted::Later { .. }) => settle(&mut item, kind, Telling::Dropped),
+        (Kind::Progress, Posted::Unknown) => settle(&mut item, kind, Telling::Unknown),
+        (_, Posted::Refused { why }) => give_up(&mut item, kind, why),
+        (_, Posted::NotSent { .. }) => {
+            item.uses -= 1;
+            item.unsent += 1;
+            let again = Telling::Owed { from: now + pause(item.unsent) };
+            match kind {
+                Kind::Progress => item.progress = again,
+                Kind::Final => item.last = again,
+            }
+        }
+        (Kind::Final, Posted::Later { after }) => {
+            let wait = after.unwrap_or_else(|| pause(u32::from(item.uses)));
+            item.last = Telling::Owed { from: now + wait.min(Duration::from_secs(1_800)) };
+        }
+        (Kind::Final, Posted::Unknown) => {
+            item.unsure += 1;
+            item.last = Telling::Owed { from: now + pause(u32::from(item.uses)) };
+        }
+    }
+    item
+}
+
+/// 2 s, 8 s, 32 s, then two minutes each: the few uses spread over most of the 30 minutes.
+fn pause(tries: u32) -> Duration {
+    Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_secs(120))
+}
+
+fn give_up(item: &mut Reply, kind: Kind, why: &str) {
+    let unsure = kind == Kind::Final && item.unsure > 0;
+    let end = if unsure {
+        Telling::Unknown
+    } else {
+        Telling::Undeliverable { why: why.to_owned() }
+    };
+    settle(item, kind, end);
+}
+
+fn settle(item: &mut Reply, kind: Kind, end: Telling) {
+    match kind {
+        Kind::Progress => item.progress = end,
+        Kind::Final => item.last = end,
+    }
+    if item.last.is_settled() {
+        item.address = None;
+        if !item.progress.is_settled() {
+            item.progress = Telling::Dropped;
+        }
+    }
+}

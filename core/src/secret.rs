@@ -1,0 +1,102 @@
+//! Values that must never be printed: they have no `Display`, and `Debug` shows a placeholder.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
+
+/// Slack's reply address for one command: a bearer secret, since whoever holds it can post into
+/// the conversation for 30 minutes.
+///
+/// It serialises, because it has to travel: in the command's queue message and in the reply item,
+/// and nowhere else.
+#[derive(Clone)]
+pub struct ResponseUrl(SecretString);
+
+/// Why an address is not one that Slack could have sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the response_url is not an address of Slack's")]
+pub struct NotSlacks;
+
+impl ResponseUrl {
+    /// Accepts an address only below one of `origins` (scheme, host and port, compared exactly)
+    /// and only on Slack's path for commands, so that a forged request cannot make the notifier
+    /// call something else.
+    pub fn parse(text: &str, origins: &[Url]) -> Result<Self, NotSlacks> {
+        let plain = text.len() <= 1024
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && !text.contains(['\\', '#', '@', '?', '%'])
+            && !text.contains("/.");
+        let url = Url::parse(text).map_err(|_| NotSlacks)?;
+        let known = origins.iter().any(|o| o.origin() == url.origin());
+        if plain && known && url.path().starts_with("/commands/") {
+            Ok(Self(SecretString::from(text)))
+        } else {
+            Err(NotSlacks)
+        }
+    }
+
+    /// The address, for the one request that posts to it (and for deriving an id from it).
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for ResponseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseUrl(…)")
+    }
+}
+
+impl Serialize for ResponseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseUrl {
+    /// What was stored was validated when it came in, and the notifier validates again before it
+    /// sends, so reading back does not.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slack() -> Vec<Url> {
+        vec![Url::parse("https://hooks.slack.com").unwrap()]
+    }
+
+    #[test]
+    fn slacks_own_address_is_accepted_and_not_printed() {
+        let url = ResponseUrl::parse("https://hooks.slack.com/commands/T1/2/abc", &slack()).unwrap();
+        assert_eq!(format!("{url:?}"), "ResponseUrl(…)");
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        for wrong in [
+            "",
+            "hooks.slack.com/commands/T1/2/abc",
+            "http://hooks.slack.com/commands/T1/2/abc",
+            "https://hooks.slack.com.evil.example/commands/T1/2/abc",
+            "https://evil.example/commands/T1/2/abc",
+            "https://hooks.slack.com:444/commands/T1/2/abc",
+            "https://user@hooks.slack.com/commands/T1/2/abc",
+            "https://hooks.slack.com/actions/T1/2/abc",
+            "https://hooks.slack.com/commands/../services/x",
+            "https://hooks.slack.com/commands/%2e%2e/x",
+            "https://hooks.slack.com\\@evil.example/commands/x",
+            "https://hooks.slack.com/commands/T1#x",
+            "https://169.254.169.254/commands/x",
+            "https://hooks.slack.com/commands/T1/2/ab c",
+        ] {
+            assert!(ResponseUrl::parse(wrong, &slack()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Text for Slack, escaped as it is put together.
+
+use std::fmt;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::Time;
+use crate::id::{ChannelId, UserId};
+
+/// A piece of Slack's mrkdwn. It grows by words of ours, which stand as they are, and by foreign
+/// text, which is escaped; mentions and links are made only from typed values.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line(String);
+
+impl Line {
+    /// A line that begins with words of ours.
+    #[must_use]
+    pub fn new(ours: &'static str) -> Self {
+        Self(ours.to_owned())
+    }
+
+    /// Words of ours.
+    #[must_use]
+    pub fn and(mut self, ours: &'static str) -> Self {
+        self.0.push_str(ours);
+        self
+    }
+
+    /// Foreign text, as running text. Characters that would format it are taken out of play.
+    #[must_use]
+    pub fn foreign(mut self, text: &str) -> Self {
+        for c in text.chars() {
+            match c {
+                '*' | '_' | '~' | '`' => {
+                    // A zero-width space keeps the mark readable and out of Slack's grammar.
+                    self.0.push('\u{200b}');
+                    self.0.push(c);
+                }
+                _ => self.push_escaped(c),
+            }
+        }
+        self
+    }
+
+    /// Foreign text, in a code span.
+    #[must_use]
+    pub fn code(mut self, text: impl fmt::Display) -> Self {
+        self.0.push('`');
+        for c in text.to_string().chars() {
+            self.push_escaped(if c == '`' { '\'' } else { c });
+        }
+        self.0.push('`');
+        self
+    }
+
+    /// Several code spans, with commas; at most 20, and how many more there are.
+    #[must_use]
+    pub fn codes<T: fmt::Display>(mut self, items: &[T]) -> Self {
+        for (i, item) in items.iter().take(20).enumerate() {
+            if i > 0 {
+                self.0.push_str(", ");
+            }
+            self = self.code(item);
+        }
+        if items.len() > 20 {
+            self.0.push_str(&format!(" and {} more", items.len() - 20));
+        }
+        self
+    }
+
+    /// A mention of a person.
+    #[must_use]
+    pub fn user(mut self, user: &UserId) -> Self {
+        self.0.push_str(&format!("<@{user}>"));
+        self
+    }
+
+    /// A mention of a channel.
+    #[must_use]
+    pub fn channel(mut self, channel: &ChannelId) -> Self {
+        self.0.push_str(&format!("<#{channel}>"));
+        self
+    }
+
+    /// A link with a label of ours.
+    #[must_use]
+    pub fn link(mut self, url: &Url, label: impl fmt::Display) -> Self {
+        self.0.push('<');
+        for c in url.as_str().chars() {
+            match c {
+                '|' => self.0.push_str("%7C"),
+                '>' => self.0.push_str("%3E"),
+                c => self.push_escaped(c),
+            }
+        }
+        self.0.push('|');
+        for c in label.to_string().chars() {
+            self.push_escaped(if c == '|' { '/' } else { c });
+        }
+        self.0.push('>');
+        self
+    }
+
+    /// Another line behind this one.
+    #[must_use]
+    pub fn then(mut self, line: &Line) -> Self {
+        self.0.push_str(&line.0);
+        self
+    }
+
+    /// A sentence of ours that is made at run time and may hold code spans.
+    #[must_use]
+    pub(super) fn rule(mut self, ours: &str) -> Self {
+        ours.chars().for_each(|c| self.push_escaped(c));
+        self
+    }
+
+    /// A moment, which Slack shows in the reader's own time zone.
+    #[must_use]
+    pub fn moment(mut self, at: Time) -> Self {
+        let fallback = at.format("%Y-%m-%d %H:%M UTC");
+        self.0.push_str(&format!("<!date^{}^{{date_short_pretty}} {{time}}|{fallback}>", at.timestamp()));
+        self
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn number(mut self, number: impl Into<u64>) -> Self {
+        self.0.push_str(&number.into().to_string());
+        self
+    }
+
+    /// A duration, in the two largest units that matter.
+    #[must_use]
+    pub fn duration(mut self, duration: Duration) -> Self {
+        let s = duration.as_secs();
+        self.0.push_str(&match s {
+            0 => "less than a second".to_owned(),
+            1..60 => format!("{s} s"),
+            60..3_600 => format!("{} min {} s", s / 60, s % 60),
+            _ => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+        });
+        self
+    }
+
+    /// The line, cut to at most `limit` characters without leaving half an entity or mention.
+    #[must_use]
+    pub fn cut(&self, limit: usize) -> String {
+        if self.0.chars().count() <= limit {
+            return self.0.clone();
+        }
+        let mut kept: String = self.0.chars().take(limit - 1).collect();
+        for open in ['<', '&'] {
+            let close = if open == '<' { '>' } else { ';' };
+            if let Some(at) = kept.rfind(open) {
+                if !kept[at..].contains(close) {
+                    kept.truncate(at);
+                }
+            }
+        }
+        if kept.matches('`').count() % 2 == 1 {
+            kept.push('`');
+        }
+        kept.push('…');
+        kept
+    }
+
+    /// Slack's own three entities, and no line breaks, which would leave a quote or a code span.
+    fn push_escaped(&mut self, c: char) {
+        match c {
+            '&' => self.0.push_str("&amp;"),
+            '<' => self.0.push_str("&lt;"),
+            '>' => self.0.push_str("&gt;"),
+            c if c.is_control() => self.0.push(' '),
+            c => self.0.push(c),
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_mention_link_or_format() {
+        let line = Line::new("").foreign("<!channel> *b* `c` & <https://evil|ok>\n> quote");
+        insta::assert_snapshot!(line, @"");
+        insta::assert_snapshot!(Line::new("").code("a`b<!here>\nc"), @"");
+    }
+
+    #[test]
+    fn durations_read_well() {
+        let text = |s| Line::new("").duration(Duration::from_secs(s)).to_string();
+        assert_eq!(text(0), "less than a second");
+        assert_eq!(text(59), "59 s");
+        assert_eq!(text(192), "3 min 12 s");
+        assert_eq!(text(3_725), "1 h 2 min");
+    }
+
+    proptest! {
+        #[test]
+        fn no_foreign_character_reaches_slack_unescaped(text in "\\PC{0,60}", limit in 2_usize..80) {
+            for line in [Line::new("").foreign(&text), Line::new("").code(&text)] {
+                for shown in [line.to_string(), line.cut(limit)] {
+                    prop_assert!(!shown.contains(['<', '>', '\n']));
+                    for (at, _) in shown.match_indices('&') {
+                        let entity = ["&amp;", "&lt;", "&gt;"];
+                        prop_assert!(entity.iter().any(|e| shown[at..].starts_with(e)));
+                    }
+                }
+                prop_assert!(line.cut(limit).chars().count() <= limit + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A plain HTTP client for loopback: no TLS, no redirects, one connection per request.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper::{HeaderMap, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Why no whole answer arrived.
+#[derive(Debug)]
+pub enum Error {
+    /// Not a request to an `http` address on loopback.
+    Address(String),
+    /// The time limit passed.
+    TimedOut,
+    /// No connection, or it closed before the answer was complete.
+    Broken(io::Error),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address} is not http on loopback"),
+            Self::TimedOut => f.write_str("the time limit passed"),
+            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::from_slice(&self.body)
+    }
+}
+
+/// Sends a request and reads the whole answer within `limit`.
+pub async fn send(request: Request<String>, limit: Duration) -> Result<Reply, Error> {
+    let exchange = exchange(request);
+    tokio::time::timeout(limit, exchange)
+        .await
+        .unwrap_or(Err(Error::TimedOut))
+}
+
+async fn exchange(request: Request<String>) -> Result<Reply, Error> {
+    let (mut head, body) = request.into_parts();
+    let authority = loopback(&head.uri)?.to_owned();
+    let host = authority
+        .parse()
+        .map_err(|_| Error::Address(authority.clone()))?;
+    head.headers.insert(hyper::header::HOST, host);
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    head.uri = path
+        .parse()
+        .map_err(|_| Error::Address(authority.clone()))?;
+
+    let stream = TcpStream::connect(&authority)
+        .await
+        .map_err(Error::Broken)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let request = Request::from_parts(head, Full::new(Bytes::from(body)));
+    let answer = async move {
+        let response = sender.send_request(request).await?;
+        let (head, body) = response.into_parts();
+        // The sender must live until the body is read: dropping it closes the connection.
+        let body = body.collect().await?.to_bytes();
+        drop(sender);
+        Ok(Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    };
+    // The connection only drives the exchange; its own error shows in the answer, too.
+    let (answer, _driven) = tokio::join!(answer, connection);
+    answer.map_err(broken)
+}
+
+fn broken(error: hyper::Error) -> Error {
+    Error::Broken(io::Error::other(error))
+}
+
+/// The host and port, if the address is `http` on loopback with a port.
+fn loopback(uri: &Uri) -> Result<&str, Error> {
+    uri.authority()
+        .filter(|_| uri.scheme_str() == Some("http"))
+        .filter(|authority| {
+            authority.port().is_some()
+                && matches!(authority.host(), "127.0.0.1" | "localhost" | "[::1]")
+        })
+        .map(hyper::http::uri::Authority::as_str)
+        .ok_or_else(|| Error::Address(uri.to_string()))
+}

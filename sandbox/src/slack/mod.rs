@@ -1,0 +1,18 @@
+//! A stand-in Slack: it sends slash commands as Slack does and takes messages through response
+//! addresses.
+
+mod blocks;
+mod client;
+mod model;
+mod server;
+mod signature;
+
+#[cfg(test)]
+mod tests;
+
+pub use blocks::plain_text;
+pub use client::{Ack, AckBody, Client, Sent, Typed};
+pub use model::{Attempt, Message, Model, PostAnswer};
+pub use server::Slack;
+pub(crate) use server::router;
+pub use signature::{SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER, sign, signed_request};

@@ -1,0 +1,126 @@
+//! The model: uses and life of response addresses, bodies that are refused, who sees what.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+
+use super::*;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+}
+
+fn issued() -> (Model, String) {
+    let mut model = Model::default();
+    let path = model.issue_response_url(at(0), "U1", "C1");
+    (model, path)
+}
+
+fn post(model: &mut Model, minutes: i64, path: &str, body: &str) -> (u16, String) {
+    let answer = model.post(at(minutes), path, body.as_bytes());
+    (answer.status, answer.body)
+}
+
+const TEXT: &str = r#"{"text":"hello"}"#;
+
+#[test]
+fn an_address_takes_five_messages() {
+    let (mut model, path) = issued();
+    for _ in 0..5 {
+        assert_eq!(post(&mut model, 1, &path, TEXT), (200, "ok".to_owned()));
+    }
+    let refused = r#"{"ok":false,"error":"used_url"}"#.to_owned();
+    assert_eq!(post(&mut model, 1, &path, TEXT), (404, refused));
+    let uses: Vec<u32> = model.messages().iter().map(|m| m.nth_use).collect();
+    assert_eq!(uses, [1, 2, 3, 4, 5]);
+    assert_eq!(model.attempts().len(), 6);
+    assert_eq!(model.attempts()[5].nth_use, 6);
+}
+
+#[test]
+fn a_refused_attempt_counts_as_a_use() {
+    let (mut model, path) = issued();
+    for _ in 0..5 {
+        assert_eq!(post(&mut model, 0, &path, "{}").0, 400);
+    }
+    assert_eq!(post(&mut model, 0, &path, TEXT).0, 404);
+    assert!(model.messages().is_empty());
+}
+
+#[test]
+fn an_address_lives_for_thirty_minutes() {
+    let (mut model, path) = issued();
+    assert_eq!(post(&mut model, 30, &path, TEXT).0, 200);
+    let expired = r#"{"ok":false,"error":"expired_url"}"#.to_owned();
+    assert_eq!(post(&mut model, 31, &path, TEXT), (404, expired));
+}
+
+#[test]
+fn an_unknown_address_is_no_service() {
+    let (mut model, path) = issued();
+    let unknown = (404, "no_service".to_owned());
+    let forged = format!("{path}x");
+    assert_eq!(post(&mut model, 0, &forged, TEXT), unknown);
+    assert_eq!(model.attempts()[0].nth_use, 0);
+}
+
+#[test]
+fn addresses_and_triggers_are_unlike_each_other() {
+    let (mut model, first) = issued();
+    let second = model.issue_response_url(at(0), "U1", "C1");
+    assert!(first.starts_with("/commands/T0001/"));
+    assert_ne!(first, second);
+    assert_ne!(model.trigger_id(), model.trigger_id());
+}
+
+#[test]
+fn a_bad_body_is_refused_by_its_name() {
+    for (body, error) in [
+        ("not json", "invalid_payload"),
+        ("[]", "invalid_payload"),
+        (r#"{"text":1}"#, "invalid_payload"),
+        (r#"{"text":""}"#, "no_text"),
+        (r#"{"blocks":[]}"#, "no_text"),
+        (
+            r#"{"text":"x","blocks":[{"type":"header"}]}"#,
+            "invalid_blocks",
+        ),
+    ] {
+        let (mut model, path) = issued();
+        assert_eq!(post(&mut model, 0, &path, body), (400, error.to_owned()));
+    }
+}
+
+#[test]
+fn a_message_is_private_unless_it_asks_for_the_channel() {
+    let (mut model, path) = issued();
+    post(&mut model, 0, &path, TEXT);
+    let public = r#"{"text":"hello","response_type":"in_channel"}"#;
+    post(&mut model, 0, &path, public);
+    let seen_by: Vec<Option<&str>> = model
+        .messages()
+        .iter()
+        .map(|message| message.visible_to.as_deref())
+        .collect();
+    assert_eq!(seen_by, [Some("U1"), None]);
+    assert_eq!(model.messages()[0].channel, "C1");
+}
+
+#[test]
+fn the_immediate_answer_is_a_message_unless_it_is_empty() {
+    let (mut model, path) = issued();
+    assert_eq!(model.acknowledge(at(0), &path, b"", true), Ok(None));
+    let echo = br#"{"response_type":"in_channel"}"#;
+    assert_eq!(model.acknowledge(at(0), &path, echo, true), Ok(None));
+    assert!(model.acknowledge(at(0), &path, b"{", true).is_err());
+    let plain = model.acknowledge(at(0), &path, b"{", false).unwrap();
+    assert_eq!(plain.unwrap().text, "{");
+    let blocks = json!({"text": "t", "blocks": [
+        {"type": "section", "text": {"type": "mrkdwn", "text": "shown"}}
+    ]});
+    let body = blocks.to_string();
+    let message = model.acknowledge(at(0), &path, body.as_bytes(), true);
+    let message = message.unwrap().unwrap();
+    assert_eq!((message.nth_use, message.shown()), (0, "shown".to_owned()));
+    assert_eq!(post(&mut model, 0, &path, TEXT).0, 200);
+    assert_eq!(model.messages()[2].nth_use, 1);
+}

@@ -1,0 +1,3 @@
+//! The `chatops` command and the one-machine runner.
+
+pub mod sqlite;
