@@ -115,12 +115,8 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
             }
         }
         Change::Triggered { pipeline, proof } => {
-            head.run = Some(Run {
-                pipeline: pipeline.clone(),
-                proof: *proof,
-                since: now,
-                revision: None,
-            });
+            head.run =
+                Some(Run { pipeline: pipeline.clone(), proof: *proof, since: now, revision: None });
             head.looks = 0;
         }
         Change::Started { .. } => head.looks = 0,

@@ -86,7 +86,9 @@ name!(
 
 fn check_branch(text: &str) -> Result<(), BadName> {
     check_characters(text, 200, "`.` `_` `/` `-`", |c| matches!(c, '.' | '_' | '/' | '-'))?;
-    let form = |wrong: bool, why| if wrong { Err(BadName::Form(why)) } else { Ok(()) };
+    let form = |wrong: bool, why| {
+        if wrong { Err(BadName::Form(why)) } else { Ok(()) }
+    };
     form(text.starts_with('-'), "it may not start with `-`")?;
     form(text.contains(".."), "it may not contain `..`")?;
     form(text == "HEAD", "`HEAD` is not a branch")?;
@@ -143,10 +145,41 @@ mod tests {
     #[test]
     fn hostile_branches_do_not() {
         for bad in [
-            "", "-f", "--force", "a..b", "a//b", "/a", "a/", "a.", ".a", "a/.b", "a.lock",
-            "x.LOCK/y", "HEAD", "a b", "a$(reboot)", "a`id`", "a;b", "a|b", "a&b", "${IFS}",
-            "{a,b}", "a\nb", "a\u{0}b", "ma\u{0456}n", "a~1", "a^", "a:b", "a?b", "a*b", "a[b",
-            "a\\b", "@{u}", "a@{1}", "<!channel>", "0123456789abcdef0123456789abcdef01234567",
+            "",
+            "-f",
+            "--force",
+            "a..b",
+            "a//b",
+            "/a",
+            "a/",
+            "a.",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "x.LOCK/y",
+            "HEAD",
+            "a b",
+            "a$(reboot)",
+            "a`id`",
+            "a;b",
+            "a|b",
+            "a&b",
+            "${IFS}",
+            "{a,b}",
+            "a\nb",
+            "a\u{0}b",
+            "ma\u{0456}n",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?b",
+            "a*b",
+            "a[b",
+            "a\\b",
+            "@{u}",
+            "a@{1}",
+            "<!channel>",
+            "0123456789abcdef0123456789abcdef01234567",
         ] {
             assert!(BranchName::parse(bad).is_err(), "{bad}");
         }

@@ -108,7 +108,9 @@ impl Allowed<'_> {
     /// What the deploy would lock, or `None` if the job opts out.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
-        self.job.exclusive.then(|| Target(format!("{}/{}", self.project_name, self.job.environment)))
+        self.job
+            .exclusive
+            .then(|| Target(format!("{}/{}", self.project_name, self.job.environment)))
     }
 }
 

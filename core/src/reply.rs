@@ -276,11 +276,8 @@ fn pause(tries: u32) -> Duration {
 
 fn give_up(item: &mut Reply, kind: Kind, why: &str) {
     let unsure = kind == Kind::Final && item.unsure > 0;
-    let end = if unsure {
-        Telling::Unknown
-    } else {
-        Telling::Undeliverable { why: why.to_owned() }
-    };
+    let end =
+        if unsure { Telling::Unknown } else { Telling::Undeliverable { why: why.to_owned() } };
     settle(item, kind, end);
 }
 

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn slacks_own_address_is_accepted_and_not_printed() {
-        let url = ResponseUrl::parse("https://hooks.slack.com/commands/T1/2/abc", &slack()).unwrap();
+        let url =
+            ResponseUrl::parse("https://hooks.slack.com/commands/T1/2/abc", &slack()).unwrap();
         assert_eq!(format!("{url:?}"), "ResponseUrl(…)");
     }
 

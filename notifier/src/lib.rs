@@ -1,0 +1,121 @@
+//! Tells: reserves a use of the reply address on record, posts, and records what became of it.
+//!
+//! It reads deploys and writes reply items, nothing else; it alone talks to Slack.
+
+mod slack;
+
+use std::sync::Arc;
+
+use chatops_core::config::Config;
+use chatops_core::id::DeployId;
+use chatops_core::message::{Body, NoticeMessage};
+use chatops_core::ports::{
+    Chat, Clock, CommitError, Conflict, Lane, Queue, Replies, SendError, StoreError,
+};
+use chatops_core::reply::{self, Kind, Next, Reply};
+use chatops_core::words;
+use tracing::{info, warn};
+
+pub use self::slack::SlackReplies;
+
+/// The stage: its ports and the configuration.
+#[derive(Debug)]
+pub struct Notifier<S, Q, H, K> {
+    /// Deploys to read, reply items to write.
+    pub replies: S,
+    /// Where reminders go.
+    pub queue: Q,
+    /// Slack.
+    pub chat: H,
+    /// The time.
+    pub clock: K,
+    /// The configuration.
+    pub config: Arc<Config>,
+}
+
+/// Why a notice could not be dealt with. Its message goes back to the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// The message is not one we know.
+    #[error("the message cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The reminder could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// More rounds than any deploy can need: both things told, each settled once or twice.
+const ROUNDS: usize = 12;
+
+impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
+    /// Deals with one message of the notice queue. It may come twice, late or out of order.
+    pub async fn handle(&self, body: &Body) -> Result<(), HandlerError> {
+        match body.decode()? {
+            NoticeMessage::Tell { deploy } => self.tell(deploy).await,
+        }
+    }
+
+    async fn tell(&self, id: DeployId) -> Result<(), HandlerError> {
+        let mut wrote = false;
+        for _ in 0..ROUNDS {
+            let Some(item) = self.replies.reply(id).await? else {
+                info!(deploy.id = %id, "nothing is known about whom to tell");
+                return Ok(());
+            };
+            match reply::next(&item, self.clock.now(), &self.config.times) {
+                Next::Rest if wrote => return self.remind(&item).await,
+                Next::Rest => return Ok(()),
+                Next::Settle(settled) => wrote |= self.save(settled).await?,
+                Next::Post { reserved, kind, repeat } => {
+                    if self.save(reserved.clone()).await? {
+                        wrote = true;
+                        self.post(reserved, kind, repeat).await?;
+                    }
+                }
+            }
+        }
+        warn!(deploy.id = %id, "telling took more rounds than it can need");
+        Ok(())
+    }
+
+    /// Posts what was reserved, then records the outcome.
+    async fn post(&self, reserved: Reply, kind: Kind, repeat: bool) -> Result<(), HandlerError> {
+        let id = reserved.deploy;
+        let (Some(head), Some(address)) =
+            (self.replies.told_head(id).await?, reserved.address.as_ref())
+        else {
+            return Ok(());
+        };
+        let post = match kind {
+            Kind::Progress => words::progress(&head),
+            Kind::Final => words::last(&head, repeat),
+        };
+        let posted = self.chat.post(address, &post).await;
+        info!(deploy.id = %id, state = %head.state, ?kind, ?posted, "told");
+        let item = reply::after(&reserved, kind, &posted, self.clock.now());
+        // A conflict means that the lease ran out and another run has concluded "unknown": the
+        // record stays truthful, so there is nothing to add.
+        self.save(item).await.map(drop)
+    }
+
+    /// Writes an item; `false` if it has moved on in the meantime.
+    async fn save(&self, item: Reply) -> Result<bool, HandlerError> {
+        match self.replies.save(item).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict(Conflict::Version)) => Ok(false),
+            Err(CommitError::Conflict(other)) => Err(StoreError(other.to_string()).into()),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// What is still owed is looked at again when it is due; the sweeper would come later.
+    async fn remind(&self, item: &Reply) -> Result<(), HandlerError> {
+        let Some(due) = item.due_at() else { return Ok(()) };
+        let delay = (due - self.clock.now()).to_std().unwrap_or_default();
+        let body = Body::encode(&NoticeMessage::Tell { deploy: item.deploy })?;
+        Ok(self.queue.send(Lane::Notice, &body, delay).await?)
+    }
+}

@@ -1,0 +1,121 @@
+//! Works: triggers CircleCI, follows runs to their end, writes the ledger, and sweeps what is due.
+//!
+//! Every message is a hint. The worker reads the deploy, asks the pure functions of
+//! `chatops_core::decide` for the one next step, takes it, and asks again. It alone talks to
+//! CircleCI and writes deploys, locks and pipelines; it never talks to Slack.
+
+mod advance;
+mod circleci;
+mod retry;
+mod sweep;
+
+use std::sync::Arc;
+
+use chatops_core::config::Config;
+use chatops_core::id::{DeployId, Invocation, ShortId};
+use chatops_core::machine::Illegal;
+use chatops_core::message::{Body, DeployMessage, NoticeMessage, WorkMessage};
+use chatops_core::ports::{
+    Ci, Clock, Commit, CommitError, Conflict, Lane, Queue, Secrets, SendError, Store, StoreError,
+};
+use tracing::info;
+
+pub use self::circleci::CircleCi;
+
+/// The stage: its ports and the configuration.
+#[derive(Debug)]
+pub struct Worker<S, Q, C, X, K> {
+    /// The ledger.
+    pub store: S,
+    /// Where hints, notices and orders go.
+    pub queue: Q,
+    /// CircleCI.
+    pub ci: C,
+    /// Where the token comes from; the worker only asks to have it read afresh.
+    pub secrets: X,
+    /// The time.
+    pub clock: K,
+    /// The configuration.
+    pub config: Arc<Config>,
+}
+
+/// Why a message could not be dealt with. It goes back to the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// The message is not one we know.
+    #[error("the message cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A condition failed that reading again does not settle.
+    #[error("the ledger contradicts itself: {0}")]
+    Contradiction(Conflict),
+    /// A hint or an order could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A decision that the state machine does not allow: a defect.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+}
+
+impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
+where
+    S: Store,
+    Q: Queue,
+    C: Ci,
+    X: Secrets,
+    K: Clock,
+{
+    /// Deals with one message of the work queue. It may come twice, late or out of order; `me`
+    /// has to be different for every call.
+    pub async fn handle(&self, me: &Invocation, body: &Body) -> Result<(), HandlerError> {
+        match body.decode()? {
+            WorkMessage::Deploy(message) => {
+                self.open(me, &message).await?;
+                self.advance(me, message.id).await
+            }
+            WorkMessage::Look { deploy } => self.advance(me, deploy).await,
+            WorkMessage::Retry { deploy } => self.retry(me, deploy).await,
+        }
+    }
+
+    /// Puts a command on record, unless it is.
+    async fn open(&self, me: &Invocation, message: &DeployMessage) -> Result<(), HandlerError> {
+        if self.store.head(message.id).await?.is_some() {
+            return Ok(());
+        }
+        let here = self.here(me, 0);
+        let commit = |digits| chatops_core::decide::open(message, digits, here);
+        self.create(commit).await?;
+        info!(deploy.id = %message.id, "deploy requested");
+        Ok(())
+    }
+
+    /// Writes a deploy's first transaction. That it exists already is as good.
+    async fn create(&self, commit: impl Fn(usize) -> Commit) -> Result<(), HandlerError> {
+        let mut written = self.store.commit(commit(ShortId::USUAL)).await;
+        if let Err(CommitError::Conflict(Conflict::Short)) = written {
+            written = self.store.commit(commit(ShortId::LONGER)).await;
+        }
+        match written {
+            Ok(()) | Err(CommitError::Conflict(Conflict::Version)) => Ok(()),
+            Err(CommitError::Conflict(other)) => Err(HandlerError::Contradiction(other)),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    async fn send_look(
+        &self,
+        deploy: DeployId,
+        delay: std::time::Duration,
+    ) -> Result<(), HandlerError> {
+        let body = Body::encode(&WorkMessage::Look { deploy })?;
+        Ok(self.queue.send(Lane::Work, &body, delay).await?)
+    }
+
+    async fn send_tell(&self, deploy: DeployId) -> Result<(), HandlerError> {
+        let body = Body::encode(&NoticeMessage::Tell { deploy })?;
+        Ok(self.queue.send(Lane::Notice, &body, std::time::Duration::ZERO).await?)
+    }
+}

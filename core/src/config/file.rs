@@ -10,9 +10,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 use url::Url;
 
-use super::{
-    Allow, BranchPattern, CircleCi, Config, Job, Project, Slack, Slug, Times, Trigger,
-};
+use super::{Allow, BranchPattern, CircleCi, Config, Job, Project, Slack, Slug, Times, Trigger};
 use crate::id::{ChannelId, TeamId, UserId};
 use crate::name::{JobName, ProjectName};
 
@@ -173,10 +171,8 @@ fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
             times.into_inner()
         }
     };
-    let names = Names {
-        channels: resolve_channels(raw.channels)?,
-        people: resolve_people(raw.people)?,
-    };
+    let names =
+        Names { channels: resolve_channels(raw.channels)?, people: resolve_people(raw.people)? };
     let mut projects = BTreeMap::new();
     for (name, project) in raw.projects {
         let checked = ProjectName::parse(name.get_ref())
@@ -188,7 +184,10 @@ fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
             .ok()
             .filter(|known| projects.contains_key(known))
             .ok_or_else(|| {
-                (name.span(), format!("there is no [projects.{}] to be the default", name.get_ref()))
+                (
+                    name.span(),
+                    format!("there is no [projects.{}] to be the default", name.get_ref()),
+                )
             })
     });
     Ok(Config {
@@ -297,11 +296,7 @@ impl Names {
             .collect::<Result<_, _>>()?;
         let RawTrigger::Pipeline = raw.trigger;
         Ok(Job {
-            trigger: pipeline_trigger(
-                raw.job_parameter,
-                raw.deploy_id_parameter,
-                raw.parameters,
-            )?,
+            trigger: pipeline_trigger(raw.job_parameter, raw.deploy_id_parameter, raw.parameters)?,
             environment,
             exclusive: raw.exclusive,
             branches,

@@ -15,7 +15,9 @@ use super::{Here, end, later, pause, write};
 
 /// What to write after a look; `None` if the deploy is no longer followed.
 pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
-    let Some(run) = head.run.as_ref().filter(|_| is_followed(head)) else { return Ok(None) };
+    let Some(run) = head.run.as_ref().filter(|_| is_followed(head)) else {
+        return Ok(None);
+    };
     let times = &here.config.times;
     let mut commit = if look.state == PipelineState::Errored {
         let messages = look.errors.clone();
@@ -30,7 +32,9 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
         && here.now >= run.since + times.grace
     {
         end(head, State::NothingRan, Reason::NoWorkflow, here)?
-    } else if let Some((state, decided_by)) = conclusion(look).filter(|_| head.state == State::Running) {
+    } else if let Some((state, decided_by)) =
+        conclusion(look).filter(|_| head.state == State::Running)
+    {
         end(head, state, Reason::Workflows { decided_by }, here)?
     } else {
         return look_later(head, None, here).map(Some);

@@ -75,6 +75,45 @@ pub fn open(message: &DeployMessage, short_digits: usize, here: Here<'_>) -> Com
     begin(id, ask, None, reply, here)
 }
 
+/// Whether an order to try a deploy again is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retryable {
+    /// It is.
+    Yes,
+    /// The deploy did not end as one whose trigger failed.
+    NotFailed,
+    /// It ended too long ago.
+    TooOld,
+}
+
+/// How old the end of a deploy may be for an order to be carried out.
+const ORDER_LIVES: Duration = Duration::from_secs(86_400);
+
+/// Decides about an order to try `old` again.
+#[must_use]
+pub fn retryable(old: &Head, here: Here<'_>) -> Retryable {
+    match &old.end {
+        Some(end) if old.state == State::TriggerFailed => {
+            if here.now > end.at + ORDER_LIVES {
+                Retryable::TooOld
+            } else {
+                Retryable::Yes
+            }
+        }
+        _ => Retryable::NotFailed,
+    }
+}
+
+/// The first transaction of the retry of `old`: the same ask by the same person, asked now. The
+/// old reply address is gone, so the answer is in the ledger.
+#[must_use]
+pub fn open_retry(old: &Head, short_digits: usize, here: Here<'_>) -> Commit {
+    let id = DeployId::of_retry(old.id);
+    let ask = Ask { asked_at: here.now, ..old.ask.clone() };
+    let reply = Reply::open(id, None, here.now);
+    begin((id, id.short(short_digits)), ask, Some(old.id), reply, here)
+}
+
 fn begin(
     id: (DeployId, ShortId),
     ask: Ask,

@@ -30,7 +30,8 @@ pub fn after_post(
     let commit = match outcome {
         Outcome::Created(pipeline) => triggered(head, pipeline, Proof::Answer, here)?,
         Outcome::NotNow { obstacle, after } => {
-            let wait = after.unwrap_or_else(|| pause(times.retry_first, times.poll_longest, attempt - 1));
+            let wait =
+                after.unwrap_or_else(|| pause(times.retry_first, times.poll_longest, attempt - 1));
             let again_at = here.now + wait;
             if again_at >= head.valid_until {
                 end(head, State::TriggerFailed, gave_up(head, obstacle), here)?
@@ -54,7 +55,9 @@ pub fn after_post(
 /// Another run has concluded without this answer. A pipeline it does not know is worth a note; the
 /// rest agrees with whatever was concluded.
 fn too_late(head: &Head, outcome: &Outcome, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
-    let Outcome::Created(pipeline) = outcome else { return Ok(None) };
+    let Outcome::Created(pipeline) = outcome else {
+        return Ok(None);
+    };
     if head.run.as_ref().is_some_and(|run| run.pipeline.id == pipeline.id) {
         return Ok(None);
     }
@@ -102,8 +105,14 @@ pub(super) fn search(head: &Head) -> Option<Search> {
 /// What to write after a search that was read to its end.
 ///
 /// An empty listing is believed only after the horizon: CircleCI may show a new pipeline late.
-pub fn after_search(head: &Head, finding: &Finding, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
-    let Some(armed) = open_intent(head) else { return Ok(None) };
+pub fn after_search(
+    head: &Head,
+    finding: &Finding,
+    here: Here<'_>,
+) -> Result<Option<Commit>, Illegal> {
+    let Some(armed) = open_intent(head) else {
+        return Ok(None);
+    };
     let times = &here.config.times;
     match finding {
         Finding::Found(pipeline) => triggered(head, pipeline, Proof::CarriesId, here).map(Some),
@@ -116,7 +125,9 @@ pub fn after_search(head: &Head, finding: &Finding, here: Here<'_>) -> Result<Op
 
 /// What to write after a search that could not be finished: it proves nothing.
 pub fn after_failed_search(head: &Head, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
-    let Some(armed) = open_intent(head) else { return Ok(None) };
+    let Some(armed) = open_intent(head) else {
+        return Ok(None);
+    };
     if here.now >= armed.send_by + here.config.times.search_for {
         return unresolved(head, vec![], here).map(Some);
     }

@@ -30,15 +30,9 @@ pub struct SecretsError(pub String);
 /// Where secrets come from.
 pub trait Secrets: Send + Sync {
     /// A secret, from the cache where there is one.
-    fn get(
-        &self,
-        name: SecretName,
-    ) -> impl Future<Output = Result<Versions, SecretsError>> + Send;
+    fn get(&self, name: SecretName) -> impl Future<Output = Result<Versions, SecretsError>> + Send;
 
     /// Reads a secret afresh, so that the next [`get`](Secrets::get) has it. An adapter may
     /// limit how often it really does.
-    fn refresh(
-        &self,
-        name: SecretName,
-    ) -> impl Future<Output = Result<(), SecretsError>> + Send;
+    fn refresh(&self, name: SecretName) -> impl Future<Output = Result<(), SecretsError>> + Send;
 }

@@ -122,8 +122,10 @@ pub trait Store: Send + Sync {
     fn events(&self, id: DeployId) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send;
 
     /// The lock of a target, if it was ever taken and not freed (it may have run out).
-    fn lock(&self, target: &Target)
-    -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
+    fn lock(
+        &self,
+        target: &Target,
+    ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
 
     /// The deploy that claimed a pipeline.
     fn owner(

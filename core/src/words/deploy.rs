@@ -85,10 +85,7 @@ fn reason(reason: &Reason) -> Vec<Line> {
         Reason::Workflows { decided_by } => workflows(decided_by),
         Reason::Refused(refusal) => refusal::lines(refusal),
         Reason::TriggerRefused { status, message } => vec![
-            Line::new("CircleCI said no (")
-                .number(*status)
-                .and("): ")
-                .foreign(message),
+            Line::new("CircleCI said no (").number(*status).and("): ").foreign(message),
             trigger_hint(*status),
         ],
         Reason::TriggerGaveUp { attempts, last } => vec![

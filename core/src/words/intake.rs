@@ -70,12 +70,11 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> Post {
     let line = Line::new(":speech_balloon: *Not a command:* ");
     let line = match error {
         GrammarError::TooLong => line.and("the text is longer than 1,024 characters."),
-        GrammarError::WordCount { given } => {
-            line.and("a branch and a job are needed, and there ")
-                .and(if *given == 1 { "is " } else { "are " })
-                .number(*given as u64)
-                .and(if *given == 1 { " word." } else { " words." })
-        }
+        GrammarError::WordCount { given } => line
+            .and("a branch and a job are needed, and there ")
+            .and(if *given == 1 { "is " } else { "are " })
+            .number(*given as u64)
+            .and(if *given == 1 { " word." } else { " words." }),
         GrammarError::Reserved { word } => line
             .code(word)
             .and(" is a reserved word. For a branch of that name put `deploy` in front."),
@@ -100,7 +99,8 @@ pub fn help(user: &UserId, channel: &ChannelId, config: &Config) -> Post {
     for (name, project) in &config.projects {
         let jobs = policy::usable(project, user, channel);
         if !jobs.is_empty() {
-            lines = lines.and(if any { "\n" } else { "" }).and("• ").code(name).and(": ").codes(&jobs);
+            lines =
+                lines.and(if any { "\n" } else { "" }).and("• ").code(name).and(": ").codes(&jobs);
             any = true;
         }
     }

@@ -120,7 +120,10 @@ impl Line {
     #[must_use]
     pub fn moment(mut self, at: Time) -> Self {
         let fallback = at.format("%Y-%m-%d %H:%M UTC");
-        self.0.push_str(&format!("<!date^{}^{{date_short_pretty}} {{time}}|{fallback}>", at.timestamp()));
+        self.0.push_str(&format!(
+            "<!date^{}^{{date_short_pretty}} {{time}}|{fallback}>",
+            at.timestamp()
+        ));
         self
     }
 

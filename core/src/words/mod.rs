@@ -11,7 +11,7 @@ mod refusal;
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::deploy::{progress, last};
+pub use self::deploy::{last, progress};
 pub use self::intake::{
     accepted, bad_command, cannot_confirm, checking, help, no_identity, not_accepted, not_slacks,
 };

@@ -35,7 +35,9 @@ pub(super) fn lines(refusal: &Refusal) -> Vec<Line> {
         }
         Refusal::Channel { project, job, channel, allowed } => {
             let rule = rule(project.as_str(), job.as_str(), "channels");
-            let first = Line::new("This job is not run from this channel ").code(channel).and(" (")
+            let first = Line::new("This job is not run from this channel ")
+                .code(channel)
+                .and(" (")
                 .code(rule)
                 .and(").");
             let mut second = Line::new("");
@@ -54,9 +56,7 @@ pub(super) fn lines(refusal: &Refusal) -> Vec<Line> {
             Line::new("You may not run this job (")
                 .code(rule(project.as_str(), job.as_str(), "people"))
                 .and(")."),
-            Line::new("An operator can add ")
-                .code(user)
-                .and(" to its `people` in `chatops.toml`."),
+            Line::new("An operator can add ").code(user).and(" to its `people` in `chatops.toml`."),
         ],
         Refusal::Branch { project, job, branch, patterns } => {
             let first = Line::new("Branch ")

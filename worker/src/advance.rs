@@ -1,0 +1,274 @@
+//! The loop: read, decide, write, act, until there is nothing to do now.
+
+use chatops_core::decide::{self, Here, Step, follow, trigger};
+use chatops_core::deploy::Head;
+use chatops_core::id::{DeployId, Invocation};
+use chatops_core::machine::Illegal;
+use chatops_core::message::{Body, WorkMessage};
+use chatops_core::ports::{
+    Ci, CiError, Clock, Commit, CommitError, Conflict, Finding, Lane, Look, Queue, Search,
+    SecretName, Secrets, Store, Trigger,
+};
+use tracing::{info, warn};
+
+use crate::{HandlerError, Worker};
+
+/// More steps than any message can need; what is left then is taken up by the sweeper.
+const STEPS: usize = 32;
+
+/// How often a write is decided anew when others got there first.
+const TRIES: usize = 8;
+
+/// What one run remembers from step to step.
+#[derive(Default)]
+struct Run {
+    /// The attempt whose POST this run has sent.
+    posted: u32,
+    /// Whether this run wrote anything, and so is the one to set the next hint.
+    wrote: bool,
+    /// What was seen when the last look was written down as "it runs": it may show the end, too.
+    look: Option<Look>,
+}
+
+impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
+where
+    S: Store,
+    Q: Queue,
+    C: Ci,
+    X: Secrets,
+    K: Clock,
+{
+    pub(crate) fn here<'a>(&'a self, me: &'a Invocation, posted: u32) -> Here<'a> {
+        Here { now: self.clock.now(), me, posted, config: &self.config }
+    }
+
+    /// Does everything that is due for one deploy, then sets the hint for what comes next.
+    pub(crate) async fn advance(&self, me: &Invocation, id: DeployId) -> Result<(), HandlerError> {
+        let mut run = Run::default();
+        for _ in 0..STEPS {
+            let Some(head) = self.store.head(id).await? else {
+                info!(deploy.id = %id, "a hint for a deploy that is not on record");
+                return Ok(());
+            };
+            match decide::next(&head, self.here(me, run.posted))? {
+                Step::Rest if run.wrote => return self.remind(&head).await,
+                Step::Rest => return Ok(()),
+                Step::Write(commit) => self.arm_or_end(me, &head, *commit, &mut run).await?,
+                Step::Post(order) => self.post(me, &head, &order, &mut run).await?,
+                Step::Search(search) => self.search(me, &head, &search, &mut run).await?,
+                Step::Look { slug, pipeline, cancel } => {
+                    let look = match run.look.take() {
+                        Some(look) => Ok(look),
+                        None => self.ci.look(&slug, pipeline).await,
+                    };
+                    self.looked(me, id, look, cancel, &mut run).await?;
+                }
+                Step::Order => {
+                    let body = Body::encode(&WorkMessage::Retry { deploy: id })?;
+                    self.queue.send(Lane::WorkDead, &body, std::time::Duration::ZERO).await?;
+                    let placed = self.write(decide::order_placed(&head), &mut run).await?;
+                    placed.or_else(settle)?;
+                }
+            }
+        }
+        warn!(deploy.id = %id, "a message took more steps than it can need");
+        Ok(())
+    }
+
+    /// Arms, refuses or ends a deploy that nothing was sent for. If another deploy has the target,
+    /// that is the refusal.
+    async fn arm_or_end(
+        &self,
+        me: &Invocation,
+        head: &Head,
+        commit: Commit,
+        run: &mut Run,
+    ) -> Result<(), HandlerError> {
+        let Err(conflict) = self.write(commit, run).await? else { return Ok(()) };
+        let Conflict::Lock(lock) = conflict else { return settle(conflict) };
+        let Some(holder) = self.store.head(lock.deploy).await? else {
+            return Err(HandlerError::Contradiction(Conflict::Lock(lock)));
+        };
+        let refusal = decide::refuse_busy(head, &lock, &holder, self.here(me, run.posted))?;
+        self.write(refusal, run).await?.or_else(settle)
+    }
+
+    /// Sends the one POST of this attempt and records the outcome.
+    async fn post(
+        &self,
+        me: &Invocation,
+        head: &Head,
+        order: &Trigger,
+        run: &mut Run,
+    ) -> Result<(), HandlerError> {
+        if head.token_refused {
+            self.refresh_token().await;
+        }
+        let attempt = head.attempts;
+        run.posted = attempt;
+        info!(deploy.id = %head.id, attempt, "triggering CircleCI");
+        let outcome = self.ci.trigger(order).await;
+        info!(deploy.id = %head.id, attempt, ?outcome, "CircleCI answered the trigger");
+        self.record(me, head.id, run, |head, here| {
+            trigger::after_post(head, attempt, &outcome, here)
+        })
+        .await
+    }
+
+    /// Looks for the proof. Pipelines that other deploys have claimed cannot be it.
+    async fn search(
+        &self,
+        me: &Invocation,
+        head: &Head,
+        search: &Search,
+        run: &mut Run,
+    ) -> Result<(), HandlerError> {
+        let found = self.ci.search(search).await;
+        info!(deploy.id = %head.id, ?found, "looked for the proof");
+        match found {
+            Ok(mut finding) => {
+                if let Finding::Absent { candidates } = &mut finding {
+                    let mut open = Vec::new();
+                    for candidate in candidates.drain(..) {
+                        if self.store.owner(candidate.id).await?.is_none() {
+                            open.push(candidate);
+                        }
+                    }
+                    *candidates = open;
+                }
+                self.record(me, head.id, run, |head, here| {
+                    trigger::after_search(head, &finding, here)
+                })
+                .await
+            }
+            Err(error) => {
+                self.after_ci_error(&error).await;
+                self.record(me, head.id, run, trigger::after_failed_search).await
+            }
+        }
+    }
+
+    /// Records what a look showed.
+    async fn looked(
+        &self,
+        me: &Invocation,
+        id: DeployId,
+        look: Result<Look, CiError>,
+        cancel: bool,
+        run: &mut Run,
+    ) -> Result<(), HandlerError> {
+        match look {
+            Ok(look) => {
+                if cancel {
+                    self.cancel_open(id, &look).await;
+                }
+                self.record(me, id, run, |head, here| follow::after_look(head, &look, here)).await?;
+                run.look = Some(look);
+                Ok(())
+            }
+            Err(error) => {
+                info!(deploy.id = %id, %error, "the look failed");
+                self.after_ci_error(&error).await;
+                self.record(me, id, run, |head, here| {
+                    follow::after_failed_look(head, error.after, here)
+                })
+                .await
+            }
+        }
+    }
+
+    /// A wish to cancel is put to CircleCI again at each look, until nothing is open.
+    async fn cancel_open(&self, id: DeployId, look: &Look) {
+        for workflow in look.workflows.iter().filter(|w| !w.status.is_final()) {
+            if let Err(error) = self.ci.cancel(&workflow.id).await {
+                warn!(deploy.id = %id, %error, "the cancel failed; it is tried again at the next look");
+            }
+        }
+    }
+
+    async fn after_ci_error(&self, error: &CiError) {
+        if error.unauthorized {
+            self.refresh_token().await;
+        }
+    }
+
+    async fn refresh_token(&self) {
+        if let Err(error) = self.secrets.refresh(SecretName::CircleCiToken).await {
+            warn!(%error, "the CircleCI token could not be read afresh");
+        }
+    }
+
+    /// Turns what the outside world answered into a write. The answer is known only here, so when
+    /// others write in between, the deploy is read and decided again.
+    async fn record(
+        &self,
+        me: &Invocation,
+        id: DeployId,
+        run: &mut Run,
+        decide: impl Fn(&Head, Here<'_>) -> Result<Option<Commit>, Illegal>,
+    ) -> Result<(), HandlerError> {
+        let mut failure = None;
+        for _ in 0..TRIES {
+            let head = match self.store.head(id).await {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    failure = Some(error);
+                    continue;
+                }
+            };
+            let Some(commit) = decide(&head, self.here(me, run.posted))? else { return Ok(()) };
+            match self.write(commit, run).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Conflict::Version)) => {}
+                Ok(Err(other)) => return Err(HandlerError::Contradiction(other)),
+                Err(HandlerError::Store(error)) => failure = Some(error),
+                Err(other) => return Err(other),
+            }
+        }
+        // The deploy stays as it is on record; whoever comes next looks for the proof.
+        Err(failure.map_or(HandlerError::Contradiction(Conflict::Version), HandlerError::Store))
+    }
+
+    /// Writes, then tells the notifier what is owed now. The outer error is the store's, the inner
+    /// one a condition that did not hold.
+    async fn write(
+        &self,
+        commit: Commit,
+        run: &mut Run,
+    ) -> Result<Result<(), Conflict>, HandlerError> {
+        let (id, state, owes) = (commit.head.id, commit.head.state, !commit.owe.is_empty());
+        let is_news = commit.event.is_some();
+        match self.store.commit(commit).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict(conflict)) => return Ok(Err(conflict)),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+        run.wrote = true;
+        if is_news {
+            info!(deploy.id = %id, %state, "recorded");
+        }
+        if owes {
+            if let Err(error) = self.send_tell(id).await {
+                // It is on record as owed, and the sweeper reminds the notifier.
+                warn!(deploy.id = %id, %error, "the notice was not sent");
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Sets the next hint; without it the sweeper would come later.
+    async fn remind(&self, head: &Head) -> Result<(), HandlerError> {
+        let Some(due) = head.due_at else { return Ok(()) };
+        let delay = (due - self.clock.now()).to_std().unwrap_or_default();
+        self.send_look(head.id, delay).await
+    }
+}
+
+/// A deploy that has moved on is read again; any other contradiction is for the log.
+fn settle(conflict: Conflict) -> Result<(), HandlerError> {
+    match conflict {
+        Conflict::Version => Ok(()),
+        other => Err(HandlerError::Contradiction(other)),
+    }
+}

@@ -1,0 +1,65 @@
+//! CircleCI's JSON, only the fields that are used. Unknown fields are ignored: some appear
+//! without notice.
+
+use chatops_core::Time;
+use chatops_core::ports::{self, PipelineState, WorkflowStatus};
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// A page of a listing.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next_page_token: Option<String>,
+}
+
+/// The answer to a trigger, and a line of the listing.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pipeline {
+    pub(super) id: Uuid,
+    pub(super) number: u64,
+    pub(super) created_at: Time,
+}
+
+/// One pipeline.
+#[derive(Debug, Deserialize)]
+pub(super) struct Details {
+    pub(super) state: PipelineState,
+    #[serde(default)]
+    pub(super) errors: Vec<PipelineError>,
+    pub(super) vcs: Option<Vcs>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PipelineError {
+    pub(super) message: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Vcs {
+    pub(super) revision: Option<String>,
+}
+
+/// One run of a workflow.
+#[derive(Debug, Deserialize)]
+pub(super) struct Workflow {
+    id: String,
+    name: String,
+    status: WorkflowStatus,
+    created_at: Time,
+    auto_rerun_number: Option<u32>,
+    max_auto_reruns: Option<u32>,
+}
+
+impl From<Workflow> for ports::Workflow {
+    fn from(seen: Workflow) -> Self {
+        let runs_left = seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
+        Self {
+            rerun_coming: runs_left && seen.status == WorkflowStatus::Failed,
+            id: seen.id,
+            name: seen.name,
+            status: seen.status,
+            created_at: seen.created_at,
+        }
+    }
+}
