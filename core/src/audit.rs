@@ -22,7 +22,7 @@ impl Hash {
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
         let mut bytes = [0; 32];
@@ -176,7 +176,12 @@ impl Event {
         // An entry is made of strings, numbers and lists: it always serialises.
         let body = serde_json::to_string(entry).unwrap_or_default();
         let hash = Hash(Sha256::digest(&body).into());
-        Self { deploy: entry.deploy, n: entry.n, body, hash }
+        Self {
+            deploy: entry.deploy,
+            n: entry.n,
+            body,
+            hash,
+        }
     }
 
     /// The entry, or why the text is not one.
@@ -221,6 +226,9 @@ pub fn verify(deploy: DeployId, events: &[Event], last: Hash) -> Result<(), Brok
     if prev == last {
         Ok(())
     } else {
-        Err(BrokenChain { n: events.len() as u64 + 1, why: "is missing at the end" })
+        Err(BrokenChain {
+            n: events.len() as u64 + 1,
+            why: "is missing at the end",
+        })
     }
 }

@@ -10,8 +10,9 @@ use crate::name::{BadName, BranchName, JobName, ProjectName};
 pub const LONGEST: usize = 1024;
 
 /// First words that are commands, or will be, and so cannot start the short form.
-const RESERVED: [&str; 8] =
-    ["deploy", "plan", "status", "history", "failed", "retry", "cancel", "help"];
+const RESERVED: [&str; 8] = [
+    "deploy", "plan", "status", "history", "failed", "retry", "cancel", "help",
+];
 
 /// A command as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +97,9 @@ fn deploy(words: &[&str]) -> Result<Command, GrammarError> {
         _ => return Err(GrammarError::WordCount { given: words.len() }),
     };
     Ok(Command::Deploy(Deploy {
-        project: project.map(|p| word(Place::Project, p, ProjectName::parse)).transpose()?,
+        project: project
+            .map(|p| word(Place::Project, p, ProjectName::parse))
+            .transpose()?,
         branch: word(Place::Branch, branch, BranchName::parse)?,
         job: word(Place::Job, job, JobName::parse)?,
     }))
@@ -117,7 +120,9 @@ fn word<T>(
 /// Slack writes `&`, `<` and `>` as entities; whether it does so in a command's text is not
 /// documented, so a branch must match either way. `&amp;` last, or `&amp;lt;` would decode twice.
 fn decode_entities(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -128,9 +133,11 @@ mod tests {
 
     fn read(text: &str) -> (Option<String>, String, String) {
         match parse(text) {
-            Ok(Command::Deploy(d)) => {
-                (d.project.map(String::from), d.branch.to_string(), d.job.to_string())
-            }
+            Ok(Command::Deploy(d)) => (
+                d.project.map(String::from),
+                d.branch.to_string(),
+                d.job.to_string(),
+            ),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -138,14 +145,26 @@ mod tests {
     #[test]
     fn the_original_form() {
         assert_eq!(read("main deploy"), (None, "main".into(), "deploy".into()));
-        assert_eq!(read("  feature/x   build "), (None, "feature/x".into(), "build".into()));
+        assert_eq!(
+            read("  feature/x   build "),
+            (None, "feature/x".into(), "build".into())
+        );
     }
 
     #[test]
     fn the_long_form() {
-        assert_eq!(read("deploy main deploy"), (None, "main".into(), "deploy".into()));
-        assert_eq!(read("deploy status deploy"), (None, "status".into(), "deploy".into()));
-        assert_eq!(read("deploy web main e2e"), (Some("web".into()), "main".into(), "e2e".into()));
+        assert_eq!(
+            read("deploy main deploy"),
+            (None, "main".into(), "deploy".into())
+        );
+        assert_eq!(
+            read("deploy status deploy"),
+            (None, "status".into(), "deploy".into())
+        );
+        assert_eq!(
+            read("deploy web main e2e"),
+            (Some("web".into()), "main".into(), "e2e".into())
+        );
     }
 
     #[test]
@@ -159,12 +178,24 @@ mod tests {
         assert_eq!(parse("main"), Err(GrammarError::WordCount { given: 1 }));
         assert_eq!(parse("a b c"), Err(GrammarError::WordCount { given: 3 }));
         assert_eq!(parse("deploy a"), Err(GrammarError::WordCount { given: 1 }));
-        assert_eq!(parse("status deploy"), Err(GrammarError::Reserved { word: "status" }));
+        assert_eq!(
+            parse("status deploy"),
+            Err(GrammarError::Reserved { word: "status" })
+        );
         assert!(matches!(
             parse("a$(id) deploy"),
-            Err(GrammarError::Word { place: Place::Branch, .. })
+            Err(GrammarError::Word {
+                place: Place::Branch,
+                ..
+            })
         ));
-        assert!(matches!(parse("main <b>"), Err(GrammarError::Word { place: Place::Job, .. })));
+        assert!(matches!(
+            parse("main <b>"),
+            Err(GrammarError::Word {
+                place: Place::Job,
+                ..
+            })
+        ));
         assert_eq!(parse(&"x".repeat(LONGEST + 1)), Err(GrammarError::TooLong));
     }
 

@@ -68,7 +68,10 @@ impl State {
     /// Whether this is an end. An end is written once and never changed.
     #[must_use]
     pub fn is_terminal(self) -> bool {
-        !matches!(self, State::Requested | State::Armed | State::Triggered | State::Running)
+        !matches!(
+            self,
+            State::Requested | State::Armed | State::Triggered | State::Running
+        )
     }
 
     /// The state's word, as it stands in the audit.

@@ -217,7 +217,10 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_together() {
-        assert_ne!(DeployId::of_request("T1", "A", "12"), DeployId::of_request("T1", "A1", "2"));
+        assert_ne!(
+            DeployId::of_request("T1", "A", "12"),
+            DeployId::of_request("T1", "A1", "2")
+        );
     }
 
     #[test]

@@ -20,5 +20,8 @@ pub mod reply;
 pub mod secret;
 pub mod words;
 
+#[cfg(test)]
+mod fixtures;
+
 /// A moment, always UTC.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -20,29 +20,37 @@ pub struct Illegal {
 ///
 /// A terminal state is left by nothing; late evidence is noted and changes nothing.
 pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
+    use State::{Armed, Requested, Running, Triggered};
+    match (from, change) {
+        (Requested, Change::Armed { .. }) => Ok(Armed),
+        (Armed, Change::Disarmed { .. }) => Ok(Requested),
+        (Armed, Change::Triggered { .. }) => Ok(Triggered),
+        (Triggered, Change::Started { .. }) => Ok(Running),
+        (_, Change::Ended { state, .. }) if ends(from).contains(state) => Ok(*state),
+        (Armed, Change::Doubted { .. })
+        | (Requested | Armed | Triggered | Running, Change::CancelWished { .. })
+        | (_, Change::Noted { .. }) => Ok(from),
+        _ => Err(Illegal {
+            from,
+            change: Box::new(change.clone()),
+        }),
+    }
+}
+
+/// The ends that a state can come to.
+fn ends(from: State) -> &'static [State] {
     use State::{
         Armed, Canceled, CiErrored, Failed, LostTrack, NothingRan, Refused, Requested, Running,
         Succeeded, TriggerFailed, Triggered, Unresolved,
     };
-    match (from, change) {
-        (Requested, Change::Armed { .. }) => Ok(Armed),
-        (Requested, Change::Ended { state: end @ (Refused | TriggerFailed | Canceled), .. })
-        | (Armed, Change::Ended { state: end @ (TriggerFailed | Unresolved), .. })
-        | (Triggered, Change::Ended { state: end @ (NothingRan | CiErrored | LostTrack), .. })
-        | (
-            Running,
-            Change::Ended {
-                state: end @ (Succeeded | Failed | Canceled | NothingRan | CiErrored | LostTrack),
-                ..
-            },
-        ) => Ok(*end),
-        (Armed, Change::Disarmed { .. }) => Ok(Requested),
-        (Armed, Change::Doubted { .. }) => Ok(Armed),
-        (Armed, Change::Triggered { .. }) => Ok(Triggered),
-        (Triggered, Change::Started { .. }) => Ok(Running),
-        (Requested | Armed | Triggered | Running, Change::CancelWished { .. })
-        | (_, Change::Noted { .. }) => Ok(from),
-        _ => Err(Illegal { from, change: Box::new(change.clone()) }),
+    match from {
+        Requested => &[Refused, TriggerFailed, Canceled],
+        Armed => &[TriggerFailed, Unresolved],
+        Triggered => &[NothingRan, CiErrored, LostTrack],
+        Running => &[
+            Succeeded, Failed, Canceled, NothingRan, CiErrored, LostTrack,
+        ],
+        _ => &[],
     }
 }
 
@@ -61,7 +69,10 @@ pub fn begin(
         n: 1,
         at: now,
         by,
-        change: Change::Requested { ask: ask.clone(), retry_of },
+        change: Change::Requested {
+            ask: ask.clone(),
+            retry_of,
+        },
         state: State::Requested,
         prev: Hash::START,
     });
@@ -99,13 +110,22 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
     let mut head = head.clone();
     head.state = state;
     match &change {
-        Change::Armed { attempt, armed, target, .. } => {
+        Change::Armed {
+            attempt,
+            armed,
+            target,
+            ..
+        } => {
             head.attempts = *attempt;
             head.armed = Some(armed.clone());
             head.holds.clone_from(target);
             head.looks = 0;
         }
-        Change::Disarmed { obstacle, token_refused, .. } => {
+        Change::Disarmed {
+            obstacle,
+            token_refused,
+            ..
+        } => {
             head.last_obstacle = Some(obstacle.clone());
             head.token_refused |= *token_refused;
         }
@@ -115,19 +135,29 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
             }
         }
         Change::Triggered { pipeline, proof } => {
-            head.run =
-                Some(Run { pipeline: pipeline.clone(), proof: *proof, since: now, revision: None });
+            head.run = Some(Run {
+                pipeline: pipeline.clone(),
+                proof: *proof,
+                since: now,
+                revision: None,
+            });
             head.looks = 0;
         }
         Change::Started { .. } => head.looks = 0,
         Change::Ended { state, reason } => {
-            head.end = Some(End { at: now, reason: reason.clone() });
+            head.end = Some(End {
+                at: now,
+                reason: reason.clone(),
+            });
             head.holds = None;
             // The order goes to the dead-letter queue in a step of its own, so it is owed first.
             head.owes_order = *state == State::TriggerFailed;
         }
         Change::CancelWished { by } => {
-            head.cancel = Some(CancelWish { by: by.clone(), at: now });
+            head.cancel = Some(CancelWish {
+                by: by.clone(),
+                at: now,
+            });
         }
         Change::Requested { .. } | Change::Noted { .. } => {}
     }
@@ -144,4 +174,188 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
     });
     head.last_hash = event.hash;
     Ok((head, event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit;
+    use crate::deploy::{Proof, Reason, State::*};
+    use crate::fixtures::{arming, ask, at, head_in, id, me, pipeline, start, user};
+
+    /// Every kind of change; `Ended` once for every state, the terminal ones and the others.
+    fn changes() -> Vec<Change> {
+        let mut all = vec![
+            Change::Requested {
+                ask: ask(),
+                retry_of: None,
+            },
+            arming(2),
+            Change::Disarmed {
+                obstacle: "429".into(),
+                token_refused: false,
+                again_at: at(5),
+            },
+            Change::Doubted {
+                doubt: "a reset".into(),
+            },
+            Change::Triggered {
+                pipeline: pipeline(7),
+                proof: Proof::Answer,
+            },
+            Change::Started {
+                workflows: vec!["build".into()],
+            },
+            Change::CancelWished { by: user() },
+            Change::Noted {
+                note: "seen".into(),
+            },
+        ];
+        all.extend(State::ALL.map(|state| Change::Ended {
+            state,
+            reason: Reason::NoWorkflow,
+        }));
+        all
+    }
+
+    /// The legal pairs, written down once more: from, change, to.
+    fn legal(from: State, change: &Change) -> Option<State> {
+        let table: &[(State, &str, State)] = &[
+            (Requested, "armed", Armed),
+            (Requested, "ended TRIGGER_FAILED", TriggerFailed),
+            (Requested, "ended REFUSED", Refused),
+            (Requested, "ended CANCELED", Canceled),
+            (Requested, "cancel_wished", Requested),
+            (Armed, "disarmed", Requested),
+            (Armed, "doubted", Armed),
+            (Armed, "triggered", Triggered),
+            (Armed, "ended TRIGGER_FAILED", TriggerFailed),
+            (Armed, "ended UNRESOLVED", Unresolved),
+            (Armed, "cancel_wished", Armed),
+            (Triggered, "started", Running),
+            (Triggered, "ended NOTHING_RAN", NothingRan),
+            (Triggered, "ended CI_ERRORED", CiErrored),
+            (Triggered, "ended LOST_TRACK", LostTrack),
+            (Triggered, "cancel_wished", Triggered),
+            (Running, "ended SUCCEEDED", Succeeded),
+            (Running, "ended FAILED", Failed),
+            (Running, "ended CANCELED", Canceled),
+            (Running, "ended NOTHING_RAN", NothingRan),
+            (Running, "ended CI_ERRORED", CiErrored),
+            (Running, "ended LOST_TRACK", LostTrack),
+            (Running, "cancel_wished", Running),
+        ];
+        let value = serde_json::to_value(change).unwrap();
+        let mut word = value["what"].as_str().unwrap().to_owned();
+        if let Change::Ended { state, .. } = change {
+            word = format!("{word} {state}");
+        }
+        if word == "noted" {
+            return Some(from);
+        }
+        let row = table.iter().find(|(f, w, _)| *f == from && *w == word);
+        row.map(|(_, _, to)| *to)
+    }
+
+    #[test]
+    fn exactly_the_legal_pairs_are_accepted() {
+        let mut accepted = 0;
+        for from in State::ALL {
+            for change in changes() {
+                let expected = legal(from, &change).ok_or_else(|| Illegal {
+                    from,
+                    change: Box::new(change.clone()),
+                });
+                accepted += usize::from(expected.is_ok());
+                assert_eq!(next(from, &change), expected, "{from} and {change:?}");
+                // What is not allowed cannot be applied either.
+                let applied = apply(&head_in(from), change, Actor::Worker(me()), start());
+                assert_eq!(applied.map(|(head, _)| head.state), expected);
+            }
+        }
+        assert_eq!(accepted, 23 + State::ALL.len());
+    }
+
+    #[test]
+    fn a_terminal_state_is_left_by_nothing() {
+        for from in State::ALL.into_iter().filter(|s| s.is_terminal()) {
+            for change in changes() {
+                match next(from, &change) {
+                    Ok(to) => {
+                        assert_eq!(to, from);
+                        assert!(matches!(change, Change::Noted { .. }));
+                    }
+                    Err(illegal) => assert_eq!((illegal.from, *illegal.change), (from, change)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_can_be_reached() {
+        for state in State::ALL {
+            assert_eq!(head_in(state).state, state);
+        }
+    }
+
+    #[test]
+    fn a_note_changes_nothing_but_the_count() {
+        for state in State::ALL {
+            let head = head_in(state);
+            let note = Change::Noted {
+                note: "seen".into(),
+            };
+            let (noted, event) = apply(&head, note, Actor::Worker(me()), at(9)).unwrap();
+            let expected = Head {
+                version: head.version + 1,
+                events: head.events + 1,
+                last_hash: event.hash,
+                ..head
+            };
+            assert_eq!(noted, expected);
+        }
+    }
+
+    #[test]
+    fn each_change_is_a_version_and_a_link_of_the_chain() {
+        let by = || Actor::Worker(me());
+        let valid_until = at(600);
+        let short = id().short(8);
+        let (mut head, first) = begin((id(), short), ask(), None, valid_until, by(), start());
+        assert_eq!(
+            (head.version, head.events, head.due_at),
+            (1, 1, Some(start()))
+        );
+        let mut events = vec![first];
+        let way = [1, 2, 0, 1, 6, 3, 4, 5, 7];
+        let end = Change::Ended {
+            state: Failed,
+            reason: Reason::NoWorkflow,
+        };
+        let way = way.into_iter().map(|i| changes().swap_remove(i));
+        for (i, change) in way
+            .filter(|c| !matches!(c, Change::Requested { .. }))
+            .enumerate()
+        {
+            let now = at(i64::try_from(i).unwrap());
+            let before = head.clone();
+            let event;
+            (head, event) = apply(&head, change.clone(), by(), now).unwrap();
+            assert_eq!(head.version, before.version + 1);
+            assert_eq!(head.events, before.events + 1);
+            assert_eq!(head.last_hash, event.hash);
+            let entry = event.entry().unwrap();
+            assert_eq!(
+                (entry.n, entry.at, entry.state),
+                (head.events, now, head.state)
+            );
+            assert_eq!((entry.change, entry.prev), (change, before.last_hash));
+            events.push(event);
+        }
+        let (head, event) = apply(&head, end, by(), at(99)).unwrap();
+        events.push(event);
+        assert_eq!(head.end.map(|end| end.at), Some(at(99)));
+        assert_eq!(head.holds, None);
+        audit::verify(id(), &events, head.last_hash).unwrap();
+    }
 }

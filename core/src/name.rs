@@ -85,9 +85,15 @@ name!(
 );
 
 fn check_branch(text: &str) -> Result<(), BadName> {
-    check_characters(text, 200, "`.` `_` `/` `-`", |c| matches!(c, '.' | '_' | '/' | '-'))?;
+    check_characters(text, 200, "`.` `_` `/` `-`", |c| {
+        matches!(c, '.' | '_' | '/' | '-')
+    })?;
     let form = |wrong: bool, why| {
-        if wrong { Err(BadName::Form(why)) } else { Ok(()) }
+        if wrong {
+            Err(BadName::Form(why))
+        } else {
+            Ok(())
+        }
     };
     form(text.starts_with('-'), "it may not start with `-`")?;
     form(text.contains(".."), "it may not contain `..`")?;
@@ -97,11 +103,17 @@ fn check_branch(text: &str) -> Result<(), BadName> {
         "it looks like a commit; CircleCI starts branches only",
     )?;
     for part in text.split('/') {
-        form(part.is_empty(), "it may not start or end with `/`, nor contain `//`")?;
+        form(
+            part.is_empty(),
+            "it may not start or end with `/`, nor contain `//`",
+        )?;
         form(part.starts_with('.'), "no part of it may start with `.`")?;
         form(part.ends_with('.'), "no part of it may end with `.`")?;
         // Git compares without case on some systems; so do we.
-        form(part.to_ascii_lowercase().ends_with(".lock"), "no part of it may end with `.lock`")?;
+        form(
+            part.to_ascii_lowercase().ends_with(".lock"),
+            "no part of it may end with `.lock`",
+        )?;
     }
     Ok(())
 }
@@ -137,7 +149,13 @@ mod tests {
 
     #[test]
     fn everyday_branches_pass() {
-        for good in ["main", "feature/login-2", "release/1.2.x", "a", "dependabot/npm/x_1.0"] {
+        for good in [
+            "main",
+            "feature/login-2",
+            "release/1.2.x",
+            "a",
+            "dependabot/npm/x_1.0",
+        ] {
             assert!(BranchName::parse(good).is_ok(), "{good}");
         }
     }

@@ -117,14 +117,19 @@ impl Allowed<'_> {
 /// Decides. The first rule that says no is the one that is named.
 pub fn decide<'a>(config: &'a Config, ask: &Ask) -> Result<Allowed<'a>, Refusal> {
     if !config.slack.teams.allow(&ask.team) {
-        return Err(Refusal::Team { team: ask.team.clone() });
+        return Err(Refusal::Team {
+            team: ask.team.clone(),
+        });
     }
     let known = || config.projects.keys().cloned().collect();
     let Some(name) = &ask.project else {
         return Err(Refusal::NoProject { known: known() });
     };
     let Some((project_name, project)) = config.projects.get_key_value(name) else {
-        return Err(Refusal::UnknownProject { project: name.clone(), known: known() });
+        return Err(Refusal::UnknownProject {
+            project: name.clone(),
+            known: known(),
+        });
     };
     let Some(job) = project.jobs.get(&ask.job) else {
         return Err(Refusal::UnknownJob {
@@ -156,7 +161,11 @@ pub fn decide<'a>(config: &'a Config, ask: &Ask) -> Result<Allowed<'a>, Refusal>
             patterns: job.branches.iter().map(ToString::to_string).collect(),
         });
     }
-    Ok(Allowed { project_name, project, job })
+    Ok(Allowed {
+        project_name,
+        project,
+        job,
+    })
 }
 
 /// The jobs of `project` that this person may run in this place on some branch.

@@ -66,7 +66,10 @@ impl Telling {
     /// Whether nothing more will be done about it.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !matches!(self, Telling::NotOwed | Telling::Owed { .. } | Telling::Sending { .. })
+        !matches!(
+            self,
+            Telling::NotOwed | Telling::Owed { .. } | Telling::Sending { .. }
+        )
     }
 
     /// When something has to be done about it.
@@ -123,7 +126,11 @@ impl Reply {
     /// When the sweeper should remind the notifier; `None` if nothing is owed.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
-        self.progress.due_at().into_iter().chain(self.last.due_at()).min()
+        self.progress
+            .due_at()
+            .into_iter()
+            .chain(self.last.due_at())
+            .min()
     }
 
     /// Makes `kind` owed, if it was not owed or settled before. This is the worker's only change.
@@ -234,7 +241,11 @@ pub fn next(reply: &Reply, now: Time, times: &Times) -> Next {
         Kind::Final => item.last = Telling::Sending { until },
     }
     let repeat = kind == Kind::Final && item.unsure > 0;
-    Next::Post { reserved: item, kind, repeat }
+    Next::Post {
+        reserved: item,
+        kind,
+        repeat,
+    }
 }
 
 /// The item after a post: `reserved` is what was written before it.
@@ -251,7 +262,9 @@ pub fn after(reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply 
         (_, Posted::NotSent { .. }) => {
             item.uses -= 1;
             item.unsent += 1;
-            let again = Telling::Owed { from: now + pause(item.unsent) };
+            let again = Telling::Owed {
+                from: now + pause(item.unsent),
+            };
             match kind {
                 Kind::Progress => item.progress = again,
                 Kind::Final => item.last = again,
@@ -259,11 +272,15 @@ pub fn after(reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply 
         }
         (Kind::Final, Posted::Later { after }) => {
             let wait = after.unwrap_or_else(|| pause(u32::from(item.uses)));
-            item.last = Telling::Owed { from: now + wait.min(Duration::from_secs(1_800)) };
+            item.last = Telling::Owed {
+                from: now + wait.min(Duration::from_secs(1_800)),
+            };
         }
         (Kind::Final, Posted::Unknown) => {
             item.unsure += 1;
-            item.last = Telling::Owed { from: now + pause(u32::from(item.uses)) };
+            item.last = Telling::Owed {
+                from: now + pause(u32::from(item.uses)),
+            };
         }
     }
     item
@@ -276,8 +293,13 @@ fn pause(tries: u32) -> Duration {
 
 fn give_up(item: &mut Reply, kind: Kind, why: &str) {
     let unsure = kind == Kind::Final && item.unsure > 0;
-    let end =
-        if unsure { Telling::Unknown } else { Telling::Undeliverable { why: why.to_owned() } };
+    let end = if unsure {
+        Telling::Unknown
+    } else {
+        Telling::Undeliverable {
+            why: why.to_owned(),
+        }
+    };
     settle(item, kind, end);
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -29,7 +30,12 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, message } = self;
+        let Self {
+            file,
+            line,
+            column,
+            message,
+        } = self;
         write!(f, "{file}:{line}:{column}: {message}")
     }
 }
@@ -42,11 +48,11 @@ struct File {
     slack: RawSlack,
     #[serde(default)]
     circleci: RawCircleCi,
-    times: Option<Spanned<Times>>,
+    times: Option<Times>,
     #[serde(default)]
     channels: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
-    people: BTreeMap<String, OneOrMore>,
+    people: BTreeMap<String, Spanned<OneOrMore>>,
     #[serde(default)]
     projects: BTreeMap<Spanned<String>, RawProject>,
 }
@@ -68,11 +74,39 @@ struct RawCircleCi {
     app: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// One id, or a list of them: a person, or a group of people.
 enum OneOrMore {
-    One(Spanned<String>),
+    One(String),
     More(Vec<Spanned<String>>),
+}
+
+// By hand, since serde's untagged enums lose the place of what they hold.
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a user id or a list of user ids")
+            }
+
+            fn visit_str<E>(self, one: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore::One(one.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore, A::Error> {
+                let mut more = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    more.push(one);
+                }
+                Ok(OneOrMore::More(more))
+            }
+        }
+
+        deserializer.deserialize_any(Read)
+    }
 }
 
 #[derive(Deserialize)]
@@ -89,9 +123,9 @@ struct RawJob {
     #[serde(default)]
     trigger: RawTrigger,
     #[serde(default = "job_parameter")]
-    job_parameter: ParameterName,
+    job_parameter: Spanned<ParameterName>,
     #[serde(default = "deploy_id_parameter")]
-    deploy_id_parameter: ParameterName,
+    deploy_id_parameter: Spanned<ParameterName>,
     #[serde(default)]
     parameters: BTreeMap<Spanned<String>, Value>,
     environment: Option<Spanned<String>>,
@@ -113,11 +147,33 @@ enum RawTrigger {
 }
 
 /// A parameter's name, or `false` for none.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum ParameterName {
-    Off(Spanned<bool>),
-    Named(Spanned<String>),
+    Switch(bool),
+    Named(String),
+}
+
+impl<'de> Deserialize<'de> for ParameterName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl Visitor<'_> for Read {
+            type Value = ParameterName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a parameter's name, or false for none")
+            }
+
+            fn visit_bool<E>(self, on: bool) -> Result<ParameterName, E> {
+                Ok(ParameterName::Switch(on))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<ParameterName, E> {
+                Ok(ParameterName::Named(name.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Read)
+    }
 }
 
 fn unspanned(text: &str) -> Spanned<String> {
@@ -129,11 +185,11 @@ fn slash_chatops() -> Spanned<String> {
 fn slacks_hooks() -> Vec<Spanned<String>> {
     vec![unspanned("https://hooks.slack.com")]
 }
-fn job_parameter() -> ParameterName {
-    ParameterName::Named(unspanned("job"))
+fn job_parameter() -> Spanned<ParameterName> {
+    Spanned::new(0..0, ParameterName::Named("job".to_owned()))
 }
-fn deploy_id_parameter() -> ParameterName {
-    ParameterName::Named(unspanned("deploy_id"))
+fn deploy_id_parameter() -> Spanned<ParameterName> {
+    Spanned::new(0..0, ParameterName::Named("deploy_id".to_owned()))
 }
 fn yes() -> bool {
     true
@@ -145,10 +201,18 @@ type Complaint = (Range<usize>, String);
 pub(super) fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
     let complain = |(span, message): Complaint| {
         let (line, column) = place(text, span.start);
-        ConfigError { file: file.to_owned(), line, column, message }
+        ConfigError {
+            file: file.to_owned(),
+            line,
+            column,
+            message,
+        }
     };
     let raw: File = toml::from_str(text).map_err(|error| {
-        complain((error.span().unwrap_or(0..0), error.message().replace('\n', " ")))
+        complain((
+            error.span().unwrap_or(0..0),
+            error.message().replace('\n', " "),
+        ))
     })?;
     resolve(raw, text).map_err(complain)
 }
@@ -156,23 +220,27 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
 fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }
 
 fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
     if *raw.version.get_ref() != 1 {
-        return Err((raw.version.span(), "this program reads version = 1".to_owned()));
+        return Err((
+            raw.version.span(),
+            "this program reads version = 1".to_owned(),
+        ));
     }
-    let times = match raw.times {
-        None => Times::default(),
-        Some(times) => {
-            let span = times.span();
-            times.get_ref().check().map_err(|(key, why)| (span, format!("times.{key}: {why}")))?;
-            times.into_inner()
-        }
+    let times = raw.times.unwrap_or_default();
+    times
+        .check()
+        .map_err(|(keys, why)| (time_at(text, keys), why))?;
+    let names = Names {
+        channels: resolve_channels(raw.channels)?,
+        people: resolve_people(raw.people)?,
     };
-    let names =
-        Names { channels: resolve_channels(raw.channels)?, people: resolve_people(raw.people)? };
     let mut projects = BTreeMap::new();
     for (name, project) in raw.projects {
         let checked = ProjectName::parse(name.get_ref())
@@ -186,21 +254,48 @@ fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
             .ok_or_else(|| {
                 (
                     name.span(),
-                    format!("there is no [projects.{}] to be the default", name.get_ref()),
+                    format!(
+                        "there is no [projects.{}] to be the default",
+                        name.get_ref()
+                    ),
                 )
             })
     });
     Ok(Config {
-        revision: Sha256::digest(text)[..6].iter().map(|byte| format!("{byte:02x}")).collect(),
+        revision: Sha256::digest(text)[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat(),
         slack: slack(raw.slack)?,
         circleci: CircleCi {
-            api: origin(raw.circleci.api.unwrap_or_else(|| unspanned("https://circleci.com")))?,
-            app: origin(raw.circleci.app.unwrap_or_else(|| unspanned("https://app.circleci.com")))?,
+            api: origin(
+                raw.circleci
+                    .api
+                    .unwrap_or_else(|| unspanned("https://circleci.com")),
+            )?,
+            app: origin(
+                raw.circleci
+                    .app
+                    .unwrap_or_else(|| unspanned("https://app.circleci.com")),
+            )?,
         },
         times,
         default_project: default_project.transpose()?,
         projects,
     })
+}
+
+/// Where the first of these keys stands that was written down.
+fn time_at(text: &str, keys: [&str; 2]) -> Range<usize> {
+    let place = || {
+        let file = toml::de::DeTable::parse(text).ok()?;
+        let times = file.get_ref().get("times")?.get_ref().as_table()?;
+        keys.iter()
+            .find_map(|key| times.get(*key))
+            .map(Spanned::span)
+    };
+    place().unwrap_or(0..0)
 }
 
 fn slack(raw: RawSlack) -> Result<Slack, Complaint> {
@@ -216,27 +311,38 @@ fn slack(raw: RawSlack) -> Result<Slack, Complaint> {
                 format!("'{word}' is not a workspace id; Slack's look like T012ABCDEF")
             })
         })?,
-        reply_origins: raw.reply_origins.into_iter().map(origin).collect::<Result<_, _>>()?,
+        reply_origins: raw
+            .reply_origins
+            .into_iter()
+            .map(origin)
+            .collect::<Result<_, _>>()?,
     })
 }
 
 fn resolve_channels(
     raw: BTreeMap<String, Spanned<String>>,
 ) -> Result<BTreeMap<String, ChannelId>, Complaint> {
-    raw.into_iter().map(|(name, id)| Ok((name, channel(&id)?))).collect()
+    raw.into_iter()
+        .map(|(name, id)| Ok((name, channel(&id)?)))
+        .collect()
 }
 
 fn resolve_people(
-    raw: BTreeMap<String, OneOrMore>,
+    raw: BTreeMap<String, Spanned<OneOrMore>>,
 ) -> Result<BTreeMap<String, Vec<UserId>>, Complaint> {
-    let ids = |value| match value {
-        OneOrMore::One(id) => Ok(vec![user(&id)?]),
-        OneOrMore::More(ids) => {
-            unique(&ids)?;
-            ids.iter().map(user).collect()
+    let ids = |value: Spanned<OneOrMore>| {
+        let span = value.span();
+        match value.into_inner() {
+            OneOrMore::One(id) => Ok(vec![user(&Spanned::new(span, id))?]),
+            OneOrMore::More(ids) => {
+                unique(&ids)?;
+                ids.iter().map(user).collect()
+            }
         }
     };
-    raw.into_iter().map(|(name, value)| Ok((name, ids(value)?))).collect()
+    raw.into_iter()
+        .map(|(name, value)| Ok((name, ids(value)?)))
+        .collect()
 }
 
 fn channel(id: &Spanned<String>) -> Result<ChannelId, Complaint> {
@@ -276,7 +382,10 @@ impl Names {
             let job = self.job(&checked, job)?;
             jobs.insert(checked, job);
         }
-        Ok(Project { slug: slug(&raw.slug)?, jobs })
+        Ok(Project {
+            slug: slug(&raw.slug)?,
+            jobs,
+        })
     }
 
     fn job(&self, name: &JobName, raw: RawJob) -> Result<Job, Complaint> {
@@ -322,12 +431,23 @@ impl Names {
 
 /// CircleCI takes at most 100 parameters, names up to 128 characters and values up to 512.
 fn pipeline_trigger(
-    job: ParameterName,
-    deploy_id: ParameterName,
+    job: Spanned<ParameterName>,
+    deploy_id: Spanned<ParameterName>,
     raw: BTreeMap<Spanned<String>, Value>,
 ) -> Result<Trigger, Complaint> {
+    // Of two that clash, the one that was written down is to blame; the other has no place.
+    let clash = if deploy_id.span().is_empty() {
+        job.span()
+    } else {
+        deploy_id.span()
+    };
     let job_parameter = parameter_name(job)?;
     let deploy_id_parameter = parameter_name(deploy_id)?;
+    if job_parameter.is_some() && job_parameter == deploy_id_parameter {
+        let why = "job_parameter and deploy_id_parameter name the same parameter";
+        return Err((clash, why.to_owned()));
+    }
+    let ours = usize::from(job_parameter.is_some()) + usize::from(deploy_id_parameter.is_some());
     let mut parameters = BTreeMap::new();
     for (name, value) in raw {
         let complain = |why: &str| Err((name.span(), format!("parameter: {why}")));
@@ -339,39 +459,44 @@ fn pipeline_trigger(
             return complain("it is set by job_parameter or deploy_id_parameter already");
         }
         match &value {
-            Value::String(text) if text.len() > 512 => {
+            Value::String(text) if text.chars().count() > 512 => {
                 return complain("CircleCI takes values of at most 512 characters");
             }
             Value::String(_) | Value::Bool(_) => {}
             Value::Number(number) if number.is_i64() => {}
             _ => return complain("CircleCI takes a string, a whole number, true or false"),
         }
+        if parameters.len() + ours >= 100 {
+            return complain("CircleCI takes at most 100 of them");
+        }
         parameters.insert(name.get_ref().clone(), value);
     }
-    if job_parameter.is_some() && job_parameter == deploy_id_parameter {
-        let why = "job_parameter and deploy_id_parameter name the same parameter";
-        return Err((0..0, why.to_owned()));
-    }
-    Ok(Trigger::Pipeline { job_parameter, deploy_id_parameter, parameters })
+    Ok(Trigger::Pipeline {
+        job_parameter,
+        deploy_id_parameter,
+        parameters,
+    })
 }
 
 const PARAMETER_NAME: &str = "a parameter's name holds letters, digits, `_` and `-`, at most 128";
 
 fn is_parameter_name(name: &str) -> bool {
     (1..=128).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-fn parameter_name(raw: ParameterName) -> Result<Option<String>, Complaint> {
-    match raw {
-        ParameterName::Off(off) if *off.get_ref() => {
-            Err((off.span(), "give the parameter's name, or false for none".to_owned()))
-        }
-        ParameterName::Off(_) => Ok(None),
-        ParameterName::Named(name) if is_parameter_name(name.get_ref()) => {
-            Ok(Some(name.into_inner()))
-        }
-        ParameterName::Named(name) => Err((name.span(), PARAMETER_NAME.to_owned())),
+fn parameter_name(raw: Spanned<ParameterName>) -> Result<Option<String>, Complaint> {
+    let span = raw.span();
+    match raw.into_inner() {
+        ParameterName::Switch(false) => Ok(None),
+        ParameterName::Switch(true) => Err((
+            span,
+            "give the parameter's name, or false for none".to_owned(),
+        )),
+        ParameterName::Named(name) if is_parameter_name(&name) => Ok(Some(name)),
+        ParameterName::Named(_) => Err((span, PARAMETER_NAME.to_owned())),
     }
 }
 
@@ -384,9 +509,10 @@ fn allow<T: PartialEq>(
     unique(&raw)?;
     let star = raw.iter().find(|word| word.get_ref() == "*");
     match star {
-        Some(star) if raw.len() > 1 => {
-            Err((star.span(), format!("\"*\" already allows every {kind}; let it stand alone")))
-        }
+        Some(star) if raw.len() > 1 => Err((
+            star.span(),
+            format!("\"*\" already allows every {kind}; let it stand alone"),
+        )),
         Some(_) => Ok(Allow::Any),
         None => {
             let mut list: Vec<T> = Vec::new();
@@ -405,7 +531,10 @@ fn allow<T: PartialEq>(
 fn unique(list: &[Spanned<String>]) -> Result<(), Complaint> {
     let mut seen = BTreeSet::new();
     match list.iter().find(|word| !seen.insert(word.get_ref())) {
-        Some(twice) => Err((twice.span(), format!("'{}' is listed twice", twice.get_ref()))),
+        Some(twice) => Err((
+            twice.span(),
+            format!("'{}' is listed twice", twice.get_ref()),
+        )),
         None => Ok(()),
     }
 }
@@ -415,7 +544,9 @@ fn slug(raw: &Spanned<String>) -> Result<Slug, Complaint> {
     let plain = |part: &&str| {
         !part.is_empty()
             && !part.starts_with('.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     match parts.as_slice() {
         [vcs, org, repo]
@@ -427,7 +558,11 @@ fn slug(raw: &Spanned<String>) -> Result<Slug, Complaint> {
                 "bitbucket" => "bb",
                 other => other,
             };
-            Ok(Slug { vcs: vcs.into(), org: (*org).into(), repo: (*repo).into() })
+            Ok(Slug {
+                vcs: vcs.into(),
+                org: (*org).into(),
+                repo: (*repo).into(),
+            })
         }
         _ => Err((
             raw.span(),
@@ -443,7 +578,12 @@ fn slug(raw: &Spanned<String>) -> Result<Slug, Complaint> {
 fn origin(raw: Spanned<String>) -> Result<Url, Complaint> {
     let span = raw.span();
     let text = raw.into_inner();
-    let wrong = || (span.clone(), format!("'{text}' is not an origin such as https://example.com"));
+    let wrong = || {
+        (
+            span.clone(),
+            format!("'{text}' is not an origin such as https://example.com"),
+        )
+    };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
@@ -457,7 +597,10 @@ fn origin(raw: Spanned<String>) -> Result<Url, Complaint> {
         _ if !bare || !nobody => Err(wrong()),
         "https" => Ok(url),
         "http" if loopback => Ok(url),
-        "http" => Err((span, "plain http is for loopback addresses only; use https".to_owned())),
+        "http" => Err((
+            span,
+            "plain http is for loopback addresses only; use https".to_owned(),
+        )),
         _ => Err(wrong()),
     }
 }

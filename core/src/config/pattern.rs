@@ -93,7 +93,9 @@ mod tests {
     use super::*;
 
     fn fit(pattern: &str, branch: &str) -> bool {
-        BranchPattern::parse(pattern).unwrap().fits(&BranchName::parse(branch).unwrap())
+        BranchPattern::parse(pattern)
+            .unwrap()
+            .fits(&BranchName::parse(branch).unwrap())
     }
 
     #[test]

@@ -64,31 +64,54 @@ times! {
 }
 
 impl Times {
-    /// Checks what has to hold between the times; the error names the key and the fix.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Checks what has to hold between the times; the error names the keys to blame, the first
+    /// one first, and says how to put it right.
+    pub(super) fn check(&self) -> Result<(), ([&'static str; 2], String)> {
         for (name, value) in self.all() {
             if value.is_zero() {
-                return Err((name, "must be longer than zero".to_owned()));
+                return Err(([name, name], format!("{name} must be longer than zero")));
             }
             if value > Duration::from_secs(90 * 86_400) {
-                return Err((name, "must be at most 90 days".to_owned()));
+                return Err(([name, name], format!("{name} must be at most 90 days")));
             }
         }
-        let order = [
-            ("send_window", self.send_window, "request_timeout", self.request_timeout),
-            ("reply_lease", self.reply_lease, "request_timeout", self.request_timeout),
-            ("request_timeout", self.request_timeout, "connect_timeout", self.connect_timeout),
+        let longer = [
+            (
+                "send_window",
+                self.send_window,
+                "request_timeout",
+                self.request_timeout,
+            ),
+            (
+                "reply_lease",
+                self.reply_lease,
+                "request_timeout",
+                self.request_timeout,
+            ),
+            (
+                "request_timeout",
+                self.request_timeout,
+                "connect_timeout",
+                self.connect_timeout,
+            ),
         ];
-        for (longer, a, shorter, b) in order {
-            if a <= b {
-                return Err((longer, format!("must be longer than {shorter}")));
-            }
+        let wrong = |(long, a, short, b): (&'static str, Duration, &'static str, Duration), how| {
+            let (a, b) = (humantime::format_duration(a), humantime::format_duration(b));
+            Err((
+                [long, short],
+                format!("{long} ({a}) must be {how} {short} ({b})"),
+            ))
+        };
+        if let Some(pair) = longer.into_iter().find(|(_, a, _, b)| a <= b) {
+            return wrong(pair, "longer than");
         }
         if self.search_for < self.horizon {
-            return Err(("search_for", "must be at least as long as horizon".to_owned()));
+            let pair = ("search_for", self.search_for, "horizon", self.horizon);
+            return wrong(pair, "at least as long as");
         }
         if self.reply_for > Duration::from_secs(1_800) {
-            return Err(("reply_for", "Slack closes its reply address after 30m".to_owned()));
+            let why = "reply_for must be at most 30m: then Slack closes its reply address";
+            return Err((["reply_for", "reply_for"], why.to_owned()));
         }
         Ok(())
     }
@@ -97,6 +120,8 @@ impl Times {
 fn human<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(|error| {
-        serde::de::Error::custom(format!("'{text}' is not a duration such as \"90s\": {error}"))
+        serde::de::Error::custom(format!(
+            "'{text}' is not a duration such as \"90s\": {error}"
+        ))
     })
 }

@@ -3,7 +3,7 @@
 //! Nothing is final while the pipeline is not `created` or an automatic rerun is coming; then the
 //! latest run of each workflow name decides. A rerun somebody starts later changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::audit::Change;
@@ -11,7 +11,7 @@ use crate::deploy::{Head, Reason, State};
 use crate::machine::Illegal;
 use crate::ports::{Commit, Look, PipelineState, Workflow, WorkflowStatus};
 
-use super::{Here, end, later, pause, write};
+use super::{Here, end, later, passed, pause, write};
 
 /// What to write after a look; `None` if the deploy is no longer followed.
 pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
@@ -21,13 +21,19 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
     let times = &here.config.times;
     let mut commit = if look.state == PipelineState::Errored {
         let messages = look.errors.clone();
-        end(head, State::CiErrored, Reason::ConfigErrors { messages }, here)?
+        end(
+            head,
+            State::CiErrored,
+            Reason::ConfigErrors { messages },
+            here,
+        )?
     } else if head.state == State::Triggered && !look.workflows.is_empty() {
-        let mut workflows: Vec<String> = look.workflows.iter().map(|w| w.name.clone()).collect();
-        workflows.dedup();
+        let names: BTreeSet<&str> = look.workflows.iter().map(|w| w.name.as_str()).collect();
+        let workflows = names.into_iter().map(str::to_owned).collect();
         // Due at once: the very same look may also show the end.
         write(head, Change::Started { workflows }, Some(here.now), here)?
-    } else if look.state == PipelineState::Created
+    } else if head.state == State::Triggered
+        && look.state == PipelineState::Created
         && look.workflows.is_empty()
         && here.now >= run.since + times.grace
     {
@@ -63,16 +69,20 @@ fn is_followed(head: &Head) -> bool {
 
 fn look_later(head: &Head, after: Option<Duration>, here: Here<'_>) -> Result<Commit, Illegal> {
     let times = &here.config.times;
-    let lost = head.run.as_ref().is_some_and(|run| here.now >= run.since + times.track_for);
-    if lost {
+    let since = head.run.as_ref().map_or(here.now, |run| run.since);
+    let left = times.track_for.saturating_sub(passed(since, here.now));
+    if left.is_zero() {
         return end(head, State::LostTrack, Reason::TrackedTooLong, here);
     }
     let usual = pause(times.poll_first, times.poll_longest, head.looks);
-    Ok(later(head, after.map_or(usual, |asked| asked.max(usual)), here))
+    // However long CircleCI asks to wait, the limit is not slept through.
+    let wait = after.map_or(usual, |asked| asked.max(usual)).min(left);
+    Ok(later(head, wait, here))
 }
 
 /// The end that the workflows agree on, with those that decided; `None` while it is open.
 fn conclusion(look: &Look) -> Option<(State, Vec<(String, String)>)> {
+    use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
     let mut latest: BTreeMap<&str, &Workflow> = BTreeMap::new();
     for workflow in &look.workflows {
         let newer = latest
@@ -86,7 +96,6 @@ fn conclusion(look: &Look) -> Option<(State, Vec<(String, String)>)> {
     if look.state != PipelineState::Created || latest.is_empty() || latest.values().any(open) {
         return None;
     }
-    use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
     let ends: [(State, &[WorkflowStatus]); 4] = [
         (State::Failed, &[Failed, Error, Unauthorized]),
         (State::Canceled, &[Canceled]),

@@ -109,7 +109,10 @@ pub fn retryable(old: &Head, here: Here<'_>) -> Retryable {
 #[must_use]
 pub fn open_retry(old: &Head, short_digits: usize, here: Here<'_>) -> Commit {
     let id = DeployId::of_retry(old.id);
-    let ask = Ask { asked_at: here.now, ..old.ask.clone() };
+    let ask = Ask {
+        asked_at: here.now,
+        ..old.ask.clone()
+    };
     let reply = Reply::open(id, None, here.now);
     begin((id, id.short(short_digits)), ask, Some(old.id), reply, here)
 }
@@ -124,14 +127,32 @@ fn begin(
     let by = Actor::Person(ask.user.clone());
     let valid_until = ask.asked_at + here.config.times.stale_after;
     let (head, event) = machine::begin(id, ask, retry_of, valid_until, by, here.now);
-    Commit { head, event: Some(event), lock: None, claim: None, owe: vec![], open: Some(reply) }
+    Commit {
+        head,
+        event: Some(event),
+        lock: None,
+        claim: None,
+        owe: vec![],
+        open: Some(reply),
+    }
 }
 
 /// Decides the next step.
 pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
     // The one who armed sends, whatever the timer says: the timer is for the others.
-    if let Some(trigger) = mine_to_send(head, here) {
-        return Ok(Step::Post(trigger));
+    if is_mine_to_send(head, here) {
+        return match order(head, here) {
+            Some(order) => Ok(Step::Post(order)),
+            // It certainly was not sent, so there is nothing to doubt and nothing to search for.
+            None => trigger::disarm(
+                head,
+                "there was no time left to send it",
+                false,
+                here.now,
+                here,
+            )
+            .map(|commit| Step::Write(Box::new(commit))),
+        };
     }
     if !head.is_due(here.now) {
         return Ok(Step::Rest);
@@ -155,13 +176,21 @@ pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
 /// REQUESTED and due: refuse, give up or arm.
 fn requested(head: &Head, here: Here<'_>) -> Result<Commit, Illegal> {
     if let Some(wish) = &head.cancel {
-        let reason = Reason::CanceledBefore { by: wish.by.clone() };
+        let reason = Reason::CanceledBefore {
+            by: wish.by.clone(),
+        };
         return end(head, State::Canceled, reason, here);
     }
     if here.now >= head.valid_until {
         return match &head.last_obstacle {
             Some(last) => end(head, State::TriggerFailed, gave_up(head, last), here),
-            None => refuse(head, Refusal::Stale { asked_at: head.ask.asked_at }, here),
+            None => refuse(
+                head,
+                Refusal::Stale {
+                    asked_at: head.ask.asked_at,
+                },
+                here,
+            ),
         };
     }
     match policy::decide(here.config, &head.ask) {
@@ -171,8 +200,13 @@ fn requested(head: &Head, here: Here<'_>) -> Result<Commit, Illegal> {
 }
 
 fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Commit, Illegal> {
-    let config::Trigger::Pipeline { deploy_id_parameter, .. } = &allowed.job.trigger;
-    let send_by = here.now + here.config.times.send_window;
+    let config::Trigger::Pipeline {
+        deploy_id_parameter,
+        ..
+    } = &allowed.job.trigger;
+    let times = &here.config.times;
+    // The last moment to send is `send_by - request_timeout`, which is never past `valid_until`.
+    let send_by = (here.now + times.send_window).min(head.valid_until + times.request_timeout);
     let change = Change::Armed {
         attempt: head.attempts + 1,
         armed: Armed {
@@ -183,24 +217,37 @@ fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Com
             slug: allowed.project.slug.clone(),
             proof_parameter: deploy_id_parameter.clone(),
         },
-        target: allowed.target(),
+        // The lock of an earlier attempt is kept, even if the configuration names another target
+        // by now: one deploy has one lock, and frees that one.
+        target: head.holds.clone().or_else(|| allowed.target()),
         config: here.config.revision.clone(),
     };
     write(head, change, Some(send_by), here)
 }
 
-/// The POST, if this run armed the deploy, has not sent it, and still has time to hear the answer.
-fn mine_to_send(head: &Head, here: Here<'_>) -> Option<Trigger> {
-    let armed = head.armed.as_ref().filter(|armed| {
-        head.state == State::Armed
-            && armed.by == *here.me
-            && armed.doubt.is_none()
-            && here.posted != head.attempts
-            && here.now + here.config.times.request_timeout <= armed.send_by
-    })?;
+/// Whether this run armed the deploy and has not sent the POST, so that certainly nobody has.
+fn is_mine_to_send(head: &Head, here: Here<'_>) -> bool {
+    head.state == State::Armed
+        && here.posted != head.attempts
+        && head
+            .armed
+            .as_ref()
+            .is_some_and(|armed| armed.by == *here.me && armed.doubt.is_none())
+}
+
+/// The POST, while there is time to hear the answer.
+fn order(head: &Head, here: Here<'_>) -> Option<Trigger> {
+    let armed = head
+        .armed
+        .as_ref()
+        .filter(|armed| here.now + here.config.times.request_timeout <= armed.send_by)?;
     // Policy has just allowed exactly this, under this configuration.
     let job = policy::decide(here.config, &head.ask).ok()?.job;
-    let config::Trigger::Pipeline { job_parameter, deploy_id_parameter, parameters } = &job.trigger;
+    let config::Trigger::Pipeline {
+        job_parameter,
+        deploy_id_parameter,
+        parameters,
+    } = &job.trigger;
     let mut parameters = parameters.clone();
     let mut set = |name: &Option<String>, value: String| {
         if let Some(name) = name {
@@ -209,7 +256,11 @@ fn mine_to_send(head: &Head, here: Here<'_>) -> Option<Trigger> {
     };
     set(job_parameter, head.ask.job.to_string());
     set(deploy_id_parameter, head.id.to_string());
-    Some(Trigger { slug: armed.slug.clone(), branch: head.ask.branch.clone(), parameters })
+    Some(Trigger {
+        slug: armed.slug.clone(),
+        branch: head.ask.branch.clone(),
+        parameters,
+    })
 }
 
 /// The refusal of a deploy whose target is another's.
@@ -219,7 +270,9 @@ pub fn refuse_busy(
     holder: &Head,
     here: Here<'_>,
 ) -> Result<Commit, Illegal> {
-    let target = policy::decide(here.config, &head.ask).ok().and_then(|allowed| allowed.target());
+    let target = policy::decide(here.config, &head.ask)
+        .ok()
+        .and_then(|allowed| allowed.target());
     let refusal = match target {
         Some(target) => Refusal::Busy {
             target,
@@ -228,7 +281,9 @@ pub fn refuse_busy(
             user: holder.ask.user.clone(),
             since: lock.since,
         },
-        None => Refusal::Stale { asked_at: head.ask.asked_at },
+        None => Refusal::Stale {
+            asked_at: head.ask.asked_at,
+        },
     };
     refuse(head, refusal, here)
 }
@@ -254,7 +309,10 @@ fn end(head: &Head, state: State, reason: Reason, here: Here<'_>) -> Result<Comm
 }
 
 fn gave_up(head: &Head, last: &str) -> Reason {
-    Reason::TriggerGaveUp { attempts: head.attempts, last: last.to_owned() }
+    Reason::TriggerGaveUp {
+        attempts: head.attempts,
+        last: last.to_owned(),
+    }
 }
 
 /// The commit for `change`: lock, claim and what is owed follow from what happened.
@@ -267,7 +325,14 @@ fn write(
     let (lock, claim, owe) = consequences(head, &change, here);
     let (mut head, event) = machine::apply(head, change, here.worker(), here.now)?;
     head.due_at = due_at;
-    Ok(Commit { head, event: Some(event), lock, claim, owe, open: None })
+    Ok(Commit {
+        head,
+        event: Some(event),
+        lock,
+        claim,
+        owe,
+        open: None,
+    })
 }
 
 fn consequences(
@@ -275,28 +340,43 @@ fn consequences(
     change: &Change,
     here: Here<'_>,
 ) -> (Option<LockChange>, Option<PipelineId>, Vec<Kind>) {
-    let held = || head.holds.clone();
+    let target = || head.holds.clone();
     match change {
         Change::Armed { target, .. } => {
-            let take = |target| LockChange::Take { target, now: here.now };
+            let take = |target| LockChange::Take {
+                target,
+                now: here.now,
+            };
             (target.clone().map(take), None, vec![])
         }
         Change::Triggered { pipeline, .. } => (None, Some(pipeline.id), vec![]),
         Change::Started { .. } => (None, None, vec![Kind::Progress]),
-        Change::Ended { state: State::Unresolved, .. } => {
+        Change::Ended {
+            state: State::Unresolved,
+            ..
+        } => {
             let until = here.now + here.config.times.unresolved_lock;
             let expire = |target| LockChange::Expire { target, until };
-            (held().map(expire), None, vec![Kind::Final])
+            (target().map(expire), None, vec![Kind::Final])
         }
-        Change::Ended { .. } => {
-            (held().map(|target| LockChange::Free { target }), None, vec![Kind::Final])
-        }
+        Change::Ended { .. } => (
+            target().map(|target| LockChange::Free { target }),
+            None,
+            vec![Kind::Final],
+        ),
         _ => (None, None, vec![]),
     }
 }
 
 fn timer_only(head: Head) -> Commit {
-    Commit { head, event: None, lock: None, claim: None, owe: vec![], open: None }
+    Commit {
+        head,
+        event: None,
+        lock: None,
+        claim: None,
+        owe: vec![],
+        open: None,
+    }
 }
 
 /// The next version of a head that was looked at in vain: one more look, later.
@@ -306,6 +386,11 @@ fn later(head: &Head, wait: Duration, here: Here<'_>) -> Commit {
     head.looks = head.looks.saturating_add(1);
     head.due_at = Some(here.now + wait);
     timer_only(head)
+}
+
+/// The time from `since` to `until`; nothing if they are the other way round.
+fn passed(since: Time, until: Time) -> Duration {
+    (until - since).to_std().unwrap_or_default()
 }
 
 /// The pause after `tries` fruitless ones: `first`, growing by half each time, up to `longest`.

@@ -8,7 +8,7 @@ use crate::deploy::{Head, Pipeline, Proof, Reason, State};
 use crate::machine::Illegal;
 use crate::ports::{Commit, Finding, Outcome, Search};
 
-use super::{Here, end, gave_up, later, pause, write};
+use super::{Here, end, gave_up, later, passed, pause, write};
 
 /// What to write after the POST of this run's attempt; `None` if there is nothing left to say.
 ///
@@ -22,7 +22,10 @@ pub fn after_post(
 ) -> Result<Option<Commit>, Illegal> {
     let still_mine = head.state == State::Armed
         && head.attempts == attempt
-        && head.armed.as_ref().is_some_and(|armed| armed.by == *here.me);
+        && head
+            .armed
+            .as_ref()
+            .is_some_and(|armed| armed.by == *here.me);
     if !still_mine {
         return too_late(head, outcome, here);
     }
@@ -30,13 +33,13 @@ pub fn after_post(
     let commit = match outcome {
         Outcome::Created(pipeline) => triggered(head, pipeline, Proof::Answer, here)?,
         Outcome::NotNow { obstacle, after } => {
-            let wait =
-                after.unwrap_or_else(|| pause(times.retry_first, times.poll_longest, attempt - 1));
-            let again_at = here.now + wait;
-            if again_at >= head.valid_until {
+            let usual = pause(times.retry_first, times.poll_longest, attempt - 1);
+            // "Wait for 0 seconds" is no licence to hammer.
+            let wait = after.map_or(usual, |asked| asked.max(times.retry_first));
+            if wait >= passed(here.now, head.valid_until) {
                 end(head, State::TriggerFailed, gave_up(head, obstacle), here)?
             } else {
-                disarm(head, obstacle, false, again_at, here)?
+                disarm(head, obstacle, false, here.now + wait, here)?
             }
         }
         Outcome::Unauthorized { message } if !head.token_refused => {
@@ -46,7 +49,14 @@ pub fn after_post(
         Outcome::Refused { status, message } => refused(head, *status, message, here)?,
         Outcome::Unknown { doubt } => {
             let look_at = here.now + pause(times.poll_first, times.poll_longest, 0);
-            write(head, Change::Doubted { doubt: doubt.clone() }, Some(look_at), here)?
+            write(
+                head,
+                Change::Doubted {
+                    doubt: doubt.clone(),
+                },
+                Some(look_at),
+                here,
+            )?
         }
     };
     Ok(Some(commit))
@@ -58,10 +68,17 @@ fn too_late(head: &Head, outcome: &Outcome, here: Here<'_>) -> Result<Option<Com
     let Outcome::Created(pipeline) = outcome else {
         return Ok(None);
     };
-    if head.run.as_ref().is_some_and(|run| run.pipeline.id == pipeline.id) {
+    if head
+        .run
+        .as_ref()
+        .is_some_and(|run| run.pipeline.id == pipeline.id)
+    {
         return Ok(None);
     }
-    let note = format!("CircleCI answered late: pipeline {} at {}", pipeline.id, pipeline.url);
+    let note = format!(
+        "CircleCI answered late: pipeline {} at {}",
+        pipeline.id, pipeline.url
+    );
     write(head, Change::Noted { note }, head.due_at, here).map(Some)
 }
 
@@ -72,22 +89,37 @@ fn triggered(
     here: Here<'_>,
 ) -> Result<Commit, Illegal> {
     let due = here.now + here.config.times.poll_first;
-    write(head, Change::Triggered { pipeline: pipeline.clone(), proof }, Some(due), here)
+    write(
+        head,
+        Change::Triggered {
+            pipeline: pipeline.clone(),
+            proof,
+        },
+        Some(due),
+        here,
+    )
 }
 
-fn disarm(
+pub(super) fn disarm(
     head: &Head,
     obstacle: &str,
     token_refused: bool,
     again_at: crate::Time,
     here: Here<'_>,
 ) -> Result<Commit, Illegal> {
-    let change = Change::Disarmed { obstacle: obstacle.to_owned(), token_refused, again_at };
+    let change = Change::Disarmed {
+        obstacle: obstacle.to_owned(),
+        token_refused,
+        again_at,
+    };
     write(head, change, Some(again_at), here)
 }
 
 fn refused(head: &Head, status: u16, message: &str, here: Here<'_>) -> Result<Commit, Illegal> {
-    let reason = Reason::TriggerRefused { status, message: message.to_owned() };
+    let reason = Reason::TriggerRefused {
+        status,
+        message: message.to_owned(),
+    };
     end(head, State::TriggerFailed, reason, here)
 }
 
@@ -98,7 +130,10 @@ pub(super) fn search(head: &Head) -> Option<Search> {
         slug: armed.slug.clone(),
         branch: head.ask.branch.clone(),
         since: armed.at,
-        proof: armed.proof_parameter.clone().map(|name| (name, head.id.to_string())),
+        proof: armed
+            .proof_parameter
+            .clone()
+            .map(|name| (name, head.id.to_string())),
     })
 }
 
@@ -140,7 +175,11 @@ fn open_intent(head: &Head) -> Option<&crate::deploy::Armed> {
 
 fn search_later(head: &Head, here: Here<'_>) -> Commit {
     let times = &here.config.times;
-    later(head, pause(times.poll_first, times.poll_longest, head.looks), here)
+    later(
+        head,
+        pause(times.poll_first, times.poll_longest, head.looks),
+        here,
+    )
 }
 
 fn unresolved(head: &Head, candidates: Vec<Pipeline>, here: Here<'_>) -> Result<Commit, Illegal> {

@@ -145,7 +145,10 @@ impl WorkflowStatus {
     #[must_use]
     pub fn is_final(self) -> bool {
         use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
-        matches!(self, Success | Failed | Error | Canceled | Unauthorized | NotRun)
+        matches!(
+            self,
+            Success | Failed | Error | Canceled | Unauthorized | NotRun
+        )
     }
 
     /// CircleCI's word.

@@ -7,11 +7,17 @@ use crate::deploy::{Ask, Head, Pipeline, Reason, State};
 
 const VIEW: &str = "View build";
 
+/// The most workflows that are named.
+const SHOWN: usize = 10;
+
 /// It runs: the build's address.
 #[must_use]
 pub fn progress(head: &Head) -> Post {
     let headline = headline(Line::new(":arrow_forward: *Running:* "), head);
-    linked(Post::new(Audience::Channel, headline.and(" · ").user(&head.ask.user)), head)
+    linked(
+        Post::new(Audience::Channel, headline.and(" · ").user(&head.ask.user)),
+        head,
+    )
 }
 
 /// How it ended. `repeat` marks a copy of which an earlier one may have been shown.
@@ -85,34 +91,69 @@ fn reason(reason: &Reason) -> Vec<Line> {
         Reason::Workflows { decided_by } => workflows(decided_by),
         Reason::Refused(refusal) => refusal::lines(refusal),
         Reason::TriggerRefused { status, message } => vec![
-            Line::new("CircleCI said no (").number(*status).and("): ").foreign(message),
+            said(
+                Line::new("CircleCI said no (").number(*status).and(")"),
+                message,
+            ),
             trigger_hint(*status),
         ],
         Reason::TriggerGaveUp { attempts, last } => vec![
-            Line::new("Tried ")
-                .number(*attempts)
-                .and(if *attempts == 1 { " time" } else { " times" })
-                .and(" until the command was too old. The last try: ")
-                .foreign(last),
+            said(
+                Line::new("Tried ")
+                    .number(*attempts)
+                    .and(if *attempts == 1 { " time" } else { " times" })
+                    .and(" until the command was too old; the last time it met"),
+                last,
+            ),
             Line::new("Nothing was started at CircleCI."),
         ],
-        Reason::ConfigErrors { messages } => messages
-            .iter()
-            .take(2)
-            .map(|message| Line::new("CircleCI: ").foreign(message))
-            .collect(),
+        Reason::ConfigErrors { messages } => config_errors(messages),
         Reason::NoWorkflow => vec![Line::new(
             "CircleCI made a pipeline without a workflow. The usual causes: a `when` condition \
              that this job's parameter does not meet, or a branch filter.",
         )],
         Reason::CanceledBefore { by } => {
-            vec![Line::new("Canceled by ").user(by).and(" before anything was started.")]
+            vec![
+                Line::new("Canceled by ")
+                    .user(by)
+                    .and(" before anything was started."),
+            ]
         }
         Reason::Unproven { doubt, candidates } => unproven(doubt, candidates),
         Reason::TrackedTooLong => vec![Line::new(
-            "It was followed for as long as the configuration says; see CircleCI for the rest.",
+            "It was followed for as long as it may be (rule `times.track_for`); CircleCI knows the rest.",
         )],
     }
+}
+
+/// The words of others, if there are any, as they stand.
+fn said(line: Line, words: &str) -> Line {
+    if words.trim().is_empty() {
+        line.and(".")
+    } else {
+        line.and(": ").code(words)
+    }
+}
+
+fn config_errors(messages: &[String]) -> Vec<Line> {
+    let mut lines: Vec<Line> = messages
+        .iter()
+        .take(2)
+        .map(|message| said(Line::new("CircleCI says"), message))
+        .collect();
+    match messages.len() {
+        0 => lines.push(Line::new(
+            "CircleCI could not make a workflow of the project's configuration, and did not say \
+             why.",
+        )),
+        1 | 2 => {}
+        n => lines.push(more(n - 2)),
+    }
+    lines
+}
+
+fn more(n: usize) -> Line {
+    Line::new("… and ").number(n as u64).and(" more.")
 }
 
 fn workflows(decided_by: &[(String, String)]) -> Vec<Line> {
@@ -120,7 +161,7 @@ fn workflows(decided_by: &[(String, String)]) -> Vec<Line> {
         return vec![];
     }
     let mut line = Line::new("");
-    for (i, (name, status)) in decided_by.iter().take(10).enumerate() {
+    for (i, (name, status)) in decided_by.iter().take(SHOWN).enumerate() {
         if i > 0 {
             line = line.and(", ");
         }
@@ -131,7 +172,10 @@ fn workflows(decided_by: &[(String, String)]) -> Vec<Line> {
 
 fn unproven(doubt: &str, candidates: &[Pipeline]) -> Vec<Line> {
     let mut lines = vec![
-        Line::new("Whether CircleCI started it could not be learned: ").foreign(doubt),
+        said(
+            Line::new("Whether CircleCI started it could not be learned"),
+            doubt,
+        ),
         Line::new("Look at CircleCI before you type the command again."),
     ];
     if !candidates.is_empty() {
@@ -150,7 +194,7 @@ fn unproven(doubt: &str, candidates: &[Pipeline]) -> Vec<Line> {
 /// What usually lies behind CircleCI's answer.
 fn trigger_hint(status: u16) -> Line {
     Line::new(match status {
-        401 => "The CircleCI token is not valid (any more): an operator has to renew it.",
+        401 => "The CircleCI token is not valid, or no longer: an operator has to renew it.",
         404 => {
             "The usual causes: the project's slug in `chatops.toml`, a token that may not see the \
              project, or a parameter that the project does not declare."

@@ -23,7 +23,9 @@ pub fn accepted(ask: &Ask, short: &ShortId) -> Post {
 /// The command is queued, and will probably be refused; the reason follows.
 #[must_use]
 pub fn checking(ask: &Ask, short: &ShortId) -> Post {
-    let headline = what(Line::new(":mag: *Checking:* "), ask).and(" · ").code(short);
+    let headline = what(Line::new(":mag: *Checking:* "), ask)
+        .and(" · ")
+        .code(short);
     to_asker(headline)
 }
 
@@ -31,15 +33,17 @@ pub fn checking(ask: &Ask, short: &ShortId) -> Post {
 #[must_use]
 pub fn not_accepted() -> Post {
     to_asker(Line::new(
-        ":warning: *Not accepted:* the queue cannot be written. Nothing was started; try again in \
-         a minute.",
+        ":warning: *Not accepted:* the command could not be queued. Nothing was started; try again \
+         in a minute.",
     ))
 }
 
 /// The command may be queued.
 #[must_use]
 pub fn cannot_confirm(ask: &Ask, short: &ShortId) -> Post {
-    let headline = what(Line::new(":warning: *Could not confirm:* "), ask).and(" · ").code(short);
+    let headline = what(Line::new(":warning: *Could not confirm:* "), ask)
+        .and(" · ")
+        .code(short);
     to_asker(headline).detail(Line::new(
         "It may have been accepted: if it was, a message follows here. Wait for it before you \
          type the command again.",
@@ -71,8 +75,7 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> Post {
     let line = match error {
         GrammarError::TooLong => line.and("the text is longer than 1,024 characters."),
         GrammarError::WordCount { given } => line
-            .and("a branch and a job are needed, and there ")
-            .and(if *given == 1 { "is " } else { "are " })
+            .and("a branch and a job are needed, and that is ")
             .number(*given as u64)
             .and(if *given == 1 { " word." } else { " words." }),
         GrammarError::Reserved { word } => line
@@ -99,8 +102,12 @@ pub fn help(user: &UserId, channel: &ChannelId, config: &Config) -> Post {
     for (name, project) in &config.projects {
         let jobs = policy::usable(project, user, channel);
         if !jobs.is_empty() {
-            lines =
-                lines.and(if any { "\n" } else { "" }).and("• ").code(name).and(": ").codes(&jobs);
+            lines = lines
+                .and(if any { "\n" } else { "" })
+                .and("• ")
+                .code(name)
+                .and(": ")
+                .codes(&jobs);
             any = true;
         }
     }
@@ -109,17 +116,27 @@ pub fn help(user: &UserId, channel: &ChannelId, config: &Config) -> Post {
     } else {
         Line::new("There is nothing you may run here (rules `channels` and `people`).")
     };
-    to_asker(Line::new(":wave: *Deploy from here*")).detail(usage(config)).detail(rights)
+    to_asker(Line::new(":wave: *Deploy from here*"))
+        .detail(usage(config))
+        .detail(rights)
 }
 
 fn usage(config: &Config) -> Line {
     let command = &config.slack.command;
-    let line = Line::new("Type ").code(format!("{command} <branch> <job>"));
-    match config.projects.keys().find(|name| Some(*name) != config.default_project.as_ref()) {
-        Some(other) => line
+    let short = format!("{command} <branch> <job>");
+    let other = config
+        .projects
+        .keys()
+        .find(|name| Some(*name) != config.default_project.as_ref())
+        .map(|name| format!("{command} deploy {name} <branch> <job>"));
+    let line = Line::new("Type ");
+    match (&config.default_project, other) {
+        (Some(_), Some(other)) => line
+            .code(short)
             .and(" or, for another project, ")
-            .code(format!("{command} deploy {} <branch> <job>", other)),
-        None => line,
+            .code(other),
+        (None, Some(other)) => line.code(other),
+        (_, None) => line.code(short),
     }
     .and(".")
 }

@@ -1,6 +1,6 @@
 //! Text for Slack, escaped as it is put together.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use url::Url;
@@ -32,7 +32,9 @@ impl Line {
     pub fn foreign(mut self, text: &str) -> Self {
         for c in text.chars() {
             match c {
-                '*' | '_' | '~' | '`' => {
+                // A code span begins at a backtick wherever it stands.
+                '`' => self.0.push('\''),
+                '*' | '_' | '~' => {
                     // A zero-width space keeps the mark readable and out of Slack's grammar.
                     self.0.push('\u{200b}');
                     self.0.push(c);
@@ -64,7 +66,7 @@ impl Line {
             self = self.code(item);
         }
         if items.len() > 20 {
-            self.0.push_str(&format!(" and {} more", items.len() - 20));
+            self.push_fmt(format_args!(" and {} more", items.len() - 20));
         }
         self
     }
@@ -72,14 +74,14 @@ impl Line {
     /// A mention of a person.
     #[must_use]
     pub fn user(mut self, user: &UserId) -> Self {
-        self.0.push_str(&format!("<@{user}>"));
+        self.push_fmt(format_args!("<@{user}>"));
         self
     }
 
     /// A mention of a channel.
     #[must_use]
     pub fn channel(mut self, channel: &ChannelId) -> Self {
-        self.0.push_str(&format!("<#{channel}>"));
+        self.push_fmt(format_args!("<#{channel}>"));
         self
     }
 
@@ -120,9 +122,9 @@ impl Line {
     #[must_use]
     pub fn moment(mut self, at: Time) -> Self {
         let fallback = at.format("%Y-%m-%d %H:%M UTC");
-        self.0.push_str(&format!(
-            "<!date^{}^{{date_short_pretty}} {{time}}|{fallback}>",
-            at.timestamp()
+        let seconds = at.timestamp();
+        self.push_fmt(format_args!(
+            "<!date^{seconds}^{{date_short_pretty}} {{time}}|{fallback}>"
         ));
         self
     }
@@ -138,28 +140,38 @@ impl Line {
     #[must_use]
     pub fn duration(mut self, duration: Duration) -> Self {
         let s = duration.as_secs();
-        self.0.push_str(&match s {
-            0 => "less than a second".to_owned(),
-            1..60 => format!("{s} s"),
-            60..3_600 => format!("{} min {} s", s / 60, s % 60),
-            _ => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
-        });
+        match s {
+            0 => self.0.push_str("less than a second"),
+            1..60 => self.push_fmt(format_args!("{s} s")),
+            60..3_600 => self.push_fmt(format_args!("{} min {} s", s / 60, s % 60)),
+            _ => self.push_fmt(format_args!("{} h {} min", s / 3_600, s % 3_600 / 60)),
+        }
         self
     }
 
-    /// The line, cut to at most `limit` characters without leaving half an entity or mention.
+    /// The line, cut so that it takes at most `limit` characters inside a JSON text, without
+    /// leaving half an entity, mention or code span.
     #[must_use]
     pub fn cut(&self, limit: usize) -> String {
-        if self.0.chars().count() <= limit {
+        let fits = |limit: usize| {
+            let mut taken = 0;
+            let end = self.0.char_indices().find_map(|(at, c)| {
+                // Quotes, backslashes and our own line breaks take two characters in JSON.
+                taken += if matches!(c, '"' | '\\' | '\n') { 2 } else { 1 };
+                (taken > limit).then_some(at)
+            });
+            end.unwrap_or(self.0.len())
+        };
+        if fits(limit) == self.0.len() {
             return self.0.clone();
         }
-        let mut kept: String = self.0.chars().take(limit - 1).collect();
-        for open in ['<', '&'] {
-            let close = if open == '<' { '>' } else { ';' };
-            if let Some(at) = kept.rfind(open) {
-                if !kept[at..].contains(close) {
-                    kept.truncate(at);
-                }
+        // Room for the mark that it was cut, and for the end of a code span.
+        let mut kept = self.0[..fits(limit.saturating_sub(2))].to_owned();
+        for (open, close) in [('<', '>'), ('&', ';')] {
+            if let Some(at) = kept.rfind(open)
+                && !kept[at..].contains(close)
+            {
+                kept.truncate(at);
             }
         }
         if kept.matches('`').count() % 2 == 1 {
@@ -169,16 +181,29 @@ impl Line {
         kept
     }
 
+    fn push_fmt(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a `String` cannot fail.
+        let _ = self.0.write_fmt(text);
+    }
+
     /// Slack's own three entities, and no line breaks, which would leave a quote or a code span.
     fn push_escaped(&mut self, c: char) {
         match c {
             '&' => self.0.push_str("&amp;"),
             '<' => self.0.push_str("&lt;"),
             '>' => self.0.push_str("&gt;"),
-            c if c.is_control() => self.0.push(' '),
+            c if c.is_control() || turns_or_breaks(c) => self.0.push(' '),
             c => self.0.push(c),
         }
     }
+}
+
+/// Characters that turn the direction of what follows or break the line.
+fn turns_or_breaks(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}'
+    )
 }
 
 impl fmt::Display for Line {
@@ -220,7 +245,7 @@ mod tests {
                         prop_assert!(entity.iter().any(|e| shown[at..].starts_with(e)));
                     }
                 }
-                prop_assert!(line.cut(limit).chars().count() <= limit + 1);
+                prop_assert!(serde_json::to_string(&line.cut(limit)).unwrap().chars().count() <= limit + 2);
             }
         }
     }

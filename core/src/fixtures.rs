@@ -1,0 +1,206 @@
+//! What the tests of this crate share: a configuration, a deploy and the outside world's answers.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use uuid::Uuid;
+
+use crate::Time;
+use crate::audit::{Actor, Change};
+use crate::config::{Config, Slug};
+use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, State, Target};
+use crate::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
+use crate::machine;
+use crate::name::{BranchName, JobName, ProjectName};
+use crate::ports::{Look, PipelineState, Workflow, WorkflowStatus};
+use crate::secret::ResponseUrl;
+
+/// A reply address with a part that must never be seen.
+pub(crate) const ADDRESS: &str = "https://hooks.slack.com/commands/T012ABCDEF/1/canary";
+
+/// One project, two jobs: `deploy` takes the lock of `web/production`, `test` opts out.
+pub(crate) const CONFIG: &str = r#"
+version = 1
+default_project = "web"
+
+[slack]
+teams = ["T012ABCDEF"]
+
+[projects.web]
+slug = "gh/acme/web"
+
+[projects.web.jobs.deploy]
+environment = "production"
+branches = ["main", "release/*"]
+channels = ["C012ABCDEF"]
+people = ["U012ABCDEF"]
+
+[projects.web.jobs.test]
+deploy_id_parameter = false
+exclusive = false
+branches = ["*"]
+channels = ["*"]
+people = ["*"]
+"#;
+
+pub(crate) fn config() -> Config {
+    Config::parse(CONFIG, "chatops.toml").unwrap()
+}
+
+/// The moment the tests begin at.
+pub(crate) fn start() -> Time {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+/// That many seconds later.
+pub(crate) fn at(seconds: i64) -> Time {
+    start() + TimeDelta::seconds(seconds)
+}
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) fn me() -> Invocation {
+    Invocation::new("me")
+}
+
+pub(crate) fn user() -> UserId {
+    UserId::parse("U012ABCDEF").unwrap()
+}
+
+pub(crate) fn channel() -> ChannelId {
+    ChannelId::parse("C012ABCDEF").unwrap()
+}
+
+pub(crate) fn team() -> TeamId {
+    TeamId::parse("T012ABCDEF").unwrap()
+}
+
+pub(crate) fn project(name: &str) -> ProjectName {
+    ProjectName::parse(name).unwrap()
+}
+
+pub(crate) fn job(name: &str) -> JobName {
+    JobName::parse(name).unwrap()
+}
+
+pub(crate) fn branch(name: &str) -> BranchName {
+    BranchName::parse(name).unwrap()
+}
+
+pub(crate) fn ask() -> Ask {
+    Ask {
+        team: team(),
+        channel: channel(),
+        user: user(),
+        project: Some(project("web")),
+        branch: branch("main"),
+        job: job("deploy"),
+        asked_at: start(),
+    }
+}
+
+pub(crate) fn id() -> DeployId {
+    DeployId::of_request("T012ABCDEF", "A012ABCDEF", "1.2.3")
+}
+
+pub(crate) fn address() -> ResponseUrl {
+    let slack = url::Url::parse("https://hooks.slack.com").unwrap();
+    ResponseUrl::parse(ADDRESS, &[slack]).unwrap()
+}
+
+pub(crate) fn slug() -> Slug {
+    Slug {
+        vcs: "gh".into(),
+        org: "acme".into(),
+        repo: "web".into(),
+    }
+}
+
+pub(crate) fn target() -> Target {
+    Target("web/production".into())
+}
+
+pub(crate) fn pipeline(number: u64) -> Pipeline {
+    let url = format!("https://app.circleci.com/pipelines/github/acme/web/{number}");
+    Pipeline {
+        id: PipelineId(Uuid::from_u128(u128::from(number))),
+        number,
+        url: url::Url::parse(&url).unwrap(),
+    }
+}
+
+pub(crate) fn armed_by(by: &Invocation, now: Time) -> Armed {
+    Armed {
+        by: by.clone(),
+        at: now,
+        send_by: now + secs(15),
+        doubt: None,
+        slug: slug(),
+        proof_parameter: Some("deploy_id".into()),
+    }
+}
+
+pub(crate) fn arming(attempt: u32) -> Change {
+    Change::Armed {
+        attempt,
+        armed: armed_by(&me(), start()),
+        target: Some(target()),
+        config: "0123456789ab".into(),
+    }
+}
+
+pub(crate) fn requested() -> Head {
+    let valid_until = at(600);
+    let by = Actor::Person(user());
+    machine::begin((id(), id().short(8)), ask(), None, valid_until, by, start()).0
+}
+
+/// A deploy that went the shortest way to `state`, all at the moment the tests begin at.
+pub(crate) fn head_in(state: State) -> Head {
+    let triggered = || Change::Triggered {
+        pipeline: pipeline(7),
+        proof: Proof::Answer,
+    };
+    let started = || Change::Started {
+        workflows: vec!["build".into()],
+    };
+    let way = match state {
+        State::Requested | State::Refused => vec![],
+        State::Armed | State::TriggerFailed | State::Unresolved => vec![arming(1)],
+        State::Triggered => vec![arming(1), triggered()],
+        _ => vec![arming(1), triggered(), started()],
+    };
+    let end = state.is_terminal().then(|| Change::Ended {
+        state,
+        reason: Reason::NoWorkflow,
+    });
+    way.into_iter()
+        .chain(end)
+        .fold(requested(), |head, change| {
+            let by = Actor::Worker(me());
+            let mut head = machine::apply(&head, change, by, start()).unwrap().0;
+            head.due_at = (!head.state.is_terminal()).then(start);
+            head
+        })
+}
+
+pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> Workflow {
+    Workflow {
+        id: format!("{name}-{created}"),
+        name: name.into(),
+        status,
+        created_at: at(created),
+        rerun_coming: false,
+    }
+}
+
+pub(crate) fn look(state: PipelineState, workflows: Vec<Workflow>) -> Look {
+    Look {
+        state,
+        errors: vec![],
+        revision: None,
+        workflows,
+    }
+}

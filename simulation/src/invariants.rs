@@ -1,0 +1,263 @@
+//! What must be true after any run. Each line of a finding begins with the invariant's number.
+//!
+//! The outside ledgers decide: the pipelines CircleCI created, the POSTs it received, the messages
+//! Slack showed. The product's own records are only held against them.
+//!
+//! - I1 at most one pipeline per deploy
+//! - I2 no pipeline without an ARMED in the audit that is not younger
+//! - I3 no POST after the command went stale, and none without the target's lock
+//! - I4 exactly one end per deploy, and after it only notes
+//! - I5 the audit is complete, chained, and says what the head says
+//! - I6 the audit only grows (watched by [`World`] while it runs)
+//! - I7 a claimed pipeline exists and carries that deploy's id
+//! - I8 the end is the truth
+//! - I9 a reply address is used at most 5 times and never after its time; the final word is shown
+//!   at most once more than there were faults, and repetitions are marked
+//! - I10 "told" and "undeliverable" are what Slack saw
+//! - I11 nothing is left: no message, lock, owed notice or order
+//! - I12 what was acknowledged is on record
+//! - I13 no reply address outside the queue and the reply item, and none left at the end
+//! - I14 nothing unescaped is shown
+//! - I15 everything ends (watched by [`World`]) and is told
+//! - I16 the dead-letter queue holds exactly the orders that are owed
+
+use std::collections::BTreeMap;
+
+use chatops_core::audit::{self, Change, Entry};
+use chatops_core::deploy::{Head, State};
+use chatops_core::id::DeployId;
+use chatops_core::message::WorkMessage;
+use chatops_core::ports::{Clock, Lane, WorkflowStatus};
+use chatops_core::reply::{Kind, Telling};
+
+use crate::outside::{CircleCi, ORIGIN};
+use crate::world::World;
+
+/// Words that only the final notice has, by which a repetition is marked.
+const REPEAT: &str = "said again";
+
+/// Everything that is not as it must be.
+#[must_use]
+pub fn check(world: &World) -> Vec<String> {
+    let mut found = world.broken.clone();
+    let heads: BTreeMap<DeployId, Head> =
+        world.store.heads().into_iter().map(|head| (head.id, head)).collect();
+    pipelines(world, &heads, &mut found);
+    for head in heads.values() {
+        the_audit(world, head, &mut found);
+        the_end(world, head, &mut found);
+        the_telling(world, head, &mut found);
+    }
+    rest(world, &heads, &mut found);
+    secrecy(world, &mut found);
+    found
+}
+
+fn entries(world: &World, id: DeployId) -> Vec<Entry> {
+    world.audit(id).iter().filter_map(|event| event.entry().ok()).collect()
+}
+
+fn pipelines(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>) {
+    let mut per_deploy: BTreeMap<DeployId, usize> = BTreeMap::new();
+    for pipeline in world.circleci.created() {
+        let Some(id) = CircleCi::deploy_of(&pipeline) else {
+            found.push("I7: a pipeline carries no deploy id".to_owned());
+            continue;
+        };
+        let count = per_deploy.entry(id).or_default();
+        *count += 1;
+        if *count > 1 {
+            found.push(format!("I1: {id} has {count} pipelines"));
+        }
+        let armed = entries(world, id)
+            .iter()
+            .any(|e| matches!(e.change, Change::Armed { .. }) && e.at <= pipeline.created_at);
+        if !armed {
+            found.push(format!("I2: {id} has a pipeline that nobody armed"));
+        }
+    }
+    for posted in world.circleci.posted() {
+        let Some(head) = posted.deploy.and_then(|id| heads.get(&id)) else {
+            found.push("I3: a POST for a deploy that is not on record".to_owned());
+            continue;
+        };
+        if posted.at >= head.valid_until {
+            found.push(format!("I3: {} was sent after it went stale", head.id));
+        }
+        let exclusive = head.ask.job.as_str() == "deploy";
+        if exclusive && !posted.locks.iter().any(|(_, lock)| lock.deploy == head.id) {
+            found.push(format!("I3: {} was sent without the lock", head.id));
+        }
+    }
+}
+
+fn the_audit(world: &World, head: &Head, found: &mut Vec<String>) {
+    let id = head.id;
+    let events = world.audit(id);
+    if let Err(broken) = audit::verify(id, &events, head.last_hash) {
+        found.push(format!("I5: {id}: {broken}"));
+    }
+    let entries = entries(world, id);
+    if head.events != entries.len() as u64 || entries.last().map(|e| e.state) != Some(head.state) {
+        found.push(format!("I5: {id}: head and audit differ"));
+    }
+    let ends = entries.iter().filter(|e| matches!(e.change, Change::Ended { .. })).count();
+    if ends != 1 {
+        found.push(format!("I4: {id} has {ends} ends"));
+    }
+    let after_end = entries.iter().skip_while(|e| !matches!(e.change, Change::Ended { .. })).skip(1);
+    if after_end.into_iter().any(|e| !matches!(e.change, Change::Noted { .. })) {
+        found.push(format!("I4: {id} goes on after its end"));
+    }
+}
+
+fn the_end(world: &World, head: &Head, found: &mut Vec<String>) {
+    let id = head.id;
+    let own: Vec<_> = world
+        .circleci
+        .created()
+        .into_iter()
+        .filter(|pipeline| CircleCi::deploy_of(pipeline) == Some(id))
+        .collect();
+    if let Some(run) = &head.run {
+        if !own.iter().any(|pipeline| pipeline.id == run.pipeline.id.0) {
+            found.push(format!("I7: {id} claims a pipeline that is not its own"));
+        }
+    }
+    let statuses = head.run.as_ref().map(|run| world.circleci.statuses(run.pipeline.id));
+    let says = |status: WorkflowStatus| {
+        statuses.as_ref().is_some_and(|all| all.iter().any(|s| s == status.word()))
+    };
+    let true_end = match head.state {
+        State::Succeeded => {
+            // An earlier run of the same name may have failed; the last word is a success.
+            statuses.as_ref().is_some_and(|all| all.last().is_some_and(|s| s == "success"))
+        }
+        State::Failed => says(WorkflowStatus::Failed),
+        State::NothingRan => statuses.as_ref().is_some_and(Vec::is_empty),
+        State::CiErrored => !own.is_empty(),
+        State::TriggerFailed | State::Refused => own.is_empty(),
+        State::Unresolved => head.run.is_none(),
+        State::Canceled | State::LostTrack => true,
+        State::Requested | State::Armed | State::Triggered | State::Running => false,
+    };
+    if !true_end {
+        found.push(format!("I8: {id} ended {} and that is not true", head.state));
+    }
+}
+
+fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
+    let id = head.id;
+    let Some(reply) = world.store.replies().into_iter().find(|reply| reply.deploy == id) else {
+        found.push(format!("I12: {id} has no reply item"));
+        return;
+    };
+    if reply.address.is_some() {
+        found.push(format!("I13: {id} keeps its reply address"));
+    }
+    let short = format!("`{}`", head.short);
+    let shown: Vec<_> = world
+        .slack
+        .shown()
+        .into_iter()
+        .filter(|message| message.nth_use > 0 && message.text.contains(&short))
+        .collect();
+    let running = |text: &str| text.contains("*Running:*");
+    let finals: Vec<_> = shown.iter().filter(|message| !running(&message.text)).collect();
+    let progress = shown.len() - finals.len();
+    if progress > 1 {
+        found.push(format!("I9: the progress of {id} was shown {progress} times"));
+    }
+    let faults = world.points.crashes() + world.slack.lost();
+    if finals.len() > 1 + faults {
+        found.push(format!("I9: the end of {id} was shown {} times", finals.len()));
+    }
+    if finals.iter().skip(1).any(|message| !message.text.contains(REPEAT)) {
+        found.push(format!("I9: a repetition about {id} is not marked"));
+    }
+    for (kind, telling, count) in [
+        (Kind::Progress, &reply.progress, progress),
+        (Kind::Final, &reply.last, finals.len()),
+    ] {
+        let truthful = match telling {
+            Telling::Told { .. } => count > 0,
+            Telling::Undeliverable { .. } | Telling::Dropped => count == 0,
+            Telling::Unknown => true,
+            Telling::NotOwed | Telling::Owed { .. } | Telling::Sending { .. } => {
+                found.push(format!("I15: {kind:?} of {id} is not settled"));
+                true
+            }
+        };
+        if !truthful {
+            found.push(format!("I10: {kind:?} of {id} is {telling:?}, shown {count} times"));
+        }
+    }
+}
+
+fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>) {
+    for lane in [Lane::Work, Lane::Notice, Lane::NoticeDead] {
+        let left = world.queue.messages(lane).len();
+        if left > 0 {
+            found.push(format!("I11: {left} messages are left in {}", lane.name()));
+        }
+    }
+    for (target, lock) in world.store.locks() {
+        let resolved = heads.get(&lock.deploy).is_none_or(|h| h.state != State::Unresolved);
+        if resolved || lock.until.is_none() {
+            found.push(format!("I11: {target} is still locked by {}", lock.deploy));
+        }
+    }
+    for head in heads.values().filter(|head| head.due_at.is_some() || head.owes_order) {
+        found.push(format!("I11: {} still has something due", head.id));
+    }
+    for id in world.acknowledged.iter().filter(|id| !heads.contains_key(id)) {
+        found.push(format!("I12: {id} was acknowledged and is not on record"));
+    }
+    let mut orders: BTreeMap<DeployId, usize> = BTreeMap::new();
+    for lying in world.queue.messages(Lane::WorkDead) {
+        match lying.body.decode() {
+            Ok(WorkMessage::Retry { deploy }) => *orders.entry(deploy).or_default() += 1,
+            _ => found.push("I16: a message died that is not an order".to_owned()),
+        }
+    }
+    for head in heads.values().filter(|head| head.state == State::TriggerFailed) {
+        let redriven = heads.contains_key(&DeployId::of_retry(head.id));
+        if !redriven && !orders.contains_key(&head.id) {
+            found.push(format!("I16: no order to try {} again", head.id));
+        }
+    }
+    let failed = |id| heads.get(id).is_some_and(|head| head.state == State::TriggerFailed);
+    for id in orders.keys().filter(|id| !failed(id)) {
+        found.push(format!("I16: an order for {id}, whose trigger did not fail"));
+    }
+}
+
+fn secrecy(world: &World, found: &mut Vec<String>) {
+    let now = world.clock.now();
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for attempt in world.slack.attempts() {
+        *uses.entry(attempt.response_path).or_default() += 1;
+        if attempt.answer.status != 200 {
+            found.push(format!("I9: Slack refused a post: {}", attempt.answer.body));
+        }
+    }
+    if let Some((path, count)) = uses.iter().find(|(_, count)| **count > 5) {
+        found.push(format!("I9: {path} was used {count} times by {now}"));
+    }
+    for head in world.store.heads() {
+        let record = serde_json::to_string(&head).unwrap_or_default();
+        let audit = world.audit(head.id);
+        if record.contains(ORIGIN) || audit.iter().any(|event| event.body.contains(ORIGIN)) {
+            found.push(format!("I13: a reply address stands in the record of {}", head.id));
+        }
+    }
+    for message in world.slack.shown() {
+        let blocks = message.blocks.map(|blocks| blocks.to_string()).unwrap_or_default();
+        if (message.text + &blocks).contains("<!") {
+            let broadcast = blocks.contains("<!channel") || blocks.contains("<!here");
+            if broadcast || !blocks.contains("<!date") {
+                found.push("I14: something unescaped was shown".to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! One run: people type, messages are delivered, handlers crash where they are told to, time
+//! passes, until nothing is left to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chatops_core::Time;
+use chatops_core::audit::Event;
+use chatops_core::config::Config;
+use chatops_core::id::{DeployId, Invocation};
+use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
+use chatops_ingest::Ingest;
+use chatops_notifier::Notifier;
+use chatops_sandbox::circleci::Project;
+use chatops_sandbox::slack::signed_request;
+use chatops_worker::Worker;
+use chrono::DateTime;
+use http::Request;
+
+use crate::memory::{ManualClock, MemoryQueue, MemoryStore};
+use crate::outside::{CircleCi, RotatingSecrets, Slack};
+use crate::points::{Pointed, Points, drive};
+
+/// The configuration of every run: one project with an exclusive `deploy` and a free `check`.
+pub const CONFIG: &str = r#"
+version = 1
+default_project = "web"
+[slack]
+teams = ["T0001"]
+[projects.web]
+slug = "gh/acme/web"
+[projects.web.jobs.deploy]
+branches = ["main"]
+channels = ["C0001"]
+people = ["*"]
+[projects.web.jobs.check]
+exclusive = false
+branches = ["*"]
+channels = ["*"]
+people = ["*"]
+"#;
+
+const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+const TOKEN: &str = "the-circleci-token";
+
+/// How long a received message stays hidden.
+const VISIBILITY: Duration = Duration::from_secs(180);
+
+/// How often a message is received before it is dead.
+const RECEIVES: u32 = 5;
+
+/// No run takes longer, in virtual time or in deliveries: one that does will never end.
+const LONGEST: Duration = Duration::from_secs(3 * 86_400);
+const MOST_DELIVERIES: usize = 5_000;
+
+/// When a crashed handler's message comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redelivery {
+    /// At once.
+    AtOnce,
+    /// After the visibility time, when the sweeper has long been there.
+    Late,
+}
+
+/// How messages are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivering {
+    /// When a crashed handler's message comes back.
+    pub redelivery: Redelivery,
+    /// Every message is delivered twice.
+    pub twice: bool,
+}
+
+/// The world of one run.
+pub struct World {
+    /// The time.
+    pub clock: ManualClock,
+    /// The ledger.
+    pub store: Arc<MemoryStore>,
+    /// The queues.
+    pub queue: Arc<MemoryQueue>,
+    /// CircleCI.
+    pub circleci: Arc<CircleCi>,
+    /// Slack.
+    pub slack: Arc<Slack>,
+    /// The secrets.
+    pub secrets: Arc<RotatingSecrets>,
+    /// The crash points.
+    pub points: Points,
+    /// The deploys whose command was acknowledged as accepted or as being checked.
+    pub acknowledged: Vec<DeployId>,
+    /// What went wrong while it ran: audits that changed, runs that did not end.
+    pub broken: Vec<String>,
+    config: Arc<Config>,
+    delivering: Delivering,
+    audits: BTreeMap<DeployId, Vec<Event>>,
+    invocations: u64,
+    next_sweep: Time,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("points", &self.points).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// A world at rest.
+    ///
+    /// # Panics
+    /// If [`CONFIG`] is not a configuration.
+    #[must_use]
+    pub fn new(points: &Points, delivering: Delivering) -> Self {
+        let config = Config::parse(CONFIG, "simulation.toml");
+        let config = Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")));
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
+        let clock = ManualClock::new(start);
+        let store = Arc::new(MemoryStore::new());
+        let secrets = Arc::new(RotatingSecrets::new(SIGNING, TOKEN));
+        let project = Project {
+            parameters: vec!["job".into(), "deploy_id".into()],
+            any_branch: true,
+            ..Project::new("gh/acme/web", TOKEN)
+        };
+        Self {
+            queue: Arc::new(MemoryQueue::new(clock.clone(), RECEIVES)),
+            circleci: Arc::new(CircleCi::new(project, &secrets, &store, &clock)),
+            slack: Arc::new(Slack::new(&clock)),
+            next_sweep: start + config.times.sweep_every,
+            points: points.clone(),
+            acknowledged: vec![],
+            broken: vec![],
+            audits: BTreeMap::new(),
+            invocations: 0,
+            clock,
+            store,
+            secrets,
+            config,
+            delivering,
+        }
+    }
+
+    /// The settings of every run.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A person types a command; what the stage answered, or `None` if it crashed.
+    pub fn types(&mut self, user: &str, channel: &str, text: &str) -> Option<String> {
+        let (response_url, trigger_id) = self.slack.typed(user, channel);
+        let fields = [
+            ("team_id", "T0001"),
+            ("channel_id", channel),
+            ("user_id", user),
+            ("command", "/chatops"),
+            ("text", text),
+            ("api_app_id", "A0001"),
+            ("response_url", &response_url),
+            ("trigger_id", &trigger_id),
+        ];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let signed = signed_request(SIGNING, self.clock.now().timestamp(), body);
+        let mut request = Request::post("/slack/commands");
+        for (name, value) in &signed.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Bytes::from(signed.body)).ok()?;
+        let ingest = Ingest {
+            queue: Pointed::new(&self.queue, &self.points),
+            secrets: Pointed::new(&self.secrets, &self.points),
+            clock: self.clock.clone(),
+            config: Arc::clone(&self.config),
+        };
+        let answer = drive(ingest.handle(request))?;
+        let answer = String::from_utf8_lossy(answer.body()).into_owned();
+        if answer.contains("*Accepted:*") || answer.contains("*Checking:*") {
+            self.acknowledged.push(DeployId::of_request("T0001", "A0001", &trigger_id));
+        }
+        Some(answer)
+    }
+
+    /// Runs until nothing is left to do. Faults set beforehand happen on the way.
+    pub fn settle(&mut self) {
+        let end = self.clock.now() + LONGEST;
+        for _ in 0..MOST_DELIVERIES {
+            if self.deliver(Lane::Work) || self.deliver(Lane::Notice) {
+                self.watch_audits();
+                continue;
+            }
+            let Some(next) = self.next_moment() else { return };
+            if next > end {
+                break;
+            }
+            self.clock.set(next);
+            if next >= self.next_sweep {
+                self.next_sweep = next + self.config.times.sweep_every;
+                // A sweep that crashes is followed by the next one.
+                let _ = drive(self.worker().sweep());
+            }
+        }
+        self.broken.push("I15: the run does not come to rest".to_owned());
+    }
+
+    /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
+    pub fn redrive(&mut self) {
+        let Some(dead) = self.receive(Lane::WorkDead) else { return };
+        let _ = drive(self.queue.send(Lane::Work, &dead.body, Duration::ZERO));
+        let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
+    }
+
+    fn next_moment(&self) -> Option<Time> {
+        let visible = [Lane::Work, Lane::Notice].map(|lane| self.queue.next_visible(lane));
+        let due = self.store.heads().iter().any(|head| head.due_at.is_some())
+            || self.store.replies().iter().any(|reply| reply.due_at().is_some());
+        let sweep = due.then_some(self.next_sweep);
+        visible.into_iter().chain([sweep]).flatten().min().map(|at| at.max(self.clock.now()))
+    }
+
+    fn receive(&self, lane: Lane) -> Option<Delivery> {
+        drive(self.queue.receive(lane, 1, VISIBILITY))?.ok()?.pop()
+    }
+
+    /// Delivers one visible message, if there is one.
+    fn deliver(&mut self, lane: Lane) -> bool {
+        let Some(delivery) = self.receive(lane) else { return false };
+        let times = if self.delivering.twice { 2 } else { 1 };
+        let mut done = true;
+        for _ in 0..times {
+            done = self.handle(lane, &delivery);
+        }
+        if done {
+            let _ = drive(self.queue.delete(lane, &delivery.receipt));
+        } else if self.delivering.redelivery == Redelivery::AtOnce {
+            let _ = drive(self.queue.release(lane, &delivery.receipt, Duration::ZERO));
+        }
+        true
+    }
+
+    /// Runs the handler; whether it succeeded.
+    fn handle(&mut self, lane: Lane, delivery: &Delivery) -> bool {
+        self.invocations += 1;
+        let me = Invocation::new(format!("run-{}", self.invocations));
+        match lane {
+            Lane::Work => {
+                drive(self.worker().handle(&me, &delivery.body)).is_some_and(|done| done.is_ok())
+            }
+            _ => drive(self.notifier().handle(&delivery.body)).is_some_and(|done| done.is_ok()),
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "the worker over its five pointed ports")]
+    fn worker(
+        &self,
+    ) -> Worker<
+        Pointed<MemoryStore>,
+        Pointed<MemoryQueue>,
+        Pointed<CircleCi>,
+        Pointed<RotatingSecrets>,
+        ManualClock,
+    > {
+        Worker {
+            store: Pointed::new(&self.store, &self.points),
+            queue: Pointed::new(&self.queue, &self.points),
+            ci: Pointed::new(&self.circleci, &self.points),
+            secrets: Pointed::new(&self.secrets, &self.points),
+            clock: self.clock.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+
+    fn notifier(
+        &self,
+    ) -> Notifier<Pointed<MemoryStore>, Pointed<MemoryQueue>, Pointed<Slack>, ManualClock> {
+        Notifier {
+            replies: Pointed::new(&self.store, &self.points),
+            queue: Pointed::new(&self.queue, &self.points),
+            chat: Pointed::new(&self.slack, &self.points),
+            clock: self.clock.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+
+    /// A deploy's audit.
+    #[must_use]
+    pub fn audit(&self, id: DeployId) -> Vec<Event> {
+        drive(self.store.events(id)).and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// I6: what an audit once said, it goes on saying.
+    fn watch_audits(&mut self) {
+        for head in self.store.heads() {
+            let now = self.audit(head.id);
+            let before = self.audits.entry(head.id).or_default();
+            if !now.starts_with(before) {
+                self.broken.push(format!("I6: the audit of {} changed", head.id));
+            }
+            *before = now;
+        }
+    }
+}
