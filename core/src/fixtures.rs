@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use crate::Time;
 use crate::audit::{Actor, Change};
+use crate::command::Deploy;
 use crate::config::{Config, Slug};
 use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, State, Target};
 use crate::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
 use crate::machine;
+use crate::message::DeployMessage;
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::ports::{Look, PipelineState, Workflow, WorkflowStatus};
 use crate::secret::ResponseUrl;
@@ -202,5 +204,41 @@ pub(crate) fn look(state: PipelineState, workflows: Vec<Workflow>) -> Look {
         errors: vec![],
         revision: None,
         workflows,
+    }
+}
+
+/// A small generator of pseudo-random numbers, the same ones for the same seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
+    }
+
+    /// One of these.
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+pub(crate) fn message() -> DeployMessage {
+    DeployMessage {
+        id: id(),
+        team: team(),
+        channel: channel(),
+        user: user(),
+        deploy: Deploy {
+            project: None,
+            branch: branch("main"),
+            job: job("deploy"),
+        },
+        asked_at: start(),
+        reply_to: Some(address()),
     }
 }

@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn ids_stay_what_they_were() {
         // A changed derivation would let a replayed request start a second deploy.
-        insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"");
-        insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"");
+        insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"0668e443-29ad-5564-9021-3d84198fbb4b");
+        insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"99e5d9c2-077f-5d6e-b1f7-a58c3afd833b");
     }
 
     #[test]

@@ -315,3 +315,6 @@ fn settle(item: &mut Reply, kind: Kind, end: Telling) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

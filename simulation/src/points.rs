@@ -32,7 +32,7 @@ pub struct Points(Arc<Mutex<Passed>>);
 
 #[derive(Default)]
 struct Passed {
-    names: Vec<String>,
+    names: Vec<(&'static str, &'static str)>,
     crash_at: BTreeSet<usize>,
     crashes: usize,
 }
@@ -64,14 +64,14 @@ impl Points {
     /// What the points were.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.lock().names.clone()
+        self.lock().names.iter().map(|(side, name)| format!("{side} {name}")).collect()
     }
 
-    async fn pass(&self, name: &str, side: &str) {
+    async fn pass(&self, side: &'static str, name: &'static str) {
         let crashes = {
             let mut passed = self.lock();
             let number = passed.names.len();
-            passed.names.push(format!("{side} {name}"));
+            passed.names.push((side, name));
             let crashes = passed.crash_at.contains(&number);
             passed.crashes += usize::from(crashes);
             crashes
@@ -81,10 +81,10 @@ impl Points {
         }
     }
 
-    async fn through<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
-        self.pass(name, "before").await;
+    async fn through<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+        self.pass("before", name).await;
         let answer = call.await;
-        self.pass(name, "after").await;
+        self.pass("after", name).await;
         answer
     }
 }

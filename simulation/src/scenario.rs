@@ -36,7 +36,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "succeeds",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -46,7 +46,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "fails",
         play: |world| {
-            world.circleci.script(Script::failure(Duration::from_secs(40)));
+            world.circleci.script(Script::failure(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -56,7 +56,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "setup workflow first",
         play: |world| {
-            world.circleci.script(Script::setup_then_success(Duration::from_secs(60)));
+            world.circleci.script(Script::setup_then_success(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -66,7 +66,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "automatic rerun",
         play: |world| {
-            world.circleci.script(Script::auto_rerun(Duration::from_secs(60)));
+            world.circleci.script(Script::auto_rerun(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -85,7 +85,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "two want the same target",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.types("U0002", "C0001", "main deploy");
             world.settle();
@@ -98,8 +98,8 @@ pub const ALL: &[Scenario] = &[
         name: "answer lost, pipeline listed late",
         play: |world| {
             world.circleci.fail_trigger(TriggerFault::AnswerLost);
-            let script = Script::success(Duration::from_secs(90));
-            world.circleci.script(script.listed_after(Duration::from_secs(30)));
+            let script = Script::success(Duration::from_secs(20));
+            world.circleci.script(script.listed_after(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -122,7 +122,7 @@ pub const ALL: &[Scenario] = &[
         play: |world| {
             world.circleci.fail_trigger(TriggerFault::NotSent);
             world.circleci.fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -133,7 +133,7 @@ pub const ALL: &[Scenario] = &[
         name: "old token, read afresh",
         play: |world| {
             world.secrets.forget_token();
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -146,7 +146,7 @@ pub const ALL: &[Scenario] = &[
             world.circleci.fail_trigger(TriggerFault::Refused(404, "<!channel> not found"));
             main_deploy(world);
             world.settle();
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             for _ in 0..world.queue.messages(Lane::WorkDead).len() {
                 world.redrive();
             }
@@ -181,7 +181,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "Slack's answers get lost",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(40)));
+            world.circleci.script(Script::success(Duration::from_secs(8)));
             world.slack.fail_post(ChatFault::AnswerLost);
             world.slack.fail_post(ChatFault::AnswerLost);
             main_deploy(world);
@@ -193,7 +193,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "longer than the reply address lives",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(45 * 60)));
+            world.circleci.script(Script::success(Duration::from_secs(6 * 60)));
             main_deploy(world);
             world.settle();
         },

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +28,8 @@ use crate::points::{Pointed, Points, drive};
 pub const CONFIG: &str = r#"
 version = 1
 default_project = "web"
+[times]
+reply_for = "5m"
 [slack]
 teams = ["T0001"]
 [projects.web]
@@ -42,6 +44,12 @@ branches = ["*"]
 channels = ["*"]
 people = ["*"]
 "#;
+
+/// Parsed once: a run takes less time than reading its configuration.
+static PARSED: LazyLock<Arc<Config>> = LazyLock::new(|| {
+    let config = Config::parse(CONFIG, "simulation.toml");
+    Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")))
+});
 
 const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const TOKEN: &str = "the-circleci-token";
@@ -109,13 +117,9 @@ impl fmt::Debug for World {
 
 impl World {
     /// A world at rest.
-    ///
-    /// # Panics
-    /// If [`CONFIG`] is not a configuration.
     #[must_use]
     pub fn new(points: &Points, delivering: Delivering) -> Self {
-        let config = Config::parse(CONFIG, "simulation.toml");
-        let config = Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")));
+        let config = Arc::clone(&PARSED);
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
         let clock = ManualClock::new(start);
         let store = Arc::new(MemoryStore::new());
@@ -293,6 +297,10 @@ impl World {
     /// I6: what an audit once said, it goes on saying.
     fn watch_audits(&mut self) {
         for head in self.store.heads() {
+            let known = self.audits.get(&head.id).map_or(0, Vec::len);
+            if known as u64 == head.events {
+                continue;
+            }
             let now = self.audit(head.id);
             let before = self.audits.entry(head.id).or_default();
             if !now.starts_with(before) {

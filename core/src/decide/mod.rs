@@ -398,3 +398,6 @@ fn pause(first: Duration, longest: Duration, tries: u32) -> Duration {
     let grown = first.as_secs_f64() * 1.5_f64.powi(tries.min(40).cast_signed());
     Duration::from_secs_f64(grown.min(longest.as_secs_f64()))
 }
+
+#[cfg(test)]
+mod tests;
