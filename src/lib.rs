@@ -1,3 +1,13 @@
-//! The `chatops` command and the one-machine runner.
+//! The `chatops` command and the one-machine runner: the three stages in one process over one
+//! SQLite file.
+//!
+//! What a stage does lives in its own crate; here is only what carries it: HTTP, threads, files,
+//! the environment and the terminal.
 
+pub mod cli;
+pub mod clock;
+pub mod demo;
+pub mod logging;
+pub mod secrets;
+pub mod serve;
 pub mod sqlite;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `chatops` command.
+
+fn main() -> std::process::ExitCode {
+    chatops::cli::main()
+}

@@ -174,7 +174,7 @@ pub(crate) fn head_in(state: State) -> Head {
         State::Triggered => vec![arming(1), triggered()],
         _ => vec![arming(1), triggered(), started()],
     };
-    let end = state.is_terminal().then(|| Change::Ended {
+    let end = state.is_terminal().then_some(Change::Ended {
         state,
         reason: Reason::NoWorkflow,
     });
@@ -222,8 +222,8 @@ impl Dice {
     }
 
     /// One of these.
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
     }
 }
 

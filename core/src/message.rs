@@ -116,3 +116,97 @@ impl fmt::Debug for Body {
         write!(f, "Body({} bytes)", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{ADDRESS, id, message, project};
+    use crate::name::ProjectName;
+
+    fn wire<M: Serialize>(message: &M) -> String {
+        Body::encode(message).unwrap().as_wire().to_owned()
+    }
+
+    #[test]
+    fn the_wire_forms_stay_what_they_were() {
+        // What lies in a queue is read by the next version; so these only ever get company.
+        let deploy = WorkMessage::Deploy(Box::new(message()));
+        insta::assert_snapshot!(wire(&deploy), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","deploy":{"project":null,"branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z","reply_to":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"}"#);
+        let mut bare = message();
+        (bare.deploy.project, bare.reply_to) = (Some(project("web")), None);
+        insta::assert_snapshot!(wire(&WorkMessage::Deploy(Box::new(bare))), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","deploy":{"project":"web","branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z","reply_to":null}"#);
+        insta::assert_snapshot!(wire(&WorkMessage::Look { deploy: id() }), @r#"{"type":"look.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
+        insta::assert_snapshot!(wire(&WorkMessage::Retry { deploy: id() }), @r#"{"type":"retry.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
+        insta::assert_snapshot!(wire(&NoticeMessage::Tell { deploy: id() }), @r#"{"type":"tell.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let deploy = WorkMessage::Deploy(Box::new(message()));
+        for sent in [
+            deploy,
+            WorkMessage::Look { deploy: id() },
+            WorkMessage::Retry { deploy: id() },
+        ] {
+            let body = Body::from_wire(wire(&sent));
+            let back: WorkMessage = body.decode().unwrap();
+            assert_eq!(wire(&back), wire(&sent));
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_no_hindrance_and_a_new_message_is_refused() {
+        let added = Body::from_wire(format!(
+            r#"{{"type":"look.v1","deploy":"{}","new":true}}"#,
+            id()
+        ));
+        assert!(added.decode::<WorkMessage>().is_ok());
+        for wrong in [
+            r#"{"type":"look.v2","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#,
+            r#"{"type":"look.v1"}"#,
+            "{}",
+            "",
+        ] {
+            let body = Body::from_wire(wrong.to_owned());
+            assert!(body.decode::<WorkMessage>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_checked_again_when_a_message_is_read() {
+        let forged = wire(&WorkMessage::Deploy(Box::new(message()))).replace("main", "$(id)");
+        assert!(Body::from_wire(forged).decode::<WorkMessage>().is_err());
+    }
+
+    #[test]
+    fn the_address_travels_and_is_never_printed() {
+        let message = message();
+        let work = WorkMessage::Deploy(Box::new(message.clone()));
+        let body = Body::encode(&work).unwrap();
+        assert!(body.as_wire().contains(ADDRESS));
+        let printed = [
+            format!("{message:?}"),
+            format!("{message:#?}"),
+            format!("{work:?}"),
+            format!("{body:?}"),
+            format!("{:?}", message.reply_to),
+        ];
+        for text in printed {
+            assert!(
+                !text.contains("canary") && !text.contains("hooks.slack"),
+                "{text}"
+            );
+        }
+        assert!(format!("{body:?}").ends_with("bytes)"));
+    }
+
+    #[test]
+    fn a_missing_project_is_the_default_one() {
+        let default: ProjectName = project("web");
+        let mut message = message();
+        assert_eq!(message.ask(None).project, None);
+        assert_eq!(message.ask(Some(&default)).project, Some(default.clone()));
+        message.deploy.project = Some(project("api"));
+        assert_eq!(message.ask(Some(&default)).project, Some(project("api")));
+    }
+}

@@ -126,11 +126,15 @@ impl Reply {
     /// When the sweeper should remind the notifier; `None` if nothing is owed.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
-        self.progress
-            .due_at()
+        let both = [&self.progress, &self.last];
+        // Whatever else is owed waits for the post that may be under way.
+        let sending = both
             .into_iter()
-            .chain(self.last.due_at())
-            .min()
+            .find(|telling| matches!(telling, Telling::Sending { .. }));
+        match sending {
+            Some(telling) => telling.due_at(),
+            None => both.into_iter().filter_map(Telling::due_at).min(),
+        }
     }
 
     /// Makes `kind` owed, if it was not owed or settled before. This is the worker's only change.

@@ -100,4 +100,16 @@ mod tests {
             assert!(ResponseUrl::parse(wrong, &slack()).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn it_comes_back_from_storage_as_it_went() {
+        let url = crate::fixtures::address();
+        let stored = serde_json::to_string(&url).unwrap();
+        let back: ResponseUrl = serde_json::from_str(&stored).unwrap();
+        assert_eq!(back.expose(), url.expose());
+        assert_eq!(
+            format!("{back:?} {back:#?}"),
+            "ResponseUrl(…) ResponseUrl(…)"
+        );
+    }
 }

@@ -155,16 +155,28 @@ mod tests {
     #[test]
     fn only_a_disk_error_at_commit_leaves_a_doubt() {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
-            assert!(matches!(Failure::of_commit(&said(code)), Failure::Definite(_)), "{code}");
+            assert!(
+                matches!(Failure::of_commit(&said(code)), Failure::Definite(_)),
+                "{code}"
+            );
         }
-        assert!(matches!(Failure::of_commit(&said(ffi::SQLITE_IOERR)), Failure::Unknown(_)));
-        assert!(matches!(Failure::of(&said(ffi::SQLITE_IOERR)), Failure::Definite(_)));
+        assert!(matches!(
+            Failure::of_commit(&said(ffi::SQLITE_IOERR)),
+            Failure::Unknown(_)
+        ));
+        assert!(matches!(
+            Failure::of(&said(ffi::SQLITE_IOERR)),
+            Failure::Definite(_)
+        ));
     }
 
     #[test]
     fn the_words_name_the_fix() {
         let text = words(&said(ffi::SQLITE_READONLY));
-        assert!(text.contains("read-only; make it and its directory writable"), "{text}");
+        assert!(
+            text.contains("read-only; make it and its directory writable"),
+            "{text}"
+        );
         assert!(words(&said(ffi::SQLITE_FULL)).contains("make room"));
         assert!(words(&said(ffi::SQLITE_BUSY)).contains("locked by another program"));
     }

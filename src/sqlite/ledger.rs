@@ -18,43 +18,74 @@ use super::{Sqlite, replies};
 
 impl Store for Sqlite {
     async fn head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        Ok(self.0.threads.read(move |connection| head(connection, id)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| head(connection, id))
+            .await?)
     }
 
     async fn events(&self, id: DeployId) -> Result<Vec<Event>, StoreError> {
-        Ok(self.0.threads.read(move |connection| events(connection, id)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| events(connection, id))
+            .await?)
     }
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, StoreError> {
         let target = target.clone();
-        Ok(self.0.threads.read(move |connection| lock(connection, &target)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| lock(connection, &target))
+            .await?)
     }
 
     async fn owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, StoreError> {
-        Ok(self.0.threads.read(move |connection| owner(connection, pipeline)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| owner(connection, pipeline))
+            .await?)
     }
 
     async fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
         let short = short.clone();
-        Ok(self.0.threads.read(move |connection| by_short(connection, &short)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| by_short(connection, &short))
+            .await?)
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         let write = move |tx: &Tx<'_>| apply(tx.connection, &commit);
-        self.0.threads.write(write).await.map_err(|stop: Stop| stop.into())
+        self.0
+            .threads
+            .write(write)
+            .await
+            .map_err(|stop: Stop| stop.into())
     }
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
-        Ok(self.0.threads.read(move |connection| due(connection, now, limit)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| due(connection, now, limit))
+            .await?)
     }
 }
 
 /// A deploy as it stands.
 pub(super) fn head(connection: &Connection, id: DeployId) -> Result<Option<Head>, Failure> {
-    let body: Option<String> = one(connection, "SELECT body FROM head WHERE id = ?1", [
-        id.to_string()
-    ])?;
-    body.map(|body| parse(&format!("deploy {id}"), &body)).transpose()
+    let body: Option<String> = one(
+        connection,
+        "SELECT body FROM head WHERE id = ?1",
+        [id.to_string()],
+    )?;
+    body.map(|body| parse(&format!("deploy {id}"), &body))
+        .transpose()
 }
 
 fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>, Failure> {
@@ -67,7 +98,12 @@ fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>, Failure> 
         let hash: String = row.get(2)?;
         let hash = Hash::parse(&hash)
             .ok_or_else(|| Failure::Definite(format!("event {n} of {id} has no hash")))?;
-        events.push(Event { deploy: id, n: n.cast_unsigned(), body: row.get(1)?, hash });
+        events.push(Event {
+            deploy: id,
+            n: n.cast_unsigned(),
+            body: row.get(1)?,
+            hash,
+        });
     }
     Ok(events)
 }
@@ -76,10 +112,18 @@ fn lock(connection: &Connection, target: &Target) -> Result<Option<Lock>, Failur
     let sql = "SELECT deploy, since, until FROM lock WHERE target = ?1";
     let mut query = connection.prepare_cached(sql)?;
     let row = query.query_row([&target.0], |row| {
-        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, Option<i64>>(2)?))
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get(1)?,
+            row.get::<_, Option<i64>>(2)?,
+        ))
     });
     let lock = |(deploy, since, until): (String, i64, Option<i64>)| {
-        Ok(Lock { deploy: id(&deploy)?, since: moment(since), until: until.map(moment) })
+        Ok(Lock {
+            deploy: id(&deploy)?,
+            since: moment(since),
+            until: until.map(moment),
+        })
     };
     row.optional()?.map(lock).transpose()
 }
@@ -107,7 +151,11 @@ fn due(connection: &Connection, now: Time, limit: usize) -> Result<Vec<Due>, Fai
     while let Some(row) = rows.next()? {
         let deploy = id(&row.get::<_, String>(2)?)?;
         let kind: i64 = row.get(1)?;
-        due.push(if kind == 0 { Due::Deploy(deploy) } else { Due::Reply(deploy) });
+        due.push(if kind == 0 {
+            Due::Deploy(deploy)
+        } else {
+            Due::Reply(deploy)
+        });
     }
     Ok(due)
 }
@@ -140,8 +188,11 @@ fn put_head(connection: &Connection, head: &Head) -> Result<(), Stop> {
         return Err(Conflict::Version.into());
     }
     if head.version == 1 {
-        let known: Option<String> =
-            one(connection, "SELECT deploy FROM short WHERE short = ?1", [head.short.as_str()])?;
+        let known: Option<String> = one(
+            connection,
+            "SELECT deploy FROM short WHERE short = ?1",
+            [head.short.as_str()],
+        )?;
         if known.is_some() {
             return Err(Conflict::Short.into());
         }
@@ -154,15 +205,15 @@ fn put_head(connection: &Connection, head: &Head) -> Result<(), Stop> {
                due_at = excluded.due_at, asked_at = excluded.asked_at, body = excluded.body";
     let (due_at, asked_at) = (head.due_at.map(micros), micros(head.ask.asked_at));
     let (version, state) = (count(head.version), head.state.word());
-    write(connection, sql, params![id, version, state, due_at, asked_at, json(head)?])?;
+    write(
+        connection,
+        sql,
+        params![id, version, state, due_at, asked_at, json(head)?],
+    )?;
     Ok(())
 }
 
-fn change_lock(
-    connection: &Connection,
-    deploy: DeployId,
-    change: &LockChange,
-) -> Result<(), Stop> {
+fn change_lock(connection: &Connection, deploy: DeployId, change: &LockChange) -> Result<(), Stop> {
     let (LockChange::Take { target, .. }
     | LockChange::Free { target }
     | LockChange::Expire { target, .. }) = change;
@@ -178,7 +229,11 @@ fn change_lock(
         (_, None) => return Err(Stop::defect(format!("no deploy holds '{target}'"))),
         (_, Some(lock)) if lock.deploy != deploy => return Err(Conflict::Lock(lock).into()),
         (LockChange::Free { .. }, Some(_)) => {
-            write(connection, "DELETE FROM lock WHERE target = ?1", [&target.0])?;
+            write(
+                connection,
+                "DELETE FROM lock WHERE target = ?1",
+                [&target.0],
+            )?;
             return Ok(());
         }
         (LockChange::Expire { until, .. }, Some(lock)) => (lock.since, Some(*until)),
@@ -186,7 +241,12 @@ fn change_lock(
     let sql = "INSERT INTO lock (target, deploy, since, until) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (target) DO UPDATE SET deploy = excluded.deploy, \
                since = excluded.since, until = excluded.until";
-    let values = params![target.0, deploy.to_string(), micros(since), until.map(micros)];
+    let values = params![
+        target.0,
+        deploy.to_string(),
+        micros(since),
+        until.map(micros)
+    ];
     Ok(write(connection, sql, values)?)
 }
 
@@ -196,13 +256,19 @@ fn claim(connection: &Connection, deploy: DeployId, pipeline: PipelineId) -> Res
         Some(owner) => Err(Conflict::Claim(owner).into()),
         None => {
             let sql = "INSERT INTO pipeline (id, deploy) VALUES (?1, ?2)";
-            Ok(write(connection, sql, params![pipeline.to_string(), deploy.to_string()])?)
+            Ok(write(
+                connection,
+                sql,
+                params![pipeline.to_string(), deploy.to_string()],
+            )?)
         }
     }
 }
 
 fn add_event(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
-    let Some(event) = &commit.event else { return Ok(()) };
+    let Some(event) = &commit.event else {
+        return Ok(());
+    };
     let id = commit.head.id.to_string();
     let sql = "SELECT n FROM event WHERE deploy = ?1 ORDER BY n DESC LIMIT 1";
     let recorded: i64 = one(connection, sql, [&id])?.unwrap_or(0);
@@ -225,13 +291,21 @@ fn owe(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
         let what = format!("what is owed about {id} needs an event that says so");
         return Err(Stop::defect(what));
     };
-    let entry = event.entry().map_err(|e| Stop::defect(format!("an event cannot be read: {e}")))?;
-    let Some(mut reply) = replies::read(connection, id)? else { return Ok(()) };
+    let entry = event
+        .entry()
+        .map_err(|e| Stop::defect(format!("an event cannot be read: {e}")))?;
+    let Some(mut reply) = replies::read(connection, id)? else {
+        return Ok(());
+    };
     let before = reply.version;
     for kind in &commit.owe {
         reply.owe(*kind, entry.at);
     }
-    if reply.version == before { Ok(()) } else { replies::replace(connection, &reply, before) }
+    if reply.version == before {
+        Ok(())
+    } else {
+        replies::replace(connection, &reply, before)
+    }
 }
 
 /// The first column of the only row, if there is one.

@@ -39,7 +39,12 @@ pub struct Settings {
 impl Settings {
     /// What the runner uses.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, max_receives: 5, busy_timeout: Duration::from_secs(1), max_page_count: None }
+        Self {
+            clock,
+            max_receives: 5,
+            busy_timeout: Duration::from_secs(1),
+            max_page_count: None,
+        }
     }
 }
 
@@ -119,17 +124,29 @@ pub enum OpenError {
 impl OpenError {
     fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => Self::Foreign { path: path.to_owned() },
-            _ => Self::Sqlite { path: path.to_owned(), words: failure::words(error) },
+            Some(rusqlite::ErrorCode::NotADatabase) => Self::Foreign {
+                path: path.to_owned(),
+            },
+            _ => Self::Sqlite {
+                path: path.to_owned(),
+                words: failure::words(error),
+            },
         }
     }
 }
 
 /// An open data file. Clones share it; the last one closes it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sqlite(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     // Dropped in this order: the file is closed before its lock is given up.
     threads: Threads,
@@ -141,27 +158,39 @@ struct Inner {
 impl Sqlite {
     /// Opens a file, making it if there is none, and keeps every other process off it.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
         make_private(path)?;
+        let lock = lock(path)?;
         let failed = |e| OpenError::sqlite(path, &e);
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read_write = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
         let mut writer = Connection::open_with_flags(path, read_write).map_err(failed)?;
         // SQLite falls back to reading where it may not write.
         if writer.is_readonly("main").map_err(failed)? {
-            return Err(OpenError::ReadOnly { path: path.to_owned() });
+            return Err(OpenError::ReadOnly {
+                path: path.to_owned(),
+            });
         }
         writer.busy_timeout(settings.busy_timeout).map_err(failed)?;
-        writer.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+        writer
+            .pragma_update(None, "foreign_keys", true)
+            .map_err(failed)?;
         schema::prepare(path, &mut writer)?;
-        let set = |name: &str, value: &dyn rusqlite::ToSql| {
-            // Most pragmas answer with what they were set to.
-            writer.pragma_update_and_check(None, name, value, |_| Ok(())).map_err(failed)
-        };
-        set("journal_mode", &"wal")?;
-        writer.pragma_update(None, "synchronous", "full").map_err(failed)?;
+        let mode = writer
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+        if mode.map_err(failed)? != "wal" {
+            // Without it a reader would hold the writer up, and a commit would cost more.
+            let words = "it cannot have a write-ahead log here; put it on a local disk".to_owned();
+            return Err(OpenError::Sqlite {
+                path: path.to_owned(),
+                words,
+            });
+        }
+        writer
+            .pragma_update(None, "synchronous", "full")
+            .map_err(failed)?;
         if let Some(pages) = settings.max_page_count {
-            set("max_page_count", &pages)?;
+            let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+            set.map_err(failed)?;
         }
         let read_only = flags | OpenFlags::SQLITE_OPEN_READ_ONLY;
         let reader = Connection::open_with_flags(path, read_only).map_err(failed)?;
@@ -169,7 +198,12 @@ impl Sqlite {
         let signals = Arc::new(Signals::default());
         let threads = Threads::start(writer, reader, Arc::clone(&signals));
         let threads = threads.map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { threads, signals, settings, _lock: lock })))
+        Ok(Self(Arc::new(Inner {
+            threads,
+            signals,
+            settings,
+            _lock: lock,
+        })))
     }
 
     /// Resolves once something was sent or released to a lane since this last resolved, be it
@@ -186,32 +220,54 @@ impl Sqlite {
     }
 }
 
-/// Takes the lock file beside the data file. The system gives it up when the process ends,
-/// however it ends; the file itself stays.
+/// Takes the lock file beside the data file, whatever name the data file was given by. The system
+/// gives it up when the process ends, however it ends; the file itself stays.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = OsString::from(path);
+    let real = path.canonicalize();
+    let real = real.map_err(|error| OpenError::File {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut name = OsString::from(real);
     name.push(".lock");
     let name = PathBuf::from(name);
-    let failed = |error| OpenError::File { path: name.clone(), error };
-    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name);
+    let failed = |error| OpenError::File {
+        path: name.clone(),
+        error,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&name);
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), lock: name }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            path: path.to_owned(),
+            lock: name,
+        }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
 /// Makes the file if there is none, readable by its owner alone: reply addresses lie in it.
 fn make_private(path: &Path) -> Result<(), OpenError> {
+    let failed = |error| {
+        Err(OpenError::File {
+            path: path.to_owned(),
+            error,
+        })
+    };
+    if path.is_dir() {
+        return failed(io::ErrorKind::IsADirectory.into());
+    }
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(OpenError::File { path: path.to_owned(), error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => failed(error),
         _ => Ok(()),
     }
 }

@@ -53,7 +53,10 @@ impl Queue for Sqlite {
         max: usize,
         visibility: Duration,
     ) -> Result<Vec<Delivery>, QueueError> {
-        let (now, most) = (self.0.settings.clock.now(), self.0.settings.max_receives.max(1));
+        let (now, most) = (
+            self.0.settings.clock.now(),
+            self.0.settings.max_receives.max(1),
+        );
         let write = move |tx: &Tx<'_>| {
             bury(tx, lane, now, most)?;
             receive(tx.connection, lane, max, now, later(now, visibility))
@@ -62,7 +65,9 @@ impl Queue for Sqlite {
     }
 
     async fn delete(&self, lane: Lane, receipt: &Receipt) -> Result<(), QueueError> {
-        let Some(id) = number(receipt) else { return Ok(()) };
+        let Some(id) = number(receipt) else {
+            return Ok(());
+        };
         let receipt = receipt.0.clone();
         let write = move |tx: &Tx<'_>| {
             let sql = "DELETE FROM message WHERE id = ?1 AND lane = ?2 AND receipt = ?3";
@@ -79,7 +84,9 @@ impl Queue for Sqlite {
         receipt: &Receipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let Some(id) = number(receipt) else { return Ok(()) };
+        let Some(id) = number(receipt) else {
+            return Ok(());
+        };
         let receipt = receipt.0.clone();
         let visible_at = later(self.0.settings.clock.now(), delay);
         let write = move |tx: &Tx<'_>| {
@@ -102,7 +109,9 @@ fn number(receipt: &Receipt) -> Option<i64> {
 
 /// Moves what was received too often to the dead lane, where it is counted afresh.
 fn bury(tx: &Tx<'_>, lane: Lane, now: Time, max_receives: u32) -> Result<(), Failure> {
-    let Some(dead) = lane.dead() else { return Ok(()) };
+    let Some(dead) = lane.dead() else {
+        return Ok(());
+    };
     let sql = "UPDATE message SET lane = ?1, visible_at = ?3, receives = 0, receipt = NULL \
                WHERE lane = ?2 AND visible_at <= ?3 AND receives >= ?4";
     let values = params![dead.name(), lane.name(), micros(now), max_receives];
@@ -135,7 +144,11 @@ fn receive(
         let receipt = format!("{id}-{receives}");
         hide.execute(params![id, micros(hidden_until), receives, receipt])?;
         let body = Body::from_wire(body);
-        deliveries.push(Delivery { receipt: Receipt(receipt), body, receives });
+        deliveries.push(Delivery {
+            receipt: Receipt(receipt),
+            body,
+            receives,
+        });
     }
     Ok(deliveries)
 }

@@ -14,11 +14,19 @@ use super::threads::Tx;
 
 impl Replies for Sqlite {
     async fn told_head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        Ok(self.0.threads.read(move |connection| ledger::head(connection, id)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| ledger::head(connection, id))
+            .await?)
     }
 
     async fn reply(&self, id: DeployId) -> Result<Option<Reply>, StoreError> {
-        Ok(self.0.threads.read(move |connection| read(connection, id)).await?)
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| read(connection, id))
+            .await?)
     }
 
     async fn save(&self, reply: Reply) -> Result<(), CommitError> {
@@ -28,22 +36,34 @@ impl Replies for Sqlite {
             };
             replace(tx.connection, &reply, before)
         };
-        self.0.threads.write(write).await.map_err(|stop: Stop| stop.into())
+        self.0
+            .threads
+            .write(write)
+            .await
+            .map_err(|stop: Stop| stop.into())
     }
 }
 
 /// A reply item.
 pub(super) fn read(connection: &Connection, id: DeployId) -> Result<Option<Reply>, Failure> {
     let mut query = connection.prepare_cached("SELECT body FROM reply WHERE deploy = ?1")?;
-    let body = query.query_row([id.to_string()], |row| row.get::<_, String>(0)).optional()?;
-    body.map(|body| ledger::parse(&format!("the reply item of {id}"), &body)).transpose()
+    let body = query
+        .query_row([id.to_string()], |row| row.get::<_, String>(0))
+        .optional()?;
+    body.map(|body| ledger::parse(&format!("the reply item of {id}"), &body))
+        .transpose()
 }
 
 /// Opens a reply item.
 pub(super) fn open(connection: &Connection, reply: &Reply) -> Result<(), Failure> {
     let sql = "INSERT INTO reply (deploy, version, due_at, body) VALUES (?1, ?2, ?3, ?4)";
     let (version, due_at) = (count(reply.version), reply.due_at().map(micros));
-    let values = params![reply.deploy.to_string(), version, due_at, ledger::json(reply)?];
+    let values = params![
+        reply.deploy.to_string(),
+        version,
+        due_at,
+        ledger::json(reply)?
+    ];
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }

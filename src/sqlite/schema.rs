@@ -86,23 +86,36 @@ CREATE INDEX message_visible ON message (lane, visible_at);
 pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
     // Read and made in one transaction, so that two programs cannot both find an empty file.
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let number = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let tx = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    let number = |sql: &str| {
+        tx.query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(failed)
+    };
     let version = number("PRAGMA user_version")?;
     let owner = number("PRAGMA application_id")?;
     let any = tx.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()));
     let empty = any.optional().map_err(failed)?.is_none();
     if version == 0 && owner == 0 && empty {
         tx.execute_batch(TABLES).map_err(failed)?;
-        tx.pragma_update(None, "user_version", VERSION).map_err(failed)?;
-        tx.pragma_update(None, "application_id", OURS).map_err(failed)?;
+        tx.pragma_update(None, "user_version", VERSION)
+            .map_err(failed)?;
+        tx.pragma_update(None, "application_id", OURS)
+            .map_err(failed)?;
         return tx.commit().map_err(failed);
     }
     if owner != OURS || version < 1 {
-        return Err(OpenError::Foreign { path: path.to_owned() });
+        return Err(OpenError::Foreign {
+            path: path.to_owned(),
+        });
     }
     if version > VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
+        });
     }
     Ok(())
 }

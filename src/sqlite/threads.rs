@@ -75,12 +75,11 @@ type Write = Box<dyn FnOnce(Result<&Tx<'_>, Failure>) -> (bool, Answer) + Send>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The threads. Dropping this ends them, after what was asked of them.
-#[derive(Debug)]
+///
+/// The reader ends first, so that the writer's connection is the last and tidies the file up.
 pub(super) struct Threads {
-    writes: Option<Sender<Write>>,
-    reads: Option<Sender<Read>>,
-    /// The reader ends first, so that the writer's connection is the last and tidies the file up.
-    handles: Vec<JoinHandle<()>>,
+    reader: Worker<Read>,
+    writer: Worker<Write>,
 }
 
 impl Threads {
@@ -91,25 +90,14 @@ impl Threads {
     ) -> io::Result<Self> {
         read_write.set_prepared_statement_cache_capacity(STATEMENTS);
         read_only.set_prepared_statement_cache_capacity(STATEMENTS);
-        let (writes, jobs) = mpsc::channel();
-        let mut threads = Self { writes: Some(writes), reads: None, handles: Vec::new() };
-        let name = |name: &str| thread::Builder::new().name(name.to_owned());
-        let write = name("sqlite-write").spawn(move || run_writer(&read_write, &jobs, &signals))?;
-        let (reads, jobs) = mpsc::channel::<Read>();
-        let read = name("sqlite-read").spawn(move || {
-            while let Ok(job) = jobs.recv() {
+        let write = move |jobs| run_writer(&read_write, &jobs, &signals);
+        let writer = Worker::start("sqlite-write", write)?;
+        let reader = Worker::start("sqlite-read", move |jobs: Receiver<Read>| {
+            for job in jobs {
                 job(&read_only);
             }
-        });
-        threads.reads = Some(reads);
-        threads.handles = match read {
-            Ok(read) => vec![read, write],
-            Err(error) => {
-                threads.handles = vec![write];
-                return Err(error);
-            }
-        };
-        Ok(threads)
+        })?;
+        Ok(Self { reader, writer })
     }
 
     /// Writes: `work` runs in a savepoint, its error undoes it, and the result arrives after the
@@ -120,18 +108,11 @@ impl Threads {
         T: Send + 'static,
         E: From<Failure> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job: Write = Box::new(move |tx| {
-            let result = guarded(|| work(tx?));
-            let keep = result.is_ok();
-            let answer: Answer = Box::new(move |fate| {
-                // Nobody listening is no reason to undo.
-                let _ = answer.send(fate.map_err(E::from).and(result));
-            });
-            (keep, answer)
-        });
-        hand_over(self.writes.as_ref(), job)?;
-        answered.await.unwrap_or_else(|_| Err(Failure::no_answer().into()))
+        let (job, answered) = writing(work);
+        self.writer.hand_over(job)?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(Failure::no_answer().into()))
     }
 
     /// Reads what is committed.
@@ -145,28 +126,63 @@ impl Threads {
         let job: Read = Box::new(move |connection| {
             let _ = answer.send(guarded(|| work(connection)));
         });
-        hand_over(self.reads.as_ref(), job)?;
-        answered.await.unwrap_or_else(|_| Err(Failure::no_answer().into()))
+        self.reader.hand_over(job)?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(Failure::no_answer().into()))
     }
 }
 
-impl Drop for Threads {
+/// A thread that does jobs until nobody can hand it any, and is waited for when dropped.
+struct Worker<J> {
+    jobs: Option<Sender<J>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<J: Send + 'static> Worker<J> {
+    fn start(name: &str, run: impl FnOnce(Receiver<J>) + Send + 'static) -> io::Result<Self> {
+        let (sender, jobs) = mpsc::channel();
+        let builder = thread::Builder::new().name(name.to_owned());
+        let thread = builder.spawn(move || run(jobs))?;
+        Ok(Self {
+            jobs: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    fn hand_over(&self, job: J) -> Result<(), Failure> {
+        let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
+        // What was never handed over was never written.
+        sent.ok_or_else(|| Failure::Definite(STOPPED.to_owned()))
+    }
+}
+
+impl<J> Drop for Worker<J> {
     fn drop(&mut self) {
-        let (reader, writer) = {
-            let mut handles = self.handles.drain(..);
-            (handles.next(), handles.next())
-        };
-        drop(self.reads.take());
-        drop(reader.map(JoinHandle::join));
-        drop(self.writes.take());
-        drop(writer.map(JoinHandle::join));
+        drop(self.jobs.take());
+        // Its end is waited for, however it ends.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
-fn hand_over<J>(to: Option<&Sender<J>>, job: J) -> Result<(), Failure> {
-    let sent = to.and_then(|to| to.send(job).ok());
-    // What was never handed over was never written.
-    sent.ok_or_else(|| Failure::Definite(STOPPED.to_owned()))
+/// The job that does `work`, and where its answer arrives.
+fn writing<T, E, W>(work: W) -> (Write, oneshot::Receiver<Result<T, E>>)
+where
+    W: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<Failure> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    let job: Write = Box::new(move |tx| {
+        let result = guarded(|| work(tx?));
+        let keep = result.is_ok();
+        let answer: Answer = Box::new(move |fate| {
+            // Nobody listening is no reason to undo.
+            let _ = answer.send(fate.map_err(E::from).and(result));
+        });
+        (keep, answer)
+    });
+    (job, answered)
 }
 
 /// Runs a job so that its panic stays its own.
@@ -190,6 +206,7 @@ fn run_writer(connection: &Connection, jobs: &Receiver<Write>, signals: &Signals
 /// Runs what it can of the batch in one transaction. If SQLite gives the transaction up, the jobs
 /// that have not run stay in the batch.
 fn run_batch(connection: &Connection, batch: &mut VecDeque<Write>, signals: &Signals) {
+    undo(connection);
     if let Err(error) = run(connection, "BEGIN IMMEDIATE") {
         // Each of them has waited for the file; the next batch may be luckier.
         let failure = Failure::of(&error);
@@ -199,7 +216,10 @@ fn run_batch(connection: &Connection, batch: &mut VecDeque<Write>, signals: &Sig
         }
         return;
     }
-    let tx = Tx { connection, woken: Cell::default() };
+    let tx = Tx {
+        connection,
+        woken: Cell::default(),
+    };
     let mut answers = Vec::with_capacity(batch.len());
     let mut kept = false;
     let mut lost = None;
@@ -219,14 +239,20 @@ fn run_batch(connection: &Connection, batch: &mut VecDeque<Write>, signals: &Sig
         Some(failure) => Err(failure),
         None => run(connection, "COMMIT").map_err(|error| Failure::of_commit(&error)),
     };
-    if fate.is_err() && !connection.is_autocommit() {
-        // What cannot be rolled back makes the next BEGIN fail, which is an answer of its own.
-        let _ = run(connection, "ROLLBACK");
+    if fate.is_err() {
+        undo(connection);
     }
     if fate.is_ok() {
-        signals.commits.fetch_add(u64::from(kept), Ordering::Relaxed);
+        signals
+            .commits
+            .fetch_add(u64::from(kept), Ordering::Relaxed);
         let woken = tx.woken.get();
-        signals.lanes.iter().zip(woken).filter(|(_, w)| *w).for_each(|(lane, _)| lane.notify_one());
+        signals
+            .lanes
+            .iter()
+            .zip(woken)
+            .filter(|(_, w)| *w)
+            .for_each(|(lane, _)| lane.notify_one());
     }
     for answer in answers {
         answer(fate.clone());
@@ -260,6 +286,16 @@ fn run_job(tx: &Tx<'_>, job: Write) -> Result<(bool, Answer), (impl FnOnce() + u
     }
 }
 
+/// Ends a transaction that is still open. Where even that fails, the next BEGIN says why.
+fn undo(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = run(connection, "ROLLBACK");
+    }
+}
+
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,10 @@ async fn receive_one<Q: Queue>(queue: &Q, lane: Lane) -> Delivery {
 }
 
 fn texts(deliveries: &[Delivery]) -> BTreeSet<String> {
-    deliveries.iter().map(|delivery| delivery.body.as_wire().to_owned()).collect()
+    deliveries
+        .iter()
+        .map(|delivery| delivery.body.as_wire().to_owned())
+        .collect()
 }
 
 async fn what_is_sent_is_received<F: Fixture>(it: F) {
@@ -56,14 +59,20 @@ async fn what_is_sent_is_received<F: Fixture>(it: F) {
     assert!(deliveries.iter().all(|delivery| delivery.receives == 1));
     let expected = ["one", "two", "three"].map(str::to_owned);
     assert_eq!(texts(&deliveries), BTreeSet::from(expected));
-    let receipts: BTreeSet<_> = deliveries.iter().map(|delivery| &delivery.receipt).collect();
+    let receipts: BTreeSet<_> = deliveries
+        .iter()
+        .map(|delivery| &delivery.receipt)
+        .collect();
     assert_eq!(receipts.len(), 4);
 }
 
 async fn a_receive_takes_no_more_than_asked_for<F: Fixture>(it: F) {
     let queue = it.queue();
     for n in 0..5 {
-        queue.send(Lane::Work, &body(&n.to_string()), NOW).await.unwrap();
+        queue
+            .send(Lane::Work, &body(&n.to_string()), NOW)
+            .await
+            .unwrap();
     }
     let none = queue.receive(Lane::Work, 0, HIDDEN).await.unwrap();
     assert!(none.is_empty());
@@ -76,7 +85,10 @@ async fn a_receive_takes_no_more_than_asked_for<F: Fixture>(it: F) {
 
 async fn a_delayed_message_waits<F: Fixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("later"), Duration::from_secs(10)).await.unwrap();
+    queue
+        .send(Lane::Work, &body("later"), Duration::from_secs(10))
+        .await
+        .unwrap();
     it.clock().advance(Duration::from_millis(9_999));
     assert!(receive(&*queue, Lane::Work).await.is_empty());
     it.clock().advance(Duration::from_millis(1));
@@ -85,7 +97,11 @@ async fn a_delayed_message_waits<F: Fixture>(it: F) {
 
 async fn a_long_delay_is_cut_to_fifteen_minutes<F: Fixture>(it: F) {
     let queue = it.queue();
-    for delay in [Duration::from_secs(901), Duration::from_secs(86_400), Duration::MAX] {
+    for delay in [
+        Duration::from_secs(901),
+        Duration::from_secs(86_400),
+        Duration::MAX,
+    ] {
         queue.send(Lane::Work, &body("later"), delay).await.unwrap();
     }
     it.clock().advance(Duration::from_secs(899));
@@ -98,7 +114,7 @@ async fn a_received_message_is_hidden_and_comes_back<F: Fixture>(it: F) {
     let queue = it.queue();
     queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
     let first = receive_one(&*queue, Lane::Work).await;
-    it.clock().advance(HIDDEN - Duration::from_millis(1));
+    it.clock().advance(Duration::from_millis(59_999));
     assert!(receive(&*queue, Lane::Work).await.is_empty());
     it.clock().advance(Duration::from_millis(1));
     let second = receive_one(&*queue, Lane::Work).await;
@@ -113,11 +129,24 @@ async fn a_void_receipt_does_nothing<F: Fixture>(it: F) {
     let void = receive_one(&*queue, Lane::Work).await.receipt;
     it.clock().advance(HIDDEN);
     let valid = receive_one(&*queue, Lane::Work).await.receipt;
-    let strange = ["", "-", "1", "1-", "-1", "9-9", "nonsense", "99999999999999999999-1", "ü-1"];
+    let strange = [
+        "",
+        "-",
+        "1",
+        "1-",
+        "-1",
+        "9-9",
+        "nonsense",
+        "99999999999999999999-1",
+        "ü-1",
+    ];
     let strange = strange.map(|text| Receipt(text.to_owned()));
     for receipt in strange.iter().chain([&void]) {
         queue.release(Lane::Work, receipt, NOW).await.unwrap();
-        assert!(receive(&*queue, Lane::Work).await.is_empty(), "{receipt:?} released it");
+        assert!(
+            receive(&*queue, Lane::Work).await.is_empty(),
+            "{receipt:?} released it"
+        );
         queue.delete(Lane::Work, receipt).await.unwrap();
     }
     queue.release(Lane::Work, &valid, NOW).await.unwrap();
@@ -142,7 +171,10 @@ async fn a_deleted_message_is_gone<F: Fixture>(it: F) {
     queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
     queue.send(Lane::Work, &body("two"), NOW).await.unwrap();
     let deliveries = receive(&*queue, Lane::Work).await;
-    let gone = deliveries.iter().find(|delivery| delivery.body == body("one")).unwrap();
+    let gone = deliveries
+        .iter()
+        .find(|delivery| delivery.body == body("one"))
+        .unwrap();
     for _ in 0..2 {
         queue.delete(Lane::Work, &gone.receipt).await.unwrap();
     }
@@ -168,20 +200,29 @@ async fn a_released_message_waits_its_delay<F: Fixture>(it: F) {
     let again = receive_one(&*queue, Lane::Work).await;
     assert_eq!(again.receives, 2);
     // Later than it would have come back by itself.
-    queue.release(Lane::Work, &again.receipt, HIDDEN * 2).await.unwrap();
-    it.clock().advance(HIDDEN * 2 - Duration::from_millis(1));
+    queue
+        .release(Lane::Work, &again.receipt, HIDDEN * 2)
+        .await
+        .unwrap();
+    it.clock().advance(Duration::from_millis(119_999));
     assert!(receive(&*queue, Lane::Work).await.is_empty());
     it.clock().advance(Duration::from_millis(1));
     let last = receive_one(&*queue, Lane::Work).await;
     assert_eq!(last.receives, 3);
-    queue.release(Lane::Work, &last.receipt, Duration::MAX).await.unwrap();
+    queue
+        .release(Lane::Work, &last.receipt, Duration::MAX)
+        .await
+        .unwrap();
     it.clock().advance(Duration::from_secs(86_400));
     assert!(receive(&*queue, Lane::Work).await.is_empty());
 }
 
 async fn what_is_received_too_often_goes_to_the_dead_lane<F: Fixture>(it: F) {
     let queue = it.queue();
-    for (lane, dead) in [(Lane::Work, Lane::WorkDead), (Lane::Notice, Lane::NoticeDead)] {
+    for (lane, dead) in [
+        (Lane::Work, Lane::WorkDead),
+        (Lane::Notice, Lane::NoticeDead),
+    ] {
         queue.send(lane, &body("poison"), NOW).await.unwrap();
         let mut receipt = None;
         for receives in 1..=MAX_RECEIVES {
@@ -192,7 +233,11 @@ async fn what_is_received_too_often_goes_to_the_dead_lane<F: Fixture>(it: F) {
             assert!(receive(&*queue, dead).await.is_empty());
         }
         queue.send(lane, &body("good"), NOW).await.unwrap();
-        assert_eq!(receive_one(&*queue, lane).await.body, body("good"), "it blocks nobody");
+        assert_eq!(
+            receive_one(&*queue, lane).await.body,
+            body("good"),
+            "it blocks nobody"
+        );
         // The receipt from before the move is void.
         queue.delete(lane, &receipt.clone().unwrap()).await.unwrap();
         queue.delete(dead, &receipt.unwrap()).await.unwrap();
@@ -206,9 +251,15 @@ async fn what_is_received_too_often_goes_to_the_dead_lane<F: Fixture>(it: F) {
 
 async fn a_dead_lane_gives_for_ever<F: Fixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::WorkDead, &body("order"), NOW).await.unwrap();
+    queue
+        .send(Lane::WorkDead, &body("order"), NOW)
+        .await
+        .unwrap();
     for receives in 1..=4 * MAX_RECEIVES {
-        assert_eq!(receive_one(&*queue, Lane::WorkDead).await.receives, receives);
+        assert_eq!(
+            receive_one(&*queue, Lane::WorkDead).await.receives,
+            receives
+        );
         it.clock().advance(HIDDEN);
     }
 }
@@ -255,7 +306,10 @@ async fn many_senders_all_arrive<F: Fixture>(it: F) {
 async fn two_receivers_never_share_a_message<F: Fixture>(it: F) {
     let queue = it.queue();
     for n in 0..40 {
-        queue.send(Lane::Work, &body(&n.to_string()), NOW).await.unwrap();
+        queue
+            .send(Lane::Work, &body(&n.to_string()), NOW)
+            .await
+            .unwrap();
     }
     let mut receivers = JoinSet::new();
     for _ in 0..10 {

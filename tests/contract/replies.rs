@@ -38,7 +38,9 @@ async fn an_item_comes_back_as_it_was_written<F: Fixture>(it: F) {
     reply.address = None;
     reply.uses = 3;
     reply.unsure = 1;
-    reply.progress = Telling::Undeliverable { why: "\u{1f525} 'quoted'\n".to_owned() };
+    reply.progress = Telling::Undeliverable {
+        why: "\u{1f525} 'quoted'\n".to_owned(),
+    };
     reply.last = Telling::Owed { from: at(77) };
     saved(&*store, reply.clone()).await.unwrap();
     let read = store.reply(id(1)).await.unwrap().unwrap();
@@ -50,11 +52,32 @@ async fn a_save_needs_the_version_before<F: Fixture>(it: F) {
     begun(&*store, 1).await;
     let reply = store.reply(id(1)).await.unwrap().unwrap();
     for version in [0, 1, 3, u64::MAX] {
-        let wrong = Reply { version, uses: 5, ..reply.clone() };
-        assert_eq!(saved(&*store, wrong).await, Err(Conflict::Version), "{version}");
+        let wrong = Reply {
+            version,
+            uses: 5,
+            ..reply.clone()
+        };
+        assert_eq!(
+            saved(&*store, wrong).await,
+            Err(Conflict::Version),
+            "{version}"
+        );
     }
-    saved(&*store, Reply { version: 2, uses: 1, ..reply.clone() }).await.unwrap();
-    let again = Reply { version: 2, uses: 2, ..reply };
+    saved(
+        &*store,
+        Reply {
+            version: 2,
+            uses: 1,
+            ..reply.clone()
+        },
+    )
+    .await
+    .unwrap();
+    let again = Reply {
+        version: 2,
+        uses: 2,
+        ..reply
+    };
     assert_eq!(saved(&*store, again).await, Err(Conflict::Version));
     let read = store.reply(id(1)).await.unwrap().unwrap();
     assert_eq!((read.version, read.uses), (2, 1));
@@ -63,8 +86,15 @@ async fn a_save_needs_the_version_before<F: Fixture>(it: F) {
 async fn a_save_makes_no_item<F: Fixture>(it: F) {
     let store = it.store();
     for version in [0, 1, 2] {
-        let reply = Reply { version, ..Reply::open(id(1), None, at(1_800)) };
-        assert_eq!(saved(&*store, reply).await, Err(Conflict::Version), "{version}");
+        let reply = Reply {
+            version,
+            ..Reply::open(id(1), None, at(1_800))
+        };
+        assert_eq!(
+            saved(&*store, reply).await,
+            Err(Conflict::Version),
+            "{version}"
+        );
     }
     assert!(store.reply(id(1)).await.unwrap().is_none());
 }
@@ -73,7 +103,10 @@ async fn a_save_loses_against_the_worker<F: Fixture>(it: F) {
     let store = it.store();
     let head = begun(&*store, 1).await;
     let mut seen = store.reply(id(1)).await.unwrap().unwrap();
-    let owe = Commit { owe: vec![Kind::Final], ..noted(&head, at(5)) };
+    let owe = Commit {
+        owe: vec![Kind::Final],
+        ..noted(&head, at(5))
+    };
     done(&*store, owe).await.unwrap();
     seen.version += 1;
     seen.progress = Telling::Dropped;

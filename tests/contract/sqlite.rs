@@ -9,7 +9,6 @@ use chatops_core::ports::{CommitError, Lane, Queue, Replies, SendError, Store};
 use chatops_simulation::memory::ManualClock;
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
 
 use crate::support::{
     at, begun, block_on, body, done, first, id, noted, pipeline, settings, take, target,
@@ -19,31 +18,34 @@ const NOW: Duration = Duration::ZERO;
 const HIDDEN: Duration = Duration::from_secs(60);
 
 /// A directory with room for a data file.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("chatops.db")
     }
 
-    fn open(&self) -> Sqlite {
+    pub(crate) fn open(&self) -> Sqlite {
         Sqlite::open(&self.path(), quick()).unwrap()
     }
 
     /// A connection of another program.
-    fn stranger(&self) -> Connection {
+    pub(crate) fn stranger(&self) -> Connection {
         Connection::open(self.path()).unwrap()
     }
 }
 
 /// Settings that wait no longer than a test likes to.
-fn quick() -> Settings {
+pub(crate) fn quick() -> Settings {
     let settings = settings(&ManualClock::new(at(0)));
-    Settings { busy_timeout: Duration::from_millis(50), ..settings }
+    Settings {
+        busy_timeout: Duration::from_millis(50),
+        ..settings
+    }
 }
 
 fn refusal(path: &Path, settings: Settings) -> (OpenError, String) {
@@ -52,7 +54,7 @@ fn refusal(path: &Path, settings: Settings) -> (OpenError, String) {
     (error, text)
 }
 
-async fn send(queue: &Sqlite, text: &str) -> Result<(), SendError> {
+pub(crate) async fn send(queue: &Sqlite, text: &str) -> Result<(), SendError> {
     queue.send(Lane::Work, &body(text), NOW).await
 }
 
@@ -77,13 +79,51 @@ fn reopening_keeps_everything() {
         assert_eq!(sqlite.head(id(1)).await.unwrap().as_ref(), Some(&head));
         let events = sqlite.events(id(1)).await.unwrap();
         assert_eq!(audit::verify(id(1), &events, head.last_hash), Ok(()));
-        assert_eq!(sqlite.lock(&target()).await.unwrap().map(|lock| lock.since), Some(at(5)));
+        assert_eq!(
+            sqlite.lock(&target()).await.unwrap().map(|lock| lock.since),
+            Some(at(5))
+        );
         assert_eq!(sqlite.owner(pipeline(7)).await.unwrap(), Some(id(1)));
         assert_eq!(sqlite.by_short(&id(1).short(8)).await.unwrap(), Some(id(1)));
-        assert_eq!(sqlite.reply(id(1)).await.unwrap().map(|reply| reply.version), Some(1));
+        assert_eq!(
+            sqlite
+                .reply(id(1))
+                .await
+                .unwrap()
+                .map(|reply| reply.version),
+            Some(1)
+        );
         let deliveries = sqlite.receive(Lane::Work, 9, HIDDEN).await.unwrap();
         assert_eq!(deliveries.len(), 1, "the hidden one is still hidden");
         assert_eq!(deliveries[0].body, body("two\0"));
+    });
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    let (place, after) = (Place::new(), Place::new());
+    let sqlite = place.open();
+    block_on(async {
+        let head = begun(&sqlite, 1).await;
+        done(&sqlite, noted(&head, at(1))).await.unwrap();
+        send(&sqlite, "one").await.unwrap();
+    });
+    // What lies on disk while the file is open is what a killed process leaves behind.
+    for suffix in ["", "-wal"] {
+        let name = format!("chatops.db{suffix}");
+        std::fs::copy(place.0.path().join(&name), after.0.path().join(&name)).unwrap();
+    }
+    let restarted = after.open();
+    block_on(async {
+        assert_eq!(restarted.events(id(1)).await.unwrap().len(), 2);
+        assert_eq!(
+            restarted
+                .receive(Lane::Work, 9, HIDDEN)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
     });
 }
 
@@ -105,7 +145,10 @@ fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     let _open = place.open();
-    let mode = std::fs::metadata(place.path()).unwrap().permissions().mode();
+    let mode = std::fs::metadata(place.path())
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -115,11 +158,26 @@ fn a_second_process_is_kept_off() {
     let sqlite = place.open();
     let (error, text) = refusal(&place.path(), quick());
     assert!(matches!(error, OpenError::InUse { .. }));
-    assert!(text.contains("chatops.db is in use: another `chatops serve` holds"), "{text}");
+    assert!(
+        text.contains("chatops.db is in use: another `chatops serve` holds"),
+        "{text}"
+    );
     assert!(text.contains("chatops.db.lock"), "{text}");
+    #[cfg(unix)]
+    {
+        let alias = place.0.path().join("alias.db");
+        std::os::unix::fs::symlink(place.path(), &alias).unwrap();
+        assert!(matches!(
+            refusal(&alias, quick()).0,
+            OpenError::InUse { .. }
+        ));
+    }
     let clone = sqlite.clone();
     drop(sqlite);
-    assert!(Sqlite::open(&place.path(), quick()).is_err(), "a clone still has it");
+    assert!(
+        Sqlite::open(&place.path(), quick()).is_err(),
+        "a clone still has it"
+    );
     drop(clone);
     place.open();
 }
@@ -141,7 +199,10 @@ fn audit_events_cannot_be_changed_by_any_program() {
         "REPLACE INTO event SELECT deploy, n, '{}', hash FROM event WHERE n = 1",
     ] {
         let error = stranger.execute(sql, []).unwrap_err().to_string();
-        assert!(error.starts_with("audit events are never "), "{sql}: {error}");
+        assert!(
+            error.starts_with("audit events are never "),
+            "{sql}: {error}"
+        );
     }
     let events = block_on(sqlite.events(id(1))).unwrap();
     assert_eq!(audit::verify(id(1), &events, head.last_hash), Ok(()));
@@ -157,13 +218,28 @@ fn while_another_program_has_it_locked_nothing_is_written() {
         stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = send(&sqlite, "one").await.unwrap_err();
         assert!(matches!(error, SendError::NotSent(_)), "{error}");
-        assert!(error.to_string().contains("locked by another program; close"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("locked by another program; close"),
+            "{error}"
+        );
         let error = sqlite.commit(noted(&head, at(1))).await.unwrap_err();
         assert!(matches!(error, CommitError::Store(_)), "{error}");
         assert!(sqlite.receive(Lane::Work, 1, HIDDEN).await.is_err());
-        assert_eq!(sqlite.head(id(1)).await.unwrap().as_ref(), Some(&head), "reading goes on");
+        assert_eq!(
+            sqlite.head(id(1)).await.unwrap().as_ref(),
+            Some(&head),
+            "reading goes on"
+        );
         stranger.execute_batch("COMMIT").unwrap();
-        assert!(sqlite.receive(Lane::Work, 1, HIDDEN).await.unwrap().is_empty());
+        assert!(
+            sqlite
+                .receive(Lane::Work, 1, HIDDEN)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!(sqlite.head(id(1)).await.unwrap().as_ref(), Some(&head));
         send(&sqlite, "two").await.unwrap();
         done(&sqlite, noted(&head, at(1))).await.unwrap();
@@ -175,13 +251,18 @@ fn a_full_file_takes_nothing_by_halves_and_works_again_with_room() {
     let place = Place::new();
     drop(place.open());
     let pages = |connection: &Connection| {
-        connection.query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0)).unwrap()
+        connection
+            .query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0))
+            .unwrap()
     };
     let limit = pages(&place.stranger()) + 8;
     let mut sent = 0;
     let mut head = first(1).head;
     block_on(async {
-        let settings = Settings { max_page_count: Some(limit), ..quick() };
+        let settings = Settings {
+            max_page_count: Some(limit),
+            ..quick()
+        };
         let sqlite = Sqlite::open(&place.path(), settings).unwrap();
         sqlite.commit(first(1)).await.unwrap();
         let error = loop {
@@ -220,29 +301,54 @@ fn a_full_file_takes_nothing_by_halves_and_works_again_with_room() {
 fn a_newer_file_is_refused_and_left_alone() {
     let place = Place::new();
     drop(place.open());
-    place.stranger().pragma_update(None, "user_version", 7).unwrap();
+    place
+        .stranger()
+        .pragma_update(None, "user_version", 7)
+        .unwrap();
     let (error, text) = refusal(&place.path(), quick());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 1, .. }));
-    assert!(text.ends_with("has version 7 and this chatops knows 1; use a newer chatops"), "{text}");
-    place.stranger().pragma_update(None, "user_version", 1).unwrap();
+    assert!(matches!(
+        error,
+        OpenError::Newer {
+            found: 7,
+            known: 1,
+            ..
+        }
+    ));
+    assert!(
+        text.ends_with("has version 7 and this chatops knows 1; use a newer chatops"),
+        "{text}"
+    );
+    place
+        .stranger()
+        .pragma_update(None, "user_version", 1)
+        .unwrap();
     place.open();
 }
 
 #[test]
 fn files_of_other_programs_are_refused_and_left_alone() {
     let place = Place::new();
-    place.stranger().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    place
+        .stranger()
+        .execute_batch("CREATE TABLE theirs (x)")
+        .unwrap();
     let (error, text) = refusal(&place.path(), quick());
     assert!(matches!(error, OpenError::Foreign { .. }), "{text}");
     let tables = "SELECT count(*) FROM sqlite_schema";
-    let tables: i64 = place.stranger().query_row(tables, [], |row| row.get(0)).unwrap();
+    let tables: i64 = place
+        .stranger()
+        .query_row(tables, [], |row| row.get(0))
+        .unwrap();
     assert_eq!(tables, 1);
 
     let place = Place::new();
     let letter = "Dear all, this is not a database. ".repeat(100);
     std::fs::write(place.path(), &letter).unwrap();
     let (_, text) = refusal(&place.path(), quick());
-    assert!(text.ends_with("is not a data file of chatops; name another one"), "{text}");
+    assert!(
+        text.ends_with("is not a data file of chatops; name another one"),
+        "{text}"
+    );
     assert_eq!(std::fs::read_to_string(place.path()).unwrap(), letter);
 }
 
@@ -251,10 +357,17 @@ fn a_place_that_cannot_be_written_is_named() {
     let place = Place::new();
     let missing = place.0.path().join("missing/chatops.db");
     let (_, text) = refusal(&missing, quick());
-    assert!(text.contains("missing/chatops.db.lock cannot be opened for writing"), "{text}");
-    assert!(text.contains("check that its directory exists and is writable"), "{text}");
+    assert!(
+        text.contains("missing/chatops.db cannot be opened for writing"),
+        "{text}"
+    );
+    assert!(
+        text.contains("check that its directory exists and is writable"),
+        "{text}"
+    );
     let (_, text) = refusal(place.0.path(), quick());
-    assert!(text.contains("cannot be"), "{text}");
+    assert!(text.contains("cannot be opened for writing"), "{text}");
+    assert!(text.contains("is a directory"), "{text}");
 }
 
 #[cfg(unix)]
@@ -269,130 +382,16 @@ fn a_read_only_file_is_named() {
         return; // root may write everything
     }
     let (_, text) = refusal(&place.path(), quick());
-    assert!(text.contains("is read-only; make it and its directory writable"), "{text}");
+    assert!(
+        text.contains("is read-only; make it and its directory writable"),
+        "{text}"
+    );
     set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
     set_permissions(place.0.path(), Permissions::from_mode(0o500)).unwrap();
     assert!(File::create(place.0.path().join("probe")).is_err());
     let (_, text) = refusal(&place.0.path().join("other.db"), quick());
     assert!(text.contains("cannot be opened for writing"), "{text}");
     set_permissions(place.0.path(), Permissions::from_mode(0o700)).unwrap();
-}
-
-#[test]
-fn many_sends_share_a_commit() {
-    let place = Place::new();
-    let patient = Settings { busy_timeout: Duration::from_secs(30), ..quick() };
-    let sqlite = Sqlite::open(&place.path(), patient).unwrap();
-    let before = sqlite.commits();
-    let stranger = place.stranger();
-    block_on(async {
-        // While the file is locked the sends pile up behind the first one.
-        stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut sends = JoinSet::new();
-        for n in 0..200 {
-            let sqlite = sqlite.clone();
-            sends.spawn(async move { send(&sqlite, &n.to_string()).await });
-        }
-        tokio::task::yield_now().await;
-        stranger.execute_batch("COMMIT").unwrap();
-        assert!(sends.join_all().await.iter().all(Result::is_ok));
-        let commits = sqlite.commits() - before;
-        assert!((2..=10).contains(&commits), "{commits} commits for 200 sends");
-        let deliveries = sqlite.receive(Lane::Work, 1_000, HIDDEN).await.unwrap();
-        assert_eq!(deliveries.len(), 200);
-    });
-}
-
-#[test]
-fn a_failed_write_undoes_only_itself() {
-    let place = Place::new();
-    let patient = Settings { busy_timeout: Duration::from_secs(30), ..quick() };
-    let sqlite = Sqlite::open(&place.path(), patient).unwrap();
-    let stranger = place.stranger();
-    block_on(async {
-        let head = begun(&sqlite, 1).await;
-        stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut writes = JoinSet::new();
-        for n in 0..60_u32 {
-            let (sqlite, head) = (sqlite.clone(), head.clone());
-            writes.spawn(async move {
-                match n % 3 {
-                    0 => send(&sqlite, &n.to_string()).await.is_ok(),
-                    1 => sqlite.commit(first(n + 2)).await.is_ok(),
-                    _ => sqlite.commit(noted(&head, at(1))).await.is_ok(),
-                }
-            });
-        }
-        tokio::task::yield_now().await;
-        stranger.execute_batch("COMMIT").unwrap();
-        let good = writes.join_all().await.into_iter().filter(|ok| *ok).count();
-        assert_eq!(good, 20 + 20 + 1);
-        assert_eq!(sqlite.events(id(1)).await.unwrap().len(), 2);
-        assert_eq!(sqlite.receive(Lane::Work, 100, HIDDEN).await.unwrap().len(), 20);
-        assert_eq!(sqlite.due(at(9), 100).await.unwrap().len(), 21);
-    });
-}
-
-#[test]
-fn a_send_wakes_the_lane_and_no_other() {
-    let place = Place::new();
-    let clock = ManualClock::new(at(0));
-    let sqlite = Sqlite::open(&place.path(), settings(&clock)).unwrap();
-    block_on(async {
-        assert_eq!(sqlite.next_visible(Lane::Work).await.unwrap(), None);
-        let mut woken = JoinSet::new();
-        for lane in [Lane::Work, Lane::Notice] {
-            let sqlite = sqlite.clone();
-            woken.spawn(async move {
-                sqlite.wake(lane).await;
-                lane
-            });
-        }
-        send(&sqlite, "now").await.unwrap();
-        assert_eq!(woken.join_next().await.unwrap().unwrap(), Lane::Work);
-        assert!(woken.try_join_next().is_none(), "the other lane sleeps on");
-        assert_eq!(sqlite.next_visible(Lane::Work).await.unwrap(), Some(at(0)));
-        sqlite.receive(Lane::Work, 1, HIDDEN).await.unwrap();
-        assert_eq!(sqlite.next_visible(Lane::Work).await.unwrap(), Some(at(60)));
-        // A wake-up that nobody waited for is not lost, and a delayed message gives one too:
-        // whoever sleeps has to learn of the new moment.
-        let delay = Duration::from_secs(10);
-        sqlite.send(Lane::Work, &body("later"), delay).await.unwrap();
-        sqlite.wake(Lane::Work).await;
-        assert_eq!(sqlite.next_visible(Lane::Work).await.unwrap(), Some(at(10)));
-    });
-}
-
-#[test]
-fn a_burial_wakes_the_dead_lane() {
-    let place = Place::new();
-    let settings = Settings { max_receives: 1, ..quick() };
-    let sqlite = Sqlite::open(&place.path(), settings).unwrap();
-    block_on(async {
-        send(&sqlite, "poison").await.unwrap();
-        assert_eq!(sqlite.receive(Lane::Work, 1, NOW).await.unwrap().len(), 1);
-        assert!(sqlite.receive(Lane::Work, 1, NOW).await.unwrap().is_empty());
-        sqlite.wake(Lane::WorkDead).await;
-        assert_eq!(sqlite.receive(Lane::WorkDead, 1, NOW).await.unwrap().len(), 1);
-    });
-}
-
-#[test]
-fn a_dropped_caller_does_no_harm() {
-    let place = Place::new();
-    let sqlite = place.open();
-    block_on(async {
-        let mut sends = JoinSet::new();
-        for n in 0..50 {
-            let sqlite = sqlite.clone();
-            sends.spawn(async move { send(&sqlite, &n.to_string()).await });
-        }
-        tokio::task::yield_now().await;
-        sends.abort_all();
-        while sends.join_next().await.is_some() {}
-        send(&sqlite, "last").await.unwrap();
-        assert_eq!(sqlite.next_visible(Lane::Work).await.unwrap(), Some(at(0)));
-    });
 }
 
 #[test]
@@ -405,7 +404,10 @@ fn moments_are_kept_to_the_microsecond() {
         commit.lock = Some(take(now));
         commit.head.due_at = Some(now);
         done(&sqlite, commit).await.unwrap();
-        assert_eq!(sqlite.lock(&target()).await.unwrap().map(|lock| lock.since), Some(now));
+        assert_eq!(
+            sqlite.lock(&target()).await.unwrap().map(|lock| lock.since),
+            Some(now)
+        );
         let just_before = now - chrono::TimeDelta::microseconds(1);
         assert!(sqlite.due(just_before, 9).await.unwrap().is_empty());
         assert_eq!(sqlite.due(now, 9).await.unwrap().len(), 1);

@@ -45,7 +45,11 @@ impl Fixture for Memory {
     fn fresh() -> Self {
         let clock = ManualClock::new(at(0));
         let queue = Arc::new(MemoryQueue::new(clock.clone(), MAX_RECEIVES));
-        Self { clock, store: Arc::default(), queue }
+        Self {
+            clock,
+            store: Arc::default(),
+            queue,
+        }
     }
 
     fn clock(&self) -> &ManualClock {
@@ -75,7 +79,11 @@ impl Fixture for File {
         let clock = ManualClock::new(at(0));
         let dir = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(&dir.path().join("chatops.db"), settings(&clock)).unwrap();
-        Self { clock, sqlite: Arc::new(sqlite), _dir: dir }
+        Self {
+            clock,
+            sqlite: Arc::new(sqlite),
+            _dir: dir,
+        }
     }
 
     fn clock(&self) -> &ManualClock {
@@ -92,12 +100,19 @@ impl Fixture for File {
 }
 
 pub(crate) fn settings(clock: &ManualClock) -> Settings {
-    Settings { max_receives: MAX_RECEIVES, ..Settings::new(Arc::new(clock.clone())) }
+    Settings {
+        max_receives: MAX_RECEIVES,
+        ..Settings::new(Arc::new(clock.clone()))
+    }
 }
 
 /// Runs a check on one thread.
 pub(crate) fn block_on<F: Future>(check: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(check)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(check)
 }
 
 /// Makes each check a test of its own for each adapter.
@@ -156,16 +171,20 @@ pub(crate) fn first(n: u32) -> Commit {
         asked_at: at(0),
     };
     let by = Actor::Person(ask.user.clone());
-    let (head, event) =
-        machine::begin((id(n), id(n).short(8)), ask, None, at(600), by, at(0));
+    let (head, event) = machine::begin((id(n), id(n).short(8)), ask, None, at(600), by, at(0));
     let open = Some(Reply::open(id(n), None, at(1_800)));
-    Commit { open, ..bare(head, Some(event)) }
+    Commit {
+        open,
+        ..bare(head, Some(event))
+    }
 }
 
 /// The next commit over `head`, with an event of that moment and nothing else.
 pub(crate) fn noted(head: &Head, now: Time) -> Commit {
     let by = Actor::Worker(Invocation::new("test"));
-    let change = Change::Noted { note: "ünïcode \u{1f680}\n".to_owned() };
+    let change = Change::Noted {
+        note: "ünïcode \u{1f680}\n".to_owned(),
+    };
     let (head, event) = machine::apply(head, change, by, now).unwrap();
     bare(head, Some(event))
 }
@@ -179,7 +198,14 @@ pub(crate) fn timer(head: &Head, due_at: Option<Time>) -> Commit {
 }
 
 pub(crate) fn bare(head: Head, event: Option<Event>) -> Commit {
-    Commit { head, event, lock: None, claim: None, owe: vec![], open: None }
+    Commit {
+        head,
+        event,
+        lock: None,
+        claim: None,
+        owe: vec![],
+        open: None,
+    }
 }
 
 /// Commits the first version of deploy `n`.
@@ -196,7 +222,10 @@ pub(crate) async fn relock<S: Store>(
     now: Time,
     change: LockChange,
 ) -> Result<Head, Conflict> {
-    let commit = Commit { lock: Some(change), ..noted(head, now) };
+    let commit = Commit {
+        lock: Some(change),
+        ..noted(head, now)
+    };
     done(store, commit).await
 }
 
@@ -211,7 +240,10 @@ pub(crate) async fn done<S: Store>(store: &S, commit: Commit) -> Result<Head, Co
 }
 
 pub(crate) fn take(now: Time) -> LockChange {
-    LockChange::Take { target: target(), now }
+    LockChange::Take {
+        target: target(),
+        now,
+    }
 }
 
 pub(crate) fn free() -> LockChange {
@@ -219,5 +251,8 @@ pub(crate) fn free() -> LockChange {
 }
 
 pub(crate) fn expire(until: Time) -> LockChange {
-    LockChange::Expire { target: target(), until }
+    LockChange::Expire {
+        target: target(),
+        until,
+    }
 }

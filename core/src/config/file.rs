@@ -594,7 +594,8 @@ fn origin(raw: Spanned<String>) -> Result<Url, Complaint> {
         None => false,
     };
     match url.scheme() {
-        _ if !bare || !nobody => Err(wrong()),
+        _ if !nobody => Err((span, "an address here holds no user or password".to_owned())),
+        _ if !bare => Err(wrong()),
         "https" => Ok(url),
         "http" if loopback => Ok(url),
         "http" => Err((

@@ -164,3 +164,6 @@ pub enum Trigger {
         parameters: BTreeMap<String, Value>,
     },
 }
+
+#[cfg(test)]
+mod tests;

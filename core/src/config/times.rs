@@ -1,7 +1,9 @@
 //! Every time of the state machine, with its default and the checks that keep them consistent.
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 macro_rules! times {
@@ -118,10 +120,20 @@ impl Times {
 }
 
 fn human<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        serde::de::Error::custom(format!(
-            "'{text}' is not a duration such as \"90s\": {error}"
-        ))
-    })
+    struct Read;
+
+    impl Visitor<'_> for Read {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration such as \"90s\", \"10m\" or \"24h\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            humantime::parse_duration(text)
+                .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_str(Read)
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::follow::{after_failed_look, after_look};
 use super::trigger::{after_failed_search, after_post, after_search};
 use super::*;
-use crate::deploy::{CancelWish, Pipeline, Proof};
+use crate::deploy::{CancelWish, Proof};
 use crate::fixtures::{
     address, at, branch, config, head_in, id, job, look, me, pipeline, requested, secs, start,
     target, user, workflow,
@@ -84,8 +84,8 @@ fn reason(commit: &Commit) -> &Reason {
     &commit.head.end.as_ref().unwrap().reason
 }
 
-fn free() -> Option<LockChange> {
-    Some(LockChange::Free { target: target() })
+fn free() -> LockChange {
+    LockChange::Free { target: target() }
 }
 
 mod requested_rows {
@@ -194,13 +194,16 @@ mod requested_rows {
             attempts: 1,
             last: "429 Too Many Requests".into(),
         };
-        assert_eq!((reason(&commit), commit.lock.clone()), (&gave_up, free()));
+        assert_eq!(
+            (reason(&commit), commit.lock.clone()),
+            (&gave_up, Some(free()))
+        );
     }
 
     #[test]
     fn a_cancel_before_arming_ends_it_and_says_who() {
         let tried = posted(&armed(), &not_now(None), start()).unwrap().head;
-        for (mut head, lock) in [(requested(), None), (tried, free())] {
+        for (mut head, lock) in [(requested(), None), (tried, Some(free()))] {
             let by = user();
             head.cancel = Some(CancelWish { by, at: at(1) });
             // Also when it is stale by then: the person's word counts.
@@ -328,7 +331,7 @@ mod the_post {
                 reason(&commit),
                 Reason::TriggerGaveUp { attempts: 1, .. }
             ));
-            assert_eq!((commit.lock, commit.owe), (free(), vec![Kind::Final]));
+            assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
             assert!(commit.head.owes_order);
         }
     }
@@ -362,7 +365,7 @@ mod the_post {
             let message = "no".to_owned();
             let commit = posted(&armed(), &Outcome::Refused { status, message }, at(2)).unwrap();
             assert_eq!(commit.head.state, State::TriggerFailed);
-            assert_eq!((commit.lock.clone(), commit.claim), (free(), None));
+            assert_eq!((commit.lock.clone(), commit.claim), (Some(free()), None));
             assert_eq!(commit.owe, [Kind::Final]);
             let expected = Reason::TriggerRefused {
                 status,
@@ -558,7 +561,10 @@ mod following {
         head_in(State::Running)
     }
 
-    fn statuses(all: &[(&str, i64, W)]) -> Look {
+    /// Name, moment of creation and status of each run of a workflow.
+    type Runs<'a> = &'a [(&'a str, i64, W)];
+
+    fn statuses(all: Runs<'_>) -> Look {
         let workflows = all.iter().map(|(n, c, s)| workflow(n, *c, *s)).collect();
         look(P::Created, workflows)
     }
@@ -621,7 +627,7 @@ mod following {
         let commit = looked(&head, &none, at(180));
         assert_eq!(commit.head.state, State::NothingRan);
         assert_eq!(reason(&commit), &Reason::NoWorkflow);
-        assert_eq!((commit.lock, commit.owe), (free(), vec![Kind::Final]));
+        assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
         // What was seen running is not gone because one listing is empty.
         assert_eq!(
             looked(&running(), &none, at(3_000)).head.state,
@@ -643,7 +649,7 @@ mod following {
 
     #[test]
     fn the_workflows_decide_how_it_ended() {
-        let table: [(&[(&str, i64, W)], State); 12] = [
+        let table: [(Runs<'_>, State); 12] = [
             (&[("a", 1, W::Success)], State::Succeeded),
             (&[("a", 1, W::Failed)], State::Failed),
             (&[("a", 1, W::Error)], State::Failed),
@@ -689,7 +695,7 @@ mod following {
             .to_vec();
         let commit = looked(&running(), &seen, at(9));
         assert_eq!(reason(&commit), &Reason::Workflows { decided_by });
-        assert_eq!((commit.lock, commit.owe), (free(), vec![Kind::Final]));
+        assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
     }
 
     #[test]
@@ -1020,6 +1026,5 @@ proptest! {
         let definite = world.clear || matches!(world.head.end.as_ref().map(|e| &e.reason),
             Some(Reason::TriggerRefused { .. }));
         prop_assert!(definite || !never.contains(&world.head.state));
-        let _: Option<&Pipeline> = world.head.run.as_ref().map(|run| &run.pipeline);
     }
 }

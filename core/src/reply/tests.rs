@@ -298,7 +298,7 @@ impl World {
         ] {
             match telling {
                 Telling::Undeliverable { .. } | Telling::NotOwed => {
-                    assert_eq!(shown, 0, "{self:?}")
+                    assert_eq!(shown, 0, "{self:?}");
                 }
                 Telling::Told { .. } => assert!(shown > 0, "{self:?}"),
                 _ => {}
@@ -360,7 +360,8 @@ fn explore(first: World) -> usize {
             }
         }
     }
-    eprintln!("{} worlds", seen.len()); seen.len()
+
+    seen.len()
 }
 
 #[test]

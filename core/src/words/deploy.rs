@@ -36,7 +36,7 @@ pub fn last(head: &Head, repeat: bool) -> Post {
     };
     let mut post = Post::new(audience, headline.and(" · ").user(&head.ask.user));
     if let Some(end) = &head.end {
-        for line in reason(&end.reason) {
+        for line in reason(&end.reason, &head.ask) {
             post = post.detail(line);
         }
     }
@@ -86,7 +86,7 @@ fn linked(post: Post, head: &Head) -> Post {
     }
 }
 
-fn reason(reason: &Reason) -> Vec<Line> {
+fn reason(reason: &Reason, ask: &Ask) -> Vec<Line> {
     match reason {
         Reason::Workflows { decided_by } => workflows(decided_by),
         Reason::Refused(refusal) => refusal::lines(refusal),
@@ -113,11 +113,12 @@ fn reason(reason: &Reason) -> Vec<Line> {
              that this job's parameter does not meet, or a branch filter.",
         )],
         Reason::CanceledBefore { by } => {
-            vec![
-                Line::new("Canceled by ")
-                    .user(by)
-                    .and(" before anything was started."),
-            ]
+            let line = Line::new("Canceled before anything was started, by ");
+            vec![if *by == ask.user {
+                line.and("the one who had asked.")
+            } else {
+                line.user(by).and(".")
+            }]
         }
         Reason::Unproven { doubt, candidates } => unproven(doubt, candidates),
         Reason::TrackedTooLong => vec![Line::new(

@@ -74,6 +74,7 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> Post {
     let line = Line::new(":speech_balloon: *Not a command:* ");
     let line = match error {
         GrammarError::TooLong => line.and("the text is longer than 1,024 characters."),
+        GrammarError::WordCount { given: 0 } => line.and("a branch and a job are needed."),
         GrammarError::WordCount { given } => line
             .and("a branch and a job are needed, and that is ")
             .number(*given as u64)

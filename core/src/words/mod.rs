@@ -135,3 +135,6 @@ impl Post {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests;

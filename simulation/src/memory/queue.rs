@@ -55,7 +55,11 @@ impl MemoryQueue {
     /// before it goes to the dead lane.
     #[must_use]
     pub fn new(clock: ManualClock, max_receives: u32) -> Self {
-        Self { clock, max_receives: max_receives.max(1), lanes: Mutex::default() }
+        Self {
+            clock,
+            max_receives: max_receives.max(1),
+            lanes: Mutex::default(),
+        }
     }
 
     /// What lies in a lane, in the order in which it becomes visible.
@@ -74,7 +78,11 @@ impl MemoryQueue {
     /// When the first message of a lane can be received; in the past if one can be now.
     #[must_use]
     pub fn next_visible(&self, lane: Lane) -> Option<Time> {
-        open(&self.lanes).lying.range(whole(lane)).next().map(|(&(_, visible_at, _), _)| visible_at)
+        open(&self.lanes)
+            .lying
+            .range(whole(lane))
+            .next()
+            .map(|(&(_, visible_at, _), _)| visible_at)
     }
 }
 
@@ -121,10 +129,22 @@ impl Lanes {
         let worn = |(key, message): (&(Lane, Time, u64), &Message)| {
             (message.receives >= max_receives).then_some(*key)
         };
-        let worn: Vec<_> = self.lying.range(visible(lane, now)).filter_map(worn).collect();
+        let worn: Vec<_> = self
+            .lying
+            .range(visible(lane, now))
+            .filter_map(worn)
+            .collect();
         for key in worn {
             if let Some(message) = self.lying.remove(&key) {
-                self.put(dead, now, key.2, Message { receives: 0, ..message });
+                self.put(
+                    dead,
+                    now,
+                    key.2,
+                    Message {
+                        receives: 0,
+                        ..message
+                    },
+                );
             }
         }
     }
@@ -135,7 +155,15 @@ impl Queue for MemoryQueue {
         let visible_at = later(self.clock.now(), delay.min(LONGEST_DELAY));
         let lanes = &mut *open(&self.lanes);
         lanes.sent += 1;
-        lanes.put(lane, visible_at, lanes.sent, Message { body: body.clone(), receives: 0 });
+        lanes.put(
+            lane,
+            visible_at,
+            lanes.sent,
+            Message {
+                body: body.clone(),
+                receives: 0,
+            },
+        );
         Ok(())
     }
 
@@ -148,11 +176,17 @@ impl Queue for MemoryQueue {
         let now = self.clock.now();
         let lanes = &mut *open(&self.lanes);
         lanes.bury(lane, now, self.max_receives);
-        let keys: Vec<_> =
-            lanes.lying.range(visible(lane, now)).map(|(key, _)| *key).take(max).collect();
+        let keys: Vec<_> = lanes
+            .lying
+            .range(visible(lane, now))
+            .map(|(key, _)| *key)
+            .take(max)
+            .collect();
         let mut deliveries = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(mut message) = lanes.lying.remove(&key) else { continue };
+            let Some(mut message) = lanes.lying.remove(&key) else {
+                continue;
+            };
             message.receives = message.receives.saturating_add(1);
             deliveries.push(Delivery {
                 receipt: Receipt(format!("{}-{}", key.2, message.receives)),

@@ -74,7 +74,11 @@ impl Tables {
         if head.version == 1 && self.shorts.contains_key(&head.short) {
             return Err(Conflict::Short.into());
         }
-        let lock = commit.lock.as_ref().map(|change| self.change(head.id, change)).transpose()?;
+        let lock = commit
+            .lock
+            .as_ref()
+            .map(|change| self.change(head.id, change))
+            .transpose()?;
         if let Some(pipeline) = &commit.claim
             && let Some(owner) = self.owners.get(pipeline)
             && *owner != head.id
@@ -95,17 +99,24 @@ impl Tables {
                 return Err(Conflict::Lock(lock.clone()).into());
             }
             (LockChange::Take { now, .. }, held) => {
-                let since = held.filter(|lock| lock.deploy == deploy).map_or(*now, |l| l.since);
-                Some(Lock { deploy, since, until: None })
+                let since = held
+                    .filter(|lock| lock.deploy == deploy)
+                    .map_or(*now, |l| l.since);
+                Some(Lock {
+                    deploy,
+                    since,
+                    until: None,
+                })
             }
             (_, None) => return Err(StoreError(format!("no deploy holds '{target}'")).into()),
             (_, Some(lock)) if lock.deploy != deploy => {
                 return Err(Conflict::Lock(lock.clone()).into());
             }
             (LockChange::Free { .. }, Some(_)) => None,
-            (LockChange::Expire { until, .. }, Some(lock)) => {
-                Some(Lock { until: Some(*until), ..lock.clone() })
-            }
+            (LockChange::Expire { until, .. }, Some(lock)) => Some(Lock {
+                until: Some(*until),
+                ..lock.clone()
+            }),
         };
         Ok((target.clone(), next))
     }
@@ -118,15 +129,22 @@ impl Tables {
         if let Some(event) = &commit.event
             && (event.deploy != id || event.n != recorded + 1)
         {
-            return defect(format!("event {} cannot follow event {recorded} of {id}", event.n));
+            return defect(format!(
+                "event {} cannot follow event {recorded} of {id}",
+                event.n
+            ));
         }
         if commit.event.is_none() && !commit.owe.is_empty() {
-            return defect(format!("what is owed about {id} needs an event that says so"));
+            return defect(format!(
+                "what is owed about {id} needs an event that says so"
+            ));
         }
         if let Some(reply) = &commit.open
             && (version != 1 || reply.deploy != id)
         {
-            return defect(format!("only its first commit opens the reply item of {id}"));
+            return defect(format!(
+                "only its first commit opens the reply item of {id}"
+            ));
         }
         Ok(())
     }
@@ -146,7 +164,8 @@ impl Tables {
             Some((target, None)) => drop(self.locks.remove(&target)),
             None => {}
         }
-        self.owners.extend(commit.claim.map(|pipeline| (pipeline, id)));
+        self.owners
+            .extend(commit.claim.map(|pipeline| (pipeline, id)));
         self.replies.extend(commit.open.map(|reply| (id, reply)));
         if let (Some(reply), Some(entry)) = (self.replies.get_mut(&id), moment) {
             for kind in commit.owe {
@@ -186,8 +205,14 @@ impl Store for MemoryStore {
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
         let tables = open(&self.0);
-        let deploys = tables.heads.values().map(|head| (head.due_at, Due::Deploy(head.id)));
-        let replies = tables.replies.values().map(|r| (r.due_at(), Due::Reply(r.deploy)));
+        let deploys = tables
+            .heads
+            .values()
+            .map(|head| (head.due_at, Due::Deploy(head.id)));
+        let replies = tables
+            .replies
+            .values()
+            .map(|r| (r.due_at(), Due::Reply(r.deploy)));
         let mut due: Vec<_> = deploys
             .chain(replies)
             .filter_map(|(at, what)| at.filter(|at| *at <= now).map(|at| (at, what)))

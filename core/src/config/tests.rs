@@ -1,0 +1,312 @@
+//! What the file says, and what is said about a file that cannot be used.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::deploy::Ask;
+use crate::fixtures::{ask, branch, job, project};
+use crate::policy;
+
+const EXAMPLE: &str = include_str!("../../../config/chatops.toml");
+
+/// A file that is right; the tests replace parts of it.
+const GOOD: &str = r#"version = 1
+default_project = "web"
+
+[slack]
+command = "/ship"
+teams = ["T012ABCDEF", "E012ABCDEF"]
+reply_origins = ["https://hooks.slack.com", "http://127.0.0.1:8080"]
+
+[circleci]
+api = "https://ci.example.com"
+app = "https://ci.example.com:8443"
+
+[times]
+stale_after = "5m"
+send_window = "20s"
+
+[channels]
+deploys = "C012ABCDEF"
+
+[people]
+ada = "U012ABCDEF"
+team = ["U034GHIJKL", "W056MNOPQR"]
+
+[projects.web]
+slug = "github/acme/web"
+
+[projects.web.jobs.deploy]
+trigger = "pipeline"
+job_parameter = "what"
+deploy_id_parameter = "chatops_id"
+parameters = { notify = true, region = "eu", count = 3 }
+environment = "production"
+exclusive = false
+branches = ["main", "release/*"]
+channels = ["deploys", "G012ABCDEF"]
+people = ["ada", "team", "U034GHIJKL"]
+
+[projects.api]
+slug = "circleci/Ab1/Cd2"
+
+[projects.api.jobs.test]
+job_parameter = false
+deploy_id_parameter = false
+branches = ["*"]
+channels = ["*"]
+people = ["*"]
+"#;
+
+/// The complaint about the good file with one part replaced.
+fn complaint(part: &str, by: &str) -> String {
+    assert_eq!(GOOD.matches(part).count(), 1, "{part}");
+    refused(&GOOD.replace(part, by))
+}
+
+fn refused(text: &str) -> String {
+    Config::parse(text, "chatops.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn a_full_file_means_what_it_says() {
+    let config = Config::parse(GOOD, "chatops.toml").unwrap();
+    assert_eq!(config.slack.command, "/ship");
+    let teams = ["T012ABCDEF", "E012ABCDEF"].map(|id| TeamId::parse(id).unwrap());
+    assert_eq!(config.slack.teams, Allow::Listed(teams.to_vec()));
+    let origins: Vec<_> = config.slack.reply_origins.iter().map(Url::as_str).collect();
+    assert_eq!(
+        origins,
+        ["https://hooks.slack.com/", "http://127.0.0.1:8080/"]
+    );
+    assert_eq!(config.circleci.api.as_str(), "https://ci.example.com/");
+    let expected = Times {
+        stale_after: Duration::from_secs(300),
+        send_window: Duration::from_secs(20),
+        ..Times::default()
+    };
+    assert_eq!(config.times, expected);
+    assert_eq!(config.default_project, Some(project("web")));
+
+    let web = &config.projects[&project("web")];
+    assert_eq!(
+        (web.slug.vcs.as_str(), web.slug.long().as_str()),
+        ("gh", "github/acme/web")
+    );
+    let url = config.circleci.pipeline_url(&web.slug, 7);
+    assert_eq!(
+        url.as_str(),
+        "https://ci.example.com:8443/pipelines/github/acme/web/7"
+    );
+    let deploy = &web.jobs[&job("deploy")];
+    let Trigger::Pipeline {
+        job_parameter,
+        deploy_id_parameter,
+        parameters,
+    } = &deploy.trigger;
+    assert_eq!(job_parameter.as_deref(), Some("what"));
+    assert_eq!(deploy_id_parameter.as_deref(), Some("chatops_id"));
+    let sent = serde_json::to_string(parameters).unwrap();
+    assert_eq!(sent, r#"{"count":3,"notify":true,"region":"eu"}"#);
+    assert_eq!(
+        (deploy.environment.as_str(), deploy.exclusive),
+        ("production", false)
+    );
+    let branches: Vec<_> = deploy.branches.iter().map(ToString::to_string).collect();
+    assert_eq!(branches, ["main", "release/*"]);
+    let channels = ["C012ABCDEF", "G012ABCDEF"].map(|id| ChannelId::parse(id).unwrap());
+    assert_eq!(deploy.channels, Allow::Listed(channels.to_vec()));
+    let people = ["U012ABCDEF", "U034GHIJKL", "W056MNOPQR"].map(|id| UserId::parse(id).unwrap());
+    assert_eq!(deploy.people, Allow::Listed(people.to_vec()));
+
+    let test = &config.projects[&project("api")].jobs[&job("test")];
+    let Trigger::Pipeline {
+        job_parameter,
+        deploy_id_parameter,
+        ..
+    } = &test.trigger;
+    assert_eq!((job_parameter, deploy_id_parameter), (&None, &None));
+    assert_eq!((test.environment.as_str(), test.exclusive), ("test", true));
+    assert_eq!((&test.channels, &test.people), (&Allow::Any, &Allow::Any));
+}
+
+#[test]
+fn the_smallest_file_allows_nothing() {
+    let config = Config::parse("version = 1\n[slack]\nteams = []", "chatops.toml").unwrap();
+    assert_eq!(config.slack.teams, Allow::Listed(vec![]));
+    assert_eq!(config.slack.command, "/chatops");
+    assert_eq!(config.circleci.api.as_str(), "https://circleci.com/");
+    assert_eq!(config.circleci.app.as_str(), "https://app.circleci.com/");
+    assert_eq!((config.times, config.projects.len()), (Times::default(), 0));
+}
+
+#[test]
+fn the_revision_is_the_texts() {
+    let one = Config::parse(GOOD, "a.toml").unwrap().revision;
+    assert_eq!(one, Config::parse(GOOD, "b.toml").unwrap().revision);
+    let other = format!("{GOOD}# a comment\n");
+    assert_ne!(one, Config::parse(&other, "a.toml").unwrap().revision);
+    assert_eq!(one.len(), 12);
+}
+
+#[test]
+fn unknown_keys_are_errors_at_every_level() {
+    assert_snapshot!(complaint("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `times`, `channels`, `people`, `projects`");
+    assert_snapshot!(complaint("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `reply_origins`");
+    assert_snapshot!(complaint("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
+    assert_snapshot!(complaint("stale_after =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `stale_after`, `connect_timeout`, `request_timeout`, `send_window`, `horizon`, `search_for`, `grace`, `poll_first`, `poll_longest`, `retry_first`, `track_for`, `unresolved_lock`, `reply_for`, `reply_lease`, `sweep_every`");
+    assert_snapshot!(complaint("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected `slug` or `jobs`");
+    assert_snapshot!(complaint("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `trigger`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`");
+    assert_snapshot!(complaint("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `times`, `channels`, `people`, `projects`");
+    assert_snapshot!(complaint("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected `pipeline`");
+}
+
+#[test]
+fn what_is_there_twice_is_an_error() {
+    assert_snapshot!(complaint("[slack]\n", "[slack]\ncommand = \"/x\"\n"), @"chatops.toml:6:1: duplicate key");
+    assert_snapshot!(complaint("[projects.api]", "[projects.web]"), @"chatops.toml:38:11: duplicate key");
+    assert_snapshot!(complaint("\"main\", ", "\"main\", \"main\", "), @"chatops.toml:34:21: 'main' is listed twice");
+    assert_snapshot!(complaint("\"deploys\", ", "\"deploys\", \"deploys\", "), @"chatops.toml:35:24: 'deploys' is listed twice");
+    assert_snapshot!(complaint("\"U034GHIJKL\", \"W", "\"W056MNOPQR\", \"W"), @"chatops.toml:22:23: 'W056MNOPQR' is listed twice");
+    assert_snapshot!(complaint("\"T012ABCDEF\", ", "\"E012ABCDEF\", "), @"chatops.toml:6:24: 'E012ABCDEF' is listed twice");
+}
+
+#[test]
+fn names_patterns_and_ids_are_checked_where_they_stand() {
+    assert_snapshot!(complaint("release/*", "release/[12]"), @"chatops.toml:34:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`");
+    assert_snapshot!(complaint("\"release/*\"", "\"\""), @"chatops.toml:34:21: a branch pattern may not be empty");
+    assert_snapshot!(complaint("release/*", "a..b"), @"chatops.toml:34:21: no branch name can fit this: names have no empty parts, no `..` and no leading `-`");
+    assert_snapshot!(complaint("[\"deploys\"", "[\"deploy\""), @"chatops.toml:35:13: 'deploy' is neither a channel id nor a name from [channels]");
+    assert_snapshot!(complaint("[\"ada\"", "[\"bob\""), @"chatops.toml:36:11: 'bob' is neither a user id nor a name from [people]");
+    assert_snapshot!(complaint("\"T012ABCDEF\"", "\"acme\""), @"chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF");
+    assert_snapshot!(complaint("deploys = \"C012ABCDEF\"", "deploys = \"#deploys\""), @"chatops.toml:18:11: '#deploys' is not a channel id; Slack shows it at the foot of a channel's details, like C012ABCDEF");
+    assert_snapshot!(complaint("ada = \"U012ABCDEF\"", "ada = \"@ada\""), @r#"chatops.toml:21:7: '@ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
+    assert_snapshot!(complaint("\"W056MNOPQR\"", "\"ada\""), @r#"chatops.toml:22:23: 'ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
+    assert_snapshot!(complaint("ada = \"U012ABCDEF\"", "ada = 7"), @"chatops.toml:21:7: invalid type: integer `7`, expected a user id or a list of user ids");
+    assert_snapshot!(refused(&GOOD.replace("projects.api", "projects.\"a b\"")), @"chatops.toml:38:11: project name: it may hold only letters, digits and `.` `_` `-`");
+    assert_snapshot!(complaint("[projects.web.jobs.deploy]", "[projects.web.jobs.\"-x\"]"), @"chatops.toml:27:20: job name: it may not start with `-` or `.`");
+    assert_snapshot!(complaint("\"production\"", "\"pro duction\""), @"chatops.toml:32:15: environment: it may hold only letters, digits and `.` `_` `-`");
+    assert_snapshot!(complaint("default_project = \"web\"", "default_project = \"wep\""), @"chatops.toml:2:19: there is no [projects.wep] to be the default");
+    assert_snapshot!(complaint("[\"deploys\", ", "[\"*\", "), @r#"chatops.toml:35:13: "*" already allows every channel; let it stand alone"#);
+    assert_snapshot!(complaint("\"/ship\"", "\"ship it\""), @"chatops.toml:5:11: a slash command starts with `/`, has no spaces and at most 32 characters");
+}
+
+#[test]
+fn slugs_and_addresses_are_checked() {
+    assert_snapshot!(complaint("slug = \"github/acme/web\"\n", ""), @"chatops.toml:24:1: missing field `slug`");
+    assert_snapshot!(complaint("github/acme/web", "acme/web"), @"chatops.toml:25:8: 'acme/web' is not a project slug such as gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
+    assert_snapshot!(complaint("github/acme/web", "gh/acme/../web"), @"chatops.toml:25:8: 'gh/acme/../web' is not a project slug such as gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
+    assert_snapshot!(complaint("http://127.0.0.1:8080", "http://hooks.slack.com"), @"chatops.toml:7:45: plain http is for loopback addresses only; use https");
+    assert_snapshot!(complaint("https://ci.example.com\"", "https://ci.example.com/api\""), @"chatops.toml:10:7: 'https://ci.example.com/api' is not an origin such as https://example.com");
+    assert_snapshot!(complaint("https://ci.example.com\"", "https://me:pw@ci.example.com\""), @"chatops.toml:10:7: an address here holds no user or password");
+    assert_snapshot!(complaint("https://ci.example.com\"", "ftp://ci.example.com\""), @"chatops.toml:10:7: 'ftp://ci.example.com' is not an origin such as https://example.com");
+    assert_snapshot!(complaint("https://ci.example.com\"", "ci.example.com\""), @"chatops.toml:10:7: 'ci.example.com' is not an origin such as https://example.com");
+}
+
+#[test]
+fn times_are_checked_one_by_one_and_against_each_other() {
+    assert_snapshot!(complaint("\"5m\"", "\"5 parsecs\""), @r#"chatops.toml:14:15: invalid value: string "5 parsecs", expected a duration such as "90s", "10m" or "24h""#);
+    assert_snapshot!(complaint("\"5m\"", "300"), @r#"chatops.toml:14:15: invalid type: integer `300`, expected a duration such as "90s", "10m" or "24h""#);
+    assert_snapshot!(complaint("\"5m\"", "\"0s\""), @"chatops.toml:14:15: stale_after must be longer than zero");
+    assert_snapshot!(complaint("\"5m\"", "\"91days\""), @"chatops.toml:14:15: stale_after must be at most 90 days");
+    assert_snapshot!(complaint("\"20s\"", "\"10s\""), @"chatops.toml:15:15: send_window (10s) must be longer than request_timeout (10s)");
+    assert_snapshot!(complaint("send_window = \"20s\"", "request_timeout = \"15s\""), @"chatops.toml:15:19: send_window (15s) must be longer than request_timeout (15s)");
+    assert_snapshot!(complaint("send_window = \"20s\"", "connect_timeout = \"10s\""), @"chatops.toml:15:19: request_timeout (10s) must be longer than connect_timeout (10s)");
+    assert_snapshot!(complaint("send_window = \"20s\"", "reply_lease = \"10s\""), @"chatops.toml:15:15: reply_lease (10s) must be longer than request_timeout (10s)");
+    assert_snapshot!(complaint("send_window = \"20s\"", "horizon = \"16m\""), @"chatops.toml:15:11: search_for (15m) must be at least as long as horizon (16m)");
+    assert_snapshot!(complaint("send_window = \"20s\"", "reply_for = \"31m\""), @"chatops.toml:15:13: reply_for must be at most 30m: then Slack closes its reply address");
+}
+
+#[test]
+fn parameters_are_what_circleci_takes() {
+    assert_snapshot!(complaint("\"what\"", "\"chatops_id\""), @"chatops.toml:30:23: job_parameter and deploy_id_parameter name the same parameter");
+    assert_snapshot!(complaint("job_parameter = false\ndeploy_id_parameter = false", "job_parameter = \"deploy_id\""), @"chatops.toml:42:17: job_parameter and deploy_id_parameter name the same parameter");
+    assert_snapshot!(complaint("\"what\"", "\"wh at\""), @"chatops.toml:29:17: a parameter's name holds letters, digits, `_` and `-`, at most 128");
+    assert_snapshot!(complaint("\"what\"", "true"), @"chatops.toml:29:17: give the parameter's name, or false for none");
+    assert_snapshot!(complaint("\"what\"", "7"), @"chatops.toml:29:17: invalid type: integer `7`, expected a parameter's name, or false for none");
+    assert_snapshot!(complaint("count = 3", "chatops_id = 3"), @"chatops.toml:31:46: parameter: it is set by job_parameter or deploy_id_parameter already");
+    assert_snapshot!(complaint("count = 3", "count = 3.5"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(complaint("count = 3", "count = [3]"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(complaint("count = 3", "count = 2020-01-01"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(complaint("\"eu\"", &format!("\"{}\"", "x".repeat(513))), @"chatops.toml:31:31: parameter: CircleCI takes values of at most 512 characters");
+    let many: Vec<_> = (0..99).map(|i| format!("p{i} = 1")).collect();
+    assert_snapshot!(complaint("count = 3", &many.join(", ")), @"chatops.toml:31:909: parameter: CircleCI takes at most 100 of them");
+}
+
+#[test]
+fn what_is_not_this_format_at_all() {
+    assert_snapshot!(complaint("version = 1", "version = 2"), @"chatops.toml:1:11: this program reads version = 1");
+    assert_snapshot!(complaint("version = 1\n", ""), @"chatops.toml:1:1: missing field `version`");
+    assert_snapshot!(complaint("version = 1", "version = \"1\""), @r#"chatops.toml:1:11: invalid type: string "1", expected u32"#);
+    assert_snapshot!(complaint("teams = [\"T012ABCDEF\", \"E012ABCDEF\"]\n", ""), @"chatops.toml:4:1: missing field `teams`");
+    assert_snapshot!(refused("version = 1\n"), @"chatops.toml:1:1: missing field `slack`");
+    assert_snapshot!(refused("{\"version\": 1}"), @"chatops.toml:1:1: invalid key-value pair, expected key");
+    assert_snapshot!(refused("version = 1\nteams = [\n"), @"chatops.toml:2:10: unclosed array, expected `]`");
+    assert_snapshot!(refused(""), @"chatops.toml:1:1: missing field `version`");
+    assert_snapshot!(refused("\u{feff}# ä ö\nversion = 1\nx = 'ä'; y"), @"chatops.toml:3:8: unexpected key or value, expected newline, `#`");
+}
+
+#[test]
+fn the_example_is_right_and_does_what_it_says() {
+    let config = Config::parse(EXAMPLE, "config/chatops.toml").unwrap();
+    let may = |job_name: &str, branch_name: &str| {
+        let ask = Ask {
+            job: job(job_name),
+            branch: branch(branch_name),
+            ..ask()
+        };
+        policy::decide(&config, &ask).is_ok()
+    };
+    assert!(may("deploy", "main") && may("deploy", "release/1.2"));
+    assert!(!may("deploy", "feature/x"));
+    assert!(may("test", "feature/x"));
+}
+
+#[test]
+fn the_example_shows_every_key_and_the_real_defaults() {
+    // A key that is commented out is its default: written out, it changes nothing.
+    let spelled_out = EXAMPLE
+        .lines()
+        .map(|line| {
+            let key = |l: &&str| {
+                let first = l.split(" = ").next().unwrap_or_default();
+                l.contains(" = ") && first.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            };
+            line.strip_prefix("# ").filter(key).unwrap_or(line)
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let shown = Config::parse(&spelled_out, "chatops.toml").unwrap();
+    let bare = Config::parse(EXAMPLE, "chatops.toml").unwrap();
+    let without_revision = |mut config: Config| {
+        config.revision.clear();
+        format!("{config:#?}")
+    };
+    assert_eq!(without_revision(shown), without_revision(bare));
+
+    // Every key that an unknown one could have been stands in the example, commented out or not.
+    let levels = [
+        ("default_project =", "x ="),
+        ("command =", "x ="),
+        ("api =", "x ="),
+        ("stale_after =", "x ="),
+        ("environment =", "x ="),
+    ];
+    let mut count = 0;
+    for (part, by) in levels {
+        let complaint = complaint(part, by);
+        let (_, keys) = complaint.split_once("expected").unwrap();
+        for key in keys.split('`').skip(1).step_by(2) {
+            let table =
+                EXAMPLE.contains(&format!("[{key}")) || EXAMPLE.contains(&format!(".{key}]"));
+            assert!(
+                table || spelled_out.contains(&format!("\n{key} = ")),
+                "{key}"
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8 + 3 + 2 + 15 + 9);
+}

@@ -1,0 +1,120 @@
+//! The command line: what can be typed, and how it ends.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use chatops_core::config::Config;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Runtime;
+
+use crate::demo;
+use crate::logging::{self, Format};
+use crate::secrets::EnvSecrets;
+use crate::serve::{Server, Settings};
+
+/// Deploy from Slack through CircleCI: never lost, never twice, and a reason for every no.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Try `chatops demo` first: it needs no account and no network.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole product on this machine, with a stand-in Slack and CircleCI
+    Demo(demo::Options),
+    /// Run the pipeline on this machine, over one SQLite file
+    ///
+    /// Slack's signing secret and the CircleCI token come from the environment:
+    /// SLACK_SIGNING_SECRET and CIRCLECI_TOKEN, or the path of a file that holds one in
+    /// SLACK_SIGNING_SECRET_FILE and CIRCLECI_TOKEN_FILE. SIGTERM finishes what is in hand.
+    Serve(ServeOptions),
+}
+
+#[derive(Debug, Args)]
+struct ServeOptions {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "CHATOPS_CONFIG", default_value = "chatops.toml")]
+    config: PathBuf,
+    /// The data file; it is made if it does not exist
+    #[arg(long, value_name = "FILE", env = "CHATOPS_DATA", default_value = "chatops.db")]
+    data: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", env = "CHATOPS_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// How log lines are written
+    #[arg(long, value_enum, env = "CHATOPS_LOG", default_value = "text")]
+    log: Format,
+    /// What is logged, such as info or chatops_worker=debug
+    #[arg(long, value_name = "FILTER", env = "CHATOPS_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+/// Runs the command that the arguments name. Exit codes: 0 it worked, 1 it did not, 2 it was not
+/// typed right.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(options) => run(demo::run(options)),
+        Command::Serve(options) => run(serve(options)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("chatops: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    Runtime::new().context("the runtime could not be started")?.block_on(command)
+}
+
+async fn serve(options: ServeOptions) -> Result<ExitCode> {
+    logging::start(options.log, &options.log_level)?;
+    let config = Arc::new(read_config(&options.config)?);
+    let settings = Settings {
+        config,
+        secrets: EnvSecrets::read(|name| std::env::var_os(name))?,
+        data: options.data,
+        listen: options.listen,
+    };
+    Server::start(settings).await?.run_until(asked_to_stop()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_config(path: &Path) -> Result<Config> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+    Ok(Config::parse(&text, &path.display().to_string())?)
+}
+
+/// Ready when somebody presses Ctrl-C or sends SIGTERM.
+fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

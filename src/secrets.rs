@@ -1,0 +1,156 @@
+//! Secrets from the environment: a value in `NAME`, or a file's path in `NAME_FILE`.
+//!
+//! A file is read again when a secret was refused, so that it can be rotated without a restart.
+//! Nothing here prints a secret.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chatops_core::ports::{SecretName, Secrets, SecretsError, Versions};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A secret that is missing or cannot be one. The sentence names the variable and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSecret {
+    /// Neither variable is set.
+    #[error("{name} is not set: put {what} there, or the path of a file that holds it in {name}_FILE")]
+    Missing {
+        /// The variable.
+        name: &'static str,
+        /// What belongs there.
+        what: &'static str,
+    },
+    /// Both variables are set.
+    #[error("{0} and {0}_FILE are both set: keep one")]
+    Both(&'static str),
+    /// The value is empty, too short or not text.
+    #[error("{from} does not hold {what}: it is {why}")]
+    Unfit {
+        /// The variable or file.
+        from: String,
+        /// What belongs there.
+        what: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The file cannot be read.
+    #[error("{name}_FILE names {}, which cannot be read: {why}", path.display())]
+    File {
+        /// The variable.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+}
+
+/// What is known about each secret: its variable, and what a person looks for.
+struct Kind {
+    secret: SecretName,
+    variable: &'static str,
+    what: &'static str,
+    shortest: usize,
+}
+
+const KINDS: [Kind; 2] = [
+    Kind {
+        secret: SecretName::SlackSigning,
+        variable: "SLACK_SIGNING_SECRET",
+        what: "the Slack app's signing secret",
+        // Slack's have 32 characters; a much shorter key would be no key.
+        shortest: 16,
+    },
+    Kind {
+        secret: SecretName::CircleCiToken,
+        variable: "CIRCLECI_TOKEN",
+        what: "a CircleCI personal API token",
+        shortest: 1,
+    },
+];
+
+/// The secrets of one process.
+#[derive(Debug, Clone)]
+pub struct EnvSecrets(Arc<Vec<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    secret: SecretName,
+    file: Option<PathBuf>,
+    value: RwLock<SecretString>,
+}
+
+impl EnvSecrets {
+    /// Reads every secret through `lookup`, the environment in a real process.
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
+        let held = KINDS.iter().map(|kind| hold(kind, &lookup)).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(held)))
+    }
+
+    fn held(&self, name: SecretName) -> Result<&Held, SecretsError> {
+        let held = self.0.iter().find(|held| held.secret == name);
+        held.ok_or_else(|| SecretsError(format!("{name:?} is not configured")))
+    }
+}
+
+fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, BadSecret> {
+    let Kind { secret, variable, what, .. } = *kind;
+    let (value, file) = match (lookup(variable), lookup(&format!("{variable}_FILE"))) {
+        (Some(_), Some(_)) => return Err(BadSecret::Both(variable)),
+        (None, None) => return Err(BadSecret::Missing { name: variable, what }),
+        (Some(value), None) => {
+            let unfit = |why| BadSecret::Unfit { from: variable.to_owned(), what, why };
+            let value = value.into_string().map_err(|_| unfit("not text"))?;
+            (fit(kind, &value, variable)?, None)
+        }
+        (None, Some(path)) => {
+            let path = PathBuf::from(path);
+            (read_file(kind, &path)?, Some(path))
+        }
+    };
+    Ok(Held { secret, file, value: RwLock::new(value) })
+}
+
+fn read_file(kind: &Kind, path: &Path) -> Result<SecretString, BadSecret> {
+    let text = std::fs::read_to_string(path).map_err(|error| BadSecret::File {
+        name: kind.variable,
+        path: path.to_owned(),
+        why: error.to_string(),
+    })?;
+    fit(kind, &text, &path.display().to_string())
+}
+
+fn fit(kind: &Kind, value: &str, from: &str) -> Result<SecretString, BadSecret> {
+    let value = value.trim();
+    let unfit = |why| Err(BadSecret::Unfit { from: from.to_owned(), what: kind.what, why });
+    if value.is_empty() {
+        unfit("empty")
+    } else if value.len() < kind.shortest {
+        unfit("too short")
+    } else if !value.bytes().all(|b| b.is_ascii_graphic()) {
+        unfit("not one word of plain characters")
+    } else {
+        Ok(SecretString::from(value))
+    }
+}
+
+impl Secrets for EnvSecrets {
+    async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
+        let value = self.held(name)?.value.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Versions { current: value.clone(), previous: None })
+    }
+
+    async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
+        let held = self.held(name)?;
+        let kind = KINDS.iter().find(|kind| kind.secret == name);
+        let (Some(path), Some(kind)) = (&held.file, kind) else { return Ok(()) };
+        let fresh = read_file(kind, path).map_err(|error| SecretsError(error.to_string()))?;
+        let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
+        if value.expose_secret() != fresh.expose_secret() {
+            tracing::info!(variable = kind.variable, "a secret was read afresh");
+            *value = fresh;
+        }
+        Ok(())
+    }
+}

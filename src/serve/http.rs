@@ -1,0 +1,71 @@
+//! HTTP in front of ingest: the body's limits, and the health of the data file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use axum::routing::get;
+use bytes::Bytes;
+use chatops_core::ports::{Clock, Store};
+use chatops_ingest::{Ingest, LARGEST_BODY};
+use tokio::net::TcpListener;
+use tracing::error;
+
+use super::stop::Stop;
+use crate::clock::SystemClock;
+use crate::secrets::EnvSecrets;
+use crate::sqlite::Sqlite;
+
+/// How long a body may take to arrive. Slack's come in one piece.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+type Stage = Ingest<Sqlite, EnvSecrets, SystemClock>;
+
+/// Serves until stopped; requests in hand are answered.
+pub(super) async fn serve(
+    listener: TcpListener,
+    ingest: Arc<Stage>,
+    db: Sqlite,
+    mut stop: Stop,
+) -> Result<()> {
+    let app = Router::new()
+        .route("/healthz", get(health).with_state(db))
+        .fallback(receive)
+        .with_state(ingest);
+    let until = async move { stop.asked().await };
+    axum::serve(listener, app).with_graceful_shutdown(until).await.context("the HTTP server failed")
+}
+
+async fn receive(State(ingest): State<Arc<Stage>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    // One byte more than ingest takes, so that it can tell and answer itself.
+    let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 16 KiB.\n");
+        }
+        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.\n"),
+    };
+    ingest.handle(Request::from_parts(head, body)).await.map(Body::from)
+}
+
+/// Healthy means that the data can be read.
+async fn health(State(db): State<Sqlite>) -> Response<Body> {
+    match db.due(SystemClock.now(), 1).await {
+        Ok(_) => text(StatusCode::OK, "ok\n"),
+        Err(error) => {
+            error!(%error, "not healthy");
+            text(StatusCode::SERVICE_UNAVAILABLE, "The data file cannot be read.\n")
+        }
+    }
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+}
