@@ -192,6 +192,20 @@ pub enum Posted {
     Unknown,
 }
 
+impl Posted {
+    /// The outcome in one word, for logs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Posted::Shown => "shown",
+            Posted::NotSent { .. } => "not sent",
+            Posted::Later { .. } => "later",
+            Posted::Refused { .. } => "refused",
+            Posted::Unknown => "unknown",
+        }
+    }
+}
+
 /// Decides what to do about an item.
 #[must_use]
 pub fn next(reply: &Reply, now: Time, times: &Times) -> Next {

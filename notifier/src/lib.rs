@@ -94,7 +94,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
             Kind::Final => words::last(&head, repeat),
         };
         let posted = self.chat.post(address, &post).await;
-        info!(deploy.id = %id, state = %head.state, ?kind, ?posted, "told");
+        info!(deploy.id = %id, state = %head.state, ?kind, outcome = posted.word(), "posted to Slack");
         let item = reply::after(&reserved, kind, &posted, self.clock.now());
         // A conflict means that the lease ran out and another run has concluded "unknown": the
         // record stays truthful, so there is nothing to add.

@@ -108,7 +108,7 @@ where
         run.posted = attempt;
         info!(deploy.id = %head.id, attempt, "triggering CircleCI");
         let outcome = self.ci.trigger(order).await;
-        info!(deploy.id = %head.id, attempt, ?outcome, "CircleCI answered the trigger");
+        info!(deploy.id = %head.id, attempt, outcome = outcome.word(), "trigger sent");
         self.record(me, head.id, run, |head, here| {
             trigger::after_post(head, attempt, &outcome, here)
         })
@@ -124,7 +124,12 @@ where
         run: &mut Run,
     ) -> Result<(), HandlerError> {
         let found = self.ci.search(search).await;
-        info!(deploy.id = %head.id, ?found, "looked for the proof");
+        let outcome = match &found {
+            Ok(Finding::Found(_)) => "found",
+            Ok(Finding::Absent { .. }) => "absent",
+            Err(_) => "unfinished",
+        };
+        info!(deploy.id = %head.id, outcome, "looked for the proof");
         match found {
             Ok(mut finding) => {
                 if let Finding::Absent { candidates } = &mut finding {
@@ -167,7 +172,7 @@ where
                 Ok(())
             }
             Err(error) => {
-                info!(deploy.id = %id, %error, "the look failed");
+                info!(deploy.id = %id, unauthorized = error.unauthorized, "the look failed");
                 self.after_ci_error(&error).await;
                 self.record(me, id, run, |head, here| {
                     follow::after_failed_look(head, error.after, here)
@@ -181,7 +186,8 @@ where
     async fn cancel_open(&self, id: DeployId, look: &Look) {
         for workflow in look.workflows.iter().filter(|w| !w.status.is_final()) {
             if let Err(error) = self.ci.cancel(&workflow.id).await {
-                warn!(deploy.id = %id, %error, "the cancel failed; it is tried again at the next look");
+                let unauthorized = error.unauthorized;
+                warn!(deploy.id = %id, unauthorized, "the cancel failed; the next look tries again");
             }
         }
     }

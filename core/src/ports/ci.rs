@@ -55,6 +55,20 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The outcome in one word, for logs: what CircleCI said stays in the ledger.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Created(_) => "created",
+            Outcome::NotNow { .. } => "not now",
+            Outcome::Unauthorized { .. } => "unauthorized",
+            Outcome::Refused { .. } => "refused",
+            Outcome::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 /// What to search for after a POST whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {

@@ -112,7 +112,10 @@ fn line(block: &Value) -> Option<String> {
             .as_str()
             .or_else(|| value["text"]["text"].as_str());
         inner.map(|inner| match value["type"].as_str() {
-            Some("button") => format!("[{inner}]"),
+            Some("button") => match value["url"].as_str() {
+                Some(url) => format!("[{inner}] {url}"),
+                None => format!("[{inner}]"),
+            },
             _ => inner.to_owned(),
         })
     };
