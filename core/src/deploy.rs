@@ -178,6 +178,8 @@ pub struct Run {
     pub proof: Proof,
     /// When we knew.
     pub since: Time,
+    /// When the pipeline was first seen `created`; from then on it may be missed having workflows.
+    pub created: Option<Time>,
     /// The commit CircleCI builds, once it has said so.
     pub revision: Option<String>,
 }

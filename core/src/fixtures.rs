@@ -202,6 +202,7 @@ pub(crate) fn look(state: PipelineState, workflows: Vec<Workflow>) -> Look {
     Look {
         state,
         errors: vec![],
+        created: None,
         revision: None,
         workflows,
     }

@@ -139,6 +139,7 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
                 pipeline: pipeline.clone(),
                 proof: *proof,
                 since: now,
+                created: None,
                 revision: None,
             });
             head.looks = 0;

@@ -123,6 +123,15 @@ impl Reply {
         }
     }
 
+    /// How far the telling of `kind` has got.
+    #[must_use]
+    pub fn telling(&self, kind: Kind) -> &Telling {
+        match kind {
+            Kind::Progress => &self.progress,
+            Kind::Final => &self.last,
+        }
+    }
+
     /// When the sweeper should remind the notifier; `None` if nothing is owed.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {

@@ -12,7 +12,7 @@ use chatops_core::message::{Body, NoticeMessage};
 use chatops_core::ports::{
     Chat, Clock, CommitError, Conflict, Lane, Queue, Replies, SendError, StoreError,
 };
-use chatops_core::reply::{self, Kind, Next, Reply};
+use chatops_core::reply::{self, Kind, Next, Posted, Reply};
 use chatops_core::words;
 use tracing::{info, warn};
 
@@ -95,10 +95,31 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         };
         let posted = self.chat.post(address, &post).await;
         info!(deploy.id = %id, state = %head.state, ?kind, outcome = posted.word(), "posted to Slack");
-        let item = reply::after(&reserved, kind, &posted, self.clock.now());
-        // A conflict means that the lease ran out and another run has concluded "unknown": the
-        // record stays truthful, so there is nothing to add.
-        self.save(item).await.map(drop)
+        self.record(reserved, kind, &posted).await
+    }
+
+    /// Records what became of a post. The worker may have made something owed in the meantime: then
+    /// the outcome is written over that. If the reservation itself is gone, its lease ran out and
+    /// another run has concluded "unknown", which stays true.
+    async fn record(
+        &self,
+        reserved: Reply,
+        kind: Kind,
+        posted: &Posted,
+    ) -> Result<(), HandlerError> {
+        let telling = reserved.telling(kind).clone();
+        let mut item = reserved;
+        for _ in 0..ROUNDS {
+            let id = item.deploy;
+            if self.save(reply::after(&item, kind, posted, self.clock.now())).await? {
+                return Ok(());
+            }
+            match self.replies.reply(id).await? {
+                Some(fresh) if *fresh.telling(kind) == telling => item = fresh,
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Writes an item; `false` if it has moved on in the meantime.

@@ -148,7 +148,10 @@ where
             }
             Err(error) => {
                 self.after_ci_error(&error).await;
-                self.record(me, head.id, run, trigger::after_failed_search).await
+                self.record(me, head.id, run, |head, here| {
+                    trigger::after_failed_search(head, error.after, here)
+                })
+                .await
             }
         }
     }

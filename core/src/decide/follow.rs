@@ -35,7 +35,7 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
     } else if head.state == State::Triggered
         && look.state == PipelineState::Created
         && look.workflows.is_empty()
-        && here.now >= run.since + times.grace
+        && run.created.is_some_and(|created| here.now >= created + times.grace)
     {
         end(head, State::NothingRan, Reason::NoWorkflow, here)?
     } else if let Some((state, decided_by)) =
@@ -43,10 +43,15 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
     {
         end(head, state, Reason::Workflows { decided_by }, here)?
     } else {
-        return look_later(head, None, here).map(Some);
+        look_later(head, None, here)?
     };
-    if let (Some(run), Some(revision)) = (&mut commit.head.run, &look.revision) {
-        run.revision = Some(revision.clone());
+    if let Some(run) = &mut commit.head.run {
+        if look.revision.is_some() {
+            run.revision.clone_from(&look.revision);
+        }
+        if look.state == PipelineState::Created {
+            run.created.get_or_insert(here.now);
+        }
     }
     Ok(Some(commit))
 }

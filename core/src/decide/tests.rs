@@ -520,7 +520,7 @@ mod searching {
     fn failed_searches_prove_nothing_and_are_given_up_late() {
         let config = config();
         let (head, other) = (armed(), other());
-        let failed = |now| after_failed_search(&head, here(&config, &other, 0, now));
+        let failed = |now| after_failed_search(&head, None, here(&config, &other, 0, now));
         for now in [20, 135, 500, 914] {
             assert_eq!(
                 failed(at(now)).unwrap().unwrap().head.state,
@@ -547,7 +547,7 @@ mod searching {
             assert!(after_search(&head, &absent(), here).unwrap().is_none());
             let found = Finding::Found(pipeline(7));
             assert!(after_search(&head, &found, here).unwrap().is_none());
-            assert!(after_failed_search(&head, here).unwrap().is_none());
+            assert!(after_failed_search(&head, None, here).unwrap().is_none());
         }
     }
 }
@@ -622,9 +622,13 @@ mod following {
             let commit = looked(&head, &look(state, vec![]), at(3_000));
             assert_eq!(commit.head.state, State::Triggered);
         }
+        // However long CircleCI took to create it, the grace begins when that is first seen.
         let none = look(P::Created, vec![]);
-        assert_eq!(looked(&head, &none, at(179)).head.state, State::Triggered);
-        let commit = looked(&head, &none, at(180));
+        let first = looked(&head, &none, at(1_000)).head;
+        assert_eq!(first.state, State::Triggered);
+        let early = looked(&first, &none, at(1_179)).head;
+        assert_eq!(early.state, State::Triggered);
+        let commit = looked(&early, &none, at(1_180));
         assert_eq!(commit.head.state, State::NothingRan);
         assert_eq!(reason(&commit), &Reason::NoWorkflow);
         assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
@@ -978,7 +982,7 @@ impl World {
             Step::Search(_) => {
                 let commit = match turn.finding() {
                     Some(found) => self.decide(|head, here| after_search(head, &found, here)),
-                    None => self.decide(after_failed_search),
+                    None => self.decide(|head, here| after_failed_search(head, None, here)),
                 };
                 self.commit(commit);
             }

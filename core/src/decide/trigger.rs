@@ -3,6 +3,8 @@
 //! The rule under all of this: a deploy POSTs again only after a definite "nothing was created";
 //! in doubt it looks, and never sends.
 
+use std::time::Duration;
+
 use crate::audit::Change;
 use crate::deploy::{Head, Pipeline, Proof, Reason, State};
 use crate::machine::Illegal;
@@ -154,32 +156,35 @@ pub fn after_search(
         Finding::Absent { candidates } if here.now >= armed.send_by + times.horizon => {
             unresolved(head, candidates.clone(), here).map(Some)
         }
-        Finding::Absent { .. } => Ok(Some(search_later(head, here))),
+        Finding::Absent { .. } => Ok(Some(search_later(head, None, here))),
     }
 }
 
 /// What to write after a search that could not be finished: it proves nothing.
-pub fn after_failed_search(head: &Head, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
+pub fn after_failed_search(
+    head: &Head,
+    after: Option<Duration>,
+    here: Here<'_>,
+) -> Result<Option<Commit>, Illegal> {
     let Some(armed) = open_intent(head) else {
         return Ok(None);
     };
     if here.now >= armed.send_by + here.config.times.search_for {
         return unresolved(head, vec![], here).map(Some);
     }
-    Ok(Some(search_later(head, here)))
+    Ok(Some(search_later(head, after, here)))
 }
 
 fn open_intent(head: &Head) -> Option<&crate::deploy::Armed> {
     head.armed.as_ref().filter(|_| head.state == State::Armed)
 }
 
-fn search_later(head: &Head, here: Here<'_>) -> Commit {
+fn search_later(head: &Head, after: Option<Duration>, here: Here<'_>) -> Commit {
     let times = &here.config.times;
-    later(
-        head,
-        pause(times.poll_first, times.poll_longest, head.looks),
-        here,
-    )
+    let usual = pause(times.poll_first, times.poll_longest, head.looks);
+    // However long CircleCI asks to wait, a person hears of it when the search is given up.
+    let asked = after.unwrap_or_default().min(times.search_for);
+    later(head, usual.max(asked), here)
 }
 
 fn unresolved(head: &Head, candidates: Vec<Pipeline>, here: Here<'_>) -> Result<Commit, Illegal> {
