@@ -202,7 +202,6 @@ pub(crate) fn look(state: PipelineState, workflows: Vec<Workflow>) -> Look {
     Look {
         state,
         errors: vec![],
-        created: None,
         revision: None,
         workflows,
     }
