@@ -4,7 +4,9 @@
 
 mod file;
 mod pattern;
+mod resolve;
 mod times;
+mod value;
 
 use std::collections::BTreeMap;
 

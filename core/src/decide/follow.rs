@@ -35,7 +35,9 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
     } else if head.state == State::Triggered
         && look.state == PipelineState::Created
         && look.workflows.is_empty()
-        && run.created.is_some_and(|created| here.now >= created + times.grace)
+        && run
+            .created
+            .is_some_and(|created| here.now >= created + times.grace)
     {
         end(head, State::NothingRan, Reason::NoWorkflow, here)?
     } else if let Some((state, decided_by)) =

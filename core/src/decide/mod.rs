@@ -5,6 +5,7 @@
 //! next [`Commit`]. Nothing here waits, sends or reads a clock.
 
 pub mod follow;
+mod request;
 pub mod trigger;
 
 use std::time::Duration;
@@ -14,13 +15,14 @@ use serde_json::Value;
 use crate::Time;
 use crate::audit::{Actor, Change};
 use crate::config::{self, Config};
-use crate::deploy::{Armed, Ask, Head, Reason, State};
-use crate::id::{DeployId, Invocation, PipelineId, ShortId};
+use crate::deploy::{Armed, Head, Reason, State};
+use crate::id::{Invocation, PipelineId};
 use crate::machine::{self, Illegal};
-use crate::message::DeployMessage;
 use crate::policy::{self, Refusal};
 use crate::ports::{Commit, Lock, LockChange, Search, Trigger};
-use crate::reply::{Kind, Reply};
+use crate::reply::Kind;
+
+pub use self::request::{Retryable, open, open_retry, retryable};
 
 /// Who asks, when, and under which configuration.
 #[derive(Debug, Clone, Copy)]
@@ -63,78 +65,6 @@ pub enum Step {
     },
     /// Put the order to try again into the dead-letter queue, then write [`order_placed`].
     Order,
-}
-
-/// The first transaction of a deploy: REQUESTED, with the reply item opened.
-#[must_use]
-pub fn open(message: &DeployMessage, short_digits: usize, here: Here<'_>) -> Commit {
-    let ask = message.ask(here.config.default_project.as_ref());
-    let id = (message.id, message.id.short(short_digits));
-    let expires_at = message.asked_at + here.config.times.reply_for;
-    let reply = Reply::open(message.id, message.reply_to.clone(), expires_at);
-    begin(id, ask, None, reply, here)
-}
-
-/// Whether an order to try a deploy again is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retryable {
-    /// It is.
-    Yes,
-    /// The deploy did not end as one whose trigger failed.
-    NotFailed,
-    /// It ended too long ago.
-    TooOld,
-}
-
-/// How old the end of a deploy may be for an order to be carried out.
-const ORDER_LIVES: Duration = Duration::from_secs(86_400);
-
-/// Decides about an order to try `old` again.
-#[must_use]
-pub fn retryable(old: &Head, here: Here<'_>) -> Retryable {
-    match &old.end {
-        Some(end) if old.state == State::TriggerFailed => {
-            if here.now > end.at + ORDER_LIVES {
-                Retryable::TooOld
-            } else {
-                Retryable::Yes
-            }
-        }
-        _ => Retryable::NotFailed,
-    }
-}
-
-/// The first transaction of the retry of `old`: the same ask by the same person, asked now. The
-/// old reply address is gone, so the answer is in the ledger.
-#[must_use]
-pub fn open_retry(old: &Head, short_digits: usize, here: Here<'_>) -> Commit {
-    let id = DeployId::of_retry(old.id);
-    let ask = Ask {
-        asked_at: here.now,
-        ..old.ask.clone()
-    };
-    let reply = Reply::open(id, None, here.now);
-    begin((id, id.short(short_digits)), ask, Some(old.id), reply, here)
-}
-
-fn begin(
-    id: (DeployId, ShortId),
-    ask: Ask,
-    retry_of: Option<DeployId>,
-    reply: Reply,
-    here: Here<'_>,
-) -> Commit {
-    let by = Actor::Person(ask.user.clone());
-    let valid_until = ask.asked_at + here.config.times.stale_after;
-    let (head, event) = machine::begin(id, ask, retry_of, valid_until, by, here.now);
-    Commit {
-        head,
-        event: Some(event),
-        lock: None,
-        claim: None,
-        owe: vec![],
-        open: Some(reply),
-    }
 }
 
 /// Decides the next step.

@@ -1,0 +1,242 @@
+//! Random ways through the table: whatever the world answers, it ends, and nothing is sent twice.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One thing the outside world does in a random way through the states.
+#[derive(Debug, Clone)]
+struct Turn {
+    /// How many seconds pass before.
+    pause: i64,
+    /// Whether the run that had armed is gone by now.
+    crash: bool,
+    cancel: bool,
+    outcome: u8,
+    finding: u8,
+    look: u8,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let pause = prop_oneof![4 => 0..3_i64, 3 => 3..70_i64, 1 => 70..2_000_i64];
+    let chance = || prop_oneof![9 => Just(false), 1 => Just(true)];
+    (pause, chance(), chance(), 0..7_u8, 0..4_u8, 0..9_u8).prop_map(
+        |(pause, crash, cancel, outcome, finding, look)| Turn {
+            pause,
+            crash,
+            cancel,
+            outcome,
+            finding,
+            look,
+        },
+    )
+}
+
+impl Turn {
+    fn outcome(&self) -> Outcome {
+        match self.outcome {
+            0 => Outcome::Created(pipeline(7)),
+            1 => not_now(None),
+            2 => not_now(Some(u64::from(self.look) * 90)),
+            3 => Outcome::Unauthorized {
+                message: "Invalid token".into(),
+            },
+            4 => Outcome::Refused {
+                status: 404,
+                message: "no".into(),
+            },
+            _ => unknown(),
+        }
+    }
+
+    fn finding(&self) -> Option<Finding> {
+        match self.finding {
+            0 => Some(Finding::Found(pipeline(7))),
+            1 | 2 => Some(absent()),
+            _ => None,
+        }
+    }
+
+    fn look(&self) -> Option<Look> {
+        use WorkflowStatus as W;
+        let seen = |state, status| look(state, vec![workflow("a", 1, status)]);
+        Some(match self.look {
+            0 => look(PipelineState::Pending, vec![]),
+            1 => look(PipelineState::Created, vec![]),
+            2 => look(PipelineState::Errored, vec![]),
+            3 | 4 => seen(PipelineState::Created, W::Running),
+            5 => seen(PipelineState::Setup, W::Success),
+            6 => seen(PipelineState::Created, W::Success),
+            7 => seen(PipelineState::Created, W::Failed),
+            _ => return None,
+        })
+    }
+}
+
+/// One deploy, and the worker's loop around it.
+struct World {
+    config: Config,
+    head: Head,
+    now: Time,
+    run: u32,
+    posted: u32,
+    /// The attempt of each POST, in order.
+    posts: Vec<u32>,
+    /// Since the last POST: whether its outcome is a definite "nothing was created".
+    clear: bool,
+    held: bool,
+    ended: Option<State>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            config: config(),
+            head: requested(),
+            now: start(),
+            run: 0,
+            posted: 0,
+            posts: vec![],
+            clear: true,
+            held: false,
+            ended: None,
+        }
+    }
+
+    fn decide<T>(&self, f: impl Fn(&Head, Here<'_>) -> Result<T, Illegal>) -> T {
+        let me = Invocation::new(format!("run {}", self.run));
+        f(&self.head, here(&self.config, &me, self.posted, self.now)).unwrap()
+    }
+
+    fn commit(&mut self, commit: Option<Commit>) {
+        let Some(commit) = commit else { return };
+        assert_eq!(commit.head.version, self.head.version + 1);
+        assert_eq!(
+            commit.event.is_some(),
+            commit.head.events == self.head.events + 1
+        );
+        match commit.lock {
+            Some(LockChange::Take { .. }) => self.held = true,
+            Some(LockChange::Free { .. } | LockChange::Expire { .. }) => {
+                assert!(self.held);
+                self.held = false;
+            }
+            None => {}
+        }
+        assert_eq!(self.held, commit.head.holds.is_some());
+        let owed_final = commit.owe.contains(&Kind::Final);
+        assert_eq!(
+            owed_final,
+            commit.head.state.is_terminal() && self.ended.is_none()
+        );
+        if let Some(end) = self.ended {
+            assert_eq!(commit.head.state, end);
+        }
+        if commit.head.state.is_terminal() {
+            self.ended = Some(commit.head.state);
+        } else {
+            assert!(commit.head.due_at.is_some(), "an open deploy has a timer");
+        }
+        self.head = commit.head;
+    }
+
+    fn post(&mut self, turn: &Turn) {
+        let attempt = self.head.attempts;
+        assert!(
+            !self.posts.contains(&attempt),
+            "a second POST of one attempt"
+        );
+        assert!(self.clear, "a POST while an earlier one may have worked");
+        assert!(
+            self.now <= self.head.valid_until,
+            "a POST of a stale command"
+        );
+        self.posts.push(attempt);
+        self.posted = attempt;
+        let outcome = turn.outcome();
+        self.clear = matches!(
+            outcome,
+            Outcome::NotNow { .. } | Outcome::Unauthorized { .. }
+        );
+        if turn.crash {
+            // The answer is lost with the run.
+            self.clear = false;
+            self.next_run();
+            return;
+        }
+        self.now += chrono::TimeDelta::seconds(turn.pause);
+        let commit = self.decide(|head, here| after_post(head, attempt, &outcome, here));
+        self.commit(commit);
+    }
+
+    fn next_run(&mut self) {
+        self.run += 1;
+        self.posted = 0;
+    }
+
+    /// One step of the worker.
+    fn step(&mut self, turn: &Turn) {
+        if turn.cancel && !self.head.state.is_terminal() && self.head.cancel.is_none() {
+            let wish = Change::CancelWished { by: user() };
+            let by = Actor::Person(user());
+            let due = self.head.due_at;
+            self.head = machine::apply(&self.head, wish, by, self.now).unwrap().0;
+            self.head.due_at = due;
+        }
+        match self.decide(next) {
+            Step::Rest => self.next_run(),
+            Step::Write(commit) => self.commit(Some(*commit)),
+            Step::Post(_) => self.post(turn),
+            Step::Search(_) => {
+                let commit = match turn.finding() {
+                    Some(found) => self.decide(|head, here| after_search(head, &found, here)),
+                    None => self.decide(|head, here| after_failed_search(head, None, here)),
+                };
+                self.commit(commit);
+            }
+            Step::Look { .. } => {
+                let commit = match turn.look() {
+                    Some(seen) => self.decide(|head, here| after_look(head, &seen, here)),
+                    None => self.decide(|head, here| after_failed_look(head, None, here)),
+                };
+                self.commit(commit);
+            }
+            Step::Order => {
+                self.head = order_placed(&self.head).head;
+            }
+        }
+        if turn.crash {
+            self.next_run();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn every_way_ends_and_none_sends_twice(turns in prop::collection::vec(turn(), 1..60)) {
+        let mut world = World::new();
+        for turn in &turns {
+            world.now += chrono::TimeDelta::seconds(turn.pause);
+            world.step(turn);
+        }
+        // From here on time goes by and CircleCI says nothing new.
+        let quiet = Turn { pause: 0, crash: false, cancel: false, outcome: 1, finding: 1, look: 0 };
+        for _ in 0..4_000 {
+            if world.head.state.is_terminal() && world.head.due_at.is_none() {
+                break;
+            }
+            world.now = world.head.due_at.unwrap().max(world.now);
+            world.step(&quiet);
+        }
+        prop_assert!(world.head.state.is_terminal(), "{:?}", world.head);
+        prop_assert!(!world.held && world.head.due_at.is_none() && !world.head.owes_order);
+        prop_assert!(world.posts.is_sorted());
+        // What may have created something never ends as if nothing had been.
+        let never = [State::Refused, State::TriggerFailed];
+        let definite = world.clear || matches!(world.head.end.as_ref().map(|e| &e.reason),
+            Some(Reason::TriggerRefused { .. }));
+        prop_assert!(definite || !never.contains(&world.head.state));
+    }
+}

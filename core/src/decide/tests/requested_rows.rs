@@ -1,0 +1,128 @@
+//! What becomes of a deploy that is REQUESTED and due.
+
+use super::*;
+
+#[test]
+fn opening_writes_the_first_event_and_the_reply_item() {
+    let message = crate::fixtures::message();
+    let config = config();
+    let commit = open(&message, 8, here(&config, &me(), 0, at(3)));
+    assert_eq!(commit.head.state, State::Requested);
+    assert_eq!((commit.head.version, commit.head.events), (1, 1));
+    assert_eq!(commit.head.valid_until, at(600));
+    assert_eq!(commit.head.due_at, Some(at(3)));
+    let reply = commit.open.unwrap();
+    assert_eq!(reply.expires_at, at(1_740));
+    assert_eq!(reply.address.unwrap().expose(), address().expose());
+    assert!(commit.owe.is_empty() && commit.lock.is_none());
+}
+
+#[test]
+fn arming_writes_the_intent_and_takes_the_lock() {
+    let commit = written(&requested(), at(9));
+    let head = commit.head;
+    assert_eq!((head.state, head.attempts), (State::Armed, 1));
+    let armed = head.armed.unwrap();
+    assert_eq!((armed.by, armed.at, armed.send_by), (me(), at(9), at(24)));
+    assert_eq!(armed.proof_parameter.as_deref(), Some("deploy_id"));
+    assert_eq!(head.due_at, Some(at(24)));
+    assert_eq!(head.holds, Some(target()));
+    let take = LockChange::Take {
+        target: target(),
+        now: at(9),
+    };
+    assert_eq!(commit.lock, Some(take));
+    assert!(commit.owe.is_empty() && commit.claim.is_none());
+}
+
+#[test]
+fn a_job_that_opts_out_takes_no_lock() {
+    let mut head = requested();
+    head.ask.job = job("test");
+    let commit = written(&head, start());
+    assert_eq!((commit.lock, commit.head.holds), (None, None));
+    assert_eq!(commit.head.armed.unwrap().proof_parameter, None);
+}
+
+#[test]
+fn what_is_not_due_rests() {
+    let mut head = requested();
+    head.due_at = Some(at(10));
+    assert!(matches!(step(&head, &me(), 0, at(9)), Step::Rest));
+    assert!(matches!(step(&head, &me(), 0, at(10)), Step::Write(_)));
+}
+
+#[test]
+fn policy_refuses_and_the_asker_is_told() {
+    let mut head = requested();
+    head.ask.branch = branch("feature");
+    let commit = written(&head, start());
+    assert_eq!(commit.head.state, State::Refused);
+    let rule = Refusal::Branch {
+        project: head.ask.project.unwrap(),
+        job: job("deploy"),
+        branch: branch("feature"),
+        patterns: vec!["main".into(), "release/*".into()],
+    };
+    assert_eq!(reason(&commit), &Reason::Refused(rule));
+    assert_eq!((commit.owe, commit.lock), (vec![Kind::Final], None));
+    assert_eq!((commit.head.due_at, commit.head.owes_order), (None, false));
+}
+
+#[test]
+fn the_lock_of_another_is_a_refusal() {
+    let lock = Lock {
+        deploy: DeployId::of_retry(id()),
+        since: start(),
+        until: None,
+    };
+    let config = config();
+    let me = me();
+    let commit = refuse_busy(&requested(), &lock, &armed(), here(&config, &me, 0, at(1)));
+    let commit = commit.unwrap();
+    assert_eq!(commit.head.state, State::Refused);
+    let rule = Refusal::Busy {
+        target: target(),
+        holder: lock.deploy,
+        short: id().short(8),
+        user: user(),
+        since: start(),
+    };
+    assert_eq!(reason(&commit), &Reason::Refused(rule));
+}
+
+#[test]
+fn stale_is_refused_before_any_attempt_and_a_failed_trigger_after_one() {
+    let commit = written(&requested(), at(600));
+    let stale = Refusal::Stale { asked_at: start() };
+    assert_eq!(commit.head.state, State::Refused);
+    assert_eq!(reason(&commit), &Reason::Refused(stale));
+
+    let tried = posted(&armed(), &not_now(Some(500)), start()).unwrap().head;
+    let commit = written(&tried, at(600));
+    assert_eq!(commit.head.state, State::TriggerFailed);
+    let gave_up = Reason::TriggerGaveUp {
+        attempts: 1,
+        last: "429 Too Many Requests".into(),
+    };
+    assert_eq!(
+        (reason(&commit), commit.lock.clone()),
+        (&gave_up, Some(free()))
+    );
+}
+
+#[test]
+fn a_cancel_before_arming_ends_it_and_says_who() {
+    let tried = posted(&armed(), &not_now(None), start()).unwrap().head;
+    for (mut head, lock) in [(requested(), None), (tried, Some(free()))] {
+        let by = user();
+        head.cancel = Some(CancelWish { by, at: at(1) });
+        // Also when it is stale by then: the person's word counts.
+        for now in [at(60), at(9_999)] {
+            let commit = written(&head, now);
+            assert_eq!(commit.head.state, State::Canceled);
+            assert_eq!(reason(&commit), &Reason::CanceledBefore { by: user() });
+            assert_eq!(commit.lock, lock);
+        }
+    }
+}
