@@ -29,11 +29,17 @@ enum Command {
     Demo(demo::Options),
     /// Run the pipeline on this machine, over one SQLite file
     ///
-    /// Slack's signing secret and the CircleCI token come from the environment:
-    /// SLACK_SIGNING_SECRET and CIRCLECI_TOKEN, or the path of a file that holds one in
-    /// SLACK_SIGNING_SECRET_FILE and CIRCLECI_TOKEN_FILE. SIGTERM finishes what is in hand.
+    /// SIGTERM and Ctrl-C finish what is in hand; the rest is on record and goes on at the next
+    /// start.
+    #[command(after_help = SECRETS)]
     Serve(ServeOptions),
 }
+
+/// Below the help of every command that needs the secrets.
+const SECRETS: &str = "\
+Secrets, from the environment or from the file whose path is in <NAME>_FILE:
+  SLACK_SIGNING_SECRET  the Slack app's signing secret (Basic Information)
+  CIRCLECI_TOKEN        a personal API token of CircleCI";
 
 #[derive(Debug, Args)]
 struct ServeOptions {
@@ -49,7 +55,7 @@ struct ServeOptions {
     /// How log lines are written
     #[arg(long, value_enum, env = "CHATOPS_LOG", default_value = "text")]
     log: Format,
-    /// What is logged, such as info or chatops_worker=debug
+    /// What is logged, such as `info` or `chatops_worker=debug`
     #[arg(long, value_name = "FILTER", env = "CHATOPS_LOG_LEVEL", default_value = "info")]
     log_level: String,
 }

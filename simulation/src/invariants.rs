@@ -119,10 +119,10 @@ fn the_end(world: &World, head: &Head, found: &mut Vec<String>) {
         .into_iter()
         .filter(|pipeline| CircleCi::deploy_of(pipeline) == Some(id))
         .collect();
-    if let Some(run) = &head.run {
-        if !own.iter().any(|pipeline| pipeline.id == run.pipeline.id.0) {
-            found.push(format!("I7: {id} claims a pipeline that is not its own"));
-        }
+    if let Some(run) = &head.run
+        && !own.iter().any(|pipeline| pipeline.id == run.pipeline.id.0)
+    {
+        found.push(format!("I7: {id} claims a pipeline that is not its own"));
     }
     let statuses = head.run.as_ref().map(|run| world.circleci.statuses(run.pipeline.id));
     let says = |status: WorkflowStatus| {

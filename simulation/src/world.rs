@@ -256,7 +256,6 @@ impl World {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the worker over its five pointed ports")]
     fn worker(
         &self,
     ) -> Worker<

@@ -28,7 +28,6 @@ fn ends(world: &World) -> Vec<State> {
     heads.iter().map(|head| head.state).collect()
 }
 
-/// Panics with everything a person needs to see what went wrong.
 fn demand(scenario: &Scenario, way: Delivering, crash_at: &[usize], world: &World) {
     let mut found = invariants::check(world);
     let allowed = |state: &State| scenario.ends.contains(state) || scenario.also.contains(state);
@@ -39,9 +38,17 @@ fn demand(scenario: &Scenario, way: Delivering, crash_at: &[usize], world: &Worl
     if !ends.iter().all(allowed) {
         found.push(format!("ended {ends:?}"));
     }
-    if found.is_empty() {
-        return;
-    }
+    assert!(found.is_empty(), "{}", story(scenario, way, crash_at, world, &found));
+}
+
+/// Everything a person needs to see what went wrong.
+fn story(
+    scenario: &Scenario,
+    way: Delivering,
+    crash_at: &[usize],
+    world: &World,
+    found: &[String],
+) -> String {
     let names = world.points.names();
     let crashes: Vec<_> =
         crash_at.iter().map(|at| (at, names.get(*at).map(String::as_str))).collect();
@@ -53,13 +60,13 @@ fn demand(scenario: &Scenario, way: Delivering, crash_at: &[usize], world: &Worl
         .map(|event| event.body)
         .collect();
     let shown: Vec<String> = world.slack.shown().into_iter().map(|m| m.text).collect();
-    panic!(
+    format!(
         "'{}' {way:?} crashing at {crashes:?}:\n{}\naudit:\n{}\nshown:\n{}",
         scenario.name,
         found.join("\n"),
         audits.join("\n"),
         shown.join("\n"),
-    );
+    )
 }
 
 #[test]

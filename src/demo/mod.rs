@@ -25,13 +25,13 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<ExitCode> {
     let stage = Stage::set().await?;
     let timeline = Timeline::new(&stage, options.calls);
-    timeline.open();
+    Timeline::open();
     let mut failed = 0;
     for act in acts::ALL {
-        timeline.title(act.title);
+        Timeline::title(act.title);
         let verdict = timeline.follow((act.play)(&stage)).await;
         failed += usize::from(verdict.is_err());
-        timeline.verdict(&verdict);
+        Timeline::verdict(&verdict);
     }
     stage.strike().await?;
     timeline.close(acts::ALL.len(), failed);

@@ -24,7 +24,7 @@ impl Timeline {
         Self { journal: stage.sandbox.journal().clone(), start: SystemClock.now(), calls }
     }
 
-    pub(super) fn open(&self) {
+    pub(super) fn open() {
         anstream::println!(
             "{}\nSlack and CircleCI are stand-ins on this machine; the pipeline between them, its \
              HTTP, its\nsignatures and its SQLite file are real.",
@@ -32,7 +32,7 @@ impl Timeline {
         );
     }
 
-    pub(super) fn title(&self, title: &str) {
+    pub(super) fn title(title: &str) {
         anstream::println!("\n{}", title.bold());
     }
 
@@ -65,7 +65,7 @@ impl Timeline {
         }
     }
 
-    pub(super) fn verdict(&self, verdict: &Result<String>) {
+    pub(super) fn verdict(verdict: &Result<String>) {
         match verdict {
             Ok(said) => anstream::println!("{:>9}  {} {said}", "", "✓".green().bold()),
             Err(error) => anstream::println!("{:>9}  {} {error:#}", "", "✗".red().bold()),

@@ -257,11 +257,9 @@ where
         if is_news {
             info!(deploy.id = %id, %state, "recorded");
         }
-        if owes {
-            if let Err(error) = self.send_tell(id).await {
-                // It is on record as owed, and the sweeper reminds the notifier.
-                warn!(deploy.id = %id, %error, "the notice was not sent");
-            }
+        if owes && let Err(error) = self.send_tell(id).await {
+            // It is on record as owed, and the sweeper reminds the notifier.
+            warn!(deploy.id = %id, %error, "the notice was not sent");
         }
         Ok(Ok(()))
     }

@@ -55,7 +55,8 @@ impl Secrets for RotatingSecrets {
 
     async fn refresh(&self, _name: SecretName) -> Result<(), SecretsError> {
         let mut state = self.lock();
-        state.cached = state.stored.clone();
+        let State { stored, cached, .. } = &mut *state;
+        cached.clone_from(stored);
         Ok(())
     }
 }

@@ -160,17 +160,20 @@ impl<X: Secrets> Ci for CircleCi<X> {
             for seen in page.items.iter().filter(|seen| seen.created_at >= since) {
                 let pipeline = self.pipeline(&search.slug, seen);
                 match &search.proof {
-                    Some(proof) if self.carries(pipeline.id, proof).await? => {
-                        return Ok(Finding::Found(pipeline));
+                    Some(proof) => {
+                        if self.carries(pipeline.id, proof).await? {
+                            return Ok(Finding::Found(pipeline));
+                        }
                     }
-                    Some(_) => {}
-                    None if candidates.len() < CANDIDATES => candidates.push(pipeline),
-                    None => {}
+                    None => candidates.push(pipeline),
                 }
             }
             match page.next_page_token {
                 Some(token) if !reached_older => page_token = Some(token),
-                _ => return Ok(Finding::Absent { candidates }),
+                _ => {
+                    candidates.truncate(CANDIDATES);
+                    return Ok(Finding::Absent { candidates });
+                }
             }
         }
         Err(CiError {
