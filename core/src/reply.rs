@@ -287,7 +287,7 @@ pub fn after(reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply 
         (Kind::Progress, Posted::Unknown) => settle(&mut item, kind, Telling::Unknown),
         (_, Posted::Refused { why }) => give_up(&mut item, kind, why),
         (_, Posted::NotSent { .. }) => {
-            item.uses -= 1;
+            item.uses = item.uses.saturating_sub(1);
             item.unsent += 1;
             let again = Telling::Owed {
                 from: now + pause(item.unsent),

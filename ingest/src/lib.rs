@@ -52,7 +52,10 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
 
 /// Slack's older way of testing the certificate: a GET that carries nothing else.
 fn asks_ssl_check(request: &Request<Bytes>) -> bool {
-    request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "ssl_check=1"))
+    request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| pair == "ssl_check=1"))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
@@ -64,7 +67,12 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
 }
 
 fn not_allowed(allowed: &'static str) -> Response<Bytes> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "This address takes another method.\n");
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+    let mut response = plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This address takes another method.\n",
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, header::HeaderValue::from_static(allowed));
     response
 }

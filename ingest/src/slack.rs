@@ -18,14 +18,20 @@ use crate::{Ingest, LARGEST_BODY, plain};
 impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
     pub(crate) async fn slack_command(&self, request: &Request<Bytes>) -> Response<Bytes> {
         if request.body().len() > LARGEST_BODY {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 16 KiB.\n");
+            return plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than 16 KiB.\n",
+            );
         }
         match self.verified(request).await {
             Ok(verified) => self.signed(request, &verified).await,
             Err(_) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
             Err(forged) => {
                 warn!(reason = %forged, "request refused: it is not known to be Slack's");
-                plain(StatusCode::UNAUTHORIZED, "The request is not signed by Slack.\n")
+                plain(
+                    StatusCode::UNAUTHORIZED,
+                    "The request is not signed by Slack.\n",
+                )
             }
         }
     }
@@ -88,7 +94,9 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
                 Err(_) => return Ok(words::not_slacks()),
             },
         };
-        let occasion = form.get("trigger_id").or(reply_to.as_ref().map(ResponseUrl::expose));
+        let occasion = form
+            .get("trigger_id")
+            .or(reply_to.as_ref().map(ResponseUrl::expose));
         let Some(occasion) = occasion else {
             return Ok(words::no_identity());
         };
@@ -112,7 +120,11 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
         let short = id.short(ShortId::USUAL);
         let body = Body::encode(&WorkMessage::Deploy(Box::new(message)));
         let sent = match &body {
-            Ok(body) => self.queue.send(Lane::Work, body, std::time::Duration::ZERO).await,
+            Ok(body) => {
+                self.queue
+                    .send(Lane::Work, body, std::time::Duration::ZERO)
+                    .await
+            }
             Err(error) => Err(SendError::NotSent(error.to_string())),
         };
         match sent {

@@ -61,11 +61,19 @@ pub(crate) fn verify<'a>(
     now: Time,
 ) -> Result<Verified<'a>, Forged> {
     let timestamp = the_one(headers, TIMESTAMP)?;
-    let digits = (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
-    let seconds: i64 = timestamp.parse().ok().filter(|_| digits).ok_or(Forged::Malformed)?;
+    let digits =
+        (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
+    let seconds: i64 = timestamp
+        .parse()
+        .ok()
+        .filter(|_| digits)
+        .ok_or(Forged::Malformed)?;
     let signed_at = DateTime::from_timestamp(seconds, 0).ok_or(Forged::Malformed)?;
     let signature = the_one(headers, SIGNATURE)?;
-    let signature = signature.strip_prefix("v0=").and_then(unhex).ok_or(Forged::Malformed)?;
+    let signature = signature
+        .strip_prefix("v0=")
+        .and_then(unhex)
+        .ok_or(Forged::Malformed)?;
     if (now.timestamp() - seconds).abs() > WINDOW {
         return Err(Forged::Window);
     }
@@ -75,7 +83,11 @@ pub(crate) fn verify<'a>(
         .flatten()
         .map(|secret| fits(secret.expose_secret(), timestamp, body, &signature))
         .fold(false, |any, this| any | this);
-    if fits { Ok(Verified { body, signed_at }) } else { Err(Forged::Signature) }
+    if fits {
+        Ok(Verified { body, signed_at })
+    } else {
+        Err(Forged::Signature)
+    }
 }
 
 fn fits(secret: &str, timestamp: &str, body: &[u8], signature: &[u8; 32]) -> bool {
@@ -102,7 +114,11 @@ fn the_one<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Forged> {
         return Err(Forged::Headers);
     };
     let value = value.to_str().map_err(|_| Forged::Malformed)?;
-    if value.contains(',') { Err(Forged::Headers) } else { Ok(value) }
+    if value.contains(',') {
+        Err(Forged::Headers)
+    } else {
+        Ok(value)
+    }
 }
 
 /// Exactly 64 lower-case hexadecimal digits.

@@ -12,6 +12,7 @@ use chatops_core::secret::ResponseUrl;
 use chatops_core::words::Post;
 use reqwest::{Client, Response, StatusCode, header};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 /// The most of an answer that is read, in bytes; Slack's are a few dozen.
@@ -42,14 +43,18 @@ impl SlackReplies {
 #[derive(Deserialize)]
 struct Answer {
     ok: bool,
-    error: Option<String>,
+    /// A word, but whatever it is, it does not make a refusal a success.
+    #[serde(default)]
+    error: Value,
 }
 
 impl Chat for SlackReplies {
     async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
         // Checked when it came in, and again before it is called.
         if ResponseUrl::parse(to.expose(), &self.origins).is_err() {
-            return Posted::Refused { why: "the address is not Slack's".to_owned() };
+            return Posted::Refused {
+                why: "the address is not Slack's".to_owned(),
+            };
         }
         let request = self
             .client
@@ -59,9 +64,9 @@ impl Chat for SlackReplies {
         match request.send().await {
             Ok(response) => answered(response).await,
             // No byte of the request was written.
-            Err(error) if error.is_connect() || error.is_builder() => {
-                Posted::NotSent { why: "Slack could not be reached".to_owned() }
-            }
+            Err(error) if error.is_connect() || error.is_builder() => Posted::NotSent {
+                why: "Slack could not be reached".to_owned(),
+            },
             Err(_) => Posted::Unknown,
         }
     }
@@ -70,23 +75,34 @@ impl Chat for SlackReplies {
 async fn answered(response: Response) -> Posted {
     let status = response.status();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Posted::Later { after: retry_after(&response) };
+        return Posted::Later {
+            after: retry_after(&response),
+        };
     }
-    if status.is_server_error() {
+    // A time-out on the way says nothing about what was done behind it.
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Posted::Unknown;
     }
     let body = read(response).await;
-    let answer = body.as_deref().and_then(|body| serde_json::from_slice::<Answer>(body).ok());
+    let answer = body
+        .as_deref()
+        .and_then(|body| serde_json::from_slice::<Answer>(body).ok());
     match (status.is_success(), body, answer) {
         (true, _, Some(Answer { ok: false, error })) | (false, _, Some(Answer { error, .. })) => {
-            Posted::Refused { why: error.map_or_else(|| status.to_string(), short) }
+            Posted::Refused {
+                why: error.as_str().map_or_else(|| status.to_string(), short),
+            }
         }
         (true, Some(_), _) => Posted::Shown,
         // The head said 200 but the answer broke off.
         (true, None, _) => Posted::Unknown,
         (false, body, None) => {
-            let text = body.and_then(|body| String::from_utf8(body).ok()).unwrap_or_default();
-            Posted::Refused { why: short(format!("{status} {text}")) }
+            let text = body
+                .and_then(|body| String::from_utf8(body).ok())
+                .unwrap_or_default();
+            Posted::Refused {
+                why: short(&format!("{status} {text}")),
+            }
         }
     }
 }
@@ -103,10 +119,16 @@ async fn read(mut response: Response) -> Option<Vec<u8>> {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    let seconds = response
+        .headers()
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-fn short(text: String) -> String {
+fn short(text: &str) -> String {
     text.trim().chars().take(100).collect()
 }

@@ -16,6 +16,9 @@ use crate::{HandlerError, Worker};
 /// More steps than any message can need; what is left then is taken up by the sweeper.
 const STEPS: usize = 32;
 
+/// The most pipelines that a person is asked to look at; the newest come first.
+const CANDIDATES: usize = 5;
+
 /// How often a write is decided anew when others got there first.
 const TRIES: usize = 8;
 
@@ -39,7 +42,12 @@ where
     K: Clock,
 {
     pub(crate) fn here<'a>(&'a self, me: &'a Invocation, posted: u32) -> Here<'a> {
-        Here { now: self.clock.now(), me, posted, config: &self.config }
+        Here {
+            now: self.clock.now(),
+            me,
+            posted,
+            config: &self.config,
+        }
     }
 
     /// Does everything that is due for one deploy, then sets the hint for what comes next.
@@ -56,7 +64,11 @@ where
                 Step::Write(commit) => self.arm_or_end(me, &head, *commit, &mut run).await?,
                 Step::Post(order) => self.post(me, &head, &order, &mut run).await?,
                 Step::Search(search) => self.search(me, &head, &search, &mut run).await?,
-                Step::Look { slug, pipeline, cancel } => {
+                Step::Look {
+                    slug,
+                    pipeline,
+                    cancel,
+                } => {
                     let look = match run.look.take() {
                         Some(look) => Ok(look),
                         None => self.ci.look(&slug, pipeline).await,
@@ -65,7 +77,9 @@ where
                 }
                 Step::Order => {
                     let body = Body::encode(&WorkMessage::Retry { deploy: id })?;
-                    self.queue.send(Lane::WorkDead, &body, std::time::Duration::ZERO).await?;
+                    self.queue
+                        .send(Lane::WorkDead, &body, std::time::Duration::ZERO)
+                        .await?;
                     let placed = self.write(decide::order_placed(&head), &mut run).await?;
                     placed.or_else(settle)?;
                 }
@@ -84,8 +98,12 @@ where
         commit: Commit,
         run: &mut Run,
     ) -> Result<(), HandlerError> {
-        let Err(conflict) = self.write(commit, run).await? else { return Ok(()) };
-        let Conflict::Lock(lock) = conflict else { return settle(conflict) };
+        let Err(conflict) = self.write(commit, run).await? else {
+            return Ok(());
+        };
+        let Conflict::Lock(lock) = conflict else {
+            return settle(conflict);
+        };
         let Some(holder) = self.store.head(lock.deploy).await? else {
             return Err(HandlerError::Contradiction(Conflict::Lock(lock)));
         };
@@ -139,6 +157,7 @@ where
                             open.push(candidate);
                         }
                     }
+                    open.truncate(CANDIDATES);
                     *candidates = open;
                 }
                 self.record(me, head.id, run, |head, here| {
@@ -170,7 +189,10 @@ where
                 if cancel {
                     self.cancel_open(id, &look).await;
                 }
-                self.record(me, id, run, |head, here| follow::after_look(head, &look, here)).await?;
+                self.record(me, id, run, |head, here| {
+                    follow::after_look(head, &look, here)
+                })
+                .await?;
                 run.look = Some(look);
                 Ok(())
             }
@@ -226,7 +248,9 @@ where
                     continue;
                 }
             };
-            let Some(commit) = decide(&head, self.here(me, run.posted))? else { return Ok(()) };
+            let Some(commit) = decide(&head, self.here(me, run.posted))? else {
+                return Ok(());
+            };
             match self.write(commit, run).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(Conflict::Version)) => {}
@@ -236,7 +260,10 @@ where
             }
         }
         // The deploy stays as it is on record; whoever comes next looks for the proof.
-        Err(failure.map_or(HandlerError::Contradiction(Conflict::Version), HandlerError::Store))
+        Err(failure.map_or(
+            HandlerError::Contradiction(Conflict::Version),
+            HandlerError::Store,
+        ))
     }
 
     /// Writes, then tells the notifier what is owed now. The outer error is the store's, the inner
@@ -266,7 +293,9 @@ where
 
     /// Sets the next hint; without it the sweeper would come later.
     async fn remind(&self, head: &Head) -> Result<(), HandlerError> {
-        let Some(due) = head.due_at else { return Ok(()) };
+        let Some(due) = head.due_at else {
+            return Ok(());
+        };
         let delay = (due - self.clock.now()).to_std().unwrap_or_default();
         self.send_look(head.id, delay).await
     }

@@ -116,6 +116,9 @@ where
 
     async fn send_tell(&self, deploy: DeployId) -> Result<(), HandlerError> {
         let body = Body::encode(&NoticeMessage::Tell { deploy })?;
-        Ok(self.queue.send(Lane::Notice, &body, std::time::Duration::ZERO).await?)
+        Ok(self
+            .queue
+            .send(Lane::Notice, &body, std::time::Duration::ZERO)
+            .await?)
     }
 }

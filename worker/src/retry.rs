@@ -31,7 +31,8 @@ where
         }
         let new = DeployId::of_retry(old);
         if self.store.head(new).await?.is_none() {
-            self.create(|digits| decide::open_retry(&head, digits, here)).await?;
+            self.create(|digits| decide::open_retry(&head, digits, here))
+                .await?;
             info!(deploy.id = %new, retry_of = %old, "retry requested");
         }
         self.advance(me, new).await

@@ -28,9 +28,6 @@ const SKEW: TimeDelta = TimeDelta::seconds(300);
 /// minutes is not searched to its end, and then nothing is concluded.
 const PAGES: usize = 10;
 
-/// The most candidates that are shown to a person.
-const CANDIDATES: usize = 5;
-
 /// The client for CircleCI.
 #[derive(Debug)]
 pub struct CircleCi<X> {
@@ -76,7 +73,11 @@ impl<X: Secrets> CircleCi<X> {
         method: Method,
         url: Url,
     ) -> Result<RequestBuilder, String> {
-        let token = self.secrets.get(SecretName::CircleCiToken).await.map_err(|e| e.to_string())?;
+        let token = self
+            .secrets
+            .get(SecretName::CircleCiToken)
+            .await
+            .map_err(|e| e.to_string())?;
         let mut value = header::HeaderValue::from_str(token.current.expose_secret())
             .map_err(|_| "the CircleCI token is not one: it has characters no header takes")?;
         value.set_sensitive(true);
@@ -89,11 +90,17 @@ impl<X: Secrets> CircleCi<X> {
 
     /// A call that may be repeated at will.
     async fn call(&self, method: Method, url: Url) -> Result<Answer, CiError> {
-        let failed =
-            |message: String| CiError { message, after: None, unauthorized: false };
-        let request = self.request(&self.reads, method, url).await.map_err(failed)?;
+        let failed = |message: String| CiError {
+            message,
+            after: None,
+            unauthorized: false,
+        };
+        let request = self
+            .request(&self.reads, method, url)
+            .await
+            .map_err(failed)?;
         let response = request.send().await.map_err(|error| failed(said(&error)))?;
-        Answer::read(response).await.map_err(failed)?.succeeded()
+        Answer::read(response).await.succeeded()
     }
 
     fn pipeline(&self, slug: &Slug, seen: &wire::Pipeline) -> Pipeline {
@@ -131,15 +138,25 @@ impl<X: Secrets> Ci for CircleCi<X> {
         // Without this header CircleCI ignores the body and builds the default branch.
         let request = match self.request(&self.triggers, Method::POST, url).await {
             Ok(request) => request.header(header::CONTENT_TYPE, "application/json"),
-            Err(obstacle) => return Outcome::NotNow { obstacle, after: None },
+            Err(obstacle) => {
+                return Outcome::NotNow {
+                    obstacle,
+                    after: None,
+                };
+            }
         };
         match request.body(body.to_string()).send().await {
-            Ok(response) => answer::triggered(response, |seen| self.pipeline(&trigger.slug, seen)).await,
-            // No byte of the request was written.
-            Err(error) if error.is_connect() || error.is_builder() => {
-                Outcome::NotNow { obstacle: said(&error), after: None }
+            Ok(response) => {
+                answer::triggered(response, |seen| self.pipeline(&trigger.slug, seen)).await
             }
-            Err(error) => Outcome::Unknown { doubt: said(&error) },
+            // No byte of the request was written.
+            Err(error) if error.is_connect() || error.is_builder() => Outcome::NotNow {
+                obstacle: said(&error),
+                after: None,
+            },
+            Err(error) => Outcome::Unknown {
+                doubt: said(&error),
+            },
         }
     }
 
@@ -150,7 +167,8 @@ impl<X: Secrets> Ci for CircleCi<X> {
         let mut page_token = None::<String>;
         for _ in 0..PAGES {
             let mut url = self.url(&["project", vcs, org, repo, "pipeline"]);
-            url.query_pairs_mut().append_pair("branch", search.branch.as_str());
+            url.query_pairs_mut()
+                .append_pair("branch", search.branch.as_str());
             if let Some(token) = &page_token {
                 url.query_pairs_mut().append_pair("page-token", token);
             }
@@ -170,10 +188,7 @@ impl<X: Secrets> Ci for CircleCi<X> {
             }
             match page.next_page_token {
                 Some(token) if !reached_older => page_token = Some(token),
-                _ => {
-                    candidates.truncate(CANDIDATES);
-                    return Ok(Finding::Absent { candidates });
-                }
+                _ => return Ok(Finding::Absent { candidates }),
             }
         }
         Err(CiError {
@@ -198,18 +213,29 @@ impl<X: Secrets> Ci for CircleCi<X> {
             workflows.extend(page.items.into_iter().map(Workflow::from));
             page_token = page.next_page_token;
             if page_token.is_none() {
-                break;
+                return Ok(Look {
+                    state: seen.state,
+                    errors: seen
+                        .errors
+                        .into_iter()
+                        .map(|error| answer::cut(&error.message))
+                        .collect(),
+                    revision: seen.vcs.and_then(|vcs| vcs.revision),
+                    workflows,
+                });
             }
         }
-        Ok(Look {
-            state: seen.state,
-            errors: seen.errors.into_iter().map(|error| answer::cut(&error.message)).collect(),
-            revision: seen.vcs.and_then(|vcs| vcs.revision),
-            workflows,
+        // The workflow that decides may be among those that were not read.
+        Err(CiError {
+            message: format!("the pipeline has more than {PAGES} pages of workflows"),
+            after: None,
+            unauthorized: false,
         })
     }
 
     async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
-        self.call(Method::POST, self.url(&["workflow", workflow, "cancel"])).await.map(drop)
+        self.call(Method::POST, self.url(&["workflow", workflow, "cancel"]))
+            .await
+            .map(drop)
     }
 }
