@@ -90,7 +90,9 @@ async fn serve(options: ServeOptions) -> Result<ExitCode> {
         data: options.data,
         listen: options.listen,
     };
-    Server::start(settings).await?.run_until(asked_to_stop()?).await?;
+    // Before it says that it serves: a stop asked for from then on is heard.
+    let stop = asked_to_stop()?;
+    Server::start(settings).await?.run_until(stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 

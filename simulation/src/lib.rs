@@ -1,8 +1,19 @@
-//! Fault simulation of the real handlers over memory ports.
+//! The real handlers under faults: ports in memory, virtual time, an outside world that remembers
+//! what it saw, and checks that read only what it remembers.
+//!
+//! A handler is a future over ports; dropping it at a port call is a crash at that very point.
+//! [`crashes`] puts crashes at every point of a story, alone, in pairs and in triples; nobody lists
+//! the points. [`schedule`] lets chance interleave handlers and break everything else too.
 
-pub mod memory;
+pub mod campaign;
+pub mod crashes;
+pub mod dice;
 pub mod invariants;
+pub mod matrix;
+pub mod memory;
 pub mod outside;
+pub mod planted;
 pub mod points;
 pub mod scenario;
+pub mod schedule;
 pub mod world;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -26,23 +26,41 @@ use chatops_core::reply::{Posted, Reply};
 use chatops_core::secret::ResponseUrl;
 use chatops_core::words::Post;
 
-/// The points a run passes, and those at which it crashes.
-#[derive(Clone, Default)]
+use crate::dice::{Dice, Fault};
+use crate::outside::{ChatFault, CircleCi, ReadFault, Slack, TriggerFault};
+
+/// The points a run passes, and what happens at them.
+#[derive(Clone)]
 pub struct Points(Arc<Mutex<Passed>>);
 
-#[derive(Default)]
 struct Passed {
+    plan: Plan,
     names: Vec<(&'static str, &'static str)>,
-    crash_at: BTreeSet<usize>,
     crashes: usize,
+}
+
+enum Plan {
+    /// A handler runs in one go, and crashes at the points with these numbers.
+    CrashAt(BTreeSet<usize>),
+    /// A handler gives way at each point; the dice say which calls fail.
+    GiveWay(Dice),
 }
 
 impl Points {
     /// Points of which those with these numbers (from 0, in the order they are passed) crash.
     #[must_use]
     pub fn crashing_at(points: impl IntoIterator<Item = usize>) -> Self {
-        let crash_at = points.into_iter().collect();
-        Self(Arc::new(Mutex::new(Passed { crash_at, ..Passed::default() })))
+        Self::planned(Plan::CrashAt(points.into_iter().collect()))
+    }
+
+    /// Points at which a scheduler decides who goes on, and calls that fail as the dice say.
+    #[must_use]
+    pub fn giving_way(dice: &Dice) -> Self {
+        Self::planned(Plan::GiveWay(dice.clone()))
+    }
+
+    fn planned(plan: Plan) -> Self {
+        Self(Arc::new(Mutex::new(Passed { plan, names: vec![], crashes: 0 })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Passed> {
@@ -61,22 +79,43 @@ impl Points {
         self.lock().crashes
     }
 
+    /// Counts a crash: the scheduler has dropped a handler.
+    pub fn crashed(&self) {
+        self.lock().crashes += 1;
+    }
+
     /// What the points were.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.lock().names.iter().map(|(side, name)| format!("{side} {name}")).collect()
     }
 
+    /// Whether a call fails in this way, now.
+    #[must_use]
+    pub fn fails(&self, fault: Fault) -> bool {
+        match &self.lock().plan {
+            Plan::CrashAt(_) => false,
+            Plan::GiveWay(dice) => dice.fires(fault),
+        }
+    }
+
     async fn pass(&self, side: &'static str, name: &'static str) {
-        let crashes = {
+        let (gives_way, crashes) = {
             let mut passed = self.lock();
             let number = passed.names.len();
             passed.names.push((side, name));
-            let crashes = passed.crash_at.contains(&number);
-            passed.crashes += usize::from(crashes);
-            crashes
+            match &passed.plan {
+                Plan::GiveWay(_) => (true, false),
+                Plan::CrashAt(points) => {
+                    let crashes = points.contains(&number);
+                    passed.crashes += usize::from(crashes);
+                    (false, crashes)
+                }
+            }
         };
-        if crashes {
+        if gives_way {
+            GiveWay(false).await;
+        } else if crashes {
             std::future::pending::<()>().await;
         }
     }
@@ -86,6 +125,35 @@ impl Points {
         let answer = call.await;
         self.pass("after", name).await;
         answer
+    }
+
+    /// A call that may fail without effect, or lose its answer after the effect.
+    async fn store<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        before: Fault,
+        after: Option<Fault>,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.pass("before", name).await;
+        if self.fails(before) {
+            return Err(StoreError("throttled".to_owned()).into());
+        }
+        let answer = call.await;
+        let lost = after.is_some_and(|fault| answer.is_ok() && self.fails(fault));
+        self.pass("after", name).await;
+        if lost { Err(StoreError("the answer was lost".to_owned()).into()) } else { answer }
+    }
+}
+
+/// Pending once: the moment at which somebody else may go on.
+struct GiveWay(bool);
+
+impl Future for GiveWay {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -122,51 +190,60 @@ impl<P> Pointed<P> {
 
 impl<P: Store> Store for Pointed<P> {
     async fn head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        self.points.through("store.head", self.port.head(id)).await
+        self.points.store("store.head", Fault::ReadFails, None, self.port.head(id)).await
     }
 
     async fn events(&self, id: DeployId) -> Result<Vec<Event>, StoreError> {
-        self.points.through("store.events", self.port.events(id)).await
+        self.points.store("store.events", Fault::ReadFails, None, self.port.events(id)).await
     }
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, StoreError> {
-        self.points.through("store.lock", self.port.lock(target)).await
+        self.points.store("store.lock", Fault::ReadFails, None, self.port.lock(target)).await
     }
 
     async fn owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, StoreError> {
-        self.points.through("store.owner", self.port.owner(pipeline)).await
+        self.points.store("store.owner", Fault::ReadFails, None, self.port.owner(pipeline)).await
     }
 
     async fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
-        self.points.through("store.by_short", self.port.by_short(short)).await
+        self.points.store("store.by_short", Fault::ReadFails, None, self.port.by_short(short)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        self.points.through("store.commit", self.port.commit(commit)).await
+        let (before, after) = (Fault::WriteFails, Some(Fault::WriteAnswerLost));
+        self.points.store("store.commit", before, after, self.port.commit(commit)).await
     }
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
-        self.points.through("store.due", self.port.due(now, limit)).await
+        self.points.store("store.due", Fault::ReadFails, None, self.port.due(now, limit)).await
     }
 }
 
 impl<P: Replies> Replies for Pointed<P> {
     async fn told_head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        self.points.through("replies.told_head", self.port.told_head(id)).await
+        self.points.store("replies.head", Fault::ReadFails, None, self.port.told_head(id)).await
     }
 
     async fn reply(&self, id: DeployId) -> Result<Option<Reply>, StoreError> {
-        self.points.through("replies.reply", self.port.reply(id)).await
+        self.points.store("replies.reply", Fault::ReadFails, None, self.port.reply(id)).await
     }
 
     async fn save(&self, reply: Reply) -> Result<(), CommitError> {
-        self.points.through("replies.save", self.port.save(reply)).await
+        let (before, after) = (Fault::WriteFails, Some(Fault::WriteAnswerLost));
+        self.points.store("replies.save", before, after, self.port.save(reply)).await
     }
 }
 
 impl<P: Queue> Queue for Pointed<P> {
     async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
-        self.points.through("queue.send", self.port.send(lane, body, delay)).await
+        self.points.pass("before", "queue.send").await;
+        if self.points.fails(Fault::SendFails) {
+            return Err(SendError::NotSent("throttled".to_owned()));
+        }
+        let sent = self.port.send(lane, body, delay).await;
+        let lost = sent.is_ok() && self.points.fails(Fault::SendAnswerLost);
+        self.points.pass("after", "queue.send").await;
+        if lost { Err(SendError::Unknown("the answer was lost".to_owned())) } else { sent }
     }
 
     async fn receive(
@@ -175,11 +252,11 @@ impl<P: Queue> Queue for Pointed<P> {
         max: usize,
         visibility: Duration,
     ) -> Result<Vec<Delivery>, QueueError> {
-        self.points.through("queue.receive", self.port.receive(lane, max, visibility)).await
+        self.port.receive(lane, max, visibility).await
     }
 
     async fn delete(&self, lane: Lane, receipt: &Receipt) -> Result<(), QueueError> {
-        self.points.through("queue.delete", self.port.delete(lane, receipt)).await
+        self.port.delete(lane, receipt).await
     }
 
     async fn release(
@@ -188,21 +265,36 @@ impl<P: Queue> Queue for Pointed<P> {
         receipt: &Receipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        self.points.through("queue.release", self.port.release(lane, receipt, delay)).await
+        self.port.release(lane, receipt, delay).await
     }
 }
 
-impl<P: Ci> Ci for Pointed<P> {
+impl Ci for Pointed<CircleCi> {
     async fn trigger(&self, trigger: &Trigger) -> Outcome {
-        self.points.through("ci.trigger", self.port.trigger(trigger)).await
+        self.points.pass("before", "ci.trigger").await;
+        let fault = TRIGGER_FAULTS.into_iter().find(|(fault, _)| self.points.fails(*fault));
+        if let Some((_, fault)) = fault {
+            self.port.fail_trigger(fault);
+        }
+        let outcome = self.port.trigger(trigger).await;
+        self.points.pass("after", "ci.trigger").await;
+        outcome
     }
 
     async fn search(&self, search: &Search) -> Result<Finding, CiError> {
-        self.points.through("ci.search", self.port.search(search)).await
+        self.points.pass("before", "ci.search").await;
+        self.fail_read();
+        let found = self.port.search(search).await;
+        self.points.pass("after", "ci.search").await;
+        found
     }
 
     async fn look(&self, slug: &Slug, pipeline: PipelineId) -> Result<Look, CiError> {
-        self.points.through("ci.look", self.port.look(slug, pipeline)).await
+        self.points.pass("before", "ci.look").await;
+        self.fail_read();
+        let look = self.port.look(slug, pipeline).await;
+        self.points.pass("after", "ci.look").await;
+        look
     }
 
     async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
@@ -210,9 +302,44 @@ impl<P: Ci> Ci for Pointed<P> {
     }
 }
 
-impl<P: Chat> Chat for Pointed<P> {
+/// The ways a POST fails; the answer that breaks off in the middle is as lost as one that never
+/// came.
+const TRIGGER_FAULTS: [(Fault, TriggerFault); 6] = [
+    (Fault::TriggerNotSent, TriggerFault::NotSent),
+    (Fault::TriggerLimited, TriggerFault::Limited(Some(Duration::from_secs(7)))),
+    (Fault::TriggerRefused, TriggerFault::Refused(404, "<!channel> not found")),
+    (Fault::TriggerErrorBefore, TriggerFault::ErrorBefore),
+    (Fault::TriggerErrorAfter, TriggerFault::ErrorAfter),
+    (Fault::TriggerAnswerLost, TriggerFault::AnswerLost),
+];
+
+const POST_FAULTS: [(Fault, ChatFault); 4] = [
+    (Fault::PostNotSent, ChatFault::NotSent),
+    (Fault::PostLimited, ChatFault::Limited(Duration::from_secs(20))),
+    (Fault::PostErrorBefore, ChatFault::ErrorBefore),
+    (Fault::PostAnswerLost, ChatFault::AnswerLost),
+];
+
+impl Pointed<CircleCi> {
+    fn fail_read(&self) {
+        if self.points.fails(Fault::LookFails) {
+            self.port.fail_read(ReadFault::Error);
+        } else if self.points.fails(Fault::LookLimited) {
+            self.port.fail_read(ReadFault::Limited(Duration::from_secs(30)));
+        }
+    }
+}
+
+impl Chat for Pointed<Slack> {
     async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
-        self.points.through("chat.post", self.port.post(to, post)).await
+        self.points.pass("before", "chat.post").await;
+        let fault = POST_FAULTS.into_iter().find(|(fault, _)| self.points.fails(*fault));
+        if let Some((_, fault)) = fault {
+            self.port.fail_post(fault);
+        }
+        let posted = self.port.post(to, post).await;
+        self.points.pass("after", "chat.post").await;
+        posted
     }
 }
 

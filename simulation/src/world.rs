@@ -17,11 +17,12 @@ use chatops_notifier::Notifier;
 use chatops_sandbox::circleci::Project;
 use chatops_sandbox::slack::signed_request;
 use chatops_worker::Worker;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use http::Request;
 
 use crate::memory::{ManualClock, MemoryQueue, MemoryStore};
 use crate::outside::{CircleCi, RotatingSecrets, Slack};
+use crate::planted::{Bug, Planted};
 use crate::points::{Pointed, Points, drive};
 
 /// The configuration of every run: one project with an exclusive `deploy` and a free `check`.
@@ -30,6 +31,7 @@ version = 1
 default_project = "web"
 [times]
 reply_for = "5m"
+track_for = "30m"
 [slack]
 teams = ["T0001"]
 [projects.web]
@@ -57,12 +59,22 @@ const TOKEN: &str = "the-circleci-token";
 /// How long a received message stays hidden.
 const VISIBILITY: Duration = Duration::from_secs(180);
 
-/// How often a message is received before it is dead.
-const RECEIVES: u32 = 5;
-
 /// No run takes longer, in virtual time or in deliveries: one that does will never end.
 const LONGEST: Duration = Duration::from_secs(3 * 86_400);
 const MOST_DELIVERIES: usize = 5_000;
+
+/// A handler's clock: the world's, somewhat off.
+#[derive(Debug, Clone)]
+pub struct Skewed {
+    clock: ManualClock,
+    by: TimeDelta,
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Time {
+        self.clock.now() + self.by
+    }
+}
 
 /// When a crashed handler's message comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +92,8 @@ pub struct Delivering {
     pub redelivery: Redelivery,
     /// Every message is delivered twice.
     pub twice: bool,
+    /// How often a message is received before it is dead.
+    pub receives: u32,
 }
 
 /// The world of one run.
@@ -98,6 +112,13 @@ pub struct World {
     pub secrets: Arc<RotatingSecrets>,
     /// The crash points.
     pub points: Points,
+    /// How far a handler's clock may be off, or a handler may stand still between looking at the
+    /// clock and acting: by so much a moment may be missed.
+    pub tolerance: TimeDelta,
+    /// The bug that its handlers have.
+    pub bug: Option<Bug>,
+    /// How many things went wrong that may each make Slack be told once more.
+    pub faults: usize,
     /// The deploys whose command was acknowledged as accepted or as being checked.
     pub acknowledged: Vec<DeployId>,
     /// What went wrong while it ran: audits that changed, runs that did not end.
@@ -106,7 +127,7 @@ pub struct World {
     delivering: Delivering,
     audits: BTreeMap<DeployId, Vec<Event>>,
     invocations: u64,
-    next_sweep: Time,
+    pub(crate) next_sweep: Time,
 }
 
 impl fmt::Debug for World {
@@ -130,11 +151,14 @@ impl World {
             ..Project::new("gh/acme/web", TOKEN)
         };
         Self {
-            queue: Arc::new(MemoryQueue::new(clock.clone(), RECEIVES)),
+            queue: Arc::new(MemoryQueue::new(clock.clone(), delivering.receives)),
             circleci: Arc::new(CircleCi::new(project, &secrets, &store, &clock)),
             slack: Arc::new(Slack::new(&clock)),
             next_sweep: start + config.times.sweep_every,
             points: points.clone(),
+            tolerance: TimeDelta::zero(),
+            bug: None,
+            faults: 0,
             acknowledged: vec![],
             broken: vec![],
             audits: BTreeMap::new(),
@@ -155,6 +179,22 @@ impl World {
 
     /// A person types a command; what the stage answered, or `None` if it crashed.
     pub fn types(&mut self, user: &str, channel: &str, text: &str) -> Option<String> {
+        let (id, request) = self.request(user, channel, text)?;
+        let answer = drive(self.ingest(TimeDelta::zero()).handle(request))?;
+        let answer = String::from_utf8_lossy(answer.body()).into_owned();
+        if is_acknowledgement(&answer) {
+            self.acknowledged.push(id);
+        }
+        Some(answer)
+    }
+
+    /// The signed request of a command, and the deploy it asks for.
+    pub(crate) fn request(
+        &self,
+        user: &str,
+        channel: &str,
+        text: &str,
+    ) -> Option<(DeployId, Request<Bytes>)> {
         let (response_url, trigger_id) = self.slack.typed(user, channel);
         let fields = [
             ("team_id", "T0001"),
@@ -173,18 +213,29 @@ impl World {
             request = request.header(*name, value);
         }
         let request = request.body(Bytes::from(signed.body)).ok()?;
-        let ingest = Ingest {
+        Some((DeployId::of_request("T0001", "A0001", &trigger_id), request))
+    }
+
+    pub(crate) fn ingest(
+        &self,
+        skew: TimeDelta,
+    ) -> Ingest<Pointed<MemoryQueue>, Pointed<RotatingSecrets>, Skewed> {
+        Ingest {
             queue: Pointed::new(&self.queue, &self.points),
             secrets: Pointed::new(&self.secrets, &self.points),
-            clock: self.clock.clone(),
+            clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
-        };
-        let answer = drive(ingest.handle(request))?;
-        let answer = String::from_utf8_lossy(answer.body()).into_owned();
-        if answer.contains("*Accepted:*") || answer.contains("*Checking:*") {
-            self.acknowledged.push(DeployId::of_request("T0001", "A0001", &trigger_id));
         }
-        Some(answer)
+    }
+
+    fn clock_of(&self, by: TimeDelta) -> Skewed {
+        Skewed { clock: self.clock.clone(), by }
+    }
+
+    /// A name for one more run of a handler.
+    pub(crate) fn invocation(&mut self) -> Invocation {
+        self.invocations += 1;
+        Invocation::new(format!("run-{}", self.invocations))
     }
 
     /// Runs until nothing is left to do. Faults set beforehand happen on the way.
@@ -203,7 +254,7 @@ impl World {
             if next >= self.next_sweep {
                 self.next_sweep = next + self.config.times.sweep_every;
                 // A sweep that crashes is followed by the next one.
-                let _ = drive(self.worker().sweep());
+                let _ = drive(self.worker(TimeDelta::zero()).sweep());
             }
         }
         self.broken.push("I15: the run does not come to rest".to_owned());
@@ -216,7 +267,7 @@ impl World {
         let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
     }
 
-    fn next_moment(&self) -> Option<Time> {
+    pub(crate) fn next_moment(&self) -> Option<Time> {
         let visible = [Lane::Work, Lane::Notice].map(|lane| self.queue.next_visible(lane));
         let due = self.store.heads().iter().any(|head| head.due_at.is_some())
             || self.store.replies().iter().any(|reply| reply.due_at().is_some());
@@ -224,7 +275,7 @@ impl World {
         visible.into_iter().chain([sweep]).flatten().min().map(|at| at.max(self.clock.now()))
     }
 
-    fn receive(&self, lane: Lane) -> Option<Delivery> {
+    pub(crate) fn receive(&self, lane: Lane) -> Option<Delivery> {
         drive(self.queue.receive(lane, 1, VISIBILITY))?.ok()?.pop()
     }
 
@@ -246,43 +297,45 @@ impl World {
 
     /// Runs the handler; whether it succeeded.
     fn handle(&mut self, lane: Lane, delivery: &Delivery) -> bool {
-        self.invocations += 1;
-        let me = Invocation::new(format!("run-{}", self.invocations));
+        let me = self.invocation();
+        let exact = TimeDelta::zero();
         match lane {
             Lane::Work => {
-                drive(self.worker().handle(&me, &delivery.body)).is_some_and(|done| done.is_ok())
+                drive(self.worker(exact).handle(&me, &delivery.body)).is_some_and(|done| done.is_ok())
             }
-            _ => drive(self.notifier().handle(&delivery.body)).is_some_and(|done| done.is_ok()),
+            _ => drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok()),
         }
     }
 
-    fn worker(
+    pub(crate) fn worker(
         &self,
+        skew: TimeDelta,
     ) -> Worker<
-        Pointed<MemoryStore>,
+        Planted<Pointed<MemoryStore>>,
         Pointed<MemoryQueue>,
-        Pointed<CircleCi>,
+        Planted<Pointed<CircleCi>>,
         Pointed<RotatingSecrets>,
-        ManualClock,
+        Skewed,
     > {
         Worker {
-            store: Pointed::new(&self.store, &self.points),
+            store: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
-            ci: Pointed::new(&self.circleci, &self.points),
+            ci: Planted::new(Pointed::new(&self.circleci, &self.points), self.bug),
             secrets: Pointed::new(&self.secrets, &self.points),
-            clock: self.clock.clone(),
+            clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
         }
     }
 
-    fn notifier(
+    pub(crate) fn notifier(
         &self,
-    ) -> Notifier<Pointed<MemoryStore>, Pointed<MemoryQueue>, Pointed<Slack>, ManualClock> {
+        skew: TimeDelta,
+    ) -> Notifier<Planted<Pointed<MemoryStore>>, Pointed<MemoryQueue>, Planted<Pointed<Slack>>, Skewed> {
         Notifier {
-            replies: Pointed::new(&self.store, &self.points),
+            replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
-            chat: Pointed::new(&self.slack, &self.points),
-            clock: self.clock.clone(),
+            chat: Planted::new(Pointed::new(&self.slack, &self.points), self.bug),
+            clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
         }
     }
@@ -293,8 +346,23 @@ impl World {
         drive(self.store.events(id)).and_then(Result::ok).unwrap_or_default()
     }
 
+    /// The audits and what Slack showed, for a person who wants to see what happened.
+    #[must_use]
+    pub fn account(&self) -> String {
+        let heads = self.store.heads();
+        let audit = heads.iter().flat_map(|head| self.audit(head.id)).map(|event| event.body);
+        let shown = self.slack.shown().into_iter().map(|m| format!("{} {}", m.at, m.text));
+        let lines: Vec<String> = ["audit:".to_owned()]
+            .into_iter()
+            .chain(audit)
+            .chain(["shown:".to_owned()])
+            .chain(shown)
+            .collect();
+        lines.join("\n")
+    }
+
     /// I6: what an audit once said, it goes on saying.
-    fn watch_audits(&mut self) {
+    pub(crate) fn watch_audits(&mut self) {
         for head in self.store.heads() {
             let known = self.audits.get(&head.id).map_or(0, Vec::len);
             if known as u64 == head.events {
@@ -308,4 +376,9 @@ impl World {
             *before = now;
         }
     }
+}
+
+/// Whether an answer promises that the command is on its way.
+pub(crate) fn is_acknowledgement(answer: &str) -> bool {
+    answer.contains("*Accepted:*") || answer.contains("*Checking:*")
 }

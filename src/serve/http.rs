@@ -23,6 +23,10 @@ use crate::sqlite::Sqlite;
 /// How long a body may take to arrive. Slack's come in one piece.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
+/// How long requests in hand may take after a stop was asked for: later Slack has given up waiting.
+/// Without a limit, one client that connected and said nothing would keep the process alive.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
 type Stage = Ingest<Sqlite, EnvSecrets, SystemClock>;
 
 /// Serves until stopped; requests in hand are answered.
@@ -30,14 +34,19 @@ pub(super) async fn serve(
     listener: TcpListener,
     ingest: Arc<Stage>,
     db: Sqlite,
-    mut stop: Stop,
+    stop: Stop,
 ) -> Result<()> {
     let app = Router::new()
         .route("/healthz", get(health).with_state(db))
         .fallback(receive)
         .with_state(ingest);
-    let until = async move { stop.asked().await };
-    axum::serve(listener, app).with_graceful_shutdown(until).await.context("the HTTP server failed")
+    let (mut asked, mut late) = (stop.clone(), stop);
+    let until = async move { asked.asked().await };
+    let serving = axum::serve(listener, app).with_graceful_shutdown(until).into_future();
+    tokio::select! {
+        served = serving => served.context("the HTTP server failed"),
+        () = async { late.asked().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
+    }
 }
 
 async fn receive(State(ingest): State<Arc<Stage>>, request: Request) -> Response<Body> {

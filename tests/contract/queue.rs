@@ -21,6 +21,7 @@ suite![
     a_receipt_counts_until_the_next_receive,
     a_released_message_waits_its_delay,
     what_is_received_too_often_goes_to_the_dead_lane,
+    the_last_try_is_not_cut_short,
     a_dead_lane_gives_for_ever,
     lanes_are_separate,
     a_body_survives_byte_by_byte,
@@ -247,6 +248,23 @@ async fn what_is_received_too_often_goes_to_the_dead_lane<F: Fixture>(it: F) {
         it.clock().advance(HIDDEN);
         assert!(receive(&*queue, dead).await.is_empty());
     }
+}
+
+async fn the_last_try_is_not_cut_short<F: Fixture>(it: F) {
+    let queue = it.queue();
+    queue.send(Lane::Work, &body("slow"), NOW).await.unwrap();
+    for _ in 1..MAX_RECEIVES {
+        receive_one(&*queue, Lane::Work).await;
+        it.clock().advance(HIDDEN);
+    }
+    let last = receive_one(&*queue, Lane::Work).await;
+    it.clock().advance(Duration::from_millis(59_999));
+    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(receive(&*queue, Lane::WorkDead).await.is_empty());
+    queue.delete(Lane::Work, &last.receipt).await.unwrap();
+    it.clock().advance(HIDDEN);
+    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(receive(&*queue, Lane::WorkDead).await.is_empty());
 }
 
 async fn a_dead_lane_gives_for_ever<F: Fixture>(it: F) {

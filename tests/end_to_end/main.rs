@@ -1,1 +1,18 @@
-//! End to end.
+//! The real `chatops` as a process of its own, between the sandbox's Slack and CircleCI. What is
+//! checked is what can be seen from outside: the sandbox's ledgers, the terminal, the data file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "everything here is a test"
+)]
+
+mod demo;
+mod kill;
+mod refusals;
+mod start;
+mod stories;
+mod support;
+mod trouble;

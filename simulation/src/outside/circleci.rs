@@ -232,7 +232,11 @@ impl Ci for CircleCi {
         match (created, fault) {
             (Err(no), _) if no.status == 401 => Outcome::Unauthorized { message: no.message },
             (Err(no), _) => Outcome::Refused { status: no.status, message: no.message },
-            (Ok(_), Some(TriggerFault::ErrorAfter | TriggerFault::AnswerLost)) => {
+            (Ok(_), Some(TriggerFault::ErrorAfter)) => {
+                state.lost += 1;
+                Outcome::Unknown { doubt: "HTTP 503".into() }
+            }
+            (Ok(_), Some(TriggerFault::AnswerLost)) => {
                 state.lost += 1;
                 Outcome::Unknown { doubt: "the connection failed".into() }
             }

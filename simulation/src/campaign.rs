@@ -1,0 +1,116 @@
+//! Many schedules on all cores: what they hit, and what they found.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::matrix::Matrix;
+use crate::planted::Bug;
+use crate::schedule;
+
+/// How many seeds a thread takes at a time.
+const PIECE: u64 = 64;
+
+/// After so many violations nobody learns more from the next one.
+const ENOUGH: usize = 5;
+
+/// What many schedules came to.
+#[derive(Debug, Default)]
+pub struct Campaign {
+    /// How many schedules.
+    pub runs: u64,
+    /// How many crashes in all.
+    pub crashes: u64,
+    /// How many other faults in all.
+    pub others: u64,
+    /// How often each fault hit a deploy in each state (`None`: not on record).
+    pub matrix: Matrix,
+    /// Seeds that broke an invariant, with what broke.
+    pub violations: Vec<(u64, String)>,
+}
+
+/// Runs the schedules of these seeds. `progress` hears how many are done.
+pub fn run(seeds: Range<u64>, progress: &(impl Fn(u64) + Sync)) -> Campaign {
+    let next = AtomicU64::new(seeds.start);
+    let enough = AtomicBool::new(false);
+    let total = Mutex::new(Campaign::default());
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    let first = next.fetch_add(PIECE, Ordering::Relaxed);
+                    if first >= seeds.end {
+                        return;
+                    }
+                    let mut piece = Campaign::default();
+                    for seed in first..(first + PIECE).min(seeds.end) {
+                        piece.add(seed);
+                    }
+                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                    total.merge(piece);
+                    enough.fetch_or(total.violations.len() >= ENOUGH, Ordering::Relaxed);
+                    progress(total.runs);
+                }
+            });
+        }
+    });
+    let mut total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    total.violations.sort();
+    total
+}
+
+impl Campaign {
+    fn add(&mut self, seed: u64) {
+        let report = schedule::run(seed, false);
+        self.runs += 1;
+        for (fault, state) in &report.faults {
+            *self.matrix.entry((*fault, *state)).or_default() += 1;
+        }
+        let crashes = report.crashes as u64;
+        self.crashes += crashes;
+        self.others += report.faults.len() as u64 - crashes;
+        if !report.violations.is_empty() {
+            self.violations.push((seed, report.violations.join("; ")));
+        }
+    }
+
+    fn merge(&mut self, piece: Campaign) {
+        self.runs += piece.runs;
+        self.crashes += piece.crashes;
+        self.others += piece.others;
+        self.violations.extend(piece.violations);
+        for (cell, count) in piece.matrix {
+            *self.matrix.entry(cell).or_default() += count;
+        }
+    }
+}
+
+/// The first seed, of at most `limit`, whose schedule finds a bug, with what it found.
+#[must_use]
+pub fn hunt(bug: Bug, limit: u64) -> Option<(u64, String)> {
+    let next = AtomicU64::new(0);
+    let found: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let found = |first: Option<String>| {
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        if let Some(first) = first
+                            && found.as_ref().is_none_or(|(known, _)| seed < *known)
+                        {
+                            *found = Some((seed, first));
+                        }
+                        found.is_some()
+                    };
+                    if seed >= limit || found(None) {
+                        return;
+                    }
+                    found(schedule::run_with(seed, Some(bug), false).violations.into_iter().next());
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

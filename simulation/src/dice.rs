@@ -1,0 +1,232 @@
+//! Chance, from a seed: which fault happens where, and who goes on.
+//!
+//! The same seed throws the same dice, so a run can be repeated exactly.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What can go wrong, apart from what people do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// A handler dies at a port call.
+    Crash,
+    /// A handler stands still while time passes.
+    Pause,
+    /// The ledger cannot be read.
+    ReadFails,
+    /// The ledger takes no write.
+    WriteFails,
+    /// The ledger took the write, and its answer is lost.
+    WriteAnswerLost,
+    /// The queue takes no message.
+    SendFails,
+    /// The queue took the message, and its answer is lost.
+    SendAnswerLost,
+    /// A message is delivered twice at once.
+    Duplicate,
+    /// A message comes late.
+    Delay,
+    /// A hint is lost.
+    HintLost,
+    /// A storm of hints about one deploy.
+    HintStorm,
+    /// CircleCI cannot be reached for the trigger.
+    TriggerNotSent,
+    /// CircleCI answers the trigger 429.
+    TriggerLimited,
+    /// CircleCI refuses the trigger.
+    TriggerRefused,
+    /// The trigger meets a 5xx and creates nothing.
+    TriggerErrorBefore,
+    /// The trigger meets a 5xx and creates a pipeline.
+    TriggerErrorAfter,
+    /// The trigger's answer is lost, or breaks off.
+    TriggerAnswerLost,
+    /// A look meets a 5xx.
+    LookFails,
+    /// A look meets a 429.
+    LookLimited,
+    /// Slack cannot be reached.
+    PostNotSent,
+    /// Slack answers 429.
+    PostLimited,
+    /// Slack answers 5xx and shows nothing.
+    PostErrorBefore,
+    /// Slack shows the message, and its answer is lost.
+    PostAnswerLost,
+    /// CircleCI's token was rotated.
+    TokenRotated,
+    /// An order is sent back from the dead-letter queue.
+    Redrive,
+    /// A handler's clock is off.
+    ClockSkew,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 26] = [
+        Fault::Crash,
+        Fault::Pause,
+        Fault::ReadFails,
+        Fault::WriteFails,
+        Fault::WriteAnswerLost,
+        Fault::SendFails,
+        Fault::SendAnswerLost,
+        Fault::Duplicate,
+        Fault::Delay,
+        Fault::HintLost,
+        Fault::HintStorm,
+        Fault::TriggerNotSent,
+        Fault::TriggerLimited,
+        Fault::TriggerRefused,
+        Fault::TriggerErrorBefore,
+        Fault::TriggerErrorAfter,
+        Fault::TriggerAnswerLost,
+        Fault::LookFails,
+        Fault::LookLimited,
+        Fault::PostNotSent,
+        Fault::PostLimited,
+        Fault::PostErrorBefore,
+        Fault::PostAnswerLost,
+        Fault::TokenRotated,
+        Fault::Redrive,
+        Fault::ClockSkew,
+    ];
+}
+
+/// How rough a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// A few faults early on: everything must end soon after.
+    Calm,
+    /// Some kinds of faults, often.
+    Swarm,
+    /// All kinds.
+    Storm,
+}
+
+/// Dice shared by everything in one run.
+#[derive(Clone)]
+pub struct Dice(Arc<Mutex<State>>);
+
+struct State {
+    random: u64,
+    weather: Weather,
+    /// Chances out of 1,000, by fault.
+    chances: [u16; Fault::ALL.len()],
+    /// For so many throws nothing happens, so that late states are hit as well as early ones.
+    quiet: usize,
+    left: usize,
+    crashes_left: usize,
+    fired: Vec<Fault>,
+}
+
+impl std::fmt::Debug for Dice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dice").finish_non_exhaustive()
+    }
+}
+
+impl Dice {
+    /// The dice of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut state = State {
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
+            weather: Weather::Calm,
+            chances: [0; Fault::ALL.len()],
+            quiet: 0,
+            left: 0,
+            crashes_left: 0,
+            fired: vec![],
+        };
+        state.weather = [Weather::Calm, Weather::Swarm, Weather::Storm][state.below(3)];
+        let (most, chance) = match state.weather {
+            Weather::Calm => (3, 40),
+            Weather::Swarm => (12, 90),
+            Weather::Storm => (16, 60),
+        };
+        state.left = 2 + state.below(most);
+        state.crashes_left = state.below(6);
+        if state.below(3) == 0 {
+            state.quiet = state.below(700);
+        }
+        for place in 0..Fault::ALL.len() {
+            // A swarm takes some kinds only, and some of those so often that it is an outage.
+            let swarm = [0, 0, 0, chance, 250, 700][state.below(6)];
+            state.chances[place] = match Fault::ALL[place] {
+                // Crashes are what this is about: never without.
+                Fault::Crash => 30,
+                _ if state.weather == Weather::Swarm => swarm,
+                _ => chance,
+            };
+        }
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How rough it is.
+    #[must_use]
+    pub fn weather(&self) -> Weather {
+        self.lock().weather
+    }
+
+    /// A number below `limit` (which is not 0).
+    #[must_use]
+    pub fn below(&self, limit: usize) -> usize {
+        self.lock().below(limit)
+    }
+
+    /// Whether this fault happens now. Each run has only so many of them; then it is fair weather,
+    /// and everything has to come to its end.
+    #[must_use]
+    pub fn fires(&self, fault: Fault) -> bool {
+        let mut state = self.lock();
+        let chance = usize::from(state.chances[fault as usize]);
+        if state.quiet > 0 {
+            state.quiet -= 1;
+            return false;
+        }
+        let crash = fault == Fault::Crash;
+        let left = if crash { state.crashes_left } else { state.left };
+        if chance == 0 || left == 0 || state.below(1_000) >= chance {
+            return false;
+        }
+        if crash {
+            state.crashes_left -= 1;
+        } else {
+            state.left -= 1;
+        }
+        state.fired.push(fault);
+        true
+    }
+
+    /// What has happened so far, in order.
+    #[must_use]
+    pub fn fired(&self) -> Vec<Fault> {
+        self.lock().fired.clone()
+    }
+
+    /// How much has happened so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().fired.len()
+    }
+}
+
+impl State {
+    /// `SplitMix64`: small, quick and good enough to choose with.
+    fn next(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit.max(1) as u64).unwrap_or_default()
+    }
+}

@@ -1,0 +1,165 @@
+//! `chatops-simulation`: the evidence for "never lost, never twice", by command.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use chatops_core::deploy::State;
+use chatops_simulation::campaign::{self, Campaign};
+use chatops_simulation::crashes::{WAYS, every};
+use chatops_simulation::dice::Fault;
+use chatops_simulation::planted::Bug;
+use chatops_simulation::{matrix, scenario, schedule};
+use clap::{Parser, Subcommand};
+
+/// Holds the product against its promise: never lost, never twice.
+///
+/// Each command prints how many violations it found as its last line and exits with 1 if there
+/// are any.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run seeded schedules: handlers interleaved, everything failing
+    Schedules {
+        /// How many
+        #[arg(default_value_t = 1_000_000)]
+        count: u64,
+        /// Repeat this one and print what happened, line by line
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Crash at every point of every story: alone, in pairs, in triples
+    Crashes {
+        /// How many crashes in one run, at most
+        #[arg(long, default_value_t = 3)]
+        depth: usize,
+    },
+    /// Let every planted bug be found
+    Planted {
+        /// How many schedules a bug may survive
+        #[arg(default_value_t = 100_000)]
+        limit: u64,
+    },
+    /// Everything, one after the other
+    All,
+}
+
+fn main() -> Result<ExitCode> {
+    let bad = match Cli::parse().command {
+        Command::Schedules { seed: Some(seed), .. } => replay(seed),
+        Command::Schedules { count, .. } => schedules(count),
+        Command::Crashes { depth } => crashes(depth),
+        Command::Planted { limit } => planted(limit),
+        Command::All => schedules(1_000_000) + crashes(3) + planted(100_000),
+    };
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Overwrites one line on a terminal; quiet in a pipe.
+fn progress(text: &str) {
+    let mut out = stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r{text}\x1b[K");
+        let _ = out.flush();
+    }
+}
+
+fn replay(seed: u64) -> usize {
+    let report = schedule::run(seed, true);
+    anstream::println!("{}", report.log);
+    for violation in &report.violations {
+        anstream::println!("{violation}");
+    }
+    anstream::println!("violations: {}", report.violations.len());
+    report.violations.len()
+}
+
+fn schedules(count: u64) -> usize {
+    let start = Instant::now();
+    let result = campaign::run(0..count, &|done| {
+        if done % 4_096 < 64 {
+            progress(&format!("{done} of {count} schedules"));
+        }
+    });
+    progress("");
+    let took = start.elapsed().as_secs_f64();
+    let Campaign { runs, crashes, others, .. } = result;
+    let mean = |n: u64| n as f64 / runs.max(1) as f64;
+    anstream::println!(
+        "{runs} schedules in {took:.1} s; mean {:.2} crashes and {:.2} other faults each",
+        mean(crashes),
+        mean(others)
+    );
+    anstream::print!("{}", matrix::table(&result.matrix));
+    let mut bad = result.violations.len();
+    for (seed, what) in &result.violations {
+        anstream::println!("seed {seed}: {what}\n  replay: schedules --seed {seed}");
+    }
+    if let Some((seed, _)) = result.violations.first() {
+        anstream::println!("{}", schedule::run(*seed, true).log);
+    }
+    // A small run cannot hit every rare cell.
+    if count >= 100_000 {
+        for (fault, state) in matrix::missed(&result.matrix) {
+            anstream::println!("never hit: {fault:?} in {}", name(state));
+            bad += 1;
+        }
+    }
+    for (fault, state) in matrix::surprising(&result.matrix) {
+        anstream::println!("hit although it should be impossible: {fault:?} in {}", name(state));
+        bad += 1;
+    }
+    anstream::println!("violations: {bad}");
+    bad
+}
+
+fn name(state: Option<State>) -> &'static str {
+    state.map_or("no state", State::word)
+}
+
+fn crashes(depth: usize) -> usize {
+    let start = Instant::now();
+    let found = every(scenario::ALL, &WAYS, depth, &|done, all| {
+        progress(&format!("{done} of {all} first crashes"));
+    });
+    progress("");
+    let took = start.elapsed().as_secs_f64();
+    anstream::println!(
+        "{} runs of {} stories with up to {depth} crashes in {took:.1} s",
+        found.runs,
+        scenario::ALL.len()
+    );
+    for violation in &found.violations {
+        anstream::println!("{violation}");
+    }
+    anstream::println!("violations: {}", found.violations.len());
+    found.violations.len()
+}
+
+fn planted(limit: u64) -> usize {
+    let mut survivors = 0;
+    for bug in Bug::ALL {
+        progress(bug.words());
+        let found = campaign::hunt(bug, limit);
+        progress("");
+        match found {
+            Some((seed, what)) => {
+                let (words, what) = (bug.words(), what.chars().take(4).collect::<String>());
+                anstream::println!("{words:<45} found by schedule {:>6} ({})", seed + 1, what.trim_end_matches(':'));
+            }
+            None => {
+                survivors += 1;
+                anstream::println!("{:<45} SURVIVED {limit} schedules", bug.words());
+            }
+        }
+    }
+    let _ = Fault::ALL;
+    anstream::println!("survivors: {survivors}");
+    survivors
+}
