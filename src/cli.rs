@@ -17,7 +17,10 @@ use crate::serve::{Server, Settings};
 
 /// Deploy from Slack through CircleCI: never lost, never twice, and a reason for every no.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Try `chatops demo` first: it needs no account and no network.")]
+#[command(
+    version,
+    after_help = "Try `chatops demo` first: it needs no account and no network."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,19 +47,39 @@ Secrets, from the environment or from the file whose path is in <NAME>_FILE:
 #[derive(Debug, Args)]
 struct ServeOptions {
     /// The configuration file
-    #[arg(long, value_name = "FILE", env = "CHATOPS_CONFIG", default_value = "chatops.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHATOPS_CONFIG",
+        default_value = "chatops.toml"
+    )]
     config: PathBuf,
     /// The data file; it is made if it does not exist
-    #[arg(long, value_name = "FILE", env = "CHATOPS_DATA", default_value = "chatops.db")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHATOPS_DATA",
+        default_value = "chatops.db"
+    )]
     data: PathBuf,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", env = "CHATOPS_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "CHATOPS_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
     listen: SocketAddr,
     /// How log lines are written
     #[arg(long, value_enum, env = "CHATOPS_LOG", default_value = "text")]
     log: Format,
     /// What is logged, such as `info` or `chatops_worker=debug`
-    #[arg(long, value_name = "FILTER", env = "CHATOPS_LOG_LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "CHATOPS_LOG_LEVEL",
+        default_value = "info"
+    )]
     log_level: String,
 }
 
@@ -78,7 +101,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
-    Runtime::new().context("the runtime could not be started")?.block_on(command)
+    Runtime::new()
+        .context("the runtime could not be started")?
+        .block_on(command)
 }
 
 async fn serve(options: ServeOptions) -> Result<ExitCode> {

@@ -10,7 +10,10 @@ use chrono::SubsecRound;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the port's one real adapter")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the port's one real adapter"
+    )]
     fn now(&self) -> Time {
         chrono::Utc::now().trunc_subsecs(6)
     }

@@ -20,10 +20,14 @@ pub fn start(format: Format, level: &str) -> anyhow::Result<()> {
     // Libraries below could log requests; what they say is never shown.
     let quiet = ["hyper", "hyper_util", "reqwest", "rustls", "h2"];
     let filter = quiet.iter().try_fold(filter, |filter, library| {
-        format!("{library}=off").parse().map(|off| filter.add_directive(off))
+        format!("{library}=off")
+            .parse()
+            .map(|off| filter.add_directive(off))
     })?;
     let time = ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_timer(time);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_timer(time);
     let started = match format {
         Format::Text => lines.compact().with_ansi(false).try_init(),
         Format::Json => lines.json().flatten_event(true).try_init(),

@@ -14,7 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
     /// Neither variable is set.
-    #[error("{name} is not set: put {what} there, or the path of a file that holds it in {name}_FILE")]
+    #[error(
+        "{name} is not set: put {what} there, or the path of a file that holds it in {name}_FILE"
+    )]
     Missing {
         /// The variable.
         name: &'static str,
@@ -84,7 +86,10 @@ struct Held {
 impl EnvSecrets {
     /// Reads every secret through `lookup`, the environment in a real process.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
-        let held = KINDS.iter().map(|kind| hold(kind, &lookup)).collect::<Result<_, _>>()?;
+        let held = KINDS
+            .iter()
+            .map(|kind| hold(kind, &lookup))
+            .collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(held)))
     }
 
@@ -95,12 +100,26 @@ impl EnvSecrets {
 }
 
 fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, BadSecret> {
-    let Kind { secret, variable, what, .. } = *kind;
+    let Kind {
+        secret,
+        variable,
+        what,
+        ..
+    } = *kind;
     let (value, file) = match (lookup(variable), lookup(&format!("{variable}_FILE"))) {
         (Some(_), Some(_)) => return Err(BadSecret::Both(variable)),
-        (None, None) => return Err(BadSecret::Missing { name: variable, what }),
+        (None, None) => {
+            return Err(BadSecret::Missing {
+                name: variable,
+                what,
+            });
+        }
         (Some(value), None) => {
-            let unfit = |why| BadSecret::Unfit { from: variable.to_owned(), what, why };
+            let unfit = |why| BadSecret::Unfit {
+                from: variable.to_owned(),
+                what,
+                why,
+            };
             let value = value.into_string().map_err(|_| unfit("not text"))?;
             (fit(kind, &value, variable)?, None)
         }
@@ -109,7 +128,11 @@ fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, 
             (read_file(kind, &path)?, Some(path))
         }
     };
-    Ok(Held { secret, file, value: RwLock::new(value) })
+    Ok(Held {
+        secret,
+        file,
+        value: RwLock::new(value),
+    })
 }
 
 fn read_file(kind: &Kind, path: &Path) -> Result<SecretString, BadSecret> {
@@ -123,7 +146,13 @@ fn read_file(kind: &Kind, path: &Path) -> Result<SecretString, BadSecret> {
 
 fn fit(kind: &Kind, value: &str, from: &str) -> Result<SecretString, BadSecret> {
     let value = value.trim();
-    let unfit = |why| Err(BadSecret::Unfit { from: from.to_owned(), what: kind.what, why });
+    let unfit = |why| {
+        Err(BadSecret::Unfit {
+            from: from.to_owned(),
+            what: kind.what,
+            why,
+        })
+    };
     if value.is_empty() {
         unfit("empty")
     } else if value.len() < kind.shortest {
@@ -137,14 +166,23 @@ fn fit(kind: &Kind, value: &str, from: &str) -> Result<SecretString, BadSecret> 
 
 impl Secrets for EnvSecrets {
     async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        let value = self.held(name)?.value.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Versions { current: value.clone(), previous: None })
+        let value = self
+            .held(name)?
+            .value
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Versions {
+            current: value.clone(),
+            previous: None,
+        })
     }
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
         let held = self.held(name)?;
         let kind = KINDS.iter().find(|kind| kind.secret == name);
-        let (Some(path), Some(kind)) = (&held.file, kind) else { return Ok(()) };
+        let (Some(path), Some(kind)) = (&held.file, kind) else {
+            return Ok(());
+        };
         let fresh = read_file(kind, path).map_err(|error| SecretsError(error.to_string()))?;
         let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
         if value.expose_secret() != fresh.expose_secret() {

@@ -69,7 +69,11 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
                 Next::Rest if wrote => return self.remind(&item).await,
                 Next::Rest => return Ok(()),
                 Next::Settle(settled) => wrote |= self.save(settled).await?,
-                Next::Post { reserved, kind, repeat } => {
+                Next::Post {
+                    reserved,
+                    kind,
+                    repeat,
+                } => {
                     if self.save(reserved.clone()).await? {
                         wrote = true;
                         self.post(reserved, kind, repeat).await?;
@@ -111,7 +115,10 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         let mut item = reserved;
         for _ in 0..ROUNDS {
             let id = item.deploy;
-            if self.save(reply::after(&item, kind, posted, self.clock.now())).await? {
+            if self
+                .save(reply::after(&item, kind, posted, self.clock.now()))
+                .await?
+            {
                 return Ok(());
             }
             match self.replies.reply(id).await? {
@@ -134,9 +141,13 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
 
     /// What is still owed is looked at again when it is due; the sweeper would come later.
     async fn remind(&self, item: &Reply) -> Result<(), HandlerError> {
-        let Some(due) = item.due_at() else { return Ok(()) };
+        let Some(due) = item.due_at() else {
+            return Ok(());
+        };
         let delay = (due - self.clock.now()).to_std().unwrap_or_default();
-        let body = Body::encode(&NoticeMessage::Tell { deploy: item.deploy })?;
+        let body = Body::encode(&NoticeMessage::Tell {
+            deploy: item.deploy,
+        })?;
         Ok(self.queue.send(Lane::Notice, &body, delay).await?)
     }
 }

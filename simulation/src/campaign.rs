@@ -107,7 +107,12 @@ pub fn hunt(bug: Bug, limit: u64) -> Option<(u64, String)> {
                     if seed >= limit || found(None) {
                         return;
                     }
-                    found(schedule::run_with(seed, Some(bug), false).violations.into_iter().next());
+                    found(
+                        schedule::run_with(seed, Some(bug), false)
+                            .violations
+                            .into_iter()
+                            .next(),
+                    );
                 }
             });
         }

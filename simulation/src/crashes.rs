@@ -20,7 +20,11 @@ pub const WAYS: [Delivering; 4] = [
 ];
 
 const fn way(redelivery: Redelivery, twice: bool) -> Delivering {
-    Delivering { redelivery, twice, receives: 5 }
+    Delivering {
+        redelivery,
+        twice,
+        receives: 5,
+    }
 }
 
 /// What a campaign did and found.
@@ -60,8 +64,10 @@ pub fn judge(
         return None;
     }
     let names = world.points.names();
-    let crashes: Vec<_> =
-        crash_at.iter().map(|at| (at, names.get(*at).map(String::as_str))).collect();
+    let crashes: Vec<_> = crash_at
+        .iter()
+        .map(|at| (at, names.get(*at).map(String::as_str)))
+        .collect();
     Some(format!(
         "'{}' {way:?} crashing at {crashes:?}:\n{}\n{}",
         scenario.name,
@@ -72,7 +78,13 @@ pub fn judge(
 
 fn ends(world: &World) -> Vec<State> {
     let mut heads = world.store.heads();
-    heads.sort_by_key(|head| (head.ask.asked_at, head.ask.user.clone(), head.retry_of.is_some()));
+    heads.sort_by_key(|head| {
+        (
+            head.ask.asked_at,
+            head.ask.user.clone(),
+            head.retry_of.is_some(),
+        )
+    });
     heads.iter().map(|head| head.state).collect()
 }
 
@@ -90,7 +102,11 @@ pub fn every(
         for way in ways {
             let points = run(scenario, *way, &[]).points.passed();
             pieces.push((scenario, *way, None));
-            pieces.extend((0..points).filter(|_| depth > 0).map(|at| (scenario, *way, Some(at))));
+            pieces.extend(
+                (0..points)
+                    .filter(|_| depth > 0)
+                    .map(|at| (scenario, *way, Some(at))),
+            );
         }
     }
     let (next, runs, violations) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
@@ -116,14 +132,22 @@ pub fn every(
             });
         }
     });
-    let violations = violations.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Found { runs: runs.into_inner(), violations }
+    let violations = violations
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    Found {
+        runs: runs.into_inner(),
+        violations,
+    }
 }
 
 fn one(scenario: &Scenario, way: Delivering, crash_at: &[usize]) -> Found {
     let world = run(scenario, way, crash_at);
     let violations = judge(scenario, way, crash_at, &world).into_iter().collect();
-    Found { runs: 1, violations }
+    Found {
+        runs: 1,
+        violations,
+    }
 }
 
 /// This set of crashes, and every larger one up to `depth` that begins with it. A later crash can

@@ -179,6 +179,12 @@ impl Dice {
         self.lock().below(limit)
     }
 
+    /// A number below `limit` (which is not 0), of 32 bits.
+    #[must_use]
+    pub fn below_32(&self, limit: u32) -> u32 {
+        u32::try_from(self.below(limit as usize)).unwrap_or_default()
+    }
+
     /// Whether this fault happens now. Each run has only so many of them; then it is fair weather,
     /// and everything has to come to its end.
     #[must_use]
@@ -190,7 +196,11 @@ impl Dice {
             return false;
         }
         let crash = fault == Fault::Crash;
-        let left = if crash { state.crashes_left } else { state.left };
+        let left = if crash {
+            state.crashes_left
+        } else {
+            state.left
+        };
         if chance == 0 || left == 0 || state.below(1_000) >= chance {
             return false;
         }

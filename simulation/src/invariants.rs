@@ -40,8 +40,12 @@ const REPEAT: &str = "said again";
 #[must_use]
 pub fn check(world: &World) -> Vec<String> {
     let mut found = world.broken.clone();
-    let heads: BTreeMap<DeployId, Head> =
-        world.store.heads().into_iter().map(|head| (head.id, head)).collect();
+    let heads: BTreeMap<DeployId, Head> = world
+        .store
+        .heads()
+        .into_iter()
+        .map(|head| (head.id, head))
+        .collect();
     pipelines(world, &heads, &mut found);
     for head in heads.values() {
         the_audit(world, head, &mut found);
@@ -54,7 +58,11 @@ pub fn check(world: &World) -> Vec<String> {
 }
 
 fn entries(world: &World, id: DeployId) -> Vec<Entry> {
-    world.audit(id).iter().filter_map(|event| event.entry().ok()).collect()
+    world
+        .audit(id)
+        .iter()
+        .filter_map(|event| event.entry().ok())
+        .collect()
 }
 
 fn pipelines(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>) {
@@ -69,9 +77,10 @@ fn pipelines(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<St
         if *count > 1 {
             found.push(format!("I1: {id} has {count} pipelines"));
         }
-        let armed = entries(world, id)
-            .iter()
-            .any(|e| matches!(e.change, Change::Armed { .. }) && e.at <= pipeline.created_at + world.tolerance);
+        let armed = entries(world, id).iter().any(|e| {
+            matches!(e.change, Change::Armed { .. })
+                && e.at <= pipeline.created_at + world.tolerance
+        });
         if !armed {
             found.push(format!("I2: {id} has a pipeline that nobody armed"));
         }
@@ -101,12 +110,21 @@ fn the_audit(world: &World, head: &Head, found: &mut Vec<String>) {
     if head.events != entries.len() as u64 || entries.last().map(|e| e.state) != Some(head.state) {
         found.push(format!("I5: {id}: head and audit differ"));
     }
-    let ends = entries.iter().filter(|e| matches!(e.change, Change::Ended { .. })).count();
+    let ends = entries
+        .iter()
+        .filter(|e| matches!(e.change, Change::Ended { .. }))
+        .count();
     if ends != 1 {
         found.push(format!("I4: {id} has {ends} ends"));
     }
-    let after_end = entries.iter().skip_while(|e| !matches!(e.change, Change::Ended { .. })).skip(1);
-    if after_end.into_iter().any(|e| !matches!(e.change, Change::Noted { .. })) {
+    let after_end = entries
+        .iter()
+        .skip_while(|e| !matches!(e.change, Change::Ended { .. }))
+        .skip(1);
+    if after_end
+        .into_iter()
+        .any(|e| !matches!(e.change, Change::Noted { .. }))
+    {
         found.push(format!("I4: {id} goes on after its end"));
     }
 }
@@ -124,14 +142,21 @@ fn the_end(world: &World, head: &Head, found: &mut Vec<String>) {
     {
         found.push(format!("I7: {id} claims a pipeline that is not its own"));
     }
-    let statuses = head.run.as_ref().map(|run| world.circleci.statuses(run.pipeline.id));
+    let statuses = head
+        .run
+        .as_ref()
+        .map(|run| world.circleci.statuses(run.pipeline.id));
     let says = |status: WorkflowStatus| {
-        statuses.as_ref().is_some_and(|all| all.iter().any(|s| s == status.word()))
+        statuses
+            .as_ref()
+            .is_some_and(|all| all.iter().any(|s| s == status.word()))
     };
     let true_end = match head.state {
         State::Succeeded => {
             // An earlier run of the same name may have failed; the last word is a success.
-            statuses.as_ref().is_some_and(|all| all.last().is_some_and(|s| s == "success"))
+            statuses
+                .as_ref()
+                .is_some_and(|all| all.last().is_some_and(|s| s == "success"))
         }
         State::Failed => says(WorkflowStatus::Failed),
         State::NothingRan => statuses.as_ref().is_some_and(Vec::is_empty),
@@ -144,22 +169,34 @@ fn the_end(world: &World, head: &Head, found: &mut Vec<String>) {
     // CircleCI may list a pipeline late: nobody says "not found" before the horizon.
     let horizon = world.config().times.horizon;
     let posts = world.circleci.posted();
-    let last_post = posts.iter().filter(|posted| posted.deploy == Some(id)).map(|p| p.at).max();
+    let last_post = posts
+        .iter()
+        .filter(|posted| posted.deploy == Some(id))
+        .map(|p| p.at)
+        .max();
     let too_soon = head.state == State::Unresolved
-        && last_post.zip(head.end.as_ref()).is_some_and(|(post, end)| {
-            end.at + world.tolerance < post + horizon
-        });
+        && last_post
+            .zip(head.end.as_ref())
+            .is_some_and(|(post, end)| end.at + world.tolerance < post + horizon);
     if too_soon {
         found.push(format!("I8: {id} was given up before the horizon"));
     }
     if !true_end {
-        found.push(format!("I8: {id} ended {} and that is not true", head.state));
+        found.push(format!(
+            "I8: {id} ended {} and that is not true",
+            head.state
+        ));
     }
 }
 
 fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
     let id = head.id;
-    let Some(reply) = world.store.replies().into_iter().find(|reply| reply.deploy == id) else {
+    let Some(reply) = world
+        .store
+        .replies()
+        .into_iter()
+        .find(|reply| reply.deploy == id)
+    else {
         found.push(format!("I12: {id} has no reply item"));
         return;
     };
@@ -174,17 +211,30 @@ fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
         .filter(|message| message.nth_use > 0 && message.text.contains(&short))
         .collect();
     let running = |text: &str| text.contains("*Running:*");
-    let finals: Vec<_> = shown.iter().filter(|message| !running(&message.text)).collect();
+    let finals: Vec<_> = shown
+        .iter()
+        .filter(|message| !running(&message.text))
+        .collect();
     let progress = shown.len() - finals.len();
     if progress > 1 {
-        found.push(format!("I9: the progress of {id} was shown {progress} times"));
+        found.push(format!(
+            "I9: the progress of {id} was shown {progress} times"
+        ));
     }
     let faults = world.points.crashes() + world.slack.lost() + world.faults;
     if finals.len() > 1 + faults {
-        found.push(format!("I9: the end of {id} was shown {} times", finals.len()));
+        found.push(format!(
+            "I9: the end of {id} was shown {} times",
+            finals.len()
+        ));
     }
     // A copy that stood still on its way may come after the marked one.
-    if finals.iter().filter(|message| !message.text.contains(REPEAT)).count() > 1 {
+    if finals
+        .iter()
+        .filter(|message| !message.text.contains(REPEAT))
+        .count()
+        > 1
+    {
         found.push(format!("I9: a repetition about {id} is not marked"));
     }
     for (kind, telling, count) in [
@@ -201,7 +251,9 @@ fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
             }
         };
         if !truthful {
-            found.push(format!("I10: {kind:?} of {id} is {telling:?}, shown {count} times"));
+            found.push(format!(
+                "I10: {kind:?} of {id} is {telling:?}, shown {count} times"
+            ));
         }
     }
 }
@@ -214,15 +266,24 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
         }
     }
     for (target, lock) in world.store.locks() {
-        let resolved = heads.get(&lock.deploy).is_none_or(|h| h.state != State::Unresolved);
+        let resolved = heads
+            .get(&lock.deploy)
+            .is_none_or(|h| h.state != State::Unresolved);
         if resolved || lock.until.is_none() {
             found.push(format!("I11: {target} is still locked by {}", lock.deploy));
         }
     }
-    for head in heads.values().filter(|head| head.due_at.is_some() || head.owes_order) {
+    for head in heads
+        .values()
+        .filter(|head| head.due_at.is_some() || head.owes_order)
+    {
         found.push(format!("I11: {} still has something due", head.id));
     }
-    for id in world.acknowledged.iter().filter(|id| !heads.contains_key(id)) {
+    for id in world
+        .acknowledged
+        .iter()
+        .filter(|id| !heads.contains_key(id))
+    {
         found.push(format!("I12: {id} was acknowledged and is not on record"));
     }
     let mut orders: BTreeMap<DeployId, usize> = BTreeMap::new();
@@ -232,15 +293,24 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
             _ => found.push("I16: a message died that is not an order".to_owned()),
         }
     }
-    for head in heads.values().filter(|head| head.state == State::TriggerFailed) {
+    for head in heads
+        .values()
+        .filter(|head| head.state == State::TriggerFailed)
+    {
         let redriven = heads.contains_key(&DeployId::of_retry(head.id));
         if !redriven && !orders.contains_key(&head.id) {
             found.push(format!("I16: no order to try {} again", head.id));
         }
     }
-    let failed = |id| heads.get(id).is_some_and(|head| head.state == State::TriggerFailed);
+    let failed = |id| {
+        heads
+            .get(id)
+            .is_some_and(|head| head.state == State::TriggerFailed)
+    };
     for id in orders.keys().filter(|id| !failed(id)) {
-        found.push(format!("I16: an order for {id}, whose trigger did not fail"));
+        found.push(format!(
+            "I16: an order for {id}, whose trigger did not fail"
+        ));
     }
 }
 
@@ -260,11 +330,17 @@ fn secrecy(world: &World, found: &mut Vec<String>) {
         let record = serde_json::to_string(&head).unwrap_or_default();
         let audit = world.audit(head.id);
         if record.contains(ORIGIN) || audit.iter().any(|event| event.body.contains(ORIGIN)) {
-            found.push(format!("I13: a reply address stands in the record of {}", head.id));
+            found.push(format!(
+                "I13: a reply address stands in the record of {}",
+                head.id
+            ));
         }
     }
     for message in world.slack.shown() {
-        let blocks = message.blocks.map(|blocks| blocks.to_string()).unwrap_or_default();
+        let blocks = message
+            .blocks
+            .map(|blocks| blocks.to_string())
+            .unwrap_or_default();
         if (message.text + &blocks).contains("<!") {
             let broadcast = blocks.contains("<!channel") || blocks.contains("<!here");
             if broadcast || !blocks.contains("<!date") {

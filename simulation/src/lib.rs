@@ -11,6 +11,7 @@ pub mod dice;
 pub mod invariants;
 pub mod matrix;
 pub mod memory;
+pub mod model;
 pub mod outside;
 pub mod planted;
 pub mod points;

@@ -27,7 +27,11 @@ pub fn table(matrix: &Matrix) -> String {
         let _ = write!(text, "{:<20}", format!("{fault:?}"));
         for state in states() {
             let count = matrix.get(&(fault, state)).copied().unwrap_or_default();
-            let cell = if count == 0 && !possible(fault, state) { ".".to_owned() } else { count.to_string() };
+            let cell = if count == 0 && !possible(fault, state) {
+                ".".to_owned()
+            } else {
+                count.to_string()
+            };
             let _ = write!(text, " {cell:>9}");
         }
         text.push('\n');
@@ -38,14 +42,24 @@ pub fn table(matrix: &Matrix) -> String {
 /// Combinations that can happen and did not.
 #[must_use]
 pub fn missed(matrix: &Matrix) -> Vec<(Fault, Option<State>)> {
-    let cells = Fault::ALL.into_iter().flat_map(|fault| states().map(move |state| (fault, state)));
-    cells.filter(|(fault, state)| possible(*fault, *state) && !matrix.contains_key(&(*fault, *state))).collect()
+    let cells = Fault::ALL
+        .into_iter()
+        .flat_map(|fault| states().map(move |state| (fault, state)));
+    cells
+        .filter(|(fault, state)| {
+            possible(*fault, *state) && !matrix.contains_key(&(*fault, *state))
+        })
+        .collect()
 }
 
 /// Combinations that happened although they should not be able to.
 #[must_use]
 pub fn surprising(matrix: &Matrix) -> Vec<(Fault, Option<State>)> {
-    matrix.keys().copied().filter(|(fault, state)| !possible(*fault, *state)).collect()
+    matrix
+        .keys()
+        .copied()
+        .filter(|(fault, state)| !possible(*fault, *state))
+        .collect()
 }
 
 /// Whether a fault can hit a deploy in a state.

@@ -117,7 +117,11 @@ struct Memory {
 impl<P> Planted<P> {
     /// A port as a handler sees it.
     pub fn new(port: P, bug: Option<Bug>) -> Self {
-        Self { port, bug, memory: Mutex::default() }
+        Self {
+            port,
+            bug,
+            memory: Mutex::default(),
+        }
     }
 
     fn has(&self, bug: Bug) -> bool {
@@ -223,7 +227,9 @@ impl<P: Store> Planted<P> {
         if let Some(mut entry) = entry {
             entry.prev = second.head.last_hash;
             entry.n = second.head.events;
-            entry.change = chatops_core::audit::Change::Noted { note: "owed".to_owned() };
+            entry.change = chatops_core::audit::Change::Noted {
+                note: "owed".to_owned(),
+            };
             let event = Event::seal(&entry);
             second.head.last_hash = event.hash;
             second.event = Some(event);
@@ -239,7 +245,9 @@ impl<P: Replies> Replies for Planted<P> {
 
     async fn reply(&self, id: DeployId) -> Result<Option<Reply>, StoreError> {
         let mut reply = self.port.reply(id).await?;
-        if self.has(Bug::UsesNotCounted) && let Some(reply) = &mut reply {
+        if self.has(Bug::UsesNotCounted)
+            && let Some(reply) = &mut reply
+        {
             reply.uses = 0;
         }
         Ok(reply)
@@ -263,14 +271,19 @@ impl<P: Replies> Replies for Planted<P> {
 impl<P: Ci> Ci for Planted<P> {
     async fn trigger(&self, trigger: &Trigger) -> Outcome {
         let outcome = self.port.trigger(trigger).await;
-        let Outcome::Unknown { doubt } = outcome else { return outcome };
+        let Outcome::Unknown { doubt } = outcome else {
+            return outcome;
+        };
         let server_error = doubt.contains("503");
         let mistaken = (self.has(Bug::SecondPostWhenUnsure) && !server_error)
             || (self.has(Bug::DisarmedOnServerError) && server_error);
         if self.has(Bug::ClientResends) {
             self.port.trigger(trigger).await
         } else if mistaken {
-            Outcome::NotNow { obstacle: doubt, after: None }
+            Outcome::NotNow {
+                obstacle: doubt,
+                after: None,
+            }
         } else {
             Outcome::Unknown { doubt }
         }
@@ -280,7 +293,10 @@ impl<P: Ci> Ci for Planted<P> {
         if !self.has(Bug::BoundWithoutProof) {
             return self.port.search(search).await;
         }
-        let anything = Search { proof: None, ..search.clone() };
+        let anything = Search {
+            proof: None,
+            ..search.clone()
+        };
         Ok(match self.port.search(&anything).await? {
             Finding::Absent { mut candidates } if !candidates.is_empty() => {
                 Finding::Found(candidates.remove(0))

@@ -60,7 +60,11 @@ impl Points {
     }
 
     fn planned(plan: Plan) -> Self {
-        Self(Arc::new(Mutex::new(Passed { plan, names: vec![], crashes: 0 })))
+        Self(Arc::new(Mutex::new(Passed {
+            plan,
+            names: vec![],
+            crashes: 0,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Passed> {
@@ -87,7 +91,11 @@ impl Points {
     /// What the points were.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.lock().names.iter().map(|(side, name)| format!("{side} {name}")).collect()
+        self.lock()
+            .names
+            .iter()
+            .map(|(side, name)| format!("{side} {name}"))
+            .collect()
     }
 
     /// Whether a call fails in this way, now.
@@ -142,7 +150,11 @@ impl Points {
         let answer = call.await;
         let lost = after.is_some_and(|fault| answer.is_ok() && self.fails(fault));
         self.pass("after", name).await;
-        if lost { Err(StoreError("the answer was lost".to_owned()).into()) } else { answer }
+        if lost {
+            Err(StoreError("the answer was lost".to_owned()).into())
+        } else {
+            answer
+        }
     }
 }
 
@@ -153,7 +165,11 @@ impl Future for GiveWay {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -184,53 +200,96 @@ pub struct Pointed<P> {
 impl<P> Pointed<P> {
     /// Wraps a port.
     pub fn new(port: &Arc<P>, points: &Points) -> Self {
-        Self { port: Arc::clone(port), points: points.clone() }
+        Self {
+            port: Arc::clone(port),
+            points: points.clone(),
+        }
     }
 }
 
 impl<P: Store> Store for Pointed<P> {
     async fn head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        self.points.store("store.head", Fault::ReadFails, None, self.port.head(id)).await
+        self.points
+            .store("store.head", Fault::ReadFails, None, self.port.head(id))
+            .await
     }
 
     async fn events(&self, id: DeployId) -> Result<Vec<Event>, StoreError> {
-        self.points.store("store.events", Fault::ReadFails, None, self.port.events(id)).await
+        self.points
+            .store("store.events", Fault::ReadFails, None, self.port.events(id))
+            .await
     }
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, StoreError> {
-        self.points.store("store.lock", Fault::ReadFails, None, self.port.lock(target)).await
+        self.points
+            .store("store.lock", Fault::ReadFails, None, self.port.lock(target))
+            .await
     }
 
     async fn owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, StoreError> {
-        self.points.store("store.owner", Fault::ReadFails, None, self.port.owner(pipeline)).await
+        self.points
+            .store(
+                "store.owner",
+                Fault::ReadFails,
+                None,
+                self.port.owner(pipeline),
+            )
+            .await
     }
 
     async fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
-        self.points.store("store.by_short", Fault::ReadFails, None, self.port.by_short(short)).await
+        self.points
+            .store(
+                "store.by_short",
+                Fault::ReadFails,
+                None,
+                self.port.by_short(short),
+            )
+            .await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         let (before, after) = (Fault::WriteFails, Some(Fault::WriteAnswerLost));
-        self.points.store("store.commit", before, after, self.port.commit(commit)).await
+        self.points
+            .store("store.commit", before, after, self.port.commit(commit))
+            .await
     }
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
-        self.points.store("store.due", Fault::ReadFails, None, self.port.due(now, limit)).await
+        self.points
+            .store(
+                "store.due",
+                Fault::ReadFails,
+                None,
+                self.port.due(now, limit),
+            )
+            .await
     }
 }
 
 impl<P: Replies> Replies for Pointed<P> {
     async fn told_head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        self.points.store("replies.head", Fault::ReadFails, None, self.port.told_head(id)).await
+        self.points
+            .store(
+                "replies.head",
+                Fault::ReadFails,
+                None,
+                self.port.told_head(id),
+            )
+            .await
     }
 
     async fn reply(&self, id: DeployId) -> Result<Option<Reply>, StoreError> {
-        self.points.store("replies.reply", Fault::ReadFails, None, self.port.reply(id)).await
+        self.points
+            .store("replies.reply", Fault::ReadFails, None, self.port.reply(id))
+            .await
     }
 
     async fn save(&self, reply: Reply) -> Result<(), CommitError> {
         let (before, after) = (Fault::WriteFails, Some(Fault::WriteAnswerLost));
-        self.points.store("replies.save", before, after, self.port.save(reply)).await
+        self.points
+            .store("replies.save", before, after, self.port.save(reply))
+            .await
     }
 }
 
@@ -243,7 +302,11 @@ impl<P: Queue> Queue for Pointed<P> {
         let sent = self.port.send(lane, body, delay).await;
         let lost = sent.is_ok() && self.points.fails(Fault::SendAnswerLost);
         self.points.pass("after", "queue.send").await;
-        if lost { Err(SendError::Unknown("the answer was lost".to_owned())) } else { sent }
+        if lost {
+            Err(SendError::Unknown("the answer was lost".to_owned()))
+        } else {
+            sent
+        }
     }
 
     async fn receive(
@@ -272,7 +335,9 @@ impl<P: Queue> Queue for Pointed<P> {
 impl Ci for Pointed<CircleCi> {
     async fn trigger(&self, trigger: &Trigger) -> Outcome {
         self.points.pass("before", "ci.trigger").await;
-        let fault = TRIGGER_FAULTS.into_iter().find(|(fault, _)| self.points.fails(*fault));
+        let fault = TRIGGER_FAULTS
+            .into_iter()
+            .find(|(fault, _)| self.points.fails(*fault));
         if let Some((_, fault)) = fault {
             self.port.fail_trigger(fault);
         }
@@ -298,7 +363,9 @@ impl Ci for Pointed<CircleCi> {
     }
 
     async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
-        self.points.through("ci.cancel", self.port.cancel(workflow)).await
+        self.points
+            .through("ci.cancel", self.port.cancel(workflow))
+            .await
     }
 }
 
@@ -306,8 +373,14 @@ impl Ci for Pointed<CircleCi> {
 /// came.
 const TRIGGER_FAULTS: [(Fault, TriggerFault); 6] = [
     (Fault::TriggerNotSent, TriggerFault::NotSent),
-    (Fault::TriggerLimited, TriggerFault::Limited(Some(Duration::from_secs(7)))),
-    (Fault::TriggerRefused, TriggerFault::Refused(404, "<!channel> not found")),
+    (
+        Fault::TriggerLimited,
+        TriggerFault::Limited(Some(Duration::from_secs(7))),
+    ),
+    (
+        Fault::TriggerRefused,
+        TriggerFault::Refused(404, "<!channel> not found"),
+    ),
     (Fault::TriggerErrorBefore, TriggerFault::ErrorBefore),
     (Fault::TriggerErrorAfter, TriggerFault::ErrorAfter),
     (Fault::TriggerAnswerLost, TriggerFault::AnswerLost),
@@ -315,7 +388,10 @@ const TRIGGER_FAULTS: [(Fault, TriggerFault); 6] = [
 
 const POST_FAULTS: [(Fault, ChatFault); 4] = [
     (Fault::PostNotSent, ChatFault::NotSent),
-    (Fault::PostLimited, ChatFault::Limited(Duration::from_secs(20))),
+    (
+        Fault::PostLimited,
+        ChatFault::Limited(Duration::from_secs(20)),
+    ),
     (Fault::PostErrorBefore, ChatFault::ErrorBefore),
     (Fault::PostAnswerLost, ChatFault::AnswerLost),
 ];
@@ -325,7 +401,8 @@ impl Pointed<CircleCi> {
         if self.points.fails(Fault::LookFails) {
             self.port.fail_read(ReadFault::Error);
         } else if self.points.fails(Fault::LookLimited) {
-            self.port.fail_read(ReadFault::Limited(Duration::from_secs(30)));
+            self.port
+                .fail_read(ReadFault::Limited(Duration::from_secs(30)));
         }
     }
 }
@@ -333,7 +410,9 @@ impl Pointed<CircleCi> {
 impl Chat for Pointed<Slack> {
     async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
         self.points.pass("before", "chat.post").await;
-        let fault = POST_FAULTS.into_iter().find(|(fault, _)| self.points.fails(*fault));
+        let fault = POST_FAULTS
+            .into_iter()
+            .find(|(fault, _)| self.points.fails(*fault));
         if let Some((_, fault)) = fault {
             self.port.fail_post(fault);
         }
@@ -345,10 +424,14 @@ impl Chat for Pointed<Slack> {
 
 impl<P: Secrets> Secrets for Pointed<P> {
     async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        self.points.through("secrets.get", self.port.get(name)).await
+        self.points
+            .through("secrets.get", self.port.get(name))
+            .await
     }
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
-        self.points.through("secrets.refresh", self.port.refresh(name)).await
+        self.points
+            .through("secrets.refresh", self.port.refresh(name))
+            .await
     }
 }

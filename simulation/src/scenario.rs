@@ -36,7 +36,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "succeeds",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -46,7 +48,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "fails",
         play: |world| {
-            world.circleci.script(Script::failure(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::failure(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -56,7 +60,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "setup workflow first",
         play: |world| {
-            world.circleci.script(Script::setup_then_success(Duration::from_secs(12)));
+            world
+                .circleci
+                .script(Script::setup_then_success(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -66,7 +72,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "automatic rerun",
         play: |world| {
-            world.circleci.script(Script::auto_rerun(Duration::from_secs(12)));
+            world
+                .circleci
+                .script(Script::auto_rerun(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -85,7 +93,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "two want the same target",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.types("U0002", "C0001", "main deploy");
             world.settle();
@@ -99,7 +109,9 @@ pub const ALL: &[Scenario] = &[
         play: |world| {
             world.circleci.fail_trigger(TriggerFault::AnswerLost);
             let script = Script::success(Duration::from_secs(20));
-            world.circleci.script(script.listed_after(Duration::from_secs(12)));
+            world
+                .circleci
+                .script(script.listed_after(Duration::from_secs(12)));
             main_deploy(world);
             world.settle();
         },
@@ -121,8 +133,12 @@ pub const ALL: &[Scenario] = &[
         name: "unreachable, then limited, then it works",
         play: |world| {
             world.circleci.fail_trigger(TriggerFault::NotSent);
-            world.circleci.fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -133,7 +149,9 @@ pub const ALL: &[Scenario] = &[
         name: "old token, read afresh",
         play: |world| {
             world.secrets.forget_token();
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             main_deploy(world);
             world.settle();
         },
@@ -143,10 +161,14 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "refused by CircleCI, then redriven",
         play: |world| {
-            world.circleci.fail_trigger(TriggerFault::Refused(404, "<!channel> not found"));
+            world
+                .circleci
+                .fail_trigger(TriggerFault::Refused(404, "<!channel> not found"));
             main_deploy(world);
             world.settle();
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             for _ in 0..world.queue.messages(Lane::WorkDead).len() {
                 world.redrive();
             }
@@ -168,9 +190,13 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "config error, Slack slow to take it",
         play: |world| {
-            world.circleci.script(Script::config_error("Unexpected argument(s): job"));
+            world
+                .circleci
+                .script(Script::config_error("Unexpected argument(s): job"));
             world.slack.fail_post(ChatFault::NotSent);
-            world.slack.fail_post(ChatFault::Limited(Duration::from_secs(30)));
+            world
+                .slack
+                .fail_post(ChatFault::Limited(Duration::from_secs(30)));
             world.slack.fail_post(ChatFault::ErrorBefore);
             main_deploy(world);
             world.settle();
@@ -181,7 +207,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "Slack's answers get lost",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(8)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(8)));
             world.slack.fail_post(ChatFault::AnswerLost);
             world.slack.fail_post(ChatFault::AnswerLost);
             main_deploy(world);
@@ -193,7 +221,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "longer than the reply address lives",
         play: |world| {
-            world.circleci.script(Script::success(Duration::from_secs(6 * 60)));
+            world
+                .circleci
+                .script(Script::success(Duration::from_secs(6 * 60)));
             main_deploy(world);
             world.settle();
         },

@@ -25,10 +25,10 @@ use crate::world::{Delivering, Redelivery, World, is_acknowledgement};
 const AT_ONCE: usize = 4;
 
 /// The longest a handler stands still at one point.
-const PAUSE: i64 = 20;
+const PAUSE: u32 = 20;
 
 /// How far a handler's clock may be off, in seconds.
-const SKEW: i64 = 3;
+const SKEW: u32 = 3;
 
 /// A schedule that takes more steps will never end.
 const STEPS: usize = 50_000;
@@ -62,11 +62,14 @@ pub fn run(seed: u64, keep_log: bool) -> Report {
 #[must_use]
 pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
     let dice = Dice::new(seed);
-    let delivering =
-        Delivering { redelivery: Redelivery::AtOnce, twice: false, receives: u32::MAX };
+    let delivering = Delivering {
+        redelivery: Redelivery::AtOnce,
+        twice: false,
+        receives: u32::MAX,
+    };
     let mut world = World::new(&Points::giving_way(&dice), delivering);
     world.bug = bug;
-    world.tolerance = TimeDelta::seconds(4 * PAUSE + 2 * SKEW);
+    world.tolerance = TimeDelta::seconds(i64::from(4 * PAUSE + 2 * SKEW));
     let mut schedule = Schedule {
         commands: people(&dice, &world),
         dice,
@@ -84,13 +87,20 @@ pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
 fn people(dice: &Dice, world: &World) -> Vec<(Time, &'static str, &'static str)> {
     let start = world.clock.now();
     let mut commands = vec![];
-    for user in ["U0001", "U0002"].into_iter().take(1 + usize::from(dice.below(10) < 4)) {
+    for user in ["U0001", "U0002"]
+        .into_iter()
+        .take(1 + usize::from(dice.below(10) < 4))
+    {
         let text = match dice.below(10) {
             0 => "hotfix deploy",
             1 => "feature/x check",
             _ => "main deploy",
         };
-        let later = if commands.is_empty() { 0 } else { dice.below(90) };
+        let later = if commands.is_empty() {
+            0
+        } else {
+            dice.below(90)
+        };
         commands.push((start + Duration::from_secs(later as u64), user, text));
         world.circleci.script(build(dice));
     }
@@ -109,7 +119,7 @@ fn build(dice: &Dice) -> Script {
         9 => Script::setup_then_success(takes),
         10 => Script::auto_rerun(takes),
         _ if dice.below(3) == 0 => Script::endless(),
-        _ => Script::success(Duration::from_secs(400)),
+        _ => Script::success(Duration::from_secs(150)),
     };
     if dice.below(4) == 0 {
         script.listed_after(Duration::from_secs(dice.below(100) as u64))
@@ -151,7 +161,9 @@ impl Schedule {
                 return;
             }
         }
-        self.world.broken.push("I15: the schedule does not come to rest".to_owned());
+        self.world
+            .broken
+            .push("I15: the schedule does not come to rest".to_owned());
     }
 
     /// One thing happens; `false` if there is nothing left.
@@ -223,7 +235,9 @@ impl Schedule {
     }
 
     fn types(&mut self, user: &'static str, text: &'static str) {
-        let Some((id, request)) = self.world.request(user, "C0001", text) else { return };
+        let Some((id, request)) = self.world.request(user, "C0001", text) else {
+            return;
+        };
         let skew = self.skew(None);
         let ingest = self.world.ingest(skew);
         self.start("ingest", Some(id), None, async move {
@@ -239,10 +253,15 @@ impl Schedule {
         let delivery = [lanes[first], lanes[1 - first]]
             .into_iter()
             .find_map(|lane| Some((lane, self.world.receive(lane)?)));
-        let Some((lane, delivery)) = delivery else { return false };
+        let Some((lane, delivery)) = delivery else {
+            return false;
+        };
         let about = subject(&delivery.body);
         let state = about.and_then(|id| self.state(id));
-        let hint = !matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_) | WorkMessage::Retry { .. }));
+        let hint = !matches!(
+            delivery.body.decode(),
+            Ok(WorkMessage::Deploy(_) | WorkMessage::Retry { .. })
+        );
         if hint && self.dice.fires(Fault::HintLost) {
             let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
             self.note(state, "a hint is lost");
@@ -274,7 +293,7 @@ impl Schedule {
         if lane == Lane::Work {
             let (worker, me) = (self.world.worker(skew), self.world.invocation());
             self.start("worker", about, delivery, async move {
-                Ended::Handled(worker.handle(&me, &body).await.is_ok())
+                Ended::Handled(Box::pin(worker.handle(&me, &body)).await.is_ok())
             });
         } else {
             let notifier = self.world.notifier(skew);
@@ -291,7 +310,12 @@ impl Schedule {
         delivery: Option<(Lane, Delivery)>,
         run: impl Future<Output = Ended> + Send + 'static,
     ) {
-        self.tasks.push(Task { run: Box::pin(run), what, about, delivery });
+        self.tasks.push(Task {
+            run: Box::pin(run),
+            what,
+            about,
+            delivery,
+        });
     }
 
     fn skew(&mut self, about: Option<DeployId>) -> TimeDelta {
@@ -300,7 +324,7 @@ impl Schedule {
         }
         let state = about.and_then(|id| self.state(id));
         self.note(state, "a clock is off");
-        TimeDelta::seconds(self.dice.below(2 * SKEW as usize + 1) as i64 - SKEW)
+        TimeDelta::seconds(i64::from(self.dice.below_32(2 * SKEW + 1)) - i64::from(SKEW))
     }
 
     /// Nobody is at work: the next moment comes, and what people and strangers do with it.
@@ -324,7 +348,9 @@ impl Schedule {
 
     fn strangers(&mut self) {
         let heads = self.world.store.heads();
-        let Some(head) = heads.get(self.dice.below(heads.len())) else { return };
+        let Some(head) = heads.get(self.dice.below(heads.len())) else {
+            return;
+        };
         if self.dice.fires(Fault::TokenRotated) {
             self.world.secrets.forget_token();
             self.note(Some(head.state), "the token is rotated");
@@ -361,7 +387,9 @@ impl Schedule {
     }
 
     fn state(&self, id: DeployId) -> Option<State> {
-        drive(chatops_core::ports::Store::head(&*self.world.store, id))?.ok()?.map(|head| head.state)
+        drive(chatops_core::ports::Store::head(&*self.world.store, id))?
+            .ok()?
+            .map(|head| head.state)
     }
 
     /// Puts what has just happened into the digest and the log, and new faults into the matrix.
@@ -376,7 +404,11 @@ impl Schedule {
         }
         (now, what, self.tasks.len(), fired.len()).hash(&mut self.digest);
         if let Some(log) = &mut self.log {
-            let _ = writeln!(log, "{now} {what} ({state:?}), passed {}", self.world.points.passed());
+            let _ = writeln!(
+                log,
+                "{now} {what} ({state:?}), passed {}",
+                self.world.points.passed()
+            );
         }
     }
 
@@ -384,7 +416,10 @@ impl Schedule {
         self.world.faults = self.dice.count();
         let account = self.world.account();
         account.hash(&mut self.digest);
-        let log = self.log.map(|log| format!("{log}{account}")).unwrap_or_default();
+        let log = self
+            .log
+            .map(|log| format!("{log}{account}"))
+            .unwrap_or_default();
         let crashes = self.world.points.crashes();
         Report {
             seed,

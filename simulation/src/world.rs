@@ -31,7 +31,7 @@ version = 1
 default_project = "web"
 [times]
 reply_for = "5m"
-track_for = "30m"
+track_for = "3m"
 [slack]
 teams = ["T0001"]
 [projects.web]
@@ -85,6 +85,10 @@ pub enum Redelivery {
     Late,
 }
 
+/// The store and the queue as a handler sees them.
+type AStore = Planted<Pointed<MemoryStore>>;
+type AQueue = Pointed<MemoryQueue>;
+
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivering {
@@ -132,7 +136,9 @@ pub struct World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("points", &self.points).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("points", &self.points)
+            .finish_non_exhaustive()
     }
 }
 
@@ -206,7 +212,9 @@ impl World {
             ("response_url", &response_url),
             ("trigger_id", &trigger_id),
         ];
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let signed = signed_request(SIGNING, self.clock.now().timestamp(), body);
         let mut request = Request::post("/slack/commands");
         for (name, value) in &signed.headers {
@@ -229,7 +237,10 @@ impl World {
     }
 
     fn clock_of(&self, by: TimeDelta) -> Skewed {
-        Skewed { clock: self.clock.clone(), by }
+        Skewed {
+            clock: self.clock.clone(),
+            by,
+        }
     }
 
     /// A name for one more run of a handler.
@@ -246,7 +257,9 @@ impl World {
                 self.watch_audits();
                 continue;
             }
-            let Some(next) = self.next_moment() else { return };
+            let Some(next) = self.next_moment() else {
+                return;
+            };
             if next > end {
                 break;
             }
@@ -257,12 +270,15 @@ impl World {
                 let _ = drive(self.worker(TimeDelta::zero()).sweep());
             }
         }
-        self.broken.push("I15: the run does not come to rest".to_owned());
+        self.broken
+            .push("I15: the run does not come to rest".to_owned());
     }
 
     /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
     pub fn redrive(&mut self) {
-        let Some(dead) = self.receive(Lane::WorkDead) else { return };
+        let Some(dead) = self.receive(Lane::WorkDead) else {
+            return;
+        };
         let _ = drive(self.queue.send(Lane::Work, &dead.body, Duration::ZERO));
         let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
     }
@@ -270,9 +286,18 @@ impl World {
     pub(crate) fn next_moment(&self) -> Option<Time> {
         let visible = [Lane::Work, Lane::Notice].map(|lane| self.queue.next_visible(lane));
         let due = self.store.heads().iter().any(|head| head.due_at.is_some())
-            || self.store.replies().iter().any(|reply| reply.due_at().is_some());
+            || self
+                .store
+                .replies()
+                .iter()
+                .any(|reply| reply.due_at().is_some());
         let sweep = due.then_some(self.next_sweep);
-        visible.into_iter().chain([sweep]).flatten().min().map(|at| at.max(self.clock.now()))
+        visible
+            .into_iter()
+            .chain([sweep])
+            .flatten()
+            .min()
+            .map(|at| at.max(self.clock.now()))
     }
 
     pub(crate) fn receive(&self, lane: Lane) -> Option<Delivery> {
@@ -281,7 +306,9 @@ impl World {
 
     /// Delivers one visible message, if there is one.
     fn deliver(&mut self, lane: Lane) -> bool {
-        let Some(delivery) = self.receive(lane) else { return false };
+        let Some(delivery) = self.receive(lane) else {
+            return false;
+        };
         let times = if self.delivering.twice { 2 } else { 1 };
         let mut done = true;
         for _ in 0..times {
@@ -300,23 +327,18 @@ impl World {
         let me = self.invocation();
         let exact = TimeDelta::zero();
         match lane {
-            Lane::Work => {
-                drive(self.worker(exact).handle(&me, &delivery.body)).is_some_and(|done| done.is_ok())
+            Lane::Work => drive(self.worker(exact).handle(&me, &delivery.body))
+                .is_some_and(|done| done.is_ok()),
+            _ => {
+                drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok())
             }
-            _ => drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok()),
         }
     }
 
     pub(crate) fn worker(
         &self,
         skew: TimeDelta,
-    ) -> Worker<
-        Planted<Pointed<MemoryStore>>,
-        Pointed<MemoryQueue>,
-        Planted<Pointed<CircleCi>>,
-        Pointed<RotatingSecrets>,
-        Skewed,
-    > {
+    ) -> Worker<AStore, AQueue, Planted<Pointed<CircleCi>>, Pointed<RotatingSecrets>, Skewed> {
         Worker {
             store: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
@@ -330,7 +352,7 @@ impl World {
     pub(crate) fn notifier(
         &self,
         skew: TimeDelta,
-    ) -> Notifier<Planted<Pointed<MemoryStore>>, Pointed<MemoryQueue>, Planted<Pointed<Slack>>, Skewed> {
+    ) -> Notifier<AStore, AQueue, Planted<Pointed<Slack>>, Skewed> {
         Notifier {
             replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
@@ -343,15 +365,24 @@ impl World {
     /// A deploy's audit.
     #[must_use]
     pub fn audit(&self, id: DeployId) -> Vec<Event> {
-        drive(self.store.events(id)).and_then(Result::ok).unwrap_or_default()
+        drive(self.store.events(id))
+            .and_then(Result::ok)
+            .unwrap_or_default()
     }
 
     /// The audits and what Slack showed, for a person who wants to see what happened.
     #[must_use]
     pub fn account(&self) -> String {
         let heads = self.store.heads();
-        let audit = heads.iter().flat_map(|head| self.audit(head.id)).map(|event| event.body);
-        let shown = self.slack.shown().into_iter().map(|m| format!("{} {}", m.at, m.text));
+        let audit = heads
+            .iter()
+            .flat_map(|head| self.audit(head.id))
+            .map(|event| event.body);
+        let shown = self
+            .slack
+            .shown()
+            .into_iter()
+            .map(|m| format!("{} {}", m.at, m.text));
         let lines: Vec<String> = ["audit:".to_owned()]
             .into_iter()
             .chain(audit)
@@ -371,7 +402,8 @@ impl World {
             let now = self.audit(head.id);
             let before = self.audits.entry(head.id).or_default();
             if !now.starts_with(before) {
-                self.broken.push(format!("I6: the audit of {} changed", head.id));
+                self.broken
+                    .push(format!("I6: the audit of {} changed", head.id));
             }
             *before = now;
         }

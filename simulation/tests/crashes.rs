@@ -6,8 +6,11 @@ use chatops_simulation::world::Delivering;
 
 fn demand(ways: &[Delivering], depth: usize, at_least: usize) {
     let found = every(scenario::ALL, ways, depth, &|_, _| {});
-    println!("{} runs", found.runs);
-    assert!(found.violations.is_empty(), "{}", found.violations.join("\n\n"));
+    assert!(
+        found.violations.is_empty(),
+        "{}",
+        found.violations.join("\n\n")
+    );
     assert!(found.runs >= at_least, "only {} runs", found.runs);
 }
 

@@ -35,5 +35,9 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     }
     stage.strike().await?;
     timeline.close(acts::ALL.len(), failed);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

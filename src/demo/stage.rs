@@ -38,7 +38,9 @@ impl Stage {
             ..Project::new("gh/acme/web", TOKEN)
         };
         let settings = chatops_sandbox::Settings::new(SIGNING_SECRET, vec![project]);
-        let sandbox = Sandbox::start(settings).await.context("the sandbox could not be started")?;
+        let sandbox = Sandbox::start(settings)
+            .await
+            .context("the sandbox could not be started")?;
         let config = Config::parse(&config(&sandbox), "the demo's configuration")?;
         let secrets = EnvSecrets::read(|name| match name {
             "SLACK_SIGNING_SECRET" => Some(OsString::from(SIGNING_SECRET)),
@@ -54,7 +56,12 @@ impl Stage {
         })
         .await?;
         let url = format!("http://{}/slack/commands", server.address());
-        Ok(Self { sandbox, server, url, _data: data })
+        Ok(Self {
+            sandbox,
+            server,
+            url,
+            _data: data,
+        })
     }
 
     /// Somebody types a command; fails unless Slack got its answer.
@@ -66,7 +73,11 @@ impl Stage {
             ..Typed::new(text)
         };
         let ack = self.sandbox.type_command(&self.url, typed).await;
-        ensure!(ack.status == Some(200), "the command was not acknowledged: {}", ack.shown);
+        ensure!(
+            ack.status == Some(200),
+            "the command was not acknowledged: {}",
+            ack.shown
+        );
         Ok(ack)
     }
 
@@ -78,18 +89,29 @@ impl Stage {
     /// Waits for a message in Slack that holds `words`, among what was seen after `since`.
     pub(super) async fn message(&self, since: usize, words: &str) -> Result<String> {
         let found = self.sandbox.journal().wait_until(PATIENCE, |entries| {
-            entries.iter().skip(since).find_map(|entry| match &entry.what {
-                Seen::SlackMessage { shown, .. } if shown.contains(words) => Some(shown.clone()),
-                _ => None,
-            })
+            entries
+                .iter()
+                .skip(since)
+                .find_map(|entry| match &entry.what {
+                    Seen::SlackMessage { shown, .. } if shown.contains(words) => {
+                        Some(shown.clone())
+                    }
+                    _ => None,
+                })
         });
-        found.await.with_context(|| format!("no message that says '{words}' came"))
+        found
+            .await
+            .with_context(|| format!("no message that says '{words}' came"))
     }
 
     /// How many pipelines CircleCI has created for a job.
     pub(super) fn pipelines(&self, job: &str) -> usize {
         let model = self.sandbox.circleci().lock();
-        model.ledger().iter().filter(|p| p.parameters.get("job").is_some_and(|j| j == job)).count()
+        model
+            .ledger()
+            .iter()
+            .filter(|p| p.parameters.get("job").is_some_and(|j| j == job))
+            .count()
     }
 
     pub(super) async fn strike(self) -> Result<()> {

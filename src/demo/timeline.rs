@@ -21,7 +21,11 @@ pub(super) struct Timeline {
 
 impl Timeline {
     pub(super) fn new(stage: &Stage, calls: bool) -> Self {
-        Self { journal: stage.sandbox.journal().clone(), start: SystemClock.now(), calls }
+        Self {
+            journal: stage.sandbox.journal().clone(),
+            start: SystemClock.now(),
+            calls,
+        }
     }
 
     pub(super) fn open() {
@@ -110,22 +114,45 @@ fn is_search(entry: &Entry) -> bool {
 
 fn describe(seen: &Seen) -> (String, String) {
     match seen {
-        Seen::Typed { user_name, channel_name, command, text, .. } => {
-            (format!("{user_name} in #{channel_name}"), format!("{command} {text}"))
-        }
-        Seen::Acknowledged { latency, shown, public } => {
+        Seen::Typed {
+            user_name,
+            channel_name,
+            command,
+            text,
+            ..
+        } => (
+            format!("{user_name} in #{channel_name}"),
+            format!("{command} {text}"),
+        ),
+        Seen::Acknowledged {
+            latency,
+            shown,
+            public,
+        } => {
             let whom = if *public { "to all" } else { "to you" };
             let ms = latency.as_secs_f64() * 1_000.0;
             (format!("answer {whom}, {ms:.1} ms"), readable(shown))
         }
-        Seen::SlackMessage { visible_to, shown, .. } => {
-            let whom = if visible_to.is_none() { "to all" } else { "to you" };
+        Seen::SlackMessage {
+            visible_to, shown, ..
+        } => {
+            let whom = if visible_to.is_none() {
+                "to all"
+            } else {
+                "to you"
+            };
             (format!("Slack shows {whom}"), readable(shown))
         }
-        Seen::SlackRefused { status, error } => {
-            ("Slack refuses".to_owned(), format!("{} {error}", answered(*status)))
-        }
-        Seen::CircleCall { method, path, status, note } => {
+        Seen::SlackRefused { status, error } => (
+            "Slack refuses".to_owned(),
+            format!("{} {error}", answered(*status)),
+        ),
+        Seen::CircleCall {
+            method,
+            path,
+            status,
+            note,
+        } => {
             let line = format!("{method} {path} → {} {note}", answered(*status));
             ("CircleCI receives".to_owned(), line.trim_end().to_owned())
         }
@@ -152,5 +179,9 @@ fn readable(shown: &str) -> String {
         ("&lt;", "<"),
         ("&gt;", ">"),
     ];
-    emoji.iter().fold(shown.replace('*', ""), |text, (code, sign)| text.replace(code, sign))
+    emoji
+        .iter()
+        .fold(shown.replace('*', ""), |text, (code, sign)| {
+            text.replace(code, sign)
+        })
 }

@@ -38,7 +38,10 @@ pub(super) enum Handled {
 
 impl<E: Display> From<Result<(), E>> for Handled {
     fn from(result: Result<(), E>) -> Self {
-        result.map_or_else(|error| Handled::Failed(error.to_string()), |()| Handled::Done)
+        result.map_or_else(
+            |error| Handled::Failed(error.to_string()),
+            |()| Handled::Done,
+        )
     }
 }
 
@@ -67,7 +70,11 @@ impl Consumer {
                 break;
             }
             let room = AT_ONCE - in_hand.len();
-            let received = if room > 0 { self.receive(room).await } else { vec![] };
+            let received = if room > 0 {
+                self.receive(room).await
+            } else {
+                vec![]
+            };
             if received.is_empty() {
                 let pause = self.pause().await;
                 tokio::select! {
@@ -105,7 +112,10 @@ impl Consumer {
     /// Until the next delayed message can be received, and at most [`POLL`].
     async fn pause(&self) -> Duration {
         match self.queue.next_visible(self.lane).await {
-            Ok(Some(at)) => (at - SystemClock.now()).to_std().unwrap_or_default().min(POLL),
+            Ok(Some(at)) => (at - SystemClock.now())
+                .to_std()
+                .unwrap_or_default()
+                .min(POLL),
             _ => POLL,
         }
     }
@@ -117,16 +127,23 @@ impl Consumer {
     ) {
         let (id, handled) = match ended {
             Ok(ended) => ended,
-            Err(panic) => (panic.id(), Handled::Failed("the handler panicked".to_owned())),
+            Err(panic) => (
+                panic.id(),
+                Handled::Failed("the handler panicked".to_owned()),
+            ),
         };
-        let Some(delivery) = deliveries.remove(&id) else { return };
+        let Some(delivery) = deliveries.remove(&id) else {
+            return;
+        };
         let settled = match handled {
             Handled::Done => self.queue.delete(self.lane, &delivery.receipt).await,
             Handled::Failed(why) => {
                 let (lane, receives) = (self.lane.name(), delivery.receives);
                 warn!(lane, receives, %why, "a message goes back");
                 let delay = Duration::from_secs(2_u64 << receives.min(6));
-                self.queue.release(self.lane, &delivery.receipt, delay).await
+                self.queue
+                    .release(self.lane, &delivery.receipt, delay)
+                    .await
             }
         };
         if let Err(error) = settled {

@@ -42,7 +42,9 @@ pub(super) async fn serve(
         .with_state(ingest);
     let (mut asked, mut late) = (stop.clone(), stop);
     let until = async move { asked.asked().await };
-    let serving = axum::serve(listener, app).with_graceful_shutdown(until).into_future();
+    let serving = axum::serve(listener, app)
+        .with_graceful_shutdown(until)
+        .into_future();
     tokio::select! {
         served = serving => served.context("the HTTP server failed"),
         () = async { late.asked().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
@@ -55,11 +57,22 @@ async fn receive(State(ingest): State<Arc<Stage>>, request: Request) -> Response
     let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, LARGEST_BODY)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
-            return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 16 KiB.\n");
+            return text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than 16 KiB.\n",
+            );
         }
-        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.\n"),
+        Err(_) => {
+            return text(
+                StatusCode::REQUEST_TIMEOUT,
+                "The body took too long to arrive.\n",
+            );
+        }
     };
-    ingest.handle(Request::from_parts(head, body)).await.map(Body::from)
+    ingest
+        .handle(Request::from_parts(head, body))
+        .await
+        .map(Body::from)
 }
 
 /// Healthy means that the data can be read.
@@ -68,7 +81,10 @@ async fn health(State(db): State<Sqlite>) -> Response<Body> {
         Ok(_) => text(StatusCode::OK, "ok\n"),
         Err(error) => {
             error!(%error, "not healthy");
-            text(StatusCode::SERVICE_UNAVAILABLE, "The data file cannot be read.\n")
+            text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The data file cannot be read.\n",
+            )
         }
     }
 }

@@ -56,13 +56,20 @@ const GRACE: Duration = Duration::from_secs(20);
 impl Server {
     /// Opens the data, binds the address and starts every part.
     pub async fn start(settings: Settings) -> Result<Self> {
-        let Settings { config, secrets, data, listen } = settings;
+        let Settings {
+            config,
+            secrets,
+            data,
+            listen,
+        } = settings;
         let clock = SystemClock;
         let db = Sqlite::open(&data, sqlite::Settings::new(Arc::new(clock)))?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener.local_addr().context("the listener has no address")?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
         install_tls_provider();
 
         let ingest = Arc::new(Ingest {
@@ -90,13 +97,21 @@ impl Server {
         let (stop, heard) = stop::channel();
         let mut parts = JoinSet::new();
         parts.spawn(http::serve(listener, ingest, db.clone(), heard.clone()));
-        let work = Consumer { queue: db.clone(), lane: Lane::Work, stop: heard.clone() };
+        let work = Consumer {
+            queue: db.clone(),
+            lane: Lane::Work,
+            stop: heard.clone(),
+        };
         let for_work = Arc::clone(&worker);
         parts.spawn(work.run(move |body| {
             let worker = Arc::clone(&for_work);
             async move { Handled::from(worker.handle(&invocation(), &body).await) }
         }));
-        let notices = Consumer { queue: db, lane: Lane::Notice, stop: heard.clone() };
+        let notices = Consumer {
+            queue: db,
+            lane: Lane::Notice,
+            stop: heard.clone(),
+        };
         parts.spawn(notices.run(move |body| {
             let notifier = Arc::clone(&notifier);
             async move { Handled::from(notifier.handle(&body).await) }
@@ -114,7 +129,11 @@ impl Server {
             Ok(())
         });
         info!(%address, data = %data.display(), config = %config.revision, "serving");
-        Ok(Self { address, stop, parts })
+        Ok(Self {
+            address,
+            stop,
+            parts,
+        })
     }
 
     /// Where it listens.
@@ -155,7 +174,10 @@ impl Server {
 }
 
 /// A name that no other run of a handler has.
-#[expect(clippy::disallowed_methods, reason = "the shell is where the one drawn id is made")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell is where the one drawn id is made"
+)]
 fn invocation() -> Invocation {
     Invocation::new(Uuid::new_v4().to_string())
 }

@@ -192,6 +192,7 @@ impl Sqlite {
             let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
             set.map_err(failed)?;
         }
+        queue::give_back(&writer, settings.clock.now()).map_err(failed)?;
         let read_only = flags | OpenFlags::SQLITE_OPEN_READ_ONLY;
         let reader = Connection::open_with_flags(path, read_only).map_err(failed)?;
         reader.busy_timeout(settings.busy_timeout).map_err(failed)?;

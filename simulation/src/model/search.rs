@@ -21,6 +21,8 @@ pub(super) struct Move<S> {
     pub what: &'static str,
     /// The step without any fault, of which each run has one.
     pub calm: bool,
+    /// Whether the runs have changed places on the way to the canonical form.
+    pub swapped: bool,
     /// What this very step breaks.
     pub breaks: Option<&'static str>,
 }
@@ -292,11 +294,15 @@ impl<'a, M: Space> Bfs<'a, M> {
         let desk = &mut self.desks[0];
         let mut lines = vec![];
         let mut moves = vec![];
+        // Each run keeps its name through the trace, whatever place it has.
+        let mut swapped = false;
         let mut say = |desk: &mut M::Desk, step: &Move<M::State>| {
-            let who = match step.who {
-                0 => "world".to_owned(),
-                n => format!("run {n}"),
+            let who = match (step.who, swapped) {
+                (0, _) => "world".to_owned(),
+                (n, false) => format!("run {n}"),
+                (n, true) => format!("run {}", 3 - n),
             };
+            swapped ^= step.swapped;
             let about = match step.about {
                 0 => String::new(),
                 n => format!(" (deploy {n})"),

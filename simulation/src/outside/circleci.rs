@@ -143,7 +143,8 @@ impl CircleCi {
     pub fn statuses(&self, id: PipelineId) -> Vec<String> {
         let now = self.clock.now();
         let page = self.lock().model.workflows(now, id.0);
-        page.map(|page| page.items.into_iter().map(|w| w.status).collect()).unwrap_or_default()
+        page.map(|page| page.items.into_iter().map(|w| w.status).collect())
+            .unwrap_or_default()
     }
 
     /// The deploy id a pipeline carries.
@@ -163,22 +164,27 @@ impl CircleCi {
         match state.read_faults.pop_front() {
             None => Ok(()),
             Some(ReadFault::Error) => Err(failed("HTTP 503")),
-            Some(ReadFault::Limited(after)) => {
-                Err(CiError { after: Some(after), ..failed("HTTP 429") })
-            }
+            Some(ReadFault::Limited(after)) => Err(CiError {
+                after: Some(after),
+                ..failed("HTTP 429")
+            }),
         }
     }
 
     fn authorise(state: &State, token: &str) -> Result<(), CiError> {
-        state
-            .model
-            .authorise(Some(token))
-            .map_err(|no| CiError { unauthorized: no.status == 401, ..failed(&no.message) })
+        state.model.authorise(Some(token)).map_err(|no| CiError {
+            unauthorized: no.status == 401,
+            ..failed(&no.message)
+        })
     }
 }
 
 fn failed(message: &str) -> CiError {
-    CiError { message: message.to_owned(), after: None, unauthorized: false }
+    CiError {
+        message: message.to_owned(),
+        after: None,
+        unauthorized: false,
+    }
 }
 
 fn slug(slug: &Slug) -> String {
@@ -188,7 +194,11 @@ fn slug(slug: &Slug) -> String {
 fn pipeline(id: uuid::Uuid, number: u64) -> Pipeline {
     let mut url = Url::parse("https://app.circleci.com").unwrap_or_else(|_| unreachable!());
     url.set_path(&format!("/pipelines/github/acme/web/{number}"));
-    Pipeline { id: PipelineId(id), number, url }
+    Pipeline {
+        id: PipelineId(id),
+        number,
+        url,
+    }
 }
 
 /// CircleCI's word as our value, by the names both sides use.
@@ -203,21 +213,36 @@ impl Ci for CircleCi {
         let mut state = self.lock();
         let fault = state.trigger_faults.pop_front();
         if matches!(fault, Some(TriggerFault::NotSent)) {
-            return Outcome::NotNow { obstacle: "could not connect".into(), after: None };
+            return Outcome::NotNow {
+                obstacle: "could not connect".into(),
+                after: None,
+            };
         }
         let deploy = trigger.parameters.get("deploy_id").and_then(Value::as_str);
         let deploy = deploy.and_then(|text| DeployId::parse(text).ok());
-        state.posted.push(Posted { at: now, deploy, locks: self.store.locks().into_iter().collect() });
+        state.posted.push(Posted {
+            at: now,
+            deploy,
+            locks: self.store.locks().into_iter().collect(),
+        });
         match &fault {
             Some(TriggerFault::Limited(after)) => {
-                return Outcome::NotNow { obstacle: "HTTP 429".into(), after: *after };
+                return Outcome::NotNow {
+                    obstacle: "HTTP 429".into(),
+                    after: *after,
+                };
             }
             Some(TriggerFault::Refused(status, message)) => {
-                return Outcome::Refused { status: *status, message: (*message).to_owned() };
+                return Outcome::Refused {
+                    status: *status,
+                    message: (*message).to_owned(),
+                };
             }
             Some(TriggerFault::ErrorBefore) => {
                 state.lost += 1;
-                return Outcome::Unknown { doubt: "HTTP 503".into() };
+                return Outcome::Unknown {
+                    doubt: "HTTP 503".into(),
+                };
             }
             _ => {}
         }
@@ -230,15 +255,24 @@ impl Ci for CircleCi {
             trigger.parameters.clone(),
         );
         match (created, fault) {
-            (Err(no), _) if no.status == 401 => Outcome::Unauthorized { message: no.message },
-            (Err(no), _) => Outcome::Refused { status: no.status, message: no.message },
+            (Err(no), _) if no.status == 401 => Outcome::Unauthorized {
+                message: no.message,
+            },
+            (Err(no), _) => Outcome::Refused {
+                status: no.status,
+                message: no.message,
+            },
             (Ok(_), Some(TriggerFault::ErrorAfter)) => {
                 state.lost += 1;
-                Outcome::Unknown { doubt: "HTTP 503".into() }
+                Outcome::Unknown {
+                    doubt: "HTTP 503".into(),
+                }
             }
             (Ok(_), Some(TriggerFault::AnswerLost)) => {
                 state.lost += 1;
-                Outcome::Unknown { doubt: "the connection failed".into() }
+                Outcome::Unknown {
+                    doubt: "the connection failed".into(),
+                }
             }
             (Ok(created), _) => Outcome::Created(pipeline(created.id, created.number)),
         }
@@ -262,7 +296,10 @@ impl Ci for CircleCi {
                 if seen.created_at < search.since {
                     continue;
                 }
-                let values = state.model.values(seen.id).map_err(|no| failed(&no.message))?;
+                let values = state
+                    .model
+                    .values(seen.id)
+                    .map_err(|no| failed(&no.message))?;
                 let found = pipeline(seen.id, seen.number);
                 match &search.proof {
                     Some((name, value))
@@ -290,8 +327,14 @@ impl Ci for CircleCi {
         let mut state = self.lock();
         Self::read_fault(&mut state)?;
         Self::authorise(&state, &token)?;
-        let seen = state.model.pipeline(now, id.0).map_err(|no| failed(&no.message))?;
-        let page = state.model.workflows(now, id.0).map_err(|no| failed(&no.message))?;
+        let seen = state
+            .model
+            .pipeline(now, id.0)
+            .map_err(|no| failed(&no.message))?;
+        let page = state
+            .model
+            .workflows(now, id.0)
+            .map_err(|no| failed(&no.message))?;
         Ok(Look {
             state: word(seen.state.as_str()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
@@ -301,7 +344,8 @@ impl Ci for CircleCi {
                 .into_iter()
                 .map(|seen| {
                     let status = word(&seen.status).unwrap_or(WorkflowStatus::Unknown);
-                    let left = seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
+                    let left =
+                        seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
                     Workflow {
                         id: seen.id.to_string(),
                         name: seen.name,
@@ -317,6 +361,9 @@ impl Ci for CircleCi {
     async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow).map_err(|error| failed(&error.to_string()))?;
-        self.lock().model.cancel_workflow(now, id).map_err(|no| failed(&no.message))
+        self.lock()
+            .model
+            .cancel_workflow(now, id)
+            .map_err(|no| failed(&no.message))
     }
 }

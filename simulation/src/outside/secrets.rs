@@ -22,8 +22,14 @@ impl RotatingSecrets {
     /// A signing secret and a token, both known from the start.
     #[must_use]
     pub fn new(signing: &str, token: &str) -> Self {
-        let state = State { signing: signing.into(), stored: token.into(), cached: token.into() };
-        Self { state: Mutex::new(state) }
+        let state = State {
+            signing: signing.into(),
+            stored: token.into(),
+            cached: token.into(),
+        };
+        Self {
+            state: Mutex::new(state),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -50,7 +56,10 @@ impl Secrets for RotatingSecrets {
             SecretName::SlackSigning => &state.signing,
             SecretName::CircleCiToken => &state.cached,
         };
-        Ok(Versions { current: SecretString::from(current.as_str()), previous: None })
+        Ok(Versions {
+            current: SecretString::from(current.as_str()),
+            previous: None,
+        })
     }
 
     async fn refresh(&self, _name: SecretName) -> Result<(), SecretsError> {

@@ -51,7 +51,10 @@ impl Slack {
     /// A workspace in which nothing has been said.
     #[must_use]
     pub fn new(clock: &ManualClock) -> Self {
-        Self { state: Mutex::default(), clock: clock.clone() }
+        Self {
+            state: Mutex::default(),
+            clock: clock.clone(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -98,7 +101,9 @@ impl Chat for Slack {
         let fault = state.faults.pop_front();
         match fault {
             Some(ChatFault::NotSent) => {
-                return Posted::NotSent { why: "could not connect".to_owned() };
+                return Posted::NotSent {
+                    why: "could not connect".to_owned(),
+                };
             }
             Some(ChatFault::Limited(after)) => return Posted::Later { after: Some(after) },
             Some(ChatFault::ErrorBefore) => {
@@ -108,7 +113,9 @@ impl Chat for Slack {
             Some(ChatFault::AnswerLost) | None => {}
         }
         let path = to.expose().strip_prefix(ORIGIN).unwrap_or_default();
-        let answer = state.model.post(now, path, post.to_json().to_string().as_bytes());
+        let answer = state
+            .model
+            .post(now, path, post.to_json().to_string().as_bytes());
         if matches!(fault, Some(ChatFault::AnswerLost)) {
             state.lost += 1;
             return Posted::Unknown;

@@ -1,0 +1,431 @@
+//! One thread's view of the decisions: the real functions, called once per case and remembered, and
+//! what must hold for every single commit.
+//!
+//! A commit is written only over the very head it was decided from, so what it does to that head is
+//! checked here, once: the audit's chain, that an end stays the end, the lock, the claim, what is
+//! owed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatops_core::audit::{Actor, Change, Hash};
+use chatops_core::command::Deploy;
+use chatops_core::decide::{self, Here, Retryable, Step};
+use chatops_core::deploy::{Head, Pipeline, State};
+use chatops_core::id::{ChannelId, ShortId, TeamId, UserId};
+use chatops_core::machine::{self, Illegal};
+use chatops_core::message::DeployMessage;
+use chatops_core::name::{BranchName, JobName};
+use chatops_core::ports::{Commit, Lock, LockChange};
+use chatops_core::reply::Kind;
+
+use super::book::{
+    Book, DEPLOYS, Item, PARSED, TICK, VERSION, canonical, later, now, pipeline_of, place_of,
+    renamed, run_name,
+};
+use super::evidence::Evidence;
+use super::rules::Rules;
+use super::search::FastMap;
+
+/// What a decision comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Nothing.
+    Rest,
+    /// Write this commit.
+    Write(u16),
+    /// Send the POST.
+    Post,
+    /// Search for the proof.
+    Search,
+    /// Look at the run.
+    Look { cancel: bool },
+    /// Send the order, then write this commit.
+    Order(u16),
+    /// The decision itself is wrong.
+    Broken(&'static str),
+}
+
+/// What a commit does to the lock; moments in ticks from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LockFact {
+    Keep,
+    Take(i8),
+    Free,
+    Expire(i8),
+}
+
+/// What the steps need to know of an item.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    /// `None` for a command that is not on record.
+    pub state: Option<State>,
+    pub due: bool,
+    pub timer: bool,
+    pub holds: bool,
+    pub has_run: bool,
+    pub stale: bool,
+    pub cancel: bool,
+    /// Of a commit: the number of its head.
+    pub head: u16,
+    pub lock: LockFact,
+    pub claims: bool,
+}
+
+/// The changes of an item that depend on nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn {
+    /// A tick passes.
+    Later,
+    /// The run in that slot is gone.
+    Gone(usize),
+    /// The runs change places.
+    Swap,
+}
+
+/// One thread's memory.
+pub(super) struct Desk<'a> {
+    book: &'a Book,
+    rules: &'a dyn Rules,
+    items: Vec<Option<(Arc<Item>, Facts)>>,
+    turns: [Vec<u16>; 4],
+    plans: FastMap<u64, Plan>,
+}
+
+fn ticks(at: chatops_core::Time) -> i8 {
+    let ticks = (at - now()).num_seconds() / TICK.as_secs().cast_signed();
+    i8::try_from(ticks).unwrap_or(i8::MAX)
+}
+
+fn facts(book: &Book, item: &Item) -> Facts {
+    let head_facts = |head: &Head| Facts {
+        state: Some(head.state),
+        due: head.is_due(now()),
+        timer: head.due_at.is_some() || head.owes_order,
+        holds: head.holds.is_some(),
+        has_run: head.run.is_some(),
+        stale: head.valid_until <= now(),
+        cancel: head.cancel.is_some(),
+        head: 0,
+        lock: LockFact::Keep,
+        claims: false,
+    };
+    match item {
+        Item::Asked(_) => Facts {
+            state: None,
+            due: true,
+            timer: true,
+            holds: false,
+            has_run: false,
+            stale: false,
+            cancel: false,
+            head: 0,
+            lock: LockFact::Keep,
+            claims: false,
+        },
+        Item::Head(head) => head_facts(head),
+        Item::Commit(commit) => Facts {
+            head: book.number(Item::Head(Box::new(commit.head.clone()))),
+            lock: match &commit.lock {
+                None => LockFact::Keep,
+                Some(LockChange::Take { now, .. }) => LockFact::Take(ticks(*now)),
+                Some(LockChange::Free { .. }) => LockFact::Free,
+                Some(LockChange::Expire { until, .. }) => LockFact::Expire(ticks(*until)),
+            },
+            claims: commit.claim.is_some(),
+            ..head_facts(&commit.head)
+        },
+    }
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(book: &'a Book, rules: &'a dyn Rules) -> Self {
+        Self {
+            book,
+            rules,
+            items: vec![],
+            turns: Default::default(),
+            plans: FastMap::default(),
+        }
+    }
+
+    fn entry(&mut self, number: u16) -> &(Arc<Item>, Facts) {
+        let at = usize::from(number);
+        if self.items.len() <= at {
+            self.items.resize(at + 64, None);
+        }
+        self.items[at].get_or_insert_with(|| {
+            let item = self.book.item(number);
+            let facts = facts(self.book, &item);
+            (item, facts)
+        })
+    }
+
+    pub(super) fn facts(&mut self, number: u16) -> Facts {
+        self.entry(number).1
+    }
+
+    fn head(&mut self, number: u16) -> Head {
+        match self.entry(number).0.as_ref() {
+            Item::Head(head) => head.as_ref().clone(),
+            _ => unreachable!("number {number} is not a deploy on record"),
+        }
+    }
+
+    /// A command that was just typed.
+    pub(super) fn asked(&mut self) -> u16 {
+        self.book.number(Item::Asked(PARSED.times.stale_after))
+    }
+
+    /// The item after `turn`; no item stays none.
+    pub(super) fn turned(&mut self, number: u16, turn: Turn) -> u16 {
+        let (row, at) = (
+            match turn {
+                Turn::Later => 0,
+                Turn::Gone(slot) => 1 + slot,
+                Turn::Swap => 3,
+            },
+            usize::from(number),
+        );
+        if number == 0 {
+            return 0;
+        }
+        if self.turns[row].len() <= at {
+            self.turns[row].resize(at + 64, 0);
+        }
+        if self.turns[row][at] == 0 {
+            let item = Arc::clone(&self.entry(number).0);
+            let (one, two) = (run_name(Some(0)), run_name(Some(1)));
+            let item = match turn {
+                Turn::Later => later(&item),
+                Turn::Gone(slot) => {
+                    renamed(&item, |by| (*by == run_name(Some(slot))).then(|| run_name(None)))
+                }
+                Turn::Swap => renamed(&item, |by| {
+                    let others = [(&one, &two), (&two, &one)];
+                    others.into_iter().find(|(a, _)| *a == by).map(|(_, b)| b.clone())
+                }),
+            };
+            self.turns[row][at] = self.book.number(item);
+        }
+        self.turns[row][at]
+    }
+
+    fn plan(&mut self, key: [u16; 4], make: impl FnOnce(&mut Self) -> Plan) -> Plan {
+        let key = key.into_iter().fold(0, |all, part| all << 16 | u64::from(part));
+        if let Some(plan) = self.plans.get(&key) {
+            return *plan;
+        }
+        // "No panic" is one of the promises.
+        let plan = catch_unwind(AssertUnwindSafe(|| make(self)));
+        let plan = plan.unwrap_or(Plan::Broken("a decision panicked"));
+        self.plans.insert(key, plan);
+        plan
+    }
+
+    /// Checks a commit against the head it was decided from, and numbers it.
+    fn commit(&mut self, before: Option<&Head>, commit: Option<Commit>) -> Plan {
+        let Some(mut commit) = commit else { return Plan::Rest };
+        if let Err(why) = sound(before, &commit) {
+            return Plan::Broken(why);
+        }
+        commit.event = None;
+        commit.open = None;
+        commit.owe.clear();
+        commit.head = canonical(commit.head);
+        if let Some(LockChange::Expire { until, .. }) = &mut commit.lock {
+            *until = super::book::timer(*until);
+        }
+        Plan::Write(self.book.number(Item::Commit(Box::new(commit))))
+    }
+
+    fn written(&mut self, before: &Head, commit: Result<Option<Commit>, Illegal>) -> Plan {
+        match commit {
+            Ok(commit) => self.commit(Some(before), commit),
+            Err(_) => Plan::Broken("a decision the state machine does not allow"),
+        }
+    }
+
+    /// What the run in `slot` does next about a deploy.
+    pub(super) fn next(&mut self, number: u16, slot: u8, posted: u8) -> Plan {
+        self.plan([0, number, u16::from(slot), u16::from(posted)], |desk| {
+            let head = desk.head(number);
+            let me = run_name(Some(usize::from(slot)));
+            let here = here(&me, posted);
+            match desk.rules.next(&head, here) {
+                Err(_) => Plan::Broken("a decision the state machine does not allow"),
+                Ok(Step::Rest) => Plan::Rest,
+                Ok(Step::Write(commit)) => desk.commit(Some(&head), Some(*commit)),
+                Ok(Step::Post(order)) => {
+                    let id = head.id.to_string();
+                    if order.parameters.values().any(|value| value.as_str() == Some(&id)) {
+                        Plan::Post
+                    } else {
+                        Plan::Broken("I7: a POST without the deploy id")
+                    }
+                }
+                Ok(Step::Search(_)) => Plan::Search,
+                Ok(Step::Look { cancel, .. }) => Plan::Look { cancel },
+                Ok(Step::Order) => {
+                    let placed = decide::order_placed(&head);
+                    match desk.commit(Some(&head), Some(placed)) {
+                        Plan::Write(commit) => Plan::Order(commit),
+                        other => other,
+                    }
+                }
+            }
+        })
+    }
+
+    /// What the run in `slot` writes about what the outside world answered.
+    pub(super) fn after(&mut self, number: u16, seen: Evidence, slot: u8, posted: u8) -> Plan {
+        let key = u16::from(slot) << 8 | u16::from(posted);
+        self.plan([1, number, seen as u16, key], |desk| {
+            let head = desk.head(number);
+            let me = run_name(Some(usize::from(slot)));
+            let pipeline = proof_pipeline(place_of(head.id));
+            let here = here(&me, posted);
+            let commit = seen.decide(desk.rules, &head, pipeline, here);
+            desk.written(&head, commit)
+        })
+    }
+
+    /// The refusal of a deploy whose target another one has.
+    pub(super) fn refuse_busy(&mut self, number: u16, holder: u16, slot: u8) -> Plan {
+        self.plan([2, number, holder, u16::from(slot)], |desk| {
+            let (head, holder) = (desk.head(number), desk.head(holder));
+            let lock = Lock { deploy: holder.id, since: now(), until: None };
+            let me = run_name(Some(usize::from(slot)));
+            let commit = decide::refuse_busy(&head, &lock, &holder, here(&me, 0));
+            desk.written(&head, commit.map(Some))
+        })
+    }
+
+    /// The first transaction of a command.
+    pub(super) fn open(&mut self, number: u16, deploy: usize) -> Plan {
+        self.plan([3, number, u16::try_from(deploy).unwrap_or(0), 0], |desk| {
+            let Item::Asked(left) = *desk.entry(number).0.as_ref() else { return Plan::Rest };
+            let message = message(deploy, left);
+            let me = run_name(None);
+            let commit = decide::open(&message, ShortId::USUAL, here(&me, 0));
+            desk.commit(None, Some(commit))
+        })
+    }
+
+    /// The first transaction of the retry of a deploy, if it may be retried.
+    pub(super) fn open_retry(&mut self, old: u16) -> Plan {
+        self.plan([4, old, 0, 0], |desk| {
+            let (old, me) = (desk.head(old), run_name(None));
+            match decide::retryable(&old, here(&me, 0)) {
+                Retryable::Yes => {
+                    let commit = decide::open_retry(&old, ShortId::USUAL, here(&me, 0));
+                    desk.commit(None, Some(commit))
+                }
+                Retryable::NotFailed | Retryable::TooOld => Plan::Rest,
+            }
+        })
+    }
+
+    /// Somebody wants the deploy canceled.
+    pub(super) fn cancel(&mut self, number: u16) -> Plan {
+        self.plan([5, number, 0, 0], |desk| {
+            let head = desk.head(number);
+            let user = head.ask.user.clone();
+            let wish = Change::CancelWished { by: user.clone() };
+            let applied = machine::apply(&head, wish, Actor::Person(user), now());
+            let Ok((head_after, event)) = applied else {
+                return Plan::Broken("a decision the state machine does not allow");
+            };
+            let commit = Commit {
+                head: head_after,
+                event: Some(event),
+                lock: None,
+                claim: None,
+                owe: vec![],
+                open: None,
+            };
+            desk.commit(Some(&head), Some(commit))
+        })
+    }
+}
+
+fn here(me: &chatops_core::id::Invocation, posted: u8) -> Here<'_> {
+    Here { now: now(), me, posted: u32::from(posted), config: &PARSED }
+}
+
+fn proof_pipeline(deploy: usize) -> Pipeline {
+    let url = "https://app.circleci.com/pipelines/github/acme/web/1";
+    let url = url::Url::parse(url).unwrap_or_else(|error| unreachable!("{error}"));
+    Pipeline { id: pipeline_of(deploy), number: deploy as u64 + 1, url }
+}
+
+fn message(deploy: usize, left: Duration) -> DeployMessage {
+    let fixed = || unreachable!("the names of the model are sound");
+    DeployMessage {
+        id: DEPLOYS[deploy],
+        team: TeamId::parse("T0001").unwrap_or_else(fixed),
+        channel: ChannelId::parse("C0001").unwrap_or_else(fixed),
+        user: UserId::parse("U0001").unwrap_or_else(fixed),
+        deploy: Deploy {
+            project: None,
+            branch: BranchName::parse("main").unwrap_or_else(|_| fixed()),
+            job: JobName::parse("deploy").unwrap_or_else(|_| fixed()),
+        },
+        asked_at: now() + left - PARSED.times.stale_after,
+        reply_to: None,
+    }
+}
+
+/// What must hold for a commit over the head it was decided from.
+fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'static str> {
+    let head = &commit.head;
+    let (version, events, last) =
+        before.map_or((0, 0, Hash::START), |old| (old.version, old.events, old.last_hash));
+    let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
+    check(head.version == version + 1, "a commit skips a version")?;
+    check(before.is_none_or(|old| old.id == head.id), "a commit changes another deploy")?;
+    check(commit.open.is_some() == before.is_none(), "I12: the reply item is not opened once")?;
+    let Some(event) = &commit.event else {
+        let same = before.is_some_and(|old| {
+            (old.state, old.events, old.last_hash) == (head.state, head.events, head.last_hash)
+        });
+        check(same, "I5: a change without an event")?;
+        let quiet = commit.lock.is_none() && commit.claim.is_none() && commit.owe.is_empty();
+        return check(quiet, "I5: consequences without an event");
+    };
+    let entry = event.entry().map_err(|_| "I5: an event cannot be read")?;
+    let chained = entry.n == events + 1 && entry.prev == last;
+    let told = entry.state == head.state && head.events == entry.n && head.last_hash == event.hash;
+    check(chained && told && entry.deploy == head.id, "I5: head and audit differ")?;
+    let Some(old) = before else {
+        return check(head.state == State::Requested, "a deploy does not begin as REQUESTED");
+    };
+    if old.state.is_terminal() {
+        let note = matches!(entry.change, Change::Noted { .. }) && head.state == old.state;
+        check(note, "I4: a deploy goes on after its end")?;
+    }
+    let legal = machine::next(old.state, &entry.change).is_ok_and(|state| state == head.state);
+    check(legal, "a change the state machine does not allow")?;
+    let owed: &[Kind] = match entry.change {
+        Change::Started { .. } => &[Kind::Progress],
+        Change::Ended { .. } => &[Kind::Final],
+        _ => &[],
+    };
+    check(commit.owe == owed, "I15: what is owed does not follow from what happened")?;
+    let found = matches!(entry.change, Change::Triggered { .. });
+    let own = pipeline_of(place_of(head.id));
+    let claimed = !found || commit.claim == Some(own);
+    check(claimed && found == commit.claim.is_some(), "I7: a pipeline of another deploy")?;
+    let locked = match (&entry.change, &commit.lock) {
+        (Change::Armed { target, .. }, Some(LockChange::Take { .. })) => target.is_some(),
+        (Change::Ended { state, .. }, lock) if old.holds.is_some() => match lock {
+            Some(LockChange::Free { .. }) => *state != State::Unresolved,
+            Some(LockChange::Expire { .. }) => *state == State::Unresolved,
+            _ => false,
+        },
+        (Change::Armed { .. }, _) => false,
+        (_, lock) => lock.is_none(),
+    };
+    check(locked, "I3: the lock does not follow from what happened")
+}
