@@ -223,7 +223,7 @@ pub const ALL: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(6 * 60)));
+                .script(Script::success(Duration::from_secs(200)));
             main_deploy(world);
             world.settle();
         },

@@ -119,7 +119,7 @@ fn build(dice: &Dice) -> Script {
         9 => Script::setup_then_success(takes),
         10 => Script::auto_rerun(takes),
         _ if dice.below(3) == 0 => Script::endless(),
-        _ => Script::success(Duration::from_secs(150)),
+        _ => Script::success(Duration::from_secs(200)),
     };
     if dice.below(4) == 0 {
         script.listed_after(Duration::from_secs(dice.below(100) as u64))

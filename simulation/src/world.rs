@@ -30,8 +30,9 @@ pub const CONFIG: &str = r#"
 version = 1
 default_project = "web"
 [times]
-reply_for = "5m"
-track_for = "3m"
+reply_for = "3m"
+track_for = "4m"
+grace = "1m"
 [slack]
 teams = ["T0001"]
 [projects.web]

@@ -157,8 +157,15 @@ pub(super) fn canonical(mut head: Head) -> Head {
     head.ask.asked_at = now();
     head.due_at = head.due_at.map(timer);
     let before_proof = matches!(head.state, Requested | Armed);
-    head.valid_until = if before_proof { head.valid_until.max(now()) } else { now() };
-    head.last_obstacle = head.last_obstacle.filter(|_| before_proof).map(|_| "met".to_owned());
+    head.valid_until = if before_proof {
+        head.valid_until.max(now())
+    } else {
+        now()
+    };
+    head.last_obstacle = head
+        .last_obstacle
+        .filter(|_| before_proof)
+        .map(|_| "met".to_owned());
     head.token_refused &= before_proof;
     if let Some(armed) = &mut head.armed {
         armed.at = now();
@@ -185,7 +192,10 @@ pub(super) fn canonical(mut head: Head) -> Head {
     if head.state.is_terminal() {
         head.cancel = None;
         head.attempts = 1;
-        head.end = head.end.map(|_| End { at: now(), reason: Reason::NoWorkflow });
+        head.end = head.end.map(|_| End {
+            at: now(),
+            reason: Reason::NoWorkflow,
+        });
     }
     head
 }

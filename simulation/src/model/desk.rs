@@ -21,8 +21,8 @@ use chatops_core::ports::{Commit, Lock, LockChange};
 use chatops_core::reply::Kind;
 
 use super::book::{
-    Book, DEPLOYS, Item, PARSED, TICK, VERSION, canonical, later, now, pipeline_of, place_of,
-    renamed, run_name,
+    Book, DEPLOYS, Item, PARSED, TICK, canonical, later, now, pipeline_of, place_of, renamed,
+    run_name,
 };
 use super::evidence::Evidence;
 use super::rules::Rules;
@@ -70,7 +70,6 @@ pub(super) struct Facts {
     /// Of a commit: the number of its head.
     pub head: u16,
     pub lock: LockFact,
-    pub claims: bool,
 }
 
 /// The changes of an item that depend on nothing else.
@@ -109,7 +108,6 @@ fn facts(book: &Book, item: &Item) -> Facts {
         cancel: head.cancel.is_some(),
         head: 0,
         lock: LockFact::Keep,
-        claims: false,
     };
     match item {
         Item::Asked(_) => Facts {
@@ -122,7 +120,6 @@ fn facts(book: &Book, item: &Item) -> Facts {
             cancel: false,
             head: 0,
             lock: LockFact::Keep,
-            claims: false,
         },
         Item::Head(head) => head_facts(head),
         Item::Commit(commit) => Facts {
@@ -133,7 +130,6 @@ fn facts(book: &Book, item: &Item) -> Facts {
                 Some(LockChange::Free { .. }) => LockFact::Free,
                 Some(LockChange::Expire { until, .. }) => LockFact::Expire(ticks(*until)),
             },
-            claims: commit.claim.is_some(),
             ..head_facts(&commit.head)
         },
     }
@@ -199,12 +195,15 @@ impl<'a> Desk<'a> {
             let (one, two) = (run_name(Some(0)), run_name(Some(1)));
             let item = match turn {
                 Turn::Later => later(&item),
-                Turn::Gone(slot) => {
-                    renamed(&item, |by| (*by == run_name(Some(slot))).then(|| run_name(None)))
-                }
+                Turn::Gone(slot) => renamed(&item, |by| {
+                    (*by == run_name(Some(slot))).then(|| run_name(None))
+                }),
                 Turn::Swap => renamed(&item, |by| {
                     let others = [(&one, &two), (&two, &one)];
-                    others.into_iter().find(|(a, _)| *a == by).map(|(_, b)| b.clone())
+                    others
+                        .into_iter()
+                        .find(|(a, _)| *a == by)
+                        .map(|(_, b)| b.clone())
                 }),
             };
             self.turns[row][at] = self.book.number(item);
@@ -213,7 +212,9 @@ impl<'a> Desk<'a> {
     }
 
     fn plan(&mut self, key: [u16; 4], make: impl FnOnce(&mut Self) -> Plan) -> Plan {
-        let key = key.into_iter().fold(0, |all, part| all << 16 | u64::from(part));
+        let key = key
+            .into_iter()
+            .fold(0, |all, part| all << 16 | u64::from(part));
         if let Some(plan) = self.plans.get(&key) {
             return *plan;
         }
@@ -226,7 +227,9 @@ impl<'a> Desk<'a> {
 
     /// Checks a commit against the head it was decided from, and numbers it.
     fn commit(&mut self, before: Option<&Head>, commit: Option<Commit>) -> Plan {
-        let Some(mut commit) = commit else { return Plan::Rest };
+        let Some(mut commit) = commit else {
+            return Plan::Rest;
+        };
         if let Err(why) = sound(before, &commit) {
             return Plan::Broken(why);
         }
@@ -259,7 +262,11 @@ impl<'a> Desk<'a> {
                 Ok(Step::Write(commit)) => desk.commit(Some(&head), Some(*commit)),
                 Ok(Step::Post(order)) => {
                     let id = head.id.to_string();
-                    if order.parameters.values().any(|value| value.as_str() == Some(&id)) {
+                    if order
+                        .parameters
+                        .values()
+                        .any(|value| value.as_str() == Some(&id))
+                    {
                         Plan::Post
                     } else {
                         Plan::Broken("I7: a POST without the deploy id")
@@ -295,7 +302,11 @@ impl<'a> Desk<'a> {
     pub(super) fn refuse_busy(&mut self, number: u16, holder: u16, slot: u8) -> Plan {
         self.plan([2, number, holder, u16::from(slot)], |desk| {
             let (head, holder) = (desk.head(number), desk.head(holder));
-            let lock = Lock { deploy: holder.id, since: now(), until: None };
+            let lock = Lock {
+                deploy: holder.id,
+                since: now(),
+                until: None,
+            };
             let me = run_name(Some(usize::from(slot)));
             let commit = decide::refuse_busy(&head, &lock, &holder, here(&me, 0));
             desk.written(&head, commit.map(Some))
@@ -305,7 +316,9 @@ impl<'a> Desk<'a> {
     /// The first transaction of a command.
     pub(super) fn open(&mut self, number: u16, deploy: usize) -> Plan {
         self.plan([3, number, u16::try_from(deploy).unwrap_or(0), 0], |desk| {
-            let Item::Asked(left) = *desk.entry(number).0.as_ref() else { return Plan::Rest };
+            let Item::Asked(left) = *desk.entry(number).0.as_ref() else {
+                return Plan::Rest;
+            };
             let message = message(deploy, left);
             let me = run_name(None);
             let commit = decide::open(&message, ShortId::USUAL, here(&me, 0));
@@ -351,26 +364,39 @@ impl<'a> Desk<'a> {
 }
 
 fn here(me: &chatops_core::id::Invocation, posted: u8) -> Here<'_> {
-    Here { now: now(), me, posted: u32::from(posted), config: &PARSED }
+    Here {
+        now: now(),
+        me,
+        posted: u32::from(posted),
+        config: &PARSED,
+    }
 }
 
 fn proof_pipeline(deploy: usize) -> Pipeline {
     let url = "https://app.circleci.com/pipelines/github/acme/web/1";
     let url = url::Url::parse(url).unwrap_or_else(|error| unreachable!("{error}"));
-    Pipeline { id: pipeline_of(deploy), number: deploy as u64 + 1, url }
+    Pipeline {
+        id: pipeline_of(deploy),
+        number: deploy as u64 + 1,
+        url,
+    }
+}
+
+/// The names of the model are sound.
+fn sure<T>(name: Option<T>) -> T {
+    name.unwrap_or_else(|| unreachable!("a name that cannot be read"))
 }
 
 fn message(deploy: usize, left: Duration) -> DeployMessage {
-    let fixed = || unreachable!("the names of the model are sound");
     DeployMessage {
         id: DEPLOYS[deploy],
-        team: TeamId::parse("T0001").unwrap_or_else(fixed),
-        channel: ChannelId::parse("C0001").unwrap_or_else(fixed),
-        user: UserId::parse("U0001").unwrap_or_else(fixed),
+        team: sure(TeamId::parse("T0001")),
+        channel: sure(ChannelId::parse("C0001")),
+        user: sure(UserId::parse("U0001")),
         deploy: Deploy {
             project: None,
-            branch: BranchName::parse("main").unwrap_or_else(|_| fixed()),
-            job: JobName::parse("deploy").unwrap_or_else(|_| fixed()),
+            branch: sure(BranchName::parse("main").ok()),
+            job: sure(JobName::parse("deploy").ok()),
         },
         asked_at: now() + left - PARSED.times.stale_after,
         reply_to: None,
@@ -380,12 +406,19 @@ fn message(deploy: usize, left: Duration) -> DeployMessage {
 /// What must hold for a commit over the head it was decided from.
 fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'static str> {
     let head = &commit.head;
-    let (version, events, last) =
-        before.map_or((0, 0, Hash::START), |old| (old.version, old.events, old.last_hash));
+    let (version, events, last) = before.map_or((0, 0, Hash::START), |old| {
+        (old.version, old.events, old.last_hash)
+    });
     let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
     check(head.version == version + 1, "a commit skips a version")?;
-    check(before.is_none_or(|old| old.id == head.id), "a commit changes another deploy")?;
-    check(commit.open.is_some() == before.is_none(), "I12: the reply item is not opened once")?;
+    check(
+        before.is_none_or(|old| old.id == head.id),
+        "a commit changes another deploy",
+    )?;
+    check(
+        commit.open.is_some() == before.is_none(),
+        "I12: the reply item is not opened once",
+    )?;
     let Some(event) = &commit.event else {
         let same = before.is_some_and(|old| {
             (old.state, old.events, old.last_hash) == (head.state, head.events, head.last_hash)
@@ -397,9 +430,15 @@ fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'static str> {
     let entry = event.entry().map_err(|_| "I5: an event cannot be read")?;
     let chained = entry.n == events + 1 && entry.prev == last;
     let told = entry.state == head.state && head.events == entry.n && head.last_hash == event.hash;
-    check(chained && told && entry.deploy == head.id, "I5: head and audit differ")?;
+    check(
+        chained && told && entry.deploy == head.id,
+        "I5: head and audit differ",
+    )?;
     let Some(old) = before else {
-        return check(head.state == State::Requested, "a deploy does not begin as REQUESTED");
+        return check(
+            head.state == State::Requested,
+            "a deploy does not begin as REQUESTED",
+        );
     };
     if old.state.is_terminal() {
         let note = matches!(entry.change, Change::Noted { .. }) && head.state == old.state;
@@ -412,11 +451,17 @@ fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'static str> {
         Change::Ended { .. } => &[Kind::Final],
         _ => &[],
     };
-    check(commit.owe == owed, "I15: what is owed does not follow from what happened")?;
+    check(
+        commit.owe == owed,
+        "I15: what is owed does not follow from what happened",
+    )?;
     let found = matches!(entry.change, Change::Triggered { .. });
     let own = pipeline_of(place_of(head.id));
     let claimed = !found || commit.claim == Some(own);
-    check(claimed && found == commit.claim.is_some(), "I7: a pipeline of another deploy")?;
+    check(
+        claimed && found == commit.claim.is_some(),
+        "I7: a pipeline of another deploy",
+    )?;
     let locked = match (&entry.change, &commit.lock) {
         (Change::Armed { target, .. }, Some(LockChange::Take { .. })) => target.is_some(),
         (Change::Ended { state, .. }, lock) if old.holds.is_some() => match lock {

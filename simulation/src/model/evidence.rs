@@ -89,7 +89,12 @@ fn look(state: PipelineState, status: Option<WorkflowStatus>) -> Look {
         created_at: now(),
         rerun_coming: false,
     });
-    Look { state, errors: vec![], revision: None, workflows: workflows.into_iter().collect() }
+    Look {
+        state,
+        errors: vec![],
+        revision: None,
+        workflows: workflows.into_iter().collect(),
+    }
 }
 
 impl Evidence {
@@ -109,10 +114,19 @@ impl Evidence {
         match self {
             Evidence::None => Ok(None),
             Evidence::Created => post(Outcome::Created(pipeline)),
-            Evidence::NotNow => post(Outcome::NotNow { obstacle: words(), after: None }),
-            Evidence::NotNowForLong => post(Outcome::NotNow { obstacle: words(), after: long }),
+            Evidence::NotNow => post(Outcome::NotNow {
+                obstacle: words(),
+                after: None,
+            }),
+            Evidence::NotNowForLong => post(Outcome::NotNow {
+                obstacle: words(),
+                after: long,
+            }),
             Evidence::Unauthorized => post(Outcome::Unauthorized { message: words() }),
-            Evidence::Refused => post(Outcome::Refused { status: 404, message: words() }),
+            Evidence::Refused => post(Outcome::Refused {
+                status: 404,
+                message: words(),
+            }),
             Evidence::Unknown => post(Outcome::Unknown { doubt: words() }),
             Evidence::Found => rules.after_search(head, &Finding::Found(pipeline), here),
             Evidence::Absent => {

@@ -10,7 +10,9 @@ impl Steps<'_, '_, '_> {
     /// A message comes, or comes again: a command, an order, or a hint from whomever.
     pub(super) fn begin(&mut self) {
         let idle = |run: &Run| run.at == At::Idle;
-        let Some(slot) = self.from.runs[..self.space.workers].iter().position(idle) else { return };
+        let Some(slot) = self.from.runs[..self.space.workers].iter().position(idle) else {
+            return;
+        };
         self.who = slot + 1;
         for deploy in 0..PLACES {
             let number = self.from.deploys[deploy];
@@ -18,7 +20,10 @@ impl Steps<'_, '_, '_> {
                 continue;
             }
             let facts = self.desk.facts(number);
-            let mut run = Run { deploy: u8::try_from(deploy).unwrap_or(0), ..Run::default() };
+            let mut run = Run {
+                deploy: u8::try_from(deploy).unwrap_or(0),
+                ..Run::default()
+            };
             if facts.state.is_none() {
                 match self.desk.open(number, deploy) {
                     Plan::Write(commit) => (run.at, run.commit) = (At::Opening, commit),
@@ -35,12 +40,17 @@ impl Steps<'_, '_, '_> {
                 self.push(to, deploy, "begins", true);
             }
         }
-        if self.space.retry && self.from.order && self.from.deploys[2] == 0 {
+        if self.space.retry && self.from.orders[0] && self.from.deploys[2] == 0 {
             let mut to = self.from;
             match self.desk.open_retry(to.deploys[0]) {
                 Plan::Write(commit) => {
                     let at = At::Opening;
-                    to.runs[slot] = Run { at, deploy: 2, commit, ..Run::default() };
+                    to.runs[slot] = Run {
+                        at,
+                        deploy: 2,
+                        commit,
+                        ..Run::default()
+                    };
                     self.push(to, 2, "reads the order to try again", false);
                 }
                 Plan::Broken(why) => self.breaks(2, "reads the order to try again", why),
@@ -100,43 +110,88 @@ impl Steps<'_, '_, '_> {
                 self.push(to, deploy, "finds nothing to do", true);
             }
             Plan::Write(commit) => {
-                let run = Run { at: At::Writing, seen: number, commit, stale: false, ..run };
+                let run = Run {
+                    at: At::Writing,
+                    seen: number,
+                    commit,
+                    stale: false,
+                    ..run
+                };
                 self.goes(slot, run, "decides what to write", true);
             }
             Plan::Post => {
-                let run = Run { at: At::Sending, seen: number, stale: false, ..run };
+                let run = Run {
+                    at: At::Sending,
+                    seen: number,
+                    stale: false,
+                    ..run
+                };
                 self.goes(slot, run, "decides to send the POST", true);
             }
             Plan::Search => self.searching(slot, run, deploy),
             Plan::Look { cancel } => self.looking(slot, run, deploy, cancel),
             Plan::Order(commit) => {
                 let mut to = self.from;
-                to.order |= deploy == 0;
-                to.runs[slot] = Run { at: At::Placing, commit, stale: false, ..run };
-                self.push(to, deploy, "puts the order into the dead-letter queue", true);
+                to.orders[deploy] = true;
+                to.runs[slot] = Run {
+                    at: At::Placing,
+                    commit,
+                    stale: false,
+                    ..run
+                };
+                self.push(
+                    to,
+                    deploy,
+                    "puts the order into the dead-letter queue",
+                    true,
+                );
             }
             Plan::Broken(why) => self.breaks(deploy, "decides", why),
         }
     }
 
     fn searching(&mut self, slot: usize, run: Run, deploy: usize) {
-        let learns = |evidence| Run { at: At::Recording, evidence, ..run };
+        let learns = |evidence| Run {
+            at: At::Recording,
+            evidence,
+            ..run
+        };
         let wire = self.from.wire[deploy];
         if wire != Wire::Nothing {
             let mut to = self.from;
             to.wire[deploy] = Wire::Real;
             to.runs[slot] = learns(Evidence::Found);
-            self.push(to, deploy, "searches and finds the pipeline", wire == Wire::Real);
+            self.push(
+                to,
+                deploy,
+                "searches and finds the pipeline",
+                wire == Wire::Real,
+            );
         }
         // A pipeline that exists may be listed as late as it likes.
         let absent = learns(Evidence::Absent);
-        self.goes(slot, absent, "searches and finds nothing", wire != Wire::Real);
-        self.goes(slot, learns(Evidence::SearchFailed), "searches in vain", false);
+        self.goes(
+            slot,
+            absent,
+            "searches and finds nothing",
+            wire != Wire::Real,
+        );
+        self.goes(
+            slot,
+            learns(Evidence::SearchFailed),
+            "searches in vain",
+            false,
+        );
     }
 
     fn looking(&mut self, slot: usize, run: Run, deploy: usize, cancel: bool) {
         if run.look != Evidence::None {
-            let run = Run { at: At::Recording, evidence: run.look, look: Evidence::None, ..run };
+            let run = Run {
+                at: At::Recording,
+                evidence: run.look,
+                look: Evidence::None,
+                ..run
+            };
             self.goes(slot, run, "takes the look it remembers", true);
             return;
         }
@@ -144,10 +199,18 @@ impl Steps<'_, '_, '_> {
         for (n, progress) in now.to(cancel).iter().enumerate() {
             let mut to = self.from;
             to.progress[deploy] = *progress;
-            to.runs[slot] = Run { at: At::Recording, evidence: progress.seen(), ..run };
+            to.runs[slot] = Run {
+                at: At::Recording,
+                evidence: progress.seen(),
+                ..run
+            };
             self.push(to, deploy, looked(*progress), n == 0);
         }
-        let run = Run { at: At::Recording, evidence: Evidence::LookFailed, ..run };
+        let run = Run {
+            at: At::Recording,
+            evidence: Evidence::LookFailed,
+            ..run
+        };
         self.goes(slot, run, "looks in vain", false);
     }
 
@@ -170,17 +233,37 @@ impl Steps<'_, '_, '_> {
                 };
                 let mut to = self.from;
                 to.wire[deploy] = Wire::Out;
-                to.runs[slot] = Run { at: At::Waiting, posted: 1, seen: 0, stale: false, ..run };
+                to.runs[slot] = Run {
+                    at: At::Waiting,
+                    posted: 1,
+                    seen: 0,
+                    stale: false,
+                    ..run
+                };
                 self.add(to, deploy + 1, "sends the POST", true, breaks);
             }
             Plan::Write(commit) => {
-                let (seen, commit) = if run.stale { (0, 0) } else { (run.seen, commit) };
-                let run = Run { at: At::Writing, seen, commit, ..run };
+                let (seen, commit) = if run.stale {
+                    (0, 0)
+                } else {
+                    (run.seen, commit)
+                };
+                let run = Run {
+                    at: At::Writing,
+                    seen,
+                    commit,
+                    ..run
+                };
                 self.goes(slot, run, "finds it is too late to send", true);
             }
             Plan::Broken(why) => self.breaks(deploy, "decides", why),
             _ => {
-                let run = Run { at: At::Reading, seen: 0, stale: false, ..run };
+                let run = Run {
+                    at: At::Reading,
+                    seen: 0,
+                    stale: false,
+                    ..run
+                };
                 self.goes(slot, run, "does not send", true);
             }
         }
@@ -188,7 +271,11 @@ impl Steps<'_, '_, '_> {
 
     fn waiting(&mut self, slot: usize, run: Run, deploy: usize) {
         use Evidence::{Created, NotNow, NotNowForLong, Refused, Unauthorized, Unknown};
-        let learns = |evidence| Run { at: At::Recording, evidence, ..run };
+        let learns = |evidence| Run {
+            at: At::Recording,
+            evidence,
+            ..run
+        };
         let mut to = self.from;
         to.wire[deploy] = Wire::Real;
         to.runs[slot] = learns(Created);
@@ -215,7 +302,12 @@ impl Steps<'_, '_, '_> {
         let me = u8::try_from(slot).unwrap_or(0);
         match self.desk.after(number, run.evidence, me, run.posted) {
             Plan::Write(commit) => {
-                let run = Run { at: At::WritingDown, commit, stale: false, ..run };
+                let run = Run {
+                    at: At::WritingDown,
+                    commit,
+                    stale: false,
+                    ..run
+                };
                 self.goes(slot, run, "decides what the answer means", true);
             }
             Plan::Broken(why) => self.breaks(deploy, "decides what the answer means", why),
@@ -225,8 +317,19 @@ impl Steps<'_, '_, '_> {
 
     /// Writes, by the conditions of the store.
     fn committing(&mut self, slot: usize, run: Run, deploy: usize) {
-        let again = Run { at: At::Recording, commit: 0, stale: false, ..run };
-        let reads = Run { at: At::Reading, seen: 0, commit: 0, stale: false, ..run };
+        let again = Run {
+            at: At::Recording,
+            commit: 0,
+            stale: false,
+            ..run
+        };
+        let reads = Run {
+            at: At::Reading,
+            seen: 0,
+            commit: 0,
+            stale: false,
+            ..run
+        };
         let recording = run.at == At::WritingDown;
         if run.stale {
             let run = if recording { again } else { reads };
@@ -239,7 +342,12 @@ impl Steps<'_, '_, '_> {
             let me = u8::try_from(slot).unwrap_or(0);
             match self.desk.refuse_busy(run.seen, holder, me) {
                 Plan::Write(commit) => {
-                    let run = Run { at: At::Refusing, seen: 0, commit, ..run };
+                    let run = Run {
+                        at: At::Refusing,
+                        seen: 0,
+                        commit,
+                        ..run
+                    };
                     self.goes(slot, run, "finds the target taken", true);
                 }
                 Plan::Broken(why) => self.breaks(deploy, "finds the target taken", why),
@@ -250,7 +358,11 @@ impl Steps<'_, '_, '_> {
         if let super::desk::LockFact::Free | super::desk::LockFact::Expire(_) = facts.lock
             && usize::from(self.from.holder) != deploy + 1
         {
-            self.breaks(deploy, "writes", "I3: a deploy frees a lock that is not its own");
+            self.breaks(
+                deploy,
+                "writes",
+                "I3: a deploy frees a lock that is not its own",
+            );
             return;
         }
         let mut to = self.applied(self.from, deploy, run.commit, Some(slot));
@@ -272,7 +384,14 @@ impl Steps<'_, '_, '_> {
 fn recorded(run: Run) -> Run {
     let seen = run.evidence >= Evidence::SawPending;
     let look = if seen { run.evidence } else { run.look };
-    Run { at: At::Reading, evidence: Evidence::None, look, commit: 0, stale: false, ..run }
+    Run {
+        at: At::Reading,
+        evidence: Evidence::None,
+        look,
+        commit: 0,
+        stale: false,
+        ..run
+    }
 }
 
 fn looked(progress: super::evidence::Progress) -> &'static str {
@@ -289,4 +408,3 @@ fn looked(progress: super::evidence::Progress) -> &'static str {
         Errored => "looks: errored",
     }
 }
-

@@ -110,7 +110,11 @@ struct Shard<S> {
 
 impl<S: Copy + Eq + Hash> Shard<S> {
     fn new() -> Self {
-        Self { table: vec![0; 1 << 10], states: vec![], parents: vec![] }
+        Self {
+            table: vec![0; 1 << 10],
+            states: vec![],
+            parents: vec![],
+        }
     }
 
     /// The state's place, or the free slot where it belongs.
@@ -127,7 +131,9 @@ impl<S: Copy + Eq + Hash> Shard<S> {
     }
 
     fn add(&mut self, hash_of: u64, state: S, parent: u32) {
-        let Err(slot) = self.find(hash_of, &state) else { return };
+        let Err(slot) = self.find(hash_of, &state) else {
+            return;
+        };
         self.states.push(state);
         self.parents.push(parent);
         self.table[slot] = narrow(self.states.len());
@@ -180,7 +186,12 @@ impl<'a, M: Space> Bfs<'a, M> {
         let code = hash(&start);
         shards[Self::shard(threads, code)].add(code, start, ROOT);
         let desks = (0..threads).map(|_| space.desk()).collect();
-        Self { space, shards, desks, found: Found::default() }
+        Self {
+            space,
+            shards,
+            desks,
+            found: Found::default(),
+        }
     }
 
     fn shard(shards: usize, hash: u64) -> usize {
@@ -202,7 +213,11 @@ impl<'a, M: Space> Bfs<'a, M> {
             for batch in ids.chunks(BATCH) {
                 fault = fault.or(self.expand(batch));
             }
-            self.found.states = self.shards.iter().map(|shard| shard.states.len() as u64).sum();
+            self.found.states = self
+                .shards
+                .iter()
+                .map(|shard| shard.states.len() as u64)
+                .sum();
             progress(self.found.states, self.found.depth);
             if fault.is_some() {
                 break;
@@ -224,11 +239,17 @@ impl<'a, M: Space> Bfs<'a, M> {
         let next = AtomicUsize::new(0);
         let work = |desk: &mut M::Desk| {
             let by_shard = shards.iter().map(|_| vec![]).collect();
-            let mut fresh = Fresh { by_shard, moves: 0, fault: None };
+            let mut fresh = Fresh {
+                by_shard,
+                moves: 0,
+                fault: None,
+            };
             let mut moves = vec![];
             loop {
                 let from = next.fetch_add(256, Ordering::Relaxed);
-                let Some(part) = batch.get(from..batch.len().min(from + 256)) else { break };
+                let Some(part) = batch.get(from..batch.len().min(from + 256)) else {
+                    break;
+                };
                 if part.is_empty() {
                     break;
                 }
@@ -258,22 +279,31 @@ impl<'a, M: Space> Bfs<'a, M> {
         } else {
             std::thread::scope(|scope| {
                 let work = &work;
-                let threads: Vec<_> =
-                    self.desks.iter_mut().map(|desk| scope.spawn(move || work(desk))).collect();
+                let threads: Vec<_> = self
+                    .desks
+                    .iter_mut()
+                    .map(|desk| scope.spawn(move || work(desk)))
+                    .collect();
                 threads.into_iter().map(join).collect()
             })
         };
         self.found.transitions += all.iter().map(|fresh| fresh.moves).sum::<u64>();
         std::thread::scope(|scope| {
             for (n, shard) in self.shards.iter_mut().enumerate() {
-                let parts: Vec<_> =
-                    all.iter_mut().map(|fresh| std::mem::take(&mut fresh.by_shard[n])).collect();
+                let parts: Vec<_> = all
+                    .iter_mut()
+                    .map(|fresh| std::mem::take(&mut fresh.by_shard[n]))
+                    .collect();
                 let add = move || {
                     for (code, state, parent) in parts.into_iter().flatten() {
                         shard.add(code, state, parent);
                     }
                 };
-                if batch.len() < 512 { add() } else { drop(scope.spawn(add)) }
+                if batch.len() < 512 {
+                    add()
+                } else {
+                    drop(scope.spawn(add))
+                }
             }
         });
         all.into_iter().find_map(|fresh| fresh.fault)
@@ -314,7 +344,10 @@ impl<'a, M: Space> Bfs<'a, M> {
             let (from, to) = (state(&self.shards, pair[0]), state(&self.shards, pair[1]));
             self.space.steps(desk, &from, &mut moves);
             // The plainest of the steps that lead there.
-            let taken = moves.iter().filter(|step| step.to == to).max_by_key(|step| step.calm);
+            let taken = moves
+                .iter()
+                .filter(|step| step.to == to)
+                .max_by_key(|step| step.calm);
             if let Some(taken) = taken {
                 say(desk, taken);
             }
@@ -332,27 +365,29 @@ impl<'a, M: Space> Bfs<'a, M> {
         let width = shards.len();
         let good: Vec<Vec<AtomicBool>> = shards
             .iter()
-            .map(|shard| shard.states.iter().map(|_| AtomicBool::new(false)).collect())
+            .map(|shard| {
+                shard
+                    .states
+                    .iter()
+                    .map(|_| AtomicBool::new(false))
+                    .collect()
+            })
             .collect();
         let work = |(mine, desk): (usize, &mut M::Desk)| {
             let mut ends = 0;
             for n in 0..shards[mine].states.len() {
                 let first = narrow(n * width + mine);
                 let mut way = vec![];
-                let mut at = first;
-                loop {
-                    let (shard, place) = (at as usize % width, at as usize / width);
-                    let known = good[shard][place].load(Ordering::Relaxed);
-                    if known && !way.is_empty() {
-                        break;
-                    }
-                    way.push((shard, place));
-                    match space.calm(desk, &shards[shard].states[place]) {
+                let mut at = (mine, n);
+                let mut settled = false;
+                // What is marked has been seen to lead to rest.
+                while !good[at.0][at.1].load(Ordering::Relaxed) {
+                    way.push(at);
+                    match space.calm(desk, &shards[at.0].states[at.1]) {
                         Calm::Settled => {
-                            ends += u64::from(at == first);
+                            settled = true;
                             break;
                         }
-                        Calm::On(_) if known => break,
                         Calm::On(_) if way.len() > LONGEST_CALM => return Err(first),
                         Calm::On(next) => {
                             let code = hash(&next);
@@ -360,12 +395,13 @@ impl<'a, M: Space> Bfs<'a, M> {
                             let Ok(place) = shards[shard].find(code, &next) else {
                                 return Err(first);
                             };
-                            at = narrow(place * width + shard);
+                            at = (shard, place);
                         }
                     }
                 }
-                for (shard, place) in way {
-                    good[shard][place].store(true, Ordering::Relaxed);
+                for (n, (shard, place)) in way.iter().enumerate() {
+                    let known = good[*shard][*place].swap(true, Ordering::Relaxed);
+                    ends += u64::from(settled && !known && n + 1 == way.len());
                 }
             }
             Ok(ends)
@@ -396,5 +432,7 @@ fn state<S: Copy>(shards: &[Shard<S>], id: u32) -> S {
 
 /// A panic on a thread is one here.
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

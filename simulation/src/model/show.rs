@@ -8,8 +8,16 @@ use super::work::{At, FOREVER, State, Wire};
 /// The deploys, the lock and the runs.
 pub(super) fn state(desk: &mut Desk<'_>, at: &State) -> String {
     let mut line = String::new();
-    for (n, number) in at.deploys.iter().enumerate().filter(|(_, number)| **number != 0) {
-        let stands = desk.facts(*number).state.map_or("asked", |state| state.word());
+    for (n, number) in at
+        .deploys
+        .iter()
+        .enumerate()
+        .filter(|(_, number)| **number != 0)
+    {
+        let stands = desk
+            .facts(*number)
+            .state
+            .map_or("asked", |state| state.word());
         let wire = match at.wire[n] {
             Wire::Nothing => "",
             Wire::Out => " (POST out)",
@@ -18,7 +26,11 @@ pub(super) fn state(desk: &mut Desk<'_>, at: &State) -> String {
         let _ = write!(line, "{} {stands}{wire}; ", n + 1);
     }
     if at.holder > 0 {
-        let until = if at.until == FOREVER { "" } else { " for a while" };
+        let until = if at.until == FOREVER {
+            ""
+        } else {
+            " for a while"
+        };
         let _ = write!(line, "lock {}{until}; ", at.holder);
     }
     for run in at.runs.iter().filter(|run| run.at != At::Idle) {

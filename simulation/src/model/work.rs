@@ -83,8 +83,8 @@ pub(super) struct State {
     pub deploys: [u16; PLACES],
     pub wire: [Wire; PLACES],
     pub progress: [Progress; PLACES],
-    /// The first deploy's order has been in the dead-letter queue.
-    pub order: bool,
+    /// By deploy: its order has been in the dead-letter queue.
+    pub orders: [bool; PLACES],
     /// One more than the deploy that has the target.
     pub holder: u8,
     /// Ticks until the lock expires; [`FOREVER`] if it does not.
@@ -138,7 +138,15 @@ impl Steps<'_, '_, '_> {
         let (to, swapped) = self.space.tidy(self.desk, to);
         let who = u8::try_from(self.who).unwrap_or(0);
         let about = u8::try_from(about).unwrap_or(0);
-        self.out.push(Move { to, who, about, what, calm, swapped, breaks });
+        self.out.push(Move {
+            to,
+            who,
+            about,
+            what,
+            calm,
+            swapped,
+            breaks,
+        });
     }
 
     /// The run in `slot` is over, by its end or by a crash.
@@ -246,11 +254,19 @@ impl Steps<'_, '_, '_> {
 
     /// The lock that keeps `deploy` from the target, by the store's own condition.
     pub(super) fn barred(&self, deploy: usize, lock: LockFact) -> Option<usize> {
-        let LockFact::Take(at) = lock else { return None };
+        let LockFact::Take(at) = lock else {
+            return None;
+        };
         let holder = usize::from(self.from.holder).checked_sub(1)?;
-        let moment = |ticks: i8| now() + chrono::TimeDelta::from_std(TICK).unwrap_or_default() * i32::from(ticks);
+        let moment = |ticks: i8| {
+            now() + chrono::TimeDelta::from_std(TICK).unwrap_or_default() * i32::from(ticks)
+        };
         let until = (self.from.until != FOREVER).then(|| moment(self.from.until));
-        let lock = Lock { deploy: DEPLOYS[holder], since: now(), until };
+        let lock = Lock {
+            deploy: DEPLOYS[holder],
+            since: now(),
+            until,
+        };
         lock.bars(DEPLOYS[deploy], moment(at)).then_some(holder)
     }
 }
@@ -292,7 +308,13 @@ impl<'a> Space for Work<'a> {
     }
 
     fn steps(&self, desk: &mut Desk<'a>, at: &State, out: &mut Vec<Move<State>>) {
-        let mut steps = Steps { space: self, desk, from: *at, who: 0, out };
+        let mut steps = Steps {
+            space: self,
+            desk,
+            from: *at,
+            who: 0,
+            out,
+        };
         steps.world();
         steps.begin();
         for slot in 0..self.workers {
@@ -302,7 +324,13 @@ impl<'a> Space for Work<'a> {
 
     fn calm(&self, desk: &mut Desk<'a>, at: &State) -> Calm<State> {
         let mut out = vec![];
-        let mut steps = Steps { space: self, desk, from: *at, who: 0, out: &mut out };
+        let mut steps = Steps {
+            space: self,
+            desk,
+            from: *at,
+            who: 0,
+            out: &mut out,
+        };
         if let Some(slot) = at.runs.iter().position(|run| run.at != At::Idle) {
             steps.run(slot);
         } else if steps.at_rest() {
@@ -345,11 +373,14 @@ impl<'a> Space for Work<'a> {
                 Stands::CiErrored => progress == Progress::Errored,
                 Stands::NothingRan | Stands::LostTrack => facts.has_run,
                 Stands::Unresolved => !facts.has_run,
-                Stands::Requested => wire == Wire::Nothing,
-                Stands::Armed | Stands::Triggered | Stands::Running => true,
+                Stands::Requested | Stands::Armed | Stands::Triggered | Stands::Running => true,
             };
             if !is_true {
                 return Some("I8: what is on record is not true");
+            }
+            let failed = stands == Stands::TriggerFailed;
+            if at.orders[n] && !failed || failed && !facts.timer && !at.orders[n] {
+                return Some("I16: the orders are not those of the triggers that failed");
             }
             let lost = !ended && !facts.timer;
             lost.then_some("I15: nothing is due of a deploy that has not ended")

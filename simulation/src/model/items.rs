@@ -1,0 +1,104 @@
+//! Reply items by number, in canonical form: all times relative to the present, as with deploys.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use chatops_core::Time;
+use chatops_core::config::Times;
+use chatops_core::id::DeployId;
+use chatops_core::reply::{Reply, Telling};
+use chatops_core::secret::ResponseUrl;
+
+use super::book::now;
+use super::search::FastMap;
+
+/// The step of time: every pause between two tries but the longest fits into it.
+const TICK: Duration = Duration::from_secs(120);
+
+/// How long the address lives.
+const LIFE: Duration = Duration::from_secs(600);
+
+/// Further away, one moment is like the other: the address is gone by then.
+const HORIZON: Duration = Duration::from_secs(840);
+
+/// The product's times; only the lease is longer than a tick, so that it can both hold and run out.
+pub(super) static TIMES: LazyLock<Times> = LazyLock::new(|| Times {
+    reply_for: LIFE,
+    reply_lease: Duration::from_secs(130),
+    ..Times::default()
+});
+
+/// The items, shared by the threads.
+#[derive(Debug, Default)]
+pub(super) struct Items(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    numbers: FastMap<String, u16>,
+    items: Vec<Arc<Reply>>,
+}
+
+impl Items {
+    /// The item of a deploy that was just put on record.
+    pub(super) fn start(&self) -> u16 {
+        let slack = url::Url::parse("https://hooks.slack.com");
+        let slack = slack.unwrap_or_else(|error| unreachable!("{error}"));
+        let address = ResponseUrl::parse("https://hooks.slack.com/commands/T/1/a", &[slack]).ok();
+        let deploy = DeployId::of_request("T0001", "A0001", "first");
+        self.number(Reply::open(deploy, address, now() + LIFE))
+    }
+
+    /// The number of an item.
+    pub(super) fn number(&self, item: Reply) -> u16 {
+        let item = canonical(item);
+        let key = format!("{item:?}");
+        let pages = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = u16::try_from(pages.items.len() + 1);
+        let next = next.unwrap_or_else(|_| unreachable!("more items than can be numbered"));
+        *pages.numbers.entry(key).or_insert_with(|| {
+            pages.items.push(Arc::new(item));
+            next
+        })
+    }
+
+    /// The item of a number.
+    pub(super) fn item(&self, number: u16) -> Arc<Reply> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&pages.items[usize::from(number) - 1])
+    }
+
+    /// The item a tick later.
+    pub(super) fn later(&self, number: u16) -> u16 {
+        let mut item = self.item(number).as_ref().clone();
+        item.expires_at -= TICK;
+        for telling in [&mut item.progress, &mut item.last] {
+            match telling {
+                Telling::Owed { from: at } | Telling::Sending { until: at } => *at -= TICK,
+                _ => {}
+            }
+        }
+        self.number(item)
+    }
+}
+
+/// A moment put off to the next tick; the past is all one, and so is the far future.
+fn timer(at: Time) -> Time {
+    let left = (at - now()).to_std().unwrap_or_default().min(HORIZON);
+    now() + TICK * u32::try_from(left.as_secs().div_ceil(TICK.as_secs())).unwrap_or(0)
+}
+
+fn canonical(mut item: Reply) -> Reply {
+    item.version = 1;
+    // The pause grows with it up to here.
+    item.unsent = item.unsent.min(4);
+    item.expires_at = item.expires_at.max(now());
+    for telling in [&mut item.progress, &mut item.last] {
+        match telling {
+            Telling::Owed { from: at } | Telling::Sending { until: at } => *at = timer(*at),
+            Telling::Told { at } => *at = now(),
+            Telling::Undeliverable { why } => why.clear(),
+            _ => {}
+        }
+    }
+    item
+}
