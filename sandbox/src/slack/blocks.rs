@@ -191,7 +191,10 @@ mod tests {
             {"type": "divider"},
             {"type": "actions", "elements": [button(2, 1, 1), button(3, 1, 1)]},
         ]);
-        assert_eq!(plain_text("no", Some(&blocks)), "a < b &amp; c\n[xx] x [xxx] x");
+        assert_eq!(
+            plain_text("no", Some(&blocks)),
+            "a < b &amp; c\n[xx] x [xxx] x"
+        );
         assert_eq!(plain_text("text", None), "text");
     }
 }

@@ -16,7 +16,7 @@ use chatops_core::id::{DeployId, Invocation, PipelineId};
 use chatops_core::ports::{Commit, LockChange};
 use chrono::DateTime;
 
-use super::search::FastMap;
+use super::shard::FastMap;
 
 /// The step of time.
 pub(super) const TICK: Duration = Duration::from_secs(10);

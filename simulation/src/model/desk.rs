@@ -1,15 +1,10 @@
-//! One thread's view of the decisions: the real functions, called once per case and remembered, and
-//! what must hold for every single commit.
-//!
-//! A commit is written only over the very head it was decided from, so what it does to that head is
-//! checked here, once: the audit's chain, that an end stays the end, the lock, the claim, what is
-//! owed.
+//! One thread's view of the decisions: the real functions, called once per case and remembered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops_core::audit::{Actor, Change, Hash};
+use chatops_core::audit::{Actor, Change};
 use chatops_core::command::Deploy;
 use chatops_core::decide::{self, Here, Retryable, Step};
 use chatops_core::deploy::{Head, Pipeline, State};
@@ -18,7 +13,6 @@ use chatops_core::machine::{self, Illegal};
 use chatops_core::message::DeployMessage;
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::ports::{Commit, Lock, LockChange};
-use chatops_core::reply::Kind;
 
 use super::book::{
     Book, DEPLOYS, Item, PARSED, TICK, canonical, later, now, pipeline_of, place_of, renamed,
@@ -26,7 +20,8 @@ use super::book::{
 };
 use super::evidence::Evidence;
 use super::rules::Rules;
-use super::search::FastMap;
+use super::shard::FastMap;
+use super::sound::sound;
 
 /// What a decision comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +52,7 @@ pub(super) enum LockFact {
 }
 
 /// What the steps need to know of an item.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     /// `None` for a command that is not on record.
@@ -401,76 +397,4 @@ fn message(deploy: usize, left: Duration) -> DeployMessage {
         asked_at: now() + left - PARSED.times.stale_after,
         reply_to: None,
     }
-}
-
-/// What must hold for a commit over the head it was decided from.
-fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'static str> {
-    let head = &commit.head;
-    let (version, events, last) = before.map_or((0, 0, Hash::START), |old| {
-        (old.version, old.events, old.last_hash)
-    });
-    let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
-    check(head.version == version + 1, "a commit skips a version")?;
-    check(
-        before.is_none_or(|old| old.id == head.id),
-        "a commit changes another deploy",
-    )?;
-    check(
-        commit.open.is_some() == before.is_none(),
-        "I12: the reply item is not opened once",
-    )?;
-    let Some(event) = &commit.event else {
-        let same = before.is_some_and(|old| {
-            (old.state, old.events, old.last_hash) == (head.state, head.events, head.last_hash)
-        });
-        check(same, "I5: a change without an event")?;
-        let quiet = commit.lock.is_none() && commit.claim.is_none() && commit.owe.is_empty();
-        return check(quiet, "I5: consequences without an event");
-    };
-    let entry = event.entry().map_err(|_| "I5: an event cannot be read")?;
-    let chained = entry.n == events + 1 && entry.prev == last;
-    let told = entry.state == head.state && head.events == entry.n && head.last_hash == event.hash;
-    check(
-        chained && told && entry.deploy == head.id,
-        "I5: head and audit differ",
-    )?;
-    let Some(old) = before else {
-        return check(
-            head.state == State::Requested,
-            "a deploy does not begin as REQUESTED",
-        );
-    };
-    if old.state.is_terminal() {
-        let note = matches!(entry.change, Change::Noted { .. }) && head.state == old.state;
-        check(note, "I4: a deploy goes on after its end")?;
-    }
-    let legal = machine::next(old.state, &entry.change).is_ok_and(|state| state == head.state);
-    check(legal, "a change the state machine does not allow")?;
-    let owed: &[Kind] = match entry.change {
-        Change::Started { .. } => &[Kind::Progress],
-        Change::Ended { .. } => &[Kind::Final],
-        _ => &[],
-    };
-    check(
-        commit.owe == owed,
-        "I15: what is owed does not follow from what happened",
-    )?;
-    let found = matches!(entry.change, Change::Triggered { .. });
-    let own = pipeline_of(place_of(head.id));
-    let claimed = !found || commit.claim == Some(own);
-    check(
-        claimed && found == commit.claim.is_some(),
-        "I7: a pipeline of another deploy",
-    )?;
-    let locked = match (&entry.change, &commit.lock) {
-        (Change::Armed { target, .. }, Some(LockChange::Take { .. })) => target.is_some(),
-        (Change::Ended { state, .. }, lock) if old.holds.is_some() => match lock {
-            Some(LockChange::Free { .. }) => *state != State::Unresolved,
-            Some(LockChange::Expire { .. }) => *state == State::Unresolved,
-            _ => false,
-        },
-        (Change::Armed { .. }, _) => false,
-        (_, lock) => lock.is_none(),
-    };
-    check(locked, "I3: the lock does not follow from what happened")
 }

@@ -10,7 +10,7 @@ use chatops_core::reply::{Reply, Telling};
 use chatops_core::secret::ResponseUrl;
 
 use super::book::now;
-use super::search::FastMap;
+use super::shard::FastMap;
 
 /// The step of time: every pause between two tries but the longest fits into it.
 const TICK: Duration = Duration::from_secs(120);

@@ -49,10 +49,13 @@ mod book;
 mod desk;
 mod evidence;
 mod items;
+mod notify;
 mod rules;
 mod run;
 mod search;
+mod shard;
 mod show;
+mod sound;
 mod telling;
 mod work;
 
@@ -277,7 +280,7 @@ pub fn check_rules(
                 model: model.name,
                 states,
                 depth,
-            })
+            });
         };
         let found = search(rules, model.scope, bounds.threads, &mut tell);
         outcome.models.push(Report {

@@ -5,8 +5,10 @@
 //! by the shard the successor belongs to; then each thread adds what is new to the shards it owns.
 //! No state is locked, and the first trace to a fault is a shortest one.
 
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::shard::{Shard, hash, narrow};
 
 /// One step: who does what, and where it leads.
 #[derive(Debug, Clone, Copy)]
@@ -69,96 +71,6 @@ pub(super) struct Found {
 const LONGEST_CALM: usize = 2_000;
 const BATCH: usize = 1 << 18;
 const ROOT: u32 = u32::MAX;
-
-/// A multiplicative hash: states are small and come from ourselves.
-#[derive(Default)]
-pub(super) struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            let mut eight = [0; 8];
-            eight[..part.len()].copy_from_slice(part);
-            self.write_u64(u64::from_le_bytes(eight));
-        }
-    }
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0.rotate_left(26) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 32;
-    }
-}
-
-type Mixing = BuildHasherDefault<Mix>;
-
-/// A map with that hash.
-pub(super) type FastMap<K, V> = std::collections::HashMap<K, V, Mixing>;
-
-fn hash(state: &impl Hash) -> u64 {
-    Mixing::default().hash_one(state)
-}
-
-/// A part of the states, found by their hash.
-struct Shard<S> {
-    /// One more than the place of a state; 0 where there is none.
-    table: Vec<u32>,
-    states: Vec<S>,
-    parents: Vec<u32>,
-}
-
-impl<S: Copy + Eq + Hash> Shard<S> {
-    fn new() -> Self {
-        Self {
-            table: vec![0; 1 << 10],
-            states: vec![],
-            parents: vec![],
-        }
-    }
-
-    /// The state's place, or the free slot where it belongs.
-    fn find(&self, hash: u64, state: &S) -> Result<usize, usize> {
-        let mask = self.table.len() - 1;
-        let mut slot = place(hash, mask);
-        loop {
-            match self.table[slot] {
-                0 => return Err(slot),
-                n if self.states[n as usize - 1] == *state => return Ok(n as usize - 1),
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    fn add(&mut self, hash_of: u64, state: S, parent: u32) {
-        let Err(slot) = self.find(hash_of, &state) else {
-            return;
-        };
-        self.states.push(state);
-        self.parents.push(parent);
-        self.table[slot] = narrow(self.states.len());
-        if self.states.len() * 2 > self.table.len() {
-            self.table = vec![0; self.table.len() * 2];
-            let mask = self.table.len() - 1;
-            for (n, state) in self.states.iter().enumerate() {
-                let mut slot = place(hash(state), mask);
-                while self.table[slot] != 0 {
-                    slot = (slot + 1) & mask;
-                }
-                self.table[slot] = narrow(n + 1);
-            }
-        }
-    }
-}
-
-/// The low bits choose the shard, so the place comes from the others.
-fn place(hash: u64, mask: usize) -> usize {
-    usize::try_from(hash >> 8).unwrap_or_default() & mask
-}
-
-fn narrow(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or_else(|_| unreachable!("more states than can be numbered"))
-}
 
 /// A fault: the state it starts from, what is broken, and the step that breaks it, if a step does.
 type Fault<S> = (u32, &'static str, Option<Move<S>>);
@@ -300,9 +212,9 @@ impl<'a, M: Space> Bfs<'a, M> {
                     }
                 };
                 if batch.len() < 512 {
-                    add()
+                    add();
                 } else {
-                    drop(scope.spawn(add))
+                    drop(scope.spawn(add));
                 }
             }
         });
