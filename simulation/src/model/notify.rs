@@ -7,7 +7,7 @@ use super::items::TIMES;
 use super::search::Move;
 use super::telling::{At, Desk, Heard, Run, State, Tell, Worker, kind};
 
-/// What [`Rules::reply_next`] comes to.
+/// What `Rules::reply_next` comes to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Plan {
     Rest,
