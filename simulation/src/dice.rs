@@ -146,7 +146,7 @@ impl Dice {
             Weather::Storm => (16, 60),
         };
         state.left = 2 + state.below(most);
-        state.crashes_left = state.below(6);
+        state.crashes_left = state.below(7);
         if state.below(3) == 0 {
             state.quiet = state.below(700);
         }
@@ -155,7 +155,7 @@ impl Dice {
             let swarm = [0, 0, 0, chance, 250, 700][state.below(6)];
             state.chances[place] = match Fault::ALL[place] {
                 // Crashes are what this is about: never without.
-                Fault::Crash => 30,
+                Fault::Crash => 45,
                 _ if state.weather == Weather::Swarm => swarm,
                 _ => chance,
             };
