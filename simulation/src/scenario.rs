@@ -237,6 +237,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "longer than the reply address lives",
         play: |world| {
+            world.change_times(|times| times.reply_for = Duration::from_secs(60));
             world
                 .circleci
                 .script(Script::success(Duration::from_secs(200)));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::audit::Event;
-use chatops_core::config::Config;
+use chatops_core::config::{Config, Times};
 use chatops_core::id::{DeployId, Invocation};
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
 use chatops_ingest::Ingest;
@@ -30,7 +30,7 @@ pub const CONFIG: &str = r#"
 version = 1
 default_project = "web"
 [times]
-reply_for = "3m"
+reply_for = "5m"
 track_for = "4m"
 grace = "1m"
 [slack]
@@ -182,6 +182,11 @@ impl World {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Changes the times of this run.
+    pub fn change_times(&mut self, change: impl FnOnce(&mut Times)) {
+        change(&mut Arc::make_mut(&mut self.config).times);
     }
 
     /// A person types a command; what the stage answered, or `None` if it crashed.
