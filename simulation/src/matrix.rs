@@ -41,7 +41,7 @@ pub fn table(matrix: &Matrix) -> String {
 
 /// Combinations that can happen and did not.
 ///
-/// One is not demanded. A look that fails in TRIGGER_FAILED takes a sender that stands still past
+/// One is not demanded. A look that fails in `TRIGGER_FAILED` takes a sender that stands still past
 /// its time and is then refused while another, who searches for its pipeline, stands still, too:
 /// even a million schedules have it only once or twice.
 #[must_use]
