@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Time;
-use crate::deploy::{Armed, Ask, Pipeline, Proof, Reason, State, Target};
+use crate::deploy::{Armed, Ask, By, Pipeline, Proof, Reason, State, Target};
 use crate::id::{DeployId, Invocation, UserId};
 
 /// A SHA-256, in hexadecimal where it is written.
@@ -65,8 +65,19 @@ impl From<Hash> for String {
 pub enum Actor {
     /// A person in Slack.
     Person(UserId),
+    /// Somebody at the command line.
+    Operator(String),
     /// A run of the worker.
     Worker(Invocation),
+}
+
+impl From<By> for Actor {
+    fn from(by: By) -> Self {
+        match by {
+            By::Person(user) => Actor::Person(user),
+            By::Operator(name) => Actor::Operator(name),
+        }
+    }
 }
 
 /// What happened.
@@ -127,7 +138,12 @@ pub enum Change {
     /// Somebody wants it canceled.
     CancelWished {
         /// Who.
-        by: UserId,
+        by: By,
+    },
+    /// Another deploy repeats this one.
+    Retried {
+        /// That deploy.
+        by: DeployId,
     },
     /// Evidence that changes nothing, kept for the reader.
     Noted {

@@ -11,7 +11,7 @@ use url::Url;
 use crate::Time;
 use crate::audit::Hash;
 use crate::config::Slug;
-use crate::id::{ChannelId, DeployId, Invocation, PipelineId, ShortId, TeamId, UserId};
+use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::policy::Refusal;
 
@@ -74,6 +74,30 @@ impl State {
         )
     }
 
+    /// The state of that word, in any case and with `-` as good as `_`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = word.to_ascii_uppercase().replace('-', "_");
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// What it comes down to.
+    #[must_use]
+    pub fn standing(self) -> Standing {
+        match self {
+            State::Requested | State::Armed | State::Triggered | State::Running => Standing::Open,
+            State::Succeeded => Standing::Succeeded,
+            State::Canceled => Standing::Canceled,
+            State::Refused => Standing::Refused,
+            State::Failed
+            | State::NothingRan
+            | State::CiErrored
+            | State::TriggerFailed
+            | State::Unresolved
+            | State::LostTrack => Standing::Failed,
+        }
+    }
+
     /// The state's word, as it stands in the audit.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -101,6 +125,55 @@ impl fmt::Display for State {
     }
 }
 
+/// What a state comes down to, for the one who asks "what failed?".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has not ended.
+    Open,
+    /// It succeeded.
+    Succeeded,
+    /// It was to run and did not come to a good end, or nobody knows to which.
+    Failed,
+    /// Somebody canceled it.
+    Canceled,
+    /// It was not allowed, or not possible then.
+    Refused,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Standing; 5] = [
+        Standing::Open,
+        Standing::Succeeded,
+        Standing::Failed,
+        Standing::Canceled,
+        Standing::Refused,
+    ];
+
+    /// The word that is typed and shown.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Open => "open",
+            Standing::Succeeded => "succeeded",
+            Standing::Failed => "failed",
+            Standing::Canceled => "canceled",
+            Standing::Refused => "refused",
+        }
+    }
+}
+
+/// A human being who wishes something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "who", content = "id", rename_all = "snake_case")]
+pub enum By {
+    /// Somebody in Slack.
+    Person(UserId),
+    /// Somebody at the command line, by the name the system knows.
+    Operator(String),
+}
+
 /// Who asked, from where, for what and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
@@ -110,6 +183,9 @@ pub struct Ask {
     pub channel: ChannelId,
     /// Who typed it.
     pub user: UserId,
+    /// What Slack called that person then; for finding, never for authorising.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
     /// The project as typed or the default one; `None` if neither exists.
     pub project: Option<ProjectName>,
     /// The branch.
@@ -219,7 +295,7 @@ pub enum Reason {
     /// Canceled by a person before anything was sent.
     CanceledBefore {
         /// Who.
-        by: UserId,
+        by: By,
     },
     /// The outcome of the POST is unknown.
     Unproven {
@@ -245,7 +321,7 @@ pub struct End {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelWish {
     /// Who.
-    pub by: UserId,
+    pub by: By,
     /// When.
     pub at: Time,
 }
@@ -293,11 +369,22 @@ pub struct Head {
     pub cancel: Option<CancelWish>,
     /// The deploy this one repeats.
     pub retry_of: Option<DeployId>,
+    /// The request that made it do so; `None` for a command of its own, and for an order from the
+    /// dead-letter queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished_by: Option<RequestId>,
     /// The deploy that repeats this one.
     pub retried_by: Option<DeployId>,
 }
 
 impl Head {
+    /// Whether somebody should look at it: it was not started, or nobody knows, and nobody has
+    /// tried it again.
+    #[must_use]
+    pub fn awaits_retry(&self) -> bool {
+        matches!(self.state, State::TriggerFailed | State::Unresolved) && self.retried_by.is_none()
+    }
+
     /// Whether the deploy's timer has run out.
     #[must_use]
     pub fn is_due(&self, now: Time) -> bool {

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::Time;
 use crate::audit::{Actor, Change};
-use crate::command::Deploy;
+use crate::command::{Deploy, Wish};
 use crate::config::{Config, Slug};
 use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, State, Target};
-use crate::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
+use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, TeamId, UserId};
 use crate::machine;
-use crate::message::DeployMessage;
+use crate::message::{Asker, DeployMessage, WishMessage, Wisher};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::ports::{Look, PipelineState, Workflow, WorkflowStatus};
 use crate::secret::ResponseUrl;
@@ -30,8 +30,10 @@ teams = ["T012ABCDEF"]
 
 [projects.web]
 slug = "gh/acme/web"
+aliases = ["site"]
 
 [projects.web.jobs.deploy]
+aliases = ["ship"]
 environment = "production"
 branches = ["main", "release/*"]
 channels = ["C012ABCDEF"]
@@ -96,6 +98,7 @@ pub(crate) fn ask() -> Ask {
         team: team(),
         channel: channel(),
         user: user(),
+        user_name: Some("ana".into()),
         project: Some(project("web")),
         branch: branch("main"),
         job: job("deploy"),
@@ -227,18 +230,34 @@ impl Dice {
     }
 }
 
-pub(crate) fn message() -> DeployMessage {
-    DeployMessage {
-        id: id(),
+pub(crate) fn asker() -> Asker {
+    Asker {
         team: team(),
         channel: channel(),
         user: user(),
+        user_name: Some("ana".into()),
+        reply_to: Some(address()),
+    }
+}
+
+pub(crate) fn message() -> DeployMessage {
+    DeployMessage {
+        id: id(),
+        asker: asker(),
         deploy: Deploy {
             project: None,
             branch: branch("main"),
             job: job("deploy"),
         },
         asked_at: start(),
-        reply_to: Some(address()),
+    }
+}
+
+pub(crate) fn wish(from: Wisher, wish: Wish) -> WishMessage {
+    WishMessage {
+        id: RequestId::of_request("T012ABCDEF", "A012ABCDEF", "4.5.6"),
+        from,
+        wish,
+        asked_at: start(),
     }
 }

@@ -25,13 +25,13 @@ impl DeployId {
     /// where there is none.
     #[must_use]
     pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
-        Self::derive(&["request", team, app, occasion])
+        Self(derive(&["request", team, app, occasion]))
     }
 
     /// The id of the one retry that can be derived from `old`.
     #[must_use]
     pub fn of_retry(old: DeployId) -> Self {
-        Self::derive(&["retry", &old.to_string()])
+        Self(derive(&["retry", &old.to_string()]))
     }
 
     /// The short form people see. `length` is in hexadecimal digits; 8 unless another deploy
@@ -53,16 +53,16 @@ impl DeployId {
     pub fn parse(text: &str) -> Result<Self, uuid::Error> {
         Uuid::parse_str(text).map(Self)
     }
+}
 
-    /// Every part carries its length, so that no two lists of parts give the same bytes.
-    fn derive(parts: &[&str]) -> Self {
-        let mut bytes = Vec::new();
-        for part in parts {
-            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        Self(Uuid::new_v5(&DEPLOYS, &bytes))
+/// Every part carries its length, so that no two lists of parts give the same bytes.
+fn derive(parts: &[&str]) -> Uuid {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
     }
+    Uuid::new_v5(&DEPLOYS, &bytes)
 }
 
 impl fmt::Display for DeployId {
@@ -95,9 +95,68 @@ impl ShortId {
     }
 }
 
+impl ShortId {
+    /// Reads a short id as somebody typed or pasted it; `None` if it cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let usual = matches!(text.len(), Self::USUAL | Self::LONGER);
+        let digits = text.bytes().all(|b| b.is_ascii_hexdigit());
+        (usual && digits).then(|| Self(text.to_ascii_lowercase()))
+    }
+}
+
 impl fmt::Display for ShortId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// One request that wishes something of a deploy that is on record already: a retry or a cancel.
+/// The same request twice is the same wish.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// The id of one Slack request; `occasion` as in [`DeployId::of_request`].
+    #[must_use]
+    pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
+        Self(derive(&["wish", team, app, occasion]))
+    }
+
+    /// The id of one call of the command line, which the shell has drawn.
+    #[must_use]
+    pub fn of_call(drawn: Uuid) -> Self {
+        Self(drawn)
+    }
+}
+
+/// A deploy as somebody names it: by what people see, or in full.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployRef {
+    /// The short id.
+    Short(ShortId),
+    /// The whole id.
+    Full(DeployId),
+}
+
+impl DeployRef {
+    /// Reads an id as typed or pasted, with or without the marks of a code span.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches('`');
+        let full = || DeployId::parse(text).ok().map(Self::Full);
+        ShortId::parse(text).map(Self::Short).or_else(full)
+    }
+}
+
+impl fmt::Display for DeployRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(short) => fmt::Display::fmt(short, f),
+            Self::Full(id) => fmt::Display::fmt(id, f),
+        }
     }
 }
 
@@ -228,6 +287,32 @@ mod tests {
         // A changed derivation would let a replayed request start a second deploy.
         insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"0668e443-29ad-5564-9021-3d84198fbb4b");
         insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"99e5d9c2-077f-5d6e-b1f7-a58c3afd833b");
+    }
+
+    #[test]
+    fn what_people_paste_names_a_deploy() {
+        let id = DeployId::of_request("T1", "A1", "x");
+        for text in [
+            id.short(8).to_string(),
+            id.short(16).to_string().to_uppercase(),
+        ] {
+            assert!(
+                matches!(DeployRef::parse(&text), Some(DeployRef::Short(_))),
+                "{text}"
+            );
+        }
+        let short = DeployRef::Short(id.short(8));
+        assert_eq!(DeployRef::parse(&format!("`{short}`")), Some(short));
+        assert_eq!(DeployRef::parse(&id.to_string()), Some(DeployRef::Full(id)));
+        for wrong in ["", "1234567", "123456789", "1234567g", "main", "12345678\n"] {
+            assert_eq!(DeployRef::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wish_is_no_deploy() {
+        let deploy = DeployId::of_request("T1", "A1", "x").uuid();
+        assert_ne!(RequestId::of_request("T1", "A1", "x").0, deploy);
     }
 
     #[test]

@@ -18,9 +18,10 @@ pub struct Illegal {
 
 /// The state after `change`, or an error that carries both.
 ///
-/// A terminal state is left by nothing; late evidence is noted and changes nothing.
+/// A terminal state is left by nothing; late evidence, or that somebody tries it again, is noted and
+/// changes nothing.
 pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
-    use State::{Armed, Requested, Running, Triggered};
+    use State::{Armed, Refused, Requested, Running, TriggerFailed, Triggered, Unresolved};
     match (from, change) {
         (Requested, Change::Armed { .. }) => Ok(Armed),
         (Armed, Change::Disarmed { .. }) => Ok(Requested),
@@ -29,6 +30,7 @@ pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
         (_, Change::Ended { state, .. }) if ends(from).contains(state) => Ok(*state),
         (Armed, Change::Doubted { .. })
         | (Requested | Armed | Triggered | Running, Change::CancelWished { .. })
+        | (Refused | TriggerFailed | Unresolved, Change::Retried { .. })
         | (_, Change::Noted { .. }) => Ok(from),
         _ => Err(Illegal {
             from,
@@ -97,6 +99,7 @@ pub fn begin(
         owes_order: false,
         cancel: None,
         retry_of,
+        wished_by: None,
         retried_by: None,
     };
     (head, event)
@@ -160,6 +163,11 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
                 at: now,
             });
         }
+        Change::Retried { by } => {
+            head.retried_by = Some(*by);
+            // An order to try again that was not placed yet has nothing left to say.
+            head.owes_order = false;
+        }
         Change::Requested { .. } | Change::Noted { .. } => {}
     }
     head.version += 1;
@@ -181,7 +189,7 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
 mod tests {
     use super::*;
     use crate::audit;
-    use crate::deploy::{Proof, Reason, State::*};
+    use crate::deploy::{By, Proof, Reason, State::*};
     use crate::fixtures::{arming, ask, at, head_in, id, me, pipeline, start, user};
 
     /// Every kind of change; `Ended` once for every state, the terminal ones and the others.
@@ -207,7 +215,10 @@ mod tests {
             Change::Started {
                 workflows: vec!["build".into()],
             },
-            Change::CancelWished { by: user() },
+            Change::CancelWished {
+                by: By::Person(user()),
+            },
+            Change::Retried { by: id() },
             Change::Noted {
                 note: "seen".into(),
             },
@@ -245,6 +256,9 @@ mod tests {
             (Running, "ended CI_ERRORED", CiErrored),
             (Running, "ended LOST_TRACK", LostTrack),
             (Running, "cancel_wished", Running),
+            (Refused, "retried", Refused),
+            (TriggerFailed, "retried", TriggerFailed),
+            (Unresolved, "retried", Unresolved),
         ];
         let value = serde_json::to_value(change).unwrap();
         let mut word = value["what"].as_str().unwrap().to_owned();
@@ -274,7 +288,7 @@ mod tests {
                 assert_eq!(applied.map(|(head, _)| head.state), expected);
             }
         }
-        assert_eq!(accepted, 23 + State::ALL.len());
+        assert_eq!(accepted, 26 + State::ALL.len());
     }
 
     #[test]
@@ -284,7 +298,10 @@ mod tests {
                 match next(from, &change) {
                     Ok(to) => {
                         assert_eq!(to, from);
-                        assert!(matches!(change, Change::Noted { .. }));
+                        assert!(matches!(
+                            change,
+                            Change::Noted { .. } | Change::Retried { .. }
+                        ));
                     }
                     Err(illegal) => assert_eq!((illegal.from, *illegal.change), (from, change)),
                 }
@@ -328,7 +345,7 @@ mod tests {
             (1, 1, Some(start()))
         );
         let mut events = vec![first];
-        let way = [1, 2, 0, 1, 6, 3, 4, 5, 7];
+        let way = [1, 2, 0, 1, 6, 3, 4, 5, 8];
         let end = Change::Ended {
             state: Failed,
             reason: Reason::NoWorkflow,

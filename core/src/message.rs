@@ -8,11 +8,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::command::Deploy;
-use crate::deploy::Ask;
-use crate::id::{ChannelId, DeployId, TeamId, UserId};
-use crate::name::ProjectName;
+use crate::command::{Deploy, Question, Wish};
+use crate::config::Config;
+use crate::deploy::{Ask, By};
+use crate::id::{ChannelId, DeployId, RequestId, TeamId, UserId};
 use crate::secret::ResponseUrl;
+use crate::words::Post;
 
 /// A message for the worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +35,98 @@ pub enum WorkMessage {
         /// The deploy that could not be triggered.
         deploy: DeployId,
     },
+    /// A person asks about the record.
+    #[serde(rename = "question.v1")]
+    Question(Box<QuestionMessage>),
+    /// A person wishes something of a deploy on record.
+    #[serde(rename = "wish.v1")]
+    Wish(Box<WishMessage>),
+}
+
+/// Somebody in Slack, where they are, and where to answer them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Asker {
+    /// The workspace.
+    pub team: TeamId,
+    /// The conversation.
+    pub channel: ChannelId,
+    /// Who.
+    pub user: UserId,
+    /// What Slack calls them; for finding only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// Where to answer.
+    pub reply_to: Option<ResponseUrl>,
+}
+
+impl Asker {
+    /// What they ask for with `deploy`, by the names of the configuration: the default project
+    /// filled in, aliases resolved.
+    #[must_use]
+    pub fn ask(&self, deploy: &Deploy, asked_at: Time, config: &Config) -> Ask {
+        let project = deploy.project.as_ref().or(config.default_project.as_ref());
+        let known = project.and_then(|name| config.project(name));
+        let job = known.and_then(|(_, project)| project.job(&deploy.job));
+        Ask {
+            team: self.team.clone(),
+            channel: self.channel.clone(),
+            user: self.user.clone(),
+            user_name: self.user_name.clone(),
+            project: known.map(|(name, _)| name).or(project).cloned(),
+            branch: deploy.branch.clone(),
+            job: job.map_or(&deploy.job, |(name, _)| name).clone(),
+            asked_at,
+        }
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct QuestionMessage {
+    /// Who asks.
+    #[serde(flatten)]
+    pub asker: Asker,
+    /// What.
+    pub question: Question,
+    /// When, by Slack's signed timestamp.
+    pub asked_at: Time,
+}
+
+/// A wish.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WishMessage {
+    /// Derived from the request: the same press twice is one wish.
+    pub id: RequestId,
+    /// Who wishes.
+    pub from: Wisher,
+    /// What.
+    pub wish: Wish,
+    /// When.
+    pub asked_at: Time,
+}
+
+/// Who wishes something.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Wisher {
+    /// Somebody in Slack.
+    Person(Asker),
+    /// Somebody at the command line.
+    Operator {
+        /// By the name the system knows.
+        name: String,
+    },
+}
+
+impl Wisher {
+    /// Who that is, for the audit.
+    #[must_use]
+    pub fn by(&self) -> By {
+        match self {
+            Wisher::Person(asker) => By::Person(asker.user.clone()),
+            Wisher::Operator { name } => By::Operator(name.clone()),
+        }
+    }
 }
 
 /// A deploy as asked for.
@@ -41,33 +134,20 @@ pub enum WorkMessage {
 pub struct DeployMessage {
     /// Derived from the request by ingest.
     pub id: DeployId,
-    /// The workspace.
-    pub team: TeamId,
-    /// The conversation.
-    pub channel: ChannelId,
-    /// Who.
-    pub user: UserId,
+    /// Who asks.
+    #[serde(flatten)]
+    pub asker: Asker,
     /// What, as parsed from the text.
     pub deploy: Deploy,
     /// When, by Slack's signed timestamp.
     pub asked_at: Time,
-    /// Where to answer.
-    pub reply_to: Option<ResponseUrl>,
 }
 
 impl DeployMessage {
-    /// The question this message asks, with the default project filled in.
+    /// The question this message asks, by the names of the configuration.
     #[must_use]
-    pub fn ask(&self, default_project: Option<&ProjectName>) -> Ask {
-        Ask {
-            team: self.team.clone(),
-            channel: self.channel.clone(),
-            user: self.user.clone(),
-            project: self.deploy.project.as_ref().or(default_project).cloned(),
-            branch: self.deploy.branch.clone(),
-            job: self.deploy.job.clone(),
-            asked_at: self.asked_at,
-        }
+    pub fn ask(&self, config: &Config) -> Ask {
+        self.asker.ask(&self.deploy, self.asked_at, config)
     }
 }
 
@@ -81,6 +161,23 @@ pub enum NoticeMessage {
         /// The deploy.
         deploy: DeployId,
     },
+    /// Answer a question: the one notice that carries what is said. It is not on record; whoever
+    /// gets no answer can ask again.
+    #[serde(rename = "answer.v1")]
+    Answer(Box<AnswerMessage>),
+}
+
+/// An answer on its way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnswerMessage {
+    /// Where to post it.
+    pub to: ResponseUrl,
+    /// What to post.
+    pub post: Post,
+    /// After this moment the address is not used.
+    pub until: Time,
+    /// How often it was tried in vain.
+    pub tries: u32,
 }
 
 /// A message as it lies in a queue. It may hold a reply address, so it cannot be printed.
@@ -118,95 +215,4 @@ impl fmt::Debug for Body {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures::{ADDRESS, id, message, project};
-    use crate::name::ProjectName;
-
-    fn wire<M: Serialize>(message: &M) -> String {
-        Body::encode(message).unwrap().as_wire().to_owned()
-    }
-
-    #[test]
-    fn the_wire_forms_stay_what_they_were() {
-        // What lies in a queue is read by the next version; so these only ever get company.
-        let deploy = WorkMessage::Deploy(Box::new(message()));
-        insta::assert_snapshot!(wire(&deploy), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","deploy":{"project":null,"branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z","reply_to":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"}"#);
-        let mut bare = message();
-        (bare.deploy.project, bare.reply_to) = (Some(project("web")), None);
-        insta::assert_snapshot!(wire(&WorkMessage::Deploy(Box::new(bare))), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","deploy":{"project":"web","branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z","reply_to":null}"#);
-        insta::assert_snapshot!(wire(&WorkMessage::Look { deploy: id() }), @r#"{"type":"look.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
-        insta::assert_snapshot!(wire(&WorkMessage::Retry { deploy: id() }), @r#"{"type":"retry.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
-        insta::assert_snapshot!(wire(&NoticeMessage::Tell { deploy: id() }), @r#"{"type":"tell.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
-    }
-
-    #[test]
-    fn a_message_comes_back_as_it_went() {
-        let deploy = WorkMessage::Deploy(Box::new(message()));
-        for sent in [
-            deploy,
-            WorkMessage::Look { deploy: id() },
-            WorkMessage::Retry { deploy: id() },
-        ] {
-            let body = Body::from_wire(wire(&sent));
-            let back: WorkMessage = body.decode().unwrap();
-            assert_eq!(wire(&back), wire(&sent));
-        }
-    }
-
-    #[test]
-    fn what_a_later_version_adds_is_no_hindrance_and_a_new_message_is_refused() {
-        let added = Body::from_wire(format!(
-            r#"{{"type":"look.v1","deploy":"{}","new":true}}"#,
-            id()
-        ));
-        assert!(added.decode::<WorkMessage>().is_ok());
-        for wrong in [
-            r#"{"type":"look.v2","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#,
-            r#"{"type":"look.v1"}"#,
-            "{}",
-            "",
-        ] {
-            let body = Body::from_wire(wrong.to_owned());
-            assert!(body.decode::<WorkMessage>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn names_are_checked_again_when_a_message_is_read() {
-        let forged = wire(&WorkMessage::Deploy(Box::new(message()))).replace("main", "$(id)");
-        assert!(Body::from_wire(forged).decode::<WorkMessage>().is_err());
-    }
-
-    #[test]
-    fn the_address_travels_and_is_never_printed() {
-        let message = message();
-        let work = WorkMessage::Deploy(Box::new(message.clone()));
-        let body = Body::encode(&work).unwrap();
-        assert!(body.as_wire().contains(ADDRESS));
-        let printed = [
-            format!("{message:?}"),
-            format!("{message:#?}"),
-            format!("{work:?}"),
-            format!("{body:?}"),
-            format!("{:?}", message.reply_to),
-        ];
-        for text in printed {
-            assert!(
-                !text.contains("canary") && !text.contains("hooks.slack"),
-                "{text}"
-            );
-        }
-        assert!(format!("{body:?}").ends_with("bytes)"));
-    }
-
-    #[test]
-    fn a_missing_project_is_the_default_one() {
-        let default: ProjectName = project("web");
-        let mut message = message();
-        assert_eq!(message.ask(None).project, None);
-        assert_eq!(message.ask(Some(&default)).project, Some(default.clone()));
-        message.deploy.project = Some(project("api"));
-        assert_eq!(message.ask(Some(&default)).project, Some(project("api")));
-    }
-}
+mod tests;

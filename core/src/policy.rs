@@ -39,6 +39,8 @@ pub enum Refusal {
         project: ProjectName,
         /// As typed.
         job: JobName,
+        /// What was typed as the branch; it may be what was meant as a command or the job.
+        branch: BranchName,
         /// The jobs this person may run here.
         usable: Vec<JobName>,
     },
@@ -90,6 +92,8 @@ pub enum Refusal {
         user: UserId,
         /// Since when it has the target.
         since: Time,
+        /// Until when it keeps it, if it has ended without anybody knowing how.
+        until: Option<Time>,
     },
 }
 
@@ -100,6 +104,8 @@ pub struct Allowed<'a> {
     pub project_name: &'a ProjectName,
     /// The project.
     pub project: &'a Project,
+    /// The job's name.
+    pub job_name: &'a JobName,
     /// The job.
     pub job: &'a Job,
 }
@@ -114,58 +120,140 @@ impl Allowed<'_> {
     }
 }
 
+/// A rule that was asked, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The rule.
+    pub rule: Rule,
+    /// What it said.
+    pub verdict: Result<(), Refusal>,
+}
+
+/// The rules, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// `slack.teams`
+    Team,
+    /// `projects`, `default_project`
+    Project,
+    /// `projects.<name>.jobs`
+    Job,
+    /// `channels`
+    Channel,
+    /// `people`
+    Person,
+    /// `branches`
+    Branch,
+}
+
+/// Every rule's answer. Where a rule says no that others build on (the workspace, the project, the
+/// job), those are not asked; of the others each is.
+#[derive(Debug, Clone)]
+pub struct Explained<'a> {
+    /// What was asked and answered, in order.
+    pub checks: Vec<Check>,
+    /// The project and job, where they are known.
+    pub found: Option<Allowed<'a>>,
+}
+
 /// Decides. The first rule that says no is the one that is named.
 pub fn decide<'a>(config: &'a Config, ask: &Ask) -> Result<Allowed<'a>, Refusal> {
-    if !config.slack.teams.allow(&ask.team) {
-        return Err(Refusal::Team {
-            team: ask.team.clone(),
-        });
+    let Explained { checks, found } = explain(config, ask);
+    match (
+        checks.into_iter().find_map(|check| check.verdict.err()),
+        found,
+    ) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(allowed)) => Ok(allowed),
+        // Denied unless allowed, whatever may be missing.
+        (None, None) => Err(no_project(config)),
     }
-    let known = || config.projects.keys().cloned().collect();
-    let Some(name) = &ask.project else {
-        return Err(Refusal::NoProject { known: known() });
+}
+
+/// Asks every rule that can be asked.
+#[must_use]
+pub fn explain<'a>(config: &'a Config, ask: &Ask) -> Explained<'a> {
+    let mut checks = Vec::new();
+    let found = walk(config, ask, &mut checks);
+    Explained { checks, found }
+}
+
+/// Asks the rules in order, and stops where there is nothing left to ask.
+fn walk<'a>(config: &'a Config, ask: &Ask, checks: &mut Vec<Check>) -> Option<Allowed<'a>> {
+    let mut check = |rule, verdict: Result<(), Refusal>| {
+        let holds = verdict.is_ok();
+        checks.push(Check { rule, verdict });
+        holds.then_some(())
     };
-    let Some((project_name, project)) = config.projects.get_key_value(name) else {
-        return Err(Refusal::UnknownProject {
+    check(Rule::Team, listens(config, &ask.team))?;
+    let named = ask.project.as_ref();
+    let known = named.and_then(|name| config.project(name));
+    let project = || match (named, known) {
+        (None, _) => Err(no_project(config)),
+        (Some(name), None) => Err(Refusal::UnknownProject {
             project: name.clone(),
-            known: known(),
-        });
+            known: config.projects.keys().cloned().collect(),
+        }),
+        (Some(_), Some(_)) => Ok(()),
     };
-    let Some(job) = project.jobs.get(&ask.job) else {
-        return Err(Refusal::UnknownJob {
-            project: name.clone(),
-            job: ask.job.clone(),
-            usable: usable(project, &ask.user, &ask.channel),
-        });
+    check(Rule::Project, project())?;
+    let (name, project) = known?;
+    let job = project.job(&ask.job);
+    let unknown = || Refusal::UnknownJob {
+        project: name.clone(),
+        job: ask.job.clone(),
+        branch: ask.branch.clone(),
+        usable: usable(project, &ask.user, &ask.channel),
     };
-    if !job.channels.allow(&ask.channel) {
-        return Err(Refusal::Channel {
-            project: name.clone(),
-            job: ask.job.clone(),
-            channel: ask.channel.clone(),
-            allowed: job.channels.listed().to_vec(),
-        });
-    }
-    if !job.people.allow(&ask.user) {
-        return Err(Refusal::Person {
-            project: name.clone(),
-            job: ask.job.clone(),
-            user: ask.user.clone(),
-        });
-    }
-    if !job.branches.iter().any(|pattern| pattern.fits(&ask.branch)) {
-        return Err(Refusal::Branch {
-            project: name.clone(),
-            job: ask.job.clone(),
-            branch: ask.branch.clone(),
-            patterns: job.branches.iter().map(ToString::to_string).collect(),
-        });
-    }
-    Ok(Allowed {
-        project_name,
+    check(Rule::Job, job.map(drop).ok_or_else(unknown))?;
+    let (job_name, job) = job?;
+    let channel = || Refusal::Channel {
+        project: name.clone(),
+        job: job_name.clone(),
+        channel: ask.channel.clone(),
+        allowed: job.channels.listed().to_vec(),
+    };
+    check(
+        Rule::Channel,
+        holds(job.channels.allow(&ask.channel), channel),
+    );
+    let person = || Refusal::Person {
+        project: name.clone(),
+        job: job_name.clone(),
+        user: ask.user.clone(),
+    };
+    check(Rule::Person, holds(job.people.allow(&ask.user), person));
+    let branch = || Refusal::Branch {
+        project: name.clone(),
+        job: job_name.clone(),
+        branch: ask.branch.clone(),
+        patterns: job.branches.iter().map(ToString::to_string).collect(),
+    };
+    let fits = job.branches.iter().any(|pattern| pattern.fits(&ask.branch));
+    check(Rule::Branch, holds(fits, branch));
+    Some(Allowed {
+        project_name: name,
         project,
+        job_name,
         job,
     })
+}
+
+fn holds(yes: bool, otherwise: impl FnOnce() -> Refusal) -> Result<(), Refusal> {
+    if yes { Ok(()) } else { Err(otherwise()) }
+}
+
+/// Whether the workspace is listened to at all: the one rule for questions.
+pub fn listens(config: &Config, team: &TeamId) -> Result<(), Refusal> {
+    holds(config.slack.teams.allow(team), || Refusal::Team {
+        team: team.clone(),
+    })
+}
+
+fn no_project(config: &Config) -> Refusal {
+    Refusal::NoProject {
+        known: config.projects.keys().cloned().collect(),
+    }
 }
 
 /// The jobs of `project` that this person may run in this place on some branch.

@@ -2,6 +2,7 @@
 //!
 //! It reads deploys and writes reply items, nothing else; it alone talks to Slack.
 
+mod answer;
 mod slack;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
     pub async fn handle(&self, body: &Body) -> Result<(), HandlerError> {
         match body.decode()? {
             NoticeMessage::Tell { deploy } => self.tell(deploy).await,
+            NoticeMessage::Answer(answer) => self.answer(*answer).await,
         }
     }
 
@@ -95,7 +97,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         };
         let post = match kind {
             Kind::Progress => words::progress(&head),
-            Kind::Final => words::last(&head, repeat),
+            Kind::Final => words::last(&head, repeat, &self.config),
         };
         let posted = self.chat.post(address, &post).await;
         info!(deploy.id = %id, state = %head.state, ?kind, outcome = posted.word(), "posted to Slack");

@@ -24,7 +24,7 @@ const TRIES: usize = 8;
 
 /// What one run remembers from step to step.
 #[derive(Default)]
-struct Run {
+pub(crate) struct Run {
     /// The attempt whose POST this run has sent.
     posted: u32,
     /// Whether this run wrote anything, and so is the one to set the next hint.
@@ -268,7 +268,7 @@ where
 
     /// Writes, then tells the notifier what is owed now. The outer error is the store's, the inner
     /// one a condition that did not hold.
-    async fn write(
+    pub(crate) async fn write(
         &self,
         commit: Commit,
         run: &mut Run,

@@ -6,8 +6,10 @@
 
 mod advance;
 mod circleci;
+mod question;
 mod retry;
 mod sweep;
+mod wish;
 
 use std::sync::Arc;
 
@@ -16,7 +18,8 @@ use chatops_core::id::{DeployId, Invocation, ShortId};
 use chatops_core::machine::Illegal;
 use chatops_core::message::{Body, DeployMessage, NoticeMessage, WorkMessage};
 use chatops_core::ports::{
-    Ci, Clock, Commit, CommitError, Conflict, Lane, Queue, Secrets, SendError, Store, StoreError,
+    Ci, Clock, Commit, CommitError, Conflict, Lane, Queue, QueueError, Secrets, SendError, Store,
+    StoreError,
 };
 use tracing::info;
 
@@ -54,6 +57,9 @@ pub enum HandlerError {
     /// A hint or an order could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The dead-letter queue could not be read.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A decision that the state machine does not allow: a defect.
     #[error(transparent)]
     Illegal(#[from] Illegal),
@@ -76,7 +82,9 @@ where
                 self.advance(me, message.id).await
             }
             WorkMessage::Look { deploy } => self.advance(me, deploy).await,
-            WorkMessage::Retry { deploy } => self.retry(me, deploy).await,
+            WorkMessage::Retry { deploy } => self.order(me, deploy).await,
+            WorkMessage::Question(question) => self.question(&question).await,
+            WorkMessage::Wish(wish) => self.wish(me, &wish).await,
         }
     }
 
@@ -86,20 +94,25 @@ where
             return Ok(());
         }
         let here = self.here(me, 0);
-        let commit = |digits| chatops_core::decide::open(message, digits, here);
+        let commit = |digits| Ok(chatops_core::decide::open(message, digits, here));
         self.create(commit).await?;
         info!(deploy.id = %message.id, "deploy requested");
         Ok(())
     }
 
-    /// Writes a deploy's first transaction. That it exists already is as good.
-    async fn create(&self, commit: impl Fn(usize) -> Commit) -> Result<(), HandlerError> {
-        let mut written = self.store.commit(commit(ShortId::USUAL)).await;
+    /// Writes a deploy's first transaction; `false` if it exists already, or if the deploy that it
+    /// repeats has moved on.
+    async fn create(
+        &self,
+        commit: impl Fn(usize) -> Result<Commit, Illegal>,
+    ) -> Result<bool, HandlerError> {
+        let mut written = self.store.commit(commit(ShortId::USUAL)?).await;
         if let Err(CommitError::Conflict(Conflict::Short)) = written {
-            written = self.store.commit(commit(ShortId::LONGER)).await;
+            written = self.store.commit(commit(ShortId::LONGER)?).await;
         }
         match written {
-            Ok(()) | Err(CommitError::Conflict(Conflict::Version)) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict(Conflict::Version)) => Ok(false),
             Err(CommitError::Conflict(other)) => Err(HandlerError::Contradiction(other)),
             Err(CommitError::Store(error)) => Err(error.into()),
         }

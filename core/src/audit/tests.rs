@@ -1,22 +1,18 @@
 //! Chains, whole and tampered with, and the format that may never change.
 
 use super::*;
-use crate::deploy::Head;
-use crate::fixtures::{Dice, arming, at, head_in, id, me, pipeline, requested, start, user};
+use crate::deploy::{Ask, By, Head};
+use crate::fixtures::{Dice, arming, ask, at, head_in, id, me, pipeline, requested, start, user};
 use crate::machine;
 
 fn first() -> Event {
+    begun(ask()).1
+}
+
+fn begun(ask: Ask) -> (Head, Event) {
     let by = Actor::Person(user());
-    let head = requested();
-    machine::begin(
-        (head.id, head.short),
-        head.ask,
-        None,
-        head.valid_until,
-        by,
-        start(),
-    )
-    .1
+    let id = (id(), id().short(8));
+    machine::begin(id, ask, None, at(600), by, start())
 }
 
 /// A chain of some length, with its head.
@@ -145,8 +141,13 @@ fn another_deploys_chain_is_not_this_ones() {
 
 #[test]
 fn the_format_does_not_change_unnoticed() {
-    // Whoever changes this makes every chain that was ever written unreadable.
-    let (mut head, mut events) = (requested(), vec![first()]);
+    // Whoever changes this makes every chain that was ever written unreadable. What was written
+    // before people had names is still written like this where there is none.
+    let (mut head, first) = begun(Ask {
+        user_name: None,
+        ..ask()
+    });
+    let mut events = vec![first];
     let way = [
         arming(1),
         Change::Doubted {
@@ -176,6 +177,27 @@ fn the_format_does_not_change_unnoticed() {
     c140268632d9b407b5c0ff19f5cf249b5948295fbc1e6ce52a2906a45716287c
     32c46e7f526b63f5141c294f5996ade9927e68e36bc8c7eee52f646d9b77ec23
     ");
+}
+
+#[test]
+fn the_events_of_people_do_not_change_unnoticed() {
+    let bodies = |change: Change, by: Actor| {
+        let (_, event) = machine::apply(&head_in(State::Armed), change, by, at(1)).unwrap();
+        let entry = event.entry().unwrap();
+        let by = serde_json::to_string(&entry.by).unwrap();
+        format!("{by} {}", serde_json::to_string(&entry.change).unwrap())
+    };
+    let requested = first().entry().unwrap();
+    insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"what":"requested","ask":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","asked_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
+    let wished = |by: By| bodies(Change::CancelWished { by: by.clone() }, by.into());
+    insta::assert_snapshot!(wished(By::Person(user())), @r#"{"who":"person","id":"U012ABCDEF"} {"what":"cancel_wished","by":{"who":"person","id":"U012ABCDEF"}}"#);
+    insta::assert_snapshot!(wished(By::Operator("root".into())), @r#"{"who":"operator","id":"root"} {"what":"cancel_wished","by":{"who":"operator","id":"root"}}"#);
+    let retried = Change::Retried {
+        by: DeployId::of_retry(id()),
+    };
+    let by = Actor::Operator("root".into());
+    let (_, event) = machine::apply(&head_in(State::Unresolved), retried, by, at(1)).unwrap();
+    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"who":"operator","id":"root"},"change":{"what":"retried","by":"9479b4c6-938f-567f-93d7-1977077fdc7f"},"state":"UNRESOLVED","prev":"b6348881c0eb3e7c4bc1ec4fd5271f49543c5b7d4e53adbacf84d06ee788e2e1"}"#);
 }
 
 #[test]

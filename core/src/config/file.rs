@@ -111,12 +111,16 @@ impl<'de> Deserialize<'de> for OneOrMore {
 pub(super) struct RawProject {
     pub(super) slug: Spanned<String>,
     #[serde(default)]
+    pub(super) aliases: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) jobs: BTreeMap<Spanned<String>, RawJob>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawJob {
+    #[serde(default)]
+    pub(super) aliases: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) trigger: RawTrigger,
     #[serde(default = "job_parameter")]

@@ -36,12 +36,24 @@ pub struct Config {
     pub default_project: Option<ProjectName>,
     /// The projects.
     pub projects: BTreeMap<ProjectName, Project>,
+    /// Other names of projects.
+    pub project_aliases: BTreeMap<ProjectName, ProjectName>,
+    /// The names that the file gives to people, in small letters. For finding what they did;
+    /// rights go by id.
+    pub people: BTreeMap<String, Vec<UserId>>,
 }
 
 impl Config {
     /// Reads a configuration file's text. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         file::parse(text, file)
+    }
+
+    /// A project by its name or an alias, with its name.
+    #[must_use]
+    pub fn project(&self, name: &ProjectName) -> Option<(&ProjectName, &Project)> {
+        let name = self.project_aliases.get(name).unwrap_or(name);
+        self.projects.get_key_value(name)
     }
 }
 
@@ -133,6 +145,17 @@ pub struct Project {
     pub slug: Slug,
     /// Its jobs.
     pub jobs: BTreeMap<JobName, Job>,
+    /// Other names of jobs.
+    pub job_aliases: BTreeMap<JobName, JobName>,
+}
+
+impl Project {
+    /// A job by its name or an alias, with its name.
+    #[must_use]
+    pub fn job(&self, name: &JobName) -> Option<(&JobName, &Job)> {
+        let name = self.job_aliases.get(name).unwrap_or(name);
+        self.jobs.get_key_value(name)
+    }
 }
 
 /// A `[projects.<name>.jobs.<name>]` table.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::{fmt, mem};
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -12,7 +13,7 @@ use super::file::{
 use super::value::{allow, channel, origin, pipeline_trigger, slug, unique, user};
 use super::{BranchPattern, CircleCi, Config, Job, Project, Slack};
 use crate::id::{ChannelId, TeamId, UserId};
-use crate::name::{JobName, ProjectName};
+use crate::name::{BadName, JobName, ProjectName};
 
 pub(super) fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
     if *raw.version.get_ref() != 1 {
@@ -30,11 +31,14 @@ pub(super) fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
         people: resolve_people(raw.people)?,
     };
     let mut projects = BTreeMap::new();
-    for (name, project) in raw.projects {
+    let mut aliases = vec![];
+    for (name, mut project) in raw.projects {
         let checked = ProjectName::parse(name.get_ref())
             .map_err(|why| (name.span(), format!("project name: {why}")))?;
+        aliases.push((checked.clone(), mem::take(&mut project.aliases)));
         projects.insert(checked, names.project(project)?);
     }
+    let project_aliases = resolve_aliases(aliases, &projects, ProjectName::parse)?;
     let default_project = raw.default_project.map(|name| {
         ProjectName::parse(name.get_ref())
             .ok()
@@ -71,6 +75,8 @@ pub(super) fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
         times,
         default_project: default_project.transpose()?,
         projects,
+        project_aliases,
+        people: by_small_letters(names.people),
     })
 }
 
@@ -133,6 +139,47 @@ fn resolve_people(
         .collect()
 }
 
+/// Other names, each of one thing, and none that is a thing's own name.
+fn resolve_aliases<N: Ord + Clone + fmt::Display, T>(
+    written: Vec<(N, Vec<Spanned<String>>)>,
+    things: &BTreeMap<N, T>,
+    parse: impl Fn(&str) -> Result<N, BadName>,
+) -> Result<BTreeMap<N, N>, Complaint> {
+    let mut all = vec![];
+    for (name, list) in written {
+        unique(&list)?;
+        all.extend(list.into_iter().map(|alias| (alias, name.clone())));
+    }
+    // Of two that clash, the one that is written later is to blame.
+    all.sort_by_key(|(alias, _)| alias.span().start);
+    let mut aliases = BTreeMap::new();
+    for (alias, name) in all {
+        let complain = |why: String| (alias.span(), why);
+        let other = parse(alias.get_ref()).map_err(|why| complain(format!("alias: {why}")))?;
+        if things.contains_key(&other) {
+            let why = format!("'{other}' is a name already; an alias has to be another");
+            return Err(complain(why));
+        }
+        if let Some(first) = aliases.insert(other, name) {
+            let why = format!("'{}' is an alias of '{first}' already", alias.get_ref());
+            return Err(complain(why));
+        }
+    }
+    Ok(aliases)
+}
+
+/// People by the names that are typed after `user:@`: of two that differ in case alone, both.
+fn by_small_letters(people: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, Vec<UserId>> {
+    let mut found = BTreeMap::<String, Vec<UserId>>::new();
+    for (name, ids) in people {
+        let known = found.entry(name.to_lowercase()).or_default();
+        known.extend(ids);
+        known.sort();
+        known.dedup();
+    }
+    found
+}
+
 /// The names that `[channels]` and `[people]` give to ids.
 struct Names {
     channels: BTreeMap<String, ChannelId>,
@@ -142,14 +189,17 @@ struct Names {
 impl Names {
     fn project(&self, raw: RawProject) -> Result<Project, Complaint> {
         let mut jobs = BTreeMap::new();
-        for (name, job) in raw.jobs {
+        let mut aliases = vec![];
+        for (name, mut job) in raw.jobs {
             let checked = JobName::parse(name.get_ref())
                 .map_err(|why| (name.span(), format!("job name: {why}")))?;
+            aliases.push((checked.clone(), mem::take(&mut job.aliases)));
             let job = self.job(&checked, job)?;
             jobs.insert(checked, job);
         }
         Ok(Project {
             slug: slug(&raw.slug)?,
+            job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,
             jobs,
         })
     }

@@ -157,8 +157,8 @@ fn unknown_keys_are_errors_at_every_level() {
     assert_snapshot!(complaint("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `reply_origins`");
     assert_snapshot!(complaint("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
     assert_snapshot!(complaint("stale_after =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `stale_after`, `connect_timeout`, `request_timeout`, `send_window`, `horizon`, `search_for`, `grace`, `poll_first`, `poll_longest`, `retry_first`, `track_for`, `unresolved_lock`, `reply_for`, `reply_lease`, `sweep_every`");
-    assert_snapshot!(complaint("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected `slug` or `jobs`");
-    assert_snapshot!(complaint("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `trigger`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`");
+    assert_snapshot!(complaint("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `aliases`, `jobs`");
+    assert_snapshot!(complaint("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`");
     assert_snapshot!(complaint("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `times`, `channels`, `people`, `projects`");
     assert_snapshot!(complaint("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected `pipeline`");
 }
@@ -191,6 +191,104 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
     assert_snapshot!(complaint("default_project = \"web\"", "default_project = \"wep\""), @"chatops.toml:2:19: there is no [projects.wep] to be the default");
     assert_snapshot!(complaint("[\"deploys\", ", "[\"*\", "), @r#"chatops.toml:35:13: "*" already allows every channel; let it stand alone"#);
     assert_snapshot!(complaint("\"/ship\"", "\"ship it\""), @"chatops.toml:5:11: a slash command starts with `/`, has no spaces and at most 32 characters");
+}
+
+/// The good file with aliases: of its two projects, and of two jobs of one.
+fn aliased(web: &str, api: &str, deploy: &str, test: &str) -> String {
+    let job = "[projects.api.jobs.test]";
+    GOOD.replace(
+        "[projects.web]\n",
+        &format!("[projects.web]\naliases = {web}\n"),
+    )
+    .replace(
+        "[projects.api]\n",
+        &format!("[projects.api]\naliases = {api}\n"),
+    )
+    .replace(
+        job,
+        &format!("[projects.api.jobs.deploy]\naliases = {deploy}\n{job}\naliases = {test}"),
+    )
+}
+
+#[test]
+fn an_alias_is_another_name_of_the_same_thing() {
+    let text = aliased("['site', 'w']", "['deploy']", "['ship', 'site']", "['t']");
+    let config = Config::parse(&text, "chatops.toml").unwrap();
+    let found = |name| {
+        config
+            .project(&project(name))
+            .map(|(name, _)| name.as_str())
+    };
+    for (typed, meant) in [
+        ("web", "web"),
+        ("site", "web"),
+        ("w", "web"),
+        ("deploy", "api"),
+    ] {
+        assert_eq!(found(typed), Some(meant), "{typed}");
+    }
+    assert_eq!((found("ship"), found("Site")), (None, None));
+    let found = |of, name| {
+        let job = config.projects[&project(of)].job(&job(name));
+        job.map(|(name, _)| name.as_str())
+    };
+    for (typed, meant) in [("ship", "deploy"), ("site", "deploy"), ("t", "test")] {
+        assert_eq!(found("api", typed), Some(meant), "{typed}");
+    }
+    // An alias of one project's job is nothing in another.
+    assert_eq!(
+        (found("web", "ship"), found("web", "deploy")),
+        (None, Some("deploy"))
+    );
+    // Whoever names no alias has none.
+    let plain = Config::parse(GOOD, "chatops.toml").unwrap();
+    assert!(plain.project_aliases.is_empty());
+    assert!(
+        plain
+            .projects
+            .values()
+            .all(|project| project.job_aliases.is_empty())
+    );
+}
+
+#[test]
+fn an_alias_is_one_things_only() {
+    let none = "[]";
+    let projects = |web, api| refused(&aliased(web, api, none, none));
+    assert_snapshot!(projects("['site', 'site']", none), @"chatops.toml:25:20: 'site' is listed twice");
+    assert_snapshot!(projects("['site']", "['x', 'site']"), @"chatops.toml:40:17: 'site' is an alias of 'web' already");
+    assert_snapshot!(projects("['web']", none), @"chatops.toml:25:12: 'web' is a name already; an alias has to be another");
+    assert_snapshot!(projects("['api']", none), @"chatops.toml:25:12: 'api' is a name already; an alias has to be another");
+    assert_snapshot!(projects("['a b']", none), @"chatops.toml:25:12: alias: it may hold only letters, digits and `.` `_` `-`");
+    assert_snapshot!(projects("['']", none), @"chatops.toml:25:12: alias: it is empty");
+    assert_snapshot!(projects("'site'", none), @r#"chatops.toml:25:11: invalid type: string "site", expected a sequence"#);
+    assert_snapshot!(projects("[7]", none), @"chatops.toml:25:12: invalid type: integer `7`, expected a string");
+    let jobs = |deploy, test| refused(&aliased(none, none, deploy, test));
+    assert_snapshot!(jobs("['d', 'e', 'd']", none), @"chatops.toml:44:22: 'd' is listed twice");
+    assert_snapshot!(jobs("['x']", "['x']"), @"chatops.toml:46:12: 'x' is an alias of 'deploy' already");
+    assert_snapshot!(jobs(none, "['test']"), @"chatops.toml:46:12: 'test' is a name already; an alias has to be another");
+    assert_snapshot!(jobs(none, "['deploy']"), @"chatops.toml:46:12: 'deploy' is a name already; an alias has to be another");
+    assert_snapshot!(jobs(none, "['a/b']"), @"chatops.toml:46:12: alias: it may hold only letters, digits and `.` `_` `-`");
+    // The default project goes by its name.
+    let default = aliased("['site']", none, none, none).replace("\"web\"", "\"site\"");
+    assert_snapshot!(refused(&default), @"chatops.toml:2:19: there is no [projects.site] to be the default");
+}
+
+#[test]
+fn people_are_found_by_their_names_in_any_case() {
+    let text = GOOD.replace("ada = ", "Ada = \"U034GHIJKL\"\nada = ");
+    let config = Config::parse(&text, "chatops.toml").unwrap();
+    let ids = |name: &str| {
+        config.people[name]
+            .iter()
+            .map(UserId::as_str)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("ada"), ["U012ABCDEF", "U034GHIJKL"]);
+    assert_eq!(ids("team"), ["U034GHIJKL", "W056MNOPQR"]);
+    // Rights still go by the name as it is written.
+    let deploy = &config.projects[&project("web")].jobs[&job("deploy")];
+    assert_eq!(deploy.people.listed()[0].as_str(), "U012ABCDEF");
 }
 
 #[test]
@@ -292,6 +390,7 @@ fn the_example_shows_every_key_and_the_real_defaults() {
         ("command =", "x ="),
         ("api =", "x ="),
         ("stale_after =", "x ="),
+        ("slug = \"github", "x = \"github"),
         ("environment =", "x ="),
     ];
     let mut count = 0;
@@ -299,8 +398,8 @@ fn the_example_shows_every_key_and_the_real_defaults() {
         let complaint = complaint(part, by);
         let (_, keys) = complaint.split_once("expected").unwrap();
         for key in keys.split('`').skip(1).step_by(2) {
-            let table =
-                EXAMPLE.contains(&format!("[{key}")) || EXAMPLE.contains(&format!(".{key}]"));
+            let tables = [format!("[{key}"), format!(".{key}]"), format!(".{key}.")];
+            let table = tables.iter().any(|table| EXAMPLE.contains(table));
             assert!(
                 table || spelled_out.contains(&format!("\n{key} = ")),
                 "{key}"
@@ -308,5 +407,7 @@ fn the_example_shows_every_key_and_the_real_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 + 3 + 2 + 15 + 9);
+    assert_eq!(count, 8 + 3 + 2 + 15 + 3 + 10);
+    // Projects and jobs have a key of the same name.
+    assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);
 }

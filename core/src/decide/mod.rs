@@ -4,7 +4,9 @@
 //! the outside world answers comes back through [`trigger`] and [`follow`], which turn it into the
 //! next [`Commit`]. Nothing here waits, sends or reads a clock.
 
+mod cancel;
 pub mod follow;
+mod plan;
 mod request;
 pub mod trigger;
 
@@ -18,11 +20,14 @@ use crate::config::{self, Config};
 use crate::deploy::{Armed, Head, Reason, State};
 use crate::id::{Invocation, PipelineId};
 use crate::machine::{self, Illegal};
+use crate::name::BranchName;
 use crate::policy::{self, Refusal};
 use crate::ports::{Commit, Lock, LockChange, Search, Trigger};
 use crate::reply::Kind;
 
-pub use self::request::{Retryable, open, open_retry, retryable};
+pub use self::cancel::{Cancel, cancel};
+pub use self::plan::{Plan, plan};
+pub use self::request::{Cause, Retryable, open, open_retry, retryable};
 
 /// Who asks, when, and under which configuration.
 #[derive(Debug, Clone, Copy)]
@@ -71,17 +76,15 @@ pub enum Step {
 pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
     // The one who armed sends, whatever the timer says: the timer is for the others.
     if is_mine_to_send(head, here) {
+        // It certainly was not sent, so there is nothing to doubt and nothing to search for.
+        let not_sent = |why| {
+            trigger::disarm(head, why, false, here.now, here)
+                .map(|commit| Step::Write(Box::new(commit)))
+        };
         return match order(head, here) {
+            _ if head.cancel.is_some() => not_sent("it was canceled before it was sent"),
             Some(order) => Ok(Step::Post(order)),
-            // It certainly was not sent, so there is nothing to doubt and nothing to search for.
-            None => trigger::disarm(
-                head,
-                "there was no time left to send it",
-                false,
-                here.now,
-                here,
-            )
-            .map(|commit| Step::Write(Box::new(commit))),
+            None => not_sent("there was no time left to send it"),
         };
     }
     if !head.is_due(here.now) {
@@ -172,25 +175,38 @@ fn order(head: &Head, here: Here<'_>) -> Option<Trigger> {
         .as_ref()
         .filter(|armed| here.now + here.config.times.request_timeout <= armed.send_by)?;
     // Policy has just allowed exactly this, under this configuration.
-    let job = policy::decide(here.config, &head.ask).ok()?.job;
+    let allowed = policy::decide(here.config, &head.ask).ok()?;
+    let id = head.id.to_string();
+    let slug = armed.slug.clone();
+    Some(request_to_send(slug, &allowed, &head.ask.branch, &id))
+}
+
+/// What is sent to CircleCI for a job. The job goes by its name in the configuration: what was
+/// asked for under another one (before the job was renamed, say) means that one as well.
+fn request_to_send(
+    slug: config::Slug,
+    allowed: &policy::Allowed<'_>,
+    branch: &BranchName,
+    id: &str,
+) -> Trigger {
     let config::Trigger::Pipeline {
         job_parameter,
         deploy_id_parameter,
         parameters,
-    } = &job.trigger;
+    } = &allowed.job.trigger;
     let mut parameters = parameters.clone();
     let mut set = |name: &Option<String>, value: String| {
         if let Some(name) = name {
             parameters.insert(name.clone(), Value::String(value));
         }
     };
-    set(job_parameter, head.ask.job.to_string());
-    set(deploy_id_parameter, head.id.to_string());
-    Some(Trigger {
-        slug: armed.slug.clone(),
-        branch: head.ask.branch.clone(),
+    set(job_parameter, allowed.job_name.to_string());
+    set(deploy_id_parameter, id.to_owned());
+    Trigger {
+        slug,
+        branch: branch.clone(),
         parameters,
-    })
+    }
 }
 
 /// The refusal of a deploy whose target is another's.
@@ -210,6 +226,7 @@ pub fn refuse_busy(
             short: holder.short.clone(),
             user: holder.ask.user.clone(),
             since: lock.since,
+            until: lock.until,
         },
         None => Refusal::Stale {
             asked_at: head.ask.asked_at,
@@ -252,8 +269,19 @@ fn write(
     due_at: Option<Time>,
     here: Here<'_>,
 ) -> Result<Commit, Illegal> {
+    write_by(here.worker(), head, change, due_at, here)
+}
+
+/// The commit for a `change` that somebody else than the worker made happen.
+fn write_by(
+    by: Actor,
+    head: &Head,
+    change: Change,
+    due_at: Option<Time>,
+    here: Here<'_>,
+) -> Result<Commit, Illegal> {
     let (lock, claim, owe) = consequences(head, &change, here);
-    let (mut head, event) = machine::apply(head, change, here.worker(), here.now)?;
+    let (mut head, event) = machine::apply(head, change, by, here.now)?;
     head.due_at = due_at;
     Ok(Commit {
         head,
@@ -262,6 +290,7 @@ fn write(
         claim,
         owe,
         open: None,
+        repeats: None,
     })
 }
 
@@ -306,6 +335,7 @@ fn timer_only(head: Head) -> Commit {
         claim: None,
         owe: vec![],
         open: None,
+        repeats: None,
     }
 }
 

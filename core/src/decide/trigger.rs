@@ -38,7 +38,10 @@ pub fn after_post(
             let usual = pause(times.retry_first, times.poll_longest, attempt - 1);
             // "Wait for 0 seconds" is no licence to hammer.
             let wait = after.map_or(usual, |asked| asked.max(times.retry_first));
-            if wait >= passed(here.now, head.valid_until) {
+            if head.cancel.is_some() {
+                // Nothing was created and nobody wants it any more: it is not tried again.
+                disarm(head, obstacle, false, here.now, here)?
+            } else if wait >= passed(here.now, head.valid_until) {
                 end(head, State::TriggerFailed, gave_up(head, obstacle), here)?
             } else {
                 disarm(head, obstacle, false, here.now + wait, here)?

@@ -5,6 +5,7 @@
 
 mod chat;
 mod ci;
+mod listing;
 mod queue;
 mod secrets;
 mod store;
@@ -13,10 +14,11 @@ pub use self::chat::Chat;
 pub use self::ci::{
     Ci, CiError, Finding, Look, Outcome, PipelineState, Search, Trigger, Workflow, WorkflowStatus,
 };
+pub use self::listing::{Filter, More, Page, People, Position, READS};
 pub use self::queue::{Delivery, Lane, Queue, QueueError, Receipt, SendError};
 pub use self::secrets::{SecretName, Secrets, SecretsError, Versions};
 pub use self::store::{
-    Commit, CommitError, Conflict, Due, Lock, LockChange, Replies, Store, StoreError,
+    Commit, CommitError, Conflict, Due, Lock, LockChange, Repeated, Replies, Store, StoreError,
 };
 use crate::Time;
 

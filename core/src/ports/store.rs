@@ -8,6 +8,7 @@ use crate::Time;
 use crate::audit::Event;
 use crate::deploy::{Head, Target};
 use crate::id::{DeployId, PipelineId, ShortId};
+use crate::ports::{Filter, Page, Position};
 use crate::reply::{Kind, Reply};
 
 /// The store could not answer. Nothing is known about the cause but its words.
@@ -30,7 +31,13 @@ impl Lock {
     /// Whether the lock keeps `deploy` from the target at `now`.
     #[must_use]
     pub fn bars(&self, deploy: DeployId, now: Time) -> bool {
-        self.deploy != deploy && self.until.is_none_or(|until| now < until)
+        self.deploy != deploy && self.is_held(now)
+    }
+
+    /// Whether anybody holds it at `now`.
+    #[must_use]
+    pub fn is_held(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -74,12 +81,24 @@ pub struct Commit {
     pub owe: Vec<Kind>,
     /// The reply item to open, in the first transaction and only there.
     pub open: Option<Reply>,
+    /// The deploy that this one repeats, in its next version and with the event that says so; in
+    /// the first transaction and only there.
+    pub repeats: Option<Box<Repeated>>,
+}
+
+/// A deploy that another one repeats.
+#[derive(Debug, Clone)]
+pub struct Repeated {
+    /// Its next version.
+    pub head: Head,
+    /// What happened to it.
+    pub event: Event,
 }
 
 /// Which condition of a commit did not hold. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The deploy is not at the version before this one.
+    /// The deploy, or the one that it repeats, is not at the version before this one.
     #[error("the deploy has moved on")]
     Version,
     /// Another deploy is known by this short id.
@@ -141,6 +160,14 @@ pub trait Store: Send + Sync {
 
     /// The one write.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// At most `limit` deploys of a kind, newest first, all older than `before`.
+    fn list(
+        &self,
+        filter: &Filter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
     /// At most `limit` things that are due, the longest due first.
     fn due(

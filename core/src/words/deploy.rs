@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Audience, Line, Post, refusal};
-use crate::deploy::{Ask, Head, Pipeline, Reason, State};
+use super::sign::banner;
+use super::{Audience, Line, Post, reason, typed};
+use crate::command::Verb;
+use crate::config::Config;
+use crate::deploy::{Ask, By, CancelWish, Head, Reason, State};
+use crate::id::ShortId;
 
 const VIEW: &str = "View build";
-
-/// The most workflows that are named.
-const SHOWN: usize = 10;
 
 /// It runs: the build's address.
 #[must_use]
 pub fn progress(head: &Head) -> Post {
-    let headline = headline(Line::new(":arrow_forward: *Running:* "), head);
+    let headline = headline(banner(State::Running), head);
     linked(
         Post::new(Audience::Channel, headline.and(" · ").user(&head.ask.user)),
         head,
@@ -22,11 +23,8 @@ pub fn progress(head: &Head) -> Post {
 
 /// How it ended. `repeat` marks a copy of which an earlier one may have been shown.
 #[must_use]
-pub fn last(head: &Head, repeat: bool) -> Post {
-    let mut headline = headline(Line::new(banner(head.state)), head);
-    if let Some(took) = took(head) {
-        headline = headline.and(" · after ").duration(took);
-    }
+pub fn last(head: &Head, repeat: bool, config: &Config) -> Post {
+    let mut headline = whole(head);
     if repeat {
         headline = headline.and(" · _said again, in case the first copy was lost_");
     }
@@ -34,36 +32,51 @@ pub fn last(head: &Head, repeat: bool) -> Post {
         State::Refused => Audience::Asker,
         _ => Audience::Channel,
     };
-    let mut post = Post::new(audience, headline.and(" · ").user(&head.ask.user));
-    if let Some(end) = &head.end {
-        for line in reason(&end.reason, &head.ask) {
-            post = post.detail(line);
-        }
+    let post = Post::new(audience, headline.and(" · ").user(&head.ask.user));
+    linked(post.details(ending(head, config)), head)
+}
+
+/// How one deploy stands.
+#[must_use]
+pub fn status(head: &Head, config: &Config) -> Post {
+    let headline = whole(head).and(" · ").user(&head.ask.user);
+    let post = Post::new(Audience::Asker, headline).rows([times(head)]);
+    let post = match head.state {
+        State::Refused => post.detail(Line::new("The asker was told:")),
+        _ => post.rows(stands(head)),
+    };
+    let mut post = post.details(ending(head, config));
+    if let Some(new) = head.retried_by {
+        let id = new.short(ShortId::USUAL);
+        post = post.detail(
+            Line::new("Tried again as ")
+                .code(&id)
+                .and(": ")
+                .code(typed::about(config, Verb::Status, &id)),
+        );
+    } else if !head.state.is_terminal() && head.cancel.is_none() {
+        let cancel = typed::about(config, Verb::Cancel, &head.short);
+        post = post.detail(Line::new("To cancel it: ").code(cancel));
     }
     linked(post, head)
 }
 
-/// Emoji and word of an end; never one without the other.
-fn banner(state: State) -> &'static str {
-    match state {
-        State::Succeeded => ":white_check_mark: *Succeeded:* ",
-        State::Failed => ":x: *Failed:* ",
-        State::Canceled => ":no_entry_sign: *Canceled:* ",
-        State::NothingRan => ":ghost: *Nothing ran:* ",
-        State::CiErrored => ":warning: *Config error:* ",
-        State::TriggerFailed => ":rotating_light: *Not started:* ",
-        State::Refused => ":no_entry: *Refused:* ",
-        State::Unresolved => ":grey_question: *Unresolved:* ",
-        State::LostTrack => ":grey_question: *Lost track:* ",
-        State::Requested | State::Armed | State::Triggered | State::Running => {
-            ":hourglass_flowing_sand: *Open:* "
-        }
+/// Banner, what, which, and how long it took.
+pub(super) fn whole(head: &Head) -> Line {
+    let headline = headline(banner(head.state), head);
+    match took(head) {
+        Some(took) => headline.and(" · after ").duration(took),
+        None => headline,
     }
 }
 
 /// Job, branch, project and id: the same order everywhere.
-fn headline(banner: Line, head: &Head) -> Line {
-    what(banner, &head.ask).and(" · ").code(&head.short)
+pub(super) fn headline(banner: Line, head: &Head) -> Line {
+    let line = what(banner, &head.ask).and(" · ").code(&head.short);
+    match head.retry_of {
+        Some(old) => line.and(", retry of ").code(old.short(ShortId::USUAL)),
+        None => line,
+    }
 }
 
 pub(super) fn what(line: Line, ask: &Ask) -> Line {
@@ -74,133 +87,112 @@ pub(super) fn what(line: Line, ask: &Ask) -> Line {
     }
 }
 
-fn took(head: &Head) -> Option<Duration> {
+/// How long it ran.
+pub(super) fn took(head: &Head) -> Option<Duration> {
     let (run, end) = (head.run.as_ref()?, head.end.as_ref()?);
     (end.at - run.since).to_std().ok()
 }
 
-fn linked(post: Post, head: &Head) -> Post {
+pub(super) fn linked(post: Post, head: &Head) -> Post {
     match &head.run {
         Some(run) => post.link(&run.pipeline.url, VIEW),
         None => post,
     }
 }
 
-fn reason(reason: &Reason, ask: &Ask) -> Vec<Line> {
-    match reason {
-        Reason::Workflows { decided_by } => workflows(decided_by),
-        Reason::Refused(refusal) => refusal::lines(refusal),
-        Reason::TriggerRefused { status, message } => vec![
-            said(
-                Line::new("CircleCI said no (").number(*status).and(")"),
-                message,
-            ),
-            trigger_hint(*status),
-        ],
-        Reason::TriggerGaveUp { attempts, last } => vec![
-            said(
-                Line::new("Tried ")
-                    .number(*attempts)
-                    .and(if *attempts == 1 { " time" } else { " times" })
-                    .and(" until the command was too old; the last time it met"),
-                last,
-            ),
-            Line::new("Nothing was started at CircleCI."),
-        ],
-        Reason::ConfigErrors { messages } => config_errors(messages),
-        Reason::NoWorkflow => vec![Line::new(
-            "CircleCI made a pipeline without a workflow. The usual causes: a `when` condition \
-             that this job's parameter does not meet, or a branch filter.",
-        )],
-        Reason::CanceledBefore { by } => {
-            let line = Line::new("Canceled before anything was started, by ");
-            vec![if *by == ask.user {
-                line.and("the one who had asked.")
-            } else {
-                line.user(by).and(".")
-            }]
-        }
-        Reason::Unproven { doubt, candidates } => unproven(doubt, candidates),
-        Reason::TrackedTooLong => vec![Line::new(
-            "It was followed for as long as it may be (rule `times.track_for`); CircleCI knows the rest.",
-        )],
-    }
-}
-
-/// The words of others, if there are any, as they stand.
-fn said(line: Line, words: &str) -> Line {
-    if words.trim().is_empty() {
-        line.and(".")
+/// Somebody, by what they are to this deploy if they asked for it.
+pub(super) fn somebody(line: Line, by: &By, ask: &Ask) -> Line {
+    if *by == By::Person(ask.user.clone()) {
+        line.and("the one who asked")
     } else {
-        line.and(": ").code(words)
+        line.by(by)
     }
 }
 
-fn config_errors(messages: &[String]) -> Vec<Line> {
-    let mut lines: Vec<Line> = messages
-        .iter()
-        .take(2)
-        .map(|message| said(Line::new("CircleCI says"), message))
-        .collect();
-    match messages.len() {
-        0 => lines.push(Line::new(
-            "CircleCI could not make a workflow of the project's configuration, and did not say \
-             why.",
+/// When what happened.
+fn times(head: &Head) -> Line {
+    let mut line = Line::new("Asked ").moment(head.ask.asked_at);
+    if let Some(run) = &head.run {
+        line = line.and(" · at CircleCI since ").moment(run.since);
+        if let Some(revision) = &run.revision {
+            let commit: String = revision.chars().take(12).collect();
+            line = line.and(" · commit ").code(commit);
+        }
+    }
+    match &head.end {
+        Some(end) => line.and(" · ended ").moment(end.at),
+        None => line,
+    }
+}
+
+/// Where an open deploy stands.
+fn stands(head: &Head) -> Vec<Line> {
+    let line = match (head.state, &head.last_obstacle) {
+        (State::Requested, None) => Some(Line::new("Nothing has been sent to CircleCI yet.")),
+        (State::Requested, Some(obstacle)) => {
+            let line = reason::tries(Line::default(), head.attempts);
+            let line = reason::said(line.and("; the last time it met"), obstacle);
+            let line = match head.due_at {
+                Some(due) => line.and(" · next try ").moment(due),
+                None => line,
+            };
+            Some(line.and(" · no try after ").moment(head.valid_until))
+        }
+        (State::Armed, _) => Some(match head.armed.as_ref().and_then(|a| a.doubt.as_ref()) {
+            None => Line::new("It is being sent to CircleCI."),
+            Some(doubt) => Line::new("CircleCI's answer was lost (")
+                .code(doubt)
+                .and("). It is being looked for there; nothing is sent twice."),
+        }),
+        (State::Triggered, _) => Some(Line::new(
+            "CircleCI has the pipeline; no workflow of it has been seen yet.",
         )),
-        1 | 2 => {}
-        n => lines.push(more(n - 2)),
-    }
-    lines
+        _ => None,
+    };
+    let wish = head.cancel.as_ref().filter(|_| !head.state.is_terminal());
+    let wish = wish.map(|CancelWish { by, at }| {
+        let line = Line::new("To be canceled, as wished by ");
+        somebody(line, by, &head.ask).and(", ").moment(*at).and(".")
+    });
+    line.into_iter().chain(wish).collect()
 }
 
-fn more(n: usize) -> Line {
-    Line::new("… and ").number(n as u64).and(" more.")
-}
-
-fn workflows(decided_by: &[(String, String)]) -> Vec<Line> {
-    if decided_by.iter().all(|(_, status)| status == "success") {
+/// Why it ended so, and what helps.
+fn ending(head: &Head, config: &Config) -> Vec<Line> {
+    let Some(end) = &head.end else {
         return vec![];
+    };
+    let mut lines = reason::lines(&end.reason, &head.ask, config);
+    let before = matches!(end.reason, Reason::CanceledBefore { .. });
+    if let Some(wish) = head.cancel.as_ref().filter(|_| !before) {
+        let line = Line::new(match head.state {
+            State::Canceled => "Canceled at CircleCI, as wished by ",
+            State::Succeeded => "Too late to be canceled, as wished by ",
+            _ => "It was to be canceled, as wished by ",
+        });
+        lines.push(somebody(line, &wish.by, &head.ask).and("."));
     }
-    let mut line = Line::new("");
-    for (i, (name, status)) in decided_by.iter().take(SHOWN).enumerate() {
-        if i > 0 {
-            line = line.and(", ");
-        }
-        line = line.code(name).and(" ").foreign(&status.replace('_', " "));
-    }
-    vec![line]
-}
-
-fn unproven(doubt: &str, candidates: &[Pipeline]) -> Vec<Line> {
-    let mut lines = vec![
-        said(
-            Line::new("Whether CircleCI started it could not be learned"),
-            doubt,
-        ),
-        Line::new("Look at CircleCI before you type the command again."),
-    ];
-    if !candidates.is_empty() {
-        let mut line = Line::new("It may be one of these: ");
-        for (i, pipeline) in candidates.iter().take(5).enumerate() {
-            if i > 0 {
-                line = line.and(", ");
-            }
-            line = line.link(&pipeline.url, format!("pipeline {}", pipeline.number));
-        }
-        lines.push(line);
-    }
+    lines.extend(retry_hint(head, config));
     lines
 }
 
-/// What usually lies behind CircleCI's answer.
-fn trigger_hint(status: u16) -> Line {
-    Line::new(match status {
-        401 => "The CircleCI token is not valid, or no longer: an operator has to renew it.",
-        404 => {
-            "The usual causes: the project's slug in `chatops.toml`, a token that may not see the \
-             project, or a parameter that the project does not declare."
-        }
-        400 | 422 => "The usual causes: a branch that does not exist, or an undeclared parameter.",
-        _ => "Nothing was started at CircleCI.",
-    })
+/// The command that tries it again, if it waits for somebody.
+pub(super) fn retry_hint(head: &Head, config: &Config) -> Option<Line> {
+    if !head.awaits_retry() {
+        return None;
+    }
+    let line = match head.state {
+        State::Unresolved => Line::new("Look at CircleCI. If it did not start there: "),
+        _ => Line::new("To try again: "),
+    };
+    Some(line.code(retry(head, config)).and(" (within 24 hours)."))
+}
+
+/// The command that tries it again.
+pub(super) fn retry(head: &Head, config: &Config) -> String {
+    let retry = typed::about(config, Verb::Retry, &head.short);
+    match head.state {
+        State::Unresolved => format!("{retry} confirm"),
+        _ => retry,
+    }
 }

@@ -3,14 +3,17 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Time;
+use crate::deploy::By;
 use crate::id::{ChannelId, UserId};
 
 /// A piece of Slack's mrkdwn. It grows by words of ours, which stand as they are, and by foreign
 /// text, which is escaped; mentions and links are made only from typed values.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Line(String);
 
 impl Line {
@@ -78,6 +81,15 @@ impl Line {
         self
     }
 
+    /// Whoever that is: a mention, or an operator's name.
+    #[must_use]
+    pub fn by(self, by: &By) -> Self {
+        match by {
+            By::Person(user) => self.user(user),
+            By::Operator(name) => self.and("operator ").foreign(name),
+        }
+    }
+
     /// A mention of a channel.
     #[must_use]
     pub fn channel(mut self, channel: &ChannelId) -> Self {
@@ -101,6 +113,27 @@ impl Line {
             self.push_escaped(if c == '|' { '/' } else { c });
         }
         self.0.push('>');
+        self
+    }
+
+    /// Whether nothing was said yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many characters it takes inside JSON.
+    #[must_use]
+    pub(super) fn length(&self) -> usize {
+        json_length(&self.0)
+    }
+
+    /// Lines behind this one, with `between` between them.
+    #[must_use]
+    pub(super) fn joined(mut self, lines: &[Line], between: &'static str) -> Self {
+        for (i, line) in lines.iter().enumerate() {
+            self = self.and(if i == 0 { "" } else { between }).then(line);
+        }
         self
     }
 
@@ -156,8 +189,7 @@ impl Line {
         let fits = |limit: usize| {
             let mut taken = 0;
             let end = self.0.char_indices().find_map(|(at, c)| {
-                // Quotes, backslashes and our own line breaks take two characters in JSON.
-                taken += if matches!(c, '"' | '\\' | '\n') { 2 } else { 1 };
+                taken += json_width(c);
                 (taken > limit).then_some(at)
             });
             end.unwrap_or(self.0.len())
@@ -198,6 +230,16 @@ impl Line {
     }
 }
 
+/// How many characters a text takes inside JSON.
+pub(super) fn json_length(text: &str) -> usize {
+    text.chars().map(json_width).sum()
+}
+
+/// Quotes, backslashes and our own line breaks take two characters in JSON.
+fn json_width(c: char) -> usize {
+    if matches!(c, '"' | '\\' | '\n') { 2 } else { 1 }
+}
+
 /// Characters that turn the direction of what follows or break the line.
 fn turns_or_breaks(c: char) -> bool {
     matches!(
@@ -224,6 +266,12 @@ mod tests {
         let shown = line.to_string().replace('\u{200b}', "\\");
         insta::assert_snapshot!(shown, @r"&lt;!channel&gt; \*b\* 'c' &amp; &lt;https://evil|ok&gt; &gt; quote");
         insta::assert_snapshot!(Line::new("").code("a`b<!here>\nc"), @"`a'b&lt;!here&gt; c`");
+    }
+
+    #[test]
+    fn moments_are_shown_in_the_readers_time() {
+        let line = Line::new("").moment(crate::fixtures::start());
+        insta::assert_snapshot!(line, @"<!date^1800000000^{date_short_pretty} {time}|2027-01-15 08:00 UTC>");
     }
 
     #[test]

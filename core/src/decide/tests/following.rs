@@ -25,7 +25,7 @@ fn a_due_run_is_looked_at_and_a_wish_to_cancel_goes_along() {
     for wish in [
         None,
         Some(CancelWish {
-            by: user(),
+            by: By::Person(user()),
             at: at(1),
         }),
     ] {

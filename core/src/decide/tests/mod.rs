@@ -1,20 +1,25 @@
 //! The state table, row by row, and random ways through it.
 
+mod canceling;
 mod following;
+mod planning;
 mod random;
 mod requested_rows;
+mod retrying;
 mod searching;
 mod the_post;
 
 use super::follow::{after_failed_look, after_look};
 use super::trigger::{after_failed_search, after_post, after_search};
 use super::*;
-use crate::deploy::{CancelWish, Proof};
+use crate::command::Wish;
+use crate::deploy::{Ask, By, CancelWish, Proof};
 use crate::fixtures::{
-    address, at, branch, config, head_in, id, job, look, me, pipeline, requested, secs, start,
-    target, user, workflow,
+    address, asker, at, branch, config, head_in, id, job, look, me, pipeline, requested, secs,
+    start, target, user, wish, workflow,
 };
-use crate::id::DeployId;
+use crate::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
+use crate::message::{Asker, WishMessage, Wisher};
 use crate::ports::{Finding, Look, Outcome, PipelineState, WorkflowStatus};
 
 /// Asks `next` at a moment, as a run that has or has not sent the POST of `posted`.

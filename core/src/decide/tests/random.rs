@@ -12,6 +12,8 @@ struct Turn {
     /// Whether the run that had armed is gone by now.
     crash: bool,
     cancel: bool,
+    /// What wishes it to be tried again, once it has ended.
+    retry: u8,
     outcome: u8,
     finding: u8,
     look: u8,
@@ -20,11 +22,13 @@ struct Turn {
 fn turn() -> impl Strategy<Value = Turn> {
     let pause = prop_oneof![4 => 0..3_i64, 3 => 3..70_i64, 1 => 70..2_000_i64];
     let chance = || prop_oneof![9 => Just(false), 1 => Just(true)];
-    (pause, chance(), chance(), 0..7_u8, 0..4_u8, 0..9_u8).prop_map(
-        |(pause, crash, cancel, outcome, finding, look)| Turn {
+    let ours = (pause, chance(), chance(), 0..8_u8);
+    (ours, 0..7_u8, 0..4_u8, 0..9_u8).prop_map(
+        |((pause, crash, cancel, retry), outcome, finding, look)| Turn {
             pause,
             crash,
             cancel,
+            retry,
             outcome,
             finding,
             look,
@@ -86,6 +90,8 @@ struct World {
     clear: bool,
     held: bool,
     ended: Option<State>,
+    /// How often a deploy was tried again so far.
+    retries: u32,
 }
 
 impl World {
@@ -100,6 +106,7 @@ impl World {
             clear: true,
             held: false,
             ended: None,
+            retries: 0,
         }
     }
 
@@ -174,14 +181,79 @@ impl World {
         self.posted = 0;
     }
 
+    /// Somebody's wish, now.
+    fn wish(&self, from: Wisher, what: Wish) -> WishMessage {
+        WishMessage {
+            asked_at: self.now,
+            ..wish(from, what)
+        }
+    }
+
+    fn cancel(&mut self) {
+        let deploy = DeployRef::Full(self.head.id);
+        let wish = self.wish(Wisher::Person(asker()), Wish::Cancel { deploy });
+        match self.decide(|head, here| cancel(head, &wish, here)) {
+            Cancel::Write(commit) => self.commit(Some(*commit)),
+            Cancel::Ended => assert!(self.head.state.is_terminal()),
+            Cancel::Wished(_) => assert!(self.head.cancel.is_some()),
+            Cancel::Denied(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    /// Tries the deploy again if that can be, and goes on with the new one.
+    fn retry(&mut self, turn: &Turn) {
+        let deploy = DeployRef::Full(self.head.id);
+        let (confirm, force) = (turn.retry == 1, turn.retry == 2);
+        let what = Wish::Retry {
+            deploy,
+            confirm,
+            force,
+        };
+        let name = "root".to_owned();
+        let wish = match turn.retry {
+            0 => None,
+            1 => Some(self.wish(Wisher::Person(asker()), what)),
+            2 => Some(self.wish(Wisher::Operator { name }, what)),
+            _ => return,
+        };
+        let cause = wish.as_ref().map_or(Cause::Order, Cause::Wish);
+        if self.decide(|head, here| Ok(retryable(head, cause, here))) != Retryable::Yes {
+            return;
+        }
+        let first = requested().ask;
+        let commit = self.decide(|head, here| open_retry(head, &first, cause, 8, here));
+        let old = commit.repeats.as_ref().unwrap();
+        assert_eq!(old.head.version, self.head.version + 1);
+        assert_eq!(
+            (old.head.state, &old.head.end),
+            (self.head.state, &self.head.end)
+        );
+        assert!(old.head.due_at.is_none() && !old.head.owes_order);
+        assert_eq!(old.head.retried_by, Some(commit.head.id));
+        self.head = old.head.clone();
+        let again = self.decide(|head, here| Ok(retryable(head, cause, here)));
+        assert_eq!(again, Retryable::Retried);
+        assert!(matches!(self.decide(next), Step::Rest));
+
+        let (config, now, run) = (self.config.clone(), self.now, self.run + 1);
+        let retries = self.retries + 1;
+        *self = Self {
+            config,
+            now,
+            run,
+            retries,
+            head: commit.head,
+            ..Self::new()
+        };
+    }
+
     /// One step of the worker.
     fn step(&mut self, turn: &Turn) {
-        if turn.cancel && !self.head.state.is_terminal() && self.head.cancel.is_none() {
-            let wish = Change::CancelWished { by: user() };
-            let by = Actor::Person(user());
-            let due = self.head.due_at;
-            self.head = machine::apply(&self.head, wish, by, self.now).unwrap().0;
-            self.head.due_at = due;
+        if turn.cancel {
+            self.cancel();
+        }
+        if self.head.state.is_terminal() {
+            self.retry(turn);
         }
         match self.decide(next) {
             Step::Rest => self.next_run(),
@@ -222,7 +294,7 @@ proptest! {
             world.step(turn);
         }
         // From here on time goes by and CircleCI says nothing new.
-        let quiet = Turn { pause: 0, crash: false, cancel: false, outcome: 1, finding: 1, look: 0 };
+        let quiet = Turn { pause: 0, crash: false, cancel: false, retry: 9, outcome: 1, finding: 1, look: 0 };
         for _ in 0..4_000 {
             if world.head.state.is_terminal() && world.head.due_at.is_none() {
                 break;

@@ -87,6 +87,7 @@ fn the_lock_of_another_is_a_refusal() {
         short: id().short(8),
         user: user(),
         since: start(),
+        until: None,
     };
     assert_eq!(reason(&commit), &Reason::Refused(rule));
 }
@@ -115,13 +116,14 @@ fn stale_is_refused_before_any_attempt_and_a_failed_trigger_after_one() {
 fn a_cancel_before_arming_ends_it_and_says_who() {
     let tried = posted(&armed(), &not_now(None), start()).unwrap().head;
     for (mut head, lock) in [(requested(), None), (tried, Some(free()))] {
-        let by = user();
+        let by = By::Person(user());
         head.cancel = Some(CancelWish { by, at: at(1) });
         // Also when it is stale by then: the person's word counts.
         for now in [at(60), at(9_999)] {
             let commit = written(&head, now);
             assert_eq!(commit.head.state, State::Canceled);
-            assert_eq!(reason(&commit), &Reason::CanceledBefore { by: user() });
+            let by = By::Person(user());
+            assert_eq!(reason(&commit), &Reason::CanceledBefore { by });
             assert_eq!(commit.lock, lock);
         }
     }

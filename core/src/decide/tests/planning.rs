@@ -1,0 +1,89 @@
+//! What a plan says, held against what is really done.
+
+use super::*;
+use crate::command::Deploy;
+use crate::policy::Rule;
+
+fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> Ask {
+    let deploy = Deploy {
+        project: project.map(crate::fixtures::project),
+        branch: branch(branch_name),
+        job: job(job_name),
+    };
+    asker().ask(&deploy, start(), &config())
+}
+
+/// What `next` sends for this.
+fn sent(ask: Ask) -> Trigger {
+    let mut head = requested();
+    head.ask = ask;
+    let armed = written(&head, start()).head;
+    match step(&armed, &me(), 0, start()) {
+        Step::Post(trigger) => trigger,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_would_be_sent_is_what_is_sent_but_for_the_id() {
+    for (project, branch, job) in [
+        (None, "main", "deploy"),
+        (Some("web"), "release/1", "deploy"),
+        (Some("site"), "main", "ship"),
+        (None, "any/branch", "test"),
+    ] {
+        let ask = asked(project, branch, job);
+        let mut planned = plan(&config(), ask.clone()).trigger.unwrap();
+        let mut sent = sent(ask);
+        let id_sent = sent.parameters.remove("deploy_id");
+        let id_planned = planned.parameters.remove("deploy_id");
+        assert_eq!(planned, sent);
+        let carries_id = job != "test";
+        let id = carries_id.then(|| Value::String(id().to_string()));
+        assert_eq!(id_sent, id);
+        let placeholder = carries_id.then(|| Value::String("(the deploy's id)".into()));
+        assert_eq!(id_planned, placeholder);
+    }
+}
+
+#[test]
+fn another_name_is_sent_as_the_jobs_own() {
+    let own = Value::String("deploy".into());
+    let ask = asked(Some("site"), "main", "ship");
+    assert_eq!(plan(&config(), ask).trigger.unwrap().parameters["job"], own);
+    // So is a name on record that was the job's own when it was asked for.
+    let old = Ask {
+        job: job("ship"),
+        ..requested().ask
+    };
+    assert_eq!(sent(old).parameters["job"], own);
+}
+
+#[test]
+fn a_plan_has_every_rules_answer_and_the_target() {
+    let all = [
+        Rule::Team,
+        Rule::Project,
+        Rule::Job,
+        Rule::Channel,
+        Rule::Person,
+        Rule::Branch,
+    ];
+    let yes = plan(&config(), asked(None, "main", "deploy"));
+    let rules: Vec<_> = yes.checks.iter().map(|check| check.rule).collect();
+    assert_eq!(rules, all);
+    assert!(yes.checks.iter().all(|check| check.verdict.is_ok()));
+    assert_eq!(yes.target, Some(target()));
+    let unlocked = plan(&config(), asked(None, "main", "test"));
+    assert!(unlocked.target.is_none() && unlocked.trigger.is_some());
+
+    // A no still says what it is about, but nothing would be sent.
+    let no = plan(&config(), asked(None, "feature", "deploy"));
+    assert_eq!(no.checks.len(), all.len());
+    assert_eq!((no.target, no.trigger), (Some(target()), None));
+    assert_eq!(no.ask.branch, branch("feature"));
+
+    let unknown = plan(&config(), asked(None, "main", "none"));
+    assert_eq!(unknown.checks.len(), 3);
+    assert_eq!((unknown.target, unknown.trigger), (None, None));
+}

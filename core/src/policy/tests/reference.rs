@@ -1,0 +1,223 @@
+//! The policy against one that was written independently: rule by rule, on a million questions.
+
+use std::collections::BTreeMap;
+
+use super::rules::{
+    BRANCHES, CHANNELS, JOB_ALIASES, JOBS, JobRules, PATTERNS, PEOPLE, PROJECT_ALIASES, PROJECTS,
+    Rules, TEAMS,
+};
+use super::*;
+use crate::command::Deploy;
+use crate::fixtures::{Dice, start};
+use crate::message::Asker;
+
+impl Rules {
+    /// The policy once more, from the lists: each rule that is asked and what it says.
+    fn reference(&self, typed: &Typed) -> (Vec<Check>, Option<&JobRules>) {
+        let mut checks = vec![];
+        let mut check = |rule, no: Option<Refusal>| {
+            checks.push(Check {
+                rule,
+                verdict: no.map_or(Ok(()), Err),
+            });
+        };
+        let team = TeamId::parse(typed.team).unwrap();
+        if !self.teams.holds(typed.team) {
+            check(Rule::Team, Some(Refusal::Team { team }));
+            return (checks, None);
+        }
+        check(Rule::Team, None);
+
+        let mut known: Vec<_> = self.projects.iter().map(|p| project(p.0)).collect();
+        known.sort();
+        let Some(named) = typed.project.or(self.default) else {
+            check(Rule::Project, Some(Refusal::NoProject { known }));
+            return (checks, None);
+        };
+        let mut projects = self.projects.iter();
+        let Some((name, _)) = projects.find(|p| p.0 == named || p.1.contains(&named)) else {
+            let project = project(named);
+            check(
+                Rule::Project,
+                Some(Refusal::UnknownProject { project, known }),
+            );
+            return (checks, None);
+        };
+        check(Rule::Project, None);
+
+        let of_project = || self.jobs.iter().filter(|job| job.project == *name);
+        let mut named =
+            of_project().filter(|j| j.name == typed.job || j.aliases.contains(&typed.job));
+        let Some(rules) = named.next() else {
+            let mut usable: Vec<_> = of_project()
+                .filter(|job| job.channels.holds(typed.channel) && job.people.holds(typed.user))
+                .map(|found| job(found.name))
+                .collect();
+            usable.sort();
+            let unknown = Refusal::UnknownJob {
+                project: project(name),
+                job: job(typed.job),
+                branch: branch(typed.branch),
+                usable,
+            };
+            check(Rule::Job, Some(unknown));
+            return (checks, None);
+        };
+        check(Rule::Job, None);
+
+        let (project, job) = (project(rules.project), job(rules.name));
+        let channels = rules.channels.ids().into_iter();
+        let elsewhere = Refusal::Channel {
+            project: project.clone(),
+            job: job.clone(),
+            channel: ChannelId::parse(typed.channel).unwrap(),
+            allowed: channels.map(|id| ChannelId::parse(id).unwrap()).collect(),
+        };
+        check(
+            Rule::Channel,
+            (!rules.channels.holds(typed.channel)).then_some(elsewhere),
+        );
+        let nobody = Refusal::Person {
+            project: project.clone(),
+            job: job.clone(),
+            user: UserId::parse(typed.user).unwrap(),
+        };
+        check(
+            Rule::Person,
+            (!rules.people.holds(typed.user)).then_some(nobody),
+        );
+        let no_branch = Refusal::Branch {
+            project,
+            job,
+            branch: branch(typed.branch),
+            patterns: rules.branches.iter().map(|p| p.0.to_owned()).collect(),
+        };
+        let fits = rules.branches.iter().any(|(_, fits)| fits(typed.branch));
+        check(Rule::Branch, (!fits).then_some(no_branch));
+        (checks, Some(rules))
+    }
+}
+
+/// A question as typed.
+#[derive(Debug)]
+struct Typed {
+    team: &'static str,
+    channel: &'static str,
+    user: &'static str,
+    project: Option<&'static str>,
+    branch: &'static str,
+    job: &'static str,
+}
+
+/// One of the names, one of the aliases, or a name that nothing has.
+fn called(dice: &mut Dice, names: &[&'static str], aliases: &[&'static str]) -> &'static str {
+    match dice.below(16) {
+        0 => "none",
+        1..6 => dice.pick(aliases),
+        _ => dice.pick(names),
+    }
+}
+
+impl Typed {
+    fn random(dice: &mut Dice) -> Self {
+        let named = dice.below(4) > 0;
+        Self {
+            team: dice.pick(&TEAMS),
+            channel: dice.pick(&CHANNELS),
+            user: dice.pick(&PEOPLE),
+            project: named.then(|| called(dice, &PROJECTS, &PROJECT_ALIASES)),
+            branch: dice.pick(&BRANCHES),
+            job: called(dice, &JOBS, &JOB_ALIASES),
+        }
+    }
+
+    /// The question as a command asks it, by the names of the configuration; or as an old record
+    /// may ask it again, by names that may be aliases by now.
+    fn ask(&self, config: &Config, as_command: bool) -> Ask {
+        let asker = Asker {
+            team: TeamId::parse(self.team).unwrap(),
+            channel: ChannelId::parse(self.channel).unwrap(),
+            user: UserId::parse(self.user).unwrap(),
+            user_name: None,
+            reply_to: None,
+        };
+        let deploy = Deploy {
+            project: self.project.map(project),
+            branch: branch(self.branch),
+            job: job(self.job),
+        };
+        let ask = asker.ask(&deploy, start(), config);
+        if as_command {
+            return ask;
+        }
+        Ask {
+            project: deploy.project.or_else(|| config.default_project.clone()),
+            job: deploy.job,
+            ..ask
+        }
+    }
+}
+
+fn word(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Team { .. } => "team",
+        Refusal::NoProject { .. } => "no project",
+        Refusal::UnknownProject { .. } => "unknown project",
+        Refusal::UnknownJob { .. } => "unknown job",
+        Refusal::Channel { .. } => "channel",
+        Refusal::Person { .. } => "person",
+        Refusal::Branch { .. } => "branch",
+        Refusal::Stale { .. } | Refusal::Busy { .. } => "no rule of the policy",
+    }
+}
+
+#[test]
+fn an_independent_policy_agrees_on_a_million_questions() {
+    let mut dice = Dice(7);
+    let mut met = BTreeMap::<&str, u32>::new();
+    for _ in 0..10_000 {
+        let rules = Rules::random(&mut dice);
+        let config = rules.config();
+        for _ in 0..100 {
+            let typed = Typed::random(&mut dice);
+            let ask = typed.ask(&config, dice.below(2) == 0);
+            let (expected, found) = rules.reference(&typed);
+            let explained = explain(&config, &ask);
+            assert_eq!(explained.checks, expected, "{typed:?}");
+            let is_found = |all: &Allowed<'_>| {
+                let is = |found: &JobRules| {
+                    all.project_name.as_str() == found.project
+                        && all.job_name.as_str() == found.name
+                        && all.target() == found.target()
+                };
+                found.is_some_and(is)
+            };
+            assert_eq!(explained.found.as_ref().map(is_found), found.map(|_| true));
+            let first_no = expected.into_iter().find_map(|check| check.verdict.err());
+            let decided = decide(&config, &ask);
+            match (&decided, &first_no) {
+                (Ok(allowed), None) => assert!(is_found(allowed), "{typed:?}"),
+                (decided, no) => assert_eq!(decided.as_ref().err(), no.as_ref(), "{typed:?}"),
+            }
+            *met.entry(first_no.as_ref().map_or("allowed", word))
+                .or_default() += 1;
+            if decided.is_ok() && JOB_ALIASES.contains(&typed.job) {
+                *met.entry("allowed by another name").or_default() += 1;
+            }
+        }
+    }
+    // Every rule has said no often enough to be believed.
+    assert_eq!(met.len(), 9, "{met:?}");
+    assert!(met.values().all(|count| *count > 5_000), "{met:?}");
+}
+
+#[test]
+fn the_patterns_met_are_of_every_kind() {
+    // A pattern that fits all of these branches or none tells nothing.
+    for (text, fits) in PATTERNS {
+        let fitting = BRANCHES.into_iter().filter(|branch| fits(branch)).count();
+        let every = matches!(text, "*" | "**");
+        assert_eq!(fitting == BRANCHES.len(), every, "{text}");
+        assert!(fitting > 0, "{text}");
+    }
+}

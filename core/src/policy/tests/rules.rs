@@ -1,0 +1,232 @@
+//! Random configurations: written as the text that is parsed, and kept as the lists they were
+//! written from.
+
+use std::fmt::Write;
+
+use crate::config::Config;
+use crate::deploy::Target;
+use crate::fixtures::Dice;
+
+/// The pieces that random rules and questions are made of; the last of each is in no rule.
+pub(super) const TEAMS: [&str; 3] = ["T012ABCDEF", "E22", "T33"];
+pub(super) const PROJECTS: [&str; 2] = ["web", "api"];
+pub(super) const PROJECT_ALIASES: [&str; 3] = ["site", "w", "service"];
+pub(super) const JOBS: [&str; 2] = ["test", "deploy"];
+pub(super) const JOB_ALIASES: [&str; 3] = ["ship", "d", "check"];
+pub(super) const CHANNELS: [&str; 4] = ["C11", "C22", "G33", "D44"];
+pub(super) const PEOPLE: [&str; 4] = ["U11", "U22", "W33", "U44"];
+pub(super) const BRANCHES: [&str; 12] = [
+    "main",
+    "main2",
+    "release",
+    "release/1",
+    "release/1/x",
+    "feature",
+    "login-fix",
+    "team/login-fix",
+    "team/a/login-fix",
+    "team/fix",
+    "x/main",
+    "other",
+];
+
+/// What may stand in the lists, and which ids it means.
+pub(super) const IN_CHANNELS: [(&str, &[&str]); 4] = [
+    ("C11", &["C11"]),
+    ("C22", &["C22"]),
+    ("G33", &["G33"]),
+    ("deploys", &["C11"]),
+];
+pub(super) const IN_PEOPLE: [(&str, &[&str]); 5] = [
+    ("U11", &["U11"]),
+    ("U22", &["U22"]),
+    ("W33", &["W33"]),
+    ("ada", &["U11"]),
+    ("both", &["U22", "U11"]),
+];
+
+/// A pattern of every kind, and what it means.
+pub(super) type Pattern = (&'static str, fn(&str) -> bool);
+pub(super) const PATTERNS: [Pattern; 9] = [
+    ("main", |branch| branch == "main"),
+    ("*", |_| true),
+    ("**", |_| true),
+    ("release/*", |branch| {
+        one_part(branch.strip_prefix("release/"))
+    }),
+    ("release/**", |branch| branch.starts_with("release/")),
+    ("f*", |branch| one_part(branch.strip_prefix("f"))),
+    ("*-fix", |branch| one_part(branch.strip_suffix("-fix"))),
+    ("team/**-fix", |branch| {
+        let rest = branch.strip_prefix("team/");
+        rest.is_some_and(|rest| rest.ends_with("-fix"))
+    }),
+    ("*/*i*", |branch| {
+        let parts: Vec<_> = branch.split('/').collect();
+        parts.len() == 2 && parts[1].contains('i')
+    }),
+];
+
+fn one_part(rest: Option<&str>) -> bool {
+    rest.is_some_and(|rest| !rest.contains('/'))
+}
+
+/// Some of these.
+fn some<T: Copy>(dice: &mut Dice, of: &[T]) -> Vec<T> {
+    of.iter().filter(|_| dice.below(3) == 0).copied().collect()
+}
+
+/// A list as it stands in the file: nothing, everything or some.
+#[derive(Clone)]
+pub(super) enum List {
+    All,
+    Some(Vec<(&'static str, &'static [&'static str])>),
+}
+
+impl List {
+    pub(super) fn random(dice: &mut Dice, of: &[(&'static str, &'static [&'static str])]) -> Self {
+        match dice.below(4) {
+            0 => List::All,
+            _ => List::Some(some(dice, of)),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        match self {
+            List::All => "[\"*\"]".to_owned(),
+            List::Some(words) => format!("{:?}", words.iter().map(|w| w.0).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The ids it lists, each once.
+    pub(super) fn ids(&self) -> Vec<&'static str> {
+        let mut ids = vec![];
+        if let List::Some(words) = self {
+            for id in words.iter().flat_map(|word| word.1) {
+                if !ids.contains(id) {
+                    ids.push(*id);
+                }
+            }
+        }
+        ids
+    }
+
+    pub(super) fn holds(&self, id: &str) -> bool {
+        matches!(self, List::All) || self.ids().contains(&id)
+    }
+}
+
+pub(super) struct JobRules {
+    pub(super) project: &'static str,
+    pub(super) name: &'static str,
+    pub(super) aliases: Vec<&'static str>,
+    pub(super) exclusive: bool,
+    pub(super) environment: Option<&'static str>,
+    pub(super) channels: List,
+    pub(super) people: List,
+    pub(super) branches: Vec<Pattern>,
+}
+
+impl JobRules {
+    pub(super) fn target(&self) -> Option<Target> {
+        let environment = self.environment.unwrap_or(self.name);
+        let target = format!("{}/{environment}", self.project);
+        self.exclusive.then_some(Target(target))
+    }
+}
+
+/// A configuration as the lists it is written from.
+pub(super) struct Rules {
+    pub(super) teams: List,
+    pub(super) default: Option<&'static str>,
+    /// Each with its aliases.
+    pub(super) projects: Vec<(&'static str, Vec<&'static str>)>,
+    pub(super) jobs: Vec<JobRules>,
+}
+
+/// Gives each alias to one of `names` or to none.
+fn aliases(
+    dice: &mut Dice,
+    names: &[&'static str],
+    aliases: &[&'static str],
+) -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut all: Vec<_> = names.iter().map(|name| (*name, vec![])).collect();
+    for alias in aliases {
+        let i = dice.below(names.len() + 1);
+        if let Some((_, list)) = all.get_mut(i) {
+            list.push(*alias);
+        }
+    }
+    all
+}
+
+impl Rules {
+    pub(super) fn random(dice: &mut Dice) -> Self {
+        let here: Vec<_> = PROJECTS
+            .into_iter()
+            .filter(|_| dice.below(16) > 0)
+            .collect();
+        let projects = aliases(dice, &here, &PROJECT_ALIASES);
+        let mut jobs = vec![];
+        for project in &here {
+            let here: Vec<_> = JOBS.into_iter().filter(|_| dice.below(8) > 0).collect();
+            for (name, aliases) in aliases(dice, &here, &JOB_ALIASES) {
+                jobs.push(JobRules {
+                    project,
+                    name,
+                    aliases,
+                    exclusive: dice.below(4) > 0,
+                    environment: (dice.below(2) > 0).then_some("production"),
+                    channels: List::random(dice, &IN_CHANNELS),
+                    people: List::random(dice, &IN_PEOPLE),
+                    branches: some(dice, &PATTERNS),
+                });
+            }
+        }
+        let teams = match dice.below(4) {
+            0 => List::Some(some(
+                dice,
+                &[("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])],
+            )),
+            1 => List::Some(vec![("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])]),
+            _ => List::All,
+        };
+        let default = here.get(dice.below(3)).copied();
+        Self {
+            teams,
+            default,
+            projects,
+            jobs,
+        }
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let mut text = String::from("version = 1\n");
+        if let Some(default) = self.default {
+            writeln!(text, "default_project = {default:?}").unwrap();
+        }
+        writeln!(text, "[slack]\nteams = {}", self.teams.text()).unwrap();
+        text += "[channels]\ndeploys = 'C11'\n[people]\nada = 'U11'\nboth = ['U22', 'U11']\n";
+        for (project, aliases) in &self.projects {
+            writeln!(text, "[projects.{project}]\nslug = 'gh/acme/{project}'").unwrap();
+            writeln!(text, "aliases = {aliases:?}").unwrap();
+        }
+        for job in &self.jobs {
+            writeln!(text, "[projects.{}.jobs.{}]", job.project, job.name).unwrap();
+            writeln!(
+                text,
+                "aliases = {:?}\nexclusive = {}",
+                job.aliases, job.exclusive
+            )
+            .unwrap();
+            if let Some(environment) = job.environment {
+                writeln!(text, "environment = {environment:?}").unwrap();
+            }
+            let (channels, people) = (job.channels.text(), job.people.text());
+            writeln!(text, "channels = {channels}\npeople = {people}").unwrap();
+            let branches: Vec<_> = job.branches.iter().map(|pattern| pattern.0).collect();
+            writeln!(text, "branches = {branches:?}").unwrap();
+        }
+        Config::parse(&text, "chatops.toml").unwrap()
+    }
+}
