@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::demo;
 use crate::logging::{self, Format};
+use crate::say;
 use crate::secrets::EnvSecrets;
 use crate::serve::{Server, Settings};
 
@@ -29,7 +30,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the whole product on this machine, with a stand-in Slack and CircleCI
+    ///
+    /// The acts are played and checked. With --keep it stays: type commands with `chatops say`
+    /// in another terminal, until Ctrl-C.
     Demo(demo::Options),
+    /// Type a command into the demo that stays (`chatops demo --keep`), and see the answers
+    ///
+    /// It ends when nothing more can follow: a deploy's end, or the answer to a question. Exit
+    /// codes: 0 everything was answered, 1 it was not, 2 it was not typed right.
+    Say(say::Options),
     /// Run the pipeline on this machine, over one SQLite file
     ///
     /// SIGTERM and Ctrl-C finish what is in hand; the rest is on record and goes on at the next
@@ -88,7 +97,8 @@ struct ServeOptions {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Demo(options) => run(demo::run(options)),
+        Command::Demo(options) => run(async { demo::run(options, asked_to_stop()?).await }),
+        Command::Say(options) => run(say::run(options)),
         Command::Serve(options) => run(serve(options)),
     };
     match done {

@@ -3,6 +3,7 @@
 //! One `match` on method and path over plain HTTP types, so that a Lambda function and the
 //! one-machine server run the same code. Nothing here reads the ledger or talks to CircleCI.
 
+mod command;
 mod form;
 mod slack;
 mod verify;

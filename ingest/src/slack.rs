@@ -1,19 +1,26 @@
-//! A slash command, from the raw request to its acknowledgement.
+//! A request at the command's address: whether it is Slack's, and the answer in Slack's form.
 
 use bytes::Bytes;
-use chatops_core::command::{self, Command, Deploy};
-use chatops_core::id::{DeployId, ShortId};
-use chatops_core::message::{Body, DeployMessage, WorkMessage};
-use chatops_core::policy;
-use chatops_core::ports::{Clock, Lane, Queue, SecretName, Secrets, SendError};
-use chatops_core::secret::ResponseUrl;
-use chatops_core::words::{self, Post};
+use chatops_core::ports::{Clock, Queue, SecretName, Secrets, SecretsError};
+use chatops_core::words::Post;
 use http::{Request, Response, StatusCode, header};
-use tracing::{info, warn};
+use tracing::{error, warn};
 
+use crate::command::Answer;
 use crate::form::{BadForm, Form};
-use crate::verify::{self, Forged, Verified};
+use crate::verify::{self, Claim, Forged, Verified};
 use crate::{Ingest, LARGEST_BODY, plain};
+
+/// Why a request is not acted on.
+#[derive(Debug, thiserror::Error)]
+enum Unverified {
+    /// The sender's doing.
+    #[error(transparent)]
+    Forged(#[from] Forged),
+    /// Our own trouble.
+    #[error(transparent)]
+    Secret(#[from] SecretsError),
+}
 
 impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
     pub(crate) async fn slack_command(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -25,44 +32,41 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
         }
         match self.verified(request).await {
             Ok(verified) => self.signed(request, &verified).await,
-            Err(_) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
-            Err(forged) => {
+            Err(Unverified::Forged(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
+            Err(Unverified::Forged(forged)) => {
                 warn!(reason = %forged, "request refused: it is not known to be Slack's");
                 plain(
                     StatusCode::UNAUTHORIZED,
                     "The request is not signed by Slack.\n",
                 )
             }
+            Err(Unverified::Secret(error)) => {
+                error!(%error, "the signing secret cannot be read: every command fails");
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The signing secret cannot be read; an operator has to look.\n",
+                )
+            }
         }
     }
 
-    /// Verifies; a mismatch is tried once more with the secret read afresh, since it may have been
-    /// rotated.
-    async fn verified<'r>(&self, request: &'r Request<Bytes>) -> Result<Verified<'r>, Forged> {
-        let (headers, body) = (request.headers(), request.body());
-        let first = self.verified_by_current(headers, body).await;
-        if !matches!(first, Err(Forged::Signature)) {
+    /// Verifies. Where that fails for want of the right secret, it is tried once more with the
+    /// secret read afresh, since it may have been rotated.
+    async fn verified<'r>(&self, request: &'r Request<Bytes>) -> Result<Verified<'r>, Unverified> {
+        let claim = Claim::read(request.headers(), request.body(), self.clock.now())?;
+        let first = match self.secrets.get(SecretName::SlackSigning).await {
+            Ok(secrets) => claim.verify(&secrets).map_err(Unverified::Forged),
+            Err(error) => Err(Unverified::Secret(error)),
+        };
+        if first.is_ok() {
             return first;
         }
         if let Err(error) = self.secrets.refresh(SecretName::SlackSigning).await {
             warn!(%error, "the signing secret could not be read afresh");
             return first;
         }
-        self.verified_by_current(headers, body).await
-    }
-
-    async fn verified_by_current<'r>(
-        &self,
-        headers: &http::HeaderMap,
-        body: &'r Bytes,
-    ) -> Result<Verified<'r>, Forged> {
-        match self.secrets.get(SecretName::SlackSigning).await {
-            Ok(secrets) => verify::verify(headers, body, &secrets, self.clock.now()),
-            Err(error) => {
-                warn!(%error, "the signing secret could not be read");
-                Err(Forged::Signature)
-            }
-        }
+        let secrets = self.secrets.get(SecretName::SlackSigning).await?;
+        Ok(claim.verify(&secrets)?)
     }
 
     async fn signed(&self, request: &Request<Bytes>, body: &Verified<'_>) -> Response<Bytes> {
@@ -73,77 +77,10 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
         if form.get("ssl_check") == Some("1") {
             return plain(StatusCode::OK, "");
         }
-        match self.answer(&form, body).await {
-            Ok(post) => shown(&post),
+        match self.answer(&form, body.signed_at()).await {
+            Ok(Answer::Shown(post)) => shown(&post),
+            Ok(Answer::Nothing) => plain(StatusCode::OK, ""),
             Err(bad) => bad_form(&bad),
-        }
-    }
-
-    async fn answer(&self, form: &Form, body: &Verified<'_>) -> Result<Post, BadForm> {
-        let config = &*self.config;
-        let (team, channel, user) = (form.team()?, form.channel()?, form.user()?);
-        let deploy: Deploy = match command::parse(form.get("text").unwrap_or_default()) {
-            Ok(Command::Deploy(deploy)) => deploy,
-            Ok(Command::Help) => return Ok(words::help(&user, &channel, config)),
-            Err(error) => return Ok(words::bad_command(&error, config)),
-        };
-        let reply_to = match form.get("response_url") {
-            None => None,
-            Some(text) => match ResponseUrl::parse(text, &config.slack.reply_origins) {
-                Ok(url) => Some(url),
-                Err(_) => return Ok(words::not_slacks()),
-            },
-        };
-        let occasion = form
-            .get("trigger_id")
-            .or(reply_to.as_ref().map(ResponseUrl::expose));
-        let Some(occasion) = occasion else {
-            return Ok(words::no_identity());
-        };
-        let app = form.get("api_app_id").unwrap_or_default();
-        let message = DeployMessage {
-            id: DeployId::of_request(team.as_str(), app, occasion),
-            team,
-            channel,
-            user,
-            deploy,
-            asked_at: body.signed_at(),
-            reply_to,
-        };
-        Ok(self.queue(message).await)
-    }
-
-    /// Sends the one message, and says what became of it.
-    async fn queue(&self, message: DeployMessage) -> Post {
-        let ask = message.ask(self.config.default_project.as_ref());
-        let id = message.id;
-        let short = id.short(ShortId::USUAL);
-        let body = Body::encode(&WorkMessage::Deploy(Box::new(message)));
-        let sent = match &body {
-            Ok(body) => {
-                self.queue
-                    .send(Lane::Work, body, std::time::Duration::ZERO)
-                    .await
-            }
-            Err(error) => Err(SendError::NotSent(error.to_string())),
-        };
-        match sent {
-            Ok(()) => {
-                info!(deploy.id = %id, user = %ask.user, job = %ask.job, branch = %ask.branch,
-                    "command queued");
-                match policy::decide(&self.config, &ask) {
-                    Ok(_) => words::accepted(&ask, &short),
-                    Err(_) => words::checking(&ask, &short),
-                }
-            }
-            Err(error @ SendError::NotSent(_)) => {
-                warn!(deploy.id = %id, %error, "command not accepted");
-                words::not_accepted()
-            }
-            Err(error @ SendError::Unknown(_)) => {
-                warn!(deploy.id = %id, %error, "command not confirmed");
-                words::cannot_confirm(&ask, &short)
-            }
         }
     }
 }

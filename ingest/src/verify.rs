@@ -17,7 +17,7 @@ const WINDOW: i64 = 300;
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 
-/// A body whose sender is known to be Slack. Only [`verify`] makes one.
+/// A body whose sender is known to be Slack. Only [`Claim::verify`] makes one.
 #[derive(Debug)]
 pub(crate) struct Verified<'a> {
     body: &'a [u8],
@@ -53,40 +53,61 @@ pub(crate) fn is_unsigned(headers: &HeaderMap) -> bool {
     !headers.contains_key(SIGNATURE) && !headers.contains_key(TIMESTAMP)
 }
 
-/// Checks a request against every version of the secret that counts.
-pub(crate) fn verify<'a>(
-    headers: &HeaderMap,
+/// What a request says of its sender: well-formed and of now, but not proven.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    timestamp: &'a str,
+    signed_at: Time,
+    signature: [u8; 32],
     body: &'a [u8],
-    secrets: &Versions,
-    now: Time,
-) -> Result<Verified<'a>, Forged> {
-    let timestamp = the_one(headers, TIMESTAMP)?;
-    let digits =
-        (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
-    let seconds: i64 = timestamp
-        .parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or(Forged::Malformed)?;
-    let signed_at = DateTime::from_timestamp(seconds, 0).ok_or(Forged::Malformed)?;
-    let signature = the_one(headers, SIGNATURE)?;
-    let signature = signature
-        .strip_prefix("v0=")
-        .and_then(unhex)
-        .ok_or(Forged::Malformed)?;
-    if (now.timestamp() - seconds).abs() > WINDOW {
-        return Err(Forged::Window);
+}
+
+impl<'a> Claim<'a> {
+    /// Reads everything that can be judged without a secret.
+    pub(crate) fn read(headers: &'a HeaderMap, body: &'a [u8], now: Time) -> Result<Self, Forged> {
+        let timestamp = the_one(headers, TIMESTAMP)?;
+        let digits =
+            (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
+        let seconds: i64 = timestamp
+            .parse()
+            .ok()
+            .filter(|_| digits)
+            .ok_or(Forged::Malformed)?;
+        let signed_at = DateTime::from_timestamp(seconds, 0).ok_or(Forged::Malformed)?;
+        let signature = the_one(headers, SIGNATURE)?
+            .strip_prefix("v0=")
+            .and_then(unhex)
+            .ok_or(Forged::Malformed)?;
+        if (now.timestamp() - seconds).abs() > WINDOW {
+            return Err(Forged::Window);
+        }
+        Ok(Self {
+            timestamp,
+            signed_at,
+            signature,
+            body,
+        })
     }
-    // Every secret is tried, so that the time tells nothing about which one is in use.
-    let fits = [Some(&secrets.current), secrets.previous.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|secret| fits(secret.expose_secret(), timestamp, body, &signature))
-        .fold(false, |any, this| any | this);
-    if fits {
-        Ok(Verified { body, signed_at })
-    } else {
-        Err(Forged::Signature)
+
+    /// Checks the signature against every version of the secret that counts.
+    pub(crate) fn verify(&self, secrets: &Versions) -> Result<Verified<'a>, Forged> {
+        // Every secret is tried, so that the time tells nothing about which one is in use.
+        let fits = [Some(&secrets.current), secrets.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|secret| {
+                let secret = secret.expose_secret();
+                fits(secret, self.timestamp, self.body, &self.signature)
+            })
+            .fold(false, |any, this| any | this);
+        if fits {
+            Ok(Verified {
+                body: self.body,
+                signed_at: self.signed_at,
+            })
+        } else {
+            Err(Forged::Signature)
+        }
     }
 }
 

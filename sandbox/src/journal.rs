@@ -42,6 +42,8 @@ pub enum Seen {
     },
     /// The app answered a command at once, or failed to.
     Acknowledged {
+        /// Who had typed it, by id.
+        user_id: String,
         /// From sending the command to the whole answer, or to giving up.
         latency: Duration,
         /// What the person sees; empty for an empty answer.
@@ -55,6 +57,8 @@ pub enum Seen {
         channel: String,
         /// The only person who sees it; nobody in particular means the whole channel.
         visible_to: Option<String>,
+        /// The response address it came through.
+        response_path: String,
         /// What people see.
         shown: String,
         /// Which use of the address it was, from one.
@@ -80,6 +84,10 @@ pub enum Seen {
         /// What came of it.
         note: String,
     },
+    /// CircleCI cannot be reached from now on.
+    CircleGone,
+    /// CircleCI can be reached again.
+    CircleBack,
 }
 
 /// The record. Clones share it.
@@ -133,6 +141,11 @@ impl Journal {
             }
         };
         tokio::time::timeout(timeout, search).await.ok().flatten()
+    }
+
+    /// How many wait for entries: subscriptions and searches that still run.
+    pub fn listeners(&self) -> usize {
+        self.count.receiver_count()
     }
 
     /// Every entry from now on, in order.

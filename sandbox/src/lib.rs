@@ -5,11 +5,11 @@
 //! random, so a simulation can run them in virtual time. Faults are settings: see [`Fault`].
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 pub mod circleci;
 mod fault;
@@ -22,7 +22,11 @@ pub use fault::Fault;
 pub use journal::{Entry, Journal, Seen, Subscription};
 
 use circleci::{CircleCi, Project};
-use slack::{Ack, Client, Slack, Typed};
+use server::Server;
+use slack::{Ack, Client, Keyboard, Slack, Typed};
+
+/// A free port of 127.0.0.1.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a sandbox starts with.
 #[derive(Debug, Clone)]
@@ -35,16 +39,19 @@ pub struct Settings {
     pub command: String,
     /// How long Slack waits for the immediate answer.
     pub ack_limit: Duration,
+    /// Where Slack listens, on loopback; port 0 takes a free one.
+    pub slack: SocketAddr,
 }
 
 impl Settings {
-    /// The command `/chatops` and Slack's limit of three seconds.
+    /// The command `/chatops`, Slack's limit of three seconds, and a free port for Slack.
     pub fn new(signing_secret: &str, projects: Vec<Project>) -> Self {
         Self {
             signing_secret: signing_secret.to_owned(),
             projects,
             command: "/chatops".to_owned(),
             ack_limit: Duration::from_secs(3),
+            slack: ANY_PORT,
         }
     }
 }
@@ -54,15 +61,17 @@ impl Settings {
 pub struct Sandbox {
     slack: Arc<Slack>,
     circleci: Arc<CircleCi>,
-    client: Client,
+    client: Arc<Client>,
+    keyboard: Arc<Keyboard>,
     journal: Journal,
     slack_url: String,
     circleci_url: String,
-    _servers: JoinSet<()>,
+    _slack_server: Server,
+    circleci_server: Server,
 }
 
 impl Sandbox {
-    /// Starts both servers on free ports of 127.0.0.1.
+    /// Starts both servers; CircleCI takes a free port of 127.0.0.1.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let journal = Journal::default();
         let slack = Arc::new(Slack::new(journal.clone()));
@@ -72,31 +81,27 @@ impl Sandbox {
         }
         let circleci = Arc::new(CircleCi::new(model, journal.clone()));
 
-        let (slack_listener, slack_url) = listen().await?;
-        let (circleci_listener, circleci_url) = listen().await?;
-        let mut servers = JoinSet::new();
-        servers.spawn(server::serve(
-            slack_listener,
-            slack::router(Arc::clone(&slack)),
-        ));
-        servers.spawn(server::serve(
-            circleci_listener,
-            circleci::router(Arc::clone(&circleci)),
-        ));
-        let client = Client::new(
+        let (slack_listener, slack_url) = listen(settings.slack).await?;
+        let (circleci_listener, circleci_url) = listen(ANY_PORT).await?;
+        let client = Arc::new(Client::new(
             Arc::clone(&slack),
             journal.clone(),
             slack_url.clone(),
             &settings,
-        );
+        ));
+        let keyboard = Arc::new(Keyboard::new(Arc::clone(&client), journal.clone()));
+        let slack_router = slack::router(Arc::clone(&slack), Arc::clone(&keyboard));
+        let circleci_router = circleci::router(Arc::clone(&circleci));
         Ok(Self {
+            _slack_server: Server::start(slack_listener, slack_router)?,
+            circleci_server: Server::start(circleci_listener, circleci_router)?,
             slack,
             circleci,
             client,
+            keyboard,
             journal,
             slack_url,
             circleci_url,
-            _servers: servers,
         })
     }
 
@@ -134,10 +139,35 @@ impl Sandbox {
     pub async fn type_command(&self, app_url: &str, typed: Typed) -> Ack {
         self.client.type_command(app_url, typed).await
     }
+
+    /// Installs the app: what is typed at the keyboard goes to this address from now on.
+    pub fn install(&self, request_url: &str) {
+        self.keyboard.install(request_url);
+    }
+
+    /// From now on nobody gets a connection to CircleCI.
+    pub async fn take_circleci_away(&self) -> io::Result<()> {
+        if self.circleci_server.take_away().await? {
+            self.journal.record(server::now(), Seen::CircleGone);
+        }
+        Ok(())
+    }
+
+    /// CircleCI can be reached again.
+    pub async fn bring_circleci_back(&self) -> io::Result<()> {
+        if self.circleci_server.bring_back().await? {
+            self.journal.record(server::now(), Seen::CircleBack);
+        }
+        Ok(())
+    }
 }
 
-async fn listen() -> io::Result<(TcpListener, String)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+async fn listen(address: SocketAddr) -> io::Result<(TcpListener, String)> {
+    if !address.ip().is_loopback() {
+        let why = format!("{address} is not an address of this machine alone, such as 127.0.0.1");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     Ok((listener, url))
 }

@@ -253,3 +253,28 @@ async fn a_dropped_sandbox_stops_serving() {
     let request = Request::get(url).body(String::new()).unwrap();
     assert!(http::send(request, LIMIT).await.is_err());
 }
+
+#[tokio::test]
+async fn circleci_can_be_taken_away_and_comes_back_at_the_same_address() {
+    let sandbox = start().await;
+    trigger(&sandbox).await.unwrap();
+    for round in 0..3 {
+        sandbox.take_circleci_away().await.unwrap();
+        sandbox.take_circleci_away().await.unwrap();
+        for _ in 0..3 {
+            let refused = trigger(&sandbox).await.unwrap_err();
+            let Error::Broken(why) = &refused else {
+                panic!("{refused}");
+            };
+            assert_eq!(why.kind(), std::io::ErrorKind::ConnectionRefused);
+        }
+        assert_eq!(created(&sandbox), round + 1);
+        sandbox.bring_circleci_back().await.unwrap();
+        sandbox.bring_circleci_back().await.unwrap();
+        assert_eq!(trigger(&sandbox).await.unwrap().status, 201);
+    }
+    let entries = sandbox.journal().entries();
+    let count = |what: &Seen| entries.iter().filter(|entry| entry.what == *what).count();
+    assert_eq!(count(&Seen::CircleGone), 3);
+    assert_eq!(count(&Seen::CircleBack), 3);
+}

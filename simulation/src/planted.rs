@@ -13,8 +13,8 @@ use chatops_core::config::Slug;
 use chatops_core::deploy::{Head, State, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
-    Chat, Ci, CiError, Commit, CommitError, Due, Finding, Lock, Look, Outcome, PipelineState,
-    Replies, Search, Store, StoreError, Trigger,
+    Chat, Ci, CiError, Commit, CommitError, Due, Filter, Finding, Lock, Look, Outcome, Page,
+    PipelineState, Position, Replies, Search, Store, StoreError, Trigger,
 };
 use chatops_core::reply::{Posted, Reply, Telling};
 use chatops_core::secret::ResponseUrl;
@@ -174,6 +174,15 @@ impl<P: Store> Store for Planted<P> {
 
     async fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
         self.port.by_short(short).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.port.list(filter, before, limit).await
     }
 
     async fn commit(&self, mut commit: Commit) -> Result<(), CommitError> {

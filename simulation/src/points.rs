@@ -18,8 +18,8 @@ use chatops_core::deploy::{Head, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::message::Body;
 use chatops_core::ports::{
-    Chat, Ci, CiError, Commit, CommitError, Delivery, Due, Finding, Lane, Lock, Look, Outcome,
-    Queue, QueueError, Receipt, Replies, Search, SecretName, Secrets, SecretsError, SendError,
+    Chat, Ci, CiError, Commit, CommitError, Delivery, Due, Filter, Finding, Lane, Lock, Look,
+    Outcome, Page, Position, Queue, QueueError, Receipt, Replies, Search, SecretName, Secrets, SecretsError, SendError,
     Store, StoreError, Trigger, Versions,
 };
 use chatops_core::reply::{Posted, Reply};
@@ -244,6 +244,22 @@ impl<P: Store> Store for Pointed<P> {
                 Fault::ReadFails,
                 None,
                 self.port.by_short(short),
+            )
+            .await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.points
+            .store(
+                "store.list",
+                Fault::ReadFails,
+                None,
+                self.port.list(filter, before, limit),
             )
             .await
     }

@@ -440,8 +440,11 @@ fn subject(body: &Body) -> Option<DeployId> {
         Ok(WorkMessage::Look { deploy }) => Some(deploy),
         // What an order is about is the deploy that it starts.
         Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
+        // Which deploy they are about is known only when they are dealt with.
+        Ok(WorkMessage::Question(_) | WorkMessage::Wish(_)) => None,
         Err(_) => match body.decode::<NoticeMessage>().ok()? {
             NoticeMessage::Tell { deploy } => Some(deploy),
+            NoticeMessage::Answer(_) => None,
         },
     }
 }

@@ -120,6 +120,7 @@ fn changed(head: &Head, change: Change, here: Here<'_>) -> Result<Commit, Illega
         claim: None,
         owe: vec![],
         open: None,
+        repeats: None,
     })
 }
 

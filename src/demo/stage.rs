@@ -1,17 +1,19 @@
 //! The stage of the demo: sandbox, configuration, server, and what an act can wait for.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chatops_core::config::Config;
 use chatops_sandbox::circleci::Project;
-use chatops_sandbox::slack::{Ack, Typed};
-use chatops_sandbox::{Sandbox, Seen};
+use chatops_sandbox::slack::Ack;
+use chatops_sandbox::{Entry, Sandbox, Seen};
 use tempfile::TempDir;
 
+use super::cast;
 use crate::secrets::EnvSecrets;
 use crate::serve::{Server, Settings};
 
@@ -27,20 +29,26 @@ pub(super) struct Stage {
     server: Server,
     url: String,
     // Removed with everything in it when the demo ends.
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Stage {
-    pub(super) async fn set() -> Result<Self> {
+    /// Starts everything; the stand-in Slack listens at `slack`.
+    pub(super) async fn set(slack: SocketAddr) -> Result<Self> {
         let project = Project {
-            branches: vec!["main".to_owned(), "feature/login".to_owned()],
+            branches: ["main", "feature/login", "release/1.4"]
+                .map(str::to_owned)
+                .to_vec(),
             parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
             ..Project::new("gh/acme/web", TOKEN)
         };
-        let settings = chatops_sandbox::Settings::new(SIGNING_SECRET, vec![project]);
+        let settings = chatops_sandbox::Settings {
+            slack,
+            ..chatops_sandbox::Settings::new(SIGNING_SECRET, vec![project])
+        };
         let sandbox = Sandbox::start(settings)
             .await
-            .context("the sandbox could not be started")?;
+            .map_err(|error| no_sandbox(slack, error))?;
         let config = Config::parse(&config(&sandbox), "the demo's configuration")?;
         let secrets = EnvSecrets::read(|name| match name {
             "SLACK_SIGNING_SECRET" => Some(OsString::from(SIGNING_SECRET)),
@@ -56,22 +64,18 @@ impl Stage {
         })
         .await?;
         let url = format!("http://{}/slack/commands", server.address());
+        sandbox.install(&url);
         Ok(Self {
             sandbox,
             server,
             url,
-            _data: data,
+            data,
         })
     }
 
     /// Somebody types a command; fails unless Slack got its answer.
-    pub(super) async fn types(&self, channel: (&str, &str), text: &str) -> Result<Ack> {
-        let typed = Typed {
-            user_name: "you".to_owned(),
-            channel_id: channel.0.to_owned(),
-            channel_name: channel.1.to_owned(),
-            ..Typed::new(text)
-        };
+    pub(super) async fn types(&self, channel: &str, text: &str) -> Result<Ack> {
+        let typed = cast::typed("you", channel, text)?;
         let ack = self.sandbox.type_command(&self.url, typed).await;
         ensure!(
             ack.status == Some(200),
@@ -88,20 +92,44 @@ impl Stage {
 
     /// Waits for a message in Slack that holds `words`, among what was seen after `since`.
     pub(super) async fn message(&self, since: usize, words: &str) -> Result<String> {
-        let found = self.sandbox.journal().wait_until(PATIENCE, |entries| {
-            entries
-                .iter()
-                .skip(since)
-                .find_map(|entry| match &entry.what {
-                    Seen::SlackMessage { shown, .. } if shown.contains(words) => {
-                        Some(shown.clone())
-                    }
-                    _ => None,
-                })
+        self.until(since, |entry| {
+            shown(entry).filter(|shown| shown.contains(words))
+        })
+        .await
+        .with_context(|| format!("no message that says '{words}' came"))
+    }
+
+    /// Waits for the next message in Slack, whatever it says.
+    pub(super) async fn answer(&self, since: usize) -> Result<String> {
+        self.until(since, shown).await.context("no answer came")
+    }
+
+    async fn until(&self, since: usize, found: impl Fn(&Entry) -> Option<&str>) -> Option<String> {
+        let journal = self.sandbox.journal();
+        let search = journal.wait_until(PATIENCE, |entries| {
+            let found = entries.iter().skip(since).find_map(&found);
+            found.map(str::to_owned)
         });
+        search.await
+    }
+
+    /// The message of an earlier act that holds `words`.
+    pub(super) fn earlier(&self, words: &str) -> Result<String> {
+        let entries = self.sandbox.journal().entries();
+        let mut messages = entries.iter().filter_map(shown);
+        let found = messages.find(|shown| shown.contains(words));
         found
-            .await
-            .with_context(|| format!("no message that says '{words}' came"))
+            .map(str::to_owned)
+            .with_context(|| format!("no message says '{words}'"))
+    }
+
+    /// How often CircleCI was called after `since`.
+    pub(super) fn calls(&self, since: usize) -> usize {
+        let entries = self.sandbox.journal().entries();
+        let calls = entries.iter().skip(since);
+        calls
+            .filter(|entry| matches!(entry.what, Seen::CircleCall { .. }))
+            .count()
     }
 
     /// How many pipelines CircleCI has created for a job.
@@ -114,60 +142,49 @@ impl Stage {
             .count()
     }
 
+    /// Stops the pipeline, then the stand-ins.
     pub(super) async fn strike(self) -> Result<()> {
-        self.server.stop().await
+        self.run_until(std::future::ready(())).await
     }
+
+    /// Runs until `asked` is ready, and stops.
+    pub(super) async fn run_until(self, asked: impl Future<Output = ()>) -> Result<()> {
+        let Self {
+            sandbox,
+            server,
+            data,
+            ..
+        } = self;
+        let ended = server.run_until(asked).await;
+        // What was in hand needed them to the end.
+        drop((sandbox, data));
+        ended
+    }
+}
+
+/// The message that an entry shows.
+fn shown(entry: &Entry) -> Option<&str> {
+    match &entry.what {
+        Seen::SlackMessage { shown, .. } => Some(shown),
+        _ => None,
+    }
+}
+
+fn no_sandbox(slack: SocketAddr, error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return anyhow!(
+            "the stand-in Slack cannot listen on {slack}, since something else does (another \
+             `chatops demo --keep`?): stop that, or take another address with --slack, such as \
+             --slack 127.0.0.1:{}",
+            slack.port().wrapping_add(1).max(1024)
+        );
+    }
+    anyhow::Error::new(error).context(format!("the sandbox could not be started on {slack}"))
 }
 
 /// The demo's configuration: the product's own format, with times that suit an audience.
 fn config(sandbox: &Sandbox) -> String {
-    format!(
-        r#"
-version = 1
-default_project = "web"
-
-[slack]
-teams = ["T0001"]
-reply_origins = ["{slack}"]
-
-[circleci]
-api = "{circleci}"
-
-[channels]
-deploys = "C0001"
-
-[times]
-connect_timeout = "500ms"
-request_timeout = "1s"
-send_window = "2s"
-horizon = "4s"
-grace = "2s"
-poll_first = "200ms"
-poll_longest = "500ms"
-retry_first = "200ms"
-sweep_every = "1s"
-
-[projects.web]
-slug = "gh/acme/web"
-
-[projects.web.jobs.deploy]
-environment = "production"
-branches = ["main", "release/*"]
-channels = ["deploys"]
-people = ["*"]
-
-[projects.web.jobs.e2e]
-branches = ["*"]
-channels = ["deploys"]
-people = ["*"]
-
-[projects.web.jobs.migrate]
-environment = "production"
-branches = ["main"]
-channels = ["deploys"]
-people = ["*"]
-"#,
-        slack = sandbox.slack_url(),
-        circleci = sandbox.circleci_url(),
-    )
+    include_str!("demo.toml")
+        .replace("SLACK", sandbox.slack_url())
+        .replace("CIRCLECI", sandbox.circleci_url())
 }

@@ -9,6 +9,8 @@ use chatops_core::ports::Clock;
 use chatops_sandbox::{Entry, Journal, Seen, Subscription};
 use owo_colors::OwoColorize;
 
+use super::cast;
+use super::readable::readable;
 use super::stage::Stage;
 use crate::clock::SystemClock;
 
@@ -56,6 +58,14 @@ impl Timeline {
         };
         self.rest(&mut seen).await;
         verdict
+    }
+
+    /// Prints what is seen from now on, for as long as it is asked to.
+    pub(super) async fn watch(&self) {
+        let mut seen = self.journal.subscribe();
+        while let Some(entry) = seen.next().await {
+            self.entry(&entry);
+        }
     }
 
     /// What was seen before the act ended and is not printed yet.
@@ -125,22 +135,22 @@ fn describe(seen: &Seen) -> (String, String) {
             format!("{command} {text}"),
         ),
         Seen::Acknowledged {
+            user_id,
             latency,
             shown,
             public,
         } => {
-            let whom = if *public { "to all" } else { "to you" };
+            let whom = cast::audience(Some(user_id).filter(|_| !public).map(String::as_str));
             let ms = latency.as_secs_f64() * 1_000.0;
+            if shown.is_empty() {
+                return (format!("acknowledged, {ms:.1} ms"), "…".to_owned());
+            }
             (format!("answer {whom}, {ms:.1} ms"), readable(shown))
         }
         Seen::SlackMessage {
             visible_to, shown, ..
         } => {
-            let whom = if visible_to.is_none() {
-                "to all"
-            } else {
-                "to you"
-            };
+            let whom = cast::audience(visible_to.as_deref());
             (format!("Slack shows {whom}"), readable(shown))
         }
         Seen::SlackRefused { status, error } => (
@@ -156,32 +166,14 @@ fn describe(seen: &Seen) -> (String, String) {
             let line = format!("{method} {path} → {} {note}", answered(*status));
             ("CircleCI receives".to_owned(), line.trim_end().to_owned())
         }
+        Seen::CircleGone => (
+            "CircleCI".to_owned(),
+            "cannot be reached from now on".to_owned(),
+        ),
+        Seen::CircleBack => ("CircleCI".to_owned(), "can be reached again".to_owned()),
     }
 }
 
 fn answered(status: Option<u16>) -> String {
     status.map_or_else(|| "no answer".to_owned(), |status| status.to_string())
-}
-
-/// Slack's notation as a terminal can show it.
-fn readable(shown: &str) -> String {
-    let emoji = [
-        (":inbox_tray:", "📥"),
-        (":mag:", "🔍"),
-        (":arrow_forward:", "▶️ "),
-        (":white_check_mark:", "✅"),
-        (":x:", "❌"),
-        (":no_entry:", "⛔"),
-        (":warning:", "⚠️ "),
-        ("<@U0001>", "@you"),
-        ("<#C0001>", "#deploys"),
-        ("&amp;", "&"),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-    ];
-    emoji
-        .iter()
-        .fold(shown.replace('*', ""), |text, (code, sign)| {
-            text.replace(code, sign)
-        })
 }

@@ -125,6 +125,9 @@ impl Server {
                     Ok(found) => info!(found, "reminded of what was due"),
                     Err(error) => warn!(%error, "the sweep failed; the next one follows"),
                 }
+                if let Err(error) = worker.tidy().await {
+                    warn!(%error, "the dead letters could not be tidied; the next sweep follows");
+                }
             }
             Ok(())
         });

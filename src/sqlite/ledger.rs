@@ -4,8 +4,10 @@ use chatops_core::Time;
 use chatops_core::audit::{Event, Hash};
 use chatops_core::deploy::{Head, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
+use chatops_core::name::ProjectName;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, Due, Lock, LockChange, Store, StoreError,
+    Commit, CommitError, Conflict, Due, Filter, Lock, LockChange, Page, Position, Repeated,
+    Store, StoreError,
 };
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;
@@ -14,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::failure::{Failure, Stop};
 use super::schema::{count, micros, moment};
 use super::threads::Tx;
-use super::{Sqlite, replies};
+use super::{Sqlite, listing, replies};
 
 impl Store for Sqlite {
     async fn head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
@@ -66,6 +68,20 @@ impl Store for Sqlite {
             .write(write)
             .await
             .map_err(|stop: Stop| stop.into())
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let filter = filter.clone();
+        Ok(self
+            .0
+            .threads
+            .read(move |connection| listing::list(connection, &filter, before, limit))
+            .await?)
     }
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
@@ -162,15 +178,20 @@ fn due(connection: &Connection, now: Time, limit: usize) -> Result<Vec<Due>, Fai
 
 /// Checks the conditions in their order and writes, within the job's savepoint.
 fn apply(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
-    put_head(connection, &commit.head)?;
     let deploy = commit.head.id;
+    put_head(connection, &commit.head)?;
+    if let Some(repeated) = &commit.repeats {
+        put_repeated(connection, commit, repeated)?;
+    }
     if let Some(change) = &commit.lock {
         change_lock(connection, deploy, change)?;
     }
     if let Some(pipeline) = commit.claim {
         claim(connection, deploy, pipeline)?;
     }
-    add_event(connection, commit)?;
+    if let Some(event) = &commit.event {
+        add_event(connection, deploy, event)?;
+    }
     if let Some(reply) = &commit.open {
         if commit.head.version != 1 || reply.deploy != deploy {
             let what = format!("only its first commit opens the reply item of {deploy}");
@@ -179,6 +200,20 @@ fn apply(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
         replies::open(connection, reply)?;
     }
     owe(connection, commit)
+}
+
+/// Writes the next version and event of the deploy that this one repeats.
+fn put_repeated(connection: &Connection, commit: &Commit, old: &Repeated) -> Result<(), Stop> {
+    if commit.head.version != 1 || old.head.id == commit.head.id {
+        let id = commit.head.id;
+        let what = format!("only its first commit says that {id} repeats another");
+        return Err(Stop::defect(what));
+    }
+    if old.head.version <= 1 {
+        return Err(Conflict::Version.into());
+    }
+    put_head(connection, &old.head)?;
+    add_event(connection, old.head.id, &old.event)
 }
 
 fn put_head(connection: &Connection, head: &Head) -> Result<(), Stop> {
@@ -199,18 +234,42 @@ fn put_head(connection: &Connection, head: &Head) -> Result<(), Stop> {
         let sql = "INSERT INTO short (short, deploy) VALUES (?1, ?2)";
         write(connection, sql, params![head.short.as_str(), id])?;
     }
-    let sql = "INSERT INTO head (id, version, state, due_at, asked_at, body) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-               ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, \
-               due_at = excluded.due_at, asked_at = excluded.asked_at, body = excluded.body";
-    let (due_at, asked_at) = (head.due_at.map(micros), micros(head.ask.asked_at));
+    write_head(connection, &id, head)
+}
+
+/// Writes the row. What was asked for never changes, and the state, which is in nearly every index,
+/// is written only if it does: most versions of a deploy move its timer and nothing else.
+fn write_head(connection: &Connection, id: &str, head: &Head) -> Result<(), Stop> {
     let (version, state) = (count(head.version), head.state.word());
-    write(
-        connection,
-        sql,
-        params![id, version, state, due_at, asked_at, json(head)?],
-    )?;
-    Ok(())
+    let (due_at, awaits_retry) = (head.due_at.map(micros), head.awaits_retry());
+    let body = json(head)?;
+    if head.version > 1 {
+        let sql = "UPDATE head SET version = ?2, awaits_retry = ?3, due_at = ?4, body = ?5 \
+                   WHERE id = ?1";
+        let values = params![id, version, awaits_retry, due_at, body];
+        write(connection, sql, values)?;
+        let sql = "UPDATE head SET state = ?2 WHERE id = ?1 AND state <> ?2";
+        return Ok(write(connection, sql, params![id, state])?);
+    }
+    let sql = "INSERT INTO head (id, version, asked_at, user, user_name, branch, job, project, \
+               state, awaits_retry, due_at, body) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let ask = &head.ask;
+    let values = params![
+        id,
+        version,
+        micros(ask.asked_at),
+        ask.user.as_str(),
+        ask.user_name.as_deref().map(str::to_lowercase),
+        ask.branch.as_str(),
+        ask.job.as_str(),
+        ask.project.as_ref().map(ProjectName::as_str),
+        state,
+        awaits_retry,
+        due_at,
+        body
+    ];
+    Ok(write(connection, sql, values)?)
 }
 
 fn change_lock(connection: &Connection, deploy: DeployId, change: &LockChange) -> Result<(), Stop> {
@@ -265,14 +324,11 @@ fn claim(connection: &Connection, deploy: DeployId, pipeline: PipelineId) -> Res
     }
 }
 
-fn add_event(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
-    let Some(event) = &commit.event else {
-        return Ok(());
-    };
-    let id = commit.head.id.to_string();
+fn add_event(connection: &Connection, deploy: DeployId, event: &Event) -> Result<(), Stop> {
+    let id = deploy.to_string();
     let sql = "SELECT n FROM event WHERE deploy = ?1 ORDER BY n DESC LIMIT 1";
     let recorded: i64 = one(connection, sql, [&id])?.unwrap_or(0);
-    if event.deploy != commit.head.id || count(event.n) != recorded + 1 {
+    if event.deploy != deploy || count(event.n) != recorded + 1 {
         let what = format!("event {} cannot follow event {recorded} of {id}", event.n);
         return Err(Stop::defect(what));
     }
@@ -323,7 +379,7 @@ fn write(connection: &Connection, sql: &str, values: impl Params) -> Result<(), 
     Ok(())
 }
 
-fn id(text: &str) -> Result<DeployId, Failure> {
+pub(super) fn id(text: &str) -> Result<DeployId, Failure> {
     DeployId::parse(text)
         .map_err(|_| Failure::Definite(format!("'{text}' in the data file is not a deploy's id")))
 }

@@ -5,6 +5,7 @@
 
 mod failure;
 mod ledger;
+mod listing;
 mod queue;
 mod replies;
 mod schema;

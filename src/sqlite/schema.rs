@@ -1,7 +1,8 @@
 //! The tables, and the moments in them.
 //!
 //! A record's JSON body is the truth; the columns beside it are what is searched and compared.
-//! Moments in columns are microseconds since 1970 UTC. Audit events can be added and nothing
+//! The indexes of `head` that lists walk along hold all the columns that a filter can ask about, so
+//! that what does not fit is passed over without reading its row. Moments in columns are microseconds since 1970 UTC. Audit events can be added and nothing
 //! else: the triggers hold against every program that opens the file.
 
 use std::path::Path;
@@ -23,13 +24,34 @@ const TABLES: &str = "
 CREATE TABLE head (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    due_at INTEGER,
     asked_at INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    user_name TEXT,
+    branch TEXT NOT NULL,
+    job TEXT NOT NULL,
+    project TEXT,
+    state TEXT NOT NULL,
+    awaits_retry INTEGER NOT NULL,
+    due_at INTEGER,
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX head_due ON head (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX head_asked ON head (asked_at);
+
+CREATE INDEX head_asked ON head (asked_at, id);
+CREATE INDEX head_user ON head
+    (user, asked_at, id, user_name, branch, job, project, state);
+CREATE INDEX head_user_name ON head
+    (user_name, asked_at, id, user, branch, job, project, state) WHERE user_name IS NOT NULL;
+CREATE INDEX head_branch ON head
+    (branch, asked_at, id, user, user_name, job, project, state);
+CREATE INDEX head_job ON head
+    (job, asked_at, id, user, user_name, branch, project, state);
+CREATE INDEX head_project ON head
+    (project, asked_at, id, user, user_name, branch, job, state) WHERE project IS NOT NULL;
+CREATE INDEX head_state ON head
+    (state, asked_at, id, user, user_name, branch, job, project);
+CREATE INDEX head_awaits_retry ON head
+    (asked_at, id, user, user_name, branch, job, project, state) WHERE awaits_retry = 1;
 
 CREATE TABLE event (
     deploy TEXT NOT NULL REFERENCES head (id),

@@ -165,6 +165,7 @@ pub(crate) fn first(n: u32) -> Commit {
         team: TeamId::parse("T01").unwrap(),
         channel: ChannelId::parse("C01").unwrap(),
         user: UserId::parse("U01").unwrap(),
+        user_name: None,
         project: None,
         branch: BranchName::parse("main").unwrap(),
         job: JobName::parse("deploy").unwrap(),
@@ -205,6 +206,7 @@ pub(crate) fn bare(head: Head, event: Option<Event>) -> Commit {
         claim: None,
         owe: vec![],
         open: None,
+        repeats: None,
     }
 }
 

@@ -11,8 +11,11 @@
 
 mod demo;
 mod kill;
+mod questions;
 mod refusals;
+mod say;
 mod start;
 mod stories;
 mod support;
 mod trouble;
+mod wishes;

@@ -202,12 +202,14 @@ impl World {
         Records::read(&self.data())
     }
 
+    /// What lies in the data file, if every deploy has ended and been told and nothing is queued.
+    pub(crate) fn quiet_now(&self) -> Option<Records> {
+        Some(self.records()).filter(Records::is_quiet)
+    }
+
     /// Waits until every deploy has ended and been told, and nothing is queued.
     pub(crate) async fn quiet(&self) -> Records {
-        until("the data file to become quiet", || {
-            Some(self.records()).filter(Records::is_quiet)
-        })
-        .await
+        until("the data file to become quiet", || self.quiet_now()).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Request, header};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use crate::journal::{Journal, Seen};
 use crate::server::now;
 
 /// A command as a person types it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Typed {
     /// Who, by id.
     pub user_id: String,
@@ -51,6 +52,8 @@ pub struct Sent {
     pub signed: Signed,
     /// The path of the response address inside the body.
     pub response_path: String,
+    /// Who typed it, by id.
+    pub user_id: String,
     /// What the person typed, with the command.
     pub line: String,
 }
@@ -109,6 +112,11 @@ impl Client {
 
     /// A person types: the request goes out and the journal shows both sides.
     pub async fn type_command(&self, app_url: &str, typed: Typed) -> Ack {
+        self.send(&self.record(app_url, typed)).await
+    }
+
+    /// What a person types: the journal shows it, and the request is ready to be sent.
+    pub(super) fn record(&self, app_url: &str, typed: Typed) -> Sent {
         let sent = self.compose(app_url, &typed);
         self.journal.record(
             now(),
@@ -121,7 +129,7 @@ impl Client {
                 text: typed.text,
             },
         );
-        self.send(&sent).await
+        sent
     }
 
     /// The signed request for a command, with a new response address, not sent yet.
@@ -154,6 +162,7 @@ impl Client {
             url: app_url.to_owned(),
             signed: signed_request(&self.signing_secret, now.timestamp(), body),
             response_path,
+            user_id: typed.user_id.clone(),
             line: format!("{} {}", self.command, typed.text)
                 .trim_end()
                 .to_owned(),
@@ -179,6 +188,7 @@ impl Client {
         self.journal.record(
             now(),
             Seen::Acknowledged {
+                user_id: sent.user_id.clone(),
                 latency,
                 shown: shown.clone(),
                 public: body

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod client;
+mod keyboard;
 mod model;
 mod server;
 mod signature;
@@ -12,6 +13,8 @@ mod tests;
 
 pub use blocks::plain_text;
 pub use client::{Ack, AckBody, Client, Sent, Typed};
+pub(crate) use keyboard::Keyboard;
+pub use keyboard::{Conversation, Heard, NoConversation};
 pub use model::{Attempt, Message, Model, PostAnswer};
 pub use server::Slack;
 pub(crate) use server::router;

@@ -1,4 +1,4 @@
-//! Slack over HTTP: the response addresses and the faults.
+//! Slack over HTTP: the keyboard, the response addresses and the faults.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 
+use super::keyboard::{self, Keyboard};
 use super::model::Model;
 use crate::fault::{Answer, Fault, Faults, meet};
 use crate::journal::{Journal, Seen};
@@ -42,9 +43,11 @@ impl Slack {
     }
 }
 
-/// The response addresses; every other path is unknown to the model, too.
-pub(crate) fn router(slack: Arc<Slack>) -> Router {
-    Router::new().fallback_service(post(respond).with_state(slack))
+/// The keyboard and the response addresses; every other path is unknown to the model, too.
+pub(crate) fn router(slack: Arc<Slack>, keyboard: Arc<Keyboard>) -> Router {
+    Router::new()
+        .route(keyboard::PATH, post(keyboard::say).with_state(keyboard))
+        .fallback_service(post(respond).with_state(slack))
 }
 
 async fn respond(State(slack): State<Arc<Slack>>, head: Parts, body: Bytes) -> Response {
@@ -67,6 +70,7 @@ async fn respond(State(slack): State<Arc<Slack>>, head: Parts, body: Bytes) -> R
             shown: message.shown(),
             channel: message.channel,
             visible_to: message.visible_to,
+            response_path: message.response_path,
             nth_use: message.nth_use,
             status: met.status,
         },

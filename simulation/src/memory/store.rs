@@ -1,5 +1,6 @@
 //! The ledger in memory.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -8,7 +9,8 @@ use chatops_core::audit::Event;
 use chatops_core::deploy::{Head, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, Due, Lock, LockChange, Replies, Store, StoreError,
+    Commit, CommitError, Conflict, Due, Filter, Lock, LockChange, More, Page, Position, READS,
+    Replies, Store, StoreError,
 };
 use chatops_core::reply::Reply;
 
@@ -73,6 +75,13 @@ impl Tables {
         }
         if head.version == 1 && self.shorts.contains_key(&head.short) {
             return Err(Conflict::Short.into());
+        }
+        if let Some(repeated) = &commit.repeats {
+            let old = &repeated.head;
+            let stored = self.heads.get(&old.id).map(|head| head.version);
+            if stored.is_none() || old.version.checked_sub(1) != stored {
+                return Err(Conflict::Version.into());
+            }
         }
         let lock = commit
             .lock
@@ -139,6 +148,16 @@ impl Tables {
                 "what is owed about {id} needs an event that says so"
             ));
         }
+        if let Some(repeated) = &commit.repeats {
+            let old = repeated.head.id;
+            let recorded = self.events.get(&old).map_or(0, Vec::len) as u64;
+            let event = &repeated.event;
+            if version != 1 || old == id || event.deploy != old || event.n != recorded + 1 {
+                return defect(format!(
+                    "only its first commit says that {id} repeats another"
+                ));
+            }
+        }
         if let Some(reply) = &commit.open
             && (version != 1 || reply.deploy != id)
         {
@@ -156,6 +175,11 @@ impl Tables {
         let moment = moment.map_err(|e| StoreError(format!("an event cannot be read: {e}")))?;
         if commit.head.version == 1 {
             self.shorts.insert(commit.head.short.clone(), id);
+        }
+        if let Some(repeated) = commit.repeats {
+            let old = repeated.head.id;
+            self.events.entry(old).or_default().push(repeated.event);
+            self.heads.insert(old, repeated.head);
         }
         self.heads.insert(id, commit.head);
         self.events.entry(id).or_default().extend(commit.event);
@@ -201,6 +225,33 @@ impl Store for MemoryStore {
         let tables = &mut *open(&self.0);
         let lock = tables.check(&commit)?;
         Ok(tables.apply(commit, lock)?)
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let tables = open(&self.0);
+        let older = |head: &&Head| before.is_none_or(|before| Position::of(head) < before);
+        let mut read: Vec<&Head> = tables.heads.values().filter(older).collect();
+        read.sort_unstable_by_key(|head| Reverse(Position::of(head)));
+        let cut = read.len() > READS;
+        read.truncate(READS);
+        let more = |last: &Head, full| More {
+            before: last.short.clone(),
+            looked_back_to: last.ask.asked_at,
+            full,
+        };
+        let mut fitting: Vec<&Head> = read.iter().copied().filter(|h| filter.fits(h)).collect();
+        let full = fitting.len() > limit;
+        fitting.truncate(limit);
+        let last = if full { fitting.last() } else { read.last().filter(|_| cut) };
+        Ok(Page {
+            more: last.map(|last| more(last, full)),
+            deploys: fitting.into_iter().cloned().collect(),
+        })
     }
 
     async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops_core::audit::{Actor, Change};
+use chatops_core::audit::Change;
 use chatops_core::command::Deploy;
-use chatops_core::decide::{self, Here, Retryable, Step};
-use chatops_core::deploy::{Head, Pipeline, State};
+use chatops_core::decide::{self, Cause, Here, Retryable, Step};
+use chatops_core::deploy::{By, Head, Pipeline, State};
 use chatops_core::id::{ChannelId, ShortId, TeamId, UserId};
 use chatops_core::machine::{self, Illegal};
-use chatops_core::message::DeployMessage;
+use chatops_core::message::{Asker, DeployMessage};
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::ports::{Commit, Lock, LockChange};
 
@@ -326,12 +326,13 @@ impl<'a> Desk<'a> {
     pub(super) fn open_retry(&mut self, old: u16) -> Plan {
         self.plan([4, old, 0, 0], |desk| {
             let (old, me) = (desk.head(old), run_name(None));
-            match decide::retryable(&old, here(&me, 0)) {
-                Retryable::Yes => {
-                    let commit = decide::open_retry(&old, ShortId::USUAL, here(&me, 0));
-                    desk.commit(None, Some(commit))
-                }
-                Retryable::NotFailed | Retryable::TooOld => Plan::Rest,
+            if decide::retryable(&old, Cause::Order, here(&me, 0)) != Retryable::Yes {
+                return Plan::Rest;
+            }
+            let (ask, usual) = (&old.ask, ShortId::USUAL);
+            match decide::open_retry(&old, ask, Cause::Order, usual, here(&me, 0)) {
+                Ok(commit) => desk.commit(None, Some(commit)),
+                Err(_) => Plan::Broken("a decision the state machine does not allow"),
             }
         })
     }
@@ -340,9 +341,9 @@ impl<'a> Desk<'a> {
     pub(super) fn cancel(&mut self, number: u16) -> Plan {
         self.plan([5, number, 0, 0], |desk| {
             let head = desk.head(number);
-            let user = head.ask.user.clone();
-            let wish = Change::CancelWished { by: user.clone() };
-            let applied = machine::apply(&head, wish, Actor::Person(user), now());
+            let by = By::Person(head.ask.user.clone());
+            let wish = Change::CancelWished { by: by.clone() };
+            let applied = machine::apply(&head, wish, by.into(), now());
             let Ok((head_after, event)) = applied else {
                 return Plan::Broken("a decision the state machine does not allow");
             };
@@ -353,6 +354,7 @@ impl<'a> Desk<'a> {
                 claim: None,
                 owe: vec![],
                 open: None,
+                repeats: None,
             };
             desk.commit(Some(&head), Some(commit))
         })
@@ -386,15 +388,18 @@ fn sure<T>(name: Option<T>) -> T {
 fn message(deploy: usize, left: Duration) -> DeployMessage {
     DeployMessage {
         id: DEPLOYS[deploy],
-        team: sure(TeamId::parse("T0001")),
-        channel: sure(ChannelId::parse("C0001")),
-        user: sure(UserId::parse("U0001")),
+        asker: Asker {
+            team: sure(TeamId::parse("T0001")),
+            channel: sure(ChannelId::parse("C0001")),
+            user: sure(UserId::parse("U0001")),
+            user_name: None,
+            reply_to: None,
+        },
         deploy: Deploy {
             project: None,
             branch: sure(BranchName::parse("main").ok()),
             job: sure(JobName::parse("deploy").ok()),
         },
         asked_at: now() + left - PARSED.times.stale_after,
-        reply_to: None,
     }
 }

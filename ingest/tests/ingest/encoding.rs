@@ -1,0 +1,81 @@
+//! UTF-8, and what is none.
+
+use proptest::prelude::*;
+
+use crate::requests::{command, fields, form, signed};
+use crate::support::Stage;
+
+const REFUSED: &str = "Not a command: the form is not UTF-8.\n";
+
+#[test]
+fn what_is_not_utf_8_is_refused() {
+    let stage = Stage::new();
+    let body = form(&fields("main deploy"));
+    for wrong in [
+        body.replace("main", "ma%ffin").into_bytes(),
+        body.replace("main", "ma%c0%afin").into_bytes(),
+        body.replace("user_name", "user%80name").into_bytes(),
+        [body.as_bytes(), b"&x=\xff"].concat(),
+        [body.as_bytes(), b"&\xc3=x"].concat(),
+        // An unknown field counts as well.
+        format!("{body}&x=%ff").into_bytes(),
+        format!("{body}&x=%FF").into_bytes(),
+        // A character does not reach into the next field, and half of one is none.
+        format!("{body}&x=%ef%bf&y=%bd").into_bytes(),
+        format!("{body}&x%ef%bf=%bd").into_bytes(),
+        format!("{body}&x=%ef%bf").into_bytes(),
+        [body.as_bytes(), b"&x=\xef%bf"].concat(),
+        // Too long, a surrogate, and beyond the last character.
+        format!("{body}&x=%c0%80").into_bytes(),
+        format!("{body}&x=%ed%a0%80").into_bytes(),
+        format!("{body}&x=%f4%90%80%80").into_bytes(),
+    ] {
+        let answer = stage.turns_down(&signed(wrong), 400);
+        assert_eq!(answer.text, REFUSED);
+    }
+}
+
+#[test]
+fn the_sign_for_what_is_not_utf_8_is_utf_8() {
+    let stage = Stage::new();
+    let body = form(&fields("main deploy"));
+    for right in [
+        body.replace("roadrunner", "road%EF%BF%BDrunner")
+            .into_bytes(),
+        body.replace("roadrunner", "road%ef%bf%bdrunner")
+            .into_bytes(),
+        body.replace("roadrunner", "road\u{fffd}runner")
+            .into_bytes(),
+        format!("{body}&%EF%BF%BD=%EF%BF%BD").into_bytes(),
+        // However its bytes are written.
+        [body.as_bytes(), b"&x=\xef%bf\xbd"].concat(),
+        // What is no escape stands for itself.
+        format!("{body}&x=%&y=%z&z=%e&a=%eg&b=100%").into_bytes(),
+    ] {
+        stage.takes(&signed(right));
+    }
+    // In the text it is a word like any other, and none of the grammar's.
+    let stage = Stage::new();
+    stage.only_says(&command("ma\u{fffd}in deploy"), "cannot be a branch");
+}
+
+proptest! {
+    /// The library's reading has U+FFFD if and only if the form is refused: none of the pieces
+    /// makes one in another way.
+    #[test]
+    fn exactly_what_cannot_be_read_is_refused(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                b"%".as_slice(), b"%c", b"%c3", b"%a9", b"%41", b"\xc3", b"\xa9", b"%e2%82",
+                b"\xac", b"%AC", b"a", b"3", b"9", b"&", b"=", b"+", b"%26", b"%3d", b"%25",
+            ]),
+            0..12,
+        ),
+    ) {
+        let body = pieces.concat();
+        let unreadable = form_urlencoded::parse(&body)
+            .any(|(key, value)| key.contains('\u{fffd}') || value.contains('\u{fffd}'));
+        let answer = Stage::new().hears(&signed(body));
+        prop_assert_eq!(answer.text == REFUSED, unreadable);
+    }
+}

@@ -1,0 +1,72 @@
+//! What Slack calls the user: kept for finding, and for nothing else.
+
+use crate::requests::{command, with};
+use crate::support::Stage;
+
+const KINDS: [&str; 3] = ["main deploy", "status", "cancel 1a2b3c4d"];
+
+fn kept(text: &str, name: Option<&str>) -> Option<String> {
+    let stage = Stage::new();
+    let answer = stage.hears(&with(text, &[("user_name", name)]));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let asker = stage.asker();
+    // Who somebody is, is said by the id.
+    assert_eq!(asker.user.as_str(), "U2CERLKJA");
+    asker.user_name
+}
+
+#[test]
+fn a_name_is_kept_without_what_is_no_part_of_it() {
+    let longest = "x".repeat(80);
+    let wide = "\u{e9}".repeat(80);
+    for text in KINDS {
+        for (name, expected) in [
+            ("roadrunner", "roadrunner"),
+            ("Road.Runner-1_2", "Road.Runner-1_2"),
+            ("@ana", "ana"),
+            ("@@ana", "ana"),
+            (" ana ", "ana"),
+            ("\u{0}@ana", "ana"),
+            (" @ ana", "ana"),
+            ("a\u{0}n\u{7f}a\r\n", "ana"),
+            ("\u{1b}[31mana", "[31mana"),
+            ("an\u{85}a", "ana"),
+            ("ana@example", "ana@example"),
+            // Whoever shows it escapes it.
+            ("<!channel>", "<!channel>"),
+            ("<@U0BAD>", "<@U0BAD>"),
+            ("U0BAD", "U0BAD"),
+            ("\"}],\"user\":\"U0BAD\"", "\"}],\"user\":\"U0BAD\""),
+            ("\u{30a2}\u{30ca}", "\u{30a2}\u{30ca}"),
+            ("a\u{fffd}", "a\u{fffd}"),
+            (&longest, &longest),
+            (&wide, &wide),
+            (&format!("@{longest}\n"), &longest),
+        ] {
+            let kept = kept(text, Some(name));
+            assert_eq!(kept.as_deref(), Some(expected), "{text}: {name:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_a_name_is_none() {
+    let long = "x".repeat(81);
+    for text in KINDS {
+        for name in ["", " ", "@", "@@", " @ ", "\u{0}", "\r\n", "\u{1b}", &long] {
+            assert_eq!(kept(text, Some(name)), None, "{text}: {name:?}");
+        }
+        assert_eq!(kept(text, None), None, "{text}");
+    }
+}
+
+#[test]
+fn a_name_is_not_shown() {
+    for text in KINDS {
+        let stage = Stage::new();
+        let answer = stage.hears(&command(text));
+        assert!(!answer.text.contains("roadrunner"), "{}", answer.text);
+        let named = stage.wire().to_string().contains("roadrunner");
+        assert!(named, "{text}");
+    }
+}
