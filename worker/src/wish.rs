@@ -99,7 +99,8 @@ where
         match &message.from {
             Wisher::Person(asker) => self.answer(asker, message.asked_at, post).await,
             Wisher::Operator { .. } => {
-                info!(deploy = %message.wish.deploy(), said = %post.headline, "an operator's wish");
+                let verb = message.wish.verb().word();
+                info!(verb, deploy = %message.wish.deploy(), "an operator's wish was dealt with");
                 Ok(())
             }
         }

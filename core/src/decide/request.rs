@@ -7,7 +7,7 @@ use crate::Time;
 use crate::audit::{Actor, Change};
 use crate::command::Wish;
 use crate::deploy::{Ask, Head, State};
-use crate::id::{DeployId, ShortId};
+use crate::id::{DeployId, DeployRef, ShortId};
 use crate::machine::{self, Illegal};
 use crate::message::{Asker, DeployMessage, WishMessage, Wisher};
 use crate::ports::{Commit, Repeated};
@@ -84,15 +84,27 @@ pub fn retryable(old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
         Retryable::Retried
     } else if here.now > end.at + ORDER_LIVES && !wish.is_some_and(forces) {
         Retryable::TooOld
-    } else if old.state == State::Unresolved && !wish.is_some_and(confirms) {
+    } else if old.state == State::Unresolved && !wish.is_some_and(|wish| confirms(wish, old)) {
         Retryable::NeedsConfirm
     } else {
         Retryable::Yes
     }
 }
 
-fn confirms(wish: &WishMessage) -> bool {
-    matches!(wish.wish, Wish::Retry { confirm: true, .. })
+/// Whether somebody has looked for this very deploy. Who named an earlier one of its chain has not
+/// looked for this one.
+fn confirms(wish: &WishMessage, old: &Head) -> bool {
+    match &wish.wish {
+        Wish::Retry {
+            confirm: true,
+            deploy,
+            ..
+        } => match deploy {
+            DeployRef::Short(short) => *short == old.short,
+            DeployRef::Full(id) => *id == old.id,
+        },
+        _ => false,
+    }
 }
 
 /// Only the command line can: whatever else a message says, a person in Slack cannot.

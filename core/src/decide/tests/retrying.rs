@@ -104,6 +104,25 @@ fn every_state_under_every_cause_at_every_age() {
 }
 
 #[test]
+fn who_confirms_an_earlier_link_has_not_looked_for_this_one() {
+    let (config, me) = (config(), me());
+    let old = head_in(State::Unresolved);
+    let confirmed = |deploy| {
+        let mut wish = retry(Wisher::Person(presser()), true, false);
+        wish.wish = Wish::Retry {
+            deploy,
+            confirm: true,
+            force: false,
+        };
+        retryable(&old, Cause::Wish(&wish), here(&config, &me, 0, at(120)))
+    };
+    assert_eq!(confirmed(DeployRef::Short(old.short.clone())), Yes);
+    let earlier = DeployId::of_request("T1", "A1", "earlier");
+    assert_eq!(confirmed(DeployRef::Full(earlier)), NeedsConfirm);
+    assert_eq!(confirmed(DeployRef::Short(earlier.short(8))), NeedsConfirm);
+}
+
+#[test]
 fn a_wish_to_cancel_confirms_nothing() {
     let config = config();
     let me = me();
