@@ -8,8 +8,10 @@
 )]
 
 mod due;
+mod listing;
 mod locks;
 mod queue;
+mod repeats;
 mod replies;
 mod sqlite;
 mod sqlite_sharing;

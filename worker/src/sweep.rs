@@ -69,7 +69,10 @@ where
                 .await?;
         }
         if removed > 0 {
-            info!(removed, "removed from the dead-letter queue what has no use any more");
+            info!(
+                removed,
+                "removed from the dead-letter queue what has no use any more"
+            );
         }
         Ok(removed)
     }

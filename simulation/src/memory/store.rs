@@ -233,6 +233,7 @@ impl Store for MemoryStore {
         before: Option<Position>,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        let limit = limit.max(1);
         let tables = open(&self.0);
         let older = |head: &&Head| before.is_none_or(|before| Position::of(head) < before);
         let mut read: Vec<&Head> = tables.heads.values().filter(older).collect();
@@ -247,7 +248,11 @@ impl Store for MemoryStore {
         let mut fitting: Vec<&Head> = read.iter().copied().filter(|h| filter.fits(h)).collect();
         let full = fitting.len() > limit;
         fitting.truncate(limit);
-        let last = if full { fitting.last() } else { read.last().filter(|_| cut) };
+        let last = if full {
+            fitting.last()
+        } else {
+            read.last().filter(|_| cut)
+        };
         Ok(Page {
             more: last.map(|last| more(last, full)),
             deploys: fitting.into_iter().cloned().collect(),
