@@ -19,8 +19,8 @@ use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::message::Body;
 use chatops_core::ports::{
     Chat, Ci, CiError, Commit, CommitError, Delivery, Due, Filter, Finding, Lane, Lock, Look,
-    Outcome, Page, Position, Queue, QueueError, Receipt, Replies, Search, SecretName, Secrets, SecretsError, SendError,
-    Store, StoreError, Trigger, Versions,
+    Outcome, Page, Position, Queue, QueueError, Receipt, Replies, Search, SecretName, Secrets,
+    SecretsError, SendError, Store, StoreError, Trigger, Versions,
 };
 use chatops_core::reply::{Posted, Reply};
 use chatops_core::secret::ResponseUrl;

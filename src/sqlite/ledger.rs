@@ -6,8 +6,8 @@ use chatops_core::deploy::{Head, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, Due, Filter, Lock, LockChange, Page, Position, Repeated,
-    Store, StoreError,
+    Commit, CommitError, Conflict, Due, Filter, Lock, LockChange, Page, Position, Repeated, Store,
+    StoreError,
 };
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;

@@ -144,9 +144,18 @@ fn fits(row: &Row<'_>, filter: &Filter) -> rusqlite::Result<bool> {
         Ok::<_, rusqlite::Error>(State::parse(word).is_some_and(|state| status.fits(state)))
     };
     Ok(fits
-        && filter.branch.as_ref().map_or(Ok(true), |b| is(4, b.as_str()))?
-        && filter.job.as_ref().map_or(Ok(true), |j| is(5, j.as_str()))?
-        && filter.project.as_ref().map_or(Ok(true), |p| is(6, p.as_str()))?
+        && filter
+            .branch
+            .as_ref()
+            .map_or(Ok(true), |b| is(4, b.as_str()))?
+        && filter
+            .job
+            .as_ref()
+            .map_or(Ok(true), |j| is(5, j.as_str()))?
+        && filter
+            .project
+            .as_ref()
+            .map_or(Ok(true), |p| is(6, p.as_str()))?
         && filter.status.map_or(Ok(true), state)?)
 }
 
@@ -215,7 +224,10 @@ fn rarest<'f>(
         if met < PROBE {
             return Ok(Some(route));
         }
-        if best.as_ref().is_none_or(|(furthest, _)| back_to < *furthest) {
+        if best
+            .as_ref()
+            .is_none_or(|(furthest, _)| back_to < *furthest)
+        {
             best = Some((back_to, route));
         }
     }
@@ -247,7 +259,10 @@ pub(super) fn list(
         }
         reads += 1;
         // The columns find; the record decides.
-        let head = entry.fits.then(|| known(connection, &entry.id)).transpose()?;
+        let head = entry
+            .fits
+            .then(|| known(connection, &entry.id))
+            .transpose()?;
         if let Some(head) = head.filter(|head| filter.fits(head)) {
             if page.deploys.len() == limit {
                 page.more = page.deploys.last().map(|head| more(head, true));

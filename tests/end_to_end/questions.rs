@@ -66,7 +66,10 @@ async fn the_audit_answers_who_shipped_what_and_how_it_ended() {
         ("user:U0002 status:refused", [false, false, true]),
         ("job:deploy", [true, false, true]),
         ("job:deploy branch:main", [true, false, false]),
-        ("branch:feature/login project:web since:1h", [false, true, true]),
+        (
+            "branch:feature/login project:web since:1h",
+            [false, true, true],
+        ),
         ("status:SUCCEEDED", [true, false, false]),
         ("status:open", [false, false, false]),
         ("project:api", [false, false, false]),
@@ -84,7 +87,9 @@ async fn the_audit_answers_who_shipped_what_and_how_it_ended() {
     let rest = asks(&world, &server, &format!("history limit:2 before:{next}")).await;
     let listed = |page: &str, id: &str| page.contains(&format!("`{id}`"));
     let first = ids.iter().filter(|id| listed(&page, id)).count();
-    let second = ids.iter().filter(|id| listed(&rest, id) && !listed(&page, id));
+    let second = ids
+        .iter()
+        .filter(|id| listed(&rest, id) && !listed(&page, id));
     assert_eq!((first, second.count()), (2, 1), "{page}\n{rest}");
 
     let one = asks(&world, &server, &format!("status {}", ids[1])).await;
@@ -117,7 +122,10 @@ async fn what_is_open_is_shown_and_a_plan_triggers_nothing() {
     assert!(open.contains(&short), "{open}");
     // The target is taken: the plan says by whom.
     let plan = asks(&world, &server, "plan main migrate").await;
-    assert!(plan.contains("web/production") && plan.contains(&short), "{plan}");
+    assert!(
+        plan.contains("web/production") && plan.contains(&short),
+        "{plan}"
+    );
     // What the rules refuse is said with the rule.
     let plan = asks(&world, &server, "plan main restore").await;
     assert!(plan.contains("projects.web.jobs.restore.people"), "{plan}");
@@ -130,14 +138,11 @@ async fn what_is_open_is_shown_and_a_plan_triggers_nothing() {
 async fn an_answer_is_told_again_where_slack_stumbles() {
     let world = World::new().await;
     let server = world.serve().await;
-    world
-        .sandbox
-        .slack()
-        .fail_next(Fault::Refuse {
-            status: 500,
-            retry_after_s: None,
-            message: "rollup_error".to_owned(),
-        });
+    world.sandbox.slack().fail_next(Fault::Refuse {
+        status: 500,
+        retry_after_s: None,
+        message: "rollup_error".to_owned(),
+    });
     let answer = asks(&world, &server, "history").await;
     assert!(answer.contains("History"), "{answer}");
     server.stop().await;

@@ -31,7 +31,10 @@ async fn failed_trigger(world: &World, server: &Server) -> Head {
 async fn order_of(world: &World) -> Head {
     until("an order in the dead-letter queue", || {
         let records = world.records();
-        let order = records.messages.iter().find(|(lane, _)| lane == "work-dead")?;
+        let order = records
+            .messages
+            .iter()
+            .find(|(lane, _)| lane == "work-dead")?;
         let WorkMessage::Retry { deploy } = Body::from_wire(order.1.clone()).decode().ok()? else {
             return None;
         };
@@ -64,7 +67,10 @@ async fn told(world: &World, sent: &Sent, words: &str) -> String {
 }
 
 fn retry_of<'r>(records: &'r Records, old: &Head) -> &'r Head {
-    let mut retries = records.heads.values().filter(|h| h.retry_of == Some(old.id));
+    let mut retries = records
+        .heads
+        .values()
+        .filter(|h| h.retry_of == Some(old.id));
     let retry = retries.next().unwrap();
     assert!(retries.next().is_none());
     retry
@@ -86,7 +92,11 @@ async fn a_failed_trigger_is_listed_and_tried_again() {
     let list = world.compose(&server, "failed");
     world.sandbox.client().send(&list).await;
     let ready = format!("retry {}", old.short);
-    assert!(told(&world, &list, &ready).await.contains("CircleCI said no (400)"));
+    assert!(
+        told(&world, &list, &ready)
+            .await
+            .contains("CircleCI said no (400)")
+    );
 
     let sent = press(&world, &server, &ready).await;
     let said = told(&world, &sent, "*Succeeded:*").await;
@@ -152,7 +162,10 @@ async fn a_plain_redrive_does_the_same_and_never_twice() {
     })
     .await;
     let new = retry_of(&records, &old);
-    assert_eq!((new.state, &new.ask.user), (State::Succeeded, &old.ask.user));
+    assert_eq!(
+        (new.state, &new.ask.user),
+        (State::Succeeded, &old.ask.user)
+    );
     // A copy of the order that comes late.
     let file = Connection::open(world.data()).unwrap();
     file.busy_timeout(PATIENCE).unwrap();

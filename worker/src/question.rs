@@ -11,9 +11,7 @@ use chatops_core::id::{DeployRef, UserId};
 use chatops_core::message::{AnswerMessage, Asker, Body, NoticeMessage, QuestionMessage};
 use chatops_core::name::JobName;
 use chatops_core::policy;
-use chatops_core::ports::{
-    Ci, Clock, Filter, Lane, Page, People, Position, Queue, Secrets, Store,
-};
+use chatops_core::ports::{Ci, Clock, Filter, Lane, Page, People, Position, Queue, Secrets, Store};
 use chatops_core::words::{self, Post};
 use tracing::{info, warn};
 
@@ -86,10 +84,12 @@ where
     async fn history(&self, asker: &Asker, typed: &HistoryFilter) -> Result<Post, HandlerError> {
         let filter = meant(typed, &asker.user, self.clock.now(), &self.config);
         let limit = typed.limit.unwrap_or(PAGE);
-        Ok(match self.page(&filter, typed.before.as_ref(), limit).await? {
-            Ok(page) => words::history(typed, &page, &self.config),
-            Err(unknown) => unknown,
-        })
+        Ok(
+            match self.page(&filter, typed.before.as_ref(), limit).await? {
+                Ok(page) => words::history(typed, &page, &self.config),
+                Err(unknown) => unknown,
+            },
+        )
     }
 
     /// A page, or what to say where the deploy it is to begin behind is not known.
@@ -148,7 +148,10 @@ fn meant(typed: &HistoryFilter, me: &UserId, now: Time, config: &Config) -> Filt
     Filter {
         people,
         branch: typed.branch.clone(),
-        job: typed.job.as_ref().map(|job| job_meant(job, known.map(|(name, _)| name), config)),
+        job: typed
+            .job
+            .as_ref()
+            .map(|job| job_meant(job, known.map(|(name, _)| name), config)),
         project: known.map(|(name, _)| name).or(project).cloned(),
         status: typed.status,
         awaits_retry: false,

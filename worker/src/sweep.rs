@@ -69,7 +69,10 @@ where
                 .await?;
         }
         if removed > 0 {
-            info!(removed, "removed from the dead-letter queue what has no use any more");
+            info!(
+                removed,
+                "removed from the dead-letter queue what has no use any more"
+            );
         }
         Ok(removed)
     }
@@ -89,7 +92,10 @@ where
             WorkMessage::Question(question) => {
                 self.clock.now() >= question.asked_at + self.config.times.reply_for
             }
-            WorkMessage::Deploy(_) | WorkMessage::Look { .. } | WorkMessage::Wish(_) => false,
+            WorkMessage::Deploy(_)
+            | WorkMessage::Look { .. }
+            | WorkMessage::Event { .. }
+            | WorkMessage::Wish(_) => false,
         })
     }
 }

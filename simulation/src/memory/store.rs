@@ -247,7 +247,11 @@ impl Store for MemoryStore {
         let mut fitting: Vec<&Head> = read.iter().copied().filter(|h| filter.fits(h)).collect();
         let full = fitting.len() > limit;
         fitting.truncate(limit);
-        let last = if full { fitting.last() } else { read.last().filter(|_| cut) };
+        let last = if full {
+            fitting.last()
+        } else {
+            read.last().filter(|_| cut)
+        };
         Ok(Page {
             more: last.map(|last| more(last, full)),
             deploys: fitting.into_iter().cloned().collect(),

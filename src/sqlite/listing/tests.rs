@@ -30,5 +30,7 @@ const ALL: [Index; 8] = [
 #[test]
 fn plans() {
     let c = connection();
-    for i in ALL { println!("{}", plan(&c, i)); }
+    for i in ALL {
+        println!("{}", plan(&c, i));
+    }
 }
