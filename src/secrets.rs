@@ -54,21 +54,61 @@ struct Kind {
     variable: &'static str,
     what: &'static str,
     shortest: usize,
+    needed: Need,
 }
 
-const KINDS: [Kind; 2] = [
+/// When a secret has to be there.
+enum Need {
+    Always,
+    Unless(SecretName),
+    Never,
+}
+
+/// The variable of the signing secret before the last rotation.
+const PREVIOUS: Kind = Kind {
+    secret: SecretName::SlackSigning,
+    variable: "SLACK_SIGNING_SECRET_PREVIOUS",
+    what: "the Slack app's signing secret before the last rotation",
+    shortest: 16,
+    needed: Need::Never,
+};
+
+const KINDS: [Kind; 5] = [
     Kind {
         secret: SecretName::SlackSigning,
         variable: "SLACK_SIGNING_SECRET",
         what: "the Slack app's signing secret",
         // Slack's have 32 characters; a much shorter key would be no key.
         shortest: 16,
+        needed: Need::Unless(SecretName::SlackVerification),
+    },
+    Kind {
+        secret: SecretName::SlackVerification,
+        variable: "SLACK_VERIFICATION_TOKEN",
+        what: "the verification token of a legacy slash command",
+        shortest: 16,
+        needed: Need::Never,
+    },
+    Kind {
+        secret: SecretName::SlackBot,
+        variable: "SLACK_BOT_TOKEN",
+        what: "the Slack app's bot token",
+        shortest: 16,
+        needed: Need::Never,
     },
     Kind {
         secret: SecretName::CircleCiToken,
         variable: "CIRCLECI_TOKEN",
         what: "a CircleCI personal API token",
         shortest: 1,
+        needed: Need::Always,
+    },
+    Kind {
+        secret: SecretName::CircleCiWebhook,
+        variable: "CIRCLECI_WEBHOOK_SECRET",
+        what: "the signing secret of CircleCI's webhook",
+        shortest: 16,
+        needed: Need::Never,
     },
 ];
 
@@ -81,16 +121,41 @@ struct Held {
     secret: SecretName,
     file: Option<PathBuf>,
     value: RwLock<SecretString>,
+    previous: Option<SecretString>,
 }
 
 impl EnvSecrets {
     /// Reads every secret through `lookup`, the environment in a real process.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
-        let held = KINDS
-            .iter()
-            .map(|kind| hold(kind, &lookup))
-            .collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(held)))
+        let mut all: Vec<Held> = Vec::new();
+        for kind in &KINDS {
+            all.extend(hold(kind, &lookup)?);
+        }
+        let has = |secret| all.iter().any(|held: &Held| held.secret == secret);
+        for kind in &KINDS {
+            let needed = match kind.needed {
+                Need::Always => true,
+                Need::Unless(other) => !has(other),
+                Need::Never => false,
+            };
+            if needed && !has(kind.secret) {
+                return Err(BadSecret::Missing {
+                    name: kind.variable,
+                    what: kind.what,
+                });
+            }
+        }
+        let before = hold(&PREVIOUS, &lookup)?;
+        if let Some(signing) = all.iter_mut().find(|held| held.secret == PREVIOUS.secret) {
+            signing.previous = before.and_then(|held| held.value.into_inner().ok());
+        }
+        Ok(Self(Arc::new(all)))
+    }
+
+    /// Whether there is such a secret.
+    #[must_use]
+    pub fn has(&self, name: SecretName) -> bool {
+        self.held(name).is_ok()
     }
 
     fn held(&self, name: SecretName) -> Result<&Held, SecretsError> {
@@ -99,7 +164,8 @@ impl EnvSecrets {
     }
 }
 
-fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, BadSecret> {
+/// A secret, if there is anything that should be one.
+fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<Held>, BadSecret> {
     let Kind {
         secret,
         variable,
@@ -108,12 +174,7 @@ fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, 
     } = *kind;
     let (value, file) = match (lookup(variable), lookup(&format!("{variable}_FILE"))) {
         (Some(_), Some(_)) => return Err(BadSecret::Both(variable)),
-        (None, None) => {
-            return Err(BadSecret::Missing {
-                name: variable,
-                what,
-            });
-        }
+        (None, None) => return Ok(None),
         (Some(value), None) => {
             let unfit = |why| BadSecret::Unfit {
                 from: variable.to_owned(),
@@ -128,11 +189,12 @@ fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Held, 
             (read_file(kind, &path)?, Some(path))
         }
     };
-    Ok(Held {
+    Ok(Some(Held {
         secret,
         file,
         value: RwLock::new(value),
-    })
+        previous: None,
+    }))
 }
 
 fn read_file(kind: &Kind, path: &Path) -> Result<SecretString, BadSecret> {
@@ -166,14 +228,11 @@ fn fit(kind: &Kind, value: &str, from: &str) -> Result<SecretString, BadSecret> 
 
 impl Secrets for EnvSecrets {
     async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        let value = self
-            .held(name)?
-            .value
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let held = self.held(name)?;
+        let value = held.value.read().unwrap_or_else(PoisonError::into_inner);
         Ok(Versions {
             current: value.clone(),
-            previous: None,
+            previous: held.previous.clone(),
         })
     }
 

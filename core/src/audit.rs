@@ -128,6 +128,11 @@ pub enum Change {
         /// Workflow names.
         workflows: Vec<String>,
     },
+    /// A workflow was seen waiting for an approval.
+    Held {
+        /// Workflow names.
+        workflows: Vec<String>,
+    },
     /// The end.
     Ended {
         /// The terminal state.

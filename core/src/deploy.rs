@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::Time;
 use crate::audit::Hash;
-use crate::config::Slug;
+use crate::config::{Slug, TriggerCall};
 use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::policy::Refusal;
@@ -220,6 +220,9 @@ pub struct Armed {
     pub doubt: Option<String>,
     /// The project at CircleCI, kept here so that a changed configuration loses no run.
     pub slug: Slug,
+    /// The call that sends it, kept for the same reason.
+    #[serde(default)]
+    pub call: TriggerCall,
     /// The parameter that carries our deploy id, if the job declares one.
     pub proof_parameter: Option<String>,
 }
@@ -234,10 +237,24 @@ pub enum Proof {
     CarriesId,
 }
 
-/// The pipeline at CircleCI.
+/// What CircleCI made of a trigger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// A pipeline with workflows.
+    #[default]
+    Pipeline,
+    /// A single build, outside workflows (API v1.1).
+    Build,
+}
+
+/// The pipeline, or the single build, at CircleCI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
-    /// CircleCI's id.
+    /// Which of the two it is.
+    #[serde(default)]
+    pub kind: RunKind,
+    /// CircleCI's id; of a build the one that is derived from its project and number.
     pub id: PipelineId,
     /// Its number within the project.
     pub number: u64,
@@ -357,6 +374,9 @@ pub struct Head {
     pub armed: Option<Armed>,
     /// The run, from TRIGGERED on.
     pub run: Option<Run>,
+    /// It was seen waiting for an approval, and that is (to be) told.
+    #[serde(default)]
+    pub held: bool,
     /// How often CircleCI was looked at in this state; spaces the looks.
     pub looks: u32,
     /// The only timer: nothing is to be done before this moment; `None` means nothing is left.

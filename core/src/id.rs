@@ -246,10 +246,19 @@ outside_id!(
     ['U', 'W']
 );
 
-/// A CircleCI pipeline.
+/// A CircleCI pipeline, or a single build of API v1.1, which has no id of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PipelineId(pub Uuid);
+
+impl PipelineId {
+    /// The id under which a single build is claimed, derived from the project's slug in CircleCI's
+    /// long form and the build's number.
+    #[must_use]
+    pub fn of_build(slug: &str, number: u64) -> Self {
+        Self(derive(&["build", slug, &number.to_string()]))
+    }
+}
 
 impl fmt::Display for PipelineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,7 +26,7 @@ pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
         (Requested, Change::Armed { .. }) => Ok(Armed),
         (Armed, Change::Disarmed { .. }) => Ok(Requested),
         (Armed, Change::Triggered { .. }) => Ok(Triggered),
-        (Triggered, Change::Started { .. }) => Ok(Running),
+        (Triggered, Change::Started { .. }) | (Running, Change::Held { .. }) => Ok(Running),
         (_, Change::Ended { state, .. }) if ends(from).contains(state) => Ok(*state),
         (Armed, Change::Doubted { .. })
         | (Requested | Armed | Triggered | Running, Change::CancelWished { .. })
@@ -93,6 +93,7 @@ pub fn begin(
         token_refused: false,
         armed: None,
         run: None,
+        held: false,
         looks: 0,
         due_at: Some(now),
         end: None,
@@ -148,6 +149,7 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
             head.looks = 0;
         }
         Change::Started { .. } => head.looks = 0,
+        Change::Held { .. } => head.held = true,
         Change::Ended { state, reason } => {
             head.end = Some(End {
                 at: now,
@@ -219,6 +221,9 @@ mod tests {
                 by: By::Person(user()),
             },
             Change::Retried { by: id() },
+            Change::Held {
+                workflows: vec!["build".into()],
+            },
             Change::Noted {
                 note: "seen".into(),
             },
@@ -256,6 +261,7 @@ mod tests {
             (Running, "ended CI_ERRORED", CiErrored),
             (Running, "ended LOST_TRACK", LostTrack),
             (Running, "cancel_wished", Running),
+            (Running, "held", Running),
             (Refused, "retried", Refused),
             (TriggerFailed, "retried", TriggerFailed),
             (Unresolved, "retried", Unresolved),
@@ -288,7 +294,7 @@ mod tests {
                 assert_eq!(applied.map(|(head, _)| head.state), expected);
             }
         }
-        assert_eq!(accepted, 26 + State::ALL.len());
+        assert_eq!(accepted, 27 + State::ALL.len());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::Time;
 use crate::command::{Deploy, Question, Wish};
 use crate::config::Config;
 use crate::deploy::{Ask, By};
-use crate::id::{ChannelId, DeployId, RequestId, TeamId, UserId};
+use crate::id::{ChannelId, DeployId, PipelineId, RequestId, TeamId, UserId};
 use crate::secret::ResponseUrl;
 use crate::words::Post;
 
@@ -34,6 +34,12 @@ pub enum WorkMessage {
     Retry {
         /// The deploy that could not be triggered.
         deploy: DeployId,
+    },
+    /// CircleCI says that something happened to a pipeline: a reason to look, and nothing else.
+    #[serde(rename = "event.v1")]
+    Event {
+        /// The pipeline.
+        pipeline: PipelineId,
     },
     /// A person asks about the record.
     #[serde(rename = "question.v1")]

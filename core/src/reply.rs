@@ -17,24 +17,35 @@ use crate::secret::ResponseUrl;
 /// How often Slack lets a reply address be used.
 pub const USES: u8 = 5;
 
-/// How many of them progress may not touch.
-pub const RESERVED_FOR_FINAL: u8 = 4;
+/// How many of them only the final word may use.
+pub const RESERVED_FOR_FINAL: u8 = 3;
 
-/// The two things that are told about a deploy.
+/// How often the bot tries to post what is owed about one deploy.
+pub const BOT_USES: u8 = 12;
+
+/// What is told about a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// It runs; here is the build's address.
     Progress,
+    /// It waits for somebody's approval; here is where.
+    Hold,
     /// How it ended.
     Final,
 }
 
+impl Kind {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Kind; 3] = [Kind::Progress, Kind::Hold, Kind::Final];
+}
+
 /// How far the telling of one thing has got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Telling {
     /// Not owed (yet).
+    #[default]
     NotOwed,
     /// Owed; not before `from`.
     Owed {
@@ -95,6 +106,9 @@ pub struct Reply {
     pub expires_at: Time,
     /// Uses of the address that were reserved.
     pub uses: u8,
+    /// Posts by the bot that were reserved.
+    #[serde(default)]
+    pub bot_uses: u8,
     /// Posts that never left this machine; they use nothing up and space the next try.
     pub unsent: u32,
     /// Tries of the final word whose outcome is unknown. With any, a further copy is marked, and
@@ -102,6 +116,9 @@ pub struct Reply {
     pub unsure: u8,
     /// The progress notice.
     pub progress: Telling,
+    /// That it waits for an approval.
+    #[serde(default)]
+    pub hold: Telling,
     /// The final word.
     pub last: Telling,
 }
@@ -116,9 +133,11 @@ impl Reply {
             address,
             expires_at,
             uses: 0,
+            bot_uses: 0,
             unsent: 0,
             unsure: 0,
             progress: Telling::NotOwed,
+            hold: Telling::NotOwed,
             last: Telling::NotOwed,
         }
     }
@@ -128,32 +147,42 @@ impl Reply {
     pub fn telling(&self, kind: Kind) -> &Telling {
         match kind {
             Kind::Progress => &self.progress,
+            Kind::Hold => &self.hold,
             Kind::Final => &self.last,
         }
+    }
+
+    fn set(&mut self, kind: Kind, telling: Telling) {
+        match kind {
+            Kind::Progress => self.progress = telling,
+            Kind::Hold => self.hold = telling,
+            Kind::Final => self.last = telling,
+        }
+    }
+
+    /// The kind of which a post may be under way.
+    fn under_way(&self) -> Option<Kind> {
+        let sending = |kind: &Kind| matches!(self.telling(*kind), Telling::Sending { .. });
+        Kind::ALL.into_iter().find(sending)
     }
 
     /// When the sweeper should remind the notifier; `None` if nothing is owed.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
-        let both = [&self.progress, &self.last];
-        // Whatever else is owed waits for the post that may be under way.
-        let sending = both
-            .into_iter()
-            .find(|telling| matches!(telling, Telling::Sending { .. }));
-        match sending {
-            Some(telling) => telling.due_at(),
-            None => both.into_iter().filter_map(Telling::due_at).min(),
+        match self.under_way() {
+            // Whatever else is owed waits for the post that may be under way.
+            Some(kind) => self.telling(kind).due_at(),
+            None => Kind::ALL
+                .into_iter()
+                .filter_map(|kind| self.telling(kind).due_at())
+                .min(),
         }
     }
 
     /// Makes `kind` owed, if it was not owed or settled before. This is the worker's only change.
     pub fn owe(&mut self, kind: Kind, now: Time) {
-        let telling = match kind {
-            Kind::Progress => &mut self.progress,
-            Kind::Final => &mut self.last,
-        };
-        if *telling == Telling::NotOwed {
-            *telling = Telling::Owed { from: now };
+        if *self.telling(kind) == Telling::NotOwed {
+            self.set(kind, Telling::Owed { from: now });
             self.version += 1;
         }
     }
@@ -172,9 +201,20 @@ pub enum Next {
         reserved: Reply,
         /// What to post.
         kind: Kind,
+        /// Which way.
+        via: Via,
         /// Whether the asker may have seen it before.
         repeat: bool,
     },
+}
+
+/// The two ways to the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The command's own reply address, while it lasts.
+    Address,
+    /// The app's bot, which has no such limit.
+    Bot,
 }
 
 /// What became of one post.
@@ -215,40 +255,67 @@ impl Posted {
     }
 }
 
-/// Decides what to do about an item.
+/// Decides what to do about an item. `bot` says whether there is a bot that can post where the
+/// reply address cannot any more.
 #[must_use]
-pub fn next(reply: &Reply, now: Time, times: &Times) -> Next {
+pub fn next(reply: &Reply, now: Time, times: &Times, bot: bool) -> Next {
     let mut item = reply.clone();
     item.version += 1;
-    // A sender that is gone leaves an unknown outcome behind.
-    let abandoned = |t: &Telling| matches!(t, Telling::Sending { until } if *until <= now);
-    if abandoned(&item.progress) {
-        item.progress = Telling::Unknown;
+    if let Some(kind) = item.under_way() {
+        // While a post may be under way, nobody starts another.
+        if matches!(item.telling(kind), Telling::Sending { until } if *until > now) {
+            return Next::Rest;
+        }
+        // A sender that is gone leaves an unknown outcome behind.
+        if kind == Kind::Final {
+            item.unsure += 1;
+            item.last = Telling::Owed { from: now };
+        } else {
+            item.set(kind, Telling::Unknown);
+        }
         return Next::Settle(item);
     }
-    if abandoned(&item.last) {
-        item.unsure += 1;
-        item.last = Telling::Owed { from: now };
-        return Next::Settle(item);
+    for kind in [Kind::Progress, Kind::Hold] {
+        let owed = matches!(item.telling(kind), Telling::Owed { .. });
+        if owed && item.last != Telling::NotOwed {
+            item.set(kind, Telling::Dropped);
+            return Next::Settle(item);
+        }
     }
-    // While a post may be under way, nobody starts another.
-    let sending = |t: &Telling| matches!(t, Telling::Sending { .. });
-    if sending(&item.progress) || sending(&item.last) {
-        return Next::Rest;
-    }
-    let owed = |t: &Telling| matches!(t, Telling::Owed { from } if *from <= now);
-    if matches!(item.progress, Telling::Owed { .. }) && item.last != Telling::NotOwed {
-        item.progress = Telling::Dropped;
-        return Next::Settle(item);
-    }
-    let (kind, spare) = if owed(&item.progress) {
-        (Kind::Progress, item.uses < USES - RESERVED_FOR_FINAL)
-    } else if owed(&item.last) {
-        (Kind::Final, item.uses < USES)
-    } else {
+    let owed = |kind: &Kind| matches!(item.telling(*kind), Telling::Owed { from } if *from <= now);
+    let Some(kind) = Kind::ALL.into_iter().find(owed) else {
         return Next::Rest;
     };
-    let hindrance = if item.address.is_none() {
+    let via = match hindrance(&item, kind, now) {
+        None => Via::Address,
+        Some(_) if bot && item.bot_uses < BOT_USES => Via::Bot,
+        Some(why) => {
+            give_up(&mut item, kind, why);
+            return Next::Settle(item);
+        }
+    };
+    match via {
+        Via::Address => item.uses += 1,
+        Via::Bot => item.bot_uses += 1,
+    }
+    let until = now + times.reply_lease;
+    item.set(kind, Telling::Sending { until });
+    let repeat = kind == Kind::Final && item.unsure > 0;
+    Next::Post {
+        reserved: item,
+        kind,
+        via,
+        repeat,
+    }
+}
+
+/// Why the reply address cannot be used.
+fn hindrance(item: &Reply, kind: Kind, now: Time) -> Option<&'static str> {
+    let spare = match kind {
+        Kind::Final => item.uses < USES,
+        Kind::Progress | Kind::Hold => item.uses < USES - RESERVED_FOR_FINAL,
+    };
+    if item.address.is_none() {
         Some("there is no reply address")
     } else if now >= item.expires_at {
         Some("the reply address has expired")
@@ -256,61 +323,48 @@ pub fn next(reply: &Reply, now: Time, times: &Times) -> Next {
         Some("the reply address is used up")
     } else {
         None
-    };
-    if let Some(why) = hindrance {
-        give_up(&mut item, kind, why);
-        return Next::Settle(item);
-    }
-    item.uses += 1;
-    let until = now + times.reply_lease;
-    match kind {
-        Kind::Progress => item.progress = Telling::Sending { until },
-        Kind::Final => item.last = Telling::Sending { until },
-    }
-    let repeat = kind == Kind::Final && item.unsure > 0;
-    Next::Post {
-        reserved: item,
-        kind,
-        repeat,
     }
 }
 
 /// The item after a post: `reserved` is what was written before it.
 #[must_use]
-pub fn after(reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply {
+pub fn after(reserved: &Reply, kind: Kind, via: Via, posted: &Posted, now: Time) -> Reply {
     let mut item = reserved.clone();
     item.version += 1;
     match (kind, posted) {
         (_, Posted::Shown) => settle(&mut item, kind, Telling::Told { at: now }),
-        // No use is left for a second try; the final word says it all.
-        (Kind::Progress, Posted::Later { .. }) => settle(&mut item, kind, Telling::Dropped),
-        (Kind::Progress, Posted::Unknown) => settle(&mut item, kind, Telling::Unknown),
-        (_, Posted::Refused { why }) => give_up(&mut item, kind, why),
         (_, Posted::NotSent { .. }) => {
-            item.uses = item.uses.saturating_sub(1);
-            item.unsent += 1;
-            let again = Telling::Owed {
-                from: now + pause(item.unsent),
-            };
-            match kind {
-                Kind::Progress => item.progress = again,
-                Kind::Final => item.last = again,
+            match via {
+                Via::Address => item.uses = item.uses.saturating_sub(1),
+                Via::Bot => item.bot_uses = item.bot_uses.saturating_sub(1),
             }
+            item.unsent += 1;
+            let from = now + pause(item.unsent);
+            item.set(kind, Telling::Owed { from });
         }
+        (_, Posted::Refused { why }) => give_up(&mut item, kind, why),
         (Kind::Final, Posted::Later { after }) => {
-            let wait = after.unwrap_or_else(|| pause(u32::from(item.uses)));
-            item.last = Telling::Owed {
-                from: now + wait.min(Duration::from_secs(1_800)),
-            };
+            let wait = after.unwrap_or_else(|| pause(tries(&item, via)));
+            let from = now + wait.min(Duration::from_secs(1_800));
+            item.last = Telling::Owed { from };
         }
         (Kind::Final, Posted::Unknown) => {
             item.unsure += 1;
-            item.last = Telling::Owed {
-                from: now + pause(u32::from(item.uses)),
-            };
+            let from = now + pause(tries(&item, via));
+            item.last = Telling::Owed { from };
         }
+        // No use is left for a second try; the final word says it all.
+        (_, Posted::Later { .. }) => settle(&mut item, kind, Telling::Dropped),
+        (_, Posted::Unknown) => settle(&mut item, kind, Telling::Unknown),
     }
     item
+}
+
+fn tries(item: &Reply, via: Via) -> u32 {
+    u32::from(match via {
+        Via::Address => item.uses,
+        Via::Bot => item.bot_uses,
+    })
 }
 
 /// 2 s, 8 s, 32 s, then two minutes each: the few uses spread over most of the 30 minutes.
@@ -331,14 +385,13 @@ fn give_up(item: &mut Reply, kind: Kind, why: &str) {
 }
 
 fn settle(item: &mut Reply, kind: Kind, end: Telling) {
-    match kind {
-        Kind::Progress => item.progress = end,
-        Kind::Final => item.last = end,
-    }
+    item.set(kind, end);
     if item.last.is_settled() {
         item.address = None;
-        if !item.progress.is_settled() {
-            item.progress = Telling::Dropped;
+        for early in [Kind::Progress, Kind::Hold] {
+            if !item.telling(early).is_settled() {
+                item.set(early, Telling::Dropped);
+            }
         }
     }
 }

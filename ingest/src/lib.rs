@@ -3,6 +3,7 @@
 //! One `match` on method and path over plain HTTP types, so that a Lambda function and the
 //! one-machine server run the same code. Nothing here reads the ledger or talks to CircleCI.
 
+mod circleci;
 mod command;
 mod form;
 mod slack;
@@ -17,6 +18,12 @@ use http::{Method, Request, Response, StatusCode, header};
 
 /// The largest body that is read, in bytes. Slack's commands stay far below.
 pub const LARGEST_BODY: usize = 16 * 1024;
+
+/// The largest event of CircleCI's that is read, in bytes. They have a few thousand.
+pub const LARGEST_EVENT: usize = 256 * 1024;
+
+/// Where CircleCI's events arrive.
+pub const WEBHOOK_PATH: &str = "/circleci/webhook";
 
 /// The stage: its ports and the configuration it answers by.
 #[derive(Debug)]
@@ -40,11 +47,12 @@ impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
         let path = request.uri().path();
         match (request.method(), path) {
             (&Method::POST, "/slack/commands" | "/chatops") => self.slack_command(&request).await,
+            (&Method::POST, WEBHOOK_PATH) => self.circleci_event(&request).await,
             (&Method::GET, "/slack/commands" | "/chatops") if asks_ssl_check(&request) => {
                 plain(StatusCode::OK, "")
             }
             (&Method::GET, "/healthz") => plain(StatusCode::OK, "ok\n"),
-            (_, "/slack/commands" | "/chatops") => not_allowed("POST"),
+            (_, "/slack/commands" | "/chatops" | WEBHOOK_PATH) => not_allowed("POST"),
             (_, "/healthz") => not_allowed("GET"),
             _ => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
         }

@@ -2,6 +2,9 @@
 //!
 //! HMAC-SHA256 with the signing secret as text, over `v0:`, the timestamp as received, `:` and the
 //! body; the timestamp at most 300 seconds off in either direction.
+//!
+//! Legacy custom commands carry no signature, only a token in the form. Where an operator has opted
+//! in by configuring that token, it stands in for the signature.
 
 use chatops_core::Time;
 use chatops_core::ports::Versions;
@@ -17,7 +20,7 @@ const WINDOW: i64 = 300;
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 
-/// A body whose sender is known to be Slack. Only [`Claim::verify`] makes one.
+/// A body whose sender is known to be Slack. Only [`Claim::verify`] and [`by_token`] make one.
 #[derive(Debug)]
 pub(crate) struct Verified<'a> {
     body: &'a [u8],
@@ -29,7 +32,7 @@ impl<'a> Verified<'a> {
         self.body
     }
 
-    /// The moment Slack signed.
+    /// The moment Slack signed; of an unsigned request the moment it arrived.
     pub(crate) fn signed_at(&self) -> Time {
         self.signed_at
     }
@@ -46,11 +49,45 @@ pub(crate) enum Forged {
     Window,
     #[error("the signature does not fit the body")]
     Signature,
+    #[error("the verification token does not fit")]
+    Token,
 }
 
 /// Whether the request carries neither of the signature's headers.
 pub(crate) fn is_unsigned(headers: &HeaderMap) -> bool {
     !headers.contains_key(SIGNATURE) && !headers.contains_key(TIMESTAMP)
+}
+
+/// Accepts an unsigned body by the token that stood in its form, compared in constant time.
+pub(crate) fn by_token<'a>(
+    body: &'a [u8],
+    token: &str,
+    expected: &Versions,
+    now: Time,
+) -> Result<Verified<'a>, Forged> {
+    // Both are hashed under the same key, since only a hash is compared in constant time.
+    let tag = |key: &str, text: &str| {
+        let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
+        Some(mac.chain_update(text))
+    };
+    let fits = |expected: &str| {
+        let mine = tag(expected, expected).map(|mac| mac.finalize().into_bytes());
+        let theirs = tag(expected, token);
+        match (mine, theirs) {
+            (Some(mine), Some(theirs)) if !expected.is_empty() => {
+                theirs.verify_slice(&mine).is_ok()
+            }
+            _ => false,
+        }
+    };
+    if fits(expected.current.expose_secret()) {
+        Ok(Verified {
+            body,
+            signed_at: now,
+        })
+    } else {
+        Err(Forged::Token)
+    }
 }
 
 /// What a request says of its sender: well-formed and of now, but not proven.
@@ -143,7 +180,7 @@ fn the_one<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Forged> {
 }
 
 /// Exactly 64 lower-case hexadecimal digits.
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let digit = |b: u8| match b {
         b'0'..=b'9' => Some(b - b'0'),
         b'a'..=b'f' => Some(b - b'a' + 10),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chatops_core::message::{AnswerMessage, Body, NoticeMessage};
-use chatops_core::ports::{Chat, Clock, Lane, Queue, Replies};
+use chatops_core::ports::{Chat, Clock, Lane, Queue, Replies, To};
 use chatops_core::reply::Posted;
 use tracing::{info, warn};
 
@@ -21,7 +21,8 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
             info!("an answer that nobody waits for any more");
             return Ok(());
         }
-        let posted = self.chat.post(&answer.to, &answer.post).await;
+        let to = To::Address(answer.to.clone());
+        let posted = self.chat.post(&to, &answer.post).await;
         info!(outcome = posted.word(), "answered in Slack");
         let after = match posted {
             Posted::Shown => return Ok(()),

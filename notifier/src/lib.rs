@@ -11,13 +11,13 @@ use chatops_core::config::Config;
 use chatops_core::id::DeployId;
 use chatops_core::message::{Body, NoticeMessage};
 use chatops_core::ports::{
-    Chat, Clock, CommitError, Conflict, Lane, Queue, Replies, SendError, StoreError,
+    Chat, Clock, CommitError, Conflict, Lane, Queue, Replies, SendError, StoreError, To,
 };
-use chatops_core::reply::{self, Kind, Next, Posted, Reply};
+use chatops_core::reply::{self, Kind, Next, Posted, Reply, Via};
 use chatops_core::words;
 use tracing::{info, warn};
 
-pub use self::slack::SlackReplies;
+pub use self::slack::SlackClient;
 
 /// The stage: its ports and the configuration.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Notifier<S, Q, H, K> {
     pub clock: K,
     /// The configuration.
     pub config: Arc<Config>,
+    /// Whether a bot can post where a reply address cannot any more.
+    pub bot: bool,
 }
 
 /// Why a notice could not be dealt with. Its message goes back to the queue.
@@ -67,18 +69,19 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
                 info!(deploy.id = %id, "nothing is known about whom to tell");
                 return Ok(());
             };
-            match reply::next(&item, self.clock.now(), &self.config.times) {
+            match reply::next(&item, self.clock.now(), &self.config.times, self.bot) {
                 Next::Rest if wrote => return self.remind(&item).await,
                 Next::Rest => return Ok(()),
                 Next::Settle(settled) => wrote |= self.save(settled).await?,
                 Next::Post {
                     reserved,
                     kind,
+                    via,
                     repeat,
                 } => {
                     if self.save(reserved.clone()).await? {
                         wrote = true;
-                        self.post(reserved, kind, repeat).await?;
+                        self.post(reserved, kind, via, repeat).await?;
                     }
                 }
             }
@@ -88,20 +91,33 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
     }
 
     /// Posts what was reserved, then records the outcome.
-    async fn post(&self, reserved: Reply, kind: Kind, repeat: bool) -> Result<(), HandlerError> {
+    async fn post(
+        &self,
+        reserved: Reply,
+        kind: Kind,
+        via: Via,
+        repeat: bool,
+    ) -> Result<(), HandlerError> {
         let id = reserved.deploy;
-        let (Some(head), Some(address)) =
-            (self.replies.told_head(id).await?, reserved.address.as_ref())
-        else {
+        let Some(head) = self.replies.told_head(id).await? else {
             return Ok(());
+        };
+        let to = match (via, &reserved.address) {
+            (Via::Address, Some(address)) => To::Address(address.clone()),
+            (Via::Address, None) => return Ok(()),
+            (Via::Bot, _) => To::Conversation {
+                channel: head.ask.channel.clone(),
+                user: head.ask.user.clone(),
+            },
         };
         let post = match kind {
             Kind::Progress => words::progress(&head),
+            Kind::Hold => words::hold(&head),
             Kind::Final => words::last(&head, repeat, &self.config),
         };
-        let posted = self.chat.post(address, &post).await;
-        info!(deploy.id = %id, state = %head.state, ?kind, outcome = posted.word(), "posted to Slack");
-        self.record(reserved, kind, &posted).await
+        let posted = self.chat.post(&to, &post).await;
+        info!(deploy.id = %id, state = %head.state, ?kind, ?via, outcome = posted.word(), "posted to Slack");
+        self.record(reserved, kind, via, &posted).await
     }
 
     /// Records what became of a post. The worker may have made something owed in the meantime: then
@@ -111,6 +127,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         &self,
         reserved: Reply,
         kind: Kind,
+        via: Via,
         posted: &Posted,
     ) -> Result<(), HandlerError> {
         let telling = reserved.telling(kind).clone();
@@ -118,7 +135,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         for _ in 0..ROUNDS {
             let id = item.deploy;
             if self
-                .save(reply::after(&item, kind, posted, self.clock.now()))
+                .save(reply::after(&item, kind, via, posted, self.clock.now()))
                 .await?
             {
                 return Ok(());

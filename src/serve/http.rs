@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
 use chatops_core::ports::{Clock, Store};
-use chatops_ingest::{Ingest, LARGEST_BODY};
+use chatops_ingest::{Ingest, LARGEST_BODY, LARGEST_EVENT, WEBHOOK_PATH};
 use tokio::net::TcpListener;
 use tracing::error;
 
@@ -53,15 +53,13 @@ pub(super) async fn serve(
 
 async fn receive(State(ingest): State<Arc<Stage>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    // One byte more than ingest takes, so that it can tell and answer itself.
-    let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, LARGEST_BODY)).await {
+    let (largest, too_large) = match head.uri.path() {
+        WEBHOOK_PATH => (LARGEST_EVENT, "The event is larger than 256 KiB.\n"),
+        _ => (LARGEST_BODY, "The body is larger than 16 KiB.\n"),
+    };
+    let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, largest)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            return text(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is larger than 16 KiB.\n",
-            );
-        }
+        Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, too_large),
         Err(_) => {
             return text(
                 StatusCode::REQUEST_TIMEOUT,

@@ -14,9 +14,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chatops_core::config::Config;
 use chatops_core::id::Invocation;
-use chatops_core::ports::Lane;
+use chatops_core::ports::{Lane, SecretName};
 use chatops_ingest::Ingest;
-use chatops_notifier::{Notifier, SlackReplies};
+use chatops_notifier::{Notifier, SlackClient};
 use chatops_worker::{CircleCi, Worker};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -82,14 +82,15 @@ impl Server {
             store: db.clone(),
             queue: db.clone(),
             ci: CircleCi::new(config.circleci.clone(), &config.times, secrets.clone())?,
-            secrets,
+            secrets: secrets.clone(),
             clock,
             config: Arc::clone(&config),
         });
         let notifier = Arc::new(Notifier {
             replies: db.clone(),
             queue: db.clone(),
-            chat: SlackReplies::new(&config.times, config.slack.reply_origins.clone())?,
+            bot: secrets.has(SecretName::SlackBot),
+            chat: SlackClient::new(&config.slack, &config.times, secrets.clone())?,
             clock,
             config: Arc::clone(&config),
         });

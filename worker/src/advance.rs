@@ -1,7 +1,8 @@
 //! The loop: read, decide, write, act, until there is nothing to do now.
 
+use chatops_core::config::Slug;
 use chatops_core::decide::{self, Here, Step, follow, trigger};
-use chatops_core::deploy::Head;
+use chatops_core::deploy::{Head, Pipeline};
 use chatops_core::id::{DeployId, Invocation};
 use chatops_core::machine::Illegal;
 use chatops_core::message::{Body, WorkMessage};
@@ -66,14 +67,17 @@ where
                 Step::Search(search) => self.search(me, &head, &search, &mut run).await?,
                 Step::Look {
                     slug,
-                    pipeline,
+                    run: pipeline,
                     cancel,
                 } => {
                     let look = match run.look.take() {
                         Some(look) => Ok(look),
-                        None => self.ci.look(&slug, pipeline).await,
+                        None => self.ci.look(&slug, &pipeline).await,
                     };
-                    self.looked(me, id, look, cancel, &mut run).await?;
+                    if let (Ok(look), true) = (&look, cancel) {
+                        self.cancel_open(id, &slug, &pipeline, look).await;
+                    }
+                    self.looked(me, id, look, &mut run).await?;
                 }
                 Step::Order => {
                     let body = Body::encode(&WorkMessage::Retry { deploy: id })?;
@@ -109,6 +113,16 @@ where
         };
         let refusal = decide::refuse_busy(head, &lock, &holder, self.here(me, run.posted))?;
         self.write(refusal, run).await?.or_else(settle)
+    }
+
+    /// Looks at CircleCI now, whatever the timer says, if the deploy is followed.
+    pub(crate) async fn look_now(&self, me: &Invocation, id: DeployId) -> Result<(), HandlerError> {
+        let mut run = Run::default();
+        self.record(me, id, &mut run, |head, here| {
+            Ok(follow::look_now(head, here))
+        })
+        .await?;
+        self.advance(me, id).await
     }
 
     /// Sends the one POST of this attempt and records the outcome.
@@ -181,14 +195,10 @@ where
         me: &Invocation,
         id: DeployId,
         look: Result<Look, CiError>,
-        cancel: bool,
         run: &mut Run,
     ) -> Result<(), HandlerError> {
         match look {
             Ok(look) => {
-                if cancel {
-                    self.cancel_open(id, &look).await;
-                }
                 self.record(me, id, run, |head, here| {
                     follow::after_look(head, &look, here)
                 })
@@ -208,9 +218,9 @@ where
     }
 
     /// A wish to cancel is put to CircleCI again at each look, until nothing is open.
-    async fn cancel_open(&self, id: DeployId, look: &Look) {
+    async fn cancel_open(&self, id: DeployId, slug: &Slug, run: &Pipeline, look: &Look) {
         for workflow in look.workflows.iter().filter(|w| !w.status.is_final()) {
-            if let Err(error) = self.ci.cancel(&workflow.id).await {
+            if let Err(error) = self.ci.cancel(slug, run, &workflow.id).await {
                 let unauthorized = error.unauthorized;
                 warn!(deploy.id = %id, unauthorized, "the cancel failed; the next look tries again");
             }

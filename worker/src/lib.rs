@@ -14,7 +14,7 @@ mod wish;
 use std::sync::Arc;
 
 use chatops_core::config::Config;
-use chatops_core::id::{DeployId, Invocation, ShortId};
+use chatops_core::id::{DeployId, Invocation, PipelineId, ShortId};
 use chatops_core::machine::Illegal;
 use chatops_core::message::{Body, DeployMessage, NoticeMessage, WorkMessage};
 use chatops_core::ports::{
@@ -83,9 +83,19 @@ where
             }
             WorkMessage::Look { deploy } => self.advance(me, deploy).await,
             WorkMessage::Retry { deploy } => self.order(me, deploy).await,
+            WorkMessage::Event { pipeline } => self.event(me, pipeline).await,
             WorkMessage::Question(question) => self.question(&question).await,
             WorkMessage::Wish(wish) => self.wish(me, &wish).await,
         }
+    }
+
+    /// Looks at once at the run that an event is about, if it is one of ours.
+    async fn event(&self, me: &Invocation, pipeline: PipelineId) -> Result<(), HandlerError> {
+        let Some(id) = self.store.owner(pipeline).await? else {
+            info!(%pipeline, "an event of a pipeline that is not ours");
+            return Ok(());
+        };
+        self.look_now(me, id).await
     }
 
     /// Puts a command on record, unless it is.

@@ -92,7 +92,10 @@ where
             WorkMessage::Question(question) => {
                 self.clock.now() >= question.asked_at + self.config.times.reply_for
             }
-            WorkMessage::Deploy(_) | WorkMessage::Look { .. } | WorkMessage::Wish(_) => false,
+            WorkMessage::Deploy(_)
+            | WorkMessage::Look { .. }
+            | WorkMessage::Event { .. }
+            | WorkMessage::Wish(_) => false,
         })
     }
 }

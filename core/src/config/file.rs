@@ -62,6 +62,7 @@ pub(super) struct RawSlack {
     pub(super) teams: Vec<Spanned<String>>,
     #[serde(default = "slacks_hooks")]
     pub(super) reply_origins: Vec<Spanned<String>>,
+    pub(super) api: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -122,7 +123,8 @@ pub(super) struct RawJob {
     #[serde(default)]
     pub(super) aliases: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) trigger: RawTrigger,
+    pub(super) trigger: Option<Spanned<RawTrigger>>,
+    pub(super) definition: Option<Spanned<String>>,
     #[serde(default = "job_parameter")]
     pub(super) job_parameter: Spanned<ParameterName>,
     #[serde(default = "deploy_id_parameter")]
@@ -140,11 +142,13 @@ pub(super) struct RawJob {
     pub(super) people: Vec<Spanned<String>>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawTrigger {
     #[default]
     Pipeline,
+    PipelineRun,
+    Job,
 }
 
 /// A parameter's name, or `false` for none.

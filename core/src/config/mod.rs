@@ -6,6 +6,7 @@ mod file;
 mod pattern;
 mod resolve;
 mod times;
+mod trigger;
 mod value;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 pub use self::file::ConfigError;
 pub use self::pattern::{BadPattern, BranchPattern};
@@ -93,6 +95,8 @@ pub struct Slack {
     pub teams: Allow<TeamId>,
     /// Where reply addresses may point.
     pub reply_origins: Vec<Url>,
+    /// The origin of the Web API, for the bot.
+    pub api: Url,
 }
 
 /// The `[circleci]` table.
@@ -110,6 +114,17 @@ impl CircleCi {
     pub fn pipeline_url(&self, slug: &Slug, number: u64) -> Url {
         let mut url = self.app.clone();
         url.set_path(&format!("/pipelines/{}/{number}", slug.long()));
+        url
+    }
+
+    /// The address of a single build for people.
+    #[must_use]
+    pub fn build_url(&self, slug: &Slug, number: u64) -> Url {
+        let mut url = self.api.clone();
+        url.set_path(&format!(
+            "/{}/{}/{}/{number}",
+            slug.vcs, slug.org, slug.repo
+        ));
         url
     }
 }
@@ -177,17 +192,34 @@ pub struct Job {
 
 /// How a job is started at CircleCI.
 #[derive(Debug, Clone)]
-pub enum Trigger {
+pub struct Trigger {
+    /// By which call.
+    pub call: TriggerCall,
+    /// The parameter that carries the job's name, if any.
+    pub job_parameter: Option<String>,
+    /// The parameter that carries our deploy id, the proof that a run is ours; `None` if the
+    /// project declares none, and then a lost answer ends UNRESOLVED.
+    pub deploy_id_parameter: Option<String>,
+    /// Further parameters, sent as they stand.
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// The three calls that start something at CircleCI; all are in use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TriggerCall {
     /// API v2, `POST /project/{slug}/pipeline`: the job's name travels in a pipeline parameter.
-    Pipeline {
-        /// The parameter that carries the job's name, if any.
-        job_parameter: Option<String>,
-        /// The declared parameter that carries our deploy id, the proof that a pipeline is ours;
-        /// `None` if the project declares none, and then a lost answer ends UNRESOLVED.
-        deploy_id_parameter: Option<String>,
-        /// Further parameters, sent as they stand.
-        parameters: BTreeMap<String, Value>,
+    #[default]
+    Pipeline,
+    /// API v2, `POST /project/{provider}/{organization}/{project}/pipeline/run`: the same for
+    /// projects of CircleCI's GitHub App, and for any other but GitLab's.
+    PipelineRun {
+        /// The pipeline definition; the project's default one if it is not named.
+        definition: Option<Uuid>,
     },
+    /// API v1.1, `POST /project/:vcs/:org/:repo/tree/:branch` with `CIRCLE_JOB`: one job outside
+    /// workflows, of a `version: 2` configuration.
+    Job,
 }
 
 #[cfg(test)]

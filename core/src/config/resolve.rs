@@ -7,11 +7,10 @@ use std::{fmt, mem};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::file::{
-    Complaint, File, OneOrMore, RawJob, RawProject, RawSlack, RawTrigger, unspanned,
-};
-use super::value::{allow, channel, origin, pipeline_trigger, slug, unique, user};
-use super::{BranchPattern, CircleCi, Config, Job, Project, Slack};
+use super::file::{Complaint, File, OneOrMore, RawJob, RawProject, RawSlack, unspanned};
+use super::trigger::{trigger, trigger_call};
+use super::value::{allow, channel, origin, slug, unique, user};
+use super::{BranchPattern, CircleCi, Config, Job, Project, Slack, Slug};
 use crate::id::{ChannelId, TeamId, UserId};
 use crate::name::{BadName, JobName, ProjectName};
 
@@ -110,6 +109,7 @@ fn slack(raw: RawSlack) -> Result<Slack, Complaint> {
             .into_iter()
             .map(origin)
             .collect::<Result<_, _>>()?,
+        api: origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
     })
 }
 
@@ -188,23 +188,24 @@ struct Names {
 
 impl Names {
     fn project(&self, raw: RawProject) -> Result<Project, Complaint> {
+        let slug = slug(&raw.slug)?;
         let mut jobs = BTreeMap::new();
         let mut aliases = vec![];
         for (name, mut job) in raw.jobs {
             let checked = JobName::parse(name.get_ref())
                 .map_err(|why| (name.span(), format!("job name: {why}")))?;
             aliases.push((checked.clone(), mem::take(&mut job.aliases)));
-            let job = self.job(&checked, job)?;
+            let job = self.job(&checked, job, &slug)?;
             jobs.insert(checked, job);
         }
         Ok(Project {
-            slug: slug(&raw.slug)?,
+            slug,
             job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,
             jobs,
         })
     }
 
-    fn job(&self, name: &JobName, raw: RawJob) -> Result<Job, Complaint> {
+    fn job(&self, name: &JobName, raw: RawJob, slug: &Slug) -> Result<Job, Complaint> {
         let environment = match raw.environment {
             None => name.to_string(),
             Some(environment) => {
@@ -219,9 +220,14 @@ impl Names {
             .iter()
             .map(|p| BranchPattern::parse(p.get_ref()).map_err(|why| (p.span(), why.to_string())))
             .collect::<Result<_, _>>()?;
-        let RawTrigger::Pipeline = raw.trigger;
+        let call = trigger_call(raw.trigger, raw.definition, slug)?;
         Ok(Job {
-            trigger: pipeline_trigger(raw.job_parameter, raw.deploy_id_parameter, raw.parameters)?,
+            trigger: trigger(
+                call,
+                raw.job_parameter,
+                raw.deploy_id_parameter,
+                raw.parameters,
+            )?,
             environment,
             exclusive: raw.exclusive,
             branches,

@@ -1,13 +1,12 @@
-//! One value at a time: ids, lists, slugs, addresses and parameters, each with its complaint.
+//! One value at a time: ids, lists, slugs and addresses, each with its complaint.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::Value;
 use toml::Spanned;
 use url::Url;
 
-use super::file::{Complaint, ParameterName};
-use super::{Allow, Slug, Trigger};
+use super::file::Complaint;
+use super::{Allow, Slug};
 use crate::id::{ChannelId, UserId};
 
 pub(super) fn channel(id: &Spanned<String>) -> Result<ChannelId, Complaint> {
@@ -30,77 +29,6 @@ pub(super) fn user(id: &Spanned<String>) -> Result<UserId, Complaint> {
         );
         (id.span(), why)
     })
-}
-
-/// CircleCI takes at most 100 parameters, names up to 128 characters and values up to 512.
-pub(super) fn pipeline_trigger(
-    job: Spanned<ParameterName>,
-    deploy_id: Spanned<ParameterName>,
-    raw: BTreeMap<Spanned<String>, Value>,
-) -> Result<Trigger, Complaint> {
-    // Of two that clash, the one that was written down is to blame; the other has no place.
-    let clash = if deploy_id.span().is_empty() {
-        job.span()
-    } else {
-        deploy_id.span()
-    };
-    let job_parameter = parameter_name(job)?;
-    let deploy_id_parameter = parameter_name(deploy_id)?;
-    if job_parameter.is_some() && job_parameter == deploy_id_parameter {
-        let why = "job_parameter and deploy_id_parameter name the same parameter";
-        return Err((clash, why.to_owned()));
-    }
-    let ours = usize::from(job_parameter.is_some()) + usize::from(deploy_id_parameter.is_some());
-    let mut parameters = BTreeMap::new();
-    for (name, value) in raw {
-        let complain = |why: &str| Err((name.span(), format!("parameter: {why}")));
-        let taken = |other: &Option<String>| other.as_ref() == Some(name.get_ref());
-        if !is_parameter_name(name.get_ref()) {
-            return complain(PARAMETER_NAME);
-        }
-        if taken(&job_parameter) || taken(&deploy_id_parameter) {
-            return complain("it is set by job_parameter or deploy_id_parameter already");
-        }
-        match &value {
-            Value::String(text) if text.chars().count() > 512 => {
-                return complain("CircleCI takes values of at most 512 characters");
-            }
-            Value::String(_) | Value::Bool(_) => {}
-            Value::Number(number) if number.is_i64() => {}
-            _ => return complain("CircleCI takes a string, a whole number, true or false"),
-        }
-        if parameters.len() + ours >= 100 {
-            return complain("CircleCI takes at most 100 of them");
-        }
-        parameters.insert(name.get_ref().clone(), value);
-    }
-    Ok(Trigger::Pipeline {
-        job_parameter,
-        deploy_id_parameter,
-        parameters,
-    })
-}
-
-const PARAMETER_NAME: &str = "a parameter's name holds letters, digits, `_` and `-`, at most 128";
-
-fn is_parameter_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-}
-
-fn parameter_name(raw: Spanned<ParameterName>) -> Result<Option<String>, Complaint> {
-    let span = raw.span();
-    match raw.into_inner() {
-        ParameterName::Switch(false) => Ok(None),
-        ParameterName::Switch(true) => Err((
-            span,
-            "give the parameter's name, or false for none".to_owned(),
-        )),
-        ParameterName::Named(name) if is_parameter_name(&name) => Ok(Some(name)),
-        ParameterName::Named(_) => Err((span, PARAMETER_NAME.to_owned())),
-    }
 }
 
 /// Resolves a list in which `"*"` stands for everything and must then stand alone.

@@ -40,6 +40,9 @@ pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Com
             .is_some_and(|created| here.now >= created + times.grace)
     {
         end(head, State::NothingRan, Reason::NoWorkflow, here)?
+    } else if let Some(workflows) = waiting(look).filter(|_| is_first_hold(head)) {
+        // Due at once, for the same reason.
+        write(head, Change::Held { workflows }, Some(here.now), here)?
     } else if let Some((state, decided_by)) =
         conclusion(look).filter(|_| head.state == State::Running)
     {
@@ -68,6 +71,33 @@ pub fn after_failed_look(
         return Ok(None);
     }
     look_later(head, after, here).map(Some)
+}
+
+/// What to write when there is a reason to look at CircleCI now, whatever the timer says; `None` if
+/// the deploy is not followed.
+#[must_use]
+pub fn look_now(head: &Head, here: Here<'_>) -> Option<Commit> {
+    is_followed(head).then(|| {
+        let mut head = head.clone();
+        head.version += 1;
+        head.due_at = Some(here.now);
+        super::timer_only(head)
+    })
+}
+
+fn is_first_hold(head: &Head) -> bool {
+    head.state == State::Running && !head.held
+}
+
+/// The workflows that wait for an approval, if nothing else is going on.
+fn waiting(look: &Look) -> Option<Vec<String>> {
+    let names: BTreeSet<&str> = look
+        .workflows
+        .iter()
+        .filter(|workflow| workflow.status == WorkflowStatus::OnHold)
+        .map(|workflow| workflow.name.as_str())
+        .collect();
+    (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
 fn is_followed(head: &Head) -> bool {

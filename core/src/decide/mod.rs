@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::Time;
 use crate::audit::{Actor, Change};
 use crate::config::{self, Config};
-use crate::deploy::{Armed, Head, Reason, State};
+use crate::deploy::{self, Armed, Head, Reason, State};
 use crate::id::{Invocation, PipelineId};
 use crate::machine::{self, Illegal};
 use crate::name::BranchName;
@@ -63,8 +63,8 @@ pub enum Step {
     Look {
         /// The project.
         slug: config::Slug,
-        /// The pipeline.
-        pipeline: PipelineId,
+        /// The pipeline or build.
+        run: deploy::Pipeline,
         /// Whether open workflows are to be canceled on the way.
         cancel: bool,
     },
@@ -96,7 +96,7 @@ pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
         State::Triggered | State::Running => Ok(match (&head.armed, &head.run) {
             (Some(armed), Some(run)) => Step::Look {
                 slug: armed.slug.clone(),
-                pipeline: run.pipeline.id,
+                run: run.pipeline.clone(),
                 cancel: head.cancel.is_some(),
             },
             _ => Step::Rest,
@@ -133,10 +133,7 @@ fn requested(head: &Head, here: Here<'_>) -> Result<Commit, Illegal> {
 }
 
 fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Commit, Illegal> {
-    let config::Trigger::Pipeline {
-        deploy_id_parameter,
-        ..
-    } = &allowed.job.trigger;
+    let trigger = &allowed.job.trigger;
     let times = &here.config.times;
     // The last moment to send is `send_by - request_timeout`, which is never past `valid_until`.
     let send_by = (here.now + times.send_window).min(head.valid_until + times.request_timeout);
@@ -148,7 +145,8 @@ fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Com
             send_by,
             doubt: None,
             slug: allowed.project.slug.clone(),
-            proof_parameter: deploy_id_parameter.clone(),
+            call: trigger.call.clone(),
+            proof_parameter: trigger.deploy_id_parameter.clone(),
         },
         // The lock of an earlier attempt is kept, even if the configuration names another target
         // by now: one deploy has one lock, and frees that one.
@@ -189,7 +187,8 @@ fn request_to_send(
     branch: &BranchName,
     id: &str,
 ) -> Trigger {
-    let config::Trigger::Pipeline {
+    let config::Trigger {
+        call,
         job_parameter,
         deploy_id_parameter,
         parameters,
@@ -203,6 +202,7 @@ fn request_to_send(
     set(job_parameter, allowed.job_name.to_string());
     set(deploy_id_parameter, id.to_owned());
     Trigger {
+        call: call.clone(),
         slug,
         branch: branch.clone(),
         parameters,
@@ -310,6 +310,7 @@ fn consequences(
         }
         Change::Triggered { pipeline, .. } => (None, Some(pipeline.id), vec![]),
         Change::Started { .. } => (None, None, vec![Kind::Progress]),
+        Change::Held { .. } => (None, None, vec![Kind::Hold]),
         Change::Ended {
             state: State::Unresolved,
             ..

@@ -132,6 +132,7 @@ fn refused(head: &Head, status: u16, message: &str, here: Here<'_>) -> Result<Co
 pub(super) fn search(head: &Head) -> Option<Search> {
     let armed = head.armed.as_ref()?;
     Some(Search {
+        call: armed.call.clone(),
         slug: armed.slug.clone(),
         branch: head.ask.branch.clone(),
         since: armed.at,

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Time;
-use crate::config::Slug;
+use crate::config::{Slug, TriggerCall};
 use crate::deploy::Pipeline;
-use crate::id::PipelineId;
 use crate::name::BranchName;
 
 /// The one POST.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trigger {
+    /// The call.
+    pub call: TriggerCall,
     /// The project.
     pub slug: Slug,
     /// The branch.
@@ -72,6 +73,8 @@ impl Outcome {
 /// What to search for after a POST whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
+    /// The call whose outcome is unknown.
+    pub call: TriggerCall,
     /// The project.
     pub slug: Slug,
     /// The branch.
@@ -220,13 +223,18 @@ pub trait Ci: Send + Sync {
     /// Looks for a pipeline that carries the proof.
     fn search(&self, search: &Search) -> impl Future<Output = Result<Finding, CiError>> + Send;
 
-    /// Looks at a pipeline.
+    /// Looks at a pipeline, or at a build, which looks like a pipeline with one workflow.
     fn look(
         &self,
         slug: &Slug,
-        pipeline: PipelineId,
+        run: &Pipeline,
     ) -> impl Future<Output = Result<Look, CiError>> + Send;
 
-    /// Asks CircleCI to cancel one run of a workflow.
-    fn cancel(&self, workflow: &str) -> impl Future<Output = Result<(), CiError>> + Send;
+    /// Asks CircleCI to cancel one of the workflows that a look has shown.
+    fn cancel(
+        &self,
+        slug: &Slug,
+        run: &Pipeline,
+        workflow: &str,
+    ) -> impl Future<Output = Result<(), CiError>> + Send;
 }

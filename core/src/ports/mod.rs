@@ -10,7 +10,7 @@ mod queue;
 mod secrets;
 mod store;
 
-pub use self::chat::Chat;
+pub use self::chat::{Chat, To};
 pub use self::ci::{
     Ci, CiError, Finding, Look, Outcome, PipelineState, Search, Trigger, Workflow, WorkflowStatus,
 };

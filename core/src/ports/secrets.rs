@@ -11,6 +11,13 @@ pub enum SecretName {
     SlackSigning,
     /// The CircleCI token.
     CircleCiToken,
+    /// What CircleCI signs its webhooks with; only where there is a webhook.
+    CircleCiWebhook,
+    /// The token of Slack's legacy custom commands, which carry no signature; only where somebody
+    /// has opted in.
+    SlackVerification,
+    /// The bot's token; only where a bot tells what a reply address cannot any more.
+    SlackBot,
 }
 
 /// The versions of a secret that count.

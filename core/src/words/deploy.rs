@@ -21,6 +21,16 @@ pub fn progress(head: &Head) -> Post {
     )
 }
 
+/// It waits for somebody's approval: where to give it.
+#[must_use]
+pub fn hold(head: &Head) -> Post {
+    let line = Line::new(":raised_hand: *Waiting for approval:* ");
+    let headline = headline(line, head).and(" · ").user(&head.ask.user);
+    linked(Post::new(Audience::Channel, headline), head).detail(Line::new(
+        "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
+    ))
+}
+
 /// How it ended. `repeat` marks a copy of which an earlier one may have been shown.
 #[must_use]
 pub fn last(head: &Head, repeat: bool, config: &Config) -> Post {

@@ -22,7 +22,7 @@ mod typed;
 pub use self::answer::{
     already_wished, cancel_denied, cancel_noted, ended_before, not_retried, unknown_deploy,
 };
-pub use self::deploy::{last, progress, status};
+pub use self::deploy::{hold, last, progress, status};
 pub use self::grammar::bad_command;
 pub use self::help::help;
 pub use self::intake::{

@@ -9,8 +9,6 @@ use reqwest::{Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::wire;
-
 /// The most of an answer that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
@@ -65,6 +63,56 @@ impl Answer {
         })
     }
 
+    /// Whether CircleCI asks for a pause.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// For how long, if it says so.
+    pub(super) fn after(&self) -> Option<Duration> {
+        self.after
+    }
+
+    /// What the answer to the one POST means, if a success shows a `T`.
+    pub(super) fn triggered<T: DeserializeOwned>(self, run: impl Fn(&T) -> Pipeline) -> Outcome {
+        let status = self.status;
+        if status.is_success() {
+            return match self.json::<T>() {
+                Ok(seen) => Outcome::Created(run(&seen)),
+                // 200 with a message: understood, and not triggered.
+                Err(error) => match self.message() {
+                    Some(message) if status == StatusCode::OK => Outcome::Refused {
+                        status: 200,
+                        message,
+                    },
+                    _ => Outcome::Unknown {
+                        doubt: error.message,
+                    },
+                },
+            };
+        }
+        // From here on the status alone decides; a body that broke off only costs the words.
+        let (words, after) = (self.words(), self.after);
+        match status {
+            StatusCode::UNAUTHORIZED => Outcome::Unauthorized { message: words },
+            StatusCode::TOO_MANY_REQUESTS => Outcome::NotNow {
+                obstacle: format!("HTTP 429: {words}"),
+                after,
+            },
+            // A time-out on the way says nothing about what was done behind it.
+            StatusCode::REQUEST_TIMEOUT => Outcome::Unknown {
+                doubt: format!("HTTP 408: {words}"),
+            },
+            _ if status.is_server_error() => Outcome::Unknown {
+                doubt: format!("HTTP {}: {words}", status.as_u16()),
+            },
+            _ => Outcome::Refused {
+                status: status.as_u16(),
+                message: words,
+            },
+        }
+    }
+
     fn words(&self) -> String {
         match &self.body {
             Ok(_) => self
@@ -88,6 +136,15 @@ impl Answer {
     }
 }
 
+/// A listing that is too long to be read to its end proves nothing.
+pub(super) fn unfinished(message: String) -> CiError {
+    CiError {
+        message,
+        after: None,
+        unauthorized: false,
+    }
+}
+
 /// The body up to the limit, or why there is no more of it.
 async fn whole(mut response: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
@@ -98,50 +155,6 @@ async fn whole(mut response: Response) -> Result<Vec<u8>, String> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// What the answer to the one POST means.
-pub(super) async fn triggered(
-    response: Response,
-    pipeline: impl Fn(&wire::Pipeline) -> Pipeline,
-) -> Outcome {
-    let status = response.status();
-    let answer = Answer::read(response).await;
-    if status.is_success() {
-        return match answer.json::<wire::Pipeline>() {
-            Ok(seen) => Outcome::Created(pipeline(&seen)),
-            // 200 with a message: understood, and not triggered.
-            Err(error) => match answer.message() {
-                Some(message) if status == StatusCode::OK => Outcome::Refused {
-                    status: 200,
-                    message,
-                },
-                _ => Outcome::Unknown {
-                    doubt: error.message,
-                },
-            },
-        };
-    }
-    // From here on the status alone decides; a body that broke off only costs the words.
-    let (words, after) = (answer.words(), answer.after);
-    match status {
-        StatusCode::UNAUTHORIZED => Outcome::Unauthorized { message: words },
-        StatusCode::TOO_MANY_REQUESTS => Outcome::NotNow {
-            obstacle: format!("HTTP 429: {words}"),
-            after,
-        },
-        // A time-out on the way says nothing about what was done behind it.
-        StatusCode::REQUEST_TIMEOUT => Outcome::Unknown {
-            doubt: format!("HTTP 408: {words}"),
-        },
-        _ if status.is_server_error() => Outcome::Unknown {
-            doubt: format!("HTTP {}: {words}", status.as_u16()),
-        },
-        _ => Outcome::Refused {
-            status: status.as_u16(),
-            message: words,
-        },
-    }
 }
 
 /// An HTTP error with its causes, without the URL.

@@ -1,16 +1,21 @@
-//! CircleCI's API v2 over HTTP: the port's calls, and what each answer means.
+//! CircleCI's API over HTTP: the port's calls, and what each answer means. API v2 is in `v2`, the
+//! older v1.1, which starts single jobs, in `v1`.
 //!
 //! The trigger is sent once, on a connection of its own: no resend, no redirect, no pooled
 //! connection that may have died, no proxy from the environment. Reads may reuse connections.
 
 mod answer;
+mod cool;
+mod v1;
+mod v2;
 mod wire;
 
-use chatops_core::config::{self, Slug, Times};
-use chatops_core::deploy::Pipeline;
-use chatops_core::id::PipelineId;
+use std::time::Instant;
+
+use chatops_core::config::{self, Slug, Times, TriggerCall};
+use chatops_core::deploy::{Pipeline, RunKind};
 use chatops_core::ports::{
-    Ci, CiError, Finding, Look, Outcome, Search, SecretName, Secrets, Trigger, Workflow,
+    Ci, CiError, Finding, Look, Outcome, Search, SecretName, Secrets, Trigger,
 };
 use chrono::TimeDelta;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, header};
@@ -19,12 +24,13 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use self::answer::{Answer, said};
+use self::cool::CoolDown;
 
 /// How far CircleCI's clock and ours may be apart when a listing is read: the same five minutes
 /// that Slack's signed timestamp allows.
 const SKEW: TimeDelta = TimeDelta::seconds(300);
 
-/// The most pages of a listing that are read; a branch with more pipelines than that within a few
+/// The most pages of a listing that are read; a branch with more runs than that within a few
 /// minutes is not searched to its end, and then nothing is concluded.
 const PAGES: usize = 10;
 
@@ -35,6 +41,7 @@ pub struct CircleCi<X> {
     reads: Client,
     at: config::CircleCi,
     secrets: X,
+    cool: CoolDown,
 }
 
 impl<X: Secrets> CircleCi<X> {
@@ -55,14 +62,15 @@ impl<X: Secrets> CircleCi<X> {
             reads: build(|builder| builder)?,
             at,
             secrets,
+            cool: CoolDown::default(),
         })
     }
 
-    /// `/api/v2/…`, each segment encoded on its own.
+    /// An address of the API, each segment encoded on its own.
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.at.api.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(["api", "v2"]).extend(segments);
+            path.clear().push("api").extend(segments);
         }
         url
     }
@@ -81,7 +89,10 @@ impl<X: Secrets> CircleCi<X> {
         let mut value = header::HeaderValue::from_str(token.current.expose_secret())
             .map_err(|_| "the CircleCI token is not one: it has characters no header takes")?;
         value.set_sensitive(true);
-        Ok(client.request(method, url).header("Circle-Token", value))
+        Ok(client
+            .request(method, url)
+            .header("Circle-Token", value)
+            .header(header::ACCEPT, "application/json"))
     }
 
     async fn read<T: DeserializeOwned>(&self, url: Url) -> Result<T, CiError> {
@@ -90,6 +101,9 @@ impl<X: Secrets> CircleCi<X> {
 
     /// A call that may be repeated at will.
     async fn call(&self, method: Method, url: Url) -> Result<Answer, CiError> {
+        if let Some(left) = self.cool.left(Instant::now()) {
+            return Err(CoolDown::refusal(left));
+        }
         let failed = |message: String| CiError {
             message,
             after: None,
@@ -100,41 +114,32 @@ impl<X: Secrets> CircleCi<X> {
             .await
             .map_err(failed)?;
         let response = request.send().await.map_err(|error| failed(said(&error)))?;
-        Answer::read(response).await.succeeded()
+        let answer = Answer::read(response).await;
+        self.heed(&answer);
+        answer.succeeded()
     }
 
-    fn pipeline(&self, slug: &Slug, seen: &wire::Pipeline) -> Pipeline {
-        Pipeline {
-            id: PipelineId(seen.id),
-            number: seen.number,
-            url: self.at.pipeline_url(slug, seen.number),
+    /// A wait that CircleCI asks for is one for every call.
+    fn heed(&self, answer: &Answer) {
+        if answer.is_throttled() {
+            self.cool.asked(answer.after(), Instant::now());
         }
-    }
-
-    /// Whether a pipeline's values carry the proof.
-    async fn carries(
-        &self,
-        pipeline: PipelineId,
-        (name, value): &(String, String),
-    ) -> Result<bool, CiError> {
-        let url = self.url(&["pipeline", &pipeline.to_string(), "values"]);
-        let values: serde_json::Map<String, serde_json::Value> = self.read(url).await?;
-        let carried = [format!("pipeline.parameters.{name}"), name.clone()]
-            .iter()
-            .find_map(|key| values.get(key))
-            .and_then(serde_json::Value::as_str);
-        Ok(carried == Some(value))
     }
 }
 
 impl<X: Secrets> Ci for CircleCi<X> {
     async fn trigger(&self, trigger: &Trigger) -> Outcome {
-        let Slug { vcs, org, repo } = &trigger.slug;
-        let url = self.url(&["project", vcs, org, repo, "pipeline"]);
-        let body = serde_json::json!({
-            "branch": trigger.branch.as_str(),
-            "parameters": trigger.parameters,
-        });
+        if let Some(left) = self.cool.left(Instant::now()) {
+            return Outcome::NotNow {
+                obstacle: cool::SAID.to_owned(),
+                after: Some(left),
+            };
+        }
+        let (url, body) = match &trigger.call {
+            TriggerCall::Pipeline => self.pipeline_call(trigger),
+            TriggerCall::PipelineRun { definition } => self.run_call(trigger, *definition),
+            TriggerCall::Job => self.job_call(trigger),
+        };
         // Without this header CircleCI ignores the body and builds the default branch.
         let request = match self.request(&self.triggers, Method::POST, url).await {
             Ok(request) => request.header(header::CONTENT_TYPE, "application/json"),
@@ -147,7 +152,14 @@ impl<X: Secrets> Ci for CircleCi<X> {
         };
         match request.body(body.to_string()).send().await {
             Ok(response) => {
-                answer::triggered(response, |seen| self.pipeline(&trigger.slug, seen)).await
+                let answer = Answer::read(response).await;
+                self.heed(&answer);
+                match &trigger.call {
+                    TriggerCall::Pipeline | TriggerCall::PipelineRun { .. } => {
+                        answer.triggered(|seen| self.pipeline(&trigger.slug, seen))
+                    }
+                    TriggerCall::Job => answer.triggered(|seen| self.build(&trigger.slug, seen)),
+                }
             }
             // No byte of the request was written.
             Err(error) if error.is_connect() || error.is_builder() => Outcome::NotNow {
@@ -161,81 +173,26 @@ impl<X: Secrets> Ci for CircleCi<X> {
     }
 
     async fn search(&self, search: &Search) -> Result<Finding, CiError> {
-        let Slug { vcs, org, repo } = &search.slug;
-        let since = search.since - SKEW;
-        let mut candidates = Vec::new();
-        let mut page_token = None::<String>;
-        for _ in 0..PAGES {
-            let mut url = self.url(&["project", vcs, org, repo, "pipeline"]);
-            url.query_pairs_mut()
-                .append_pair("branch", search.branch.as_str());
-            if let Some(token) = &page_token {
-                url.query_pairs_mut().append_pair("page-token", token);
+        match &search.call {
+            TriggerCall::Pipeline | TriggerCall::PipelineRun { .. } => {
+                self.search_pipelines(search).await
             }
-            let page: wire::Page<wire::Pipeline> = self.read(url).await?;
-            // Newest first: an older one means that everything since then has been read.
-            let reached_older = page.items.iter().any(|seen| seen.created_at < since);
-            for seen in page.items.iter().filter(|seen| seen.created_at >= since) {
-                let pipeline = self.pipeline(&search.slug, seen);
-                match &search.proof {
-                    Some(proof) => {
-                        if self.carries(pipeline.id, proof).await? {
-                            return Ok(Finding::Found(pipeline));
-                        }
-                    }
-                    None => candidates.push(pipeline),
-                }
-            }
-            match page.next_page_token {
-                Some(token) if !reached_older => page_token = Some(token),
-                _ => return Ok(Finding::Absent { candidates }),
-            }
+            TriggerCall::Job => self.search_builds(search).await,
         }
-        Err(CiError {
-            message: format!("the branch has more than {PAGES} pages of recent pipelines"),
-            after: None,
-            unauthorized: false,
-        })
     }
 
-    async fn look(&self, _slug: &Slug, pipeline: PipelineId) -> Result<Look, CiError> {
-        let id = pipeline.to_string();
-        // The state first: workflows read after a `created` are all there are.
-        let seen: wire::Details = self.read(self.url(&["pipeline", &id])).await?;
-        let mut workflows: Vec<Workflow> = Vec::new();
-        let mut page_token = None::<String>;
-        for _ in 0..PAGES {
-            let mut url = self.url(&["pipeline", &id, "workflow"]);
-            if let Some(token) = &page_token {
-                url.query_pairs_mut().append_pair("page-token", token);
-            }
-            let page: wire::Page<wire::Workflow> = self.read(url).await?;
-            workflows.extend(page.items.into_iter().map(Workflow::from));
-            page_token = page.next_page_token;
-            if page_token.is_none() {
-                return Ok(Look {
-                    state: seen.state,
-                    errors: seen
-                        .errors
-                        .into_iter()
-                        .map(|error| answer::cut(&error.message))
-                        .collect(),
-                    revision: seen.vcs.and_then(|vcs| vcs.revision),
-                    workflows,
-                });
-            }
+    async fn look(&self, slug: &Slug, run: &Pipeline) -> Result<Look, CiError> {
+        match run.kind {
+            RunKind::Pipeline => self.look_at_pipeline(run.id).await,
+            RunKind::Build => self.look_at_build(slug, run.number).await,
         }
-        // The workflow that decides may be among those that were not read.
-        Err(CiError {
-            message: format!("the pipeline has more than {PAGES} pages of workflows"),
-            after: None,
-            unauthorized: false,
-        })
     }
 
-    async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
-        self.call(Method::POST, self.url(&["workflow", workflow, "cancel"]))
-            .await
-            .map(drop)
+    async fn cancel(&self, slug: &Slug, run: &Pipeline, workflow: &str) -> Result<(), CiError> {
+        let url = match run.kind {
+            RunKind::Pipeline => self.url(&["v2", "workflow", workflow, "cancel"]),
+            RunKind::Build => self.build_url(slug, &[&run.number.to_string(), "cancel"]),
+        };
+        self.call(Method::POST, url).await.map(drop)
     }
 }

@@ -63,3 +63,35 @@ impl From<Workflow> for ports::Workflow {
         }
     }
 }
+
+/// A build of API v1.1, as the trigger, the listing and the build itself show it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Build {
+    pub(super) build_num: u64,
+    pub(super) status: Option<String>,
+    pub(super) lifecycle: Option<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) vcs_revision: Option<String>,
+    pub(super) dont_build: Option<serde_json::Value>,
+    pub(super) build_parameters: Option<serde_json::Map<String, serde_json::Value>>,
+    usage_queued_at: Option<Time>,
+    queued_at: Option<Time>,
+    start_time: Option<Time>,
+}
+
+impl Build {
+    /// When it was first seen by CircleCI.
+    pub(super) fn queued(&self) -> Option<Time> {
+        self.usage_queued_at.or(self.queued_at).or(self.start_time)
+    }
+
+    /// A build parameter's text.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.build_parameters.as_ref()?.get(name)?.as_str()
+    }
+
+    /// The job it runs.
+    pub(super) fn job(&self) -> &str {
+        self.parameter("CIRCLE_JOB").unwrap_or("build")
+    }
+}
