@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod memory;
 pub mod model;
 pub mod outside;
+pub mod people;
 pub mod planted;
 pub mod points;
 pub mod scenario;

@@ -123,6 +123,11 @@ impl<P> Planted<P> {
         }
     }
 
+    /// A port as the sweeper sees it while it tidies.
+    pub fn tidying(port: P, bug: Option<Bug>) -> Self {
+        Self::new(port, bug)
+    }
+
     fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }

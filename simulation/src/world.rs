@@ -10,7 +10,8 @@ use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::audit::Event;
 use chatops_core::config::{Config, Times};
-use chatops_core::id::{DeployId, Invocation};
+use chatops_core::id::{DeployId, Invocation, RequestId};
+use chatops_core::message::WorkMessage;
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
 use chatops_ingest::Ingest;
 use chatops_notifier::Notifier;
@@ -20,8 +21,9 @@ use chatops_worker::Worker;
 use chrono::{DateTime, TimeDelta};
 use http::Request;
 
-use crate::memory::{ManualClock, MemoryQueue, MemoryStore};
-use crate::outside::{CircleCi, RotatingSecrets, Slack};
+use crate::memory::{Lying, ManualClock, MemoryQueue, MemoryStore};
+use crate::outside::{CircleCi, ORIGIN, RotatingSecrets, Slack};
+use crate::people::Typed;
 use crate::planted::{Bug, Planted};
 use crate::points::{Pointed, Points, drive};
 
@@ -126,6 +128,12 @@ pub struct World {
     pub faults: usize,
     /// The deploys whose command was acknowledged as accepted or as being checked.
     pub acknowledged: Vec<DeployId>,
+    /// Everything that was typed.
+    pub typed: Vec<Typed>,
+    /// Whether a bot tells what a reply address cannot any more.
+    pub bot: bool,
+    /// Whether new commands kill whoever handles them.
+    pub poisoned: bool,
     /// What went wrong while it ran: audits that changed, runs that did not end.
     pub broken: Vec<String>,
     config: Arc<Config>,
@@ -167,6 +175,9 @@ impl World {
             bug: None,
             faults: 0,
             acknowledged: vec![],
+            typed: vec![],
+            bot: false,
+            poisoned: false,
             broken: vec![],
             audits: BTreeMap::new(),
             invocations: 0,
@@ -182,6 +193,11 @@ impl World {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// From now on this is the configuration.
+    pub(crate) fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
     }
 
     /// Changes the times of this run.
@@ -202,7 +218,7 @@ impl World {
 
     /// The signed request of a command, and the deploy it asks for.
     pub(crate) fn request(
-        &self,
+        &mut self,
         user: &str,
         channel: &str,
         text: &str,
@@ -227,7 +243,16 @@ impl World {
             request = request.header(*name, value);
         }
         let request = request.body(Bytes::from(signed.body)).ok()?;
-        Some((DeployId::of_request("T0001", "A0001", &trigger_id), request))
+        let id = DeployId::of_request("T0001", "A0001", &trigger_id);
+        self.typed.push(Typed {
+            deploy: Some(id),
+            request: RequestId::of_request("T0001", "A0001", &trigger_id),
+            user: Some(user.to_owned()),
+            path: response_url.replacen(ORIGIN, "", 1),
+            text: text.to_owned(),
+            at: self.clock.now(),
+        });
+        Some((id, request))
     }
 
     pub(crate) fn ingest(
@@ -258,26 +283,47 @@ impl World {
     /// Runs until nothing is left to do. Faults set beforehand happen on the way.
     pub fn settle(&mut self) {
         let end = self.clock.now() + LONGEST;
+        if !self.run_until(end) {
+            self.broken
+                .push("I15: the run does not come to rest".to_owned());
+        }
+    }
+
+    /// Does what can be done without waiting.
+    pub fn settle_now(&mut self) {
+        self.settle_for(Duration::ZERO);
+    }
+
+    /// Runs for so long, whether there is something to do or not.
+    pub fn settle_for(&mut self, time: Duration) {
+        let end = self.clock.now() + time;
+        self.run_until(end);
+        self.clock.set(end);
+    }
+
+    /// Runs until nothing is left to do or the next thing is to be done after `end`; whether
+    /// nothing is left.
+    fn run_until(&mut self, end: Time) -> bool {
         for _ in 0..MOST_DELIVERIES {
             if self.deliver(Lane::Work) || self.deliver(Lane::Notice) {
                 self.watch_audits();
                 continue;
             }
             let Some(next) = self.next_moment() else {
-                return;
+                return true;
             };
             if next > end {
-                break;
+                return false;
             }
             self.clock.set(next);
             if next >= self.next_sweep {
                 self.next_sweep = next + self.config.times.sweep_every;
                 // A sweep that crashes is followed by the next one.
                 let _ = drive(self.worker(TimeDelta::zero()).sweep());
+                let _ = drive(self.tidier().tidy());
             }
         }
-        self.broken
-            .push("I15: the run does not come to rest".to_owned());
+        false
     }
 
     /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
@@ -297,7 +343,18 @@ impl World {
                 .replies()
                 .iter()
                 .any(|reply| reply.due_at().is_some());
-        let sweep = due.then_some(self.next_sweep);
+        // An order that was carried out by another way is for the sweeper to remove.
+        let carried_out = |lying: &Lying| match lying.body.decode() {
+            Ok(WorkMessage::Retry { deploy }) => {
+                let head = drive(self.store.head(deploy))
+                    .and_then(Result::ok)
+                    .flatten();
+                head.is_some_and(|head| head.retried_by.is_some())
+            }
+            _ => false,
+        };
+        let needless = self.queue.messages(Lane::WorkDead).iter().any(carried_out);
+        let sweep = (due || needless).then_some(self.next_sweep);
         visible
             .into_iter()
             .chain([sweep])
@@ -330,6 +387,9 @@ impl World {
 
     /// Runs the handler; whether it succeeded.
     fn handle(&mut self, lane: Lane, delivery: &Delivery) -> bool {
+        if self.poisoned && matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_))) {
+            return false;
+        }
         let me = self.invocation();
         let exact = TimeDelta::zero();
         match lane {
@@ -355,6 +415,15 @@ impl World {
         }
     }
 
+    /// The worker as the sweeper runs it over the dead-letter queue.
+    pub(crate) fn tidier(
+        &self,
+    ) -> Worker<AStore, AQueue, Planted<Pointed<CircleCi>>, Pointed<RotatingSecrets>, Skewed> {
+        let mut worker = self.worker(TimeDelta::zero());
+        worker.store = Planted::tidying(Pointed::new(&self.store, &self.points), self.bug);
+        worker
+    }
+
     pub(crate) fn notifier(
         &self,
         skew: TimeDelta,
@@ -363,7 +432,7 @@ impl World {
             replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
             chat: Planted::new(Pointed::new(&self.slack, &self.points), self.bug),
-            bot: false,
+            bot: self.bot,
             clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
         }

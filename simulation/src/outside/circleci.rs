@@ -1,6 +1,6 @@
 //! CircleCI: the port over the sandbox's model, with faults before and after the effect.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ struct State {
     trigger_faults: VecDeque<TriggerFault>,
     read_faults: VecDeque<ReadFault>,
     posted: Vec<Posted>,
+    canceled: BTreeSet<DeployId>,
     lost: usize,
 }
 
@@ -130,6 +131,12 @@ impl CircleCi {
     #[must_use]
     pub fn posted(&self) -> Vec<Posted> {
         self.lock().posted.clone()
+    }
+
+    /// The deploys whose pipelines somebody asked to cancel.
+    #[must_use]
+    pub fn canceled(&self) -> BTreeSet<DeployId> {
+        self.lock().canceled.clone()
     }
 
     /// How many answers got lost.
@@ -363,12 +370,18 @@ impl Ci for CircleCi {
     async fn cancel(
         &self,
         _slug: &Slug,
-        _pipeline: &Pipeline,
+        pipeline: &Pipeline,
         workflow: &str,
     ) -> Result<(), CiError> {
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow).map_err(|error| failed(&error.to_string()))?;
-        self.lock()
+        let mut state = self.lock();
+        let ledger = state.model.ledger().iter();
+        let deploy = ledger
+            .filter(|made| made.id == pipeline.id.0)
+            .find_map(Self::deploy_of);
+        state.canceled.extend(deploy);
+        state
             .model
             .cancel_workflow(now, id)
             .map_err(|no| failed(&no.message))

@@ -6,5 +6,5 @@ mod secrets;
 mod slack;
 
 pub use self::circleci::{CircleCi, Posted, ReadFault, TriggerFault};
-pub use self::secrets::RotatingSecrets;
+pub use self::secrets::{RotatingSecrets, WEBHOOK};
 pub use self::slack::{ChatFault, ORIGIN, Slack};

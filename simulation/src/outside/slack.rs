@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use chatops_core::ports::{Chat, Clock, To};
 use chatops_core::reply::Posted;
-use chatops_core::words::Post;
-use chatops_sandbox::slack as model;
+use chatops_core::words::{Audience, Post};
+use chatops_sandbox::slack::{self as model, Method};
+use serde_json::json;
 
 use crate::memory::ManualClock;
 
 /// Where the model's reply addresses are.
 pub const ORIGIN: &str = "https://hooks.slack.com";
+
+/// The token of the bot, where there is one.
+const BOT: &str = "the-bot";
 
 /// What happens to the next post instead of what should.
 #[derive(Debug, Clone)]
@@ -69,6 +73,13 @@ impl Slack {
         (format!("{ORIGIN}{path}"), state.model.trigger_id())
     }
 
+    /// The app has a bot from now on, and it is in this conversation.
+    pub fn install_bot(&self, channel: &str) {
+        let mut state = self.lock();
+        state.model.install_bot(BOT);
+        state.model.invite_bot(channel);
+    }
+
     /// Queues a fault for a post.
     pub fn fail_post(&self, fault: ChatFault) {
         self.lock().faults.push_back(fault);
@@ -111,15 +122,23 @@ impl Chat for Slack {
             }
             Some(ChatFault::AnswerLost) | None => {}
         }
-        let To::Address(to) = to else {
-            return Posted::Refused {
-                why: "there is no bot".to_owned(),
-            };
+        let mut body = post.to_json();
+        let answer = match to {
+            To::Address(address) => {
+                let path = address.expose().strip_prefix(ORIGIN).unwrap_or_default();
+                state.model.post(now, path, body.to_string().as_bytes())
+            }
+            To::Conversation { channel, user } => {
+                body["channel"] = json!(channel.as_str());
+                body["user"] = json!(user.as_str());
+                let method = match post.audience {
+                    Audience::Channel => Method::PostMessage,
+                    Audience::Asker => Method::PostEphemeral,
+                };
+                let body = body.to_string();
+                state.model.call(now, method, Some(BOT), body.as_bytes())
+            }
         };
-        let path = to.expose().strip_prefix(ORIGIN).unwrap_or_default();
-        let answer = state
-            .model
-            .post(now, path, post.to_json().to_string().as_bytes());
         if matches!(fault, Some(ChatFault::AnswerLost)) {
             state.lost += 1;
             return Posted::Unknown;
