@@ -87,6 +87,7 @@ pub(super) fn history(options: &History, out: &mut Out) -> Result<ExitCode> {
         filter: meant,
         before: position(&guest, filter.before.as_ref())?,
         limit,
+        tells_why: false,
         none: words::NOTHING,
         again: &|more| {
             let before = Some(DeployRef::Short(more.before.clone()));
@@ -111,6 +112,7 @@ pub(super) fn failed(options: &Failed, out: &mut Out) -> Result<ExitCode> {
         },
         before: position(&guest, options.before.as_ref())?,
         limit,
+        tells_why: true,
         none: words::NOTHING_FAILED,
         again: &|more| format!("chatops failed --before {}", more.before),
     };
@@ -126,6 +128,8 @@ struct List<'a> {
     filter: Filter,
     before: Option<Position>,
     limit: usize,
+    /// Whether the table has the reason of each end, and says below how to try again.
+    tells_why: bool,
     /// What is said of an empty list.
     none: &'a str,
     /// The command that goes on behind this list.
@@ -149,7 +153,7 @@ impl List<'_> {
                 } else if shape.csv {
                     row::csv_row(out, &Row::of(&head))?;
                 } else {
-                    table.push(head);
+                    table.push(line(&head, self.tells_why));
                 }
             }
             let Some(more) = page.more else { break None };
@@ -162,68 +166,140 @@ impl List<'_> {
                 break Some(more);
             }
         };
-        let again = more.map(|more| match more.full {
-            true => words::more(shown, &(self.again)(&more)),
-            false => words::looked_back_to(&iso(more.looked_back_to), &(self.again)(&more)),
+        let again = more.map(|more| {
+            let again = (self.again)(&more);
+            if more.full {
+                words::more(shown, &again)
+            } else {
+                words::looked_back_to(&iso(more.looked_back_to), &again)
+            }
         });
         if shape.json || shape.csv {
-            again.iter().for_each(|line| remark(line));
+            if let Some(again) = again {
+                remark(&again);
+            }
             return Ok(ExitCode::SUCCESS);
         }
         if table.is_empty() {
             writeln!(out, "{}", self.none)?;
         } else {
-            write_table(&table, out)?;
+            write_table(&table, self.tells_why, out)?;
         }
         if let Some(again) = again {
             writeln!(out, "{again}")?;
+        }
+        if self.tells_why && !table.is_empty() {
+            writeln!(out, "{}", words::HOW_TO_RETRY)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// How many columns there are.
+const COLUMNS: usize = 8;
+
+/// What the table holds of a deploy: its cells are far smaller than its record.
+struct Line {
+    standing: Standing,
+    cells: [String; COLUMNS],
+}
+
+/// What stands above the columns. What waits for a retry took no time, and needs a reason.
+fn names(tells_why: bool) -> [&'static str; COLUMNS] {
+    if tells_why {
+        [
+            "ID",
+            "STATE",
+            "ASKED (UTC)",
+            "BY",
+            "PROJECT",
+            "JOB",
+            "BRANCH",
+            "WHY",
+        ]
+    } else {
+        [
+            "ID",
+            "STATE",
+            "ASKED (UTC)",
+            "TOOK",
+            "BY",
+            "PROJECT",
+            "JOB",
+            "BRANCH",
+        ]
+    }
+}
+
+fn line(head: &Head, tells_why: bool) -> Line {
+    let ask = &head.ask;
+    let project = ask.project.as_ref().map(ToString::to_string);
+    let end = head.end.as_ref();
+    let (id, state) = (head.short.to_string(), head.state.to_string());
+    let (asked, by, project) = (
+        iso(ask.asked_at),
+        row::who(head),
+        project.unwrap_or_default(),
+    );
+    let (job, branch) = (ask.job.to_string(), ask.branch.to_string());
+    let cells = if tells_why {
+        let why = end.map(|end| words::reason(&end.reason));
+        [
+            id,
+            state,
+            asked,
+            by,
+            project,
+            job,
+            branch,
+            why.unwrap_or_default(),
+        ]
+    } else {
+        let took = end.map(|end| super::took(ask.asked_at, end.at));
+        [
+            id,
+            state,
+            asked,
+            took.unwrap_or_default(),
+            by,
+            project,
+            job,
+            branch,
+        ]
+    };
+    Line {
+        standing: head.state.standing(),
+        cells,
+    }
+}
+
 /// Columns as wide as what stands in them.
-fn write_table(heads: &[Head], out: &mut impl Write) -> Result<()> {
-    const NAMES: [&str; 8] = [
-        "ID", "STATE", "ASKED (UTC)", "TOOK", "BY", "PROJECT", "JOB", "BRANCH",
-    ];
-    let rows: Vec<[String; 8]> = heads.iter().map(cells).collect();
+fn write_table(lines: &[Line], tells_why: bool, out: &mut impl Write) -> Result<()> {
+    let names = names(tells_why);
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([NAMES[column].len()]).max().unwrap_or_default()
+        let cells = lines.iter().map(|line| line.cells[column].chars().count());
+        cells.chain([names[column].len()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..NAMES.len()).map(width).collect();
-    let padded = |cell: &str, column: usize| match column {
-        // Nothing stands behind the last one.
-        7 => cell.to_owned(),
-        3 => format!("{cell:>width$}", width = widths[column]),
-        _ => format!("{cell:<width$}", width = widths[column]),
+    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
+    let padded = |cell: &str, column: usize| {
+        if column + 1 == COLUMNS {
+            cell.to_owned()
+        } else if names[column] == "TOOK" {
+            format!("{cell:>width$}", width = widths[column])
+        } else {
+            format!("{cell:<width$}", width = widths[column])
+        }
     };
-    let header = NAMES.iter().enumerate().map(|(i, name)| padded(name, i));
+    let header = names.iter().enumerate().map(|(i, name)| padded(name, i));
     writeln!(out, "{}", header.collect::<Vec<_>>().join("  ").bold())?;
-    for (head, row) in heads.iter().zip(&rows) {
-        let cells = row.iter().enumerate().map(|(i, cell)| match i {
-            1 => padded(cell, i).style(colour(head.state.standing())).to_string(),
+    for Line { standing, cells } in lines {
+        let cells = cells.iter().enumerate().map(|(i, cell)| match i {
+            1 => padded(cell, i).style(colour(*standing)).to_string(),
             _ => padded(cell, i),
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
     }
     Ok(())
-}
-
-fn cells(head: &Head) -> [String; 8] {
-    let ask = &head.ask;
-    let took = head.end.as_ref().map(|end| super::took(ask.asked_at, end.at));
-    [
-        head.short.to_string(),
-        head.state.to_string(),
-        iso(ask.asked_at),
-        took.unwrap_or_default(),
-        row::who(head),
-        ask.project.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ask.job.to_string(),
-        ask.branch.to_string(),
-    ]
 }
 
 /// The colour of a state; the word says the same.
@@ -240,14 +316,29 @@ pub(super) fn colour(standing: Standing) -> Style {
 mod tests {
     use anstream::adapter::strip_str;
 
+    use super::super::example;
     use super::*;
 
-    #[test]
-    fn the_table_is_aligned() {
+    fn table(heads: &[Head], tells_why: bool) -> String {
         let mut text = Vec::new();
-        let heads = [super::super::example::head(), super::super::example::open()];
-        write_table(&heads, &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        insta::assert_snapshot!(strip_str(&text).to_string(), @"");
+        let lines: Vec<Line> = heads.iter().map(|head| line(head, tells_why)).collect();
+        write_table(&lines, tells_why, &mut text).unwrap();
+        strip_str(&String::from_utf8(text).unwrap()).to_string()
+    }
+
+    #[test]
+    fn the_tables_are_aligned() {
+        let heads = [example::head(), example::open()];
+        insta::assert_snapshot!(table(&heads, false), @"
+        ID        STATE      ASKED (UTC)             TOOK  BY    PROJECT  JOB     BRANCH
+        1aee4c77  CANCELED   2027-01-15T08:00:00Z  2m 10s  @ana  web      deploy  feature/login
+        50176d64  REQUESTED  2027-01-15T08:00:00Z          @ana  web      deploy  main
+        ");
+        let heads = [example::not_started(), example::unresolved()];
+        insta::assert_snapshot!(table(&heads, true), @"
+        ID        STATE           ASKED (UTC)           BY    PROJECT  JOB     BRANCH  WHY
+        136fea10  TRIGGER_FAILED  2027-01-15T08:00:00Z  @ana  web      deploy  main    CircleCI said no (400): Branch not found
+        136fea10  UNRESOLVED      2027-01-15T08:00:00Z  @ana  web      deploy  main    whether CircleCI started it could not be learned: timed out
+        ");
     }
 }

@@ -105,7 +105,11 @@ fn all(guest: &Guest, shows_progress: bool) -> Result<Summary> {
         }
         if shows_progress {
             // Nobody misses it where it cannot be shown.
-            let _ = write!(std::io::stderr(), "\r{} of {total} deploys", summary.deploys);
+            let _ = write!(
+                std::io::stderr(),
+                "\r{} of {total} deploys",
+                summary.deploys
+            );
         }
     }
     if shows_progress {
@@ -138,8 +142,8 @@ pub(super) fn check(chain: &Chain) -> Result<(), Broken> {
     let Some(head) = &chain.head else {
         return Err(broken(None, "has events and no record"));
     };
-    let head: Head = serde_json::from_str(head)
-        .map_err(|_| broken(None, "has a record that cannot be read"))?;
+    let head: Head =
+        serde_json::from_str(head).map_err(|_| broken(None, "has a record that cannot be read"))?;
     audit::verify(id, &events, head.last_hash).map_err(|at| broken(Some(at.n), at.why))?;
     record(id, &head, &events).map_err(|why| broken(None, why))
 }

@@ -11,8 +11,10 @@
 
 mod bot;
 mod demo;
+mod doctor;
 mod events;
 mod kill;
+mod operator;
 mod questions;
 mod refusals;
 mod say;

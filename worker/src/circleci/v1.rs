@@ -63,6 +63,13 @@ impl<X: Secrets> CircleCi<X> {
                         let number = build.build_num.to_string();
                         let url = self.build_url(&search.slug, &[&number]);
                         let whole: wire::Build = self.read(url).await?;
+                        if whole.is_secretive() {
+                            // It may be the one that is looked for: that nothing was started
+                            // must not be concluded from it.
+                            return Err(answer::unfinished(format!(
+                                "build {number} does not show its parameters"
+                            )));
+                        }
                         whole.parameter(name).map(str::to_owned)
                     }
                     None => None,
