@@ -1,4 +1,7 @@
-//! Deploys for the tests of the words.
+//! Deploys for the tests: for their words, and in a file.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use chatops_core::Time;
 use chatops_core::audit::{Actor, Change, Entry, Event};
@@ -7,7 +10,11 @@ use chatops_core::deploy::{Armed, Ask, By, Head, Pipeline, Proof, Reason, RunKin
 use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::ports::{Commit, Store};
 use chrono::{DateTime, TimeDelta};
+
+use crate::clock::SystemClock;
+use crate::sqlite::{Settings, Sqlite};
 
 fn start() -> Time {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -55,6 +62,30 @@ impl Story {
 
     fn head(&self) -> Head {
         self.0.last().unwrap().0.clone()
+    }
+}
+
+/// A file with so many deploys of several lengths.
+pub(super) async fn write_file(path: &Path, deploys: usize) {
+    let db = Sqlite::open(path, Settings::new(Arc::new(SystemClock))).unwrap();
+    for n in 0..deploys {
+        let story = match n % 5 {
+            0 => young(&n.to_string()),
+            _ => long(&n.to_string()),
+        };
+        let length = 1 + n % story.0.len();
+        for (head, event) in story.0.into_iter().take(length) {
+            let commit = Commit {
+                head,
+                event: Some(event),
+                lock: None,
+                claim: None,
+                owe: vec![],
+                open: None,
+                repeats: None,
+            };
+            db.commit(commit).await.unwrap();
+        }
     }
 }
 

@@ -1,43 +1,13 @@
 //! Ten thousand ways to tamper with the rows of a real file: all are found, and nobody else is
 //! accused.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use chatops_core::audit::{Actor, Change, Entry};
 use chatops_core::id::Invocation;
-use chatops_core::ports::{Commit, Store};
 use rusqlite::Connection;
 
-use super::super::example;
+use super::super::example::write_file;
 use super::*;
-use crate::clock::SystemClock;
 use crate::sqlite::guest::RawEvent;
-use crate::sqlite::{Settings, Sqlite};
-
-/// A file with so many deploys of several lengths.
-async fn write_file(path: &Path, deploys: usize) {
-    let db = Sqlite::open(path, Settings::new(Arc::new(SystemClock))).unwrap();
-    for n in 0..deploys {
-        let story = match n % 5 {
-            0 => example::young(&n.to_string()),
-            _ => example::long(&n.to_string()),
-        };
-        let length = 1 + n % story.0.len();
-        for (head, event) in story.0.into_iter().take(length) {
-            let commit = Commit {
-                head,
-                event: Some(event),
-                lock: None,
-                claim: None,
-                owe: vec![],
-                open: None,
-                repeats: None,
-            };
-            db.commit(commit).await.unwrap();
-        }
-    }
-}
 
 /// `SplitMix64`: the same rolls on every run.
 struct Dice(u64);

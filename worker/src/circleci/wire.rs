@@ -66,6 +66,7 @@ impl From<Workflow> for ports::Workflow {
 
 /// A build of API v1.1, as the trigger, the listing and the build itself show it.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are CircleCI's names")]
 pub(super) struct Build {
     pub(super) build_num: u64,
     pub(super) status: Option<String>,
