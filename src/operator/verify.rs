@@ -30,9 +30,9 @@ Each event is hashed together with the hash of the one before, and each deploy's
 the last hash. So an event that was edited, removed, inserted or moved is found, and so is a record
 whose state or command is not what its events say.
 
-What a chain cannot show: that somebody wrote a deploy's events anew from the changed one on,
-with new hashes, and its record as well; or that they took a whole deploy out, record, events and all. Against
-those who can write the file only a copy helps that they cannot write, such as a daily backup.
+What a chain cannot show: that somebody wrote a deploy's events anew from the changed one on, with
+new hashes, and its record as well; or that they took out a whole deploy, record, events and all.
+Against those who can write the file only a copy helps that they cannot write, such as a backup.
 
 Example:
   chatops audit verify --json
