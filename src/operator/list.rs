@@ -80,8 +80,8 @@ impl Shape {
 pub(super) fn history(options: &History, out: &mut Out) -> Result<ExitCode> {
     let Typed { filter, limit } = filters::parse(&options.filters)?;
     let limit = options.shape.limit(limit)?;
-    let config = options.config.read_if_there()?;
-    let meant = filters::meant(&filter, now(), config.as_ref());
+    let config = options.config.read()?;
+    let meant = Filter::meant(&filter, None, now(), &config);
     let guest = options.data.open()?;
     let list = List {
         filter: meant,

@@ -158,17 +158,24 @@ struct ConfigFile {
     config: Option<PathBuf>,
 }
 
+/// What serves where there is no configuration: it knows nobody and nothing.
+const NO_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
+
 impl ConfigFile {
-    fn read_if_there(&self) -> Result<Option<Config>> {
+    /// The configuration, or an empty one where there is none.
+    fn read(&self) -> Result<Config> {
         let usual = PathBuf::from("chatops.toml");
-        match &self.config {
-            Some(path) => crate::cli::read_config(path).map(Some),
-            None if usual.exists() => Ok(crate::cli::read_config(&usual)
-                // Nobody named it, and the record can be read without it.
-                .inspect_err(|error| out::remark(&words::config_is_not_used(error)))
-                .ok()),
-            None => Ok(None),
+        if let Some(path) = &self.config {
+            return crate::cli::read_config(path);
         }
+        if usual.exists() {
+            match crate::cli::read_config(&usual) {
+                Ok(config) => return Ok(config),
+                // Nobody named it, and the record can be read without it.
+                Err(error) => out::remark(&words::config_is_not_used(&error)),
+            }
+        }
+        Ok(Config::parse(NO_CONFIG, "no configuration")?)
     }
 }
 

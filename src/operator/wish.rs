@@ -25,9 +25,6 @@ use crate::sqlite::guest::{Guest, enqueue};
 /// More links than any chain of retries has.
 const LINKS: usize = 1_000;
 
-/// What serves where there is no configuration: nothing of it is asked.
-const NO_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
-
 /// The longest name of an operator.
 const LONGEST: usize = 64;
 
@@ -89,10 +86,7 @@ impl One {
         let name = operator(self.as_.as_deref(), |name| std::env::var_os(name))?;
         let guest = self.data.open()?;
         let head = super::find(&guest, &self.deploy)?;
-        let config = match self.config.read_if_there()? {
-            Some(config) => config,
-            None => Config::parse(NO_CONFIG, "no configuration")?,
-        };
+        let config = self.config.read()?;
         let message = WishMessage {
             id: RequestId::of_call(drawn()),
             from: Wisher::Operator { name: name.clone() },
