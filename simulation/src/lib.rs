@@ -6,6 +6,7 @@
 //! the points. [`schedule`] lets chance interleave handlers and break everything else too.
 
 pub mod campaign;
+pub mod coverage;
 pub mod crashes;
 pub mod dice;
 pub mod invariants;
@@ -18,4 +19,5 @@ pub mod planted;
 pub mod points;
 pub mod scenario;
 pub mod schedule;
+pub mod stages;
 pub mod world;

@@ -15,13 +15,14 @@ use chatops_core::id::{DeployId, DeployRef, PipelineId, RequestId};
 use chatops_core::message::{Body, WishMessage, Wisher, WorkMessage};
 use chatops_core::ports::{Clock, Lane, Queue};
 use chatops_sandbox::circleci::sign;
+use chatops_sandbox::slack::signed_request;
 use chrono::TimeDelta;
 use http::Request;
 use uuid::Uuid;
 
-use crate::outside::WEBHOOK;
+use crate::outside::{ORIGIN, WEBHOOK};
 use crate::points::drive;
-use crate::world::World;
+use crate::world::{SIGNING, World, is_acknowledgement};
 
 /// A command as somebody typed it, or an operator's.
 #[derive(Debug, Clone)]
@@ -41,15 +42,75 @@ pub struct Typed {
 }
 
 impl Typed {
+    fn verb(&self) -> &str {
+        self.text.split(' ').next().unwrap_or_default()
+    }
+
     /// Whether it asks for an answer and for nothing else.
     #[must_use]
     pub fn is_question(&self) -> bool {
-        let first = self.text.split(' ').next().unwrap_or_default();
-        matches!(first, "status" | "history" | "failed" | "plan")
+        matches!(self.verb(), "status" | "history" | "failed" | "plan")
+    }
+
+    /// Whether somebody waits for an answer: to a question, or to a wish.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let wish = matches!(self.verb(), "retry" | "cancel");
+        self.user.is_some() && (wish || self.is_question())
     }
 }
 
 impl World {
+    /// A person types a command; what the stage answered, or `None` if it crashed.
+    pub fn types(&mut self, user: &str, channel: &str, text: &str) -> Option<String> {
+        let (id, request) = self.request(user, channel, text)?;
+        let answer = drive(self.ingest(TimeDelta::zero()).handle(request))?;
+        let answer = String::from_utf8_lossy(answer.body()).into_owned();
+        if is_acknowledgement(&answer) {
+            self.acknowledged.push(id);
+        }
+        Some(answer)
+    }
+
+    /// The signed request of a command, and the deploy it asks for.
+    pub(crate) fn request(
+        &mut self,
+        user: &str,
+        channel: &str,
+        text: &str,
+    ) -> Option<(DeployId, Request<Bytes>)> {
+        let (response_url, trigger_id) = self.slack.typed(user, channel);
+        let fields = [
+            ("team_id", "T0001"),
+            ("channel_id", channel),
+            ("user_id", user),
+            ("command", "/chatops"),
+            ("text", text),
+            ("api_app_id", "A0001"),
+            ("response_url", &response_url),
+            ("trigger_id", &trigger_id),
+        ];
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let signed = signed_request(SIGNING, self.clock.now().timestamp(), body);
+        let mut request = Request::post("/slack/commands");
+        for (name, value) in &signed.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Bytes::from(signed.body)).ok()?;
+        let id = DeployId::of_request("T0001", "A0001", &trigger_id);
+        self.typed.push(Typed {
+            deploy: Some(id),
+            request: RequestId::of_request("T0001", "A0001", &trigger_id),
+            user: Some(user.to_owned()),
+            path: response_url.replacen(ORIGIN, "", 1),
+            text: text.to_owned(),
+            at: self.clock.now(),
+        });
+        Some((id, request))
+    }
+
     /// The deploys on record, in the order in which they were asked for; a retry follows what it
     /// repeats.
     #[must_use]
@@ -69,24 +130,42 @@ impl World {
 
     /// A person types a command about the deploy that is the `nth` on record.
     pub fn presses(&mut self, user: &str, words: &str, nth: usize) {
-        let Some(head) = self.deploys().into_iter().nth(nth) else {
-            return;
-        };
+        if let Some(text) = self.pressed(words, nth) {
+            self.types(user, "C0001", &text);
+        }
+    }
+
+    /// What somebody types who means the deploy that is the `nth` on record: the verb, its id, and
+    /// the rest of the words.
+    pub(crate) fn pressed(&self, words: &str, nth: usize) -> Option<String> {
+        let head = self.deploys().into_iter().nth(nth)?;
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         let text = format!("{verb} {} {rest}", head.short.as_str());
-        self.types(user, "C0001", text.trim_end());
+        Some(text.trim_end().to_owned())
     }
 
     /// An operator wishes something, as the command line puts it into the queue.
     pub fn operates(&mut self, wish: Wish) {
         let n = self.typed.len() as u128;
+        let text = match &wish {
+            Wish::Retry {
+                deploy,
+                confirm,
+                force,
+            } => {
+                let said = |word, is_said| if is_said { word } else { "" };
+                let (confirm, force) = (said("confirm", *confirm), said("force", *force));
+                format!("retry {deploy} {confirm}{force}")
+            }
+            Wish::Cancel { deploy } => format!("cancel {deploy}"),
+        };
         let request = RequestId::of_call(Uuid::from_u128(n));
         self.typed.push(Typed {
             deploy: None,
             request,
             user: None,
             path: String::new(),
-            text: format!("{} by an operator", wish.verb().word()),
+            text,
             at: self.clock.now(),
         });
         let message = WishMessage {
@@ -101,14 +180,28 @@ impl World {
     }
 
     /// An operator wishes a retry of the deploy that is the `nth` on record.
-    pub fn operator_retries(&mut self, nth: usize, force: bool) {
+    pub fn operator_retries(&mut self, nth: usize, confirm: bool, force: bool) {
         if let Some(head) = self.deploys().into_iter().nth(nth) {
             self.operates(Wish::Retry {
                 deploy: DeployRef::Full(head.id),
-                confirm: false,
+                confirm,
                 force,
             });
         }
+    }
+
+    /// An operator cancels the deploy that is the `nth` on record.
+    pub fn operator_cancels(&mut self, nth: usize) {
+        if let Some(head) = self.deploys().into_iter().nth(nth) {
+            self.operates(Wish::Cancel {
+                deploy: DeployRef::Full(head.id),
+            });
+        }
+    }
+
+    /// From now on only these people may deploy.
+    pub fn only(&mut self, people: &str) {
+        self.configure(|text| text.replacen("people = [\"*\"]", people, 1));
     }
 
     fn puts(&self, message: &WorkMessage) {
@@ -151,14 +244,19 @@ impl World {
 
     /// CircleCI says that a workflow of the pipeline is over, with its own signature or another's.
     pub fn webhook(&mut self, pipeline: PipelineId, secret: &str) {
-        let id = pipeline.0;
-        let body = format!(r#"{{"type":"workflow-completed","pipeline":{{"id":"{id}"}}}}"#);
-        let request = Request::post("/circleci/webhook")
-            .header("circleci-signature", format!("v1={}", sign(secret, &body)))
-            .body(Bytes::from(body));
-        if let Ok(request) = request {
+        if let Some(request) = Self::event(pipeline, secret) {
             let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
         }
+    }
+
+    /// The request that says so.
+    pub(crate) fn event(pipeline: PipelineId, secret: &str) -> Option<Request<Bytes>> {
+        let id = pipeline.0;
+        let body = format!(r#"{{"type":"workflow-completed","pipeline":{{"id":"{id}"}}}}"#);
+        Request::post("/circleci/webhook")
+            .header("circleci-signature", format!("v1={}", sign(secret, &body)))
+            .body(Bytes::from(body))
+            .ok()
     }
 
     /// CircleCI's own event about every pipeline there is.

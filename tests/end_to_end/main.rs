@@ -13,6 +13,7 @@ mod bot;
 mod demo;
 mod doctor;
 mod events;
+mod files;
 mod kill;
 mod operator;
 mod questions;

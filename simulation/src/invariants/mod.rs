@@ -19,14 +19,14 @@
 //! - I13 no reply address outside the queue and the reply item, and none left at the end
 //! - I14 nothing unescaped is shown
 //! - I15 everything ends (watched by [`World`]) and is told
-//! - I16 the dead-letter queue holds exactly the orders that are owed
+//! - I16 the dead-letter queue holds exactly the orders that are owed and were not sent back too late
 //! - I17 one request makes at most one deploy, and a deploy is repeated at most once; both records
 //!   of a repetition agree
 //! - I18 only what may be tried again is, and an UNRESOLVED deploy only after "confirm"; whoever
 //!   pressed is whom it is for
 //! - I19 a deploy that was canceled before it was sent has no pipeline; a cancel that was noted is
 //!   put to CircleCI
-//! - I20 a question is answered
+//! - I20 a question and a wish are answered, no answer more than 4 times
 
 mod telling;
 mod wishes;
@@ -38,6 +38,7 @@ use chatops_core::deploy::{Head, State};
 use chatops_core::id::DeployId;
 use chatops_core::message::WorkMessage;
 use chatops_core::ports::{Lane, WorkflowStatus};
+use chrono::TimeDelta;
 
 use crate::outside::CircleCi;
 use crate::world::World;
@@ -236,9 +237,18 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
             _ => found.push("I16: a message died that is not an order".to_owned()),
         }
     }
+    // One that is sent back after more than a day is not carried out and does not come back.
+    let too_late = |head: &Head| {
+        let ended = head.end.as_ref().map(|end| end.at);
+        let limit = ended.map(|at| at + TimeDelta::days(1) - world.tolerance);
+        let sent_back = world.redriven.iter().filter(|(_, id)| *id == head.id);
+        sent_back
+            .into_iter()
+            .any(|(at, _)| limit.is_some_and(|limit| *at > limit))
+    };
     for head in heads
         .values()
-        .filter(|head| head.state == State::TriggerFailed)
+        .filter(|head| head.state == State::TriggerFailed && !too_late(head))
     {
         let carried_out = heads.contains_key(&DeployId::of_retry(head.id));
         match (carried_out, orders.contains_key(&head.id)) {

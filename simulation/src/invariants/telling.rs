@@ -27,7 +27,8 @@ pub(super) fn of(world: &World, head: &Head, found: &mut Vec<String>) {
     if reply.address.is_some() {
         found.push(format!("I13: {id} keeps its reply address"));
     }
-    let short = format!("`{}`", head.short);
+    // Not what only repeats it: that names it behind its own id.
+    let short = format!("· `{}`", head.short);
     // The reply address of the command or press that made it, or the bot.
     let path = wishes::origin(world, head).map(|typed| typed.path.as_str());
     let its_own = |at: &str| path == Some(at) || at.starts_with(BOT);
@@ -88,16 +89,25 @@ pub(super) fn of(world: &World, head: &Head, found: &mut Vec<String>) {
     }
 }
 
-/// A question that was acknowledged is answered, as often as its message comes. Faults may take
-/// longer than its reply address lives.
+/// How often one answer is posted at most.
+const POSTS: usize = 4;
+
+/// Who asks or wishes hears of it, and no answer is posted for ever. Faults may take longer than
+/// the reply address lives, and each of them may make one more answer.
 pub(super) fn answers(world: &World, found: &mut Vec<String>) {
-    let shown = world.slack.shown();
-    let crashes = world.points.crashes();
-    let faults = crashes + world.slack.lost() + world.faults;
-    for typed in world.typed.iter().filter(|typed| typed.is_question()) {
-        let answers = shown.iter().filter(|m| m.response_path == typed.path);
-        if answers.filter(|m| m.nth_use > 0).count() == 0 && faults == 0 {
+    let (shown, attempts) = (world.slack.shown(), world.slack.attempts());
+    let faults = world.points.crashes() + world.slack.lost() + world.faults;
+    for typed in world.typed.iter().filter(|typed| typed.is_answered()) {
+        let at_its_own = |path: &str| path == typed.path;
+        let heard = shown.iter().any(|m| at_its_own(&m.response_path));
+        if !heard && faults == 0 {
             found.push(format!("I20: '{}' was not answered", typed.text));
+        }
+        let posts = attempts.iter().filter(|a| at_its_own(&a.response_path));
+        let most = POSTS * (1 + world.points.crashes() + world.faults);
+        let posts = posts.count();
+        if typed.is_question() && posts > most && !world.is_doubling() {
+            found.push(format!("I20: '{}' was answered {posts} times", typed.text));
         }
     }
 }

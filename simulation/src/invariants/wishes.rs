@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chatops_core::audit::{Change, Entry};
 use chatops_core::deploy::{Head, Reason, State};
 use chatops_core::id::DeployId;
 use chrono::TimeDelta;
 
+use super::entries;
 use crate::outside::CircleCi;
 use crate::people::Typed;
 use crate::world::World;
@@ -54,7 +56,9 @@ pub(super) fn repetitions(
             continue;
         };
         let origin = head.wished_by.and_then(|_| origin(world, head));
-        let confirmed = origin.is_some_and(|typed| typed.text.contains("confirm"));
+        let says = |word: &str| origin.is_some_and(|typed| typed.text.contains(word));
+        // Of this very deploy: who named an earlier one has not looked for this one.
+        let confirmed = says("confirm") && says(old.short.as_str());
         let may = match old.state {
             State::TriggerFailed => true,
             State::Refused => head.wished_by.is_some(),
@@ -67,6 +71,17 @@ pub(super) fn repetitions(
                 head.id, old.state
             ));
         }
+        if head.id != DeployId::of_retry(old.id) {
+            found.push(format!("I17: the id of {} is not derived", head.id));
+        }
+        let ended = old.end.as_ref().map(|end| end.at);
+        let begun = entries(world, head.id).first().map(|entry| entry.at);
+        let too_old = begun
+            .zip(ended)
+            .is_some_and(|(begun, ended)| begun > ended + TimeDelta::days(1) + world.tolerance);
+        if too_old && !(says("force") && origin.is_some_and(|typed| typed.user.is_none())) {
+            found.push(format!("I18: {} repeats one that is too old", head.id));
+        }
         if let Some(user) = origin.and_then(|typed| typed.user.as_deref())
             && user != head.ask.user.as_str()
         {
@@ -78,7 +93,6 @@ pub(super) fn repetitions(
 /// I19.
 pub(super) fn cancels(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>) {
     let created = world.circleci.created();
-    let asked = world.circleci.canceled();
     for head in heads.values() {
         let Some(end) = &head.end else { continue };
         let before = matches!(end.reason, Reason::CanceledBefore { .. });
@@ -91,18 +105,32 @@ pub(super) fn cancels(world: &World, heads: &BTreeMap<DeployId, Head>, found: &m
                 head.id
             ));
         }
-        let Some(wish) = &head.cancel else { continue };
-        // Whoever was looking when the wish came, or stood still, may not have seen it.
-        let late = wish.at + TimeDelta::minutes(2) + world.tolerance > end.at;
-        let ended_itself = matches!(
-            end.reason,
-            Reason::Workflows { .. } | Reason::TrackedTooLong
-        );
-        if ended_itself && !late && !asked.contains(&head.id) {
-            found.push(format!(
-                "I19: CircleCI never heard that {} is canceled",
-                head.id
-            ));
-        }
+        the_wish(world, head, found);
+    }
+}
+
+/// A cancel that was noted holds until the end.
+fn the_wish(world: &World, head: &Head, found: &mut Vec<String>) {
+    let id = head.id;
+    let entries = entries(world, id);
+    let wished = |e: &Entry| matches!(e.change, Change::CancelWished { .. });
+    let Some(wish) = entries.iter().find(|e| wished(e)) else {
+        return;
+    };
+    let later = entries.iter().filter(|e| e.n > wish.n);
+    if later
+        .into_iter()
+        .any(|e| matches!(e.change, Change::Armed { .. }))
+    {
+        found.push(format!("I19: {id} was armed after it was canceled"));
+    }
+    let Some(run) = &head.run else { return };
+    // Whoever stood still may not have seen the wish, and whoever crashed could not put it.
+    let seen = world.circleci.looked();
+    let seen = seen.iter().filter(|look| {
+        look.open && look.pipeline == run.pipeline.id && look.at > wish.at + world.tolerance
+    });
+    if seen.count() > world.points.crashes() && !world.circleci.canceled().contains(&id) {
+        found.push(format!("I19: CircleCI never heard that {id} is canceled"));
     }
 }

@@ -19,44 +19,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::RotatingSecrets;
+use super::seen::{Looked, Posted, ReadFault, TriggerFault};
 use crate::memory::{ManualClock, MemoryStore};
-
-/// What happens to the next POST instead of what should.
-#[derive(Debug, Clone)]
-pub enum TriggerFault {
-    /// No byte leaves.
-    NotSent,
-    /// 429, with `Retry-After` or without.
-    Limited(Option<Duration>),
-    /// A definite refusal.
-    Refused(u16, &'static str),
-    /// 503, and nothing was created.
-    ErrorBefore,
-    /// 503, and the pipeline was created all the same.
-    ErrorAfter,
-    /// The pipeline was created and the connection broke.
-    AnswerLost,
-}
-
-/// What happens to the next read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadFault {
-    /// 503.
-    Error,
-    /// 429.
-    Limited(Duration),
-}
-
-/// A POST as it arrived.
-#[derive(Debug, Clone)]
-pub struct Posted {
-    /// When.
-    pub at: Time,
-    /// The deploy id it carried.
-    pub deploy: Option<DeployId>,
-    /// The locks at that moment.
-    pub locks: Vec<(Target, Lock)>,
-}
 
 #[derive(Default)]
 struct State {
@@ -65,6 +29,7 @@ struct State {
     read_faults: VecDeque<ReadFault>,
     posted: Vec<Posted>,
     canceled: BTreeSet<DeployId>,
+    looked: Vec<Looked>,
     lost: usize,
 }
 
@@ -137,6 +102,12 @@ impl CircleCi {
     #[must_use]
     pub fn canceled(&self) -> BTreeSet<DeployId> {
         self.lock().canceled.clone()
+    }
+
+    /// Every look that was answered.
+    #[must_use]
+    pub fn looked(&self) -> Vec<Looked> {
+        self.lock().looked.clone()
     }
 
     /// How many answers got lost.
@@ -344,7 +315,7 @@ impl Ci for CircleCi {
             .model
             .workflows(now, id.0)
             .map_err(|no| failed(&no.message))?;
-        Ok(Look {
+        let look = Look {
             state: word(seen.state.as_str()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
             revision: Some(seen.vcs.revision),
@@ -364,7 +335,13 @@ impl Ci for CircleCi {
                     }
                 })
                 .collect(),
-        })
+        };
+        state.looked.push(Looked {
+            at: now,
+            pipeline: id,
+            open: look.workflows.iter().any(|w| !w.status.is_final()),
+        });
+        Ok(look)
     }
 
     async fn cancel(

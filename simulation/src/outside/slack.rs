@@ -15,9 +15,6 @@ use crate::memory::ManualClock;
 /// Where the model's reply addresses are.
 pub const ORIGIN: &str = "https://hooks.slack.com";
 
-/// The token of the bot, where there is one.
-const BOT: &str = "the-bot";
-
 /// What happens to the next post instead of what should.
 #[derive(Debug, Clone)]
 pub enum ChatFault {
@@ -36,6 +33,13 @@ struct State {
     model: model::Model,
     faults: VecDeque<ChatFault>,
     lost: usize,
+    /// How often the bot's token was replaced, and as of which time the notifier knows it.
+    tokens: (usize, usize),
+}
+
+/// The bot's token after so many replacements.
+fn token(nth: usize) -> String {
+    format!("the-bot-{nth}")
 }
 
 /// Slack in memory.
@@ -76,8 +80,15 @@ impl Slack {
     /// The app has a bot from now on, and it is in this conversation.
     pub fn install_bot(&self, channel: &str) {
         let mut state = self.lock();
-        state.model.install_bot(BOT);
+        state.model.install_bot(&token(0));
         state.model.invite_bot(channel);
+    }
+
+    /// The bot's token is replaced behind the notifier's back.
+    pub fn replace_bot_token(&self) {
+        let state = &mut *self.lock();
+        state.tokens.0 += 1;
+        state.model.install_bot(&token(state.tokens.0));
     }
 
     /// Queues a fault for a post.
@@ -135,8 +146,8 @@ impl Chat for Slack {
                     Audience::Channel => Method::PostMessage,
                     Audience::Asker => Method::PostEphemeral,
                 };
-                let body = body.to_string();
-                state.model.call(now, method, Some(BOT), body.as_bytes())
+                let (body, known) = (body.to_string(), token(state.tokens.1));
+                state.model.call(now, method, Some(&known), body.as_bytes())
             }
         };
         if matches!(fault, Some(ChatFault::AnswerLost)) {
@@ -144,9 +155,19 @@ impl Chat for Slack {
             return Posted::Unknown;
         }
         match answer.status {
+            // The Web API says so in the body.
+            200 if answer.body.contains("invalid_auth") => {
+                Posted::Unauthorized { why: answer.body }
+            }
+            200 if answer.body.contains("\"ok\":false") => Posted::Refused { why: answer.body },
             200 => Posted::Shown,
             429 => Posted::Later { after: None },
             _ => Posted::Refused { why: answer.body },
         }
+    }
+
+    async fn renew_token(&self) {
+        let tokens = &mut self.lock().tokens;
+        tokens.1 = tokens.0;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chatops_core::deploy::State;
 use chatops_core::id::PipelineId;
 use chatops_core::ports::Clock;
+use chatops_core::reply::Telling;
 use chatops_sandbox::circleci::Script;
 
 use super::{IN_DOUBT, Scenario, main_deploy};
@@ -34,6 +35,18 @@ fn over(world: &mut World) {
     }
 }
 
+/// Nobody was told how it ended, and the record says so, if nobody crashed.
+fn nobody_told(world: &mut World) {
+    let replies = world.store.replies();
+    let said_so = replies
+        .iter()
+        .all(|reply| matches!(reply.last, Telling::Undeliverable { .. }));
+    if !said_so && world.points.crashes() == 0 {
+        let why = "nobody was told, and the record does not say so";
+        world.broken.push(why.to_owned());
+    }
+}
+
 /// All of them.
 pub(super) const ALL: &[Scenario] = &[
     Scenario {
@@ -43,6 +56,38 @@ pub(super) const ALL: &[Scenario] = &[
             world.circleci.script(Script::success(45 * MINUTE));
             main_deploy(world);
             world.settle();
+            nobody_told(world);
+        },
+        ends: &[State::Succeeded],
+        also: IN_DOUBT,
+        golden: false,
+    },
+    Scenario {
+        name: "45 minutes, and the bot is not in the conversation",
+        play: |world| {
+            patient(world, 10 * MINUTE);
+            world.bot = true;
+            world.slack.install_bot("C0009");
+            world.circleci.script(Script::success(45 * MINUTE));
+            main_deploy(world);
+            world.settle();
+            nobody_told(world);
+        },
+        ends: &[State::Succeeded],
+        also: IN_DOUBT,
+        golden: false,
+    },
+    Scenario {
+        name: "45 minutes, and the bot's token is replaced",
+        play: |world| {
+            patient(world, 10 * MINUTE);
+            world.bot = true;
+            world.slack.install_bot("C0001");
+            world.circleci.script(Script::success(45 * MINUTE));
+            main_deploy(world);
+            world.slack.replace_bot_token();
+            world.settle();
+            over(world);
         },
         ends: &[State::Succeeded],
         also: IN_DOUBT,
@@ -94,6 +139,7 @@ pub(super) const ALL: &[Scenario] = &[
             main_deploy(world);
             world.webhooks();
             world.settle_now();
+            world.webhooks();
             let pipelines = world.circleci.created();
             for pipeline in pipelines {
                 world.webhook(PipelineId(pipeline.id), "somebody else's secret");

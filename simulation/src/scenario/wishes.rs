@@ -6,7 +6,7 @@ use chatops_core::deploy::State;
 use chatops_sandbox::circleci::Script;
 
 use super::{IN_DOUBT, Scenario, main_deploy};
-use crate::outside::{ReadFault, TriggerFault};
+use crate::outside::{ChatFault, ReadFault, TriggerFault};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(8);
@@ -27,11 +27,6 @@ fn refuse(world: &World) {
 
 fn succeeds(world: &World) {
     world.circleci.script(Script::success(SOON));
-}
-
-/// Only these people may deploy.
-fn only(world: &mut World, people: &str) {
-    world.configure(|text| text.replacen("people = [\"*\"]", people, 1));
 }
 
 const PLAIN: Scenario = Scenario {
@@ -148,13 +143,27 @@ pub(super) const ALL: &[Scenario] = &[
             world.clock.advance(DAY + SOON);
             succeeds(world);
             world.presses("U0001", "retry", 0);
-            world.operator_retries(0, false);
+            world.operator_retries(0, false, false);
             world.settle();
             if world.deploys().len() > 1 {
                 let why = "a retry after more than a day that nobody insisted on";
                 world.broken.push(why.to_owned());
             }
-            world.operator_retries(0, true);
+            world.operator_retries(0, false, true);
+            world.settle();
+        },
+        ends: &[State::TriggerFailed, State::Succeeded],
+        ..PLAIN
+    },
+    Scenario {
+        name: "an order that is sent back after more than a day",
+        play: |world| {
+            failed_deploy(world);
+            world.clock.advance(DAY + SOON);
+            world.redrive_all();
+            world.settle();
+            succeeds(world);
+            world.operator_retries(0, false, true);
             world.settle();
         },
         ends: &[State::TriggerFailed, State::Succeeded],
@@ -164,7 +173,7 @@ pub(super) const ALL: &[Scenario] = &[
         name: "rights withdrawn meanwhile",
         play: |world| {
             failed_deploy(world);
-            only(world, "people = [\"U0009\"]");
+            world.only("people = [\"U0009\"]");
             world.presses("U0001", "retry", 0);
             world.settle();
             world.redrive_all();
@@ -221,7 +230,7 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario {
         name: "canceled by somebody who may not",
         play: |world| {
-            only(world, "people = [\"U0001\"]");
+            world.only("people = [\"U0001\"]");
             succeeds(world);
             main_deploy(world);
             world.settle_now();
@@ -244,8 +253,30 @@ pub(super) const ALL: &[Scenario] = &[
             world.clock.advance(Duration::from_secs(660));
             world.redrive_all();
             world.settle();
+            // Too late for the command itself, and not for somebody who still wants it.
+            succeeds(world);
+            world.presses("U0001", "retry", 0);
+            world.settle();
         },
-        ends: &[State::Refused],
+        ends: &[State::Refused, State::Succeeded],
+        ..PLAIN
+    },
+    Scenario {
+        name: "asked, and Slack's answers get lost",
+        play: |world| {
+            for _ in 0..8 {
+                world.slack.fail_post(ChatFault::AnswerLost);
+            }
+            world.types("U0001", "C0001", "status");
+            world.settle();
+            let posts = world.slack.attempts().len();
+            let undisturbed = world.points.crashes() == 0 && !world.is_doubling();
+            if undisturbed && posts != 4 {
+                let why = format!("the answer was posted {posts} times");
+                world.broken.push(why);
+            }
+        },
+        ends: &[],
         ..PLAIN
     },
     Scenario {
