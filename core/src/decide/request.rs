@@ -92,8 +92,13 @@ pub fn retryable(old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
 }
 
 /// Whether somebody has looked for this very deploy. Who named an earlier one of its chain has not
-/// looked for this one.
+/// looked for this one, and who confirmed before it ended has not looked in time, however late the
+/// message or a copy of it comes. (Slack's timestamps are whole seconds.)
 fn confirms(wish: &WishMessage, old: &Head) -> bool {
+    let ended = old.end.as_ref().map(|end| end.at.timestamp());
+    if ended.is_none_or(|ended| wish.asked_at.timestamp() < ended) {
+        return false;
+    }
     match &wish.wish {
         Wish::Retry {
             confirm: true,

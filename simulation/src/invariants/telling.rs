@@ -116,7 +116,15 @@ pub(super) fn secrecy(world: &World, found: &mut Vec<String>) {
     let now = world.clock.now();
     // Answers are on no record: one whose message comes again and again uses its address up.
     let heads = world.store.heads();
+    // So does a press that came too early and was told so, if a copy of it comes when it can be
+    // fulfilled.
+    let shown = world.slack.shown();
+    let too_early = |path: &str| {
+        let mut at_its_own = shown.iter().filter(|m| m.response_path == path);
+        at_its_own.any(|m| m.text.contains("*Not retried:*"))
+    };
     let deploys = heads.iter().filter_map(|head| wishes::origin(world, head));
+    let deploys = deploys.filter(|typed| !too_early(&typed.path));
     let deploys: BTreeSet<&str> = deploys.map(|typed| typed.path.as_str()).collect();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for attempt in world.slack.attempts() {

@@ -82,6 +82,13 @@ pub(super) fn repetitions(
         if too_old && !(says("force") && origin.is_some_and(|typed| typed.user.is_none())) {
             found.push(format!("I18: {} repeats one that is too old", head.id));
         }
+        let early = origin
+            .zip(ended)
+            .is_some_and(|(typed, ended)| typed.at.timestamp() < ended.timestamp());
+        if early && old.state == State::Unresolved {
+            let what = "was confirmed before anybody could look";
+            found.push(format!("I18: {} {what}", head.id));
+        }
         if let Some(user) = origin.and_then(|typed| typed.user.as_deref())
             && user != head.ask.user.as_str()
         {

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use chatops_core::Time;
 use chatops_core::config::Slug;
-use chatops_core::deploy::{Pipeline, RunKind, Target};
+use chatops_core::deploy::{Pipeline, RunKind};
 use chatops_core::id::{DeployId, PipelineId};
 use chatops_core::ports::{
-    Ci, CiError, Clock, Finding, Lock, Look, Outcome, PipelineState, Search, SecretName, Secrets,
+    Ci, CiError, Clock, Finding, Look, Outcome, PipelineState, Search, SecretName, Secrets,
     Trigger, Workflow, WorkflowStatus,
 };
 use chatops_sandbox::circleci as model;

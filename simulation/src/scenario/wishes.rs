@@ -93,6 +93,23 @@ pub(super) const ALL: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "confirmed before it ended, and the copy comes after",
+        play: |world| {
+            world.circleci.fail_trigger(TriggerFault::ErrorBefore);
+            world.circleci.fail_read(ReadFault::Error);
+            main_deploy(world);
+            world.settle_now();
+            world.presses("U0001", "retry confirm", 0);
+            let copy = world.last_work();
+            world.settle();
+            world.clock.advance(Duration::from_secs(1_000));
+            world.repeats(copy.as_ref());
+            world.settle();
+        },
+        ends: &[State::Unresolved],
+        ..PLAIN
+    },
+    Scenario {
         name: "pressed and sent back as well",
         play: |world| {
             failed_deploy(world);

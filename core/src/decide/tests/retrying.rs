@@ -123,6 +123,22 @@ fn who_confirms_an_earlier_link_has_not_looked_for_this_one() {
 }
 
 #[test]
+fn who_confirms_before_it_ended_has_not_looked_in_time() {
+    let (config, me) = (config(), me());
+    let old = head_in(State::Unresolved);
+    let ended = old.end.as_ref().unwrap().at;
+    let confirmed = |asked_at| {
+        let wish = WishMessage {
+            asked_at,
+            ..retry(Wisher::Person(presser()), true, false)
+        };
+        retryable(&old, Cause::Wish(&wish), here(&config, &me, 0, at(200)))
+    };
+    assert_eq!(confirmed(ended), Yes);
+    assert_eq!(confirmed(ended - Duration::from_secs(1)), NeedsConfirm);
+}
+
+#[test]
 fn a_wish_to_cancel_confirms_nothing() {
     let config = config();
     let me = me();
