@@ -237,10 +237,11 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
             _ => found.push("I16: a message died that is not an order".to_owned()),
         }
     }
-    // One that is sent back after more than a day is not carried out and does not come back.
+    // One that is dealt with after more than a day is not carried out and does not come back; faults
+    // may hold up for a while one that was sent back in time.
     let too_late = |head: &Head| {
         let ended = head.end.as_ref().map(|end| end.at);
-        let limit = ended.map(|at| at + TimeDelta::days(1) - world.tolerance);
+        let limit = ended.map(|at| at + TimeDelta::hours(23));
         let sent_back = world.redriven.iter().filter(|(_, id)| *id == head.id);
         sent_back
             .into_iter()
