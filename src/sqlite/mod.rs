@@ -87,6 +87,20 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// An early version of this program made it.
+    #[error(
+        "{} has version {found} and this chatops needs {known}: keep it for its history and start \
+         with a new file",
+        path.display()
+    )]
+    Older {
+        /// The data file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// Another program wrote it.
     #[error("{} is not a data file of chatops; name another one", path.display())]
     Foreign {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Marks the file as ours (`chop` in ASCII), kept in `application_id`.
 const OURS: i64 = 0x6368_6f70;
@@ -148,6 +148,13 @@ fn known(path: &Path, owner: i64, version: i64) -> Result<(), OpenError> {
     if owner != OURS || version < 1 {
         return Err(OpenError::Foreign {
             path: path.to_owned(),
+        });
+    }
+    if version < VERSION {
+        return Err(OpenError::Older {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
         });
     }
     if version > VERSION {

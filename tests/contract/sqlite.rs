@@ -300,7 +300,7 @@ fn a_full_file_takes_nothing_by_halves_and_works_again_with_room() {
 }
 
 #[test]
-fn a_newer_file_is_refused_and_left_alone() {
+fn a_file_of_another_version_is_refused_and_left_alone() {
     let place = Place::new();
     drop(place.open());
     place
@@ -312,17 +312,29 @@ fn a_newer_file_is_refused_and_left_alone() {
         error,
         OpenError::Newer {
             found: 7,
-            known: 1,
+            known: 2,
             ..
         }
     ));
     assert!(
-        text.ends_with("has version 7 and this chatops knows 1; use a newer chatops"),
+        text.ends_with("has version 7 and this chatops knows 2; use a newer chatops"),
         "{text}"
     );
     place
         .stranger()
         .pragma_update(None, "user_version", 1)
+        .unwrap();
+    let (_, text) = refusal(&place.path(), quick());
+    assert!(
+        text.ends_with(
+            "has version 1 and this chatops needs 2: keep it for its history and start with a new \
+             file"
+        ),
+        "{text}"
+    );
+    place
+        .stranger()
+        .pragma_update(None, "user_version", 2)
         .unwrap();
     place.open();
 }
