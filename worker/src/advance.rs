@@ -12,16 +12,13 @@ use chatops_core::ports::{
 };
 use tracing::{info, warn};
 
-use crate::{HandlerError, Worker};
+use crate::{HandlerError, TRIES, Worker};
 
 /// More steps than any message can need; what is left then is taken up by the sweeper.
 const STEPS: usize = 32;
 
 /// The most pipelines that a person is asked to look at; the newest come first.
 const CANDIDATES: usize = 5;
-
-/// How often a write is decided anew when others got there first.
-const TRIES: usize = 8;
 
 /// What one run remembers from step to step.
 #[derive(Default)]

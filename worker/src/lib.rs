@@ -25,6 +25,9 @@ use tracing::info;
 
 pub use self::circleci::CircleCi;
 
+/// How often something is decided anew when others got there first.
+const TRIES: usize = 8;
+
 /// The stage: its ports and the configuration.
 #[derive(Debug)]
 pub struct Worker<S, Q, C, X, K> {

@@ -9,10 +9,7 @@ use chatops_core::ports::{Ci, Clock, Conflict, Queue, Secrets, Store};
 use chatops_core::words;
 use tracing::{info, warn};
 
-use crate::{HandlerError, Worker};
-
-/// How often a retry is decided anew when others got there first.
-const TRIES: usize = 8;
+use crate::{HandlerError, TRIES, Worker};
 
 /// More links than any chain of retries has; a longer one is a defect that must not hang.
 const LINKS: usize = 1_000;

@@ -11,10 +11,7 @@ use chatops_core::words::{self, Post};
 use tracing::{info, warn};
 
 use crate::advance::Run;
-use crate::{HandlerError, Worker};
-
-/// How often a cancel is decided anew when others got there first.
-const TRIES: usize = 8;
+use crate::{HandlerError, TRIES, Worker};
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where

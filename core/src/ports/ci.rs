@@ -109,6 +109,18 @@ pub struct CiError {
     pub unauthorized: bool,
 }
 
+impl CiError {
+    /// Something was met that says nothing about the token or a wait.
+    #[must_use]
+    pub fn met(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            after: None,
+            unauthorized: false,
+        }
+    }
+}
+
 /// Where a pipeline stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

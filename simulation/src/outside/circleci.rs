@@ -139,10 +139,10 @@ impl CircleCi {
     fn read_fault(state: &mut State) -> Result<(), CiError> {
         match state.read_faults.pop_front() {
             None => Ok(()),
-            Some(ReadFault::Error) => Err(failed("HTTP 503")),
+            Some(ReadFault::Error) => Err(CiError::met("HTTP 503")),
             Some(ReadFault::Limited(after)) => Err(CiError {
                 after: Some(after),
-                ..failed("HTTP 429")
+                ..CiError::met("HTTP 429")
             }),
         }
     }
@@ -150,16 +150,8 @@ impl CircleCi {
     fn authorise(state: &State, token: &str) -> Result<(), CiError> {
         state.model.authorise(Some(token)).map_err(|no| CiError {
             unauthorized: no.status == 401,
-            ..failed(&no.message)
+            ..CiError::met(&no.message)
         })
-    }
-}
-
-fn failed(message: &str) -> CiError {
-    CiError {
-        message: message.to_owned(),
-        after: None,
-        unauthorized: false,
     }
 }
 
@@ -268,7 +260,7 @@ impl Ci for CircleCi {
             let page = state
                 .model
                 .pipelines(now, &slug, branch, token.as_deref())
-                .map_err(|no| failed(&no.message))?;
+                .map_err(|no| CiError::met(&no.message))?;
             for seen in page.items {
                 if seen.created_at < search.since {
                     continue;
@@ -276,7 +268,7 @@ impl Ci for CircleCi {
                 let values = state
                     .model
                     .values(seen.id)
-                    .map_err(|no| failed(&no.message))?;
+                    .map_err(|no| CiError::met(&no.message))?;
                 let found = pipeline(seen.id, seen.number);
                 match &search.proof {
                     Some((name, value))
@@ -308,11 +300,11 @@ impl Ci for CircleCi {
         let seen = state
             .model
             .pipeline(now, id.0)
-            .map_err(|no| failed(&no.message))?;
+            .map_err(|no| CiError::met(&no.message))?;
         let page = state
             .model
             .workflows(now, id.0)
-            .map_err(|no| failed(&no.message))?;
+            .map_err(|no| CiError::met(&no.message))?;
         let look = Look {
             state: word(seen.state.as_str()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
@@ -349,7 +341,8 @@ impl Ci for CircleCi {
         workflow: &str,
     ) -> Result<(), CiError> {
         let now = self.clock.now();
-        let id = uuid::Uuid::parse_str(workflow).map_err(|error| failed(&error.to_string()))?;
+        let id =
+            uuid::Uuid::parse_str(workflow).map_err(|error| CiError::met(error.to_string()))?;
         let mut state = self.lock();
         let ledger = state.model.ledger().iter();
         let deploy = ledger
@@ -359,6 +352,6 @@ impl Ci for CircleCi {
         state
             .model
             .cancel_workflow(now, id)
-            .map_err(|no| failed(&no.message))
+            .map_err(|no| CiError::met(&no.message))
     }
 }

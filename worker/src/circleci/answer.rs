@@ -56,11 +56,7 @@ impl Answer {
             serde_json::from_slice(body)
                 .map_err(|error| format!("the answer cannot be read: {error}"))
         });
-        read.map_err(|message| CiError {
-            message,
-            after: None,
-            unauthorized: false,
-        })
+        read.map_err(CiError::met)
     }
 
     /// Whether CircleCI asks for a pause.
@@ -140,15 +136,6 @@ impl Answer {
             text = inner;
         }
         Some(cut(&text)).filter(|words| !words.is_empty())
-    }
-}
-
-/// A listing that is too long to be read to its end proves nothing.
-pub(super) fn unfinished(message: String) -> CiError {
-    CiError {
-        message,
-        after: None,
-        unauthorized: false,
     }
 }
 

@@ -36,9 +36,8 @@ impl CoolDown {
     /// What a call that does not even begin is told.
     pub(super) fn refusal(left: Duration) -> CiError {
         CiError {
-            message: SAID.to_owned(),
             after: Some(left),
-            unauthorized: false,
+            ..CiError::met(SAID)
         }
     }
 }

@@ -104,16 +104,12 @@ impl<X: Secrets> CircleCi<X> {
         if let Some(left) = self.cool.left(Instant::now()) {
             return Err(CoolDown::refusal(left));
         }
-        let failed = |message: String| CiError {
-            message,
-            after: None,
-            unauthorized: false,
-        };
         let request = self
             .request(&self.reads, method, url)
             .await
-            .map_err(failed)?;
-        let response = request.send().await.map_err(|error| failed(said(&error)))?;
+            .map_err(CiError::met)?;
+        let response = request.send().await;
+        let response = response.map_err(|error| CiError::met(said(&error)))?;
         let answer = Answer::read(response).await;
         self.heed(&answer);
         answer.succeeded()

@@ -10,7 +10,7 @@ use chatops_core::ports::{
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{CircleCi, PAGES, SKEW, answer, wire};
+use super::{CircleCi, PAGES, SKEW, wire};
 
 /// How many builds one page of the listing has.
 const PAGE: usize = 30;
@@ -66,7 +66,7 @@ impl<X: Secrets> CircleCi<X> {
                         if whole.is_secretive() {
                             // It may be the one that is looked for: that nothing was started
                             // must not be concluded from it.
-                            return Err(answer::unfinished(format!(
+                            return Err(CiError::met(format!(
                                 "build {number} does not show its parameters"
                             )));
                         }
@@ -82,7 +82,7 @@ impl<X: Secrets> CircleCi<X> {
                 return Ok(Finding::Absent { candidates });
             }
         }
-        Err(answer::unfinished(format!(
+        Err(CiError::met(format!(
             "the branch has more than {PAGES} pages of recent builds"
         )))
     }

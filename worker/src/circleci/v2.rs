@@ -96,7 +96,7 @@ impl<X: Secrets> CircleCi<X> {
                 _ => return Ok(Finding::Absent { candidates }),
             }
         }
-        Err(answer::unfinished(format!(
+        Err(CiError::met(format!(
             "the branch has more than {PAGES} pages of recent pipelines"
         )))
     }
@@ -129,7 +129,7 @@ impl<X: Secrets> CircleCi<X> {
             }
         }
         // The workflow that decides may be among those that were not read.
-        Err(answer::unfinished(format!(
+        Err(CiError::met(format!(
             "the pipeline has more than {PAGES} pages of workflows"
         )))
     }
