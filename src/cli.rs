@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::demo;
 use crate::logging::{self, Format};
+use crate::operator;
 use crate::say;
 use crate::secrets::EnvSecrets;
 use crate::serve::{Server, Settings};
@@ -45,6 +46,8 @@ enum Command {
     /// start.
     #[command(after_help = SECRETS)]
     Serve(ServeOptions),
+    #[command(flatten)]
+    Operator(operator::Command),
 }
 
 /// Below the help of every command that needs the secrets.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => run(async { demo::run(options, asked_to_stop()?).await }),
         Command::Say(options) => run(say::run(options)),
         Command::Serve(options) => run(serve(options)),
+        Command::Operator(command) => operator::run(&command),
     };
     match done {
         Ok(code) => code,
@@ -131,7 +135,7 @@ async fn serve(options: ServeOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_config(path: &Path) -> Result<Config> {
+pub(crate) fn read_config(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
     Ok(Config::parse(&text, &path.display().to_string())?)

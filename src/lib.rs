@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod logging;
+pub mod operator;
 pub mod say;
 pub mod secrets;
 pub mod serve;

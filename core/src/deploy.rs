@@ -220,8 +220,9 @@ pub struct Armed {
     pub doubt: Option<String>,
     /// The project at CircleCI, kept here so that a changed configuration loses no run.
     pub slug: Slug,
-    /// The call that sends it, kept for the same reason.
-    #[serde(default)]
+    /// The call that sends it, kept for the same reason. The first one there was is not written
+    /// down, so that what is on record stays as it is.
+    #[serde(default, skip_serializing_if = "TriggerCall::is_first")]
     pub call: TriggerCall,
     /// The parameter that carries our deploy id, if the job declares one.
     pub proof_parameter: Option<String>,
@@ -248,11 +249,18 @@ pub enum RunKind {
     Build,
 }
 
+impl RunKind {
+    /// Whether it is the one that is meant where none is written.
+    fn is_first(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The pipeline, or the single build, at CircleCI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
-    /// Which of the two it is.
-    #[serde(default)]
+    /// Which of the two it is; a pipeline is not marked, as there was nothing else at first.
+    #[serde(default, skip_serializing_if = "RunKind::is_first")]
     pub kind: RunKind,
     /// CircleCI's id; of a build the one that is derived from its project and number.
     pub id: PipelineId,

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::Time;
 use crate::audit::{Actor, Change};
 use crate::command::{Deploy, Wish};
-use crate::config::{Config, Slug};
-use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, State, Target};
+use crate::config::{Config, Slug, TriggerCall};
+use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, RunKind, State, Target};
 use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, TeamId, UserId};
 use crate::machine;
 use crate::message::{Asker, DeployMessage, WishMessage, Wisher};
@@ -130,6 +130,7 @@ pub(crate) fn target() -> Target {
 pub(crate) fn pipeline(number: u64) -> Pipeline {
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/{number}");
     Pipeline {
+        kind: RunKind::Pipeline,
         id: PipelineId(Uuid::from_u128(u128::from(number))),
         number,
         url: url::Url::parse(&url).unwrap(),
@@ -142,6 +143,7 @@ pub(crate) fn armed_by(by: &Invocation, now: Time) -> Armed {
         at: now,
         send_by: now + secs(15),
         doubt: None,
+        call: TriggerCall::Pipeline,
         slug: slug(),
         proof_parameter: Some("deploy_id".into()),
     }

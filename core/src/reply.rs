@@ -23,6 +23,9 @@ pub const RESERVED_FOR_FINAL: u8 = 3;
 /// How often the bot tries to post what is owed about one deploy.
 pub const BOT_USES: u8 = 12;
 
+/// How long a token that was refused has to be replaced before the one further try.
+const NEW_TOKEN: Duration = Duration::from_secs(30);
+
 /// What is told about a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,6 +112,9 @@ pub struct Reply {
     /// Posts by the bot that were reserved.
     #[serde(default)]
     pub bot_uses: u8,
+    /// Whether the bot's token was refused; it is read afresh for one more try.
+    #[serde(default)]
+    pub token_refused: bool,
     /// Posts that never left this machine; they use nothing up and space the next try.
     pub unsent: u32,
     /// Tries of the final word whose outcome is unknown. With any, a further copy is marked, and
@@ -134,6 +140,7 @@ impl Reply {
             expires_at,
             uses: 0,
             bot_uses: 0,
+            token_refused: false,
             unsent: 0,
             unsure: 0,
             progress: Telling::NotOwed,
@@ -232,6 +239,11 @@ pub enum Posted {
         /// For how long, if Slack said.
         after: Option<Duration>,
     },
+    /// The bot's token may be an old one: not shown.
+    Unauthorized {
+        /// Slack's words.
+        why: String,
+    },
     /// Slack will never take it at this address: not shown.
     Refused {
         /// Slack's words.
@@ -249,6 +261,7 @@ impl Posted {
             Posted::Shown => "shown",
             Posted::NotSent { .. } => "not sent",
             Posted::Later { .. } => "later",
+            Posted::Unauthorized { .. } => "unauthorized",
             Posted::Refused { .. } => "refused",
             Posted::Unknown => "unknown",
         }
@@ -342,7 +355,14 @@ pub fn after(reserved: &Reply, kind: Kind, via: Via, posted: &Posted, now: Time)
             let from = now + pause(item.unsent);
             item.set(kind, Telling::Owed { from });
         }
-        (_, Posted::Refused { why }) => give_up(&mut item, kind, why),
+        (_, Posted::Unauthorized { .. }) if !item.token_refused => {
+            item.token_refused = true;
+            let from = now + NEW_TOKEN;
+            item.set(kind, Telling::Owed { from });
+        }
+        (_, Posted::Refused { why } | Posted::Unauthorized { why }) => {
+            give_up(&mut item, kind, why);
+        }
         (Kind::Final, Posted::Later { after }) => {
             let wait = after.unwrap_or_else(|| pause(tries(&item, via)));
             let from = now + wait.min(Duration::from_secs(1_800));

@@ -26,7 +26,7 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
         info!(outcome = posted.word(), "answered in Slack");
         let after = match posted {
             Posted::Shown => return Ok(()),
-            Posted::Refused { why } => {
+            Posted::Refused { why } | Posted::Unauthorized { why } => {
                 warn!(%why, "Slack does not take the answer");
                 return Ok(());
             }

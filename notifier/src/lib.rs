@@ -115,6 +115,9 @@ impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
             Kind::Hold => words::hold(&head),
             Kind::Final => words::last(&head, repeat, &self.config),
         };
+        if via == Via::Bot && reserved.token_refused {
+            self.chat.renew_token().await;
+        }
         let posted = self.chat.post(&to, &post).await;
         info!(deploy.id = %id, state = %head.state, ?kind, ?via, outcome = posted.word(), "posted to Slack");
         self.record(reserved, kind, via, &posted).await

@@ -15,11 +15,21 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::warn;
 use url::Url;
 
 /// The most of an answer that is read, in bytes; Slack's are a few dozen, a posted message's a few
 /// thousand.
 const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Slack's words about a token that another one may replace.
+const OF_THE_TOKEN: [&str; 5] = [
+    "invalid_auth",
+    "token_revoked",
+    "token_expired",
+    "account_inactive",
+    "not_authed",
+];
 
 /// The client for Slack.
 #[derive(Debug)]
@@ -90,7 +100,12 @@ impl<X: Secrets> SlackClient<X> {
             .client
             .post(url)
             .bearer_auth(token.current.expose_secret());
-        self.send(request, &body).await
+        match self.send(request, &body).await {
+            Posted::Refused { why } if OF_THE_TOKEN.contains(&why.as_str()) => {
+                Posted::Unauthorized { why }
+            }
+            posted => posted,
+        }
     }
 
     async fn send(&self, request: RequestBuilder, body: &Value) -> Posted {
@@ -121,6 +136,12 @@ impl<X: Secrets> Chat for SlackClient<X> {
         match to {
             To::Address(address) => self.to_address(address, post).await,
             To::Conversation { channel, user } => self.to_conversation(channel, user, post).await,
+        }
+    }
+
+    async fn renew_token(&self) {
+        if let Err(error) = self.secrets.refresh(SecretName::SlackBot).await {
+            warn!(%error, "the bot's token could not be read afresh");
         }
     }
 }

@@ -223,7 +223,7 @@ fn response(status: u16, content_type: &'static str, body: Body) -> Response {
 
 fn content_type(body: &str) -> &'static str {
     match body.as_bytes().first() {
-        Some(b'{') => "application/json;charset=utf-8",
+        Some(b'{' | b'[') => "application/json;charset=utf-8",
         Some(b'<') => "text/html;charset=utf-8",
         _ => "text/plain;charset=utf-8",
     }

@@ -51,17 +51,18 @@ pub enum Seen {
         /// Whether the whole channel sees it.
         public: bool,
     },
-    /// A message was delivered through a response address.
+    /// A message was delivered through a response address or from the bot.
     SlackMessage {
         /// Where.
         channel: String,
         /// The only person who sees it; nobody in particular means the whole channel.
         visible_to: Option<String>,
-        /// The response address it came through.
+        /// The response address it came through, or the bot's method such as
+        /// `/api/chat.postMessage`.
         response_path: String,
         /// What people see.
         shown: String,
-        /// Which use of the address it was, from one.
+        /// Which use of the address it was, from one; zero for the bot.
         nth_use: u32,
         /// The status that the app saw; nothing if the answer was lost.
         status: Option<u16>,
@@ -82,6 +83,15 @@ pub enum Seen {
         /// The status that the caller saw; nothing if the answer was lost.
         status: Option<u16>,
         /// What came of it.
+        note: String,
+    },
+    /// CircleCI sent a webhook.
+    Webhook {
+        /// The kind of event, such as `workflow-completed`.
+        event: String,
+        /// The status that the app answered with; nothing if there was no answer.
+        status: Option<u16>,
+        /// What it said, and how it was sent.
         note: String,
     },
     /// CircleCI cannot be reached from now on.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 pub mod circleci;
 mod fault;
@@ -68,6 +69,7 @@ pub struct Sandbox {
     circleci_url: String,
     _slack_server: Server,
     circleci_server: Server,
+    _webhooks: JoinSet<()>,
 }
 
 impl Sandbox {
@@ -92,6 +94,8 @@ impl Sandbox {
         let keyboard = Arc::new(Keyboard::new(Arc::clone(&client), journal.clone()));
         let slack_router = slack::router(Arc::clone(&slack), Arc::clone(&keyboard));
         let circleci_router = circleci::router(Arc::clone(&circleci));
+        let mut webhooks = JoinSet::new();
+        webhooks.spawn(circleci::deliver(Arc::clone(&circleci)));
         Ok(Self {
             _slack_server: Server::start(slack_listener, slack_router)?,
             circleci_server: Server::start(circleci_listener, circleci_router)?,
@@ -102,6 +106,7 @@ impl Sandbox {
             journal,
             slack_url,
             circleci_url,
+            _webhooks: webhooks,
         })
     }
 
@@ -143,6 +148,12 @@ impl Sandbox {
     /// Installs the app: what is typed at the keyboard goes to this address from now on.
     pub fn install(&self, request_url: &str) {
         self.keyboard.install(request_url);
+    }
+
+    /// From now on CircleCI tells the app at `url` of every job and workflow that ends, signed
+    /// with the secret if there is one.
+    pub fn hear_circleci(&self, url: &str, secret: Option<&str>) {
+        self.circleci.hear(url, secret);
     }
 
     /// From now on nobody gets a connection to CircleCI.

@@ -6,7 +6,7 @@
 //! - I1 at most one pipeline per deploy
 //! - I2 no pipeline without an ARMED in the audit that is not younger
 //! - I3 no POST after the command went stale, and none without the target's lock
-//! - I4 exactly one end per deploy, and after it only notes
+//! - I4 exactly one end per deploy, and after it only notes and that it was retried
 //! - I5 the audit is complete, chained, and says what the head says
 //! - I6 the audit only grows (watched by [`World`] while it runs)
 //! - I7 a claimed pipeline exists and carries that deploy's id
@@ -123,7 +123,7 @@ fn the_audit(world: &World, head: &Head, found: &mut Vec<String>) {
         .skip(1);
     if after_end
         .into_iter()
-        .any(|e| !matches!(e.change, Change::Noted { .. }))
+        .any(|e| !matches!(e.change, Change::Noted { .. } | Change::Retried { .. }))
     {
         found.push(format!("I4: {id} goes on after its end"));
     }
@@ -210,17 +210,18 @@ fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
         .into_iter()
         .filter(|message| message.nth_use > 0 && message.text.contains(&short))
         .collect();
-    let running = |text: &str| text.contains("*Running:*");
-    let finals: Vec<_> = shown
-        .iter()
-        .filter(|message| !running(&message.text))
-        .collect();
-    let progress = shown.len() - finals.len();
-    if progress > 1 {
-        found.push(format!(
-            "I9: the progress of {id} was shown {progress} times"
-        ));
+    let says = |banner: &str| {
+        let count = shown.iter().filter(|m| m.text.contains(banner)).count();
+        (banner.to_owned(), count)
+    };
+    let [progress, hold] = [says("*Running:*"), says("*Waiting for approval:*")];
+    for (banner, count) in [&progress, &hold] {
+        if *count > 1 {
+            found.push(format!("I9: {banner} of {id} was shown {count} times"));
+        }
     }
+    let is_final = |text: &str| !text.contains(&progress.0) && !text.contains(&hold.0);
+    let finals: Vec<_> = shown.iter().filter(|m| is_final(&m.text)).collect();
     let faults = world.points.crashes() + world.slack.lost() + world.faults;
     if finals.len() > 1 + faults {
         found.push(format!(
@@ -238,7 +239,8 @@ fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
         found.push(format!("I9: a repetition about {id} is not marked"));
     }
     for (kind, telling, count) in [
-        (Kind::Progress, &reply.progress, progress),
+        (Kind::Progress, &reply.progress, progress.1),
+        (Kind::Hold, &reply.hold, hold.1),
         (Kind::Final, &reply.last, finals.len()),
     ] {
         let truthful = match telling {

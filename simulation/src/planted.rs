@@ -10,14 +10,13 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::audit::Event;
 use chatops_core::config::Slug;
-use chatops_core::deploy::{Head, State, Target};
+use chatops_core::deploy::{Head, Pipeline, State, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
     Chat, Ci, CiError, Commit, CommitError, Due, Filter, Finding, Lock, Look, Outcome, Page,
-    PipelineState, Position, Replies, Search, Store, StoreError, Trigger,
+    PipelineState, Position, Replies, Search, Store, StoreError, To, Trigger,
 };
 use chatops_core::reply::{Posted, Reply, Telling};
-use chatops_core::secret::ResponseUrl;
 use chatops_core::words::Post;
 
 /// A bug.
@@ -314,7 +313,7 @@ impl<P: Ci> Ci for Planted<P> {
         })
     }
 
-    async fn look(&self, slug: &Slug, pipeline: PipelineId) -> Result<Look, CiError> {
+    async fn look(&self, slug: &Slug, pipeline: &Pipeline) -> Result<Look, CiError> {
         let mut look = self.port.look(slug, pipeline).await?;
         let setup = matches!(look.state, PipelineState::Setup | PipelineState::Pending);
         if self.has(Bug::SetupIsFinal) && setup {
@@ -323,13 +322,18 @@ impl<P: Ci> Ci for Planted<P> {
         Ok(look)
     }
 
-    async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
-        self.port.cancel(workflow).await
+    async fn cancel(
+        &self,
+        slug: &Slug,
+        pipeline: &Pipeline,
+        workflow: &str,
+    ) -> Result<(), CiError> {
+        self.port.cancel(slug, pipeline, workflow).await
     }
 }
 
 impl<P: Chat> Chat for Planted<P> {
-    async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
+    async fn post(&self, to: &To, post: &Post) -> Posted {
         self.port.post(to, post).await
     }
 }

@@ -14,16 +14,15 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::audit::Event;
 use chatops_core::config::Slug;
-use chatops_core::deploy::{Head, Target};
+use chatops_core::deploy::{Head, Pipeline, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::message::Body;
 use chatops_core::ports::{
     Chat, Ci, CiError, Commit, CommitError, Delivery, Due, Filter, Finding, Lane, Lock, Look,
     Outcome, Page, Position, Queue, QueueError, Receipt, Replies, Search, SecretName, Secrets,
-    SecretsError, SendError, Store, StoreError, Trigger, Versions,
+    SecretsError, SendError, Store, StoreError, To, Trigger, Versions,
 };
 use chatops_core::reply::{Posted, Reply};
-use chatops_core::secret::ResponseUrl;
 use chatops_core::words::Post;
 
 use crate::dice::{Dice, Fault};
@@ -370,7 +369,7 @@ impl Ci for Pointed<CircleCi> {
         found
     }
 
-    async fn look(&self, slug: &Slug, pipeline: PipelineId) -> Result<Look, CiError> {
+    async fn look(&self, slug: &Slug, pipeline: &Pipeline) -> Result<Look, CiError> {
         self.points.pass("before", "ci.look").await;
         self.fail_read();
         let look = self.port.look(slug, pipeline).await;
@@ -378,9 +377,14 @@ impl Ci for Pointed<CircleCi> {
         look
     }
 
-    async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
+    async fn cancel(
+        &self,
+        slug: &Slug,
+        pipeline: &Pipeline,
+        workflow: &str,
+    ) -> Result<(), CiError> {
         self.points
-            .through("ci.cancel", self.port.cancel(workflow))
+            .through("ci.cancel", self.port.cancel(slug, pipeline, workflow))
             .await
     }
 }
@@ -424,7 +428,7 @@ impl Pointed<CircleCi> {
 }
 
 impl Chat for Pointed<Slack> {
-    async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
+    async fn post(&self, to: &To, post: &Post) -> Posted {
         self.points.pass("before", "chat.post").await;
         let fault = POST_FAULTS
             .into_iter()

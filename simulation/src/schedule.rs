@@ -441,7 +441,7 @@ fn subject(body: &Body) -> Option<DeployId> {
         // What an order is about is the deploy that it starts.
         Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
         // Which deploy they are about is known only when they are dealt with.
-        Ok(WorkMessage::Question(_) | WorkMessage::Wish(_)) => None,
+        Ok(WorkMessage::Question(_) | WorkMessage::Wish(_) | WorkMessage::Event { .. }) => None,
         Err(_) => match body.decode::<NoticeMessage>().ok()? {
             NoticeMessage::Tell { deploy } => Some(deploy),
             NoticeMessage::Answer(_) => None,

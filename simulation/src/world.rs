@@ -363,6 +363,7 @@ impl World {
             replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
             queue: Pointed::new(&self.queue, &self.points),
             chat: Planted::new(Pointed::new(&self.slack, &self.points), self.bug),
+            bot: false,
             clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
         }

@@ -11,7 +11,7 @@ use chatops_core::decide::{self, Here, Step, follow, trigger};
 use chatops_core::deploy::{Head, Reason, State};
 use chatops_core::machine::{self, Illegal};
 use chatops_core::ports::{Commit, Finding, LockChange, Look, Outcome};
-use chatops_core::reply::{self, Kind, Next, Posted, Reply, Telling};
+use chatops_core::reply::{self, Kind, Next, Posted, Reply, Telling, Via};
 use chatops_simulation::model::{Bounds, Counterexample, Model, Rules, Scope, check, check_rules};
 
 #[test]
@@ -343,7 +343,7 @@ struct ForgetsDoubt;
 
 impl Rules for ForgetsDoubt {
     fn reply_next(&self, item: &Reply, now: Time, times: &Times) -> Next {
-        match reply::next(item, now, times) {
+        match reply::next(item, now, times, false) {
             Next::Settle(mut settled) if matches!(settled.last, Telling::Owed { .. }) => {
                 settled.unsure = item.unsure;
                 Next::Settle(settled)
@@ -368,6 +368,7 @@ impl Rules for SaysTold {
         reply::after(
             reserved,
             kind,
+            Via::Address,
             if unknown { &Posted::Shown } else { posted },
             now,
         )

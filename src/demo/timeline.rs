@@ -166,6 +166,14 @@ fn describe(seen: &Seen) -> (String, String) {
             let line = format!("{method} {path} → {} {note}", answered(*status));
             ("CircleCI receives".to_owned(), line.trim_end().to_owned())
         }
+        Seen::Webhook {
+            event,
+            status,
+            note,
+        } => {
+            let line = format!("{event} → {} {note}", answered(*status));
+            ("CircleCI sends".to_owned(), line.trim_end().to_owned())
+        }
         Seen::CircleGone => (
             "CircleCI".to_owned(),
             "cannot be reached from now on".to_owned(),

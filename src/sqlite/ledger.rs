@@ -104,7 +104,8 @@ pub(super) fn head(connection: &Connection, id: DeployId) -> Result<Option<Head>
         .transpose()
 }
 
-fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>, Failure> {
+/// A deploy's audit, in order.
+pub(super) fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>, Failure> {
     let sql = "SELECT n, body, hash FROM event WHERE deploy = ?1 ORDER BY n";
     let mut query = connection.prepare_cached(sql)?;
     let mut rows = query.query([id.to_string()])?;
@@ -150,7 +151,8 @@ fn owner(connection: &Connection, pipeline: PipelineId) -> Result<Option<DeployI
     owner.as_deref().map(id).transpose()
 }
 
-fn by_short(connection: &Connection, short: &ShortId) -> Result<Option<DeployId>, Failure> {
+/// The deploy people call by this short id.
+pub(super) fn by_short(connection: &Connection, short: &ShortId) -> Result<Option<DeployId>, Failure> {
     let sql = "SELECT deploy FROM short WHERE short = ?1";
     let deploy: Option<String> = one(connection, sql, [short.as_str()])?;
     deploy.as_deref().map(id).transpose()

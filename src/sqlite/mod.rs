@@ -4,6 +4,7 @@
 //! the pipeline lives here: an adapter checks the conditions it is given and writes.
 
 mod failure;
+pub mod guest;
 mod ledger;
 mod listing;
 mod queue;
@@ -91,6 +92,26 @@ pub enum OpenError {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// It is to be there and is not.
+    #[error(
+        "there is no data file {}; name it with --data, or start `chatops serve`, which makes it",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error(
+        "the data file {} cannot be read; be the user that `chatops serve` runs as ({error})",
+        path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
     },
     /// It cannot be written.
     #[error("the data file {} is read-only; make it and its directory writable", path.display())]

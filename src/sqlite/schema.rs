@@ -127,6 +127,24 @@ pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), Op
             .map_err(failed)?;
         return tx.commit().map_err(failed);
     }
+    known(path, owner, version)
+}
+
+/// Refuses a file of another program or of a newer version of this one, and an empty one.
+pub(super) fn recognise(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let number = |sql: &str| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(|e| OpenError::sqlite(path, &e))
+    };
+    known(
+        path,
+        number("PRAGMA application_id")?,
+        number("PRAGMA user_version")?,
+    )
+}
+
+fn known(path: &Path, owner: i64, version: i64) -> Result<(), OpenError> {
     if owner != OURS || version < 1 {
         return Err(OpenError::Foreign {
             path: path.to_owned(),

@@ -9,7 +9,9 @@
     reason = "everything here is a test"
 )]
 
+mod bot;
 mod demo;
+mod events;
 mod kill;
 mod questions;
 mod refusals;
@@ -17,5 +19,6 @@ mod say;
 mod start;
 mod stories;
 mod support;
+mod triggers;
 mod trouble;
 mod wishes;

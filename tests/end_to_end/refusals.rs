@@ -243,9 +243,9 @@ async fn hostile_words_reach_nobody() {
     :speech_balloon: *Not a command:* `&lt;!channel&gt;` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
     :speech_balloon: *Not a command:* `@here` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
     :speech_balloon: *Not a command:* `de/ploy` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
-    :speech_balloon: *Not a command:* a branch and a job are needed, and that is 1 word.
-    :speech_balloon: *Not a command:* a branch and a job are needed, and that is 3 words.
-    :speech_balloon: *Not a command:* `status` is a reserved word. For a branch of that name put `deploy` in front.
+    :speech_balloon: *Not a command:* a deploy needs a branch and a job, and that is 1 word.
+    :speech_balloon: *Not a command:* a deploy needs a branch and a job, and that is 3 words.
+    :speech_balloon: *Not a command:* `deploy` is not a deploy's id. Ids look like `1a2b3c4d`.
     :speech_balloon: *Not a command:* `{{pipeline.id}}` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
     :speech_balloon: *Not a command:* `&lt;&lt;pipeline.id&gt;&gt;` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
     :speech_balloon: *Not a command:* the text is longer than 1,024 characters.

@@ -169,7 +169,7 @@ async fn a_taken_target_is_a_refusal_that_names_the_holder() {
         holder.as_str()
     );
     assert!(shown.contains(&taken), "{shown}");
-    assert!(shown.contains("One deploy at a time"), "{shown}");
+    assert!(shown.contains("(rule `exclusive`)"), "{shown}");
     let told = world.told(&second);
     assert_eq!(told.len(), 1);
     assert_eq!(

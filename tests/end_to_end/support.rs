@@ -78,6 +78,12 @@ impl World {
         world
     }
 
+    /// More of the configuration, for the next start.
+    pub(crate) fn configure(&self, more: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), text + more).unwrap();
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -116,9 +122,7 @@ impl World {
     pub(crate) async fn serve_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command();
         command.args(arguments);
-        let process = Process::spawn(command);
-        let url = process.url().await;
-        Server { process, url }
+        Server::start(command).await
     }
 
     /// Somebody types a command in the channel of the deploys.
@@ -368,6 +372,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Runs `command` until it serves.
+    pub(crate) async fn start(command: Command) -> Self {
+        let process = Process::spawn(command);
+        let url = process.url().await;
+        Self { process, url }
+    }
+
     /// The host and port.
     pub(crate) fn address(&self) -> &str {
         let after = self.url.trim_start_matches("http://");
@@ -501,6 +512,7 @@ default_project = "web"
 [slack]
 teams = ["T0001"]
 reply_origins = ["{slack}"]
+api = "{slack}"
 
 [circleci]
 api = "{circleci}"

@@ -3,8 +3,8 @@
 
 use chatops_core::Time;
 use chatops_core::audit::Actor;
-use chatops_core::config::Slug;
-use chatops_core::deploy::{Armed, Ask, End, Head, Pipeline, Proof, Reason, Run, State};
+use chatops_core::config::{Slug, TriggerCall};
+use chatops_core::deploy::{Armed, Ask, End, Head, Pipeline, Proof, Reason, Run, RunKind, State};
 use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
 use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
@@ -176,6 +176,7 @@ fn fill(head: &mut Head, n: u32, at: Time) -> Option<()> {
         at,
         send_by: at + TimeDelta::seconds(15),
         doubt: None,
+        call: TriggerCall::Pipeline,
         slug: Slug {
             vcs: "gh".to_owned(),
             org: "acme".to_owned(),
@@ -186,6 +187,7 @@ fn fill(head: &mut Head, n: u32, at: Time) -> Option<()> {
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/{n}");
     head.run = Some(Run {
         pipeline: Pipeline {
+            kind: RunKind::Pipeline,
             id: PipelineId(Uuid::from_u128(u128::from(n))),
             number: u64::from(n),
             url: Url::parse(&url).ok()?,

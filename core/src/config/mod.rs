@@ -222,5 +222,12 @@ pub enum TriggerCall {
     Job,
 }
 
+impl TriggerCall {
+    /// Whether it is the one that is meant where none is written.
+    pub(crate) fn is_first(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[cfg(test)]
 mod tests;

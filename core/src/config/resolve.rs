@@ -195,7 +195,7 @@ impl Names {
             let checked = JobName::parse(name.get_ref())
                 .map_err(|why| (name.span(), format!("job name: {why}")))?;
             aliases.push((checked.clone(), mem::take(&mut job.aliases)));
-            let job = self.job(&checked, job, &slug)?;
+            let job = self.job(&checked, job, &slug, name.span())?;
             jobs.insert(checked, job);
         }
         Ok(Project {
@@ -205,7 +205,14 @@ impl Names {
         })
     }
 
-    fn job(&self, name: &JobName, raw: RawJob, slug: &Slug) -> Result<Job, Complaint> {
+    /// `place` is where its name stands.
+    fn job(
+        &self,
+        name: &JobName,
+        raw: RawJob,
+        slug: &Slug,
+        place: Range<usize>,
+    ) -> Result<Job, Complaint> {
         let environment = match raw.environment {
             None => name.to_string(),
             Some(environment) => {
@@ -220,7 +227,7 @@ impl Names {
             .iter()
             .map(|p| BranchPattern::parse(p.get_ref()).map_err(|why| (p.span(), why.to_string())))
             .collect::<Result<_, _>>()?;
-        let call = trigger_call(raw.trigger, raw.definition, slug)?;
+        let call = trigger_call(raw.trigger, raw.definition, slug, place)?;
         Ok(Job {
             trigger: trigger(
                 call,

@@ -5,6 +5,9 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::*;
+
+mod triggers;
+
 use crate::deploy::Ask;
 use crate::fixtures::{ask, branch, job, project};
 use crate::policy;
@@ -58,6 +61,7 @@ deploy_id_parameter = false
 branches = ["*"]
 channels = ["*"]
 people = ["*"]
+trigger = "pipeline-run"
 "#;
 
 /// The complaint about the good file with one part replaced.
@@ -101,11 +105,13 @@ fn a_full_file_means_what_it_says() {
         "https://ci.example.com:8443/pipelines/github/acme/web/7"
     );
     let deploy = &web.jobs[&job("deploy")];
-    let Trigger::Pipeline {
+    let Trigger {
+        call,
         job_parameter,
         deploy_id_parameter,
         parameters,
     } = &deploy.trigger;
+    assert_eq!(call, &TriggerCall::Pipeline);
     assert_eq!(job_parameter.as_deref(), Some("what"));
     assert_eq!(deploy_id_parameter.as_deref(), Some("chatops_id"));
     let sent = serde_json::to_string(parameters).unwrap();
@@ -122,11 +128,14 @@ fn a_full_file_means_what_it_says() {
     assert_eq!(deploy.people, Allow::Listed(people.to_vec()));
 
     let test = &config.projects[&project("api")].jobs[&job("test")];
-    let Trigger::Pipeline {
+    let Trigger {
+        call,
         job_parameter,
         deploy_id_parameter,
         ..
     } = &test.trigger;
+    let definition = None;
+    assert_eq!(call, &TriggerCall::PipelineRun { definition });
     assert_eq!((job_parameter, deploy_id_parameter), (&None, &None));
     assert_eq!((test.environment.as_str(), test.exclusive), ("test", true));
     assert_eq!((&test.channels, &test.people), (&Allow::Any, &Allow::Any));
@@ -154,13 +163,13 @@ fn the_revision_is_the_texts() {
 #[test]
 fn unknown_keys_are_errors_at_every_level() {
     assert_snapshot!(complaint("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `times`, `channels`, `people`, `projects`");
-    assert_snapshot!(complaint("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `reply_origins`");
+    assert_snapshot!(complaint("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `reply_origins`, `api`");
     assert_snapshot!(complaint("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
     assert_snapshot!(complaint("stale_after =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `stale_after`, `connect_timeout`, `request_timeout`, `send_window`, `horizon`, `search_for`, `grace`, `poll_first`, `poll_longest`, `retry_first`, `track_for`, `unresolved_lock`, `reply_for`, `reply_lease`, `sweep_every`");
     assert_snapshot!(complaint("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `aliases`, `jobs`");
-    assert_snapshot!(complaint("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`");
+    assert_snapshot!(complaint("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `definition`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`");
     assert_snapshot!(complaint("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `times`, `channels`, `people`, `projects`");
-    assert_snapshot!(complaint("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected `pipeline`");
+    assert_snapshot!(complaint("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected one of `pipeline`, `pipeline-run`, `job`");
 }
 
 #[test]
@@ -206,7 +215,7 @@ fn aliased(web: &str, api: &str, deploy: &str, test: &str) -> String {
     )
     .replace(
         job,
-        &format!("[projects.api.jobs.deploy]\naliases = {deploy}\n{job}\naliases = {test}"),
+        &format!("[projects.api.jobs.deploy]\naliases = {deploy}\ntrigger = 'pipeline-run'\n{job}\naliases = {test}"),
     )
 }
 
@@ -265,10 +274,10 @@ fn an_alias_is_one_things_only() {
     assert_snapshot!(projects("[7]", none), @"chatops.toml:25:12: invalid type: integer `7`, expected a string");
     let jobs = |deploy, test| refused(&aliased(none, none, deploy, test));
     assert_snapshot!(jobs("['d', 'e', 'd']", none), @"chatops.toml:44:22: 'd' is listed twice");
-    assert_snapshot!(jobs("['x']", "['x']"), @"chatops.toml:46:12: 'x' is an alias of 'deploy' already");
-    assert_snapshot!(jobs(none, "['test']"), @"chatops.toml:46:12: 'test' is a name already; an alias has to be another");
-    assert_snapshot!(jobs(none, "['deploy']"), @"chatops.toml:46:12: 'deploy' is a name already; an alias has to be another");
-    assert_snapshot!(jobs(none, "['a/b']"), @"chatops.toml:46:12: alias: it may hold only letters, digits and `.` `_` `-`");
+    assert_snapshot!(jobs("['x']", "['x']"), @"chatops.toml:47:12: 'x' is an alias of 'deploy' already");
+    assert_snapshot!(jobs(none, "['test']"), @"chatops.toml:47:12: 'test' is a name already; an alias has to be another");
+    assert_snapshot!(jobs(none, "['deploy']"), @"chatops.toml:47:12: 'deploy' is a name already; an alias has to be another");
+    assert_snapshot!(jobs(none, "['a/b']"), @"chatops.toml:47:12: alias: it may hold only letters, digits and `.` `_` `-`");
     // The default project goes by its name.
     let default = aliased("['site']", none, none, none).replace("\"web\"", "\"site\"");
     assert_snapshot!(refused(&default), @"chatops.toml:2:19: there is no [projects.site] to be the default");
@@ -324,7 +333,7 @@ fn parameters_are_what_circleci_takes() {
     assert_snapshot!(complaint("\"what\"", "\"wh at\""), @"chatops.toml:29:17: a parameter's name holds letters, digits, `_` and `-`, at most 128");
     assert_snapshot!(complaint("\"what\"", "true"), @"chatops.toml:29:17: give the parameter's name, or false for none");
     assert_snapshot!(complaint("\"what\"", "7"), @"chatops.toml:29:17: invalid type: integer `7`, expected a parameter's name, or false for none");
-    assert_snapshot!(complaint("count = 3", "chatops_id = 3"), @"chatops.toml:31:46: parameter: it is set by job_parameter or deploy_id_parameter already");
+    assert_snapshot!(complaint("count = 3", "chatops_id = 3"), @"chatops.toml:31:46: parameter: it carries the job's name or the deploy's id already");
     assert_snapshot!(complaint("count = 3", "count = 3.5"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
     assert_snapshot!(complaint("count = 3", "count = [3]"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
     assert_snapshot!(complaint("count = 3", "count = 2020-01-01"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
@@ -360,6 +369,15 @@ fn the_example_is_right_and_does_what_it_says() {
     assert!(may("deploy", "main") && may("deploy", "release/1.2"));
     assert!(!may("deploy", "feature/x"));
     assert!(may("test", "feature/x"));
+    // All three ways to start a job are explained, and the two that are shown are used.
+    let calls = config.projects.values().flat_map(|p| p.jobs.values());
+    let calls: Vec<_> = calls.map(|job| job.trigger.call.clone()).collect();
+    let definition = Some(uuid::uuid!("2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10"));
+    let run = TriggerCall::PipelineRun { definition };
+    assert_eq!(calls, [run, TriggerCall::Pipeline, TriggerCall::Pipeline]);
+    for word in ["\"pipeline\"", "\"pipeline-run\"", "\"job\""] {
+        assert!(EXAMPLE.contains(&format!("\n#   {word} ")), "{word}");
+    }
 }
 
 #[test]
@@ -407,7 +425,8 @@ fn the_example_shows_every_key_and_the_real_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 + 3 + 2 + 15 + 3 + 10);
-    // Projects and jobs have a key of the same name.
+    assert_eq!(count, 8 + 4 + 2 + 15 + 3 + 11);
+    // Some keys have the same name in two tables.
+    assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
     assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);
 }

@@ -1,6 +1,7 @@
 //! How a job is started: the call, and the parameters that travel with it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -12,17 +13,18 @@ use super::{Slug, Trigger, TriggerCall};
 /// The build parameter that carries our deploy id where nothing else is written.
 const BUILD_PARAMETER: &str = "CHATOPS_DEPLOY_ID";
 
-/// The call, if it serves the project.
+/// The call, if it serves the project. `place` is where to point if none is written.
 pub(super) fn trigger_call(
     written: Option<Spanned<RawTrigger>>,
     definition: Option<Spanned<String>>,
     slug: &Slug,
+    place: Range<usize>,
 ) -> Result<TriggerCall, Complaint> {
-    let span = written.as_ref().map_or(0..0, Spanned::span);
+    let place = written.as_ref().map_or(place, Spanned::span);
     let written = written.map_or_else(RawTrigger::default, Spanned::into_inner);
     if slug.vcs == "circleci" && written != RawTrigger::PipelineRun {
-        let why = "a project of the form circleci/… is started by trigger = \"pipeline-run\" only";
-        return Err((span, why.to_owned()));
+        let why = "the jobs of a circleci/… project need trigger = \"pipeline-run\"";
+        return Err((place, why.to_owned()));
     }
     let definition = match definition {
         None => None,
@@ -70,7 +72,10 @@ pub(super) fn trigger(
         (parameter_name(job)?, parameter_name(deploy_id)?)
     };
     if job_parameter.is_some() && job_parameter == deploy_id_parameter {
-        let why = "job_parameter and deploy_id_parameter name the same parameter";
+        let why = match call {
+            TriggerCall::Job => "CIRCLE_JOB carries the job's name; name another",
+            _ => "job_parameter and deploy_id_parameter name the same parameter",
+        };
         return Err((clash, why.to_owned()));
     }
     let ours = usize::from(job_parameter.is_some()) + usize::from(deploy_id_parameter.is_some());
@@ -82,7 +87,7 @@ pub(super) fn trigger(
             return complain(PARAMETER_NAME);
         }
         if taken(&job_parameter) || taken(&deploy_id_parameter) {
-            return complain("it is set by job_parameter or deploy_id_parameter already");
+            return complain("it carries the job's name or the deploy's id already");
         }
         match &value {
             Value::String(text) if text.chars().count() > 512 => {

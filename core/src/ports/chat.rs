@@ -25,4 +25,9 @@ pub enum To {
 pub trait Chat: Send + Sync {
     /// Posts, once: no resend, no redirect.
     fn post(&self, to: &To, post: &Post) -> impl Future<Output = Posted> + Send;
+
+    /// Reads the bot's token afresh, where there is one that may have been replaced.
+    fn renew_token(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }

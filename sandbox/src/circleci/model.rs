@@ -8,13 +8,17 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::build::Build;
 use super::pipeline::{Pipeline, Run};
-use super::project::{Project, Undeclared, canonical, check};
+use super::project::{Project, Undeclared, canonical, check, derived};
 use super::script::{Script, WorkflowScript};
 use super::view::{Created, PipelinePage, PipelineView, WorkflowPage};
 
 /// Pipelines on one page of a listing.
 const PAGE: usize = 20;
+
+/// Workflows on one page, unless a test wants fewer.
+const WORKFLOWS: usize = 20;
 
 /// A refused call: the status and the `message` of the error body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +45,20 @@ pub struct Model {
     ledger: Vec<Pipeline>,
     by_id: BTreeMap<Uuid, usize>,
     by_workflow: BTreeMap<Uuid, (usize, usize)>,
+    /// Every workflow in the order in which it was called for.
+    pub(super) order: Vec<Uuid>,
     scripts: BTreeMap<String, Script>,
     next: VecDeque<Script>,
+    page: Option<usize>,
+    pub(super) not_triggered: VecDeque<String>,
 }
 
-/// A project with the places of its pipelines in the ledger, oldest first.
+/// A project with the places of its pipelines in the ledger, and its builds, oldest first.
 #[derive(Debug, Clone)]
-struct Registered {
-    project: Project,
+pub(super) struct Registered {
+    pub(super) project: Project,
     pipelines: Vec<usize>,
+    pub(super) builds: Vec<Build>,
 }
 
 impl Model {
@@ -64,6 +73,7 @@ impl Model {
                     Registered {
                         project,
                         pipelines: Vec::new(),
+                        builds: Vec::new(),
                     },
                 );
             }
@@ -79,6 +89,11 @@ impl Model {
     /// queue up.
     pub fn script_next(&mut self, script: Script) {
         self.next.push_back(script);
+    }
+
+    /// Shows only so many workflows on a page from now on.
+    pub fn page_workflows_by(&mut self, most: usize) {
+        self.page = Some(most.max(1));
     }
 
     /// Whether `token` belongs to any project.
@@ -106,32 +121,74 @@ impl Model {
     ) -> Result<Created, Refusal> {
         self.authorise(token)?;
         let not_found = || Refusal::new(404, "Project not found");
-        let slug = canonical(slug);
-        let Registered { project, pipelines } = self
-            .projects
-            .get_mut(&slug)
-            .filter(|known| token == Some(known.project.token.as_str()))
+        let project = self
+            .permitted(token, slug)
+            .filter(|project| !project.is_standalone())
             .ok_or_else(not_found)?;
         check(&parameters)?;
-        let branch = branch.unwrap_or(&project.default_branch);
-        if !project.any_branch && !project.branches.iter().any(|known| known == branch) {
+        let branch = branch.unwrap_or(&project.default_branch).to_owned();
+        if !project.has_branch(&branch) {
             return Err(Refusal::new(400, "Branch not found"));
         }
+        self.create(now, slug, branch, parameters, None, not_found)
+    }
+
+    /// The project, if the token may use it.
+    pub(super) fn permitted(&self, token: Option<&str>, slug: &str) -> Option<&Project> {
+        let known = self.projects.get(&canonical(slug))?;
+        (token == Some(known.project.token.as_str())).then_some(&known.project)
+    }
+
+    pub(super) fn registered(&self, slug: &str) -> Option<&Registered> {
+        self.projects.get(&canonical(slug))
+    }
+
+    pub(super) fn registered_mut(&mut self, slug: &str) -> Option<&mut Registered> {
+        self.projects.get_mut(&canonical(slug))
+    }
+
+    pub(super) fn projects(&self) -> impl Iterator<Item = &Registered> {
+        self.projects.values()
+    }
+
+    /// The script for what is started with these values.
+    pub(super) fn next_script<'a>(
+        &mut self,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> Script {
+        self.next
+            .pop_front()
+            .or_else(|| {
+                values
+                    .into_iter()
+                    .filter_map(Value::as_str)
+                    .find_map(|value| self.scripts.get(value).cloned())
+            })
+            .unwrap_or_default()
+    }
+
+    /// Creates a pipeline of a project on a branch that were found to exist.
+    pub(super) fn create(
+        &mut self,
+        now: DateTime<Utc>,
+        slug: &str,
+        branch: String,
+        parameters: BTreeMap<String, Value>,
+        definition: Option<Uuid>,
+        not_found: impl Fn() -> Refusal,
+    ) -> Result<Created, Refusal> {
+        let slug = canonical(slug);
+        let project = match self.projects.get(&slug) {
+            Some(known) => known.project.clone(),
+            None => return Err(not_found()),
+        };
         let undeclared: Vec<&str> = parameters
             .keys()
             .filter(|name| !project.parameters.contains(name))
             .map(String::as_str)
             .collect();
         let script = if undeclared.is_empty() {
-            self.next
-                .pop_front()
-                .or_else(|| {
-                    parameters
-                        .values()
-                        .filter_map(Value::as_str)
-                        .find_map(|value| self.scripts.get(value).cloned())
-                })
-                .unwrap_or_default()
+            self.next_script(parameters.values())
         } else if project.undeclared == Undeclared::Errored {
             Script::config_error(&format!(
                 "Unexpected argument(s): {}",
@@ -140,10 +197,15 @@ impl Model {
         } else {
             return Err(not_found());
         };
+        if project.auto_cancel && branch != project.default_branch {
+            self.cancel_branch(now, &slug, &branch);
+        }
 
-        let number = project.first_number + pipelines.len() as u64;
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{slug}/{number}").as_bytes());
         let place = self.ledger.len();
+        let known = self.projects.get_mut(&slug).ok_or_else(not_found)?;
+        let number = project.first_number + known.pipelines.len() as u64;
+        known.pipelines.push(place);
+        let id = derived(&format!("{slug}/{number}"));
         let runs: Vec<Run> = script
             .workflows
             .iter()
@@ -152,14 +214,16 @@ impl Model {
             .collect();
         for (index, run) in runs.iter().enumerate() {
             self.by_workflow.insert(run.id, (place, index));
+            self.order.push(run.id);
         }
         let pipeline = Pipeline {
             id,
             number,
-            branch: branch.to_owned(),
+            branch,
             slug,
             parameters,
             created_at: now,
+            definition,
             script,
             runs,
         };
@@ -169,10 +233,18 @@ impl Model {
             state: pipeline.state(now),
             created_at: now,
         };
-        pipelines.push(place);
         self.by_id.insert(id, place);
         self.ledger.push(pipeline);
         Ok(created)
+    }
+
+    /// A newer pipeline on a branch makes the earlier ones redundant.
+    fn cancel_branch(&mut self, now: DateTime<Utc>, slug: &str, branch: &str) {
+        for pipeline in &mut self.ledger {
+            if pipeline.slug == slug && pipeline.branch == branch {
+                pipeline.runs.iter_mut().for_each(|run| run.cancel(now));
+            }
+        }
     }
 
     /// One pipeline, whether the listing shows it yet or not.
@@ -223,9 +295,22 @@ impl Model {
         })
     }
 
-    /// The pipeline's workflows that have appeared by `now`.
+    /// The first page of the pipeline's workflows that have appeared by `now`.
     pub fn workflows(&self, now: DateTime<Utc>, id: Uuid) -> Result<WorkflowPage, Refusal> {
-        Ok(self.find(id)?.workflows(now))
+        self.workflows_from(now, id, None)
+    }
+
+    /// Any page of them. The token is how many came before.
+    pub fn workflows_from(
+        &self,
+        now: DateTime<Utc>,
+        id: Uuid,
+        page_token: Option<&str>,
+    ) -> Result<WorkflowPage, Refusal> {
+        let first = page_token.map_or(Ok(0), str::parse);
+        let first = first.map_err(|_| Refusal::new(400, "Invalid page token"))?;
+        let most = self.page.unwrap_or(WORKFLOWS);
+        Ok(self.find(id)?.workflows(now, first, most))
     }
 
     /// The pipeline's values: one flat map, with the parameters as `pipeline.parameters.<name>`.
@@ -250,10 +335,7 @@ impl Model {
     /// Cancels a workflow. It answers 202 for a finished one, too, and changes nothing then.
     pub fn cancel_workflow(&mut self, now: DateTime<Utc>, id: Uuid) -> Result<(), Refusal> {
         let (place, index) = self.place(id)?;
-        let run = &mut self.ledger[place].runs[index];
-        if let Some((_, None)) = run.status(now) {
-            run.canceled_at = Some(now);
-        }
+        self.ledger[place].runs[index].cancel(now);
         Ok(())
     }
 
@@ -270,6 +352,7 @@ impl Model {
         let run = Run::new(pipeline.id, index, now, script);
         let new = run.id;
         pipeline.runs.push(run);
+        self.order.push(new);
         self.by_workflow.insert(new, (place, index));
         Ok(new)
     }
@@ -277,6 +360,13 @@ impl Model {
     /// Every pipeline ever created, oldest first.
     pub fn ledger(&self) -> &[Pipeline] {
         &self.ledger
+    }
+
+    /// A workflow and its pipeline.
+    pub(super) fn run(&self, workflow: Uuid) -> Result<(&Pipeline, &Run), Refusal> {
+        let (place, index) = self.place(workflow)?;
+        let pipeline = &self.ledger[place];
+        Ok((pipeline, &pipeline.runs[index]))
     }
 
     fn find(&self, id: Uuid) -> Result<&Pipeline, Refusal> {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::project::derived;
 use super::script::{PipelineState, Script, WorkflowScript, elapsed, moment};
 use super::view::{Actor, PipelineView, TriggerView, Vcs, WorkflowPage, WorkflowView};
 
@@ -34,6 +35,8 @@ pub struct Pipeline {
     pub parameters: BTreeMap<String, Value>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// The definition that `pipeline/run` used; none for the older call.
+    pub definition: Option<Uuid>,
     pub(super) script: Script,
     pub(super) runs: Vec<Run>,
 }
@@ -73,6 +76,33 @@ impl Run {
         };
         let stopped = FINAL.contains(&status.as_str());
         Some((status, stopped.then(|| moment(self.origin, *since))))
+    }
+
+    /// When it appears.
+    pub(super) fn starts_at(&self) -> DateTime<Utc> {
+        moment(self.origin, self.script.starts_after)
+    }
+
+    /// When and how it ends, as far as that is decided.
+    pub(super) fn end(&self) -> Option<(DateTime<Utc>, &str)> {
+        if let Some(at) = self.canceled_at {
+            return Some((at.max(self.starts_at()), "canceled"));
+        }
+        let is_final = |step: &&(_, String)| FINAL.contains(&step.1.as_str());
+        let (at, status) = self.script.steps.iter().find(is_final)?;
+        Some((moment(self.origin, *at), status))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.script.name
+    }
+
+    /// Cancels it, unless it is over.
+    pub(super) fn cancel(&mut self, now: DateTime<Utc>) {
+        let is_over = matches!(self.status(now), Some((_, Some(_))));
+        if !is_over && self.canceled_at.is_none() {
+            self.canceled_at = Some(now);
+        }
     }
 }
 
@@ -123,15 +153,18 @@ impl Pipeline {
         }
     }
 
-    /// The workflows that have appeared by `now`.
-    pub(super) fn workflows(&self, now: DateTime<Utc>) -> WorkflowPage {
+    /// The workflows that have appeared by `now`, from the `first` on, at most `most` of them.
+    pub(super) fn workflows(&self, now: DateTime<Utc>, first: usize, most: usize) -> WorkflowPage {
+        let mut shown = self
+            .runs
+            .iter()
+            .filter_map(|run| self.workflow(run, now))
+            .skip(first);
+        let items: Vec<_> = shown.by_ref().take(most).collect();
+        let next_page_token = shown.next().map(|_| (first + items.len()).to_string());
         WorkflowPage {
-            items: self
-                .runs
-                .iter()
-                .filter_map(|run| self.workflow(run, now))
-                .collect(),
-            next_page_token: None,
+            items,
+            next_page_token,
         }
     }
 
@@ -152,16 +185,23 @@ impl Pipeline {
     }
 
     pub(super) fn repository(&self) -> String {
-        let path = self.slug.split_once('/').map_or("", |(_, path)| path);
-        format!("https://github.com/{path}")
+        repository(&self.slug)
     }
 
-    /// One commit per branch, so that two pipelines on it build the same code.
     pub(super) fn revision(&self) -> String {
-        let name = format!("{}@{}", self.slug, self.branch);
-        let hex = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).simple();
-        let mut revision = hex.to_string();
-        revision.extend(std::iter::repeat_n('0', 8));
-        revision
+        revision(&self.slug, &self.branch)
     }
+}
+
+/// The repository's address.
+pub(super) fn repository(slug: &str) -> String {
+    let path = slug.split_once('/').map_or("", |(_, path)| path);
+    format!("https://github.com/{path}")
+}
+
+/// One commit per branch, so that two pipelines on it build the same code.
+pub(super) fn revision(slug: &str, branch: &str) -> String {
+    let mut revision = derived(&format!("{slug}@{branch}")).simple().to_string();
+    revision.extend(std::iter::repeat_n('0', 8));
+    revision
 }

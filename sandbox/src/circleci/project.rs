@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::model::Refusal;
 
@@ -40,6 +41,17 @@ pub struct Project {
     pub undeclared: Undeclared,
     /// The number of the first pipeline.
     pub first_number: u64,
+    /// The number of the first build that API v1.1 starts.
+    pub first_build: u64,
+    /// The pipeline definitions besides the default one.
+    pub definitions: Vec<Uuid>,
+    /// The branches whose newest commit asks for no build: `pipeline/run` answers 200 and starts
+    /// nothing, API v1.1 starts a build that never runs.
+    pub ci_skip: Vec<String>,
+    /// Whether a new pipeline on a branch other than the default one cancels what still runs there.
+    pub auto_cancel: bool,
+    /// Whether the listing of builds shows their parameters; the build itself always does.
+    pub lists_build_parameters: bool,
 }
 
 impl Project {
@@ -54,7 +66,45 @@ impl Project {
             parameters: Vec::new(),
             undeclared: Undeclared::default(),
             first_number: 1,
+            first_build: 1,
+            definitions: Vec::new(),
+            ci_skip: Vec::new(),
+            auto_cancel: false,
+            lists_build_parameters: true,
         }
+    }
+
+    /// The project's id.
+    pub fn id(&self) -> Uuid {
+        derived(&self.slug)
+    }
+
+    /// The definition that a run without one uses.
+    pub fn default_definition(&self) -> Uuid {
+        derived(&format!("{} definition", self.slug))
+    }
+
+    pub(super) fn has_branch(&self, branch: &str) -> bool {
+        self.any_branch || self.branches.iter().any(|known| known == branch)
+    }
+
+    /// Whether only `pipeline/run` starts its pipelines, as for GitHub App projects.
+    pub(super) fn is_standalone(&self) -> bool {
+        self.slug.starts_with("circleci/")
+    }
+}
+
+/// An id that looks drawn and is not.
+pub(super) fn derived(name: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
+/// The host's long name, as version 1.1, webhooks and web addresses have it.
+pub(super) fn long(slug: &str) -> String {
+    match slug.split_once('/') {
+        Some(("gh", rest)) => format!("github/{rest}"),
+        Some(("bb", rest)) => format!("bitbucket/{rest}"),
+        _ => slug.to_owned(),
     }
 }
 

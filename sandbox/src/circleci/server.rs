@@ -1,21 +1,21 @@
-//! CircleCI over HTTP: the routes of API v2, the token check and the faults.
+//! CircleCI over HTTP: the token check, the faults and the record that every call shares.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::deliver::Hooks;
 use super::model::{Model, Refusal};
+use super::{v1, v2};
 use crate::fault::{Answer, Fault, Faults, meet};
 use crate::journal::{Journal, Seen};
 use crate::server::now;
@@ -37,6 +37,20 @@ pub enum Call {
     Cancel,
     /// `GET /me`.
     Me,
+    /// `POST /project/{provider}/{organization}/{project}/pipeline/run`.
+    Run,
+    /// `GET /project/{slug}`.
+    Project,
+    /// `GET /projects/{id}/pipeline-definitions`.
+    Definitions,
+    /// API v1.1: `POST /project/:vcs/:org/:repo/tree/:branch`.
+    StartBuild,
+    /// API v1.1: the listing of recent builds.
+    Builds,
+    /// API v1.1: one build.
+    Build,
+    /// API v1.1: `POST /project/:vcs/:org/:repo/:build_num/cancel`.
+    CancelBuild,
 }
 
 /// The running CircleCI.
@@ -44,7 +58,9 @@ pub enum Call {
 pub struct CircleCi {
     model: Mutex<Model>,
     faults: Faults<Call>,
-    journal: Journal,
+    pub(super) journal: Journal,
+    pub(super) hooks: Hooks,
+    pub(super) touched: Notify,
 }
 
 impl CircleCi {
@@ -53,11 +69,21 @@ impl CircleCi {
             model: Mutex::new(model),
             faults: Faults::new(),
             journal,
+            hooks: Hooks::default(),
+            touched: Notify::new(),
         }
     }
 
     /// The model, locked: look, add projects, set scripts. Do not hold it across an await.
     pub fn lock(&self) -> MutexGuard<'_, Model> {
+        let model = self.peek();
+        // Whoever delivers webhooks looks again once the lock is free.
+        self.touched.notify_one();
+        model
+    }
+
+    /// The model, locked to be read.
+    pub(super) fn peek(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,7 +93,7 @@ impl CircleCi {
     }
 
     /// Answers one call: the token, the fault, the effect on the model, the journal.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         call: Call,
         head: &Parts,
@@ -79,6 +105,10 @@ impl CircleCi {
             let mut model = self.lock();
             let done = model
                 .authorise(token)
+                .map_err(|refusal| match call {
+                    Call::Run => Refusal::new(401, "Invalid token provided."),
+                    _ => refusal,
+                })
                 .and_then(|()| effect(&mut model, now, token));
             match done {
                 Ok(done) => Answer {
@@ -115,146 +145,38 @@ impl CircleCi {
 }
 
 /// A call that succeeded.
-struct Done {
+pub(super) struct Done {
     status: u16,
     body: Value,
     note: String,
 }
 
 impl Done {
-    fn new(status: u16, body: &impl Serialize, note: String) -> Result<Self, Refusal> {
+    pub(super) fn new(status: u16, body: &impl Serialize, note: String) -> Result<Self, Refusal> {
         let body =
             serde_json::to_value(body).map_err(|error| Refusal::new(500, error.to_string()))?;
         Ok(Self { status, body, note })
     }
 }
 
-/// The body of a trigger.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Trigger {
-    branch: Option<String>,
-    parameters: BTreeMap<String, Value>,
-}
-
-/// The API under `/api/v2`.
+/// Both versions of the API.
 pub(crate) fn router(circleci: Arc<CircleCi>) -> Router {
-    let api = Router::new()
-        .route(
-            "/project/{vcs}/{org}/{repo}/pipeline",
-            post(trigger).get(list),
-        )
-        .route("/pipeline/{id}", get(pipeline))
-        .route("/pipeline/{id}/workflow", get(workflows))
-        .route("/pipeline/{id}/values", get(values))
-        .route("/workflow/{id}/cancel", post(cancel))
-        .route("/me", get(me));
     Router::new()
-        .nest("/api/v2", api)
+        .nest("/api/v2", v2::router())
+        .merge(v1::router())
         .fallback(unknown)
         .with_state(circleci)
 }
 
-type Server = State<Arc<CircleCi>>;
-type Slug = Path<(String, String, String)>;
+pub(super) type Server = State<Arc<CircleCi>>;
+pub(super) type Slug = Path<(String, String, String)>;
 
-async fn trigger(
-    State(circleci): Server,
-    Path((vcs, org, repo)): Slug,
-    head: Parts,
-    body: Bytes,
-) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::Trigger, &head, |model, now, token| {
-            let request = if is_json(&head.headers) {
-                serde_json::from_slice(&body)
-                    .map_err(|_| Refusal::new(400, "Unexpected request body provided."))?
-            } else {
-                // CircleCI ignores a body that is not declared as JSON, and builds the default
-                // branch.
-                Trigger::default()
-            };
-            let Trigger { branch, parameters } = request;
-            let created = model.trigger(now, token, &slug, branch.as_deref(), parameters)?;
-            let note = format!("pipeline {} created", created.number);
-            Done::new(201, &created, note)
-        })
-        .await
-}
-
-async fn list(State(circleci): Server, Path((vcs, org, repo)): Slug, head: Parts) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    let query = |name: &str| {
-        let query = head.uri.query().unwrap_or_default();
-        form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let (branch, page) = (query("branch"), query("page-token"));
-    circleci
-        .answer(Call::List, &head, |model, now, _| {
-            let page = model.pipelines(now, &slug, branch.as_deref(), page.as_deref())?;
-            let note = format!("{} pipelines", page.items.len());
-            Done::new(200, &page, note)
-        })
-        .await
-}
-
-async fn pipeline(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Pipeline, &head, |model, now, _| {
-            let view = model.pipeline(now, parse(&id, "Pipeline not found")?)?;
-            Done::new(200, &view, view.state.as_str().to_owned())
-        })
-        .await
-}
-
-async fn workflows(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Workflows, &head, |model, now, _| {
-            let page = model.workflows(now, parse(&id, "Pipeline not found")?)?;
-            let statuses: Vec<String> = page
-                .items
-                .iter()
-                .map(|workflow| format!("{} {}", workflow.name, workflow.status))
-                .collect();
-            let note = if statuses.is_empty() {
-                "no workflow".to_owned()
-            } else {
-                statuses.join(", ")
-            };
-            Done::new(200, &page, note)
-        })
-        .await
-}
-
-async fn values(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Values, &head, |model, _, _| {
-            let values = model.values(parse(&id, "Pipeline not found")?)?;
-            Done::new(200, &values, format!("{} values", values.len()))
-        })
-        .await
-}
-
-async fn cancel(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Cancel, &head, |model, now, _| {
-            model.cancel_workflow(now, parse(&id, "Workflow not found")?)?;
-            Done::new(202, &json!({"message": "Accepted."}), "canceled".to_owned())
-        })
-        .await
-}
-
-async fn me(State(circleci): Server, head: Parts) -> Response {
-    circleci
-        .answer(Call::Me, &head, |_, _, _| {
-            let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"deployer");
-            let user = json!({"id": id, "login": "deployer", "name": "Deployer"});
-            Done::new(200, &user, "deployer".to_owned())
-        })
-        .await
+/// A value of the query.
+pub(super) fn query(head: &Parts, name: &str) -> Option<String> {
+    let query = head.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// A wrong route is answered by the web site, not by the API.
@@ -278,7 +200,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     text("circle-token").or_else(|| text("authorization")?.strip_prefix("Bearer "))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -287,6 +209,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// What is not an id names nothing.
-fn parse(id: &str, missing: &str) -> Result<Uuid, Refusal> {
+pub(super) fn parse(id: &str, missing: &str) -> Result<Uuid, Refusal> {
     id.parse().map_err(|_| Refusal::new(404, missing))
 }

@@ -125,16 +125,16 @@ pub struct WorkflowView {
     pub max_auto_reruns: Option<u32>,
 }
 
-/// A pipeline's workflows, always on one page.
+/// One page of a pipeline's workflows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkflowPage {
     /// In the order of their creation.
     pub items: Vec<WorkflowView>,
-    /// Always null.
+    /// What to ask for to see the others; null on the last page.
     pub next_page_token: Option<String>,
 }
 
-fn milliseconds<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn milliseconds<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 

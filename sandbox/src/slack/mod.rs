@@ -1,7 +1,8 @@
 //! A stand-in Slack: it sends slash commands as Slack does and takes messages through response
-//! addresses.
+//! addresses and from a bot.
 
 mod blocks;
+mod bot;
 mod client;
 mod keyboard;
 mod model;
@@ -12,6 +13,7 @@ mod signature;
 mod tests;
 
 pub use blocks::plain_text;
+pub use bot::Method;
 pub use client::{Ack, AckBody, Client, Sent, Typed};
 pub(crate) use keyboard::Keyboard;
 pub use keyboard::{Conversation, Heard, NoConversation};

@@ -1,4 +1,5 @@
-//! Slack without HTTP: response addresses and the messages that arrived through them.
+//! Slack without HTTP: response addresses, and the messages that arrived through them or from the
+//! bot.
 //!
 //! Time is an argument and secrets are derived from counters, so equal calls give equal answers.
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::blocks;
+use super::bot::Bot;
 
 /// How often an address can be used.
 const MAX_USES: u32 = 5;
@@ -35,9 +37,9 @@ pub struct Message {
     pub text: String,
     /// The blocks, if there are any.
     pub blocks: Option<Value>,
-    /// The response address of the command that it answers.
+    /// The response address of the command that it answers, or the bot's method.
     pub response_path: String,
-    /// Which use of the address brought it, from one; zero for the immediate answer.
+    /// Which use of the address brought it, from one; zero for the immediate answer and the bot.
     pub nth_use: u32,
 }
 
@@ -48,14 +50,14 @@ impl Message {
     }
 }
 
-/// One call of a response address, delivered or not.
+/// One call of a response address or of the bot, delivered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// When it arrived.
     pub at: DateTime<Utc>,
-    /// The address.
+    /// The address, or the bot's method.
     pub response_path: String,
-    /// Which use of the address it was, from one; zero for an unknown address.
+    /// Which use of the address it was, from one; zero for an unknown address and the bot.
     pub nth_use: u32,
     /// The body as it was sent.
     pub payload: String,
@@ -83,9 +85,9 @@ impl PostAnswer {
 
 /// A response address.
 #[derive(Debug, Clone)]
-struct Address {
+pub(super) struct Address {
     user: String,
-    channel: String,
+    pub(super) channel: String,
     issued_at: DateTime<Utc>,
     uses: u32,
 }
@@ -93,9 +95,10 @@ struct Address {
 /// Everything this Slack knows.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    addresses: BTreeMap<String, Address>,
-    messages: Vec<Message>,
-    attempts: Vec<Attempt>,
+    pub(super) addresses: BTreeMap<String, Address>,
+    pub(super) messages: Vec<Message>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) bot: Bot,
     triggers: u64,
 }
 
@@ -206,16 +209,16 @@ impl Model {
         &self.messages
     }
 
-    /// Every call of a response address, delivered or not, in order.
+    /// Every call of a response address or of the bot, delivered or not, in order.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 }
 
 /// What a valid body holds.
-struct Content {
-    text: String,
-    blocks: Option<Value>,
+pub(super) struct Content {
+    pub(super) text: String,
+    pub(super) blocks: Option<Value>,
     in_channel: bool,
 }
 
@@ -234,7 +237,7 @@ impl Content {
 }
 
 /// Reads a message, or says what is wrong with it in Slack's words.
-fn parse(json: &[u8]) -> Result<Content, &'static str> {
+pub(super) fn parse(json: &[u8]) -> Result<Content, &'static str> {
     let mut body: Map<String, Value> =
         serde_json::from_slice(json).map_err(|_| "invalid_payload")?;
     let text = match body.remove("text") {

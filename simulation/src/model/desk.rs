@@ -7,7 +7,7 @@ use std::time::Duration;
 use chatops_core::audit::Change;
 use chatops_core::command::Deploy;
 use chatops_core::decide::{self, Cause, Here, Retryable, Step};
-use chatops_core::deploy::{By, Head, Pipeline, State};
+use chatops_core::deploy::{By, Head, Pipeline, RunKind, State};
 use chatops_core::id::{ChannelId, ShortId, TeamId, UserId};
 use chatops_core::machine::{self, Illegal};
 use chatops_core::message::{Asker, DeployMessage};
@@ -374,6 +374,7 @@ fn proof_pipeline(deploy: usize) -> Pipeline {
     let url = "https://app.circleci.com/pipelines/github/acme/web/1";
     let url = url::Url::parse(url).unwrap_or_else(|error| unreachable!("{error}"));
     Pipeline {
+        kind: RunKind::Pipeline,
         id: pipeline_of(deploy),
         number: deploy as u64 + 1,
         url,

@@ -61,6 +61,7 @@ impl Steps<'_, '_> {
                 Next::Post {
                     reserved,
                     kind,
+                    via: _,
                     repeat,
                 } => Plan::Post {
                     item: items.number(reserved),

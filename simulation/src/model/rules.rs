@@ -9,7 +9,7 @@ use chatops_core::decide::{self, Here, Step, follow, trigger};
 use chatops_core::deploy::Head;
 use chatops_core::machine::Illegal;
 use chatops_core::ports::{Commit, Finding, Look, Outcome};
-use chatops_core::reply::{self, Kind, Next, Posted, Reply};
+use chatops_core::reply::{self, Kind, Next, Posted, Reply, Via};
 
 /// The decisions. Every method stands for the function of the same name in `chatops_core`.
 pub trait Rules: Sync {
@@ -69,14 +69,14 @@ pub trait Rules: Sync {
         follow::after_failed_look(head, after, here)
     }
 
-    /// [`reply::next`].
+    /// [`reply::next`], where there is no bot.
     fn reply_next(&self, item: &Reply, now: Time, times: &Times) -> Next {
-        reply::next(item, now, times)
+        reply::next(item, now, times, false)
     }
 
     /// [`reply::after`].
     fn reply_after(&self, reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply {
-        reply::after(reserved, kind, posted, now)
+        reply::after(reserved, kind, Via::Address, posted, now)
     }
 
     /// Whether the notifier writes the reservation before it posts. It does.

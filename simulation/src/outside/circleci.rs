@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::config::Slug;
-use chatops_core::deploy::{Pipeline, Target};
+use chatops_core::deploy::{Pipeline, RunKind, Target};
 use chatops_core::id::{DeployId, PipelineId};
 use chatops_core::ports::{
     Ci, CiError, Clock, Finding, Lock, Look, Outcome, PipelineState, Search, SecretName, Secrets,
@@ -195,6 +195,7 @@ fn pipeline(id: uuid::Uuid, number: u64) -> Pipeline {
     let mut url = Url::parse("https://app.circleci.com").unwrap_or_else(|_| unreachable!());
     url.set_path(&format!("/pipelines/github/acme/web/{number}"));
     Pipeline {
+        kind: RunKind::Pipeline,
         id: PipelineId(id),
         number,
         url,
@@ -321,7 +322,8 @@ impl Ci for CircleCi {
         }
     }
 
-    async fn look(&self, _slug: &Slug, id: PipelineId) -> Result<Look, CiError> {
+    async fn look(&self, _slug: &Slug, pipeline: &Pipeline) -> Result<Look, CiError> {
+        let id = pipeline.id;
         let token = self.token().await;
         let now = self.clock.now();
         let mut state = self.lock();
@@ -358,7 +360,12 @@ impl Ci for CircleCi {
         })
     }
 
-    async fn cancel(&self, workflow: &str) -> Result<(), CiError> {
+    async fn cancel(
+        &self,
+        _slug: &Slug,
+        _pipeline: &Pipeline,
+        workflow: &str,
+    ) -> Result<(), CiError> {
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow).map_err(|error| failed(&error.to_string()))?;
         self.lock()

@@ -55,6 +55,9 @@ impl Secrets for RotatingSecrets {
         let current = match name {
             SecretName::SlackSigning => &state.signing,
             SecretName::CircleCiToken => &state.cached,
+            SecretName::CircleCiWebhook | SecretName::SlackVerification | SecretName::SlackBot => {
+                return Err(SecretsError("nobody has set it".to_owned()));
+            }
         };
         Ok(Versions {
             current: SecretString::from(current.as_str()),

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chatops_core::ports::{Chat, Clock};
+use chatops_core::ports::{Chat, Clock, To};
 use chatops_core::reply::Posted;
-use chatops_core::secret::ResponseUrl;
 use chatops_core::words::Post;
 use chatops_sandbox::slack as model;
 
@@ -95,7 +94,7 @@ impl Slack {
 }
 
 impl Chat for Slack {
-    async fn post(&self, to: &ResponseUrl, post: &Post) -> Posted {
+    async fn post(&self, to: &To, post: &Post) -> Posted {
         let now = self.clock.now();
         let mut state = self.lock();
         let fault = state.faults.pop_front();
@@ -112,6 +111,11 @@ impl Chat for Slack {
             }
             Some(ChatFault::AnswerLost) | None => {}
         }
+        let To::Address(to) = to else {
+            return Posted::Refused {
+                why: "there is no bot".to_owned(),
+            };
+        };
         let path = to.expose().strip_prefix(ORIGIN).unwrap_or_default();
         let answer = state
             .model

@@ -33,13 +33,13 @@ fn a_due_run_is_looked_at_and_a_wish_to_cancel_goes_along() {
         head.cancel = wish;
         let Step::Look {
             slug,
-            pipeline: id,
+            run,
             cancel,
         } = step(&head, &other(), 0, at(1))
         else {
             panic!("it is not looked at");
         };
-        assert_eq!((slug, id), (crate::fixtures::slug(), pipeline(7).id));
+        assert_eq!((slug, run), (crate::fixtures::slug(), pipeline(7)));
         assert_eq!(cancel, head.cancel.is_some());
     }
 }

@@ -1,0 +1,343 @@
+//! Every way the telling of one deploy can go, within bounds: two runs of the notifier, a worker
+//! that makes things owed, a few faults, and a Slack that answers as it likes.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::*;
+
+mod checks;
+
+/// What a way may hold at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Crashes, lost answers, answers recorded too late.
+    pub(super) faults: u8,
+    /// Posts that never left the machine; they could go on until expiry.
+    pub(super) unsent: u8,
+}
+
+/// One run of the notifier.
+#[derive(Clone, Debug)]
+enum Run {
+    Idle,
+    /// It has reserved, and posts.
+    Posting {
+        reserved: Reply,
+        kind: Kind,
+        via: Via,
+        repeat: bool,
+    },
+    /// It knows what became of the post, and has not recorded it.
+    Knows {
+        reserved: Reply,
+        kind: Kind,
+        via: Via,
+        posted: Posted,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) item: Reply,
+    now: Time,
+    bot: bool,
+    bounds: Bounds,
+    runs: [Run; 2],
+    faults: u8,
+    unsent: u8,
+    /// How often Slack really showed each.
+    progress_shown: u8,
+    hold_shown: u8,
+    final_shown: u8,
+    /// How often the address was really called, and for what is not the final word.
+    calls: u8,
+    early_calls: u8,
+    /// How often the bot was really called.
+    bot_calls: u8,
+}
+
+impl World {
+    pub(super) fn new(item: Reply, bot: bool, bounds: Bounds) -> Self {
+        Self {
+            item,
+            now: crate::fixtures::start(),
+            bot,
+            bounds,
+            runs: [Run::Idle, Run::Idle],
+            faults: 0,
+            unsent: 0,
+            progress_shown: 0,
+            hold_shown: 0,
+            final_shown: 0,
+            calls: 0,
+            early_calls: 0,
+            bot_calls: 0,
+        }
+    }
+
+    /// What tells one world from another. Times count by their distance from now, and versions by
+    /// whether they are the item's.
+    fn key(&self) -> u64 {
+        let rel = |t: Time| (t - self.now).num_seconds().max(-1);
+        let telling = |t: &Telling| match t {
+            Telling::NotOwed => (0, 0),
+            Telling::Owed { from } => (1, rel(*from)),
+            Telling::Sending { until } => (2, rel(*until)),
+            Telling::Told { .. } => (3, 0),
+            Telling::Dropped => (4, 0),
+            Telling::Unknown => (5, 0),
+            Telling::Undeliverable { .. } => (6, 0),
+        };
+        let item = |item: &Reply| {
+            let counts = (item.uses, item.bot_uses, item.unsent, item.unsure);
+            let counts = (counts, item.token_refused);
+            let tellings = Kind::ALL.map(|kind| telling(item.telling(kind)));
+            (counts, tellings, item.address.is_none())
+        };
+        let run = |run: &Run| match run {
+            Run::Idle => None,
+            Run::Posting {
+                reserved,
+                kind,
+                via,
+                repeat,
+            } => {
+                let way = (*kind, *via == Via::Bot, *repeat);
+                Some((
+                    item(reserved),
+                    way,
+                    String::new(),
+                    self.counts(reserved, *kind),
+                ))
+            }
+            Run::Knows {
+                reserved,
+                kind,
+                via,
+                posted,
+            } => {
+                let way = (*kind, *via == Via::Bot, false);
+                let posted = format!("{posted:?}");
+                Some((item(reserved), way, posted, self.counts(reserved, *kind)))
+            }
+        };
+        // Two runs that have changed places make the same world.
+        let mut runs = self.runs.each_ref().map(|r| {
+            let mut hasher = DefaultHasher::new();
+            run(r).hash(&mut hasher);
+            hasher.finish()
+        });
+        runs.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        (item(&self.item), rel(self.item.expires_at), runs).hash(&mut hasher);
+        (
+            self.faults,
+            self.unsent,
+            self.progress_shown,
+            self.hold_shown,
+            self.final_shown,
+            (self.calls, self.early_calls, self.bot_calls),
+        )
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// A write over the version before; nothing happens if others were first.
+    fn save(&mut self, item: Reply) -> bool {
+        let fits = item.version == self.item.version + 1;
+        if fits {
+            self.item = item;
+        }
+        fits
+    }
+
+    /// Whether the reservation still stands, so that its outcome will be recorded.
+    fn counts(&self, reserved: &Reply, kind: Kind) -> bool {
+        self.item.telling(kind) == reserved.telling(kind)
+    }
+
+    fn fault(mut self) -> Option<Self> {
+        self.faults += 1;
+        (self.faults <= self.bounds.faults).then_some(self)
+    }
+
+    /// Everything that can happen now.
+    fn successors(&self) -> Vec<World> {
+        let mut all = self.ticks();
+        for kind in Kind::ALL {
+            // A run is seen before it is seen to wait.
+            let early = kind == Kind::Hold && self.item.progress == Telling::NotOwed;
+            let owed = *self.item.telling(kind) != Telling::NotOwed;
+            if !early && !owed && self.item.last == Telling::NotOwed {
+                let mut world = self.clone();
+                world.item.owe(kind, self.now);
+                all.push(world);
+            }
+        }
+        for i in 0..2 {
+            let mut crashed = self.clone();
+            crashed.runs[i] = Run::Idle;
+            match &self.runs[i] {
+                Run::Idle => all.extend(self.look(i)),
+                Run::Posting { .. } => {
+                    all.extend(self.post(i));
+                    all.extend(crashed.fault());
+                }
+                Run::Knows {
+                    reserved,
+                    kind,
+                    via,
+                    posted,
+                } => {
+                    let mut world = crashed.clone();
+                    // The worker may have made something else owed in the meantime.
+                    if self.counts(reserved, *kind) {
+                        let item = after(&self.item, *kind, *via, posted, self.now);
+                        assert!(world.save(item));
+                    }
+                    all.push(world);
+                    all.extend(crashed.fault());
+                }
+            }
+        }
+        all
+    }
+
+    /// Time goes by: to the next thing that is due, or until the address expires.
+    fn ticks(&self) -> Vec<World> {
+        let due = Kind::ALL.map(|kind| self.item.telling(kind).due_at());
+        let expiry = Some(self.item.expires_at);
+        let next = due.into_iter().flatten().filter(|t| *t > self.now).min();
+        let expiry = expiry.filter(|t| *t > self.now);
+        let mut worlds = vec![];
+        for to in [next, expiry].into_iter().flatten() {
+            // A post takes less than its lease: it has an end of its own.
+            let posting = self.runs.iter().any(|r| matches!(r, Run::Posting { .. }));
+            if posting {
+                continue;
+            }
+            let mut world = self.clone();
+            world.now = to;
+            // An answer that is recorded after its lease is as good as lost.
+            let late = world.runs.iter().any(|run| match run {
+                Run::Knows { reserved, kind, .. } => {
+                    matches!(reserved.telling(*kind), Telling::Sending { until } if *until <= to)
+                }
+                _ => false,
+            });
+            worlds.extend(if late { world.fault() } else { Some(world) });
+        }
+        worlds
+    }
+
+    /// An idle run takes up the item.
+    fn look(&self, i: usize) -> Option<World> {
+        let mut world = self.clone();
+        match next(&self.item, self.now, &Times::default(), self.bot) {
+            Next::Rest => return None,
+            Next::Settle(item) => assert!(world.save(item)),
+            Next::Post {
+                reserved,
+                kind,
+                via,
+                repeat,
+            } => {
+                self.check_way(kind, via);
+                assert!(world.save(reserved.clone()));
+                world.runs[i] = Run::Posting {
+                    reserved,
+                    kind,
+                    via,
+                    repeat,
+                };
+            }
+        }
+        Some(world)
+    }
+
+    /// Slack answers, or does not.
+    fn post(&self, i: usize) -> Vec<World> {
+        let Run::Posting {
+            reserved,
+            kind,
+            via,
+            repeat,
+        } = &self.runs[i]
+        else {
+            return vec![];
+        };
+        let later = |after| Posted::Later { after };
+        let why = || "no".to_owned();
+        let outcomes = [
+            (Posted::Shown, true),
+            (Posted::NotSent { why: why() }, false),
+            (later(None), false),
+            (later(Some(Duration::from_secs(3_600))), false),
+            (Posted::Refused { why: why() }, false),
+            (Posted::Unauthorized { why: why() }, false),
+            (Posted::Unknown, true),
+            (Posted::Unknown, false),
+        ];
+        let mut worlds = vec![];
+        for (posted, shown) in outcomes {
+            let mut world = self.clone();
+            match posted {
+                Posted::NotSent { .. } if world.unsent == self.bounds.unsent => continue,
+                Posted::NotSent { .. } => world.unsent += 1,
+                // A reply address takes no token.
+                Posted::Unauthorized { .. } if *via == Via::Address => continue,
+                _ if *via == Via::Bot => world.bot_calls += 1,
+                _ => {
+                    world.calls += 1;
+                    world.early_calls += u8::from(*kind != Kind::Final);
+                }
+            }
+            if shown {
+                let again = *repeat || world.final_shown == 0;
+                assert!(
+                    again,
+                    "an unmarked copy, or {kind:?} after the end: {self:?}"
+                );
+                *match kind {
+                    Kind::Progress => &mut world.progress_shown,
+                    Kind::Hold => &mut world.hold_shown,
+                    Kind::Final => &mut world.final_shown,
+                } += 1;
+            }
+            let lost = posted == Posted::Unknown;
+            let (reserved, kind, via) = (reserved.clone(), *kind, *via);
+            world.runs[i] = Run::Knows {
+                reserved,
+                kind,
+                via,
+                posted,
+            };
+            worlds.extend(if lost { world.fault() } else { Some(world) });
+        }
+        worlds
+    }
+
+    /// An idle run takes up the item at this moment.
+    pub(super) fn looked_at(&self, now: Time) -> Option<Self> {
+        let mut world = self.clone();
+        world.now = now;
+        world.look(0)
+    }
+}
+
+/// Goes every way from here; how many worlds there are.
+pub(super) fn explore(first: World) -> usize {
+    let mut seen = HashSet::from([first.key()]);
+    let mut queue = VecDeque::from([first]);
+    while let Some(world) = queue.pop_front() {
+        world.check();
+        world.check_that_it_ends();
+        for next in world.successors() {
+            if seen.insert(next.key()) {
+                queue.push_back(next);
+            }
+        }
+    }
+    seen.len()
+}

@@ -1,0 +1,13 @@
+//! Slack over real connections: what each answer, and each missing one, means.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the exemption for tests does not reach their helper functions"
+)]
+
+mod open;
+mod refused;
+mod shown;
+mod support;
+mod unsent;

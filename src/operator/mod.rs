@@ -1,0 +1,161 @@
+//! The operator's commands: read the record, wish a retry or a cancel, check what is set up.
+//!
+//! They work on the data file beside a running `chatops serve` or without one, and never take its
+//! lock: readers open the file read-only, and a wish is one row in the worker's queue.
+
+mod filters;
+mod list;
+mod out;
+mod row;
+mod show;
+mod wish;
+mod words;
+
+#[cfg(test)]
+mod example;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use chatops_core::Time;
+use chatops_core::config::Config;
+use chatops_core::deploy::Head;
+use chatops_core::id::DeployRef;
+use chatops_core::ports::Clock;
+use clap::{Args, Subcommand};
+
+use self::out::Out;
+use crate::clock::SystemClock;
+use crate::sqlite::guest::Guest;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what was deployed, newest first
+    ///
+    /// The filters are those of `/chatops history`. The list is a table for people, or with --json
+    /// and --csv one line per deploy for programs.
+    #[command(after_help = "Examples:
+  chatops history status:failed since:7d
+  chatops history user:@ana branch:main --limit 100
+  chatops history since:2026-11-01 --all --csv > november.csv")]
+    History(list::History),
+    /// Show one deploy with everything that happened to it
+    #[command(after_help = "Examples:
+  chatops show 1a2b3c4d
+  chatops show 1a2b3c4d --json | jq '.events[].change'")]
+    Show(show::Show),
+    /// List what was not started, or nobody knows whether it was, and nobody has tried again
+    #[command(after_help = "Examples:
+  chatops failed
+  chatops failed --json | jq -r .short")]
+    Failed(list::Failed),
+    /// Wish that a deploy that was not started be tried again
+    ///
+    /// The wish goes into the data file's queue, and the `chatops serve` that runs on that file
+    /// fulfils it: a new deploy, asked for by whoever asked first, with your name in its audit. The
+    /// rules and the lock are checked again. Pressed twice, it starts nothing twice.
+    #[command(after_help = "Examples:
+  chatops retry 1a2b3c4d
+  chatops retry 1a2b3c4d --confirm --as ada
+
+Exit codes: 0 enqueued, 1 it cannot be retried, 2 not typed right. The name is what the system or
+you say, no proof of who you are: whoever may write the data file may wish.")]
+    Retry(wish::Retry),
+    /// Wish that a deploy be canceled
+    ///
+    /// The wish goes into the data file's queue. What was not sent yet ends at once; what runs is
+    /// canceled at CircleCI, and ends as CircleCI says.
+    #[command(after_help = "Example:
+  chatops cancel 1a2b3c4d
+
+Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 not typed right.")]
+    Cancel(wish::CancelOptions),
+}
+
+/// Runs one. Exit codes: 0 it was done, 1 the answer is no or something is wrong, 2 it was not typed
+/// right.
+pub fn run(command: &Command) -> Result<ExitCode> {
+    let mut out = Out::stdout();
+    let done = match command {
+        Command::History(options) => list::history(options, &mut out),
+        Command::Failed(options) => list::failed(options, &mut out),
+        Command::Retry(options) => wish::retry(options, &mut out),
+        Command::Cancel(options) => wish::cancel(options, &mut out),
+        Command::Show(options) => show::run(options, &mut out),
+    };
+    std::io::Write::flush(&mut out).context("the output takes no more")?;
+    match done {
+        Err(error) if error.is::<Usage>() => {
+            out::remark(&format!("chatops: {error}"));
+            Ok(ExitCode::from(2))
+        }
+        done => done,
+    }
+}
+
+/// It was not typed right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// The data file, for the commands that only read it or put a wish into it.
+#[derive(Debug, Args)]
+struct DataFile {
+    /// The data file of `chatops serve`
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHATOPS_DATA",
+        default_value = "chatops.db"
+    )]
+    data: PathBuf,
+}
+
+impl DataFile {
+    fn open(&self) -> Result<Guest> {
+        Ok(Guest::open(&self.data)?)
+    }
+}
+
+/// The configuration, where a command does without it.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file; names and aliases are understood by it [default: chatops.toml, if
+    /// there is one]
+    #[arg(long, value_name = "FILE", env = "CHATOPS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn read_if_there(&self) -> Result<Option<Config>> {
+        let usual = PathBuf::from("chatops.toml");
+        match &self.config {
+            Some(path) => crate::cli::read_config(path).map(Some),
+            None if usual.exists() => crate::cli::read_config(&usual).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+fn deploy_ref(text: &str) -> Result<DeployRef, &'static str> {
+    DeployRef::parse(text).ok_or("a deploy's id has 8 or 16 hexadecimal digits, or is a whole one")
+}
+
+/// The deploy that somebody names.
+fn find(guest: &Guest, deploy: &DeployRef) -> Result<Head> {
+    let found = guest.find(deploy)?;
+    found.ok_or_else(|| anyhow!(words::unknown_deploy(deploy)))
+}
+
+fn now() -> Time {
+    SystemClock.now()
+}
+
+/// A length of time, to the second.
+fn took(from: Time, until: Time) -> String {
+    let seconds = (until - from).num_seconds().max(0);
+    humantime::format_duration(Duration::from_secs(seconds.unsigned_abs())).to_string()
+}
