@@ -19,6 +19,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 
+use crate::settings::{BadSettings, get};
+
 /// Amazon Root CA 1 to 4 and the Starfield root that signed them first.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
@@ -28,7 +30,10 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// How long a call may take with all its attempts.
+/// Where an operator's credentials come from; Lambda sets them by itself.
+const KEYS: &str = "what `aws configure export-credentials --format env` prints";
+
+/// How long a call may take with all its attempts, unless a setting says otherwise.
 const CALL: Duration = Duration::from_secs(6);
 
 /// How often a call is tried. This layer alone sends again what failed on the way, with the same
@@ -60,6 +65,8 @@ pub struct Settings {
     pub endpoint: Option<String>,
     /// Which certificates are trusted.
     pub roots: Roots,
+    /// How long a call may take with all its attempts.
+    pub patience: Duration,
 }
 
 impl fmt::Debug for Settings {
@@ -68,54 +75,19 @@ impl fmt::Debug for Settings {
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
             .field("roots", &self.roots)
+            .field("patience", &self.patience)
             .finish_non_exhaustive()
     }
-}
-
-/// A setting that is missing or makes no sense. The sentence names the variable and the fix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSettings {
-    /// A variable is not set.
-    #[error(
-        "{name} is not set: Lambda sets it; elsewhere run `aws configure export-credentials \
-         --format env` and set AWS_REGION"
-    )]
-    Missing {
-        /// The variable.
-        name: &'static str,
-    },
-    /// A variable holds what it cannot hold.
-    #[error("{name} is '{value}': {expected}")]
-    Unfit {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What belongs there.
-        expected: &'static str,
-    },
-    /// The certificates cannot be used.
-    #[error("the trusted certificates cannot be used: {0}")]
-    Roots(String),
 }
 
 impl Settings {
     /// Reads the settings through `lookup`, the environment in a real process.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSettings> {
-        let get = |name: &'static str| match lookup(name).map(OsString::into_string) {
-            None => Ok(None),
-            Some(Ok(value)) if value.is_empty() => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(value)) => Err(BadSettings::Unfit {
-                name,
-                value: value.to_string_lossy().into_owned(),
-                expected: "it has to be text",
-            }),
-        };
-        let need = |name| get(name)?.ok_or(BadSettings::Missing { name });
+        let get = |name| get(&lookup, name);
+        let need = |name, what| get(name)?.ok_or(BadSettings::Missing { name, what });
         let credentials = Credentials::new(
-            need("AWS_ACCESS_KEY_ID")?,
-            need("AWS_SECRET_ACCESS_KEY")?,
+            need("AWS_ACCESS_KEY_ID", KEYS)?,
+            need("AWS_SECRET_ACCESS_KEY", KEYS)?,
             get("AWS_SESSION_TOKEN")?,
             None,
             "environment",
@@ -142,10 +114,11 @@ impl Settings {
             });
         }
         Ok(Self {
-            region: need("AWS_REGION")?,
+            region: need("AWS_REGION", "the region of the deployment")?,
             credentials,
             endpoint,
             roots,
+            patience: CALL,
         })
     }
 }
@@ -160,7 +133,7 @@ impl Aws {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
+            .operation_timeout(settings.patience)
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)

@@ -7,3 +7,7 @@
 pub mod client;
 pub mod dynamodb;
 mod failure;
+mod settings;
+pub mod sqs;
+
+pub use self::settings::BadSettings;

@@ -33,7 +33,11 @@ fn what_is_missing_is_named() {
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         let rest: Vec<_> = LAMBDA.into_iter().filter(|(n, _)| *n != name).collect();
         let error = read(&rest).unwrap_err();
-        assert_eq!(error, BadSettings::Missing { name });
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("{name} is not set: put "))
+        );
         let empty: Vec<_> = rest.into_iter().chain([(name, "")]).collect();
         assert_eq!(read(&empty).unwrap_err(), error);
     }
