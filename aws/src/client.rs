@@ -27,7 +27,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// How long it may take to connect. Slack waits three seconds for all of ingest.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// How long one attempt may take.
+/// How long one attempt may take, unless a setting says otherwise.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// Where an operator's credentials come from; Lambda sets them by itself.
@@ -65,6 +65,8 @@ pub struct Settings {
     pub endpoint: Option<String>,
     /// Which certificates are trusted.
     pub roots: Roots,
+    /// How long one attempt may take.
+    pub attempt: Duration,
     /// How long a call may take with all its attempts.
     pub patience: Duration,
 }
@@ -118,6 +120,7 @@ impl Settings {
             credentials,
             endpoint,
             roots,
+            attempt: ATTEMPT,
             patience: CALL,
         })
     }
@@ -132,7 +135,7 @@ impl Aws {
     pub fn new(settings: &Settings) -> Result<Self, BadSettings> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
+            .operation_attempt_timeout(settings.attempt)
             .operation_timeout(settings.patience)
             .build();
         let retries = RetryConfig::standard()

@@ -106,7 +106,8 @@ impl Sqs {
         Self { wait, ..self }
     }
 
-    fn address(&self, lane: Lane) -> Result<&str, String> {
+    /// The address of a lane, or which setting is missing.
+    pub fn address(&self, lane: Lane) -> Result<&str, String> {
         let address = self.addresses.0.get(&lane).map(String::as_str);
         address.ok_or_else(|| {
             let (lane, variable) = (lane.name(), Addresses::variable(lane));
