@@ -189,6 +189,11 @@ impl<'c> Plan<'c> {
         }
         let put = item::reply_item(&reply)?;
         match part {
+            // Of all that can be wrong with a commit this is the last.
+            Part::Opened if commit.head.version != 1 || reply.deploy != commit.head.id => {
+                let never = "attribute_exists(#pk) AND attribute_not_exists(#pk)";
+                self.put(part, self.absent(put).condition_expression(never))
+            }
             Part::Opened => self.put(part, self.absent(put)),
             _ if reply.version == before => Ok(()),
             _ => self.put(part, self.over(put, before)),
@@ -259,9 +264,9 @@ impl<'c> Plan<'c> {
             (Some(Part::Event | Part::OldEvent), _) => {
                 broken(format!("an event of deploy {id} is on record already"))
             }
-            (Some(Part::Opened), _) => {
-                broken(format!("the reply item of deploy {id} is there already"))
-            }
+            (Some(Part::Opened), _) => broken(format!(
+                "only its first commit opens the reply item of {id}"
+            )),
             (None, _) => broken(format!("write {write} is none of the transaction's")),
         }
     }
@@ -320,13 +325,6 @@ fn sound(commit: &Commit) -> Result<(), CommitError> {
     if commit.event.is_none() && !commit.owe.is_empty() {
         return Err(defect(format!(
             "what is owed about {id} needs an event that says so"
-        )));
-    }
-    if let Some(open) = &commit.open
-        && (version != 1 || open.deploy != id)
-    {
-        return Err(defect(format!(
-            "only its first commit opens the reply item of {id}"
         )));
     }
     if let Some(old) = &commit.repeats {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use chatops_aws::client::{Aws, Settings};
 
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/requirements.txt");
-const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ministack.py");
+const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator.py");
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,10 +129,9 @@ fn run(program: &Path, args: &[&str], venv: &Path) {
 
 /// Starts the emulator; its address.
 fn start(python: &Path) -> String {
-    // The port is free when it is chosen; somebody else may be quicker.
+    // A port is free when it is chosen; somebody else may be quicker.
     for _ in 0..5 {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ministack-{port}.log"));
         let file = File::create(&log).unwrap();
@@ -164,6 +163,18 @@ fn start(python: &Path) -> String {
         eprintln!("{}", fs::read_to_string(&log).unwrap_or_default());
     }
     panic!("the emulator does not start; what it says is above")
+}
+
+/// A free port below those that the system gives to outgoing connections: whoever knocks at one of
+/// those before anybody listens there can end up connected with themselves.
+fn free_port() -> u16 {
+    loop {
+        let dice = RandomState::new().hash_one(std::process::id());
+        let port = 20_000 + u16::try_from(dice % 12_000).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn is_up(child: &mut Child, port: u16) -> bool {
