@@ -14,7 +14,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
@@ -148,6 +150,9 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(settings.credentials.clone()))
             .http_client(http_client(settings.roots)?)
             .timeout_config(timeouts)
+            // The time-outs say it all; a function that was frozen between two messages has not
+            // met a stalled stream.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(retries);
         config.set_endpoint_url(settings.endpoint.clone());
         Ok(Self(config.build()))

@@ -89,13 +89,19 @@ fn project(name: &str) -> ProjectName {
     ProjectName::parse(name).unwrap()
 }
 
+/// How many writers there are at a time.
+const WRITERS: usize = 100;
+
 /// Commits all of these, each after the one before of its own list; many at a time.
 pub(crate) async fn put<S: Store + 'static>(
     store: &Arc<S>,
     deploys: Vec<Vec<Commit>>,
 ) -> Vec<Head> {
-    let mut writers = JoinSet::new();
+    let (mut writers, mut heads) = (JoinSet::new(), Vec::with_capacity(deploys.len()));
     for commits in deploys {
+        if writers.len() == WRITERS {
+            heads.extend(writers.join_next().await.map(Result::unwrap));
+        }
         let store = Arc::clone(store);
         writers.spawn(async move {
             let last = commits.last().unwrap().head.clone();
@@ -105,7 +111,7 @@ pub(crate) async fn put<S: Store + 'static>(
             last
         });
     }
-    let mut heads = writers.join_all().await;
+    heads.extend(writers.join_all().await);
     heads.sort_by_key(|head| Reverse(Position::of(head)));
     heads
 }

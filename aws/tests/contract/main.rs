@@ -6,7 +6,10 @@
     reason = "everything here is a test"
 )]
 
+mod adversity;
 mod emulator;
 mod fixtures;
+mod proxy;
+mod secrets;
 #[path = "../../../tests/suites/mod.rs"]
 mod suites;
