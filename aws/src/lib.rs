@@ -7,6 +7,7 @@
 pub mod client;
 pub mod dynamodb;
 mod failure;
+pub mod lambda;
 pub mod secrets;
 mod settings;
 pub mod sqs;
