@@ -22,7 +22,7 @@ use tokio::time::Instant;
 pub const GUARD: Duration = Duration::from_secs(2);
 
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// What Lambda hands over.
 #[derive(Debug, Deserialize)]
@@ -131,8 +131,8 @@ where
         });
     }
     // What is not made visible comes back by itself, later.
-    let released = tokio::time::timeout(GUARD / 2, futures::future::join_all(releases)).await;
-    for error in released.into_iter().flatten().filter_map(Result::err) {
+    let ended = tokio::time::timeout(GUARD / 2, futures::future::join_all(releases)).await;
+    for error in ended.into_iter().flatten().filter_map(Result::err) {
         tracing::warn!(%error, "a message comes again later than it could");
     }
     answer

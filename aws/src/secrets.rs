@@ -14,9 +14,10 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::{
     GetSecretValueError, GetSecretValueOutput,
 };
+use aws_sdk_secretsmanager::primitives::DateTime;
 use chatops_core::Time;
 use chatops_core::ports::{Clock, SecretName, Secrets, SecretsError, Versions};
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use futures::future::try_join_all;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -169,8 +170,8 @@ impl AwsSecrets {
 async fn read(client: &Client, id: &str, now: Time) -> Result<Held, SecretsError> {
     let current = client.get_secret_value().secret_id(id).send().await;
     let current = current.map_err(|error| SecretsError(format!("{id}: {}", words(&error))))?;
-    let changed = current.created_date.as_ref().map(|date| date.secs());
-    let changed = changed.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let changed = current.created_date.as_ref().map(DateTime::secs);
+    let changed = changed.and_then(|seconds| Time::from_timestamp(seconds, 0));
     let until = changed.unwrap_or(Time::UNIX_EPOCH) + GRACE;
     let previous = if now < until {
         let request = client.get_secret_value().secret_id(id);

@@ -20,10 +20,10 @@ use crate::failure::words;
 use crate::settings::{BadSettings, get};
 
 /// The longest delay that SQS knows; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// SQS hides a message for twelve hours at most, counted from its receipt.
-const LONGEST_HIDING: Duration = Duration::from_secs(11 * 60 * 60);
+const LONGEST_HIDING: Duration = Duration::from_hours(11);
 
 /// The most messages in one answer.
 const AT_ONCE: usize = 10;
@@ -250,7 +250,7 @@ mod tests {
     fn parts_of_a_second_are_waited_for() {
         assert_eq!(seconds(Duration::ZERO), 0);
         assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::from_millis(1_000)), 1);
+        assert_eq!(seconds(Duration::from_secs(1)), 1);
         assert_eq!(seconds(Duration::from_millis(1_001)), 2);
     }
 

@@ -191,6 +191,9 @@ async fn the_newest_comes_first_and_ties_go_by_id<F: Fixture>(it: F) {
     assert_eq!(next(&*store, &page).await, Some(Position::of(&heads[298])));
 }
 
+/// A value of one part of a filter.
+type Part = Box<dyn Fn(&mut Filter)>;
+
 /// Every combination of some values of every part.
 fn filters() -> Vec<Filter> {
     let people = [
@@ -208,7 +211,7 @@ fn filters() -> Vec<Filter> {
         Some(Status::State(State::Succeeded)),
     ];
     let mut filters = vec![Filter::default()];
-    let mut each = |parts: Vec<Box<dyn Fn(&mut Filter)>>| {
+    let mut each = |parts: Vec<Part>| {
         filters = filters
             .iter()
             .flat_map(|filter| {
@@ -220,11 +223,11 @@ fn filters() -> Vec<Filter> {
             })
             .collect();
     };
-    let boxed = |part: Box<dyn Fn(&mut Filter)>| part;
+    let boxed = |part: Part| part;
     each(
         people
             .into_iter()
-            .map(|p| boxed(Box::new(move |f| f.people = p.clone())))
+            .map(|p| boxed(Box::new(move |f| f.people.clone_from(&p))))
             .collect(),
     );
     each(
@@ -390,7 +393,7 @@ async fn what_takes_too_many_reads_is_continued<F: Fixture>(it: F) {
     let fits = [1, many - 1];
     let deploy = |n: u32| match n {
         _ if fits.contains(&n) => asked(n, 1, "rollback"),
-        _ if n % 2 == 0 => asked(n, 1, "deploy"),
+        _ if n.is_multiple_of(2) => asked(n, 1, "deploy"),
         _ => asked(n, 2, "rollback"),
     };
     put(&store, (0..many).map(deploy).collect()).await;

@@ -24,7 +24,7 @@ suite![
     what_was_repeated_waits_no_longer,
 ];
 
-/// Deploy `n`, ended TRIGGER_FAILED.
+/// Deploy `n`, ended `TRIGGER_FAILED`.
 pub(crate) async fn failed<S: Store>(store: &S, n: u32) -> Head {
     let head = begun(store, n).await;
     let ended = Change::Ended {

@@ -1,10 +1,8 @@
 //! A commit as a transaction: which writes it is made of, and what it means if the condition of
 //! one of them does not hold.
 
-use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder};
-use aws_sdk_dynamodb::types::{
-    Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use chatops_core::audit::Event;
 use chatops_core::deploy::{Head, Target};
 use chatops_core::id::DeployId;
@@ -136,10 +134,10 @@ impl<'c> Plan<'c> {
         let is_ours = "#deploy = :deploy";
         match (change, held) {
             (LockChange::Take { target, now }, None) => {
-                let free = "attribute_not_exists(#pk) OR (#deploy <> :deploy AND #until <= :now)";
+                let free =
+                    "attribute_not_exists(#deploy) OR (#deploy <> :deploy AND #until <= :now)";
                 let put = self.new_put(taken(target, *now, None)?);
                 let put = (put.condition_expression(free))
-                    .expression_attribute_names("#pk", PK)
                     .expression_attribute_names("#until", "until")
                     .expression_attribute_values(":now", text(moment(*now)));
                 self.put(Part::Lock, ours(put, deploy))
@@ -154,20 +152,10 @@ impl<'c> Plan<'c> {
                 let put = self.new_put(taken(target, since, Some(*until))?);
                 self.put(Part::Lock, ours(put.condition_expression(is_ours), deploy))
             }
+            // What is free is written down as free, so that nobody needs the right to delete.
             (LockChange::Free { target }, _) => {
-                let delete = Delete::builder().table_name(self.table);
-                let delete = delete.set_key(Some(item::lock_key(target)));
-                let delete: DeleteBuilder = (delete.condition_expression(is_ours))
-                    .expression_attribute_names("#deploy", "deploy")
-                    .expression_attribute_values(":deploy", text(deploy.to_string()))
-                    .return_values_on_condition_check_failure(
-                        ReturnValuesOnConditionCheckFailure::AllOld,
-                    );
-                let delete = delete.build().map_err(|error| defect(error.to_string()))?;
-                self.parts.push(Part::Lock);
-                self.writes
-                    .push(TransactWriteItem::builder().delete(delete).build());
-                Ok(())
+                let put = self.new_put(item::lock_key(target));
+                self.put(Part::Lock, ours(put.condition_expression(is_ours), deploy))
             }
         }
     }
@@ -231,36 +219,33 @@ impl<'c> Plan<'c> {
         let broken = |what: String| Ok(Next::End(defect(what)));
         let id = commit.head.id;
         match (self.parts.get(write), there) {
-            (Some(Part::Head), there) => self.moved_on(&commit.head, there),
+            (Some(Part::Head), there) => moved_on(&commit.head, there),
             (Some(Part::OldHead), there) => {
                 let old = commit
                     .repeats
                     .as_ref()
                     .map_or(&commit.head, |old| &old.head);
-                self.moved_on(old, there)
+                moved_on(old, there)
             }
             (Some(Part::Short), _) => conflict(Conflict::Short),
             (Some(Part::Claim), Some(there)) => conflict(Conflict::Claim(item::owner(there)?)),
-            (Some(Part::Lock), Some(there)) => {
-                let lock: Lock = item::record(there)?;
-                match &commit.lock {
-                    _ if lock.deploy == id => Ok(Next::Again(Seen {
+            (Some(Part::Lock), there) => {
+                let lock = there.map(item::lock).transpose()?.flatten();
+                match (&commit.lock, lock) {
+                    (_, Some(lock)) if lock.deploy == id => Ok(Next::Again(Seen {
                         lock: Some(lock),
                         ..Seen::default()
                     })),
-                    Some(LockChange::Take { now, .. }) if !lock.is_held(*now) => {
-                        Ok(Next::Again(Seen::default()))
+                    (Some(LockChange::Take { now, .. }), Some(lock)) if lock.is_held(*now) => {
+                        conflict(Conflict::Lock(lock))
                     }
-                    _ => conflict(Conflict::Lock(lock)),
+                    (Some(LockChange::Take { .. }), _) => Ok(Next::Again(Seen::default())),
+                    (_, Some(lock)) => conflict(Conflict::Lock(lock)),
+                    (_, None) => broken(format!("no deploy holds what deploy {id} would give up")),
                 }
             }
-            (Some(Part::Lock), None) if !matches!(commit.lock, Some(LockChange::Take { .. })) => {
-                broken(format!("no deploy holds what deploy {id} would give up"))
-            }
             // Another writer came between the reading and the writing.
-            (Some(Part::Lock | Part::Claim), None) | (Some(Part::Owed), _) => {
-                Ok(Next::Again(Seen::default()))
-            }
+            (Some(Part::Claim), None) | (Some(Part::Owed), _) => Ok(Next::Again(Seen::default())),
             (Some(Part::Event | Part::OldEvent), _) => {
                 broken(format!("an event of deploy {id} is on record already"))
             }
@@ -269,18 +254,6 @@ impl<'c> Plan<'c> {
             )),
             (None, _) => broken(format!("write {write} is none of the transaction's")),
         }
-    }
-
-    /// The record is not the one that was seen.
-    fn moved_on(&self, head: &Head, there: Option<&Item>) -> Result<Next, StoreError> {
-        let stored = there.map(|item| item::count(item, "v")).transpose()?;
-        let same = stored.is_some_and(|stored| stored + 1 == head.version);
-        Ok(Next::End(if same {
-            let (n, id) = (head.events, head.id);
-            defect(format!("event {n} is not the next one of deploy {id}"))
-        } else {
-            Conflict::Version.into()
-        }))
     }
 }
 
@@ -344,4 +317,16 @@ fn sound(commit: &Commit) -> Result<(), CommitError> {
         }
     }
     Ok(())
+}
+
+/// The record is not the one that was seen.
+fn moved_on(head: &Head, there: Option<&Item>) -> Result<Next, StoreError> {
+    let stored = there.map(|item| item::count(item, "v")).transpose()?;
+    let same = stored.is_some_and(|stored| stored + 1 == head.version);
+    Ok(Next::End(if same {
+        let (n, id) = (head.events, head.id);
+        defect(format!("event {n} is not the next one of deploy {id}"))
+    } else {
+        Conflict::Version.into()
+    }))
 }

@@ -146,6 +146,12 @@ pub(super) fn lock_item(target: &Target, lock: &Lock) -> Result<Item, StoreError
     Ok(item)
 }
 
+/// The lock in an item; one that was given up is a key and nothing else.
+pub(super) fn lock(item: &Item) -> Result<Option<Lock>, StoreError> {
+    let held = item.contains_key("body");
+    held.then(|| record(item)).transpose()
+}
+
 /// An item that says whose it is.
 pub(super) fn owned(mut key: Item, deploy: DeployId) -> Item {
     key.insert("deploy".to_owned(), text(deploy.to_string()));

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use chatops_core::deploy::{Head, State};
 use chatops_core::id::{DeployId, UserId};
+use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Filter, More, Page, People, Position, READS, Store, StoreError};
 use futures::future::try_join_all;
 
@@ -106,9 +107,9 @@ fn fits(item: &Item, filter: &Filter) -> bool {
     };
     let state = || column("state").and_then(State::parse);
     person
-        && is("branch", filter.branch.as_ref().map(|b| b.as_str()))
-        && is("job", filter.job.as_ref().map(|j| j.as_str()))
-        && is("project", filter.project.as_ref().map(|p| p.as_str()))
+        && is("branch", filter.branch.as_ref().map(BranchName::as_str))
+        && is("job", filter.job.as_ref().map(JobName::as_str))
+        && is("project", filter.project.as_ref().map(ProjectName::as_str))
         && (filter.status).is_none_or(|status| state().is_some_and(|state| status.fits(state)))
 }
 

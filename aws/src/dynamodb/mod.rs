@@ -7,12 +7,19 @@
 //! | `D#<deploy>` | `HEAD` | the deploy as it stands; in every index below |
 //! | `D#<deploy>` | `E#<n>` | an audit event, written once |
 //! | `N#<deploy>` | `-` | the reply item; a partition of its own, so that the notifier's rights end there |
-//! | `LOCK#<target>` | `-` | who holds a target |
+//! | `LOCK#<target>` | `-` | who holds a target; nobody, if there is nothing but the key |
 //! | `P#<pipeline>` | `-` | whose a pipeline is |
 //! | `S#<short id>` | `-` | the deploy people call so |
 //!
 //! Every write is one `TransactWriteItems` with a request token. What is decided on is read
 //! consistently and by its key; indexes, which lag behind by a moment, only find.
+//!
+//! # Rights
+//!
+//! Nobody needs the right to delete. The worker needs `GetItem`, `BatchGetItem`, `PutItem` and `Query`
+//! on the table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
+//! `N#`, and `PutItem` on those that begin with `N#` (`dynamodb:LeadingKeys`). A transaction has no
+//! right of its own: it needs those of its writes.
 //!
 //! # Indexes: which answers which question
 //!

@@ -53,7 +53,7 @@ impl Store for DynamoDb {
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, StoreError> {
         let item = self.read(item::lock_key(target)).await?;
-        item.as_ref().map(item::record).transpose()
+        Ok(item.as_ref().map(item::lock).transpose()?.flatten())
     }
 
     async fn owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, StoreError> {

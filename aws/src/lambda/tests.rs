@@ -50,7 +50,6 @@ fn batch(bodies: &[&str]) -> Batch {
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
-#[expect(clippy::panic, reason = "that is what is tested")]
 async fn handle(body: Body) -> Result<(), String> {
     match body.as_wire() {
         "good" => Ok(()),

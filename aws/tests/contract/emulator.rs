@@ -77,10 +77,6 @@ pub(crate) fn unique() -> String {
     format!("chatops{run:016x}n{n}")
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the tests find an endpoint is told by the environment"
-)]
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -119,7 +115,8 @@ fn run(program: &Path, args: &[&str], venv: &Path) {
     let fix = "these tests need Python 3.10 or newer with venv and pip, and a package index that pip \
                can reach; or set AWS_ENDPOINT_URL to an endpoint that is running";
     let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{program:?} cannot be run: {error}; {fix}"));
+    let output = output
+        .unwrap_or_else(|error| panic!("{} cannot be run: {error}; {fix}", program.display()));
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
@@ -130,6 +127,7 @@ fn run(program: &Path, args: &[&str], venv: &Path) {
 /// Starts the emulator; its address.
 fn start(python: &Path) -> String {
     // A port is free when it is chosen; somebody else may be quicker.
+    let mut said = String::new();
     for _ in 0..5 {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
@@ -160,9 +158,9 @@ fn start(python: &Path) -> String {
         }
         let _ = child.kill();
         let _ = child.wait();
-        eprintln!("{}", fs::read_to_string(&log).unwrap_or_default());
+        said = fs::read_to_string(&log).unwrap_or_default();
     }
-    panic!("the emulator does not start; what it says is above")
+    panic!("the emulator does not start: {said}")
 }
 
 /// A free port below those that the system gives to outgoing connections: whoever knocks at one of

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::duration_suboptimal_units,
     reason = "everything here is a test"
 )]
 
