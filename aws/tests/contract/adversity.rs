@@ -211,3 +211,32 @@ fn a_message_whose_answer_is_lost_is_there() {
         assert!(words.contains("CHATOPS_NOTICE_QUEUE_URL"), "{words}");
     });
 }
+
+#[test]
+fn what_another_writer_only_adds_to_is_read_again() {
+    block_on(async {
+        let (proxy, store) = behind().await;
+        let head = begun(&store, 1).await;
+        let commit = |head| Commit {
+            lock: Some(take(at(1))),
+            owe: vec![Kind::Final],
+            ..noted(head, at(1))
+        };
+        // The writes are the record, the lock, the event and the reply item.
+        let none = "None";
+        let failed = "ConditionalCheckFailed";
+        let freed = cancelled(&[none, failed, none, none]);
+        let told = cancelled(&[none, none, none, failed]);
+        proxy.fail(WRITE, vec![freed.clone(), told]);
+        let head = done(&store, commit(&head)).await.unwrap();
+        let requests = proxy.passed();
+        let mut tokens = tokens(&requests);
+        tokens.sort_unstable();
+        tokens.dedup();
+        assert_eq!(tokens.len(), 3, "each is a transaction of its own");
+        proxy.fail(WRITE, vec![freed; 20]);
+        let error = store.commit(commit(&head)).await.unwrap_err();
+        assert!(matches!(&error, CommitError::Store(_)), "{error}");
+        assert!(error.to_string().contains("under every try"), "{error}");
+    });
+}
