@@ -10,7 +10,7 @@ use chatops_core::ports::{Commit, CommitError, Conflict, Lane, Queue, Replies, S
 use chatops_core::reply::{Kind, Telling};
 use tokio::task::JoinSet;
 
-use crate::emulator::unique;
+use crate::emulator::{self, endpoint, unique};
 use crate::fixtures::{Cloud, fresh_table, run};
 use crate::proxy::{Fault, Proxy, Request, cancelled, refusal};
 use crate::suites::support::{
@@ -22,11 +22,16 @@ const WRITE: &str = "TransactWriteItems";
 /// As often as a call is tried.
 const ATTEMPTS: usize = 4;
 
-/// A ledger behind a proxy.
-async fn behind() -> (Proxy, DynamoDb) {
-    let proxy = Proxy::start().await;
-    let store = fresh_table(&proxy.aws, &unique()).await;
-    (proxy, store)
+/// Runs a check of a ledger behind a proxy.
+fn behind(check: impl AsyncFnOnce(Proxy, DynamoDb)) {
+    block_on(async {
+        let (proxy, name) = (Proxy::start().await, unique());
+        let direct = emulator::aws(&endpoint().url);
+        let store = fresh_table(&proxy.aws, &name).await;
+        check(proxy, store).await;
+        let table = direct.dynamodb().delete_table().table_name(name);
+        table.send().await.unwrap();
+    });
 }
 
 fn tokens(requests: &[Request]) -> Vec<&str> {
@@ -64,8 +69,7 @@ fn of_fifty_writers_one_wins_each_version() {
 
 #[test]
 fn a_lost_answer_is_no_conflict() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         let lost = || proxy.fail(WRITE, vec![Fault::Lost; ATTEMPTS - 1]);
         lost();
         let head = begun(&store, 1).await;
@@ -97,8 +101,7 @@ fn a_lost_answer_is_no_conflict() {
 
 #[test]
 fn two_writers_of_the_same_content_do_not_both_win() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         let head = begun(&store, 1).await;
         proxy.fail(WRITE, vec![]);
         let commit = noted(&head, at(1));
@@ -113,8 +116,7 @@ fn two_writers_of_the_same_content_do_not_both_win() {
 
 #[test]
 fn what_stays_unknown_is_told_and_can_be_read() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         proxy.fail(WRITE, vec![Fault::Lost; ATTEMPTS]);
         let ended = store.commit(first(1)).await;
         assert!(matches!(ended, Err(CommitError::Store(_))), "{ended:?}");
@@ -125,8 +127,7 @@ fn what_stays_unknown_is_told_and_can_be_read() {
 
 #[test]
 fn what_will_pass_is_waited_for() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         let mut head = begun(&store, 1).await;
         for (n, fault) in [
             refusal("ThrottlingException", ""),
@@ -151,8 +152,7 @@ fn what_will_pass_is_waited_for() {
 
 #[test]
 fn what_does_not_pass_is_given_up_and_nothing_is_written() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         let head = begun(&store, 1).await;
         for (fault, words, tries) in [
             (refusal("ThrottlingException", ""), "ThrottlingException", 4),
@@ -214,8 +214,7 @@ fn a_message_whose_answer_is_lost_is_there() {
 
 #[test]
 fn what_another_writer_only_adds_to_is_read_again() {
-    block_on(async {
-        let (proxy, store) = behind().await;
+    behind(async |proxy, store| {
         let head = begun(&store, 1).await;
         let commit = |head| Commit {
             lock: Some(take(at(1))),

@@ -124,7 +124,8 @@ async fn pass(mut client: TcpStream, plan: &Mutex<Plan>) -> Option<()> {
         .filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
     let mut request = format!("{first}\r\nConnection: close\r\n");
     request.extend(kept.map(|(name, value)| format!("{name}: {value}\r\n")));
-    let address = endpoint().url.strip_prefix("http://").unwrap();
+    let address = endpoint().url.strip_prefix("http://");
+    let address = address.unwrap_or_else(|| panic!("a proxy needs an endpoint without TLS"));
     let mut server = TcpStream::connect(address.trim_end_matches('/'))
         .await
         .ok()?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_secretsmanager::Client;
 use chatops_aws::secrets::{AwsSecrets, Sources};
 use chatops_core::Time;
 use chatops_core::ports::{Clock, SecretName, Secrets};
@@ -45,6 +46,12 @@ fn signing(value: &str) -> String {
     format!(r#"{{"slack_signing_secret":"{value}","circleci_webhook_secret":"hook"}}"#)
 }
 
+async fn remove(client: &Client, name: &str) {
+    let request = client.delete_secret().secret_id(name);
+    let request = request.force_delete_without_recovery(true);
+    request.send().await.unwrap();
+}
+
 #[test]
 fn secrets_are_cached_refreshed_and_rotated() {
     block_on(async {
@@ -62,7 +69,7 @@ fn secrets_are_cached_refreshed_and_rotated() {
             let request = client.create_secret().name(name).secret_string(value);
             request.send().await.unwrap();
         }
-        let sources: Sources = [inbound.clone(), outbound].into_iter().collect();
+        let sources: Sources = [inbound.clone(), outbound.clone()].into_iter().collect();
         let open = async || {
             let clock = Arc::clone(&clock) as Arc<dyn Clock>;
             AwsSecrets::open(client.clone(), clock, &sources)
@@ -101,6 +108,8 @@ fn secrets_are_cached_refreshed_and_rotated() {
         let two = ("two".to_owned(), None);
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, two);
         assert_eq!(shown(&open().await, SecretName::SlackSigning).await, two);
+        remove(&client, &inbound).await;
+        remove(&client, &outbound).await;
     });
 }
 
@@ -131,6 +140,7 @@ fn what_a_secret_cannot_be_is_said_without_showing_it() {
                 error.contains(&name) && !error.contains("hidden"),
                 "{error}"
             );
+            remove(&client, &name).await;
         }
     });
 }
