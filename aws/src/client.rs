@@ -46,6 +46,9 @@ const ATTEMPTS: u32 = 4;
 /// closing it.
 const IDLE: Duration = Duration::from_secs(15);
 
+/// How long a process may take to open a connection that it does not need yet.
+pub(crate) const WARM_UP: Duration = Duration::from_millis(300);
+
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Roots {

@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chatops_core::message::Body;
 use chatops_core::ports::{Delivery, Lane, Queue, QueueError, Receipt, SendError};
 
+use crate::client::WARM_UP;
 use crate::failure::words;
 use crate::settings::{BadSettings, get};
 
@@ -104,6 +105,16 @@ impl Sqs {
     pub fn impatient(self) -> Self {
         let wait = Duration::ZERO;
         Self { wait, ..self }
+    }
+
+    /// Opens the connection, while nobody waits for it yet; whether that works does not matter. It
+    /// takes the right to `sqs:GetQueueAttributes`.
+    pub async fn warm(&self, lane: Lane) {
+        let Ok(address) = self.address(lane) else {
+            return;
+        };
+        let request = self.client.get_queue_attributes().queue_url(address);
+        let _ = tokio::time::timeout(WARM_UP, request.send()).await;
     }
 
     /// The address of a lane, or which setting is missing.

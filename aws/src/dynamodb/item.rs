@@ -71,6 +71,11 @@ pub(super) fn short_key(short: &ShortId) -> Item {
     key(format!("S#{short}"), ALONE)
 }
 
+/// The key of no item.
+pub(super) fn warm_key() -> Item {
+    key("WARM".to_owned(), ALONE)
+}
+
 /// A place in the order of the ledger, as it stands in keys.
 pub(super) fn place(position: Position) -> String {
     format!("{} {}", moment(position.asked_at), position.id)

@@ -74,6 +74,7 @@ use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use chatops_core::ports::StoreError;
 
 use self::item::Item;
+use crate::client::WARM_UP;
 use crate::failure::words;
 
 /// The ledger in a table. Clones share the client.
@@ -96,6 +97,12 @@ impl DynamoDb {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         let table = table.into();
         Self { client, table }
+    }
+
+    /// Opens the connection, while nobody waits for it yet; whether that works does not matter.
+    pub async fn warm(&self) {
+        let key = item::warm_key();
+        let _ = tokio::time::timeout(WARM_UP, self.read(key)).await;
     }
 
     /// An item as it is now.

@@ -10,6 +10,7 @@
 mod adversity;
 mod emulator;
 mod fixtures;
+mod price;
 mod proxy;
 mod secrets;
 #[path = "../../../tests/suites/mod.rs"]
