@@ -44,8 +44,8 @@
 //!
 //! # What a deploy costs
 //!
-//! In write units, with a record of up to 2 KB: 19 to put it on record (record 4, event 2, short id
-//! 2, reply item 2, eight index entries and the timer's), then 4 for the record, 2 for each event,
+//! In write units, by DynamoDB's rules and with a record of up to 2 KB: 18 to put it on record (record
+//! 4, event 2, short id 2, reply item 2, seven index entries and the timer's), then 4 for the record, 2 for each event,
 //! lock or claim, and 2 for the timer's index with every version, and 8 more with each of its four
 //! changes of state (six indexes hold it, one is sorted by it). A deploy that is looked at twenty
 //! times takes some 200 write units.
@@ -54,8 +54,8 @@
 //!
 //! `by-time`, `awaits-retry` and `due` have one partition each, and `by-job` or `by-state` nearly so:
 //! most deploys share their job and how they ended. A partition of an index takes 1,000 write units
-//! a second, and a throttled index throttles the table. A change of state writes two units to the
-//! hottest: hundreds of deploys a second, which no team types. Splitting `by-time` by month would
+//! a second, and a throttled index throttles the table. The hottest is `due`, with two units for
+//! every version: at 25 versions a deploy that is 20 deploys a second, which no team types. Splitting `by-time` by month would
 //! not move that limit as long as `by-job` cannot be split by the same month, and would make a quiet
 //! ledger's list walk through empty months; so it is not split.
 
