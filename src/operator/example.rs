@@ -3,7 +3,9 @@
 use chatops_core::Time;
 use chatops_core::audit::{Actor, Change, Entry};
 use chatops_core::config::{Slug, TriggerCall};
-use chatops_core::deploy::{Armed, Ask, By, Head, Pipeline, Proof, Reason, RunKind, State, Target};
+use chatops_core::deploy::{
+    Armed, Ask, By, Head, Pipeline, Proof, Reason, RunKind, State, Target,
+};
 use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
@@ -31,14 +33,8 @@ fn begin(branch: &str) -> Story {
     let ask = ask(branch);
     let by = Actor::Person(ask.user.clone());
     let until = start() + TimeDelta::seconds(600);
-    let (head, event) = machine::begin(
-        (id, id.short(ShortId::USUAL)),
-        ask,
-        None,
-        until,
-        by,
-        start(),
-    );
+    let (head, event) =
+        machine::begin((id, id.short(ShortId::USUAL)), ask, None, until, by, start());
     Story {
         head,
         entries: vec![event.entry().unwrap()],
@@ -90,9 +86,7 @@ fn pipeline() -> Pipeline {
         kind: RunKind::Pipeline,
         id: PipelineId(uuid::Uuid::from_u128(7)),
         number: 7,
-        url: "https://app.circleci.com/pipelines/github/acme/web/7"
-            .parse()
-            .unwrap(),
+        url: "https://app.circleci.com/pipelines/github/acme/web/7".parse().unwrap(),
     }
 }
 
@@ -118,27 +112,11 @@ pub(super) fn told() -> (Head, Vec<Entry>) {
             },
         )
         .then(6, worker(), armed())
-        .then(
-            8,
-            worker(),
-            Change::Doubted {
-                doubt: "timed out".into(),
-            },
-        )
+        .then(8, worker(), Change::Doubted { doubt: "timed out".into() })
         .then(60, worker(), Change::Triggered { pipeline, proof })
-        .then(
-            65,
-            worker(),
-            Change::Started {
-                workflows: workflows.clone(),
-            },
-        )
+        .then(65, worker(), Change::Started { workflows: workflows.clone() })
         .then(90, worker(), Change::Held { workflows })
-        .then(
-            100,
-            Actor::Operator("ada".into()),
-            Change::CancelWished { by },
-        )
+        .then(100, Actor::Operator("ada".into()), Change::CancelWished { by })
         .then(130, worker(), Change::Ended { state, reason });
     (story.head, story.entries)
 }
@@ -159,9 +137,7 @@ pub(super) fn not_started() -> Head {
     };
     let state = State::TriggerFailed;
     let story = begin("main").then(0, worker(), armed());
-    story
-        .then(2, worker(), Change::Ended { state, reason })
-        .head
+    story.then(2, worker(), Change::Ended { state, reason }).head
 }
 
 /// Nobody knows whether it was.
@@ -172,7 +148,5 @@ pub(super) fn unresolved() -> Head {
     };
     let state = State::Unresolved;
     let story = begin("main").then(0, worker(), armed());
-    story
-        .then(900, worker(), Change::Ended { state, reason })
-        .head
+    story.then(900, worker(), Change::Ended { state, reason }).head
 }

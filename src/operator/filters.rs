@@ -1,9 +1,7 @@
 //! The filters of `chatops history`: the same words as in Slack, and what they mean here.
 
 use chatops_core::Time;
-use chatops_core::command::{
-    self, Command, FilterError, GrammarError, HistoryFilter, Question, Who,
-};
+use chatops_core::command::{self, Command, FilterError, GrammarError, HistoryFilter, Question, Who};
 use chatops_core::config::Config;
 use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::{Filter, People};
@@ -80,11 +78,7 @@ pub(super) fn meant(typed: &HistoryFilter, now: Time, config: Option<&Config>) -
     Filter {
         people,
         branch: typed.branch.clone(),
-        job: job.map(|job| {
-            config
-                .map_or(job, |config| job_meant(job, project, config))
-                .clone()
-        }),
+        job: job.map(|job| config.map_or(job, |config| job_meant(job, project, config)).clone()),
         project: project.cloned(),
         status: typed.status,
         awaits_retry: false,
@@ -94,11 +88,7 @@ pub(super) fn meant(typed: &HistoryFilter, now: Time, config: Option<&Config>) -
 
 /// The job that a name or alias means: in the project, if one is named, else in the first that
 /// knows it.
-fn job_meant<'a>(
-    job: &'a JobName,
-    project: Option<&ProjectName>,
-    config: &'a Config,
-) -> &'a JobName {
+fn job_meant<'a>(job: &'a JobName, project: Option<&ProjectName>, config: &'a Config) -> &'a JobName {
     let mut asked = config
         .projects
         .iter()
@@ -119,10 +109,7 @@ mod tests {
     #[test]
     fn the_words_are_those_of_slack() {
         let typed = read(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
-        assert_eq!(
-            typed.filter.to_string(),
-            "branch:main status:failed since:7days"
-        );
+        assert_eq!(typed.filter.to_string(), "branch:main status:failed since:7days");
         assert_eq!(typed.limit, Some(500));
         assert_eq!(read(&[]).unwrap().limit, None);
     }

@@ -185,14 +185,7 @@ impl List<'_> {
 /// Columns as wide as what stands in them.
 fn write_table(heads: &[Head], out: &mut impl Write) -> Result<()> {
     const NAMES: [&str; 8] = [
-        "ID",
-        "STATE",
-        "ASKED (UTC)",
-        "TOOK",
-        "BY",
-        "PROJECT",
-        "JOB",
-        "BRANCH",
+        "ID", "STATE", "ASKED (UTC)", "TOOK", "BY", "PROJECT", "JOB", "BRANCH",
     ];
     let rows: Vec<[String; 8]> = heads.iter().map(cells).collect();
     let width = |column: usize| {
@@ -210,9 +203,7 @@ fn write_table(heads: &[Head], out: &mut impl Write) -> Result<()> {
     writeln!(out, "{}", header.collect::<Vec<_>>().join("  ").bold())?;
     for (head, row) in heads.iter().zip(&rows) {
         let cells = row.iter().enumerate().map(|(i, cell)| match i {
-            1 => padded(cell, i)
-                .style(colour(head.state.standing()))
-                .to_string(),
+            1 => padded(cell, i).style(colour(head.state.standing())).to_string(),
             _ => padded(cell, i),
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
@@ -222,20 +213,14 @@ fn write_table(heads: &[Head], out: &mut impl Write) -> Result<()> {
 
 fn cells(head: &Head) -> [String; 8] {
     let ask = &head.ask;
-    let took = head
-        .end
-        .as_ref()
-        .map(|end| super::took(ask.asked_at, end.at));
+    let took = head.end.as_ref().map(|end| super::took(ask.asked_at, end.at));
     [
         head.short.to_string(),
         head.state.to_string(),
         iso(ask.asked_at),
         took.unwrap_or_default(),
         row::who(head),
-        ask.project
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        ask.project.as_ref().map(ToString::to_string).unwrap_or_default(),
         ask.job.to_string(),
         ask.branch.to_string(),
     ]

@@ -119,10 +119,7 @@ impl Row {
             text(&self.why),
             self.attempts.to_string(),
             self.number.map(|n| n.to_string()).unwrap_or_default(),
-            self.url
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            self.url.as_ref().map(ToString::to_string).unwrap_or_default(),
             text(&self.commit),
             id(self.retry_of),
             id(self.retried_by),
@@ -186,23 +183,11 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in [
-            "=1+1",
-            "+1",
-            "-1",
-            "@SUM(A1)",
-            "\tx",
-            "\r=1",
-            "=HYPERLINK(\"x\")",
-            "＝1",
-        ] {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "=HYPERLINK(\"x\")", "＝1"] {
             let quoted = quoted(cell);
             assert!(quoted.starts_with("\"'"), "{quoted}");
             let inner = quoted.trim_matches('"').replace("\"\"", "\"");
-            assert_eq!(
-                inner.trim_end_matches('"'),
-                format!("'{cell}").trim_end_matches('"')
-            );
+            assert_eq!(inner.trim_end_matches('"'), format!("'{cell}").trim_end_matches('"'));
         }
     }
 
@@ -210,12 +195,7 @@ mod tests {
     fn the_columns_are_the_fields_of_the_json() {
         let head = super::super::example::head();
         let json = serde_json::to_value(Row::of(&head)).unwrap();
-        let mut fields: Vec<&str> = json
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let mut columns = COLUMNS.to_vec();
         fields.sort_unstable();
         columns.sort_unstable();

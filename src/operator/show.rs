@@ -66,24 +66,15 @@ fn write(head: &Head, entries: &[Entry], chain: &str, out: &mut impl Write) -> R
     let (ask, row) = (&head.ask, Row::of(head));
     writeln!(out, "{} {}", "Deploy".bold(), head.id)?;
     let mut line = |name: &str, value: String| writeln!(out, "  {name:<11} {value}");
-    line(
-        "state",
-        head.state.style(colour(head.state.standing())).to_string(),
-    )?;
+    line("state", head.state.style(colour(head.state.standing())).to_string())?;
     let project = row.project.as_deref().unwrap_or("(no project)");
-    line(
-        "what",
-        format!("{} on {} of {project}", ask.job, ask.branch),
-    )?;
+    line("what", format!("{} on {} of {project}", ask.job, ask.branch))?;
     let name = ask.user_name.as_deref();
     let name = name.map_or_else(String::new, |name| format!(" (@{})", plain(name)));
     let asked = iso(ask.asked_at);
     line(
         "asked",
-        format!(
-            "{asked} by {}{name} in {} of {}",
-            ask.user, ask.channel, ask.team
-        ),
+        format!("{asked} by {}{name} in {} of {}", ask.user, ask.channel, ask.team),
     )?;
     if let Some(end) = &head.end {
         let took = super::took(ask.asked_at, end.at);
@@ -116,9 +107,7 @@ fn write(head: &Head, entries: &[Entry], chain: &str, out: &mut impl Write) -> R
     for entry in entries {
         let (what, below) = words::event(entry);
         let who = words::actor(&entry.by);
-        let at = entry
-            .at
-            .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let at = entry.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
         writeln!(out, "{:>3}  {at}  {state:<14}  {who}: {what}", entry.n)?;
         for more in below {

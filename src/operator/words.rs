@@ -30,10 +30,7 @@ pub(super) fn twice(filter: &str) -> String {
 }
 
 pub(super) fn not_a_number(text: &str) -> String {
-    format!(
-        "'{}' is not a number of deploys: write one from 1 on",
-        plain(text)
-    )
+    format!("'{}' is not a number of deploys: write one from 1 on", plain(text))
 }
 
 pub(super) fn bare_filter(word: &str) -> String {
@@ -43,11 +40,7 @@ pub(super) fn bare_filter(word: &str) -> String {
 
 pub(super) fn unknown_filter(key: &str, near: Option<&str>) -> String {
     let meant = near.map_or_else(String::new, |near| format!(": did you mean '{near}'?"));
-    format!(
-        "there is no filter '{}'{meant} ({})",
-        plain(key),
-        KEYS.join(", ")
-    )
+    format!("there is no filter '{}'{meant} ({})", plain(key), KEYS.join(", "))
 }
 
 pub(super) fn bad_filter(key: &str, value: &str, expected: &str) -> String {
@@ -108,10 +101,7 @@ pub(super) fn event(entry: &Entry) -> (String, Vec<String>) {
                 ask.job, ask.branch, ask.channel
             );
             match retry_of {
-                Some(old) => (
-                    format!("{what}, for {}", ask.user),
-                    vec![format!("repeats {old}")],
-                ),
+                Some(old) => (format!("{what}, for {}", ask.user), vec![format!("repeats {old}")]),
                 None => (what, none()),
             }
         }
@@ -154,10 +144,9 @@ pub(super) fn event(entry: &Entry) -> (String, Vec<String>) {
             let what = format!("waits for an approval at CircleCI: {}", list(workflows));
             (what, none())
         }
-        Change::Ended { state, reason } => (
-            format!("ended {state}: {}", self::reason(reason)),
-            candidates(reason),
-        ),
+        Change::Ended { state, reason } => {
+            (format!("ended {state}: {}", self::reason(reason)), candidates(reason))
+        }
         Change::CancelWished { .. } => ("wishes it canceled".to_owned(), none()),
         Change::Retried { by } => (format!("tried again as {by}"), none()),
         Change::Noted { note } => (format!("noted: {}", plain(note)), none()),
@@ -192,8 +181,7 @@ pub(super) fn candidates(reason: &Reason) -> Vec<String> {
 pub(super) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Workflows { decided_by } => {
-            let one =
-                |(name, status): &(String, String)| format!("{} {}", plain(name), plain(status));
+            let one = |(name, status): &(String, String)| format!("{} {}", plain(name), plain(status));
             let all: Vec<String> = decided_by.iter().map(one).collect();
             if all.is_empty() {
                 return "CircleCI says so".to_owned();
@@ -253,10 +241,7 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
             ..
         } => format!("not run from {channel} {}", rule(project, job, "channels")),
         Refusal::Person { project, job, user } => {
-            format!(
-                "{user} may not run this job {}",
-                rule(project, job, "people")
-            )
+            format!("{user} may not run this job {}", rule(project, job, "people"))
         }
         Refusal::Branch {
             project,
@@ -294,13 +279,7 @@ pub(super) fn bad_name(name: &str) -> String {
 }
 
 /// A wish lies in the queue.
-pub(super) fn enqueued(
-    wish: &Wish,
-    head: &Head,
-    name: &str,
-    show: &str,
-    stale: Duration,
-) -> String {
+pub(super) fn enqueued(wish: &Wish, head: &Head, name: &str, show: &str, stale: Duration) -> String {
     let verb = wish.verb().word();
     let within = match wish {
         Wish::Cancel { .. } => String::new(),
@@ -317,10 +296,7 @@ pub(super) fn enqueued(
 
 /// A cancel that comes too late.
 pub(super) fn ended_before(head: &Head) -> String {
-    format!(
-        "{} has ended, {}: there is nothing to cancel",
-        head.short, head.state
-    )
+    format!("{} has ended, {}: there is nothing to cancel", head.short, head.state)
 }
 
 /// A cancel that somebody wished before.
@@ -337,17 +313,14 @@ pub(super) fn already_wished(head: &Head, earlier: &CancelWish) -> String {
 /// The end of the chain is not tried again.
 pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
     let (id, state) = (&head.short, head.state);
-    let anew = format!(
-        "type `{} {}` in Slack for a new one",
-        head.ask.branch, head.ask.job
-    );
+    let anew = format!("type `{} {}` in Slack for a new one", head.ask.branch, head.ask.job);
     match why {
         Retryable::Yes | Retryable::Retried => {
             format!("{id} is being tried again already; see `chatops show {id}`")
         }
-        Retryable::Open => {
-            format!("{id} has not ended, it is {state}: wait for its end, or `chatops cancel {id}`")
-        }
+        Retryable::Open => format!(
+            "{id} has not ended, it is {state}: wait for its end, or `chatops cancel {id}`"
+        ),
         Retryable::Ran => match state {
             State::Canceled => format!("{id} was canceled, so nothing waits for a retry: {anew}"),
             _ => format!("{id} reached CircleCI and ended there, {state}: {anew}"),
@@ -390,11 +363,7 @@ pub(super) fn verified(deploys: u64, events: u64, broken: u64) -> String {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
     };
-    let read = format!(
-        "{} and {} read",
-        count(deploys, "deploy"),
-        count(events, "event")
-    );
+    let read = format!("{} and {} read", count(deploys, "deploy"), count(events, "event"));
     match broken {
         0 => format!("{read}: every chain is whole."),
         1 => format!("{read}: 1 deploy is broken. Compare it with a backup."),
@@ -411,10 +380,7 @@ mod tests {
 
     #[test]
     fn wishes_are_answered() {
-        let (deploy, stale) = (
-            DeployRef::Full(example::open().id),
-            Duration::from_secs(600),
-        );
+        let (deploy, stale) = (DeployRef::Full(example::open().id), Duration::from_secs(600));
         let retry = Wish::Retry {
             deploy: deploy.clone(),
             confirm: false,
@@ -436,10 +402,7 @@ mod tests {
         insta::assert_snapshot!(no(&example::head(), Retryable::Ran), @"");
         insta::assert_snapshot!(no(&example::unresolved(), Retryable::NeedsConfirm), @"");
         insta::assert_snapshot!(no(&example::not_started(), Retryable::TooOld), @"");
-        let failed = Head {
-            state: State::Failed,
-            ..example::head()
-        };
+        let failed = Head { state: State::Failed, ..example::head() };
         insta::assert_snapshot!(no(&failed, Retryable::Ran), @"");
     }
 }
