@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use chatops_core::config::Config;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::demo;
@@ -53,8 +53,15 @@ enum Command {
 /// Below the help of every command that needs the secrets.
 const SECRETS: &str = "\
 Secrets, from the environment or from the file whose path is in <NAME>_FILE:
-  SLACK_SIGNING_SECRET  the Slack app's signing secret (Basic Information)
-  CIRCLECI_TOKEN        a personal API token of CircleCI";
+  SLACK_SIGNING_SECRET           the Slack app's signing secret (Basic Information)
+  CIRCLECI_TOKEN                 a personal API token of CircleCI
+Only where there is such a thing:
+  SLACK_SIGNING_SECRET_PREVIOUS  the signing secret before the last rotation
+  SLACK_VERIFICATION_TOKEN       the token of a legacy slash command, which has no signature
+  SLACK_BOT_TOKEN                the app's bot token, for what a reply address cannot tell any more
+  CIRCLECI_WEBHOOK_SECRET        what CircleCI signs its webhooks with
+
+`chatops doctor` checks them and everything else.";
 
 #[derive(Debug, Args)]
 struct ServeOptions {
@@ -103,7 +110,7 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => run(async { demo::run(options, asked_to_stop()?).await }),
         Command::Say(options) => run(say::run(options)),
         Command::Serve(options) => run(serve(options)),
-        Command::Operator(command) => operator::run(&command),
+        Command::Operator(command) => operator::run(&command, Cli::command()),
     };
     match done {
         Ok(code) => code,
@@ -156,8 +163,6 @@ fn asked_to_stop() -> Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -112,6 +112,46 @@ const KINDS: [Kind; 5] = [
     },
 ];
 
+/// A secret as it was found, for the one who checks what is set up.
+#[derive(Debug)]
+pub struct Examined {
+    /// Which it is.
+    pub secret: SecretName,
+    /// Its variable.
+    pub variable: &'static str,
+    /// What belongs there.
+    pub what: &'static str,
+    /// Whether `chatops serve` starts without it.
+    pub needed: bool,
+    /// The value, `None` if there is none, or what is wrong with it.
+    pub value: Result<Option<SecretString>, BadSecret>,
+}
+
+/// Looks at each secret on its own, so that one that is wrong does not hide the others.
+pub fn examine(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<Examined> {
+    let kinds = || KINDS.iter().chain([&PREVIOUS]);
+    let value = |kind: &Kind| {
+        let held = hold(kind, &lookup)?;
+        Ok(held.and_then(|held| held.value.into_inner().ok()))
+    };
+    let is_there = |secret| {
+        let mut of_that = kinds().filter(|kind| kind.secret == secret);
+        of_that.any(|kind| matches!(value(kind), Ok(Some(_))))
+    };
+    let examined = kinds().map(|kind| Examined {
+        secret: kind.secret,
+        variable: kind.variable,
+        what: kind.what,
+        needed: match kind.needed {
+            Need::Always => true,
+            Need::Unless(other) => !is_there(other),
+            Need::Never => false,
+        },
+        value: value(kind),
+    });
+    examined.collect()
+}
+
 /// The secrets of one process.
 #[derive(Debug, Clone)]
 pub struct EnvSecrets(Arc<Vec<Held>>);
@@ -251,3 +291,6 @@ impl Secrets for EnvSecrets {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,6 +251,10 @@ pub enum RunKind {
 
 impl RunKind {
     /// Whether it is the one that is meant where none is written.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     fn is_first(&self) -> bool {
         *self == Self::default()
     }

@@ -341,6 +341,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_hold_marks_it_as_held() {
+        for from in State::ALL {
+            for change in changes() {
+                let is_hold = matches!(change, Change::Held { .. });
+                let head = head_in(from);
+                if let Ok((after, _)) = apply(&head, change, Actor::Worker(me()), at(9)) {
+                    assert_eq!(after.held, is_hold);
+                    assert!(!is_hold || after.due_at == head.due_at);
+                }
+            }
+        }
+        // What was held once stays so to the end.
+        let held = Change::Held { workflows: vec![] };
+        let by = || Actor::Worker(me());
+        let (once, _) = apply(&head_in(Running), held.clone(), by(), at(9)).unwrap();
+        let end = Change::Ended {
+            state: Succeeded,
+            reason: Reason::NoWorkflow,
+        };
+        let (twice, _) = apply(&once, held, by(), at(10)).unwrap();
+        assert!(apply(&twice, end, by(), at(11)).unwrap().0.held);
+    }
+
+    #[test]
     fn each_change_is_a_version_and_a_link_of_the_chain() {
         let by = || Actor::Worker(me());
         let valid_until = at(600);

@@ -1,9 +1,11 @@
 //! Many schedules on all cores: what they hit, and what they found.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::coverage::Reached;
 use crate::matrix::Matrix;
 use crate::planted::Bug;
 use crate::schedule;
@@ -25,6 +27,8 @@ pub struct Campaign {
     pub others: u64,
     /// How often each fault hit a deploy in each state (`None`: not on record).
     pub matrix: Matrix,
+    /// In how many schedules each thing came of what people did.
+    pub reached: BTreeMap<Reached, u64>,
     /// Seeds that broke an invariant, with what broke.
     pub violations: Vec<(u64, String)>,
 }
@@ -69,6 +73,9 @@ impl Campaign {
         let crashes = report.crashes as u64;
         self.crashes += crashes;
         self.others += report.faults.len() as u64 - crashes;
+        for reached in report.reached {
+            *self.reached.entry(reached).or_default() += 1;
+        }
         if !report.violations.is_empty() {
             self.violations.push((seed, report.violations.join("; ")));
         }
@@ -79,6 +86,9 @@ impl Campaign {
         self.crashes += piece.crashes;
         self.others += piece.others;
         self.violations.extend(piece.violations);
+        for (reached, count) in piece.reached {
+            *self.reached.entry(reached).or_default() += count;
+        }
         for (cell, count) in piece.matrix {
             *self.matrix.entry(cell).or_default() += count;
         }

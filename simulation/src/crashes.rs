@@ -77,15 +77,7 @@ pub fn judge(
 }
 
 fn ends(world: &World) -> Vec<State> {
-    let mut heads = world.store.heads();
-    heads.sort_by_key(|head| {
-        (
-            head.ask.asked_at,
-            head.ask.user.clone(),
-            head.retry_of.is_some(),
-        )
-    });
-    heads.iter().map(|head| head.state).collect()
+    world.deploys().iter().map(|head| head.state).collect()
 }
 
 /// Runs every story in every way with every set of `depth` crashes, on all cores. After the first

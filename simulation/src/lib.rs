@@ -6,6 +6,7 @@
 //! the points. [`schedule`] lets chance interleave handlers and break everything else too.
 
 pub mod campaign;
+pub mod coverage;
 pub mod crashes;
 pub mod dice;
 pub mod invariants;
@@ -13,8 +14,10 @@ pub mod matrix;
 pub mod memory;
 pub mod model;
 pub mod outside;
+pub mod people;
 pub mod planted;
 pub mod points;
 pub mod scenario;
 pub mod schedule;
+pub mod stages;
 pub mod world;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use chatops_core::deploy::State;
 use chatops_simulation::campaign::{self, Campaign};
+use chatops_simulation::coverage::Reached;
 use chatops_simulation::crashes::{WAYS, every};
 use chatops_simulation::model::{self, Bounds};
 use chatops_simulation::planted::Bug;
@@ -41,6 +42,9 @@ enum Command {
         /// How many crashes in one run, at most
         #[arg(long, default_value_t = 3)]
         depth: usize,
+        /// Only the stories whose names contain this
+        #[arg(long, default_value = "")]
+        story: String,
     },
     /// Let every planted bug be found
     Planted {
@@ -59,9 +63,9 @@ fn main() -> ExitCode {
             seed: Some(seed), ..
         } => replay(seed),
         Command::Schedules { count, .. } => schedules(count),
-        Command::Crashes { depth } => crashes(depth),
+        Command::Crashes { depth, story } => crashes(depth, &story),
         Command::Planted { limit } => planted(limit),
-        Command::All => models() + schedules(1_000_000) + crashes(3) + planted(100_000),
+        Command::All => models() + schedules(1_000_000) + crashes(3, "") + planted(100_000),
     };
     if bad == 0 {
         ExitCode::SUCCESS
@@ -143,6 +147,10 @@ fn schedules(count: u64) -> usize {
         mean(others)
     );
     anstream::print!("{}", matrix::table(&result.matrix));
+    for what in Reached::ALL {
+        let count = result.reached.get(&what).copied().unwrap_or_default();
+        anstream::println!("{:<20} {count:>9}", format!("{what:?}"));
+    }
     let mut bad = result.violations.len();
     for (seed, what) in &result.violations {
         anstream::println!("seed {seed}: {what}\n  replay: schedules --seed {seed}");
@@ -172,13 +180,15 @@ fn name(state: Option<State>) -> &'static str {
     state.map_or("no state", State::word)
 }
 
-fn crashes(depth: usize) -> usize {
-    let golden: Vec<Scenario> = scenario::ALL.iter().copied().filter(|s| s.golden).collect();
+fn crashes(depth: usize, story: &str) -> usize {
+    let mut all = scenario::all();
+    all.retain(|scenario| scenario.name.contains(story));
+    let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
     let mut bad = 0;
     for depth in 0..=depth {
         // Triples grow with the cube of the points: the golden paths, at once, late and doubled.
         let (stories, ways) = if depth < 3 {
-            (scenario::ALL, &WAYS[..])
+            (&all[..], &WAYS[..])
         } else {
             (&golden[..], &WAYS[..3])
         };

@@ -41,7 +41,8 @@ pub fn table(matrix: &Matrix) -> String {
 
 /// Combinations that can happen and did not.
 ///
-/// One is not demanded. A look that fails in `TRIGGER_FAILED` takes a sender that stands still past
+/// Some are not demanded. What happens to a command that nobody knows yet, or on the way of a wish,
+/// is demanded of the deploys that it makes. A look that fails in `TRIGGER_FAILED` takes a sender that stands still past
 /// its time and is then refused while another, who searches for its pipeline, stands still, too:
 /// even a million schedules have it only once or twice.
 #[must_use]
@@ -78,21 +79,33 @@ fn possible(fault: Fault, state: Option<State>) -> bool {
     match fault {
         // There is no hint before there is a deploy, and strangers pick one that is on record.
         HintLost | HintStorm | TokenRotated => state.is_some(),
-        // A POST is sent only while the intent is on record.
+        // A POST is sent only while the intent is on record. Whoever fulfils a wish to try again
+        // does all of it without a deploy that was known before.
         TriggerNotSent | TriggerLimited | TriggerRefused | TriggerErrorBefore
-        | TriggerErrorAfter | TriggerAnswerLost => state == Some(State::Armed),
+        | TriggerErrorAfter | TriggerAnswerLost => matches!(state, None | Some(State::Armed)),
         // CircleCI is looked at between the intent and the end. A look that stood still, or a
         // second one at the same time, may find that another has just written the end.
-        LookFails | LookLimited => state.is_some_and(|state| state != State::Refused),
-        // Nothing is told before a workflow is seen or the end has come.
+        LookFails | LookLimited => state != Some(State::Refused),
+        // Nothing is told before a workflow is seen or the end has come; answers are about no
+        // deploy.
         PostNotSent | PostLimited | PostErrorBefore | PostAnswerLost => {
-            state.is_some_and(|state| state == State::Running || state.is_terminal())
+            state.is_none_or(|state| state == State::Running || state.is_terminal())
         }
-        Redrive => state == Some(State::TriggerFailed),
+        // Orders, and commands that killed whoever handled them.
+        Redrive => matches!(state, None | Some(State::TriggerFailed)),
         _ => true,
     }
 }
 
 fn too_rare(fault: Fault, state: Option<State>) -> bool {
-    matches!(fault, Fault::LookFails | Fault::LookLimited) && state == Some(State::TriggerFailed)
+    use Fault::{
+        LookFails, LookLimited, Redrive, TriggerAnswerLost, TriggerErrorAfter, TriggerErrorBefore,
+        TriggerLimited, TriggerNotSent, TriggerRefused,
+    };
+    match fault {
+        LookFails | LookLimited => matches!(state, None | Some(State::TriggerFailed)),
+        Redrive | TriggerNotSent | TriggerLimited | TriggerRefused | TriggerErrorBefore
+        | TriggerErrorAfter | TriggerAnswerLost => state.is_none(),
+        _ => false,
+    }
 }

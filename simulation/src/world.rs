@@ -6,24 +6,20 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::audit::Event;
 use chatops_core::config::{Config, Times};
 use chatops_core::id::{DeployId, Invocation};
+use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
-use chatops_ingest::Ingest;
-use chatops_notifier::Notifier;
 use chatops_sandbox::circleci::Project;
-use chatops_sandbox::slack::signed_request;
-use chatops_worker::Worker;
 use chrono::{DateTime, TimeDelta};
-use http::Request;
 
-use crate::memory::{ManualClock, MemoryQueue, MemoryStore};
+use crate::memory::{Lying, ManualClock, MemoryQueue, MemoryStore};
 use crate::outside::{CircleCi, RotatingSecrets, Slack};
-use crate::planted::{Bug, Planted};
-use crate::points::{Pointed, Points, drive};
+use crate::people::Typed;
+use crate::planted::Bug;
+use crate::points::{Points, drive};
 
 /// The configuration of every run: one project with an exclusive `deploy` and a free `check`.
 pub const CONFIG: &str = r#"
@@ -54,7 +50,7 @@ static PARSED: LazyLock<Arc<Config>> = LazyLock::new(|| {
     Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")))
 });
 
-const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub(crate) const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const TOKEN: &str = "the-circleci-token";
 
 /// How long a received message stays hidden.
@@ -64,19 +60,6 @@ const VISIBILITY: Duration = Duration::from_secs(180);
 const LONGEST: Duration = Duration::from_secs(3 * 86_400);
 const MOST_DELIVERIES: usize = 5_000;
 
-/// A handler's clock: the world's, somewhat off.
-#[derive(Debug, Clone)]
-pub struct Skewed {
-    clock: ManualClock,
-    by: TimeDelta,
-}
-
-impl Clock for Skewed {
-    fn now(&self) -> Time {
-        self.clock.now() + self.by
-    }
-}
-
 /// When a crashed handler's message comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redelivery {
@@ -85,10 +68,6 @@ pub enum Redelivery {
     /// After the visibility time, when the sweeper has long been there.
     Late,
 }
-
-/// The store and the queue as a handler sees them.
-type AStore = Planted<Pointed<MemoryStore>>;
-type AQueue = Pointed<MemoryQueue>;
 
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,9 +105,17 @@ pub struct World {
     pub faults: usize,
     /// The deploys whose command was acknowledged as accepted or as being checked.
     pub acknowledged: Vec<DeployId>,
+    /// Everything that was typed.
+    pub typed: Vec<Typed>,
+    /// Whether a bot tells what a reply address cannot any more.
+    pub bot: bool,
+    /// Whether new commands kill whoever handles them.
+    pub poisoned: bool,
+    /// The orders that were sent back, and when.
+    pub redriven: Vec<(Time, DeployId)>,
     /// What went wrong while it ran: audits that changed, runs that did not end.
     pub broken: Vec<String>,
-    config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     delivering: Delivering,
     audits: BTreeMap<DeployId, Vec<Event>>,
     invocations: u64,
@@ -167,6 +154,10 @@ impl World {
             bug: None,
             faults: 0,
             acknowledged: vec![],
+            typed: vec![],
+            redriven: vec![],
+            bot: false,
+            poisoned: false,
             broken: vec![],
             audits: BTreeMap::new(),
             invocations: 0,
@@ -184,69 +175,20 @@ impl World {
         &self.config
     }
 
+    /// Whether every message is delivered twice.
+    #[must_use]
+    pub fn is_doubling(&self) -> bool {
+        self.delivering.twice
+    }
+
+    /// From now on this is the configuration.
+    pub(crate) fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// Changes the times of this run.
     pub fn change_times(&mut self, change: impl FnOnce(&mut Times)) {
         change(&mut Arc::make_mut(&mut self.config).times);
-    }
-
-    /// A person types a command; what the stage answered, or `None` if it crashed.
-    pub fn types(&mut self, user: &str, channel: &str, text: &str) -> Option<String> {
-        let (id, request) = self.request(user, channel, text)?;
-        let answer = drive(self.ingest(TimeDelta::zero()).handle(request))?;
-        let answer = String::from_utf8_lossy(answer.body()).into_owned();
-        if is_acknowledgement(&answer) {
-            self.acknowledged.push(id);
-        }
-        Some(answer)
-    }
-
-    /// The signed request of a command, and the deploy it asks for.
-    pub(crate) fn request(
-        &self,
-        user: &str,
-        channel: &str,
-        text: &str,
-    ) -> Option<(DeployId, Request<Bytes>)> {
-        let (response_url, trigger_id) = self.slack.typed(user, channel);
-        let fields = [
-            ("team_id", "T0001"),
-            ("channel_id", channel),
-            ("user_id", user),
-            ("command", "/chatops"),
-            ("text", text),
-            ("api_app_id", "A0001"),
-            ("response_url", &response_url),
-            ("trigger_id", &trigger_id),
-        ];
-        let body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
-        let signed = signed_request(SIGNING, self.clock.now().timestamp(), body);
-        let mut request = Request::post("/slack/commands");
-        for (name, value) in &signed.headers {
-            request = request.header(*name, value);
-        }
-        let request = request.body(Bytes::from(signed.body)).ok()?;
-        Some((DeployId::of_request("T0001", "A0001", &trigger_id), request))
-    }
-
-    pub(crate) fn ingest(
-        &self,
-        skew: TimeDelta,
-    ) -> Ingest<Pointed<MemoryQueue>, Pointed<RotatingSecrets>, Skewed> {
-        Ingest {
-            queue: Pointed::new(&self.queue, &self.points),
-            secrets: Pointed::new(&self.secrets, &self.points),
-            clock: self.clock_of(skew),
-            config: Arc::clone(&self.config),
-        }
-    }
-
-    fn clock_of(&self, by: TimeDelta) -> Skewed {
-        Skewed {
-            clock: self.clock.clone(),
-            by,
-        }
     }
 
     /// A name for one more run of a handler.
@@ -258,35 +200,58 @@ impl World {
     /// Runs until nothing is left to do. Faults set beforehand happen on the way.
     pub fn settle(&mut self) {
         let end = self.clock.now() + LONGEST;
+        if !self.run_until(end) {
+            self.broken
+                .push("I15: the run does not come to rest".to_owned());
+        }
+    }
+
+    /// Does what can be done without waiting.
+    pub fn settle_now(&mut self) {
+        self.settle_for(Duration::ZERO);
+    }
+
+    /// Runs for so long, whether there is something to do or not.
+    pub fn settle_for(&mut self, time: Duration) {
+        let end = self.clock.now() + time;
+        self.run_until(end);
+        self.clock.set(end);
+    }
+
+    /// Runs until nothing is left to do or the next thing is to be done after `end`; whether
+    /// nothing is left.
+    fn run_until(&mut self, end: Time) -> bool {
         for _ in 0..MOST_DELIVERIES {
             if self.deliver(Lane::Work) || self.deliver(Lane::Notice) {
                 self.watch_audits();
                 continue;
             }
             let Some(next) = self.next_moment() else {
-                return;
+                return true;
             };
             if next > end {
-                break;
+                return false;
             }
             self.clock.set(next);
             if next >= self.next_sweep {
                 self.next_sweep = next + self.config.times.sweep_every;
                 // A sweep that crashes is followed by the next one.
                 let _ = drive(self.worker(TimeDelta::zero()).sweep());
+                let _ = drive(self.tidier().tidy());
             }
         }
-        self.broken
-            .push("I15: the run does not come to rest".to_owned());
+        false
     }
 
     /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
-    pub fn redrive(&mut self) {
-        let Some(dead) = self.receive(Lane::WorkDead) else {
-            return;
-        };
+    pub fn redrive(&mut self) -> Option<Body> {
+        let dead = self.receive(Lane::WorkDead)?;
         let _ = drive(self.queue.send(Lane::Work, &dead.body, Duration::ZERO));
         let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
+        if let Ok(WorkMessage::Retry { deploy }) = dead.body.decode() {
+            self.redriven.push((self.clock.now(), deploy));
+        }
+        Some(dead.body)
     }
 
     pub(crate) fn next_moment(&self) -> Option<Time> {
@@ -297,7 +262,18 @@ impl World {
                 .replies()
                 .iter()
                 .any(|reply| reply.due_at().is_some());
-        let sweep = due.then_some(self.next_sweep);
+        // An order that was carried out by another way is for the sweeper to remove.
+        let carried_out = |lying: &Lying| match lying.body.decode() {
+            Ok(WorkMessage::Retry { deploy }) => {
+                let head = drive(self.store.head(deploy))
+                    .and_then(Result::ok)
+                    .flatten();
+                head.is_some_and(|head| head.retried_by.is_some())
+            }
+            _ => false,
+        };
+        let needless = self.queue.messages(Lane::WorkDead).iter().any(carried_out);
+        let sweep = (due || needless).then_some(self.next_sweep);
         visible
             .into_iter()
             .chain([sweep])
@@ -330,6 +306,9 @@ impl World {
 
     /// Runs the handler; whether it succeeded.
     fn handle(&mut self, lane: Lane, delivery: &Delivery) -> bool {
+        if self.poisoned && matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_))) {
+            return false;
+        }
         let me = self.invocation();
         let exact = TimeDelta::zero();
         match lane {
@@ -338,34 +317,6 @@ impl World {
             _ => {
                 drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok())
             }
-        }
-    }
-
-    pub(crate) fn worker(
-        &self,
-        skew: TimeDelta,
-    ) -> Worker<AStore, AQueue, Planted<Pointed<CircleCi>>, Pointed<RotatingSecrets>, Skewed> {
-        Worker {
-            store: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
-            queue: Pointed::new(&self.queue, &self.points),
-            ci: Planted::new(Pointed::new(&self.circleci, &self.points), self.bug),
-            secrets: Pointed::new(&self.secrets, &self.points),
-            clock: self.clock_of(skew),
-            config: Arc::clone(&self.config),
-        }
-    }
-
-    pub(crate) fn notifier(
-        &self,
-        skew: TimeDelta,
-    ) -> Notifier<AStore, AQueue, Planted<Pointed<Slack>>, Skewed> {
-        Notifier {
-            replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
-            queue: Pointed::new(&self.queue, &self.points),
-            chat: Planted::new(Pointed::new(&self.slack, &self.points), self.bug),
-            bot: false,
-            clock: self.clock_of(skew),
-            config: Arc::clone(&self.config),
         }
     }
 

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::{Actor, Change};
+use chatops_core::command::Wish;
 use chatops_core::config::Times;
-use chatops_core::decide::{self, Here, Step, follow, trigger};
-use chatops_core::deploy::{Head, Reason, State};
+use chatops_core::decide::{self, Cause, Here, Retryable, Step, follow, trigger};
+use chatops_core::deploy::{Ask, Head, Reason, State};
+use chatops_core::id::{DeployId, ShortId};
 use chatops_core::machine::{self, Illegal};
 use chatops_core::ports::{Commit, Finding, LockChange, Look, Outcome};
 use chatops_core::reply::{self, Kind, Next, Posted, Reply, Telling, Via};
-use chatops_simulation::model::{Bounds, Counterexample, Model, Rules, Scope, check, check_rules};
+use chatops_simulation::model::{
+    Bounds, Counterexample, Model, Rules, Scope, Working, check, check_rules,
+};
 
 #[test]
 fn the_small_models_hold() {
@@ -42,18 +46,33 @@ fn found(rules: &dyn Rules, scope: Scope) -> Counterexample {
     })
 }
 
-const ONE: Scope = Scope::Working {
-    deploys: 1,
+const ONE: Scope = Scope::Working(Working {
     workers: 2,
-    retry: false,
-    cancel: false,
-};
-const TWO: Scope = Scope::Working {
+    ..Working::ONE
+});
+const TWO: Scope = Scope::Working(Working {
     deploys: 2,
-    workers: 1,
-    retry: false,
-    cancel: false,
-};
+    ..Working::ONE
+});
+const CANCELED: Scope = Scope::Working(Working {
+    cancel: true,
+    ..Working::ONE
+});
+/// One order, which may be sent back.
+const SENT_BACK: Scope = Scope::Working(Working {
+    links: 1,
+    redrive: true,
+    plain: true,
+    ..Working::ONE
+});
+/// One person presses, and the retry can be tried again.
+const PRESSED: Scope = Scope::Working(Working {
+    presses: 1,
+    links: 2,
+    redrive: true,
+    plain: true,
+    ..Working::ONE
+});
 const TELLING: Scope = Scope::Telling { notifiers: 2 };
 
 /// Takes a lost answer for a definite "not now".
@@ -381,6 +400,226 @@ fn claiming_that_it_was_told_is_found() {
     assert!(found.broken.starts_with("I10"), "{found}");
 }
 
+/// Arms what was canceled before.
+struct IgnoresTheCancel;
+
+impl Rules for IgnoresTheCancel {
+    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
+        let mut willing = head.clone();
+        if head.state == State::Requested {
+            willing.cancel = None;
+        }
+        decide::next(&willing, here)
+    }
+}
+
+#[test]
+fn ignoring_a_cancel_before_arming_is_found() {
+    let found = found(&IgnoresTheCancel, CANCELED);
+    assert!(found.broken.starts_with("I8: a deploy goes on"), "{found}");
+}
+
+/// Takes no notice of a wish to cancel what runs.
+struct LetsItRun;
+
+impl Rules for LetsItRun {
+    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
+        let mut step = decide::next(head, here)?;
+        if let Step::Look { cancel, .. } = &mut step {
+            *cancel = false;
+        }
+        Ok(step)
+    }
+}
+
+#[test]
+fn not_putting_a_cancel_to_circleci_is_found() {
+    let found = found(&LetsItRun, CANCELED);
+    assert!(found.broken.starts_with("I8: a wish to cancel"), "{found}");
+}
+
+/// Ends what may be running, because somebody wants it canceled.
+struct CancelsBlindly;
+
+impl Rules for CancelsBlindly {
+    fn after_search(
+        &self,
+        head: &Head,
+        finding: &Finding,
+        here: Here<'_>,
+    ) -> Result<Option<Commit>, Illegal> {
+        match (&head.cancel, finding) {
+            (Some(_), Finding::Absent { .. }) if head.state == State::Armed => {
+                let change = Change::Disarmed {
+                    obstacle: "canceled".into(),
+                    token_refused: false,
+                    again_at: here.now,
+                };
+                changed(head, change, here).map(Some)
+            }
+            _ => trigger::after_search(head, finding, here),
+        }
+    }
+}
+
+#[test]
+fn canceling_what_may_have_been_sent_is_found() {
+    let found = found(&CancelsBlindly, CANCELED);
+    assert!(found.broken.starts_with("I8: what is on"), "{found}");
+}
+
+/// Draws the id of a retry.
+struct DrawsTheId;
+
+impl Rules for DrawsTheId {
+    fn open_retry(
+        &self,
+        old: &Head,
+        first: &Ask,
+        cause: Cause<'_>,
+        here: Here<'_>,
+    ) -> Result<Commit, Illegal> {
+        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
+        commit.head.id = DeployId::of_request("T0001", "A0001", "drawn");
+        Ok(commit)
+    }
+}
+
+#[test]
+fn drawing_the_id_of_a_retry_is_found() {
+    let found = found(&DrawsTheId, PRESSED);
+    assert!(found.broken.starts_with("I16: the id"), "{found}");
+}
+
+/// Says nothing at the deploy that is repeated.
+struct ForgetsTheOldOne;
+
+impl Rules for ForgetsTheOldOne {
+    fn open_retry(
+        &self,
+        old: &Head,
+        first: &Ask,
+        cause: Cause<'_>,
+        here: Here<'_>,
+    ) -> Result<Commit, Illegal> {
+        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
+        commit.repeats = None;
+        Ok(commit)
+    }
+}
+
+#[test]
+fn forgetting_the_deploy_that_is_repeated_is_found() {
+    let found = found(&ForgetsTheOldOne, PRESSED);
+    assert!(found.broken.starts_with("I16: a retry"), "{found}");
+}
+
+/// Retries what may be running without anybody having looked.
+struct NeedsNoConfirm;
+
+impl Rules for NeedsNoConfirm {
+    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+        match decide::retryable(old, cause, here) {
+            Retryable::NeedsConfirm => Retryable::Yes,
+            other => other,
+        }
+    }
+}
+
+#[test]
+fn ignoring_that_nobody_confirmed_is_found() {
+    let found = found(&NeedsNoConfirm, PRESSED);
+    assert!(found.broken.starts_with("I16: nobody has"), "{found}");
+}
+
+/// Takes the `confirm` for one deploy for that of its retry, too.
+struct ConfirmsTheWholeChain;
+
+impl Rules for ConfirmsTheWholeChain {
+    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+        let why = decide::retryable(old, cause, here);
+        match cause {
+            Cause::Wish(wish) if matches!(wish.wish, Wish::Retry { confirm: true, .. }) => {
+                if why == Retryable::NeedsConfirm {
+                    Retryable::Yes
+                } else {
+                    why
+                }
+            }
+            _ => why,
+        }
+    }
+}
+
+#[test]
+fn taking_one_confirm_for_another_is_found() {
+    let found = found(&ConfirmsTheWholeChain, PRESSED);
+    assert!(found.broken.starts_with("I16: nobody has"), "{found}");
+}
+
+/// Leaves in the dead-letter queue what was carried out.
+struct RemovesNothing;
+
+impl Rules for RemovesNothing {
+    fn needless(&self, _: &Head) -> bool {
+        false
+    }
+}
+
+#[test]
+fn leaving_a_copy_of_an_order_behind_is_found() {
+    let found = found(&RemovesNothing, SENT_BACK);
+    assert!(found.broken.starts_with("I15: it does not"), "{found}");
+}
+
+/// Removes every order that it sees.
+struct RemovesEveryOrder;
+
+impl Rules for RemovesEveryOrder {
+    fn needless(&self, old: &Head) -> bool {
+        old.state == State::TriggerFailed
+    }
+}
+
+#[test]
+fn removing_an_order_that_was_not_carried_out_is_found() {
+    let found = found(&RemovesEveryOrder, PRESSED);
+    assert!(found.broken.starts_with("I16: an order is gone"), "{found}");
+}
+
+/// Does not carry out orders, and takes them for done.
+struct DropsOrders;
+
+impl Rules for DropsOrders {
+    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+        match cause {
+            Cause::Order => Retryable::TooOld,
+            Cause::Wish(_) => decide::retryable(old, cause, here),
+        }
+    }
+}
+
+#[test]
+fn dropping_an_order_is_found() {
+    let found = found(&DropsOrders, PRESSED);
+    assert!(found.broken.starts_with("I16: an order is gone"), "{found}");
+}
+
+/// Does not know a wish again.
+struct ForgetsTheWish;
+
+impl Rules for ForgetsTheWish {
+    fn remembers(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn fulfilling_a_wish_twice_is_found() {
+    let found = found(&ForgetsTheWish, PRESSED);
+    assert!(found.broken.starts_with("I16: one wish"), "{found}");
+}
+
 /// The product's decisions, with the states they lead to noted down.
 #[derive(Default)]
 struct Watches(Mutex<BTreeSet<State>>);
@@ -439,15 +678,51 @@ impl Rules for Watches {
 #[test]
 fn every_state_is_reached() {
     let rules = Watches::default();
-    let scope = Scope::Working {
-        deploys: 1,
-        workers: 1,
-        retry: false,
-        cancel: true,
-    };
-    let outcome = found(&rules, scope);
+    let outcome = found(&rules, CANCELED);
     assert_eq!(outcome.broken, "nothing", "{outcome}");
     let seen = rules.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<_> = State::ALL.iter().filter(|s| !seen.contains(s)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The product's decisions, with what was retried, and how, noted down.
+#[derive(Default)]
+struct WatchesRetries(Mutex<BTreeSet<(State, &'static str, bool)>>);
+
+impl Rules for WatchesRetries {
+    fn open_retry(
+        &self,
+        old: &Head,
+        first: &Ask,
+        cause: Cause<'_>,
+        here: Here<'_>,
+    ) -> Result<Commit, Illegal> {
+        let commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
+        let why = match cause {
+            Cause::Order => "order",
+            Cause::Wish(_) => "wish",
+        };
+        let again = old.retry_of.is_some();
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((old.state, why, again));
+        Ok(commit)
+    }
+}
+
+#[test]
+fn every_kind_of_retry_is_reached() {
+    let rules = WatchesRetries::default();
+    let outcome = found(&rules, PRESSED);
+    assert_eq!(outcome.broken, "nothing", "{outcome}");
+    let seen = rules.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ends = [
+        (State::TriggerFailed, "order"),
+        (State::TriggerFailed, "wish"),
+        (State::Refused, "wish"),
+        (State::Unresolved, "wish"),
+    ];
+    let kinds = ends
+        .into_iter()
+        .flat_map(|(end, why)| [(end, why, false), (end, why, true)]);
+    assert_eq!(seen, kinds.collect());
 }

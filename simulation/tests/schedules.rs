@@ -1,5 +1,6 @@
 //! A share of the million schedules, and that a seed is a schedule.
 
+use chatops_simulation::coverage::Reached;
 use chatops_simulation::{campaign, matrix, schedule};
 
 #[test]
@@ -25,6 +26,9 @@ fn no_schedule_breaks_a_promise() {
         first.unwrap_or_default()
     );
     assert_eq!(matrix::surprising(&result.matrix), []);
+    for what in Reached::ALL {
+        assert!(result.reached.contains_key(&what), "never: {what:?}");
+    }
     let (crashes, others) = (result.crashes, result.others);
     assert!(crashes * 2 >= result.runs * 3, "only {crashes} crashes");
     assert!(others >= result.runs * 3, "only {others} other faults");

@@ -13,6 +13,7 @@ const EMOJI: &[(&str, &str)] = &[
     ("no_entry", "⛔"),
     ("no_entry_sign", "🚫"),
     ("octagonal_sign", "🛑"),
+    ("raised_hand", "✋"),
     ("outbox_tray", "📤"),
     ("rotating_light", "🚨"),
     ("scroll", "📜"),

@@ -1,10 +1,8 @@
 //! The filters of `chatops history`: the same words as in Slack, and what they mean here.
 
-use chatops_core::Time;
-use chatops_core::command::{self, Command, FilterError, GrammarError, HistoryFilter, Question, Who};
-use chatops_core::config::Config;
-use chatops_core::name::{JobName, ProjectName};
-use chatops_core::ports::{Filter, People};
+use chatops_core::command::{
+    self, Command, FilterError, GrammarError, HistoryFilter, Question, Who,
+};
 
 use super::{Usage, words};
 
@@ -56,47 +54,6 @@ fn complaint(error: &FilterError) -> String {
     }
 }
 
-/// What the filters mean: names become ids where the configuration knows them, aliases become names.
-pub(super) fn meant(typed: &HistoryFilter, now: Time, config: Option<&Config>) -> Filter {
-    let people = typed.user.as_ref().and_then(|who| match who {
-        Who::Me => None,
-        Who::Id(id) => Some(People::Ids(vec![id.clone()])),
-        Who::Name(name) => {
-            let known = config.and_then(|config| config.people.get(name));
-            Some(known.map_or_else(
-                || People::Name(name.clone()),
-                |ids| People::Ids(ids.clone()),
-            ))
-        }
-    });
-    let project = typed.project.as_ref();
-    let known = project
-        .zip(config)
-        .and_then(|(name, config)| config.project(name));
-    let project = known.map(|(name, _)| name).or(project);
-    let job = typed.job.as_ref();
-    Filter {
-        people,
-        branch: typed.branch.clone(),
-        job: job.map(|job| config.map_or(job, |config| job_meant(job, project, config)).clone()),
-        project: project.cloned(),
-        status: typed.status,
-        awaits_retry: false,
-        since: typed.since.map(|since| since.at(now)),
-    }
-}
-
-/// The job that a name or alias means: in the project, if one is named, else in the first that
-/// knows it.
-fn job_meant<'a>(job: &'a JobName, project: Option<&ProjectName>, config: &'a Config) -> &'a JobName {
-    let mut asked = config
-        .projects
-        .iter()
-        .filter(|(name, _)| project.is_none_or(|project| project == *name));
-    let known = asked.find_map(|(_, project)| project.job(job));
-    known.map_or(job, |(name, _)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +66,10 @@ mod tests {
     #[test]
     fn the_words_are_those_of_slack() {
         let typed = read(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
-        assert_eq!(typed.filter.to_string(), "branch:main status:failed since:7days");
+        assert_eq!(
+            typed.filter.to_string(),
+            "branch:main status:failed since:7days"
+        );
         assert_eq!(typed.limit, Some(500));
         assert_eq!(read(&[]).unwrap().limit, None);
     }

@@ -20,8 +20,8 @@ use crate::sqlite::guest::Guest;
 /// How many deploys are listed unless told otherwise.
 const USUAL: usize = 20;
 
-/// How many are read at a time.
-const BATCH: usize = 500;
+/// How many are read at a time; few in tests, which have few.
+const BATCH: usize = if cfg!(test) { 7 } else { 500 };
 
 /// The options of `chatops history`.
 #[derive(Debug, Args)]
@@ -80,13 +80,14 @@ impl Shape {
 pub(super) fn history(options: &History, out: &mut Out) -> Result<ExitCode> {
     let Typed { filter, limit } = filters::parse(&options.filters)?;
     let limit = options.shape.limit(limit)?;
-    let config = options.config.read_if_there()?;
-    let meant = filters::meant(&filter, now(), config.as_ref());
+    let config = options.config.read()?;
+    let meant = Filter::meant(&filter, None, now(), &config);
     let guest = options.data.open()?;
     let list = List {
         filter: meant,
         before: position(&guest, filter.before.as_ref())?,
         limit,
+        tells_why: false,
         none: words::NOTHING,
         again: &|more| {
             let before = Some(DeployRef::Short(more.before.clone()));
@@ -111,6 +112,7 @@ pub(super) fn failed(options: &Failed, out: &mut Out) -> Result<ExitCode> {
         },
         before: position(&guest, options.before.as_ref())?,
         limit,
+        tells_why: true,
         none: words::NOTHING_FAILED,
         again: &|more| format!("chatops failed --before {}", more.before),
     };
@@ -126,6 +128,8 @@ struct List<'a> {
     filter: Filter,
     before: Option<Position>,
     limit: usize,
+    /// Whether the table has the reason of each end, and says below how to try again.
+    tells_why: bool,
     /// What is said of an empty list.
     none: &'a str,
     /// The command that goes on behind this list.
@@ -143,87 +147,164 @@ impl List<'_> {
             let wanted = (self.limit - shown).min(BATCH);
             let page = guest.list(&self.filter, before, wanted)?;
             shown += page.deploys.len();
+            let last = page.deploys.last().map(Position::of);
             for head in page.deploys {
                 if shape.json {
                     out.json(&Row::of(&head))?;
                 } else if shape.csv {
                     row::csv_row(out, &Row::of(&head))?;
                 } else {
-                    table.push(head);
+                    table.push(line(&head, self.tells_why));
                 }
             }
             let Some(more) = page.more else { break None };
-            let last = guest.by_short(&more.before)?;
-            let last = last.map(|id| guest.head(id)).transpose()?.flatten();
-            before = last.as_ref().map(Position::of);
-            // A page that is not full has read as many deploys as one may: only --all goes on.
+            // A page that is not full ends behind a deploy that was read and not listed.
+            before = match last {
+                Some(last) if more.full => Some(last),
+                _ => position(guest, Some(&DeployRef::Short(more.before.clone())))?,
+            };
+            // Such a page has read as many deploys as one may: only --all goes on.
             let enough = shown >= self.limit || (!more.full && self.limit != usize::MAX);
-            if enough || before.is_none() || out.is_closed() {
+            if enough || out.is_closed() {
                 break Some(more);
             }
         };
-        let again = more.map(|more| match more.full {
-            true => words::more(shown, &(self.again)(&more)),
-            false => words::looked_back_to(&iso(more.looked_back_to), &(self.again)(&more)),
+        // Whoever has gone away wants no more.
+        let more = more.filter(|_| !out.is_closed());
+        let again = more.map(|more| {
+            let again = (self.again)(&more);
+            if more.full {
+                words::more(shown, &again)
+            } else {
+                words::looked_back_to(&iso(more.looked_back_to), &again)
+            }
         });
         if shape.json || shape.csv {
-            again.iter().for_each(|line| remark(line));
+            if let Some(again) = again {
+                remark(&again);
+            }
             return Ok(ExitCode::SUCCESS);
         }
         if table.is_empty() {
             writeln!(out, "{}", self.none)?;
         } else {
-            write_table(&table, out)?;
+            write_table(&table, self.tells_why, out)?;
         }
         if let Some(again) = again {
             writeln!(out, "{again}")?;
+        }
+        if self.tells_why && !table.is_empty() {
+            writeln!(out, "{}", words::HOW_TO_RETRY)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// How many columns there are.
+const COLUMNS: usize = 8;
+
+/// What the table holds of a deploy: its cells are far smaller than its record.
+struct Line {
+    standing: Standing,
+    cells: [String; COLUMNS],
+}
+
+/// What stands above the columns. What waits for a retry took no time, and needs a reason.
+fn names(tells_why: bool) -> [&'static str; COLUMNS] {
+    if tells_why {
+        [
+            "ID",
+            "STATE",
+            "ASKED (UTC)",
+            "BY",
+            "PROJECT",
+            "JOB",
+            "BRANCH",
+            "WHY",
+        ]
+    } else {
+        [
+            "ID",
+            "STATE",
+            "ASKED (UTC)",
+            "TOOK",
+            "BY",
+            "PROJECT",
+            "JOB",
+            "BRANCH",
+        ]
+    }
+}
+
+fn line(head: &Head, tells_why: bool) -> Line {
+    let ask = &head.ask;
+    let project = ask.project.as_ref().map(ToString::to_string);
+    let end = head.end.as_ref();
+    let (id, state) = (head.short.to_string(), head.state.to_string());
+    let (asked, by, project) = (
+        iso(ask.asked_at),
+        row::who(head),
+        project.unwrap_or_default(),
+    );
+    let (job, branch) = (ask.job.to_string(), ask.branch.to_string());
+    let cells = if tells_why {
+        let why = end.map(|end| words::reason(&end.reason));
+        [
+            id,
+            state,
+            asked,
+            by,
+            project,
+            job,
+            branch,
+            why.unwrap_or_default(),
+        ]
+    } else {
+        let took = end.map(|end| super::took(ask.asked_at, end.at));
+        [
+            id,
+            state,
+            asked,
+            took.unwrap_or_default(),
+            by,
+            project,
+            job,
+            branch,
+        ]
+    };
+    Line {
+        standing: head.state.standing(),
+        cells,
+    }
+}
+
 /// Columns as wide as what stands in them.
-fn write_table(heads: &[Head], out: &mut impl Write) -> Result<()> {
-    const NAMES: [&str; 8] = [
-        "ID", "STATE", "ASKED (UTC)", "TOOK", "BY", "PROJECT", "JOB", "BRANCH",
-    ];
-    let rows: Vec<[String; 8]> = heads.iter().map(cells).collect();
+fn write_table(lines: &[Line], tells_why: bool, out: &mut impl Write) -> Result<()> {
+    let names = names(tells_why);
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([NAMES[column].len()]).max().unwrap_or_default()
+        let cells = lines.iter().map(|line| line.cells[column].chars().count());
+        cells.chain([names[column].len()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..NAMES.len()).map(width).collect();
-    let padded = |cell: &str, column: usize| match column {
-        // Nothing stands behind the last one.
-        7 => cell.to_owned(),
-        3 => format!("{cell:>width$}", width = widths[column]),
-        _ => format!("{cell:<width$}", width = widths[column]),
+    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
+    let padded = |cell: &str, column: usize| {
+        if column + 1 == COLUMNS {
+            cell.to_owned()
+        } else if names[column] == "TOOK" {
+            format!("{cell:>width$}", width = widths[column])
+        } else {
+            format!("{cell:<width$}", width = widths[column])
+        }
     };
-    let header = NAMES.iter().enumerate().map(|(i, name)| padded(name, i));
+    let header = names.iter().enumerate().map(|(i, name)| padded(name, i));
     writeln!(out, "{}", header.collect::<Vec<_>>().join("  ").bold())?;
-    for (head, row) in heads.iter().zip(&rows) {
-        let cells = row.iter().enumerate().map(|(i, cell)| match i {
-            1 => padded(cell, i).style(colour(head.state.standing())).to_string(),
+    for Line { standing, cells } in lines {
+        let cells = cells.iter().enumerate().map(|(i, cell)| match i {
+            1 => padded(cell, i).style(colour(*standing)).to_string(),
             _ => padded(cell, i),
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
     }
     Ok(())
-}
-
-fn cells(head: &Head) -> [String; 8] {
-    let ask = &head.ask;
-    let took = head.end.as_ref().map(|end| super::took(ask.asked_at, end.at));
-    [
-        head.short.to_string(),
-        head.state.to_string(),
-        iso(ask.asked_at),
-        took.unwrap_or_default(),
-        row::who(head),
-        ask.project.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ask.job.to_string(),
-        ask.branch.to_string(),
-    ]
 }
 
 /// The colour of a state; the word says the same.
@@ -237,17 +318,4 @@ pub(super) fn colour(standing: Standing) -> Style {
 }
 
 #[cfg(test)]
-mod tests {
-    use anstream::adapter::strip_str;
-
-    use super::*;
-
-    #[test]
-    fn the_table_is_aligned() {
-        let mut text = Vec::new();
-        let heads = [super::super::example::head(), super::super::example::open()];
-        write_table(&heads, &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        insta::assert_snapshot!(strip_str(&text).to_string(), @"");
-    }
-}
+mod tests;

@@ -3,11 +3,15 @@
 //! They work on the data file beside a running `chatops serve` or without one, and never take its
 //! lock: readers open the file read-only, and a wish is one row in the worker's queue.
 
+mod config;
+mod doctor;
 mod filters;
+mod generate;
 mod list;
 mod out;
 mod row;
 mod show;
+mod verify;
 mod wish;
 mod words;
 
@@ -73,15 +77,40 @@ you say, no proof of who you are: whoever may write the data file may wish.")]
 
 Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 not typed right.")]
     Cancel(wish::CancelOptions),
+    /// Check the audit
+    #[command(subcommand)]
+    Audit(verify::Audit),
+    /// Check the configuration, without network and secrets
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Check everything that `chatops serve` needs, and say how to put it right
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
+    /// Print the completions for a shell
+    #[command(after_help = "Example:
+  chatops completions bash > /etc/bash_completion.d/chatops")]
+    Completions(generate::Completions),
+    /// Print the manual page, of all or of one command
+    #[command(after_help = "Examples:
+  chatops man > chatops.1
+  chatops man audit verify > chatops-audit-verify.1")]
+    Man(generate::Man),
 }
 
 /// Runs one. Exit codes: 0 it was done, 1 the answer is no or something is wrong, 2 it was not typed
 /// right.
-pub fn run(command: &Command) -> Result<ExitCode> {
+///
+/// `tree` is the whole command line, for what is generated from it.
+pub fn run(command: &Command, tree: clap::Command) -> Result<ExitCode> {
     let mut out = Out::stdout();
     let done = match command {
         Command::History(options) => list::history(options, &mut out),
         Command::Failed(options) => list::failed(options, &mut out),
+        Command::Audit(verify::Audit::Verify(options)) => verify::run(options, &mut out),
+        Command::Config(config::ConfigCommand::Check(options)) => config::check(options, &mut out),
+        Command::Doctor(options) => doctor::run(options, &mut out),
+        Command::Completions(options) => generate::completions(options, tree, &mut out),
+        Command::Man(options) => generate::man(options, tree, &mut out),
         Command::Retry(options) => wish::retry(options, &mut out),
         Command::Cancel(options) => wish::cancel(options, &mut out),
         Command::Show(options) => show::run(options, &mut out),
@@ -129,14 +158,24 @@ struct ConfigFile {
     config: Option<PathBuf>,
 }
 
+/// What serves where there is no configuration: it knows nobody and nothing.
+const NO_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
+
 impl ConfigFile {
-    fn read_if_there(&self) -> Result<Option<Config>> {
+    /// The configuration, or an empty one where there is none.
+    fn read(&self) -> Result<Config> {
         let usual = PathBuf::from("chatops.toml");
-        match &self.config {
-            Some(path) => crate::cli::read_config(path).map(Some),
-            None if usual.exists() => crate::cli::read_config(&usual).map(Some),
-            None => Ok(None),
+        if let Some(path) = &self.config {
+            return crate::cli::read_config(path);
         }
+        if usual.exists() {
+            match crate::cli::read_config(&usual) {
+                Ok(config) => return Ok(config),
+                // Nobody named it, and the record can be read without it.
+                Err(error) => out::remark(&words::config_is_not_used(&error)),
+            }
+        }
+        Ok(Config::parse(NO_CONFIG, "no configuration")?)
     }
 }
 

@@ -119,7 +119,10 @@ impl Row {
             text(&self.why),
             self.attempts.to_string(),
             self.number.map(|n| n.to_string()).unwrap_or_default(),
-            self.url.as_ref().map(ToString::to_string).unwrap_or_default(),
+            self.url
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             text(&self.commit),
             id(self.retry_of),
             id(self.retried_by),
@@ -183,11 +186,23 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "=HYPERLINK(\"x\")", "＝1"] {
+        for cell in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\tx",
+            "\r=1",
+            "=HYPERLINK(\"x\")",
+            "＝1",
+        ] {
             let quoted = quoted(cell);
             assert!(quoted.starts_with("\"'"), "{quoted}");
             let inner = quoted.trim_matches('"').replace("\"\"", "\"");
-            assert_eq!(inner.trim_end_matches('"'), format!("'{cell}").trim_end_matches('"'));
+            assert_eq!(
+                inner.trim_end_matches('"'),
+                format!("'{cell}").trim_end_matches('"')
+            );
         }
     }
 
@@ -195,7 +210,12 @@ mod tests {
     fn the_columns_are_the_fields_of_the_json() {
         let head = super::super::example::head();
         let json = serde_json::to_value(Row::of(&head)).unwrap();
-        let mut fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut columns = COLUMNS.to_vec();
         fields.sort_unstable();
         columns.sort_unstable();
@@ -203,6 +223,9 @@ mod tests {
         let mut text = Vec::new();
         csv_header(&mut text).unwrap();
         csv_row(&mut text, &Row::of(&head)).unwrap();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @r"
+        id,short,state,standing,asked_at,ended_at,seconds,user,user_name,team,channel,project,job,branch,why,attempts,number,url,commit,retry_of,retried_by,cancel_wished_by
+        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00Z,2027-01-15T08:02:10Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,operator ada
+        ");
     }
 }

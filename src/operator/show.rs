@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use chatops_core::audit::{self, Entry, Event};
+use chatops_core::audit::{self, Entry};
 use chatops_core::deploy::Head;
 use chatops_core::id::DeployRef;
 use clap::Args;
@@ -44,8 +44,11 @@ pub(super) fn run(options: &Show, out: &mut Out) -> Result<ExitCode> {
     let (head, events) = guest
         .deploy(id)?
         .with_context(|| words::unknown_deploy(&options.deploy))?;
-    let entries = events.iter().map(Event::entry);
-    let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
+    let entries = events.iter().map(|event| {
+        let unreadable = || words::unreadable(event.n);
+        event.entry().with_context(unreadable)
+    });
+    let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
     let chain = match audit::verify(head.id, &events, head.last_hash) {
         Ok(()) => "whole".to_owned(),
         Err(broken) => format!("BROKEN: {broken}"),
@@ -66,15 +69,24 @@ fn write(head: &Head, entries: &[Entry], chain: &str, out: &mut impl Write) -> R
     let (ask, row) = (&head.ask, Row::of(head));
     writeln!(out, "{} {}", "Deploy".bold(), head.id)?;
     let mut line = |name: &str, value: String| writeln!(out, "  {name:<11} {value}");
-    line("state", head.state.style(colour(head.state.standing())).to_string())?;
+    line(
+        "state",
+        head.state.style(colour(head.state.standing())).to_string(),
+    )?;
     let project = row.project.as_deref().unwrap_or("(no project)");
-    line("what", format!("{} on {} of {project}", ask.job, ask.branch))?;
+    line(
+        "what",
+        format!("{} on {} of {project}", ask.job, ask.branch),
+    )?;
     let name = ask.user_name.as_deref();
     let name = name.map_or_else(String::new, |name| format!(" (@{})", plain(name)));
     let asked = iso(ask.asked_at);
     line(
         "asked",
-        format!("{asked} by {}{name} in {} of {}", ask.user, ask.channel, ask.team),
+        format!(
+            "{asked} by {}{name} in {} of {}",
+            ask.user, ask.channel, ask.team
+        ),
     )?;
     if let Some(end) = &head.end {
         let took = super::took(ask.asked_at, end.at);
@@ -107,7 +119,9 @@ fn write(head: &Head, entries: &[Entry], chain: &str, out: &mut impl Write) -> R
     for entry in entries {
         let (what, below) = words::event(entry);
         let who = words::actor(&entry.by);
-        let at = entry.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let at = entry
+            .at
+            .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
         writeln!(out, "{:>3}  {at}  {state:<14}  {who}: {what}", entry.n)?;
         for more in below {
@@ -129,6 +143,32 @@ mod tests {
         let mut text = Vec::new();
         write(&head, &entries, "whole", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
-        insta::assert_snapshot!(strip_str(&text).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab
+          state       CANCELED
+          what        deploy on feature/login of web
+          asked       2027-01-15T08:00:00Z by U012ABCDEF (@ana) in C012ABCDEF of T012ABCDEF
+          ended       2027-01-15T08:02:10Z after 2m 10s
+          why         ship\u{1b}[2J canceled
+          at CircleCI pipeline 7
+                      https://app.circleci.com/pipelines/github/acme/web/7
+          cancel      wished at 2027-01-15T08:01:40Z by operator ada
+          audit       10 events, the chain is whole
+
+          1  2027-01-15T08:00:00.000Z  REQUESTED       U012ABCDEF: asked for deploy on feature/login of web, in C012ABCDEF
+          2  2027-01-15T08:00:00.000Z  ARMED           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+                                                         by a new pipeline (API v2)
+          3  2027-01-15T08:00:01.000Z  REQUESTED       worker: not sent: HTTP 503: come back later
+                                                         to be tried again at 2027-01-15T08:00:06Z
+          4  2027-01-15T08:00:06.000Z  ARMED           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+                                                         by a new pipeline (API v2)
+          5  2027-01-15T08:00:08.000Z  ARMED           worker: sent, but the answer was lost: timed out
+          6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: pipeline 7 is ours: it carries this deploy's id
+                                                         https://app.circleci.com/pipelines/github/acme/web/7
+          7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify
+          8  2027-01-15T08:01:30.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify
+          9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: wishes it canceled
+         10  2027-01-15T08:02:10.000Z  CANCELED        worker: ended CANCELED: ship\u{1b}[2J canceled
+        ");
     }
 }

@@ -30,9 +30,9 @@ Each event is hashed together with the hash of the one before, and each deploy's
 the last hash. So an event that was edited, removed, inserted or moved is found, and so is a record
 whose state or command is not what its events say.
 
-What a chain cannot show: that somebody wrote a deploy's events anew from the changed one on,
-with new hashes, and its record as well; or that they took a whole deploy out, record, events and all. Against
-those who can write the file only a copy helps that they cannot write, such as a daily backup.
+What a chain cannot show: that somebody wrote a deploy's events anew from the changed one on, with
+new hashes, and its record as well; or that they took out a whole deploy, record, events and all.
+Against those who can write the file only a copy helps that they cannot write, such as a backup.
 
 Example:
   chatops audit verify --json
@@ -105,7 +105,11 @@ fn all(guest: &Guest, shows_progress: bool) -> Result<Summary> {
         }
         if shows_progress {
             // Nobody misses it where it cannot be shown.
-            let _ = write!(std::io::stderr(), "\r{} of {total} deploys", summary.deploys);
+            let _ = write!(
+                std::io::stderr(),
+                "\r{} of {total} deploys",
+                summary.deploys
+            );
         }
     }
     if shows_progress {
@@ -138,8 +142,8 @@ pub(super) fn check(chain: &Chain) -> Result<(), Broken> {
     let Some(head) = &chain.head else {
         return Err(broken(None, "has events and no record"));
     };
-    let head: Head = serde_json::from_str(head)
-        .map_err(|_| broken(None, "has a record that cannot be read"))?;
+    let head: Head =
+        serde_json::from_str(head).map_err(|_| broken(None, "has a record that cannot be read"))?;
     audit::verify(id, &events, head.last_hash).map_err(|at| broken(Some(at.n), at.why))?;
     record(id, &head, &events).map_err(|why| broken(None, why))
 }

@@ -13,7 +13,7 @@ use chatops_core::config::Config;
 use chatops_core::decide::{self, Cancel, Cause, Here, Retryable};
 use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, DeployRef, Invocation, RequestId, ShortId};
-use chatops_core::message::{Body, WishMessage, WorkMessage, Wisher};
+use chatops_core::message::{Body, WishMessage, Wisher, WorkMessage};
 use chatops_core::ports::Lane;
 use clap::Args;
 use uuid::Uuid;
@@ -24,9 +24,6 @@ use crate::sqlite::guest::{Guest, enqueue};
 
 /// More links than any chain of retries has.
 const LINKS: usize = 1_000;
-
-/// What serves where there is no configuration: nothing of it is asked.
-const NO_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
 
 /// The longest name of an operator.
 const LONGEST: usize = 64;
@@ -89,10 +86,7 @@ impl One {
         let name = operator(self.as_.as_deref(), |name| std::env::var_os(name))?;
         let guest = self.data.open()?;
         let head = super::find(&guest, &self.deploy)?;
-        let config = match self.config.read_if_there()? {
-            Some(config) => config,
-            None => Config::parse(NO_CONFIG, "no configuration")?,
-        };
+        let config = self.config.read()?;
         let message = WishMessage {
             id: RequestId::of_call(drawn()),
             from: Wisher::Operator { name: name.clone() },
@@ -197,7 +191,11 @@ fn end_of_chain(guest: &Guest, named: Head) -> Result<Head> {
 fn short(guest: &Guest, id: DeployId) -> Result<String> {
     let usual = id.short(ShortId::USUAL);
     let taken = guest.by_short(&usual)?.is_some_and(|other| other != id);
-    Ok(if taken { id.to_string() } else { usual.to_string() })
+    Ok(if taken {
+        id.to_string()
+    } else {
+        usual.to_string()
+    })
 }
 
 /// The operator's name: given, or the system's.
@@ -250,7 +248,16 @@ mod tests {
         assert_eq!(named(None, &[("USER", ""), both[1]]).unwrap(), "grace");
         insta::assert_snapshot!(named(None, &[]).unwrap_err(), @"nobody knows who you are ($USER and $LOGNAME are not set): give your name for the audit with --as NAME");
         let long = "a".repeat(65);
-        for bad in ["", "-rf", "a b", "a\nb", "ana\u{1b}[2J", "Zoë", "<@U012>", &long] {
+        for bad in [
+            "",
+            "-rf",
+            "a b",
+            "a\nb",
+            "ana\u{1b}[2J",
+            "Zoë",
+            "<@U012>",
+            &long,
+        ] {
             let why = named(Some(bad), &both).unwrap_err();
             assert!(why.contains("--as"), "{why}");
             assert!(!why.contains('\u{1b}') && !why.contains('\n'), "{why}");

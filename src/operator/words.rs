@@ -1,14 +1,15 @@
-//! Every sentence that the operator's commands say, but for their help.
+//! Every sentence that the operator's commands say, but for their help; what is on record is put
+//! into words in `record`.
+
+mod record;
 
 use std::time::Duration;
 
-use chatops_core::audit::{Actor, Change, Entry};
 use chatops_core::command::{KEYS, Wish};
-use chatops_core::config::TriggerCall;
 use chatops_core::decide::Retryable;
-use chatops_core::deploy::{By, CancelWish, Head, Pipeline, Proof, Reason, RunKind, State};
-use chatops_core::policy::Refusal;
+use chatops_core::deploy::{CancelWish, Head, State};
 
+pub(super) use self::record::{actor, by, candidates, event, reason, refusal, run};
 use super::out::{iso, plain};
 
 /// `user:me`, at a terminal.
@@ -22,6 +23,10 @@ pub(super) const FILTERS_TOO_LONG: &str =
 /// Nothing in the list.
 pub(super) const NOTHING: &str = "Nothing found.";
 
+/// Below what waits for a retry.
+pub(super) const HOW_TO_RETRY: &str = "To try one again: chatops retry <ID>. One that is UNRESOLVED \
+                                       may run: look at CircleCI first.";
+
 /// Nothing waits for a retry.
 pub(super) const NOTHING_FAILED: &str = "Nothing waits for a retry.";
 
@@ -30,7 +35,10 @@ pub(super) fn twice(filter: &str) -> String {
 }
 
 pub(super) fn not_a_number(text: &str) -> String {
-    format!("'{}' is not a number of deploys: write one from 1 on", plain(text))
+    format!(
+        "'{}' is not a number of deploys: write one from 1 on",
+        plain(text)
+    )
 }
 
 pub(super) fn bare_filter(word: &str) -> String {
@@ -40,7 +48,11 @@ pub(super) fn bare_filter(word: &str) -> String {
 
 pub(super) fn unknown_filter(key: &str, near: Option<&str>) -> String {
     let meant = near.map_or_else(String::new, |near| format!(": did you mean '{near}'?"));
-    format!("there is no filter '{}'{meant} ({})", plain(key), KEYS.join(", "))
+    format!(
+        "there is no filter '{}'{meant} ({})",
+        plain(key),
+        KEYS.join(", ")
+    )
 }
 
 pub(super) fn bad_filter(key: &str, value: &str, expected: &str) -> String {
@@ -64,208 +76,6 @@ pub(super) fn looked_back_to(moment: &str, again: &str) -> String {
     format!("Looked back to {moment} and no further. To go on: {again}, or all with --all")
 }
 
-/// Who made something happen.
-pub(super) fn actor(actor: &Actor) -> String {
-    match actor {
-        Actor::Person(user) => user.to_string(),
-        Actor::Operator(name) => format!("operator {}", plain(name)),
-        Actor::Worker(_) => "worker".to_owned(),
-    }
-}
-
-/// Who wished something.
-pub(super) fn by(by: &By) -> String {
-    match by {
-        By::Person(user) => user.to_string(),
-        By::Operator(name) => format!("operator {}", plain(name)),
-    }
-}
-
-/// The pipeline or build, by number.
-pub(super) fn run(pipeline: &Pipeline) -> String {
-    let kind = match pipeline.kind {
-        RunKind::Pipeline => "pipeline",
-        RunKind::Build => "build",
-    };
-    format!("{kind} {}", pipeline.number)
-}
-
-/// What happened, with the lines that belong below it.
-pub(super) fn event(entry: &Entry) -> (String, Vec<String>) {
-    let none = Vec::new;
-    match &entry.change {
-        Change::Requested { ask, retry_of } => {
-            let project = ask.project.as_ref().map_or("(no project)", |p| p.as_str());
-            let what = format!(
-                "asked for {} on {} of {project}, in {}",
-                ask.job, ask.branch, ask.channel
-            );
-            match retry_of {
-                Some(old) => (format!("{what}, for {}", ask.user), vec![format!("repeats {old}")]),
-                None => (what, none()),
-            }
-        }
-        Change::Armed {
-            attempt,
-            armed,
-            target,
-            config,
-        } => {
-            let lock = target.as_ref().map_or_else(
-                || "no lock".to_owned(),
-                |target| format!("lock on {target}"),
-            );
-            let what = format!(
-                "allowed by configuration {config}, {lock}; attempt {attempt} may send until {}",
-                iso(armed.send_by)
-            );
-            (what, vec![call(&armed.call).to_owned()])
-        }
-        Change::Disarmed {
-            obstacle, again_at, ..
-        } => (
-            format!("not sent: {}", plain(obstacle)),
-            vec![format!("to be tried again at {}", iso(*again_at))],
-        ),
-        Change::Doubted { doubt } => (
-            format!("sent, but the answer was lost: {}", plain(doubt)),
-            none(),
-        ),
-        Change::Triggered { pipeline, proof } => {
-            let how = match proof {
-                Proof::Answer => "CircleCI answered with it",
-                Proof::CarriesId => "it carries this deploy's id",
-            };
-            let what = format!("{} is ours: {how}", run(pipeline));
-            (what, vec![plain(pipeline.url.as_str())])
-        }
-        Change::Started { workflows } => (format!("running: {}", list(workflows)), none()),
-        Change::Held { workflows } => {
-            let what = format!("waits for an approval at CircleCI: {}", list(workflows));
-            (what, none())
-        }
-        Change::Ended { state, reason } => {
-            (format!("ended {state}: {}", self::reason(reason)), candidates(reason))
-        }
-        Change::CancelWished { .. } => ("wishes it canceled".to_owned(), none()),
-        Change::Retried { by } => (format!("tried again as {by}"), none()),
-        Change::Noted { note } => (format!("noted: {}", plain(note)), none()),
-    }
-}
-
-fn call(call: &TriggerCall) -> &'static str {
-    match call {
-        TriggerCall::Pipeline => "by a new pipeline (API v2)",
-        TriggerCall::PipelineRun { .. } => "by a new pipeline (API v2, pipeline/run)",
-        TriggerCall::Job => "by a single job (API v1.1)",
-    }
-}
-
-fn list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    names.join(", ")
-}
-
-/// Where an unproven deploy may be found.
-pub(super) fn candidates(reason: &Reason) -> Vec<String> {
-    match reason {
-        Reason::Unproven { candidates, .. } => candidates
-            .iter()
-            .map(|one| format!("it may be {}: {}", run(one), plain(one.url.as_str())))
-            .collect(),
-        _ => vec![],
-    }
-}
-
-/// Why a deploy ended as it did, in one line.
-pub(super) fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::Workflows { decided_by } => {
-            let one = |(name, status): &(String, String)| format!("{} {}", plain(name), plain(status));
-            let all: Vec<String> = decided_by.iter().map(one).collect();
-            if all.is_empty() {
-                return "CircleCI says so".to_owned();
-            }
-            all.join(", ")
-        }
-        Reason::Refused(refusal) => self::refusal(refusal),
-        Reason::TriggerRefused { status, message } => {
-            said(&format!("CircleCI said no ({status})"), message)
-        }
-        Reason::TriggerGaveUp { attempts, last } => {
-            let times = if *attempts == 1 { "time" } else { "times" };
-            said(&format!("tried {attempts} {times}, the last one met"), last)
-        }
-        Reason::ConfigErrors { messages } => said(
-            "CircleCI could not make a workflow of the project's configuration",
-            &messages.join("; "),
-        ),
-        Reason::NoWorkflow => "CircleCI made a pipeline without a workflow".to_owned(),
-        Reason::CanceledBefore { by } => {
-            format!("canceled before anything was sent, by {}", self::by(by))
-        }
-        Reason::Unproven { doubt, .. } => {
-            said("whether CircleCI started it could not be learned", doubt)
-        }
-        Reason::TrackedTooLong => "followed for as long as times.track_for allows".to_owned(),
-    }
-}
-
-fn said(what: &str, words: &str) -> String {
-    match words.trim() {
-        "" => what.to_owned(),
-        words => format!("{what}: {}", plain(words)),
-    }
-}
-
-/// What a rule says.
-pub(super) fn refusal(refusal: &Refusal) -> String {
-    let rule = |project: &dyn std::fmt::Display, job: &dyn std::fmt::Display, key: &str| {
-        format!("(rule projects.{project}.jobs.{job}.{key})")
-    };
-    match refusal {
-        Refusal::Team { team } => format!("workspace {team} is not listened to (rule slack.teams)"),
-        Refusal::NoProject { .. } => {
-            "no project was named, and there is no default (rule default_project)".to_owned()
-        }
-        Refusal::UnknownProject { project, .. } => {
-            format!("there is no project {project} (rule projects)")
-        }
-        Refusal::UnknownJob { project, job, .. } => {
-            format!("project {project} has no job {job} (rule projects.{project}.jobs)")
-        }
-        Refusal::Channel {
-            project,
-            job,
-            channel,
-            ..
-        } => format!("not run from {channel} {}", rule(project, job, "channels")),
-        Refusal::Person { project, job, user } => {
-            format!("{user} may not run this job {}", rule(project, job, "people"))
-        }
-        Refusal::Branch {
-            project,
-            job,
-            branch,
-            ..
-        } => format!("not run on {branch} {}", rule(project, job, "branches")),
-        Refusal::Stale { asked_at } => format!(
-            "asked at {}, too long ago to be started (rule times.stale_after)",
-            iso(*asked_at)
-        ),
-        Refusal::Busy {
-            target,
-            short,
-            user,
-            since,
-            ..
-        } => format!(
-            "{target} is taken by deploy {short} of {user} since {} (rule exclusive)",
-            iso(*since)
-        ),
-    }
-}
-
 /// Without a name there is no wish.
 pub(super) const NO_NAME: &str = "nobody knows who you are ($USER and $LOGNAME are not set): give \
                                   your name for the audit with --as NAME";
@@ -279,7 +89,13 @@ pub(super) fn bad_name(name: &str) -> String {
 }
 
 /// A wish lies in the queue.
-pub(super) fn enqueued(wish: &Wish, head: &Head, name: &str, show: &str, stale: Duration) -> String {
+pub(super) fn enqueued(
+    wish: &Wish,
+    head: &Head,
+    name: &str,
+    show: &str,
+    stale: Duration,
+) -> String {
     let verb = wish.verb().word();
     let within = match wish {
         Wish::Cancel { .. } => String::new(),
@@ -296,7 +112,10 @@ pub(super) fn enqueued(wish: &Wish, head: &Head, name: &str, show: &str, stale: 
 
 /// A cancel that comes too late.
 pub(super) fn ended_before(head: &Head) -> String {
-    format!("{} has ended, {}: there is nothing to cancel", head.short, head.state)
+    format!(
+        "{} has ended, {}: there is nothing to cancel",
+        head.short, head.state
+    )
 }
 
 /// A cancel that somebody wished before.
@@ -313,25 +132,28 @@ pub(super) fn already_wished(head: &Head, earlier: &CancelWish) -> String {
 /// The end of the chain is not tried again.
 pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
     let (id, state) = (&head.short, head.state);
-    let anew = format!("type `{} {}` in Slack for a new one", head.ask.branch, head.ask.job);
+    let anew = format!(
+        "type `{} {}` in Slack for a new one",
+        head.ask.branch, head.ask.job
+    );
     match why {
         Retryable::Yes | Retryable::Retried => {
             format!("{id} is being tried again already; see `chatops show {id}`")
         }
-        Retryable::Open => format!(
-            "{id} has not ended, it is {state}: wait for its end, or `chatops cancel {id}`"
-        ),
+        Retryable::Open => {
+            format!("{id} has not ended, it is {state}: wait for its end, or `chatops cancel {id}`")
+        }
         Retryable::Ran => match state {
             State::Canceled => format!("{id} was canceled, so nothing waits for a retry: {anew}"),
             _ => format!("{id} reached CircleCI and ended there, {state}: {anew}"),
         },
         Retryable::NeedsConfirm => {
             let candidates = head.end.as_ref().map(|end| candidates(&end.reason));
-            let lines: String = candidates
-                .unwrap_or_default()
-                .iter()
-                .map(|line| format!("\n  {line}"))
-                .collect();
+            let mut lines = String::new();
+            for line in candidates.unwrap_or_default() {
+                lines.push_str("\n  ");
+                lines.push_str(&line);
+            }
             format!(
                 "whether CircleCI started {id} is not known, and it must not run twice. Look at \
                  CircleCI; if it did not start there: chatops retry {id} --confirm{lines}"
@@ -342,6 +164,11 @@ pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
              very one"
         ),
     }
+}
+
+/// What stands in the file is no event.
+pub(super) fn unreadable(n: u64) -> String {
+    format!("event {n} cannot be read; `chatops audit verify` checks every deploy")
 }
 
 /// A deploy whose audit is not whole.
@@ -363,11 +190,42 @@ pub(super) fn verified(deploys: u64, events: u64, broken: u64) -> String {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
     };
-    let read = format!("{} and {} read", count(deploys, "deploy"), count(events, "event"));
+    let read = format!(
+        "{} and {} read",
+        count(deploys, "deploy"),
+        count(events, "event")
+    );
     match broken {
         0 => format!("{read}: every chain is whole."),
         1 => format!("{read}: 1 deploy is broken. Compare it with a backup."),
         n => format!("{read}: {n} deploys are broken. Compare them with a backup."),
+    }
+}
+
+/// A manual page of what is no command.
+pub(super) fn no_command(name: &str) -> String {
+    format!(
+        "there is no command '{}': `chatops --help` lists them",
+        plain(name)
+    )
+}
+
+/// The configuration that lies here has a mistake.
+pub(super) fn config_is_not_used(error: &anyhow::Error) -> String {
+    format!("chatops: names and aliases are not understood: {error:#}")
+}
+
+/// The configuration can be used.
+pub(super) fn config_is_right(file: &str, revision: &str) -> String {
+    format!("{file} is right, revision {revision}")
+}
+
+/// A list, or what is said where it is empty.
+pub(super) fn or_none(list: impl Iterator<Item = String>, none: &str) -> String {
+    let list: Vec<String> = list.collect();
+    match list.as_slice() {
+        [] => none.to_owned(),
+        list => list.join(", "),
     }
 }
 
@@ -380,29 +238,46 @@ mod tests {
 
     #[test]
     fn wishes_are_answered() {
-        let (deploy, stale) = (DeployRef::Full(example::open().id), Duration::from_secs(600));
+        let (deploy, stale) = (
+            DeployRef::Full(example::open().id),
+            Duration::from_secs(600),
+        );
         let retry = Wish::Retry {
             deploy: deploy.clone(),
             confirm: false,
             force: false,
         };
         let cancel = Wish::Cancel { deploy };
-        insta::assert_snapshot!(enqueued(&retry, &example::not_started(), "ada", "1a2b3c4d", stale), @"");
-        insta::assert_snapshot!(enqueued(&cancel, &example::open(), "ada", "1a2b3c4d", stale), @"");
-        insta::assert_snapshot!(ended_before(&example::head()), @"");
+        insta::assert_snapshot!(enqueued(&retry, &example::not_started(), "ada", "1a2b3c4d", stale), @"
+        Enqueued: retry 136fea10, deploy on main, TRIGGER_FAILED, as operator ada
+        A running `chatops serve` takes it up within a second or two; without one it waits, at most 10m.
+        The outcome: chatops show 1a2b3c4d
+        ");
+        insta::assert_snapshot!(enqueued(&cancel, &example::open(), "ada", "1a2b3c4d", stale), @"
+        Enqueued: cancel 50176d64, deploy on main, REQUESTED, as operator ada
+        A running `chatops serve` takes it up within a second or two; without one it waits.
+        The outcome: chatops show 1a2b3c4d
+        ");
+        insta::assert_snapshot!(ended_before(&example::head()), @"1aee4c77 has ended, CANCELED: there is nothing to cancel");
         let wish = example::head().cancel.unwrap();
-        insta::assert_snapshot!(already_wished(&example::open(), &wish), @"");
+        insta::assert_snapshot!(already_wished(&example::open(), &wish), @"50176d64 is being canceled already: wished at 2027-01-15T08:01:40Z by operator ada; see `chatops show 50176d64`");
     }
 
     #[test]
     fn what_is_not_retried_says_why_and_what_to_do() {
         let no = |head: &Head, why| not_retried(head, why);
-        insta::assert_snapshot!(no(&example::not_started(), Retryable::Retried), @"");
-        insta::assert_snapshot!(no(&example::open(), Retryable::Open), @"");
-        insta::assert_snapshot!(no(&example::head(), Retryable::Ran), @"");
-        insta::assert_snapshot!(no(&example::unresolved(), Retryable::NeedsConfirm), @"");
-        insta::assert_snapshot!(no(&example::not_started(), Retryable::TooOld), @"");
-        let failed = Head { state: State::Failed, ..example::head() };
-        insta::assert_snapshot!(no(&failed, Retryable::Ran), @"");
+        insta::assert_snapshot!(no(&example::not_started(), Retryable::Retried), @"136fea10 is being tried again already; see `chatops show 136fea10`");
+        insta::assert_snapshot!(no(&example::open(), Retryable::Open), @"50176d64 has not ended, it is REQUESTED: wait for its end, or `chatops cancel 50176d64`");
+        insta::assert_snapshot!(no(&example::head(), Retryable::Ran), @"1aee4c77 was canceled, so nothing waits for a retry: type `feature/login deploy` in Slack for a new one");
+        insta::assert_snapshot!(no(&example::unresolved(), Retryable::NeedsConfirm), @"
+        whether CircleCI started 136fea10 is not known, and it must not run twice. Look at CircleCI; if it did not start there: chatops retry 136fea10 --confirm
+          it may be pipeline 7: https://app.circleci.com/pipelines/github/acme/web/7
+        ");
+        insta::assert_snapshot!(no(&example::not_started(), Retryable::TooOld), @"136fea10 ended more than 24 hours ago: type `main deploy` in Slack for a new one, or `chatops retry 136fea10 --force` for this very one");
+        let failed = Head {
+            state: State::Failed,
+            ..example::head()
+        };
+        insta::assert_snapshot!(no(&failed, Retryable::Ran), @"1aee4c77 reached CircleCI and ended there, FAILED: type `feature/login deploy` in Slack for a new one");
     }
 }

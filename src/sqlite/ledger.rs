@@ -152,7 +152,10 @@ fn owner(connection: &Connection, pipeline: PipelineId) -> Result<Option<DeployI
 }
 
 /// The deploy people call by this short id.
-pub(super) fn by_short(connection: &Connection, short: &ShortId) -> Result<Option<DeployId>, Failure> {
+pub(super) fn by_short(
+    connection: &Connection,
+    short: &ShortId,
+) -> Result<Option<DeployId>, Failure> {
     let sql = "SELECT deploy FROM short WHERE short = ?1";
     let deploy: Option<String> = one(connection, sql, [short.as_str()])?;
     deploy.as_deref().map(id).transpose()

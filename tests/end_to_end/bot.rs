@@ -6,7 +6,7 @@ use std::time::Duration;
 use chatops_core::deploy::State;
 use chatops_core::reply::Telling;
 use chatops_sandbox::circleci::Script;
-use chatops_sandbox::slack::Message;
+use chatops_sandbox::slack::{Message, Model};
 
 use crate::support::{Server, World};
 
@@ -29,6 +29,13 @@ async fn world() -> World {
     world
 }
 
+/// The app has a bot, and it is in the channel or not.
+fn install(world: &World, place: impl FnOnce(&mut Model)) {
+    let mut slack = world.sandbox.slack().lock();
+    slack.install_bot(BOT);
+    place(&mut slack);
+}
+
 fn has_final(told: &[Message]) -> bool {
     told.iter().any(|m| m.shown().contains("*Succeeded:*"))
 }
@@ -36,10 +43,7 @@ fn has_final(told: &[Message]) -> bool {
 #[tokio::test]
 async fn a_long_build_is_told_by_the_bot() {
     let world = world().await;
-    let mut slack = world.sandbox.slack().lock();
-    slack.install_bot(BOT);
-    slack.invite_bot("C0001");
-    drop(slack);
+    install(&world, |slack| slack.invite_bot("C0001"));
     let mut command = world.command();
     command.env("SLACK_BOT_TOKEN", BOT);
     let server = Server::start(command).await;
@@ -84,10 +88,7 @@ async fn without_a_bot_it_is_on_record() {
 #[tokio::test]
 async fn a_bot_that_is_not_in_the_channel_is_on_record_too() {
     let world = world().await;
-    let mut slack = world.sandbox.slack().lock();
-    slack.install_bot(BOT);
-    slack.remove_bot("C0001");
-    drop(slack);
+    install(&world, |slack| slack.remove_bot("C0001"));
     let mut command = world.command();
     command.env("SLACK_BOT_TOKEN", BOT);
     let server = Server::start(command).await;

@@ -17,7 +17,7 @@ poll_longest = "5h"
 sweep_every = "1h"
 "#;
 
-async fn world(times: &str) -> (World, Server) {
+async fn events(times: &str) -> (World, Server) {
     let world = World::with_times(times).await;
     let mut command = world.command();
     command.env("CIRCLECI_WEBHOOK_SECRET", SECRET);
@@ -37,7 +37,7 @@ fn webhooks(entries: &[Entry]) -> Vec<(String, Option<u16>)> {
 
 #[tokio::test]
 async fn the_final_word_follows_the_event_and_not_the_clock() {
-    let (world, server) = world(SELDOM).await;
+    let (world, server) = events(SELDOM).await;
     let build = Duration::from_secs(1);
     world
         .sandbox
@@ -54,12 +54,12 @@ async fn the_final_word_follows_the_event_and_not_the_clock() {
     };
     let event =
         at(|seen| matches!(seen, Seen::Webhook { event, .. } if event == "workflow-completed"));
-    let word = at(
+    let last = at(
         |seen| matches!(seen, Seen::SlackMessage { shown, .. } if shown.contains("*Succeeded:*")),
     );
     println!(
         "the final word came {} after the event's answer",
-        word - event
+        last - event
     );
     let records = world.records();
     assert_eq!(records.only().state, State::Succeeded);
@@ -69,7 +69,7 @@ async fn the_final_word_follows_the_event_and_not_the_clock() {
 
 #[tokio::test]
 async fn doubled_unknown_and_forged_events_do_no_harm() {
-    let (world, server) = world(SELDOM).await;
+    let (world, server) = events(SELDOM).await;
     let circleci = world.sandbox.circleci();
     circleci.deliver_next(Delivery::Doubled);
     circleci
@@ -94,14 +94,17 @@ async fn doubled_unknown_and_forged_events_do_no_harm() {
     server.stop().await;
     world.records().verify();
     let model = world.sandbox.slack().lock();
-    let told = model.messages().iter().map(|message| message.shown());
+    let told = model
+        .messages()
+        .iter()
+        .map(chatops_sandbox::slack::Message::shown);
     assert_eq!(told.filter(|m| m.contains("*Succeeded:*")).count(), 1);
 }
 
 #[tokio::test]
 async fn an_event_that_is_lost_costs_one_look_later() {
     let times = "poll_first = \"1s\"\npoll_longest = \"1s\"\nsweep_every = \"1s\"\n";
-    let (world, server) = world(times).await;
+    let (world, server) = events(times).await;
     let circleci = world.sandbox.circleci();
     circleci.deliver_next(Delivery::Lost);
     circleci

@@ -11,8 +11,11 @@
 
 mod bot;
 mod demo;
+mod doctor;
 mod events;
+mod files;
 mod kill;
+mod operator;
 mod questions;
 mod refusals;
 mod say;

@@ -191,7 +191,7 @@ async fn the_newest_comes_first_and_ties_go_by_id<F: Fixture>(it: F) {
     assert_eq!(next(&*store, &page).await, Some(Position::of(&heads[298])));
 }
 
-/// A value of one part of a filter.
+/// Sets one part of a filter.
 type Part = Box<dyn Fn(&mut Filter)>;
 
 /// Every combination of some values of every part.

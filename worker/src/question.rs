@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::command::{Deploy, HistoryFilter, PAGE, Question, Status, Who};
-use chatops_core::config::Config;
+use chatops_core::command::{Deploy, HistoryFilter, PAGE, Question, Status};
 use chatops_core::decide;
 use chatops_core::deploy::Standing;
-use chatops_core::id::{DeployRef, UserId};
+use chatops_core::id::DeployRef;
 use chatops_core::message::{AnswerMessage, Asker, Body, NoticeMessage, QuestionMessage};
-use chatops_core::name::JobName;
 use chatops_core::policy;
-use chatops_core::ports::{Ci, Clock, Filter, Lane, Page, People, Position, Queue, Secrets, Store};
+use chatops_core::ports::{Ci, Clock, Filter, Lane, Page, Position, Queue, Secrets, Store};
 use chatops_core::words::{self, Post};
 use tracing::{info, warn};
 
@@ -82,7 +80,7 @@ where
     }
 
     async fn history(&self, asker: &Asker, typed: &HistoryFilter) -> Result<Post, HandlerError> {
-        let filter = meant(typed, &asker.user, self.clock.now(), &self.config);
+        let filter = Filter::meant(typed, Some(&asker.user), self.clock.now(), &self.config);
         let limit = typed.limit.unwrap_or(PAGE);
         Ok(
             match self.page(&filter, typed.before.as_ref(), limit).await? {
@@ -130,44 +128,4 @@ where
         })))?;
         Ok(self.queue.send(Lane::Notice, &body, Duration::ZERO).await?)
     }
-}
-
-/// What the typed filter means: names become ids where the configuration knows them, aliases
-/// become names.
-fn meant(typed: &HistoryFilter, me: &UserId, now: Time, config: &Config) -> Filter {
-    let people = typed.user.as_ref().map(|who| match who {
-        Who::Me => People::Ids(vec![me.clone()]),
-        Who::Id(id) => People::Ids(vec![id.clone()]),
-        Who::Name(name) => match config.people.get(name) {
-            Some(ids) => People::Ids(ids.clone()),
-            None => People::Name(name.clone()),
-        },
-    });
-    let project = typed.project.as_ref();
-    let known = project.and_then(|name| config.project(name));
-    Filter {
-        people,
-        branch: typed.branch.clone(),
-        job: typed
-            .job
-            .as_ref()
-            .map(|job| job_meant(job, known.map(|(name, _)| name), config)),
-        project: known.map(|(name, _)| name).or(project).cloned(),
-        status: typed.status,
-        awaits_retry: false,
-        since: typed.since.map(|since| since.at(now)),
-    }
-}
-
-/// The job that a name or alias means: in the project, if one is named, else in the first that
-/// knows it.
-fn job_meant(
-    job: &JobName,
-    project: Option<&chatops_core::name::ProjectName>,
-    config: &Config,
-) -> JobName {
-    let projects = config.projects.iter();
-    let mut asked = projects.filter(|(name, _)| project.is_none_or(|project| project == *name));
-    let known = asked.find_map(|(_, project)| project.job(job));
-    known.map_or(job, |(name, _)| name).clone()
 }

@@ -63,9 +63,10 @@ pub(super) fn trigger(
             let why = "trigger = \"job\" sends the job's name as CIRCLE_JOB, always; take this out";
             return Err((job.span(), why.to_owned()));
         }
-        let id = match is_written(&deploy_id) {
-            true => parameter_name(deploy_id)?,
-            false => Some(BUILD_PARAMETER.to_owned()),
+        let id = if is_written(&deploy_id) {
+            parameter_name(deploy_id)?
+        } else {
+            Some(BUILD_PARAMETER.to_owned())
         };
         (Some("CIRCLE_JOB".to_owned()), id)
     } else {

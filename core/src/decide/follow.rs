@@ -89,7 +89,7 @@ fn is_first_hold(head: &Head) -> bool {
     head.state == State::Running && !head.held
 }
 
-/// The workflows that wait for an approval, if nothing else is going on.
+/// The workflows that wait for an approval, if there are any.
 fn waiting(look: &Look) -> Option<Vec<String>> {
     let names: BTreeSet<&str> = look
         .workflows

@@ -48,6 +48,11 @@ fn operators_cancel() -> WorkMessage {
     WorkMessage::Wish(Box::new(wish))
 }
 
+fn event() -> WorkMessage {
+    let pipeline = crate::fixtures::pipeline(7).id;
+    WorkMessage::Event { pipeline }
+}
+
 fn answer() -> NoticeMessage {
     NoticeMessage::Answer(Box::new(AnswerMessage {
         to: address(),
@@ -77,6 +82,7 @@ fn the_wire_forms_stay_what_they_were() {
     insta::assert_snapshot!(wire(&WorkMessage::Deploy(Box::new(bare))), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","reply_to":null,"deploy":{"project":"web","branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&WorkMessage::Look { deploy: id() }), @r#"{"type":"look.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
     insta::assert_snapshot!(wire(&WorkMessage::Retry { deploy: id() }), @r#"{"type":"retry.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
+    insta::assert_snapshot!(wire(&event()), @r#"{"type":"event.v1","pipeline":"00000000-0000-0000-0000-000000000007"}"#);
     insta::assert_snapshot!(wire(&NoticeMessage::Tell { deploy: id() }), @r#"{"type":"tell.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
     insta::assert_snapshot!(wire(&question(Question::Plan(message().deploy))), @r#"{"type":"question.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","reply_to":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","question":{"ask":"plan","project":null,"branch":"main","job":"deploy"},"asked_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&question(Question::Status { deploy: short() })), @r#"{"type":"question.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","reply_to":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","question":{"ask":"status","deploy":{"short":"f643ce10"}},"asked_at":"2027-01-15T08:00:00Z"}"#);
@@ -106,6 +112,7 @@ fn a_message_comes_back_as_it_went() {
         WorkMessage::Deploy(Box::new(message())),
         WorkMessage::Look { deploy: id() },
         WorkMessage::Retry { deploy: id() },
+        event(),
         question(Question::Plan(message().deploy)),
         question(Question::Status { deploy: short() }),
         question(Question::Open),
@@ -122,6 +129,26 @@ fn a_message_comes_back_as_it_went() {
     }
     let back: NoticeMessage = Body::from_wire(wire(&answer())).decode().unwrap();
     assert_eq!(wire(&back), wire(&answer()));
+}
+
+#[test]
+fn an_event_names_a_pipeline_and_nothing_else() {
+    let seven = crate::fixtures::pipeline(7).id;
+    let more = wire(&event()).replace('}', r#","status":"success"}"#);
+    let Ok(WorkMessage::Event { pipeline }) = Body::from_wire(more).decode() else {
+        panic!("it does not come back");
+    };
+    assert_eq!(pipeline, seven);
+    for wrong in [
+        r#"{"type":"event.v1"}"#,
+        r#"{"type":"event.v1","pipeline":"7"}"#,
+        r#"{"type":"event.v1","pipeline":7}"#,
+        r#"{"type":"event.v1","pipeline":null}"#,
+        r#"{"type":"event.v2","pipeline":"00000000-0000-0000-0000-000000000007"}"#,
+    ] {
+        let body = Body::from_wire(wrong.to_owned());
+        assert!(body.decode::<WorkMessage>().is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! before the page is full, the page says how far back it has looked and where to go on.
 
 use crate::Time;
-use crate::command::Status;
+use crate::command::{HistoryFilter, Status, Who};
+use crate::config::Config;
 use crate::deploy::Head;
 use crate::id::{DeployId, ShortId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
@@ -41,6 +42,33 @@ pub enum People {
 }
 
 impl Filter {
+    /// What typed filters mean when `me` asks: names become ids where the configuration knows
+    /// them, aliases become names. Without a `me`, `user:me` means nobody in particular.
+    #[must_use]
+    pub fn meant(typed: &HistoryFilter, me: Option<&UserId>, now: Time, config: &Config) -> Self {
+        let people = typed.user.as_ref().and_then(|who| match who {
+            Who::Me => me.map(|me| People::Ids(vec![me.clone()])),
+            Who::Id(id) => Some(People::Ids(vec![id.clone()])),
+            Who::Name(name) => Some(match config.people.get(name) {
+                Some(ids) => People::Ids(ids.clone()),
+                None => People::Name(name.clone()),
+            }),
+        });
+        let project = typed.project.as_ref();
+        let known = project.and_then(|name| config.project(name));
+        let project = known.map(|(name, _)| name).or(project);
+        let job = typed.job.as_ref();
+        Self {
+            people,
+            branch: typed.branch.clone(),
+            job: job.map(|job| job_meant(job, project, config).clone()),
+            project: project.cloned(),
+            status: typed.status,
+            awaits_retry: false,
+            since: typed.since.map(|since| since.at(now)),
+        }
+    }
+
     /// Whether a deploy is meant.
     #[must_use]
     pub fn fits(&self, head: &Head) -> bool {
@@ -63,6 +91,19 @@ impl Filter {
             && all(self.since.as_ref(), |since| ask.asked_at >= *since)
             && (!self.awaits_retry || head.awaits_retry())
     }
+}
+
+/// The job that a name or alias means: in the project, if one is named, else in the first that
+/// knows it.
+fn job_meant<'a>(
+    job: &'a JobName,
+    project: Option<&ProjectName>,
+    config: &'a Config,
+) -> &'a JobName {
+    let projects = config.projects.iter();
+    let mut asked = projects.filter(|(name, _)| project.is_none_or(|project| project == *name));
+    let known = asked.find_map(|(_, project)| project.job(job));
+    known.map_or(job, |(name, _)| name)
 }
 
 /// A place in the order of the ledger, which is newest first: by `asked_at`, then by id.

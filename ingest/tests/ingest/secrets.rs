@@ -1,7 +1,7 @@
 //! The signing secret: rotated, empty, or not to be read.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use chatops_core::ports::{SecretsError, Versions};
 use secrecy::SecretString;
@@ -81,7 +81,7 @@ fn without_a_secret_nothing_is_accepted() {
     let keys = Keys {
         cached: Mutex::new(down()),
         stored: down(),
-        refreshes: AtomicUsize::new(0),
+        ..Keys::new(only(SECRET))
     };
     let stage = Stage::with(keys);
     // That is nobody's forgery: it is our trouble, and somebody has to look.
@@ -101,8 +101,7 @@ fn without_a_secret_nothing_is_accepted() {
     // The store answers at the second try.
     let keys = Keys {
         cached: Mutex::new(down()),
-        stored: Ok(only(SECRET)),
-        refreshes: AtomicUsize::new(0),
+        ..Keys::new(only(SECRET))
     };
     Stage::with(keys).takes(&command("main deploy"));
 }

@@ -1,5 +1,6 @@
 //! The stage with ports that record, and what it answered and logged.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,6 +51,13 @@ pub(crate) struct Recorder {
     fails: Option<SendError>,
 }
 
+impl Recorder {
+    /// From now on nothing is taken.
+    pub(crate) fn fail(&mut self, error: SendError) {
+        self.fails = Some(error);
+    }
+}
+
 impl Queue for Recorder {
     async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
         if let Some(error) = &self.fails {
@@ -77,6 +85,11 @@ impl Queue for Recorder {
 pub(crate) struct Keys {
     pub(crate) cached: Mutex<Result<Versions, SecretsError>>,
     pub(crate) stored: Result<Versions, SecretsError>,
+    /// Only what an operator has opted in to: what is cached of it, and what a refresh would find.
+    pub(crate) more: Mutex<BTreeMap<SecretName, Versions>>,
+    pub(crate) more_stored: BTreeMap<SecretName, Versions>,
+    /// Which were read afresh.
+    pub(crate) refreshed: Mutex<Vec<SecretName>>,
     pub(crate) refreshes: AtomicUsize,
 }
 
@@ -85,24 +98,44 @@ impl Keys {
         Self {
             stored: Ok(cached.clone()),
             cached: Mutex::new(Ok(cached)),
+            more: Mutex::default(),
+            more_stored: BTreeMap::new(),
+            refreshed: Mutex::default(),
             refreshes: AtomicUsize::new(0),
         }
+    }
+
+    /// With one more secret.
+    pub(crate) fn and(mut self, name: SecretName, secret: Versions) -> Self {
+        self.more.get_mut().unwrap().insert(name, secret.clone());
+        self.more_stored.insert(name, secret);
+        self
     }
 }
 
 impl Secrets for Keys {
     async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        assert_eq!(
-            name,
-            SecretName::SlackSigning,
-            "ingest has no use for another secret"
-        );
-        self.cached.lock().unwrap().clone()
+        match name {
+            SecretName::SlackSigning => self.cached.lock().unwrap().clone(),
+            SecretName::CircleCiWebhook | SecretName::SlackVerification => {
+                let more = self.more.lock().unwrap();
+                let none = || SecretsError(format!("{name:?} is not configured"));
+                more.get(&name).cloned().ok_or_else(none)
+            }
+            SecretName::CircleCiToken | SecretName::SlackBot => {
+                panic!("ingest has no use for {name:?}")
+            }
+        }
     }
 
-    async fn refresh(&self, _: SecretName) -> Result<(), SecretsError> {
+    async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
         self.refreshes.fetch_add(1, Ordering::Relaxed);
-        *self.cached.lock().unwrap() = Ok(self.stored.clone()?);
+        self.refreshed.lock().unwrap().push(name);
+        if name == SecretName::SlackSigning {
+            *self.cached.lock().unwrap() = Ok(self.stored.clone()?);
+        } else {
+            self.more.lock().unwrap().clone_from(&self.more_stored);
+        }
         Ok(())
     }
 }
@@ -193,7 +226,7 @@ impl Stage {
 
     pub(crate) fn failing(error: SendError) -> Self {
         let mut stage = Self::new();
-        stage.0.queue.fails = Some(error);
+        stage.0.queue.fail(error);
         stage
     }
 

@@ -6,8 +6,11 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
+mod bot;
+mod log;
 mod open;
 mod refused;
 mod shown;
 mod support;
+mod token;
 mod unsent;

@@ -19,13 +19,19 @@ pub(crate) const SHORT: &str = "request_timeout = \"1s\"\nconnect_timeout = \"90
 
 pub(crate) const PATH: &str = "/commands/T0001/1/canary";
 
-pub(crate) fn client_with(origin: &str, times: &str) -> Client {
+/// A configuration whose whole Slack is at this origin.
+pub(crate) fn config(origin: &str, times: &str) -> Config {
     // The second test of a process finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let text = format!(
-        "version = 1\n[slack]\nteams = [\"T0001\"]\nreply_origins = [\"{origin}\"]\n[times]\n{times}\n"
+        "version = 1\n[slack]\nteams = [\"T0001\"]\nreply_origins = [\"{origin}\"]\napi = \"{origin}\"\n\
+         [times]\n{times}\n"
     );
-    let config = Config::parse(&text, "chatops.toml").unwrap();
+    Config::parse(&text, "chatops.toml").unwrap()
+}
+
+pub(crate) fn client_with(origin: &str, times: &str) -> Client {
+    let config = config(origin, times);
     SlackClient::new(&config.slack, &config.times, NoSecrets).unwrap()
 }
 
@@ -116,26 +122,38 @@ pub(crate) fn refused(why: &str) -> Posted {
 pub(crate) async fn answered(text: &str) -> (Posted, String) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let client = client(&origin);
-    let (address, post) = (stored(&format!("{origin}{PATH}")), post());
-    let exchange = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut read = Vec::new();
-        while !is_whole(&read) {
-            assert_ne!(
-                stream.read_buf(&mut read).await.unwrap(),
-                0,
-                "the request broke off"
-            );
-        }
-        // A client that has seen enough may be gone.
-        let _ = stream.write_all(text.as_bytes()).await;
-        let _ = stream.shutdown().await;
-        String::from_utf8(read).unwrap()
-    };
-    let answered = tokio::join!(client.post(&address, &post), exchange);
+    let to = stored(&format!("{origin}{PATH}"));
+    let answered = exchange(&listener, &client(&origin), &to, &post(), text).await;
     is_left_alone(listener);
     answered
+}
+
+/// One post, and the raw answer to it.
+pub(crate) async fn exchange<X: Secrets>(
+    listener: &TcpListener,
+    client: &SlackClient<X>,
+    to: &To,
+    post: &Post,
+    text: &str,
+) -> (Posted, String) {
+    tokio::join!(client.post(to, post), serve(listener, text))
+}
+
+/// Takes one request and answers it; the request.
+pub(crate) async fn serve(listener: &TcpListener, text: &str) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut read = Vec::new();
+    while !is_whole(&read) {
+        assert_ne!(
+            stream.read_buf(&mut read).await.unwrap(),
+            0,
+            "the request broke off"
+        );
+    }
+    // A client that has seen enough may be gone.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+    String::from_utf8(read).unwrap()
 }
 
 pub(crate) fn is_whole(request: &[u8]) -> bool {

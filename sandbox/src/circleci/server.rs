@@ -164,6 +164,7 @@ pub(crate) fn router(circleci: Arc<CircleCi>) -> Router {
     Router::new()
         .nest("/api/v2", v2::router())
         .merge(v1::router())
+        .method_not_allowed_fallback(unknown)
         .fallback(unknown)
         .with_state(circleci)
 }

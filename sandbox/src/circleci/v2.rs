@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::run::{Ran, RunRequest, bad_request};
@@ -75,7 +75,10 @@ async fn run(
     circleci
         .answer(Call::Run, &head, |model, now, token| {
             let request = if is_json(&head.headers) {
-                serde_json::from_slice(&body).map_err(|_| bad_request())?
+                // An object: serde would take a list for its fields in order.
+                serde_json::from_slice::<Map<String, Value>>(&body)
+                    .and_then(|body| serde_json::from_value(Value::Object(body)))
+                    .map_err(|_| bad_request())?
             } else {
                 RunRequest::default()
             };

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bot::Method;
 use super::keyboard::{self, Keyboard};
@@ -116,7 +116,7 @@ impl Slack {
             let answer = deliver(&mut model, now);
             delivered = model.messages().get(before).cloned();
             // The Web API has answers to questions, too; those are nothing that people see.
-            is_said = delivered.is_some() || !answer.body.starts_with(r#"{"ok":true"#);
+            is_said = delivered.is_some() || !is_ok(&answer.body);
             Answer {
                 status: answer.status,
                 note: answer.body.clone(),
@@ -142,4 +142,9 @@ impl Slack {
         }
         met.into_response().await
     }
+}
+
+/// Whether the Web API has answered a question.
+fn is_ok(body: &str) -> bool {
+    serde_json::from_str::<Value>(body).is_ok_and(|answer| answer["ok"] == true)
 }

@@ -13,7 +13,7 @@ use chatops_core::audit::Hash;
 use chatops_core::config::{Config, Times};
 use chatops_core::deploy::{End, Head, Proof, Reason, State};
 use chatops_core::id::{DeployId, Invocation, PipelineId};
-use chatops_core::ports::{Commit, LockChange};
+use chatops_core::ports::LockChange;
 use chrono::DateTime;
 
 use super::shard::FastMap;
@@ -67,15 +67,33 @@ pub(super) fn now() -> Time {
     DateTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-/// The deploys of the model; the third is the retry of the first.
-pub(super) static DEPLOYS: LazyLock<[DeployId; 3]> = LazyLock::new(|| {
+/// Deploys a state has room for.
+pub(super) const PLACES: usize = 4;
+
+/// The deploys of the model: two that are asked for, the retry of the first, and the retry of that.
+pub(super) static DEPLOYS: LazyLock<[DeployId; PLACES]> = LazyLock::new(|| {
     let first = DeployId::of_request("T0001", "A0001", "first");
     let second = DeployId::of_request("T0001", "A0001", "second");
-    [first, second, DeployId::of_retry(first)]
+    let retry = DeployId::of_retry(first);
+    [first, second, retry, DeployId::of_retry(retry)]
 });
 
 pub(super) fn place_of(id: DeployId) -> usize {
     DEPLOYS.iter().position(|known| *known == id).unwrap_or(0)
+}
+
+/// The place of the retry of a deploy, if there is room for one.
+pub(super) fn retry_of(place: usize) -> Option<usize> {
+    match place {
+        0 => Some(2),
+        2 => Some(3),
+        _ => None,
+    }
+}
+
+/// The place of the deploy that the one in `place` repeats, if it is a retry.
+pub(super) fn repeated_by(place: usize) -> Option<usize> {
+    (0..PLACES).find(|old| retry_of(*old) == Some(place))
 }
 
 /// The one pipeline that carries a deploy's id.
@@ -88,15 +106,40 @@ pub(super) fn run_name(slot: Option<usize>) -> Invocation {
     Invocation::new(slot.map_or("gone".to_owned(), |slot| format!("run {}", slot + 1)))
 }
 
+/// Somebody's wish to try a deploy again, as it lies in the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Press {
+    /// Whose: 0 or 1.
+    pub who: usize,
+    /// The place of the deploy that they name.
+    pub named: usize,
+    /// Whether they say that they have looked.
+    pub confirm: bool,
+    /// How much of its time is left.
+    pub left: Duration,
+}
+
+/// A commit that was decided and not written; the heads in it are in canonical form, and what a
+/// store does not need to know whether it goes through is put aside.
+#[derive(Debug, Clone)]
+pub(super) struct Decided {
+    pub head: Head,
+    pub lock: Option<LockChange>,
+    /// The deploy that it repeats, in its next version.
+    pub old: Option<Head>,
+}
+
 /// A value that states refer to by number.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     /// A command that was queued and is not on record; that much of its time is left.
     Asked(Duration),
+    /// A wish to try again that was queued.
+    Pressed(Press),
     /// A deploy on record.
     Head(Box<Head>),
-    /// A commit that was decided and not written; the head in it is in canonical form.
-    Commit(Box<Commit>),
+    /// A commit to come.
+    Commit(Box<Decided>),
 }
 
 /// All items, shared by the threads. Number 0 is no item.
@@ -114,6 +157,7 @@ impl Book {
     pub(super) fn number(&self, item: Item) -> u16 {
         let key = match &item {
             Item::Asked(left) => format!("asked {left:?}"),
+            Item::Pressed(press) => format!("{press:?}"),
             Item::Head(head) => format!("{head:?}"),
             Item::Commit(commit) => format!("{commit:?}"),
         };
@@ -191,6 +235,7 @@ pub(super) fn canonical(mut head: Head) -> Head {
     }
     if head.state.is_terminal() {
         head.cancel = None;
+        head.armed = None;
         head.attempts = 1;
         head.end = head.end.map(|_| End {
             at: now(),
@@ -218,10 +263,15 @@ pub(super) fn ticked(mut head: Head) -> Head {
 pub(super) fn later(item: &Item) -> Item {
     match item {
         Item::Asked(left) => Item::Asked(left.saturating_sub(TICK)),
+        Item::Pressed(press) => Item::Pressed(Press {
+            left: press.left.saturating_sub(TICK),
+            ..*press
+        }),
         Item::Head(head) => Item::Head(Box::new(ticked(head.as_ref().clone()))),
         Item::Commit(commit) => {
             let mut commit = commit.clone();
             commit.head = ticked(commit.head);
+            commit.old = commit.old.map(ticked);
             match &mut commit.lock {
                 Some(LockChange::Take { now, .. }) => *now = since(*now - TICK, TICK * FAR),
                 Some(LockChange::Expire { until, .. }) => *until = since(*until - TICK, TICK * FAR),
@@ -243,7 +293,7 @@ pub(super) fn renamed(item: &Item, name: impl Fn(&Invocation) -> Option<Invocati
     };
     let mut item = item.clone();
     match &mut item {
-        Item::Asked(_) => {}
+        Item::Asked(_) | Item::Pressed(_) => {}
         Item::Head(head) => rename(head),
         Item::Commit(commit) => rename(&mut commit.head),
     }

@@ -2,23 +2,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
-use chatops_core::audit::Change;
-use chatops_core::command::Deploy;
-use chatops_core::decide::{self, Cause, Here, Retryable, Step};
-use chatops_core::deploy::{By, Head, Pipeline, RunKind, State};
-use chatops_core::id::{ChannelId, ShortId, TeamId, UserId};
-use chatops_core::machine::{self, Illegal};
-use chatops_core::message::{Asker, DeployMessage};
-use chatops_core::name::{BranchName, JobName};
+use chatops_core::decide::{self, Here, Step};
+use chatops_core::deploy::{Head, Pipeline, RunKind, State};
+use chatops_core::id::ShortId;
+use chatops_core::machine::Illegal;
 use chatops_core::ports::{Commit, Lock, LockChange};
 
 use super::book::{
-    Book, DEPLOYS, Item, PARSED, TICK, canonical, later, now, pipeline_of, place_of, renamed,
-    run_name,
+    Book, Decided, Item, PARSED, TICK, canonical, later, now, pipeline_of, place_of, renamed,
+    run_name, timer,
 };
 use super::evidence::Evidence;
+use super::people::{message, presser};
 use super::rules::Rules;
 use super::shard::FastMap;
 use super::sound::sound;
@@ -63,8 +59,14 @@ pub(super) struct Facts {
     pub has_run: bool,
     pub stale: bool,
     pub cancel: bool,
+    /// Another one repeats it.
+    pub retried: bool,
+    /// One more than the person whose wish made it.
+    pub wished: u8,
     /// Of a commit: the number of its head.
     pub head: u16,
+    /// Of a commit: the number of the head of the deploy that it repeats.
+    pub old: u16,
     pub lock: LockFact,
 }
 
@@ -81,8 +83,8 @@ pub(super) enum Turn {
 
 /// One thread's memory.
 pub(super) struct Desk<'a> {
-    book: &'a Book,
-    rules: &'a dyn Rules,
+    pub(super) book: &'a Book,
+    pub(super) rules: &'a dyn Rules,
     items: Vec<Option<(Arc<Item>, Facts)>>,
     turns: [Vec<u16>; 4],
     plans: FastMap<u64, Plan>,
@@ -93,8 +95,8 @@ fn ticks(at: chatops_core::Time) -> i8 {
     i8::try_from(ticks).unwrap_or(i8::MAX)
 }
 
-fn facts(book: &Book, item: &Item) -> Facts {
-    let head_facts = |head: &Head| Facts {
+fn head_facts(head: &Head) -> Facts {
+    Facts {
         state: Some(head.state),
         due: head.is_due(now()),
         timer: head.due_at.is_some() || head.owes_order,
@@ -102,11 +104,18 @@ fn facts(book: &Book, item: &Item) -> Facts {
         has_run: head.run.is_some(),
         stale: head.valid_until <= now(),
         cancel: head.cancel.is_some(),
+        retried: head.retried_by.is_some(),
+        wished: head.wished_by.map_or(0, presser),
         head: 0,
+        old: 0,
         lock: LockFact::Keep,
-    };
+    }
+}
+
+fn facts(book: &Book, item: &Item) -> Facts {
+    let number = |head: &Head| book.number(Item::Head(Box::new(head.clone())));
     match item {
-        Item::Asked(_) => Facts {
+        Item::Asked(_) | Item::Pressed(_) => Facts {
             state: None,
             due: true,
             timer: true,
@@ -114,12 +123,16 @@ fn facts(book: &Book, item: &Item) -> Facts {
             has_run: false,
             stale: false,
             cancel: false,
+            retried: false,
+            wished: 0,
             head: 0,
+            old: 0,
             lock: LockFact::Keep,
         },
         Item::Head(head) => head_facts(head),
         Item::Commit(commit) => Facts {
-            head: book.number(Item::Head(Box::new(commit.head.clone()))),
+            head: number(&commit.head),
+            old: commit.old.as_ref().map_or(0, number),
             lock: match &commit.lock {
                 None => LockFact::Keep,
                 Some(LockChange::Take { now, .. }) => LockFact::Take(ticks(*now)),
@@ -142,7 +155,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn entry(&mut self, number: u16) -> &(Arc<Item>, Facts) {
+    pub(super) fn entry(&mut self, number: u16) -> &(Arc<Item>, Facts) {
         let at = usize::from(number);
         if self.items.len() <= at {
             self.items.resize(at + 64, None);
@@ -158,7 +171,7 @@ impl<'a> Desk<'a> {
         self.entry(number).1
     }
 
-    fn head(&mut self, number: u16) -> Head {
+    pub(super) fn head(&mut self, number: u16) -> Head {
         match self.entry(number).0.as_ref() {
             Item::Head(head) => head.as_ref().clone(),
             _ => unreachable!("number {number} is not a deploy on record"),
@@ -207,7 +220,7 @@ impl<'a> Desk<'a> {
         self.turns[row][at]
     }
 
-    fn plan(&mut self, key: [u16; 4], make: impl FnOnce(&mut Self) -> Plan) -> Plan {
+    pub(super) fn plan(&mut self, key: [u16; 4], make: impl FnOnce(&mut Self) -> Plan) -> Plan {
         let key = key
             .into_iter()
             .fold(0, |all, part| all << 16 | u64::from(part));
@@ -222,21 +235,22 @@ impl<'a> Desk<'a> {
     }
 
     /// Checks a commit against the head it was decided from, and numbers it.
-    fn commit(&mut self, before: Option<&Head>, commit: Option<Commit>) -> Plan {
+    pub(super) fn commit(&mut self, before: Option<&Head>, commit: Option<Commit>) -> Plan {
         let Some(mut commit) = commit else {
             return Plan::Rest;
         };
         if let Err(why) = sound(before, &commit) {
             return Plan::Broken(why);
         }
-        commit.event = None;
-        commit.open = None;
-        commit.owe.clear();
-        commit.head = canonical(commit.head);
         if let Some(LockChange::Expire { until, .. }) = &mut commit.lock {
-            *until = super::book::timer(*until);
+            *until = timer(*until);
         }
-        Plan::Write(self.book.number(Item::Commit(Box::new(commit))))
+        let decided = Decided {
+            head: canonical(commit.head),
+            lock: commit.lock,
+            old: commit.repeats.map(|repeated| canonical(repeated.head)),
+        };
+        Plan::Write(self.book.number(Item::Commit(Box::new(decided))))
     }
 
     fn written(&mut self, before: &Head, commit: Result<Option<Commit>, Illegal>) -> Plan {
@@ -321,47 +335,9 @@ impl<'a> Desk<'a> {
             desk.commit(None, Some(commit))
         })
     }
-
-    /// The first transaction of the retry of a deploy, if it may be retried.
-    pub(super) fn open_retry(&mut self, old: u16) -> Plan {
-        self.plan([4, old, 0, 0], |desk| {
-            let (old, me) = (desk.head(old), run_name(None));
-            if decide::retryable(&old, Cause::Order, here(&me, 0)) != Retryable::Yes {
-                return Plan::Rest;
-            }
-            let (ask, usual) = (&old.ask, ShortId::USUAL);
-            match decide::open_retry(&old, ask, Cause::Order, usual, here(&me, 0)) {
-                Ok(commit) => desk.commit(None, Some(commit)),
-                Err(_) => Plan::Broken("a decision the state machine does not allow"),
-            }
-        })
-    }
-
-    /// Somebody wants the deploy canceled.
-    pub(super) fn cancel(&mut self, number: u16) -> Plan {
-        self.plan([5, number, 0, 0], |desk| {
-            let head = desk.head(number);
-            let by = By::Person(head.ask.user.clone());
-            let wish = Change::CancelWished { by: by.clone() };
-            let applied = machine::apply(&head, wish, by.into(), now());
-            let Ok((head_after, event)) = applied else {
-                return Plan::Broken("a decision the state machine does not allow");
-            };
-            let commit = Commit {
-                head: head_after,
-                event: Some(event),
-                lock: None,
-                claim: None,
-                owe: vec![],
-                open: None,
-                repeats: None,
-            };
-            desk.commit(Some(&head), Some(commit))
-        })
-    }
 }
 
-fn here(me: &chatops_core::id::Invocation, posted: u8) -> Here<'_> {
+pub(super) fn here(me: &chatops_core::id::Invocation, posted: u8) -> Here<'_> {
     Here {
         now: now(),
         me,
@@ -378,29 +354,5 @@ fn proof_pipeline(deploy: usize) -> Pipeline {
         id: pipeline_of(deploy),
         number: deploy as u64 + 1,
         url,
-    }
-}
-
-/// The names of the model are sound.
-fn sure<T>(name: Option<T>) -> T {
-    name.unwrap_or_else(|| unreachable!("a name that cannot be read"))
-}
-
-fn message(deploy: usize, left: Duration) -> DeployMessage {
-    DeployMessage {
-        id: DEPLOYS[deploy],
-        asker: Asker {
-            team: sure(TeamId::parse("T0001")),
-            channel: sure(ChannelId::parse("C0001")),
-            user: sure(UserId::parse("U0001")),
-            user_name: None,
-            reply_to: None,
-        },
-        deploy: Deploy {
-            project: None,
-            branch: sure(BranchName::parse("main").ok()),
-            job: sure(JobName::parse("deploy").ok()),
-        },
-        asked_at: now() + left - PARSED.times.stale_after,
     }
 }

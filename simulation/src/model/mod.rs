@@ -15,7 +15,13 @@
 //! - **CircleCI**: the answer, its loss, "not now" for short and for long, a refused token, a definite
 //!   no; a request that is still on its way when everybody has given it up; searches that find, do
 //!   not find yet, or fail; looks at every stage of a run, looks that fail.
-//! - **The ledger**: conflicts of version and lock; a write that happened and whose answer was lost.
+//! - **The ledger**: conflicts of version and lock, also of the deploy that another one repeats; a
+//!   write that happened and whose answer was lost.
+//! - **Trying again**: an order that is sent to the dead-letter queue once or in copies, sent back at
+//!   any moment, given up by the queue again; the sweeper over it. One or two people who press
+//!   'retry' at any moment from the first transaction on, with `confirm` or without, for the deploy
+//!   or for its retry; each press is dealt with any number of times and at any age.
+//! - **Canceling**: a wish to cancel at any moment.
 //! - **Slack**: shown, shown with the answer lost, not shown, "later" for short and for long, refused,
 //!   unreachable, and an address that expires.
 //! - **Time**: it passes in steps, at any moment, also between a decision and its write. Every time
@@ -29,27 +35,44 @@
 //!   hint is ever sent.
 //! - The growth of pauses between tries, and the words (the simulation checks them).
 //! - Jobs without a proof parameter or without a lock, changed configurations, short ids that
-//!   collide, automatic reruns.
-//! - At most two runs at a time, at most two deploys of one target and one retry, one target.
+//!   collide, automatic reruns, approvals, the bot, CircleCI's other two calls and its events.
+//! - The day after which a deploy is not retried, and the operator's `force`. Who may retry or
+//!   cancel: everybody here may. What is answered to a wish that is not fulfilled.
+//! - At most two runs at a time, at most two deploys of one target, one target. Only the first
+//!   deploy is tried again, and at most twice in a row; with two runs at a time only once.
+//! - Where it says "plainly" below, and wherever somebody presses, CircleCI has no "not now" and no
+//!   refused token, no search or look fails, and what runs has succeeded at the first look. All of
+//!   that is in the other models, with one deploy and its order sent back, or with two and one run
+//!   at a time. Two deploys, two runs and an order sent back are searched only so.
 //!
 //! The worker's side and the notifier's are searched apart, which loses nothing: the worker reads no
-//! reply item, and all the notifier sees of the worker is that something is owed.
+//! reply item, and all the notifier sees of the worker is that something is owed. What the worker
+//! does around a retry (it follows the chain to its end, and the sweeper looks whether an order was
+//! carried out) is no function of `chatops_core` and is written here once more, step by step.
 //!
 //! # What is checked
 //!
 //! Before any commit: the audit's chain, no change after an end, a change the state machine allows,
-//! and the lock, claim and notices that follow from it (I4, I5, I7, I15). Before any POST: no earlier
-//! one that may still create a pipeline, ARMED, not stale, the lock held (I1, I2, I3). In every state:
-//! what is on record is true of CircleCI and of Slack, nobody counts on another's lock, an end leaves
-//! no lock behind, something is due of everything open (I3, I7, I8, I9, I10, I11, I13, I15). No
-//! decision panics or is one the state machine forbids. And from every state, if nothing goes wrong
-//! any more, it comes to rest with everything ended and told and nothing left over (I11, I15, I16).
+//! the lock, claim and notices that follow from it (I4, I5, I7, I15), and that what was canceled
+//! before it was armed goes no further (I8). Before a retry: its id is derived, the two deploys name
+//! each other in one transaction, and of an unresolved deploy somebody has confirmed that very one
+//! (I16). Before any POST: no earlier one that may still create a pipeline, ARMED, not stale, the
+//! lock held, not known to be canceled (I1, I2, I3, I8). In every state: what is on record is true of
+//! CircleCI and of Slack, nobody counts on another's lock, an end leaves no lock behind, something is
+//! due of everything open (I3, I7, I8, I9, I10, I11, I13, I15); one retry of each deploy at most and
+//! one deploy of each press, and an order until it was carried out (I16). No decision panics or is
+//! one the state machine forbids. And from every state, if nothing goes wrong any more, it comes to
+//! rest with everything ended and told and nothing left over but the orders that wait for somebody
+//! (I11, I15, I16).
 
 mod book;
+mod bounds;
 mod desk;
 mod evidence;
 mod items;
 mod notify;
+mod people;
+mod retry;
 mod rules;
 mod run;
 mod search;
@@ -57,10 +80,12 @@ mod shard;
 mod show;
 mod sound;
 mod telling;
+mod truth;
 mod work;
 
 use std::fmt;
 
+pub use self::bounds::Bounds;
 pub use self::rules::{Real, Rules};
 
 use self::book::Book;
@@ -69,20 +94,44 @@ use self::search::{Bfs, Found};
 use self::telling::Tell;
 use self::work::Work;
 
+/// What a model of the worker's side holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Working {
+    /// Deploys that are asked for, all on one target: 1 or 2.
+    pub deploys: usize,
+    /// Runs of the worker at the same time: 1 or 2.
+    pub workers: usize,
+    /// People who press 'retry', with or without `confirm`: 0 to 2.
+    pub presses: usize,
+    /// How often in a row the first deploy may be tried again: 0, 1, or 2 for the retry of the retry.
+    pub links: usize,
+    /// Orders may be sent back from the dead-letter queue.
+    pub redrive: bool,
+    /// Anything may be wished canceled at any time.
+    pub cancel: bool,
+    /// CircleCI is plain: a POST is accepted, refused or its answer is lost; searches and looks do
+    /// not fail; what runs has succeeded at the first look.
+    pub plain: bool,
+}
+
+impl Working {
+    /// One deploy and one run, and nobody tries again or cancels.
+    pub const ONE: Self = Self {
+        deploys: 1,
+        workers: 1,
+        presses: 0,
+        links: 0,
+        redrive: false,
+        cancel: false,
+        plain: false,
+    };
+}
+
 /// What one model holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The worker's side.
-    Working {
-        /// Deploys that are asked for, all on one target: 1 or 2.
-        deploys: usize,
-        /// Runs of the worker at the same time: 1 or 2.
-        workers: usize,
-        /// The order of the first deploy may be redriven.
-        retry: bool,
-        /// Anything may be wished canceled at any time.
-        cancel: bool,
-    },
+    Working(Working),
     /// The notifier's side, for one reply item.
     Telling {
         /// Runs of the notifier at the same time: 1 or 2.
@@ -97,85 +146,6 @@ pub struct Model {
     pub name: &'static str,
     /// What it holds. Crashes, duplicates, lost answers and time are not bounded.
     pub scope: Scope,
-}
-
-/// Which models are searched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds {
-    /// The models, each searched to the end.
-    pub models: Vec<Model>,
-    /// Threads that search; rounded up to a power of two.
-    pub threads: usize,
-}
-
-impl Bounds {
-    /// Everything there is.
-    #[must_use]
-    pub fn full() -> Self {
-        let working = |deploys, workers, retry, cancel| Scope::Working {
-            deploys,
-            workers,
-            retry,
-            cancel,
-        };
-        let models = vec![
-            Model {
-                name: "one deploy and its retry",
-                scope: working(1, 2, true, true),
-            },
-            Model {
-                name: "two deploys on one target",
-                scope: working(2, 2, false, true),
-            },
-            Model {
-                name: "two deploys and a retry",
-                scope: working(2, 2, true, false),
-            },
-            Model {
-                name: "telling",
-                scope: Scope::Telling { notifiers: 2 },
-            },
-        ];
-        Self {
-            models,
-            threads: threads(),
-        }
-    }
-
-    /// What a test has the time for.
-    #[must_use]
-    pub fn small() -> Self {
-        let working = |deploys, workers, retry, cancel| Scope::Working {
-            deploys,
-            workers,
-            retry,
-            cancel,
-        };
-        let models = vec![
-            Model {
-                name: "one deploy",
-                scope: working(1, 2, false, true),
-            },
-            Model {
-                name: "one worker, two deploys and a retry",
-                scope: working(2, 1, true, false),
-            },
-            Model {
-                name: "telling",
-                scope: Scope::Telling { notifiers: 2 },
-            },
-        ];
-        Self {
-            models,
-            threads: threads(),
-        }
-    }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, std::num::NonZero::get)
-        .min(8)
 }
 
 /// How far a search has come.
@@ -307,20 +277,12 @@ fn search(
     progress: &mut dyn FnMut(u64, u32),
 ) -> Found {
     match scope {
-        Scope::Working {
-            deploys,
-            workers,
-            retry,
-            cancel,
-        } => {
+        Scope::Working(scope) => {
             let book = Book::default();
             let space = Work {
                 book: &book,
                 rules,
-                deploys,
-                workers,
-                retry,
-                cancel,
+                scope,
             };
             Bfs::new(&space, threads).run(progress)
         }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::config::Times;
-use chatops_core::decide::{self, Here, Step, follow, trigger};
-use chatops_core::deploy::Head;
+use chatops_core::decide::{self, Cancel, Cause, Here, Retryable, Step, follow, trigger};
+use chatops_core::deploy::{Ask, Head};
+use chatops_core::id::ShortId;
 use chatops_core::machine::Illegal;
+use chatops_core::message::WishMessage;
 use chatops_core::ports::{Commit, Finding, Look, Outcome};
 use chatops_core::reply::{self, Kind, Next, Posted, Reply, Via};
 
@@ -67,6 +69,38 @@ pub trait Rules: Sync {
         here: Here<'_>,
     ) -> Result<Option<Commit>, Illegal> {
         follow::after_failed_look(head, after, here)
+    }
+
+    /// [`decide::cancel`].
+    fn cancel(&self, head: &Head, wish: &WishMessage, here: Here<'_>) -> Result<Cancel, Illegal> {
+        decide::cancel(head, wish, here)
+    }
+
+    /// [`decide::retryable`].
+    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+        decide::retryable(old, cause, here)
+    }
+
+    /// [`decide::open_retry`], where no short id is taken.
+    fn open_retry(
+        &self,
+        old: &Head,
+        first: &Ask,
+        cause: Cause<'_>,
+        here: Here<'_>,
+    ) -> Result<Commit, Illegal> {
+        decide::open_retry(old, first, cause, ShortId::USUAL, here)
+    }
+
+    /// Whether the sweeper removes an order for `old` from the dead-letter queue. The worker decides
+    /// that in its sweeper, and decides it like this.
+    fn needless(&self, old: &Head) -> bool {
+        old.retried_by.is_some()
+    }
+
+    /// Whether the worker looks for the deploy that a wish has made before it makes one. It does.
+    fn remembers(&self) -> bool {
+        true
     }
 
     /// [`reply::next`], where there is no bot.

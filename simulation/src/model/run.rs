@@ -2,15 +2,19 @@
 
 use chatops_core::deploy::State as Stands;
 
+use super::book::PLACES;
 use super::desk::Plan;
 use super::evidence::Evidence;
-use super::work::{At, PLACES, Run, Steps, Wire};
+use super::work::{At, Run, Steps, Wire};
 
 impl Steps<'_, '_, '_> {
     /// A message comes, or comes again: a command, an order, or a hint from whomever.
     pub(super) fn begin(&mut self) {
         let idle = |run: &Run| run.at == At::Idle;
-        let Some(slot) = self.from.runs[..self.space.workers].iter().position(idle) else {
+        let Some(slot) = self.from.runs[..self.space.scope.workers]
+            .iter()
+            .position(idle)
+        else {
             return;
         };
         self.who = slot + 1;
@@ -40,23 +44,8 @@ impl Steps<'_, '_, '_> {
                 self.push(to, deploy, "begins", true);
             }
         }
-        if self.space.retry && self.from.orders[0] && self.from.deploys[2] == 0 {
-            let mut to = self.from;
-            match self.desk.open_retry(to.deploys[0]) {
-                Plan::Write(commit) => {
-                    let at = At::Opening;
-                    to.runs[slot] = Run {
-                        at,
-                        deploy: 2,
-                        commit,
-                        ..Run::default()
-                    };
-                    self.push(to, 2, "reads the order to try again", false);
-                }
-                Plan::Broken(why) => self.breaks(2, "reads the order to try again", why),
-                _ => {}
-            }
-        }
+        self.orders(slot);
+        self.presses(slot);
     }
 
     /// Whether nothing is left to do, with no run under way.
@@ -68,7 +57,7 @@ impl Steps<'_, '_, '_> {
                 facts.state.is_some_and(Stands::is_terminal) && !facts.timer
             }
         });
-        over && from.holder == 0
+        over && from.holder == 0 && self.no_order_lost()
     }
 
     /// Every step of the run in `slot`.
@@ -82,6 +71,7 @@ impl Steps<'_, '_, '_> {
         match run.at {
             At::Idle => {}
             At::Reading => self.reading(slot, run, deploy),
+            At::Ordering => self.ordering(slot, run, deploy),
             At::Sending => self.sending(slot, run, deploy),
             At::Waiting => self.waiting(slot, run, deploy),
             At::Recording => self.recording(slot, run, deploy),
@@ -129,25 +119,38 @@ impl Steps<'_, '_, '_> {
                 self.goes(slot, run, "decides to send the POST", true);
             }
             Plan::Search => self.searching(slot, run, deploy),
-            Plan::Look { cancel } => self.looking(slot, run, deploy, cancel),
+            Plan::Look { cancel } if cancel == self.desk.facts(number).cancel => {
+                self.looking(slot, run, deploy, cancel);
+            }
+            Plan::Look { .. } => {
+                let why = "I8: a wish to cancel is not put to CircleCI, or one that nobody has";
+                self.breaks(deploy, "looks", why);
+            }
             Plan::Order(commit) => {
-                let mut to = self.from;
-                to.orders[deploy] = true;
-                to.runs[slot] = Run {
-                    at: At::Placing,
+                let run = Run {
+                    at: At::Ordering,
                     commit,
                     stale: false,
                     ..run
                 };
-                self.push(
-                    to,
-                    deploy,
-                    "puts the order into the dead-letter queue",
-                    true,
-                );
+                if self.space.scope.links == 0 {
+                    // Nobody can come in between.
+                    self.ordering(slot, run, deploy);
+                } else {
+                    self.goes(slot, run, "decides to send the order", true);
+                }
             }
             Plan::Broken(why) => self.breaks(deploy, "decides", why),
         }
+    }
+
+    fn ordering(&mut self, slot: usize, run: Run, deploy: usize) {
+        let mut to = self.from;
+        to.orders[deploy].dead = true;
+        let at = At::Placing;
+        to.runs[slot] = Run { at, ..run };
+        let what = "puts the order into the dead-letter queue";
+        self.push(to, deploy, what, true);
     }
 
     fn searching(&mut self, slot: usize, run: Run, deploy: usize) {
@@ -176,12 +179,10 @@ impl Steps<'_, '_, '_> {
             "searches and finds nothing",
             wire != Wire::Real,
         );
-        self.goes(
-            slot,
-            learns(Evidence::SearchFailed),
-            "searches in vain",
-            false,
-        );
+        if !self.space.scope.plain {
+            let failed = learns(Evidence::SearchFailed);
+            self.goes(slot, failed, "searches in vain", false);
+        }
     }
 
     fn looking(&mut self, slot: usize, run: Run, deploy: usize, cancel: bool) {
@@ -196,7 +197,13 @@ impl Steps<'_, '_, '_> {
             return;
         }
         let now = self.from.progress[deploy];
-        for (n, progress) in now.to(cancel).iter().enumerate() {
+        let all = now.to(cancel);
+        let seen = if self.space.scope.plain {
+            &all[..1]
+        } else {
+            all
+        };
+        for (n, progress) in seen.iter().enumerate() {
             let mut to = self.from;
             to.progress[deploy] = *progress;
             to.runs[slot] = Run {
@@ -206,12 +213,14 @@ impl Steps<'_, '_, '_> {
             };
             self.push(to, deploy, looked(*progress), n == 0);
         }
-        let run = Run {
-            at: At::Recording,
-            evidence: Evidence::LookFailed,
-            ..run
-        };
-        self.goes(slot, run, "looks in vain", false);
+        if !self.space.scope.plain {
+            let run = Run {
+                at: At::Recording,
+                evidence: Evidence::LookFailed,
+                ..run
+            };
+            self.goes(slot, run, "looks in vain", false);
+        }
     }
 
     /// Asks the clock and sends: between these two no time passes, or no rule about time could hold.
@@ -228,6 +237,8 @@ impl Steps<'_, '_, '_> {
                     Some("I3: a POST without the lock")
                 } else if stored.state != Some(Stands::Armed) {
                     Some("I2: a POST for a deploy that is not ARMED")
+                } else if stored.cancel && !run.stale {
+                    Some("I8: a POST for a deploy that is known to be canceled")
                 } else {
                     None
                 };
@@ -282,12 +293,18 @@ impl Steps<'_, '_, '_> {
         self.push(to, deploy, "hears that the pipeline was created", true);
         self.goes(slot, learns(Unknown), "hears nothing, or an error", false);
         if self.from.wire[deploy] == Wire::Out {
-            for (evidence, what) in [
+            let answers = [
+                (Refused, "hears a definite no"),
                 (NotNow, "hears 'not now', or could not send"),
                 (NotNowForLong, "hears 'not for an hour'"),
                 (Unauthorized, "hears that the token is refused"),
-                (Refused, "hears a definite no"),
-            ] {
+            ];
+            let heard = if self.space.scope.plain {
+                1
+            } else {
+                answers.len()
+            };
+            for (evidence, what) in answers.into_iter().take(heard) {
                 let mut to = self.from;
                 to.wire[deploy] = Wire::Nothing;
                 to.runs[slot] = learns(evidence);
@@ -331,6 +348,12 @@ impl Steps<'_, '_, '_> {
             ..run
         };
         let recording = run.at == At::WritingDown;
+        if run.stale && run.at == At::Opening {
+            // The message is still there, and is dealt with anew.
+            let to = self.gone(self.from, slot);
+            self.push(to, deploy, "finds that others were first", true);
+            return;
+        }
         if run.stale {
             let run = if recording { again } else { reads };
             self.goes(slot, run, "finds that others were first", true);

@@ -25,6 +25,13 @@ pub(super) fn state(desk: &mut Desk<'_>, at: &State) -> String {
         };
         let _ = write!(line, "{} {stands}{wire}; ", n + 1);
     }
+    for (n, orders) in at.orders.iter().enumerate() {
+        for (is, place) in [(orders.dead, "dead"), (orders.back, "sent back")] {
+            if is {
+                let _ = write!(line, "order {} {place}; ", n + 1);
+            }
+        }
+    }
     if at.holder > 0 {
         let until = if at.until == FOREVER {
             ""

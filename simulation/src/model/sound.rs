@@ -5,7 +5,10 @@
 //! what is owed.
 
 use chatops_core::audit::{Change, Hash};
+use chatops_core::command::Wish;
+use chatops_core::decide::Cause;
 use chatops_core::deploy::{Head, State};
+use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::machine;
 use chatops_core::ports::{Commit, LockChange};
 use chatops_core::reply::Kind;
@@ -44,11 +47,20 @@ pub(super) fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'stat
         "I5: head and audit differ",
     )?;
     let Some(old) = before else {
+        check(
+            commit.repeats.is_some() == head.retry_of.is_some(),
+            "I16: a retry is not on record at the deploy that it repeats",
+        )?;
         return check(
             head.state == State::Requested,
             "a deploy does not begin as REQUESTED",
         );
     };
+    check(
+        commit.repeats.is_none(),
+        "I16: a retry is put on record after it began",
+    )?;
+    canceled(old, &entry.change)?;
     if old.state.is_terminal() {
         let note = matches!(entry.change, Change::Noted { .. }) && head.state == old.state;
         check(note, "I4: a deploy goes on after its end")?;
@@ -82,4 +94,78 @@ pub(super) fn sound(before: Option<&Head>, commit: &Commit) -> Result<(), &'stat
         (_, lock) => lock.is_none(),
     };
     check(locked, "I3: the lock does not follow from what happened")
+}
+
+/// What a wish to cancel on record leaves open: before anything is sent it is the end, and without
+/// one nothing ends so.
+fn canceled(old: &Head, change: &Change) -> Result<(), &'static str> {
+    let ends = |is| matches!(change, Change::Ended { state, .. } if *state == is);
+    let noted = matches!(change, Change::Noted { .. });
+    match old.state {
+        State::Requested if old.cancel.is_some() && !ends(State::Canceled) && !noted => {
+            Err("I8: a deploy goes on that was canceled before it was armed")
+        }
+        State::Requested if old.cancel.is_none() && ends(State::Canceled) => {
+            Err("I8: a deploy is canceled and nobody wished it")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What must hold for the first transaction of the retry of `old`.
+pub(super) fn repeats(old: &Head, cause: Cause<'_>, commit: &Commit) -> Result<(), &'static str> {
+    let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
+    let new = &commit.head;
+    check(
+        new.id == DeployId::of_retry(old.id),
+        "I16: the id of a retry is not derived, so it can be made twice",
+    )?;
+    let Some(repeated) = &commit.repeats else {
+        return Err("I16: a retry is not on record at the deploy that it repeats");
+    };
+    let after = &repeated.head;
+    check(
+        after.version == old.version + 1 && after.id == old.id && after.state == old.state,
+        "I4: a retry changes the end of the deploy that it repeats",
+    )?;
+    let entry = repeated.event.entry();
+    let entry = entry.map_err(|_| "I5: an event cannot be read")?;
+    let chained = entry.n == old.events + 1 && entry.prev == old.last_hash;
+    let told = after.events == entry.n && after.last_hash == repeated.event.hash;
+    let said = entry.change == Change::Retried { by: new.id };
+    check(
+        chained && told && said && entry.deploy == old.id,
+        "I5: head and audit of a deploy that is repeated differ",
+    )?;
+    check(
+        new.retry_of == Some(old.id) && after.retried_by == Some(new.id),
+        "I16: a retry and the deploy that it repeats do not name each other",
+    )?;
+    check(
+        after.due_at.is_none() && !after.owes_order,
+        "I16: an order is owed for a deploy that is repeated already",
+    )?;
+    let wish = match cause {
+        Cause::Order => None,
+        Cause::Wish(wish) => Some(wish),
+    };
+    check(
+        new.wished_by == wish.map(|wish| wish.id),
+        "I16: a retry does not say which wish has made it",
+    )?;
+    match old.state {
+        State::TriggerFailed => Ok(()),
+        State::Refused => check(wish.is_some(), "I16: an order repeats what was refused"),
+        State::Unresolved => {
+            let confirmed = wish.is_some_and(|wish| {
+                let named = DeployRef::Full(old.id);
+                matches!(&wish.wish, Wish::Retry { deploy, confirm: true, .. } if *deploy == named)
+            });
+            check(
+                confirmed,
+                "I16: nobody has looked whether the deploy that is repeated was started",
+            )
+        }
+        _ => Err("I4: a deploy is repeated that was started or has not ended"),
+    }
 }

@@ -9,14 +9,13 @@
 use chatops_core::deploy::State as Stands;
 use chatops_core::ports::Lock;
 
-use super::book::{Book, DEPLOYS, FAR, TICK, now};
+use super::Working;
+use super::book::{Book, DEPLOYS, FAR, PLACES, TICK, now, repeated_by};
 use super::desk::{Desk, LockFact, Turn};
 use super::evidence::{Evidence, Progress};
 use super::rules::Rules;
 use super::search::{Calm, Move, Space};
-
-/// Deploys a state has room for: two that are asked for, and the retry of the first.
-pub(super) const PLACES: usize = 3;
+use super::truth;
 
 /// Where a run stands: at the port call it makes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -41,6 +40,8 @@ pub(super) enum At {
     Recording,
     /// About to write what the answer means.
     WritingDown,
+    /// About to send the order.
+    Ordering,
     /// The order is sent; about to write so.
     Placing,
 }
@@ -76,6 +77,15 @@ pub(super) enum Wire {
     Real,
 }
 
+/// Where the orders to try a deploy again are; there may be several copies of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct Orders {
+    /// In the dead-letter queue.
+    pub dead: bool,
+    /// Back in the work queue.
+    pub back: bool,
+}
+
 /// Everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct State {
@@ -83,8 +93,9 @@ pub(super) struct State {
     pub deploys: [u16; PLACES],
     pub wire: [Wire; PLACES],
     pub progress: [Progress; PLACES],
-    /// By deploy: its order has been in the dead-letter queue.
-    pub orders: [bool; PLACES],
+    pub orders: [Orders; PLACES],
+    /// By person: what they wish; 0 for nothing yet.
+    pub presses: [u16; 2],
     /// One more than the deploy that has the target.
     pub holder: u8,
     /// Ticks until the lock expires; [`FOREVER`] if it does not.
@@ -98,14 +109,7 @@ pub(super) const FOREVER: i8 = i8::MAX;
 pub(super) struct Work<'a> {
     pub book: &'a Book,
     pub rules: &'a dyn Rules,
-    /// Deploys that are asked for.
-    pub deploys: usize,
-    /// Runs at the same time.
-    pub workers: usize,
-    /// An order of the first deploy may be redriven.
-    pub retry: bool,
-    /// Somebody may want a deploy canceled.
-    pub cancel: bool,
+    pub scope: Working,
 }
 
 /// The steps from one state, as they are found.
@@ -161,7 +165,8 @@ impl Steps<'_, '_, '_> {
 
     fn world(&mut self) {
         self.who = 0;
-        for deploy in 0..self.space.deploys {
+        self.people();
+        for deploy in 0..self.space.scope.deploys {
             if self.from.deploys[deploy] == 0 {
                 // The second person comes after the first, or it is only the other way round.
                 if deploy == 0 || self.from.deploys[0] != 0 {
@@ -184,7 +189,7 @@ impl Steps<'_, '_, '_> {
         }
         for deploy in 0..PLACES {
             let number = self.from.deploys[deploy];
-            if !self.space.cancel || number == 0 {
+            if !self.space.scope.cancel || number == 0 {
                 continue;
             }
             let facts = self.desk.facts(number);
@@ -217,6 +222,11 @@ impl Steps<'_, '_, '_> {
     ) -> State {
         let before = state.deploys[deploy];
         let facts = self.desk.facts(commit);
+        let old = repeated_by(deploy).filter(|_| facts.old != 0);
+        if let Some(old) = old {
+            state.deploys[old] = facts.old;
+            self.pressed(&mut state, facts.wished);
+        }
         let arms = facts.state == Some(Stands::Armed)
             && before != 0
             && self.desk.facts(before).state == Some(Stands::Requested);
@@ -231,7 +241,11 @@ impl Steps<'_, '_, '_> {
             LockFact::Expire(ticks) => state.until = ticks,
         }
         for (n, run) in state.runs.iter_mut().enumerate() {
-            if usize::from(run.deploy) != deploy || run.at == At::Idle {
+            let about = usize::from(run.deploy);
+            // Whoever opens a retry has read the deploy that it repeats.
+            let read = repeated_by(about).filter(|_| run.at == At::Opening);
+            let touched = |place| place == deploy || Some(place) == old;
+            if run.at == At::Idle || !touched(about) && !read.is_some_and(touched) {
                 continue;
             }
             if arms && run.posted == 1 {
@@ -242,7 +256,12 @@ impl Steps<'_, '_, '_> {
             }
             match run.at {
                 At::Sending => run.stale = true,
-                At::Opening | At::Writing | At::Refusing | At::WritingDown | At::Placing => {
+                At::Opening
+                | At::Writing
+                | At::Refusing
+                | At::WritingDown
+                | At::Ordering
+                | At::Placing => {
                     // Its commit cannot succeed any more, whatever stands in it.
                     (run.stale, run.seen, run.commit) = (true, 0, 0);
                 }
@@ -276,6 +295,11 @@ fn turned(desk: &mut Desk<'_>, mut state: State, turn: Turn) -> State {
     for number in &mut state.deploys {
         *number = desk.turned(*number, turn);
     }
+    if let Turn::Later = turn {
+        for number in &mut state.presses {
+            *number = desk.turned(*number, turn);
+        }
+    }
     for run in &mut state.runs {
         run.seen = desk.turned(run.seen, turn);
         run.commit = desk.turned(run.commit, turn);
@@ -286,7 +310,7 @@ fn turned(desk: &mut Desk<'_>, mut state: State, turn: Turn) -> State {
 impl Work<'_> {
     /// The canonical form: which run is in which slot makes no difference.
     fn tidy(&self, desk: &mut Desk<'_>, state: State) -> (State, bool) {
-        if self.workers < 2 {
+        if self.scope.workers < 2 {
             return (state, false);
         }
         let mut other = turned(desk, state, Turn::Swap);
@@ -317,7 +341,7 @@ impl<'a> Space for Work<'a> {
         };
         steps.world();
         steps.begin();
-        for slot in 0..self.workers {
+        for slot in 0..self.scope.workers {
             steps.run(slot);
         }
     }
@@ -349,42 +373,7 @@ impl<'a> Space for Work<'a> {
     }
 
     fn broken(&self, desk: &mut Desk<'a>, at: &State) -> Option<&'static str> {
-        (0..PLACES).filter(|n| at.deploys[*n] != 0).find_map(|n| {
-            let facts = desk.facts(at.deploys[n]);
-            let stands = facts.state?;
-            let (wire, progress) = (at.wire[n], at.progress[n]);
-            let mine = usize::from(at.holder) == n + 1;
-            let ended = stands.is_terminal();
-            if facts.holds && !mine {
-                return Some("I3: a deploy counts on a lock that is not its own");
-            }
-            if ended && mine && (stands != Stands::Unresolved || at.until == FOREVER) {
-                return Some("I11: a deploy that has ended keeps the target");
-            }
-            if facts.has_run && wire != Wire::Real {
-                return Some("I7: a deploy claims a pipeline that does not exist");
-            }
-            let is_true = match stands {
-                Stands::TriggerFailed | Stands::Refused => wire == Wire::Nothing,
-                Stands::Canceled if !facts.has_run => wire == Wire::Nothing,
-                Stands::Canceled => progress == Progress::Canceled,
-                Stands::Succeeded => progress == Progress::Success,
-                Stands::Failed => progress == Progress::Failure,
-                Stands::CiErrored => progress == Progress::Errored,
-                Stands::NothingRan | Stands::LostTrack => facts.has_run,
-                Stands::Unresolved => !facts.has_run,
-                Stands::Requested | Stands::Armed | Stands::Triggered | Stands::Running => true,
-            };
-            if !is_true {
-                return Some("I8: what is on record is not true");
-            }
-            let failed = stands == Stands::TriggerFailed;
-            if at.orders[n] && !failed || failed && !facts.timer && !at.orders[n] {
-                return Some("I16: the orders are not those of the triggers that failed");
-            }
-            let lost = !ended && !facts.timer;
-            lost.then_some("I15: nothing is due of a deploy that has not ended")
-        })
+        truth::broken(desk, at)
     }
 
     fn show(&self, desk: &mut Desk<'a>, at: &State) -> String {

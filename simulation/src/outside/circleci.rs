@@ -1,6 +1,6 @@
 //! CircleCI: the port over the sandbox's model, with faults before and after the effect.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,44 +19,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::RotatingSecrets;
+use super::seen::{Looked, Posted, ReadFault, TriggerFault};
 use crate::memory::{ManualClock, MemoryStore};
-
-/// What happens to the next POST instead of what should.
-#[derive(Debug, Clone)]
-pub enum TriggerFault {
-    /// No byte leaves.
-    NotSent,
-    /// 429, with `Retry-After` or without.
-    Limited(Option<Duration>),
-    /// A definite refusal.
-    Refused(u16, &'static str),
-    /// 503, and nothing was created.
-    ErrorBefore,
-    /// 503, and the pipeline was created all the same.
-    ErrorAfter,
-    /// The pipeline was created and the connection broke.
-    AnswerLost,
-}
-
-/// What happens to the next read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadFault {
-    /// 503.
-    Error,
-    /// 429.
-    Limited(Duration),
-}
-
-/// A POST as it arrived.
-#[derive(Debug, Clone)]
-pub struct Posted {
-    /// When.
-    pub at: Time,
-    /// The deploy id it carried.
-    pub deploy: Option<DeployId>,
-    /// The locks at that moment.
-    pub locks: Vec<(Target, Lock)>,
-}
 
 #[derive(Default)]
 struct State {
@@ -64,6 +28,8 @@ struct State {
     trigger_faults: VecDeque<TriggerFault>,
     read_faults: VecDeque<ReadFault>,
     posted: Vec<Posted>,
+    canceled: BTreeSet<DeployId>,
+    looked: Vec<Looked>,
     lost: usize,
 }
 
@@ -130,6 +96,18 @@ impl CircleCi {
     #[must_use]
     pub fn posted(&self) -> Vec<Posted> {
         self.lock().posted.clone()
+    }
+
+    /// The deploys whose pipelines somebody asked to cancel.
+    #[must_use]
+    pub fn canceled(&self) -> BTreeSet<DeployId> {
+        self.lock().canceled.clone()
+    }
+
+    /// Every look that was answered.
+    #[must_use]
+    pub fn looked(&self) -> Vec<Looked> {
+        self.lock().looked.clone()
     }
 
     /// How many answers got lost.
@@ -337,7 +315,7 @@ impl Ci for CircleCi {
             .model
             .workflows(now, id.0)
             .map_err(|no| failed(&no.message))?;
-        Ok(Look {
+        let look = Look {
             state: word(seen.state.as_str()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
             revision: Some(seen.vcs.revision),
@@ -357,18 +335,30 @@ impl Ci for CircleCi {
                     }
                 })
                 .collect(),
-        })
+        };
+        state.looked.push(Looked {
+            at: now,
+            pipeline: id,
+            open: look.workflows.iter().any(|w| !w.status.is_final()),
+        });
+        Ok(look)
     }
 
     async fn cancel(
         &self,
         _slug: &Slug,
-        _pipeline: &Pipeline,
+        pipeline: &Pipeline,
         workflow: &str,
     ) -> Result<(), CiError> {
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow).map_err(|error| failed(&error.to_string()))?;
-        self.lock()
+        let mut state = self.lock();
+        let ledger = state.model.ledger().iter();
+        let deploy = ledger
+            .filter(|made| made.id == pipeline.id.0)
+            .find_map(Self::deploy_of);
+        state.canceled.extend(deploy);
+        state
             .model
             .cancel_workflow(now, id)
             .map_err(|no| failed(&no.message))

@@ -3,8 +3,10 @@
 
 mod circleci;
 mod secrets;
+mod seen;
 mod slack;
 
-pub use self::circleci::{CircleCi, Posted, ReadFault, TriggerFault};
-pub use self::secrets::RotatingSecrets;
+pub use self::circleci::CircleCi;
+pub use self::secrets::{RotatingSecrets, WEBHOOK};
+pub use self::seen::{Looked, Posted, ReadFault, TriggerFault};
 pub use self::slack::{ChatFault, ORIGIN, Slack};

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chatops_core::ports::{Chat, Clock, To};
 use chatops_core::reply::Posted;
-use chatops_core::words::Post;
-use chatops_sandbox::slack as model;
+use chatops_core::words::{Audience, Post};
+use chatops_sandbox::slack::{self as model, Method};
+use serde_json::json;
 
 use crate::memory::ManualClock;
 
@@ -32,6 +33,13 @@ struct State {
     model: model::Model,
     faults: VecDeque<ChatFault>,
     lost: usize,
+    /// How often the bot's token was replaced, and as of which time the notifier knows it.
+    tokens: (usize, usize),
+}
+
+/// The bot's token after so many replacements.
+fn token(nth: usize) -> String {
+    format!("the-bot-{nth}")
 }
 
 /// Slack in memory.
@@ -67,6 +75,20 @@ impl Slack {
         let mut state = self.lock();
         let path = state.model.issue_response_url(now, user, channel);
         (format!("{ORIGIN}{path}"), state.model.trigger_id())
+    }
+
+    /// The app has a bot from now on, and it is in this conversation.
+    pub fn install_bot(&self, channel: &str) {
+        let mut state = self.lock();
+        state.model.install_bot(&token(0));
+        state.model.invite_bot(channel);
+    }
+
+    /// The bot's token is replaced behind the notifier's back.
+    pub fn replace_bot_token(&self) {
+        let state = &mut *self.lock();
+        state.tokens.0 += 1;
+        state.model.install_bot(&token(state.tokens.0));
     }
 
     /// Queues a fault for a post.
@@ -111,23 +133,41 @@ impl Chat for Slack {
             }
             Some(ChatFault::AnswerLost) | None => {}
         }
-        let To::Address(to) = to else {
-            return Posted::Refused {
-                why: "there is no bot".to_owned(),
-            };
+        let mut body = post.to_json();
+        let answer = match to {
+            To::Address(address) => {
+                let path = address.expose().strip_prefix(ORIGIN).unwrap_or_default();
+                state.model.post(now, path, body.to_string().as_bytes())
+            }
+            To::Conversation { channel, user } => {
+                body["channel"] = json!(channel.as_str());
+                body["user"] = json!(user.as_str());
+                let method = match post.audience {
+                    Audience::Channel => Method::PostMessage,
+                    Audience::Asker => Method::PostEphemeral,
+                };
+                let (body, known) = (body.to_string(), token(state.tokens.1));
+                state.model.call(now, method, Some(&known), body.as_bytes())
+            }
         };
-        let path = to.expose().strip_prefix(ORIGIN).unwrap_or_default();
-        let answer = state
-            .model
-            .post(now, path, post.to_json().to_string().as_bytes());
         if matches!(fault, Some(ChatFault::AnswerLost)) {
             state.lost += 1;
             return Posted::Unknown;
         }
         match answer.status {
+            // The Web API says so in the body.
+            200 if answer.body.contains("invalid_auth") => {
+                Posted::Unauthorized { why: answer.body }
+            }
+            200 if answer.body.contains("\"ok\":false") => Posted::Refused { why: answer.body },
             200 => Posted::Shown,
             429 => Posted::Later { after: None },
             _ => Posted::Refused { why: answer.body },
         }
+    }
+
+    async fn renew_token(&self) {
+        let tokens = &mut self.lock().tokens;
+        tokens.1 = tokens.0;
     }
 }

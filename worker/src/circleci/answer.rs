@@ -73,21 +73,28 @@ impl Answer {
         self.after
     }
 
+    /// What the answer to `pipeline/run` means: there, 200 with a message alone is documented as
+    /// "understood, and not triggered".
+    pub(super) fn ran<T: DeserializeOwned>(self, run: impl Fn(&T) -> Pipeline) -> Outcome {
+        match self.message() {
+            Some(message) if self.status == StatusCode::OK && self.json::<T>().is_err() => {
+                Outcome::Refused {
+                    status: 200,
+                    message,
+                }
+            }
+            _ => self.triggered(run),
+        }
+    }
+
     /// What the answer to the one POST means, if a success shows a `T`.
     pub(super) fn triggered<T: DeserializeOwned>(self, run: impl Fn(&T) -> Pipeline) -> Outcome {
         let status = self.status;
         if status.is_success() {
             return match self.json::<T>() {
                 Ok(seen) => Outcome::Created(run(&seen)),
-                // 200 with a message: understood, and not triggered.
-                Err(error) => match self.message() {
-                    Some(message) if status == StatusCode::OK => Outcome::Refused {
-                        status: 200,
-                        message,
-                    },
-                    _ => Outcome::Unknown {
-                        doubt: error.message,
-                    },
+                Err(error) => Outcome::Unknown {
+                    doubt: error.message,
                 },
             };
         }

@@ -155,8 +155,11 @@ impl<X: Secrets> Ci for CircleCi<X> {
                 let answer = Answer::read(response).await;
                 self.heed(&answer);
                 match &trigger.call {
-                    TriggerCall::Pipeline | TriggerCall::PipelineRun { .. } => {
+                    TriggerCall::Pipeline => {
                         answer.triggered(|seen| self.pipeline(&trigger.slug, seen))
+                    }
+                    TriggerCall::PipelineRun { .. } => {
+                        answer.ran(|seen| self.pipeline(&trigger.slug, seen))
                     }
                     TriggerCall::Job => answer.triggered(|seen| self.build(&trigger.slug, seen)),
                 }

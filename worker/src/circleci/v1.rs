@@ -63,6 +63,13 @@ impl<X: Secrets> CircleCi<X> {
                         let number = build.build_num.to_string();
                         let url = self.build_url(&search.slug, &[&number]);
                         let whole: wire::Build = self.read(url).await?;
+                        if whole.is_secretive() {
+                            // It may be the one that is looked for: that nothing was started
+                            // must not be concluded from it.
+                            return Err(answer::unfinished(format!(
+                                "build {number} does not show its parameters"
+                            )));
+                        }
                         whole.parameter(name).map(str::to_owned)
                     }
                     None => None,
@@ -122,7 +129,7 @@ fn status(build: &wire::Build) -> Option<WorkflowStatus> {
 mod tests {
     use super::*;
 
-    fn seen(lifecycle: &str, outcome: Value, status_word: &str) -> Option<WorkflowStatus> {
+    fn seen(lifecycle: &str, outcome: &Value, status_word: &str) -> Option<WorkflowStatus> {
         let build = json!({
             "build_num": 1, "lifecycle": lifecycle, "outcome": outcome, "status": status_word,
         });
@@ -142,8 +149,8 @@ mod tests {
             ("canceled", Canceled),
             ("something new", Unknown),
         ] {
-            assert_eq!(seen("finished", json!(outcome), outcome), Some(meaning));
-            assert_eq!(seen("finished", Value::Null, outcome), Some(meaning));
+            assert_eq!(seen("finished", &json!(outcome), outcome), Some(meaning));
+            assert_eq!(seen("finished", &Value::Null, outcome), Some(meaning));
         }
         for (lifecycle, meaning) in [
             ("queued", Queued),
@@ -151,13 +158,13 @@ mod tests {
             ("scheduled", Queued),
             ("running", Running),
         ] {
-            assert_eq!(seen(lifecycle, Value::Null, lifecycle), Some(meaning));
+            assert_eq!(seen(lifecycle, &Value::Null, lifecycle), Some(meaning));
         }
     }
 
     #[test]
     fn a_skipped_build_says_why_and_another_may_still_begin() {
-        assert_eq!(seen("not_run", Value::Null, "not_run"), None);
+        assert_eq!(seen("not_run", &Value::Null, "not_run"), None);
         let skipped = json!({"build_num": 1, "lifecycle": "not_run", "dont_build": "ci-skip"});
         let skipped = status(&serde_json::from_value(skipped).unwrap());
         assert_eq!(skipped, Some(WorkflowStatus::NotRun));

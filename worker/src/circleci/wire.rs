@@ -66,6 +66,7 @@ impl From<Workflow> for ports::Workflow {
 
 /// A build of API v1.1, as the trigger, the listing and the build itself show it.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are CircleCI's names")]
 pub(super) struct Build {
     pub(super) build_num: u64,
     pub(super) status: Option<String>,
@@ -73,6 +74,7 @@ pub(super) struct Build {
     pub(super) outcome: Option<String>,
     pub(super) vcs_revision: Option<String>,
     pub(super) dont_build: Option<serde_json::Value>,
+    why: Option<String>,
     pub(super) build_parameters: Option<serde_json::Map<String, serde_json::Value>>,
     usage_queued_at: Option<Time>,
     queued_at: Option<Time>,
@@ -88,6 +90,12 @@ impl Build {
     /// A build parameter's text.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.build_parameters.as_ref()?.get(name)?.as_str()
+    }
+
+    /// Whether it may have been started by this API and does not show with what.
+    pub(super) fn is_secretive(&self) -> bool {
+        let by_api = self.why.as_deref().is_none_or(|why| why == "api");
+        by_api && self.build_parameters.is_none()
     }
 
     /// The job it runs.

@@ -6,11 +6,17 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
+mod builds;
 mod cancel;
 mod doubt;
+mod ends;
 mod faults;
 mod look;
+mod malformed;
+mod pause;
+mod proof;
 mod raw;
+mod run;
 mod search;
 mod support;
 mod trigger;

@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "a-token-that-nobody-may-see";
 pub(crate) const DEPLOY: &str = "f643ce10-7507-5ba4-a5e5-a01266e1559c";
+/// The build parameters that API v1.1 is given.
+pub(crate) const JOB: &str = "CIRCLE_JOB";
+pub(crate) const BUILD_ID: &str = "CHATOPS_DEPLOY_ID";
 /// As the sandbox records it, without `/api/v2`.
 pub(crate) const PIPELINES: &str = "/project/gh/acme/web/pipeline";
 
@@ -101,6 +104,29 @@ pub(crate) fn order() -> Trigger {
     }
 }
 
+/// The same order by another call.
+pub(crate) fn order_by(call: &TriggerCall) -> Trigger {
+    let mut order = order();
+    if *call == TriggerCall::Job {
+        let parameters = [(JOB, json!("deploy")), (BUILD_ID, json!(DEPLOY))];
+        order.parameters = parameters
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+    }
+    order.call = call.clone();
+    order
+}
+
+/// The search for what `order_by` may have started.
+pub(crate) fn search_by(call: &TriggerCall, since: Time) -> Search {
+    let mut search = search_since(since);
+    if *call == TriggerCall::Job {
+        search.proof = Some((BUILD_ID.to_owned(), DEPLOY.to_owned()));
+    }
+    search.call = call.clone();
+    search
+}
+
 pub(crate) fn search_since(since: Time) -> Search {
     Search {
         call: TriggerCall::Pipeline,
@@ -114,12 +140,19 @@ pub(crate) fn search_since(since: Time) -> Search {
 // --- A CircleCI that behaves ---
 
 pub(crate) async fn sandbox() -> Sandbox {
-    let project = Project {
+    sandbox_with(|_| ()).await
+}
+
+/// The same with other settings of its project.
+pub(crate) async fn sandbox_with(change: impl FnOnce(&mut Project)) -> Sandbox {
+    let mut project = Project {
         branches: vec!["main".to_owned(), "feature/x".to_owned()],
         parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
         first_number: 470,
+        first_build: 3_926,
         ..Project::new("gh/acme/web", TOKEN)
     };
+    change(&mut project);
     Sandbox::start(Settings::new("signing secret", vec![project]))
         .await
         .unwrap()
@@ -178,6 +211,27 @@ pub(crate) fn refuse(status: u16, retry_after_s: Option<u64>) -> Fault {
 #[expect(clippy::disallowed_methods, reason = "the sandbox runs in real time")]
 pub(crate) fn ago(seconds: i64) -> Time {
     Utc::now() - TimeDelta::seconds(seconds)
+}
+
+/// Starts a build as somebody else would have; its number.
+pub(crate) fn built(sandbox: &Sandbox, at: Time, branch: &str, id: &str) -> u64 {
+    let parameters = [(JOB, json!("deploy")), (BUILD_ID, json!(id))];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
+    let mut model = sandbox.circleci().lock();
+    let build = model
+        .start_build(at, Some(TOKEN), "gh/acme/web", branch, parameters.into())
+        .unwrap();
+    build["build_num"].as_u64().unwrap()
+}
+
+/// The build of this number, as far as the client needs it.
+pub(crate) fn build(number: u64) -> Pipeline {
+    Pipeline {
+        kind: RunKind::Build,
+        id: PipelineId::of_build("github/acme/web", number),
+        number,
+        url: "https://circleci.com/".parse().unwrap(),
+    }
 }
 
 /// Starts a pipeline as somebody else would have, at a moment in the past.

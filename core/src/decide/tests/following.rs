@@ -31,12 +31,7 @@ fn a_due_run_is_looked_at_and_a_wish_to_cancel_goes_along() {
     ] {
         let mut head = running();
         head.cancel = wish;
-        let Step::Look {
-            slug,
-            run,
-            cancel,
-        } = step(&head, &other(), 0, at(1))
-        else {
+        let Step::Look { slug, run, cancel } = step(&head, &other(), 0, at(1)) else {
             panic!("it is not looked at");
         };
         assert_eq!((slug, run), (crate::fixtures::slug(), pipeline(7)));

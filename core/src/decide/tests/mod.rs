@@ -2,6 +2,7 @@
 
 mod canceling;
 mod following;
+mod holding;
 mod planning;
 mod random;
 mod requested_rows;
@@ -9,7 +10,7 @@ mod retrying;
 mod searching;
 mod the_post;
 
-use super::follow::{after_failed_look, after_look};
+use super::follow::{after_failed_look, after_look, look_now};
 use super::trigger::{after_failed_search, after_post, after_search};
 use super::*;
 use crate::command::Wish;

@@ -23,7 +23,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     let pause = prop_oneof![4 => 0..3_i64, 3 => 3..70_i64, 1 => 70..2_000_i64];
     let chance = || prop_oneof![9 => Just(false), 1 => Just(true)];
     let ours = (pause, chance(), chance(), 0..8_u8);
-    (ours, 0..7_u8, 0..4_u8, 0..9_u8).prop_map(
+    (ours, 0..7_u8, 0..4_u8, 0..10_u8).prop_map(
         |((pause, crash, cancel, retry), outcome, finding, look)| Turn {
             pause,
             crash,
@@ -72,6 +72,7 @@ impl Turn {
             5 => seen(PipelineState::Setup, W::Success),
             6 => seen(PipelineState::Created, W::Success),
             7 => seen(PipelineState::Created, W::Failed),
+            8 => seen(PipelineState::Created, W::OnHold),
             _ => return None,
         })
     }
@@ -89,6 +90,8 @@ struct World {
     /// Since the last POST: whether its outcome is a definite "nothing was created".
     clear: bool,
     held: bool,
+    /// What was made owed so far.
+    owed: Vec<Kind>,
     ended: Option<State>,
     /// How often a deploy was tried again so far.
     retries: u32,
@@ -105,6 +108,7 @@ impl World {
             posts: vec![],
             clear: true,
             held: false,
+            owed: vec![],
             ended: None,
             retries: 0,
         }
@@ -131,6 +135,10 @@ impl World {
             None => {}
         }
         assert_eq!(self.held, commit.head.holds.is_some());
+        for kind in &commit.owe {
+            assert!(!self.owed.contains(kind), "{kind:?} is owed twice");
+        }
+        self.owed.extend(&commit.owe);
         let owed_final = commit.owe.contains(&Kind::Final);
         assert_eq!(
             owed_final,

@@ -24,6 +24,21 @@ fn while_it_runs() {
 }
 
 #[test]
+fn while_it_waits_for_an_approval() {
+    assert_snapshot!(read(&hold(&head_in(State::Running))), @"
+    (to all)
+    :raised_hand: *Waiting for approval:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    let retry = Head {
+        retry_of: Some(another()),
+        ..head_in(State::Running)
+    };
+    assert_snapshot!(hold(&retry).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · <@U012ABCDEF>");
+}
+
+#[test]
 fn what_ran() {
     assert_snapshot!(read(&ended(State::Succeeded, workflows(&[("build", "success")]))), @"
     (to all)

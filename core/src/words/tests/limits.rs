@@ -277,6 +277,7 @@ proptest! {
         let config = large(2, 1);
         check(&last(&head, repeat, &config));
         check(&progress(&head));
+        check(&hold(&head));
         check(&status(&head, &config));
         check(&cancel_noted(&head, &By::Operator(who.clone())));
         check(&ended_before(&head));

@@ -1,5 +1,8 @@
 //! The stories that are run with every crash: what is typed, and how the outside world behaves.
 
+mod long;
+mod wishes;
+
 use std::time::Duration;
 
 use chatops_core::deploy::State;
@@ -34,7 +37,13 @@ fn main_deploy(world: &mut World) {
 const IN_DOUBT: &[State] = &[State::Unresolved];
 
 /// All stories.
-pub const ALL: &[Scenario] = &[
+#[must_use]
+pub fn all() -> Vec<Scenario> {
+    [DEPLOYS, wishes::ALL, long::ALL].concat()
+}
+
+/// One command, or two, and the end.
+const DEPLOYS: &[Scenario] = &[
     Scenario {
         name: "succeeds",
         play: |world| {

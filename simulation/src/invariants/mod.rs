@@ -19,7 +19,17 @@
 //! - I13 no reply address outside the queue and the reply item, and none left at the end
 //! - I14 nothing unescaped is shown
 //! - I15 everything ends (watched by [`World`]) and is told
-//! - I16 the dead-letter queue holds exactly the orders that are owed
+//! - I16 the dead-letter queue holds exactly the orders that are owed and were not sent back too late
+//! - I17 one request makes at most one deploy, and a deploy is repeated at most once; both records
+//!   of a repetition agree
+//! - I18 only what may be tried again is, and an UNRESOLVED deploy only after "confirm"; whoever
+//!   pressed is whom it is for
+//! - I19 a deploy that was canceled before it was sent has no pipeline; a cancel that was noted is
+//!   put to CircleCI
+//! - I20 a question and a wish are answered, no answer more than 4 times
+
+mod telling;
+mod wishes;
 
 use std::collections::BTreeMap;
 
@@ -27,10 +37,10 @@ use chatops_core::audit::{self, Change, Entry};
 use chatops_core::deploy::{Head, State};
 use chatops_core::id::DeployId;
 use chatops_core::message::WorkMessage;
-use chatops_core::ports::{Clock, Lane, WorkflowStatus};
-use chatops_core::reply::{Kind, Telling};
+use chatops_core::ports::{Lane, WorkflowStatus};
+use chrono::TimeDelta;
 
-use crate::outside::{CircleCi, ORIGIN};
+use crate::outside::CircleCi;
 use crate::world::World;
 
 /// Words that only the final notice has, by which a repetition is marked.
@@ -50,10 +60,13 @@ pub fn check(world: &World) -> Vec<String> {
     for head in heads.values() {
         the_audit(world, head, &mut found);
         the_end(world, head, &mut found);
-        the_telling(world, head, &mut found);
+        telling::of(world, head, &mut found);
     }
     rest(world, &heads, &mut found);
-    secrecy(world, &mut found);
+    wishes::repetitions(world, &heads, &mut found);
+    wishes::cancels(world, &heads, &mut found);
+    telling::answers(world, &mut found);
+    telling::secrecy(world, &mut found);
     found
 }
 
@@ -189,77 +202,6 @@ fn the_end(world: &World, head: &Head, found: &mut Vec<String>) {
     }
 }
 
-fn the_telling(world: &World, head: &Head, found: &mut Vec<String>) {
-    let id = head.id;
-    let Some(reply) = world
-        .store
-        .replies()
-        .into_iter()
-        .find(|reply| reply.deploy == id)
-    else {
-        found.push(format!("I12: {id} has no reply item"));
-        return;
-    };
-    if reply.address.is_some() {
-        found.push(format!("I13: {id} keeps its reply address"));
-    }
-    let short = format!("`{}`", head.short);
-    let shown: Vec<_> = world
-        .slack
-        .shown()
-        .into_iter()
-        .filter(|message| message.nth_use > 0 && message.text.contains(&short))
-        .collect();
-    let says = |banner: &str| {
-        let count = shown.iter().filter(|m| m.text.contains(banner)).count();
-        (banner.to_owned(), count)
-    };
-    let [progress, hold] = [says("*Running:*"), says("*Waiting for approval:*")];
-    for (banner, count) in [&progress, &hold] {
-        if *count > 1 {
-            found.push(format!("I9: {banner} of {id} was shown {count} times"));
-        }
-    }
-    let is_final = |text: &str| !text.contains(&progress.0) && !text.contains(&hold.0);
-    let finals: Vec<_> = shown.iter().filter(|m| is_final(&m.text)).collect();
-    let faults = world.points.crashes() + world.slack.lost() + world.faults;
-    if finals.len() > 1 + faults {
-        found.push(format!(
-            "I9: the end of {id} was shown {} times",
-            finals.len()
-        ));
-    }
-    // A copy that stood still on its way may come after the marked one.
-    if finals
-        .iter()
-        .filter(|message| !message.text.contains(REPEAT))
-        .count()
-        > 1
-    {
-        found.push(format!("I9: a repetition about {id} is not marked"));
-    }
-    for (kind, telling, count) in [
-        (Kind::Progress, &reply.progress, progress.1),
-        (Kind::Hold, &reply.hold, hold.1),
-        (Kind::Final, &reply.last, finals.len()),
-    ] {
-        let truthful = match telling {
-            Telling::Told { .. } => count > 0,
-            Telling::Undeliverable { .. } | Telling::Dropped => count == 0,
-            Telling::Unknown => true,
-            Telling::NotOwed | Telling::Owed { .. } | Telling::Sending { .. } => {
-                found.push(format!("I15: {kind:?} of {id} is not settled"));
-                true
-            }
-        };
-        if !truthful {
-            found.push(format!(
-                "I10: {kind:?} of {id} is {telling:?}, shown {count} times"
-            ));
-        }
-    }
-}
-
 fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>) {
     for lane in [Lane::Work, Lane::Notice, Lane::NoticeDead] {
         let left = world.queue.messages(lane).len();
@@ -295,13 +237,24 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
             _ => found.push("I16: a message died that is not an order".to_owned()),
         }
     }
+    // One that is sent back after more than a day is not carried out and does not come back.
+    let too_late = |head: &Head| {
+        let ended = head.end.as_ref().map(|end| end.at);
+        let limit = ended.map(|at| at + TimeDelta::days(1) - world.tolerance);
+        let sent_back = world.redriven.iter().filter(|(_, id)| *id == head.id);
+        sent_back
+            .into_iter()
+            .any(|(at, _)| limit.is_some_and(|limit| *at > limit))
+    };
     for head in heads
         .values()
-        .filter(|head| head.state == State::TriggerFailed)
+        .filter(|head| head.state == State::TriggerFailed && !too_late(head))
     {
-        let redriven = heads.contains_key(&DeployId::of_retry(head.id));
-        if !redriven && !orders.contains_key(&head.id) {
-            found.push(format!("I16: no order to try {} again", head.id));
+        let carried_out = heads.contains_key(&DeployId::of_retry(head.id));
+        match (carried_out, orders.contains_key(&head.id)) {
+            (false, false) => found.push(format!("I16: no order to try {} again", head.id)),
+            (true, true) => found.push(format!("I16: a needless order for {}", head.id)),
+            _ => {}
         }
     }
     let failed = |id| {
@@ -313,41 +266,5 @@ fn rest(world: &World, heads: &BTreeMap<DeployId, Head>, found: &mut Vec<String>
         found.push(format!(
             "I16: an order for {id}, whose trigger did not fail"
         ));
-    }
-}
-
-fn secrecy(world: &World, found: &mut Vec<String>) {
-    let now = world.clock.now();
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for attempt in world.slack.attempts() {
-        *uses.entry(attempt.response_path).or_default() += 1;
-        if attempt.answer.status != 200 {
-            found.push(format!("I9: Slack refused a post: {}", attempt.answer.body));
-        }
-    }
-    if let Some((path, count)) = uses.iter().find(|(_, count)| **count > 5) {
-        found.push(format!("I9: {path} was used {count} times by {now}"));
-    }
-    for head in world.store.heads() {
-        let record = serde_json::to_string(&head).unwrap_or_default();
-        let audit = world.audit(head.id);
-        if record.contains(ORIGIN) || audit.iter().any(|event| event.body.contains(ORIGIN)) {
-            found.push(format!(
-                "I13: a reply address stands in the record of {}",
-                head.id
-            ));
-        }
-    }
-    for message in world.slack.shown() {
-        let blocks = message
-            .blocks
-            .map(|blocks| blocks.to_string())
-            .unwrap_or_default();
-        if (message.text + &blocks).contains("<!") {
-            let broadcast = blocks.contains("<!channel") || blocks.contains("<!here");
-            if broadcast || !blocks.contains("<!date") {
-                found.push("I14: something unescaped was shown".to_owned());
-            }
-        }
     }
 }

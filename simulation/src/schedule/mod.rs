@@ -1,6 +1,10 @@
 //! One seed, one schedule: handlers interleaved at every port call, and everything else that can go
 //! wrong, as the dice say. When the dice have no faults left, everything has to come to its end.
 
+mod acts;
+mod messages;
+
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -9,14 +13,17 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::deploy::State;
-use chatops_core::id::DeployId;
+use chatops_core::id::{DeployId, PipelineId, RequestId};
 use chatops_core::message::{Body, NoticeMessage, WorkMessage};
-use chatops_core::ports::{Clock, Delivery, Lane, Queue};
-use chatops_sandbox::circleci::Script;
+use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
 use chrono::TimeDelta;
+use uuid::Uuid;
 
+use self::acts::Act;
+use crate::coverage::{self, Reached};
 use crate::dice::{Dice, Fault, Weather};
 use crate::invariants;
+use crate::outside::WEBHOOK;
 use crate::planted::Bug;
 use crate::points::{Points, drive};
 use crate::world::{Delivering, Redelivery, World, is_acknowledgement};
@@ -44,6 +51,8 @@ pub struct Report {
     pub crashes: usize,
     /// What else went wrong, with the state of the deploy it hit (`None` if it was not on record).
     pub faults: Vec<(Fault, Option<State>)>,
+    /// What came of what people did.
+    pub reached: BTreeSet<Reached>,
     /// A digest of everything that happened: equal for equal runs.
     pub trace: u64,
     /// What is not as it must be.
@@ -71,7 +80,8 @@ pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
     world.bug = bug;
     world.tolerance = TimeDelta::seconds(i64::from(4 * PAUSE + 2 * SKEW));
     let mut schedule = Schedule {
-        commands: people(&dice, &world),
+        acts: acts::all(&dice, &mut world),
+        poison: vec![],
         dice,
         world,
         tasks: vec![],
@@ -83,58 +93,13 @@ pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
     schedule.report(seed)
 }
 
-/// What is typed, and when; the build that each command gets is set as well.
-fn people(dice: &Dice, world: &World) -> Vec<(Time, &'static str, &'static str)> {
-    let start = world.clock.now();
-    let mut commands = vec![];
-    for user in ["U0001", "U0002"]
-        .into_iter()
-        .take(1 + usize::from(dice.below(10) < 4))
-    {
-        let text = match dice.below(10) {
-            0 => "hotfix deploy",
-            1 => "feature/x check",
-            _ => "main deploy",
-        };
-        let later = if commands.is_empty() {
-            0
-        } else {
-            dice.below(90)
-        };
-        commands.push((start + Duration::from_secs(later as u64), user, text));
-        world.circleci.script(build(dice));
-    }
-    commands
-}
-
-fn build(dice: &Dice) -> Script {
-    let takes = Duration::from_secs(3 + dice.below(40) as u64);
-    let script = match dice.below(12) {
-        0..=3 => Script::success(takes),
-        4 => Script::failure(takes),
-        5 => Script::ending(takes, "canceled"),
-        6 => Script::no_workflow(),
-        7 => Script::config_error("Unexpected argument(s): job"),
-        8 => Script::on_hold_then(takes, "success"),
-        9 => Script::setup_then_success(takes),
-        10 => Script::auto_rerun(takes),
-        _ if dice.below(3) == 0 => Script::endless(),
-        _ => Script::success(Duration::from_secs(200)),
-    };
-    if dice.below(4) == 0 {
-        script.listed_after(Duration::from_secs(dice.below(100) as u64))
-    } else {
-        script
-    }
-}
-
 enum Ended {
     /// Ingest's answer.
     Answered(DeployId, String),
     /// Whether the message is done.
     Handled(bool),
-    /// A sweep is over.
-    Swept,
+    /// A sweep or an event is over.
+    Over,
 }
 
 struct Task {
@@ -147,7 +112,9 @@ struct Task {
 struct Schedule {
     world: World,
     dice: Dice,
-    commands: Vec<(Time, &'static str, &'static str)>,
+    acts: Vec<(Time, Act)>,
+    /// The commands and wishes that kill whoever handles them, until somebody sends them back.
+    poison: Vec<RequestId>,
     tasks: Vec<Task>,
     faults: Vec<(Fault, Option<State>)>,
     digest: DefaultHasher,
@@ -169,9 +136,9 @@ impl Schedule {
     /// One thing happens; `false` if there is nothing left.
     fn step(&mut self) -> bool {
         let now = self.world.clock.now();
-        if let Some(at) = self.commands.iter().position(|(when, ..)| *when <= now) {
-            let (_, user, text) = self.commands.remove(at);
-            self.types(user, text);
+        if let Some(at) = self.acts.iter().position(|(when, _)| *when <= now) {
+            let (_, act) = self.acts.remove(at);
+            self.happens(act);
             return true;
         }
         let ready = self.tasks.len();
@@ -230,14 +197,40 @@ impl Schedule {
                 let delay = Duration::from_secs(2 << delivery.receives.min(5));
                 let _ = drive(self.world.queue.release(lane, &delivery.receipt, delay));
             }
-            (Ended::Handled(_), None) | (Ended::Swept, _) => {}
+            (Ended::Handled(_), None) | (Ended::Over, _) => {}
         }
     }
 
-    fn types(&mut self, user: &'static str, text: &'static str) {
+    fn happens(&mut self, act: Act) {
+        let deploys = self.world.deploys();
+        let nth = self.dice.below(deploys.len());
+        match act {
+            Act::Types { user, text } => {
+                self.types(user, text);
+            }
+            Act::Presses { user, words } => {
+                if let Some(text) = self.world.pressed(words, nth) {
+                    self.types(user, &text);
+                }
+            }
+            Act::Operates("cancel") => self.world.operator_cancels(nth),
+            Act::Operates(words) => {
+                let (confirm, force) = (words.contains("confirm"), words.contains("force"));
+                self.world.operator_retries(nth, confirm, force);
+            }
+            Act::Withdraws => self.world.only("people = [\"U0001\"]"),
+        }
+    }
+
+    fn types(&mut self, user: &str, text: &str) {
         let Some((id, request)) = self.world.request(user, "C0001", text) else {
             return;
         };
+        if self.dice.below(25) == 0 {
+            let typed = self.world.typed.last();
+            self.poison.extend(typed.map(|typed| typed.request));
+            self.world.faults += 1;
+        }
         let skew = self.skew(None);
         let ingest = self.world.ingest(skew);
         self.start("ingest", Some(id), None, async move {
@@ -246,61 +239,23 @@ impl Schedule {
         });
     }
 
-    /// Takes a visible message in hand, unless something happens to it on the way.
-    fn receive(&mut self) -> bool {
-        let lanes = [Lane::Work, Lane::Notice];
-        let first = self.dice.below(2);
-        let delivery = [lanes[first], lanes[1 - first]]
-            .into_iter()
-            .find_map(|lane| Some((lane, self.world.receive(lane)?)));
-        let Some((lane, delivery)) = delivery else {
-            return false;
+    /// CircleCI tells of a pipeline, or somebody else does, or of none that is there.
+    fn event(&mut self) {
+        let created = self.world.circleci.created();
+        let known = created.get(self.dice.below(created.len().max(1)));
+        let (pipeline, secret) = match (known, self.dice.below(8)) {
+            (None, _) | (_, 0) => (Uuid::from_u128(7), WEBHOOK),
+            (Some(known), 1) => (known.id, "somebody else's secret"),
+            (Some(known), _) => (known.id, WEBHOOK),
         };
-        let about = subject(&delivery.body);
-        let state = about.and_then(|id| self.state(id));
-        let hint = !matches!(
-            delivery.body.decode(),
-            Ok(WorkMessage::Deploy(_) | WorkMessage::Retry { .. })
-        );
-        if hint && self.dice.fires(Fault::HintLost) {
-            let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
-            self.note(state, "a hint is lost");
-            return true;
-        }
-        if self.dice.fires(Fault::Delay) {
-            let delay = Duration::from_secs(1 + self.dice.below(200) as u64);
-            let _ = drive(self.world.queue.release(lane, &delivery.receipt, delay));
-            self.note(state, "a message is late");
-            return true;
-        }
-        if self.dice.fires(Fault::Duplicate) {
-            self.note(state, "a message comes twice");
-            self.handle(lane, about, &delivery.body, None);
-        }
-        self.handle(lane, about, &delivery.body.clone(), Some((lane, delivery)));
-        true
-    }
-
-    fn handle(
-        &mut self,
-        lane: Lane,
-        about: Option<DeployId>,
-        body: &Body,
-        delivery: Option<(Lane, Delivery)>,
-    ) {
-        let skew = self.skew(about);
-        let body = body.clone();
-        if lane == Lane::Work {
-            let (worker, me) = (self.world.worker(skew), self.world.invocation());
-            self.start("worker", about, delivery, async move {
-                Ended::Handled(Box::pin(worker.handle(&me, &body)).await.is_ok())
-            });
-        } else {
-            let notifier = self.world.notifier(skew);
-            self.start("notifier", about, delivery, async move {
-                Ended::Handled(notifier.handle(&body).await.is_ok())
-            });
-        }
+        let Some(request) = World::event(PipelineId(pipeline), secret) else {
+            return;
+        };
+        let ingest = self.world.ingest(TimeDelta::zero());
+        self.start("event", None, None, async move {
+            let _ = ingest.handle(request).await;
+            Ended::Over
+        });
     }
 
     fn start(
@@ -329,30 +284,38 @@ impl Schedule {
 
     /// Nobody is at work: the next moment comes, and what people and strangers do with it.
     fn time_passes(&mut self) -> bool {
-        let typed = self.commands.iter().map(|(when, ..)| *when).min();
-        let Some(next) = self.world.next_moment().into_iter().chain(typed).min() else {
-            return self.redrive();
+        let acts = self.acts.iter().map(|(when, _)| *when).min();
+        let Some(next) = self.world.next_moment().into_iter().chain(acts).min() else {
+            return self.redrive() || self.redrive_poison();
         };
         self.world.clock.set(next);
         self.strangers();
         if next >= self.world.next_sweep {
             self.world.next_sweep = next + self.world.config().times.sweep_every;
             let worker = self.world.worker(TimeDelta::zero());
+            let tidier = self.world.tidier();
             self.start("sweeper", None, None, async move {
                 let _ = worker.sweep().await;
-                Ended::Swept
+                let _ = tidier.tidy().await;
+                Ended::Over
             });
         }
         true
     }
 
     fn strangers(&mut self) {
+        if self.dice.below(8) == 0 {
+            self.event();
+        }
         let heads = self.world.store.heads();
         let Some(head) = heads.get(self.dice.below(heads.len())) else {
             return;
         };
         if self.dice.fires(Fault::TokenRotated) {
             self.world.secrets.forget_token();
+            if self.world.bot {
+                self.world.slack.replace_bot_token();
+            }
             self.note(Some(head.state), "the token is rotated");
         }
         if self.dice.fires(Fault::HintStorm) {
@@ -365,21 +328,6 @@ impl Schedule {
         self.redrive();
     }
 
-    /// Somebody sends an order back, if there is one and the dice say so.
-    fn redrive(&mut self) -> bool {
-        let orders = self.world.queue.messages(Lane::WorkDead);
-        let Some(order) = orders.first().filter(|_| self.dice.fires(Fault::Redrive)) else {
-            return false;
-        };
-        let state = match order.body.decode() {
-            Ok(WorkMessage::Retry { deploy }) => self.state(deploy),
-            _ => None,
-        };
-        self.world.redrive();
-        self.note(state, "an order is sent back");
-        true
-    }
-
     fn send<M: serde::Serialize>(&self, lane: Lane, message: &M) {
         if let Ok(body) = Body::encode(message) {
             let _ = drive(self.world.queue.send(lane, &body, Duration::ZERO));
@@ -387,7 +335,7 @@ impl Schedule {
     }
 
     fn state(&self, id: DeployId) -> Option<State> {
-        drive(chatops_core::ports::Store::head(&*self.world.store, id))?
+        drive(self.world.store.head(id))?
             .ok()?
             .map(|head| head.state)
     }
@@ -413,7 +361,7 @@ impl Schedule {
     }
 
     fn report(mut self, seed: u64) -> Report {
-        self.world.faults = self.dice.count();
+        self.world.faults += self.dice.count();
         let account = self.world.account();
         account.hash(&mut self.digest);
         let log = self
@@ -425,26 +373,11 @@ impl Schedule {
             seed,
             weather: self.dice.weather(),
             crashes,
+            reached: coverage::of(&self.world),
             trace: self.digest.finish(),
             violations: invariants::check(&self.world),
             faults: self.faults,
             log,
         }
-    }
-}
-
-/// The deploy a message is about.
-fn subject(body: &Body) -> Option<DeployId> {
-    match body.decode::<WorkMessage>() {
-        Ok(WorkMessage::Deploy(message)) => Some(message.id),
-        Ok(WorkMessage::Look { deploy }) => Some(deploy),
-        // What an order is about is the deploy that it starts.
-        Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
-        // Which deploy they are about is known only when they are dealt with.
-        Ok(WorkMessage::Question(_) | WorkMessage::Wish(_) | WorkMessage::Event { .. }) => None,
-        Err(_) => match body.decode::<NoticeMessage>().ok()? {
-            NoticeMessage::Tell { deploy } => Some(deploy),
-            NoticeMessage::Answer(_) => None,
-        },
     }
 }

@@ -1,0 +1,63 @@
+//! The files beside the program: the Slack app's manifest and the systemd unit say what the program
+//! does.
+
+use std::fs;
+use std::path::Path;
+
+use chatops_sandbox::slack::Typed;
+
+use crate::support::{World, chatops};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The value of a key that stands on a line of its own.
+fn value<'t>(text: &'t str, key: &str) -> &'t str {
+    let lines = text.lines().map(|line| line.trim_start_matches([' ', '-']));
+    let mut found = lines.filter_map(|line| line.strip_prefix(key));
+    let value = found.next().unwrap().trim();
+    assert_eq!(found.next(), None, "{key} stands there twice");
+    value
+}
+
+#[tokio::test]
+async fn the_manifest_names_the_address_and_the_command() {
+    let manifest = read("slack-manifest.yaml");
+    let url = value(&manifest, "url:");
+    let path = url.strip_prefix("https://chatops.example.com").unwrap();
+    let world = World::new().await;
+    let server = world.serve().await;
+    let here = format!("http://{}{path}", server.address());
+    let client = world.sandbox.client();
+    let sent = client.compose(&here, &Typed::new("help"));
+    let ack = client.send(&sent).await;
+    assert_eq!(ack.status, Some(200));
+    let shown = ack.body.unwrap().text;
+    let command = value(&manifest, "command:");
+    assert!(shown.contains(&format!("{command} ")), "{shown}");
+    // Channels and people are named by what was typed, not by Slack's marks.
+    assert_eq!(value(&manifest, "should_escape:"), "false");
+    server.stop().await;
+}
+
+#[test]
+fn the_unit_uses_what_serve_knows() {
+    let unit = read("config/chatops.service");
+    assert!(value(&unit, "ExecStart=").ends_with("/chatops serve"));
+    let help = chatops("serve").arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let variables: Vec<&str> = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="))
+        .map(|line| line.split('=').next().unwrap())
+        .collect();
+    assert!(variables.len() >= 4, "{variables:?}");
+    for variable in variables {
+        let name = variable.trim_end_matches("_FILE");
+        assert!(
+            help.contains(name),
+            "`chatops serve` does not know {variable}"
+        );
+    }
+}
