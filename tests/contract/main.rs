@@ -1,5 +1,4 @@
-//! One contract suite per port, run against every adapter: what the handlers rely on, and nothing
-//! about how an adapter does it. No check sleeps; the clock is moved.
+//! The contract suites against the adapters of this machine, and what only the file promises.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,13 +6,10 @@
     reason = "everything here is a test"
 )]
 
-mod due;
-mod listing;
-mod locks;
-mod queue;
-mod repeats;
-mod replies;
+mod fixtures;
 mod sqlite;
+mod sqlite_listing;
+mod sqlite_repeats;
 mod sqlite_sharing;
-mod store;
-mod support;
+#[path = "../suites/mod.rs"]
+mod suites;

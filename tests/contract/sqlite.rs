@@ -10,8 +10,9 @@ use chatops_simulation::memory::ManualClock;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::{
-    at, begun, block_on, body, done, first, id, noted, pipeline, settings, take, target,
+use crate::fixtures::settings;
+use crate::suites::support::{
+    at, begun, block_on, body, done, first, id, noted, pipeline, take, target,
 };
 
 const NOW: Duration = Duration::ZERO;

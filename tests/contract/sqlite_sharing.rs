@@ -7,8 +7,9 @@ use chatops_core::ports::{Lane, Queue, Store};
 use chatops_simulation::memory::ManualClock;
 use tokio::task::JoinSet;
 
+use crate::fixtures::settings;
 use crate::sqlite::{Place, quick, send};
-use crate::support::{at, begun, block_on, body, first, id, noted, settings};
+use crate::suites::support::{at, begun, block_on, body, first, id, noted};
 
 const NOW: Duration = Duration::ZERO;
 const HIDDEN: Duration = Duration::from_secs(60);

@@ -102,7 +102,8 @@ pub trait Queue: Send + Sync {
         receipt: &Receipt,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// Makes a received message visible again after `delay`. By a void receipt it does nothing.
+    /// Makes a received message visible again after `delay` (longer delays than half a day may be
+    /// cut to less). By a void receipt it does nothing.
     fn release(
         &self,
         lane: Lane,

@@ -10,7 +10,8 @@ use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Commit, Filter, Page, People, Position, READS, Store};
 use tokio::task::JoinSet;
 
-use crate::support::{File, Fixture, at, block_on, first, id, noted, suite};
+use super::support::{Fixture, at, first, id, noted};
+use crate::fixtures::suite;
 
 suite![
     nothing_is_listed_at_first,
@@ -72,7 +73,7 @@ impl Dice {
     }
 }
 
-fn user(n: usize) -> UserId {
+pub(crate) fn user(n: usize) -> UserId {
     UserId::parse(&format!("U0{n}")).unwrap()
 }
 
@@ -80,7 +81,7 @@ fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
 }
 
-fn job(name: &str) -> JobName {
+pub(crate) fn job(name: &str) -> JobName {
     JobName::parse(name).unwrap()
 }
 
@@ -88,10 +89,19 @@ fn project(name: &str) -> ProjectName {
     ProjectName::parse(name).unwrap()
 }
 
+/// How many writers there are at a time.
+const WRITERS: usize = 100;
+
 /// Commits all of these, each after the one before of its own list; many at a time.
-async fn put<S: Store + 'static>(store: &Arc<S>, deploys: Vec<Vec<Commit>>) -> Vec<Head> {
-    let mut writers = JoinSet::new();
+pub(crate) async fn put<S: Store + 'static>(
+    store: &Arc<S>,
+    deploys: Vec<Vec<Commit>>,
+) -> Vec<Head> {
+    let (mut writers, mut heads) = (JoinSet::new(), Vec::with_capacity(deploys.len()));
     for commits in deploys {
+        if writers.len() == WRITERS {
+            heads.extend(writers.join_next().await.map(Result::unwrap));
+        }
         let store = Arc::clone(store);
         writers.spawn(async move {
             let last = commits.last().unwrap().head.clone();
@@ -101,7 +111,7 @@ async fn put<S: Store + 'static>(store: &Arc<S>, deploys: Vec<Vec<Commit>>) -> V
             last
         });
     }
-    let mut heads = writers.join_all().await;
+    heads.extend(writers.join_all().await);
     heads.sort_by_key(|head| Reverse(Position::of(head)));
     heads
 }
@@ -112,12 +122,12 @@ async fn ledger<S: Store + 'static>(store: &Arc<S>) -> Vec<Head> {
     put(store, (0..300).map(|n| dice.deploy(n)).collect()).await
 }
 
-fn fitting(heads: &[Head], filter: &Filter) -> Vec<DeployId> {
+pub(crate) fn fitting(heads: &[Head], filter: &Filter) -> Vec<DeployId> {
     let fitting = heads.iter().filter(|head| filter.fits(head));
     fitting.map(|head| head.id).collect()
 }
 
-fn ids(deploys: &[Head]) -> Vec<DeployId> {
+pub(crate) fn ids(deploys: &[Head]) -> Vec<DeployId> {
     deploys.iter().map(|head| head.id).collect()
 }
 
@@ -367,7 +377,7 @@ async fn a_list_follows_every_write<F: Fixture>(it: F) {
 }
 
 /// Deploy `n`, asked for at its second.
-fn asked(n: u32, who: usize, what: &str) -> Vec<Commit> {
+pub(crate) fn asked(n: u32, who: usize, what: &str) -> Vec<Commit> {
     let mut commit = first(n);
     commit.open = None;
     commit.head.ask.user = user(who);
@@ -402,31 +412,4 @@ async fn what_takes_too_many_reads_is_continued<F: Fixture>(it: F) {
         assert!(looked.unwrap() >= READS, "it reads as far as it may");
         assert!(pages.len() <= 3, "{}", pages.len());
     }
-}
-
-/// What is rare is walked along, whichever part of the filter it is.
-#[test]
-fn in_the_file_a_rare_part_makes_a_page_cheap() {
-    let file = File::fresh();
-    let store = file.store();
-    block_on(async {
-        let many = u32::try_from(READS).unwrap() + 100;
-        let deploy = |n: u32| match n % 1_000 {
-            0 => asked(n, 2, "deploy"),
-            1 => asked(n, 1, "rollback"),
-            _ => asked(n, 1, "deploy"),
-        };
-        let heads = put(&store, (0..many).map(deploy).collect()).await;
-        for (who, what) in [(2, "deploy"), (1, "rollback"), (2, "rollback")] {
-            let filter = Filter {
-                people: Some(People::Ids(vec![user(who)])),
-                job: Some(job(what)),
-                status: Some(Status::Standing(Standing::Open)),
-                ..Filter::default()
-            };
-            let page = store.list(&filter, None, 20).await.unwrap();
-            assert_eq!(ids(&page.deploys), fitting(&heads, &filter));
-            assert_eq!(page.more, None);
-        }
-    });
 }

@@ -5,9 +5,10 @@ use chatops_core::id::DeployId;
 use chatops_core::ports::{Commit, Conflict, Lock, Replies, Store};
 use chatops_core::reply::Kind;
 
-use crate::support::{
-    Fixture, at, begun, done, expire, first, free, id, noted, pipeline, relock, suite, take, target,
+use super::support::{
+    Fixture, at, begun, done, expire, first, free, id, noted, pipeline, relock, take, target,
 };
+use crate::fixtures::suite;
 
 suite![
     takes_a_free_lock,

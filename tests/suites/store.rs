@@ -8,9 +8,10 @@ use chatops_core::id::ShortId;
 use chatops_core::ports::{Commit, Conflict, Replies, Store};
 use tokio::task::JoinSet;
 
-use crate::support::{
-    Fixture, at, bare, begun, done, first, id, noted, pipeline, suite, take, target, timer,
+use super::support::{
+    Fixture, at, bare, begun, done, first, id, noted, pipeline, take, target, timer,
 };
+use crate::fixtures::suite;
 
 suite![
     nothing_is_there_at_first,

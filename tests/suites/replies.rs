@@ -5,7 +5,8 @@ use chatops_core::reply::{Kind, Reply, Telling};
 use chatops_core::secret::ResponseUrl;
 use url::Url;
 
-use crate::support::{Fixture, at, begun, done, first, id, noted, suite};
+use super::support::{Fixture, at, begun, done, first, id, noted};
+use crate::fixtures::suite;
 
 suite![
     an_item_comes_back_as_it_was_written,

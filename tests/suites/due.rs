@@ -3,7 +3,8 @@
 use chatops_core::ports::{Commit, CommitError, Due, Replies, Store};
 use chatops_core::reply::{Kind, Telling};
 
-use crate::support::{Fixture, at, begun, done, first, id, noted, suite, timer};
+use super::support::{Fixture, at, begun, done, first, id, noted, timer};
+use crate::fixtures::suite;
 
 suite![
     owing_starts_at_the_event,

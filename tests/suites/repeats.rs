@@ -9,8 +9,8 @@ use chatops_core::machine;
 use chatops_core::ports::{Commit, Conflict, Filter, Repeated, Replies, Store};
 use tokio::task::JoinSet;
 
-use crate::sqlite::Place;
-use crate::support::{Fixture, at, bare, begun, block_on, done, first, id, noted, suite, timer};
+use super::support::{Fixture, at, bare, begun, done, first, id, noted, timer};
+use crate::fixtures::suite;
 
 suite![
     both_deploys_are_written,
@@ -25,7 +25,7 @@ suite![
 ];
 
 /// Deploy `n`, ended `TRIGGER_FAILED`.
-async fn failed<S: Store>(store: &S, n: u32) -> Head {
+pub(crate) async fn failed<S: Store>(store: &S, n: u32) -> Head {
     let head = begun(store, n).await;
     let ended = Change::Ended {
         state: State::TriggerFailed,
@@ -40,7 +40,7 @@ async fn failed<S: Store>(store: &S, n: u32) -> Head {
 }
 
 /// The first commit of deploy `n`, which repeats `old`.
-fn retry(old: &Head, n: u32) -> Commit {
+pub(crate) fn retry(old: &Head, n: u32) -> Commit {
     let mut commit = first(n);
     commit.head.retry_of = Some(old.id);
     let by = commit.head.id;
@@ -55,7 +55,7 @@ fn repeated(old: &Head, by: DeployId) -> Repeated {
 }
 
 /// That deploy `n` does not exist in any way, and `old` is as it was.
-async fn nothing_written<S: Store + Replies>(store: &S, old: &Head, n: u32) {
+pub(crate) async fn nothing_written<S: Store + Replies>(store: &S, old: &Head, n: u32) {
     assert_eq!(store.head(id(n)).await.unwrap(), None);
     assert_eq!(store.events(id(n)).await.unwrap(), vec![]);
     assert!(store.reply(id(n)).await.unwrap().is_none());
@@ -206,43 +206,4 @@ async fn what_was_repeated_waits_no_longer<F: Fixture>(it: F) {
     done(&*store, retry(&old, 2)).await.unwrap();
     let page = store.list(&waiting, None, 9).await.unwrap();
     assert_eq!(page.deploys, [other]);
-}
-
-/// Whichever of its writes is the one that fails.
-#[test]
-fn in_the_file_a_retry_that_fails_anywhere_writes_nothing() {
-    for (table, write) in [
-        ("head", "INSERT"),
-        ("head", "UPDATE"),
-        ("short", "INSERT"),
-        ("reply", "INSERT"),
-        ("event", "INSERT"),
-    ] {
-        // Of the two events each has to be the one that fails once.
-        for deploy in [id(1), id(2)] {
-            let place = Place::new();
-            let sqlite = place.open();
-            let old = block_on(failed(&sqlite, 1));
-            let when = if table == "event" {
-                format!("WHEN NEW.deploy = '{deploy}'")
-            } else {
-                String::new()
-            };
-            let trigger = format!(
-                "CREATE TRIGGER broken BEFORE {write} ON {table} {when} \
-                 BEGIN SELECT RAISE(ABORT, 'broken'); END"
-            );
-            place.stranger().execute_batch(&trigger).unwrap();
-            block_on(async {
-                let error = sqlite.commit(retry(&old, 2)).await.unwrap_err();
-                assert!(error.to_string().contains("broken"), "{table}: {error}");
-                nothing_written(&sqlite, &old, 2).await;
-            });
-            place
-                .stranger()
-                .execute_batch("DROP TRIGGER broken")
-                .unwrap();
-            block_on(done(&sqlite, retry(&old, 2))).unwrap();
-        }
-    }
 }

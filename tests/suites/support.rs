@@ -1,9 +1,9 @@
-//! Fresh adapters, a clock to move, and the smallest commits there are.
+//! What a suite needs of an adapter, and the smallest commits there are.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chatops::sqlite::{Settings, Sqlite};
 use chatops_core::Time;
 use chatops_core::audit::{Actor, Change, Event};
 use chatops_core::deploy::{Ask, Head, Target};
@@ -13,9 +13,7 @@ use chatops_core::message::Body;
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::ports::{Commit, Conflict, LockChange, Queue, Replies, Store};
 use chatops_core::reply::Reply;
-use chatops_simulation::memory::{ManualClock, MemoryQueue, MemoryStore};
 use chrono::TimeDelta;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 /// How often the queues under test hand a message out.
@@ -26,84 +24,11 @@ pub(crate) trait Fixture: 'static {
     type Store: Store + Replies + 'static;
     type Queue: Queue + 'static;
 
-    fn fresh() -> Self;
-    fn clock(&self) -> &ManualClock;
+    fn fresh() -> impl Future<Output = Self>;
+    /// Moves the clock of the queues.
+    fn advance(&self, by: Duration) -> impl Future<Output = ()>;
     fn store(&self) -> Arc<Self::Store>;
     fn queue(&self) -> Arc<Self::Queue>;
-}
-
-pub(crate) struct Memory {
-    clock: ManualClock,
-    store: Arc<MemoryStore>,
-    queue: Arc<MemoryQueue>,
-}
-
-impl Fixture for Memory {
-    type Store = MemoryStore;
-    type Queue = MemoryQueue;
-
-    fn fresh() -> Self {
-        let clock = ManualClock::new(at(0));
-        let queue = Arc::new(MemoryQueue::new(clock.clone(), MAX_RECEIVES));
-        Self {
-            clock,
-            store: Arc::default(),
-            queue,
-        }
-    }
-
-    fn clock(&self) -> &ManualClock {
-        &self.clock
-    }
-
-    fn store(&self) -> Arc<MemoryStore> {
-        Arc::clone(&self.store)
-    }
-
-    fn queue(&self) -> Arc<MemoryQueue> {
-        Arc::clone(&self.queue)
-    }
-}
-
-pub(crate) struct File {
-    clock: ManualClock,
-    sqlite: Arc<Sqlite>,
-    _dir: TempDir,
-}
-
-impl Fixture for File {
-    type Store = Sqlite;
-    type Queue = Sqlite;
-
-    fn fresh() -> Self {
-        let clock = ManualClock::new(at(0));
-        let dir = tempfile::tempdir().unwrap();
-        let sqlite = Sqlite::open(&dir.path().join("chatops.db"), settings(&clock)).unwrap();
-        Self {
-            clock,
-            sqlite: Arc::new(sqlite),
-            _dir: dir,
-        }
-    }
-
-    fn clock(&self) -> &ManualClock {
-        &self.clock
-    }
-
-    fn store(&self) -> Arc<Sqlite> {
-        Arc::clone(&self.sqlite)
-    }
-
-    fn queue(&self) -> Arc<Sqlite> {
-        Arc::clone(&self.sqlite)
-    }
-}
-
-pub(crate) fn settings(clock: &ManualClock) -> Settings {
-    Settings {
-        max_receives: MAX_RECEIVES,
-        ..Settings::new(Arc::new(clock.clone()))
-    }
 }
 
 /// Runs a check on one thread.
@@ -114,29 +39,6 @@ pub(crate) fn block_on<F: Future>(check: F) -> F::Output {
         .unwrap()
         .block_on(check)
 }
-
-/// Makes each check a test of its own for each adapter.
-macro_rules! suite {
-    ($($check:ident),* $(,)?) => {
-        mod memory {
-            $(#[test]
-            fn $check() {
-                crate::support::block_on(super::$check(
-                    <crate::support::Memory as crate::support::Fixture>::fresh(),
-                ));
-            })*
-        }
-        mod sqlite {
-            $(#[test]
-            fn $check() {
-                crate::support::block_on(super::$check(
-                    <crate::support::File as crate::support::Fixture>::fresh(),
-                ));
-            })*
-        }
-    };
-}
-pub(crate) use suite;
 
 /// A moment, in seconds since the tests began.
 pub(crate) fn at(seconds: i64) -> Time {

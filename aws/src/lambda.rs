@@ -1,0 +1,148 @@
+//! The batch shell: what Lambda hands a function from a queue, record by record to a handler, and
+//! back what is to come again.
+//!
+//! The function's event source has to report item failures (`ReportBatchItemFailures`). Then Lambda
+//! deletes what is not named in the answer, and what is named comes back when it becomes visible.
+//! Lambda does not poll more slowly because of failures, so that the shell spaces the tries itself.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use chatops_core::message::Body;
+use chatops_core::ports::{Lane, Queue, Receipt};
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// How long before the function's end the shell gives up on what is not finished: time to make it
+/// visible again and to answer.
+pub const GUARD: Duration = Duration::from_secs(2);
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// What Lambda hands over.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    /// The messages.
+    #[serde(rename = "Records")]
+    pub records: Vec<Record>,
+}
+
+/// One message.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// What Lambda calls it in the answer.
+    pub message_id: String,
+    /// For making it visible again.
+    pub receipt_handle: String,
+    /// The message.
+    pub body: String,
+    /// What SQS knows about it.
+    #[serde(default)]
+    pub attributes: Attributes,
+}
+
+/// What SQS knows about a message.
+#[derive(Debug, Default, Deserialize)]
+pub struct Attributes {
+    /// How often it has been received.
+    #[serde(rename = "ApproximateReceiveCount", default)]
+    pub receives: Option<String>,
+}
+
+impl Record {
+    fn receives(&self) -> u32 {
+        let count = self.attributes.receives.as_deref();
+        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+}
+
+/// The answer: what is to come again. Nothing else in it, and the whole batch would.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// These.
+    pub batch_item_failures: Vec<ItemFailure>,
+}
+
+/// A message to come again.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFailure {
+    /// Its name.
+    pub item_identifier: String,
+}
+
+/// Hands every message of a batch to `handle`, all of them at a time, until [`GUARD`] before the
+/// function ends in `left`.
+///
+/// A handler that fails or panics does not touch its neighbours. One that is not finished in time
+/// is dropped where it waits, which is as if the process had died there: the pipeline is made for
+/// that. Both come again, the later the more often they have been tried.
+pub async fn run<Q, F, E>(
+    queue: &Q,
+    lane: Lane,
+    batch: Batch,
+    left: Duration,
+    handle: impl Fn(Body) -> F,
+) -> Answer
+where
+    Q: Queue,
+    F: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    let deadline = Instant::now() + left.saturating_sub(GUARD);
+    let mut waiting: Vec<Option<Record>> = batch.records.into_iter().map(Some).collect();
+    let mut in_hand = FuturesUnordered::new();
+    for (n, record) in waiting.iter().flatten().enumerate() {
+        let (handle, body) = (&handle, Body::from_wire(record.body.clone()));
+        let handled = AssertUnwindSafe(async move { handle(body).await }).catch_unwind();
+        in_hand.push(handled.map(move |handled| (n, handled)));
+    }
+    let mut failed = Vec::new();
+    while let Ok(Some((n, handled))) = tokio::time::timeout_at(deadline, in_hand.next()).await {
+        let Some(record) = waiting.get_mut(n).and_then(Option::take) else {
+            continue;
+        };
+        let why = match handled {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the handler panicked".to_owned(),
+        };
+        failed.push((record, why));
+    }
+    drop(in_hand);
+    let unfinished = waiting.into_iter().flatten();
+    failed.extend(unfinished.map(|record| (record, "there was no time left".to_owned())));
+    let mut answer = Answer::default();
+    let mut releases = Vec::new();
+    for (record, why) in failed {
+        let (receives, message) = (record.receives(), record.message_id);
+        tracing::error!(message, receives, why, "a message will come again");
+        let receipt = Receipt(record.receipt_handle);
+        releases.push(async move { queue.release(lane, &receipt, pause(receives)).await });
+        answer.batch_item_failures.push(ItemFailure {
+            item_identifier: message,
+        });
+    }
+    // What is not made visible comes back by itself, later.
+    let ended = tokio::time::timeout(GUARD / 2, futures::future::join_all(releases)).await;
+    for error in ended.into_iter().flatten().filter_map(Result::err) {
+        tracing::warn!(%error, "a message comes again later than it could");
+    }
+    answer
+}
+
+/// Two seconds, four, eight, up to two minutes.
+fn pause(receives: u32) -> Duration {
+    let seconds = 2_u64.saturating_pow(receives.clamp(1, 10));
+    Duration::from_secs(seconds).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests;

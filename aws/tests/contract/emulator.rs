@@ -1,0 +1,221 @@
+//! The emulator behind the tests, or whatever `AWS_ENDPOINT_URL` names.
+//!
+//! Each test binary starts one of its own, bound to the loopback interface, from a virtual
+//! environment in the build directory that the first of them makes. It ends when its standard input
+//! does, which is when the test binary ends in whatever way.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use chatops_aws::client::{Aws, Settings};
+
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/requirements.txt");
+const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator.py");
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the tests talk to.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) url: String,
+    /// Whether it is ours, so that the clock of its queues can be moved.
+    pub(crate) ours: bool,
+}
+
+/// Starts it, once.
+pub(crate) fn endpoint() -> &'static Endpoint {
+    static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
+    ENDPOINT.get_or_init(|| match variable("AWS_ENDPOINT_URL") {
+        Some(url) => Endpoint {
+            url: url.into_string().unwrap(),
+            ours: false,
+        },
+        None => Endpoint {
+            url: start(&environment()),
+            ours: true,
+        },
+    })
+}
+
+/// Clients of the endpoint, or of another address in front of it.
+pub(crate) fn aws(url: &str) -> Aws {
+    let emulated = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    let settings = Settings::read(|name| {
+        let ours = || emulated.iter().find(|(known, _)| *known == name);
+        match name {
+            "AWS_ENDPOINT_URL" => Some(url.into()),
+            _ if endpoint().ours => ours().map(|(_, value)| value.into()),
+            _ => variable(name).or_else(|| ours().map(|(_, value)| value.into())),
+        }
+    });
+    let mut settings = settings.unwrap();
+    // One emulator on a busy machine answers many tests at a time.
+    settings.patience = Duration::from_secs(120);
+    settings.attempt = Duration::from_secs(60);
+    Aws::new(&settings).unwrap()
+}
+
+/// A name that nobody else has; of letters and digits.
+pub(crate) fn unique() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    static RUN: OnceLock<u64> = OnceLock::new();
+    let run = RUN.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+    let n = LAST.fetch_add(1, Ordering::Relaxed);
+    format!("chatops{run:016x}n{n}")
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The virtual environment with the emulator, made by the first who needs it.
+fn environment() -> PathBuf {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir_all(tmp).unwrap();
+    let wanted = fs::read_to_string(REQUIREMENTS).unwrap();
+    let (venv, done) = (tmp.join("ministack"), tmp.join("ministack.installed"));
+    let lock = File::create(tmp.join("ministack.lock")).unwrap();
+    lock.lock().unwrap();
+    if fs::read_to_string(&done).ok().as_deref() != Some(&wanted) {
+        let python = |program: &Path, args: &[&str]| run(program, args, &venv);
+        python(Path::new("python3"), &["-m", "venv", "--clear"]);
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--requirement",
+            REQUIREMENTS,
+        ];
+        python(&venv.join("bin/python"), &pip);
+        fs::write(done, wanted).unwrap();
+    }
+    venv.join("bin/python")
+}
+
+fn run(program: &Path, args: &[&str], venv: &Path) {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null());
+    if args.contains(&"venv") {
+        command.arg(venv);
+    }
+    let fix = "these tests need Python 3.10 or newer with venv and pip, and a package index that pip \
+               can reach; or set AWS_ENDPOINT_URL to an endpoint that is running";
+    let output = command.output();
+    let output = output
+        .unwrap_or_else(|error| panic!("{} cannot be run: {error}; {fix}", program.display()));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?} failed; {fix}\n{words}"
+    );
+}
+
+/// Starts the emulator; its address.
+fn start(python: &Path) -> String {
+    // A port is free when it is chosen; somebody else may be quicker.
+    let mut said = String::new();
+    for _ in 0..5 {
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}");
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ministack-{port}.log"));
+        let file = File::create(&log).unwrap();
+        let mut child = Command::new(python)
+            .arg(LAUNCHER)
+            .env_clear()
+            .envs(variable("PATH").map(|path| ("PATH", path)))
+            .env("AWS_ENDPOINT_URL", &url)
+            .env("BIND_HOST", "127.0.0.1")
+            .env("MINISTACK_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("LAMBDA_EXECUTOR", "local")
+            .env("LOG_LEVEL", "ERROR")
+            .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env("STATE_DIR", env!("CARGO_TARGET_TMPDIR"))
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        if is_up(&mut child, port) {
+            // Its standard input is open as long as this process lives.
+            std::mem::forget(child.stdin.take());
+            let _ = fs::remove_file(log);
+            return url;
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        said = fs::read_to_string(&log).unwrap_or_default();
+    }
+    panic!("the emulator does not start: {said}")
+}
+
+/// A free port below those that the system gives to outgoing connections: whoever knocks at one of
+/// those before anybody listens there can end up connected with themselves.
+fn free_port() -> u16 {
+    loop {
+        let dice = RandomState::new().hash_one(std::process::id());
+        let port = 20_000 + u16::try_from(dice % 12_000).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn is_up(child: &mut Child, port: u16) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if let Ok(answer) = request(port, "GET", "/_ministack/health", "", "")
+            && answer.starts_with("HTTP/1.1 200")
+        {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// Sets the clock of the queues whose names begin with that name.
+pub(crate) fn set_clock(name: &str, micros: i64) {
+    let port = endpoint().url.rsplit(':').next().unwrap();
+    let body = format!(r#"{{"Clock":"{name}","Micros":{micros}}}"#);
+    let target = "X-Amz-Target: AmazonSQS.SetClock\r\n";
+    let answer = request(port.parse().unwrap(), "POST", "/", target, &body).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn request(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    write!(
+        connection,
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\
+         Content-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,17 @@
+//! The contract suites against AWS, over its real wire protocol.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::duration_suboptimal_units,
+    reason = "everything here is a test"
+)]
+
+mod adversity;
+mod emulator;
+mod fixtures;
+mod price;
+mod proxy;
+mod secrets;
+#[path = "../../../tests/suites/mod.rs"]
+mod suites;

@@ -1,0 +1,165 @@
+//! A way to the endpoint on which things go wrong: answers are lost, or others come in their place.
+
+use std::sync::{Arc, Mutex};
+
+use chatops_aws::client::Aws;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::emulator::{self, endpoint};
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// It is done, and its answer is lost.
+    Lost,
+    /// It is not done, and this is the answer.
+    Instead(String),
+}
+
+/// A request as it passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) action: String,
+    pub(crate) body: String,
+}
+
+/// What is to go wrong, and what has passed.
+#[derive(Debug, Default)]
+struct Plan {
+    action: &'static str,
+    faults: Vec<Fault>,
+    passed: Vec<Request>,
+}
+
+/// The way to the endpoint.
+pub(crate) struct Proxy {
+    pub(crate) aws: Aws,
+    plan: Arc<Mutex<Plan>>,
+    _running: JoinSet<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let plan = Arc::<Mutex<Plan>>::default();
+        let mut running = JoinSet::new();
+        let shared = Arc::clone(&plan);
+        running.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                let plan = Arc::clone(&shared);
+                connections.spawn(async move { pass(connection, &plan).await });
+            }
+        });
+        Self {
+            aws: emulator::aws(&url),
+            plan,
+            _running: running,
+        }
+    }
+
+    /// Lets the next requests of an action meet these.
+    pub(crate) fn fail(&self, action: &'static str, faults: Vec<Fault>) {
+        let plan = &mut *self.plan.lock().unwrap();
+        (plan.action, plan.faults) = (action, faults);
+        plan.faults.reverse();
+        plan.passed.clear();
+    }
+
+    /// The requests of that action since.
+    pub(crate) fn passed(&self) -> Vec<Request> {
+        let plan = self.plan.lock().unwrap();
+        let ours = plan
+            .passed
+            .iter()
+            .filter(|request| request.action == plan.action);
+        ours.cloned().collect()
+    }
+}
+
+/// An error as the JSON protocols tell it.
+pub(crate) fn refusal(code: &str, more: &str) -> Fault {
+    let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"words"{more}}}"#);
+    Fault::Instead(format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+/// A transaction cancelled for these reasons.
+pub(crate) fn cancelled(reasons: &[&str]) -> Fault {
+    let reasons = reasons
+        .iter()
+        .map(|code| format!(r#"{{"Code":"{code}","Message":"words"}}"#));
+    let reasons = reasons.collect::<Vec<_>>().join(",");
+    let more = format!(r#","CancellationReasons":[{reasons}]"#);
+    refusal("TransactionCanceledException", &more)
+}
+
+/// Passes one request on. Each connection has one: every answer says that it is the last.
+async fn pass(mut client: TcpStream, plan: &Mutex<Plan>) -> Option<()> {
+    let (head, body) = read(&mut client).await?;
+    let mut lines = head.lines();
+    let first = lines.next()?.to_owned();
+    let fields: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let named = |name: &str| fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let action = named("x-amz-target").map_or("", |(_, value)| value);
+    let action = action.rsplit('.').next()?.to_owned();
+    let fault = {
+        let plan = &mut *plan.lock().unwrap();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let hit = action == plan.action;
+        plan.passed.push(Request { action, body });
+        if hit { plan.faults.pop() } else { None }
+    };
+    if let Some(Fault::Instead(answer)) = fault {
+        return client.write_all(answer.as_bytes()).await.ok();
+    }
+    let kept = fields
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
+    let mut request = format!("{first}\r\nConnection: close\r\n");
+    request.extend(kept.map(|(name, value)| format!("{name}: {value}\r\n")));
+    let address = endpoint().url.strip_prefix("http://");
+    let address = address.unwrap_or_else(|| panic!("a proxy needs an endpoint without TLS"));
+    let mut server = TcpStream::connect(address.trim_end_matches('/'))
+        .await
+        .ok()?;
+    server
+        .write_all(format!("{request}\r\n").as_bytes())
+        .await
+        .ok()?;
+    server.write_all(&body).await.ok()?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).await.ok()?;
+    match fault {
+        None => client.write_all(&answer).await.ok(),
+        Some(_) => None,
+    }
+}
+
+async fn read(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        if client.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            let ours = name.eq_ignore_ascii_case("content-length");
+            ours.then(|| value.parse::<usize>().ok()).flatten()
+        });
+        let body = &bytes[end + 4..];
+        if body.len() >= length.unwrap_or(0) {
+            return Some((head, body.to_vec()));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Secrets: read once, read afresh once a minute, and the one before for a day.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_secretsmanager::Client;
+use chatops_aws::secrets::{AwsSecrets, Sources};
+use chatops_core::Time;
+use chatops_core::ports::{Clock, SecretName, Secrets};
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+
+use crate::emulator::{self, endpoint, unique};
+use crate::suites::support::block_on;
+
+#[derive(Debug)]
+struct HandClock(Mutex<Time>);
+
+impl HandClock {
+    /// What the service's own clock shows; a secret's age is told by that one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the emulator's clock is the real one"
+    )]
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(chrono::Utc::now())))
+    }
+
+    fn advance(&self, by: TimeDelta) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Time {
+        *self.0.lock().unwrap()
+    }
+}
+
+async fn shown(secrets: &AwsSecrets, name: SecretName) -> (String, Option<String>) {
+    let versions = secrets.get(name).await.unwrap();
+    let text = |secret: secrecy::SecretString| secret.expose_secret().to_owned();
+    (text(versions.current), versions.previous.map(text))
+}
+
+fn signing(value: &str) -> String {
+    format!(r#"{{"slack_signing_secret":"{value}","circleci_webhook_secret":"hook"}}"#)
+}
+
+async fn remove(client: &Client, name: &str) {
+    let request = client.delete_secret().secret_id(name);
+    let request = request.force_delete_without_recovery(true);
+    request.send().await.unwrap();
+}
+
+#[test]
+fn secrets_are_cached_refreshed_and_rotated() {
+    block_on(async {
+        let (aws, clock) = (emulator::aws(&endpoint().url), HandClock::new());
+        let client = aws.secrets();
+        let (inbound, outbound) = (unique(), unique());
+        let put = async |value: &str| {
+            let request = client.put_secret_value().secret_id(&inbound);
+            request.secret_string(signing(value)).send().await.unwrap();
+        };
+        for (name, value) in [
+            (&inbound, signing("one")),
+            (&outbound, r#"{"slack_bot_token":" bot\n"}"#.to_owned()),
+        ] {
+            let request = client.create_secret().name(name).secret_string(value);
+            request.send().await.unwrap();
+        }
+        let sources: Sources = [inbound.clone(), outbound.clone()].into_iter().collect();
+        let open = async || {
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            AwsSecrets::open(client.clone(), clock, &sources)
+                .await
+                .unwrap()
+        };
+        let secrets = open().await;
+        let one = ("one".to_owned(), None);
+        assert_eq!(shown(&secrets, SecretName::SlackSigning).await, one);
+        assert_eq!(shown(&secrets, SecretName::SlackBot).await.0, "bot");
+        assert!(!secrets.has(SecretName::CircleCiToken));
+        let error = secrets.get(SecretName::CircleCiToken).await.unwrap_err();
+        assert!(error.to_string().contains("'circleci_token'"), "{error}");
+
+        put("two").await;
+        secrets.refresh(SecretName::SlackSigning).await.unwrap();
+        assert_eq!(
+            shown(&secrets, SecretName::SlackSigning).await,
+            one,
+            "within a minute"
+        );
+        clock.advance(TimeDelta::seconds(61));
+        assert_eq!(
+            shown(&secrets, SecretName::SlackSigning).await,
+            one,
+            "nobody asked"
+        );
+        secrets.refresh(SecretName::SlackSigning).await.unwrap();
+        let both = ("two".to_owned(), Some("one".to_owned()));
+        assert_eq!(shown(&secrets, SecretName::SlackSigning).await, both);
+        let same = ("hook".to_owned(), None);
+        assert_eq!(shown(&secrets, SecretName::CircleCiWebhook).await, same);
+        assert_eq!(shown(&open().await, SecretName::SlackSigning).await, both);
+
+        clock.advance(TimeDelta::hours(24));
+        let two = ("two".to_owned(), None);
+        assert_eq!(shown(&secrets, SecretName::SlackSigning).await, two);
+        assert_eq!(shown(&open().await, SecretName::SlackSigning).await, two);
+        remove(&client, &inbound).await;
+        remove(&client, &outbound).await;
+    });
+}
+
+#[test]
+fn what_a_secret_cannot_be_is_said_without_showing_it() {
+    block_on(async {
+        let (aws, clock) = (emulator::aws(&endpoint().url), HandClock::new());
+        let client = aws.secrets();
+        let open = async |id: &str| {
+            let sources: Sources = [id.to_owned()].into_iter().collect();
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            let opened = AwsSecrets::open(client.clone(), clock, &sources).await;
+            opened.unwrap_err().to_string()
+        };
+        assert!(open("nobody-has-this").await.contains("nobody-has-this"));
+        for value in [
+            "hidden",
+            r#"["hidden"]"#,
+            r#"{"slack_bot_token":{"hidden":1}}"#,
+            r#"{"slack_bot_token":"hidden hidden"}"#,
+            r#"{"slack_bot_token":""}"#,
+        ] {
+            let name = unique();
+            let request = client.create_secret().name(&name).secret_string(value);
+            request.send().await.unwrap();
+            let error = open(&name).await;
+            assert!(
+                error.contains(&name) && !error.contains("hidden"),
+                "{error}"
+            );
+            remove(&client, &name).await;
+        }
+    });
+}
