@@ -5,6 +5,7 @@
 //! given and writes.
 
 pub mod client;
+pub mod clock;
 pub mod dynamodb;
 mod failure;
 pub mod lambda;

@@ -115,6 +115,24 @@ impl AwsSecrets {
         self.find(name).is_ok()
     }
 
+    /// Refuses to go on without any of these.
+    pub fn need_one_of(&self, names: &[SecretName]) -> Result<(), SecretsError> {
+        if names.iter().any(|name| self.has(*name)) {
+            return Ok(());
+        }
+        let fields: Vec<_> = names
+            .iter()
+            .map(|name| format!("'{}'", field(*name)))
+            .collect();
+        let all = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let ids: Vec<_> = all.iter().map(|held| held.id.as_str()).collect();
+        let (fields, ids, variable) = (fields.join(" or "), ids.join(", "), Sources::VARIABLE);
+        Err(SecretsError(format!(
+            "there is no {fields} in {ids}: put it there, or name the secret that has it in \
+             {variable}"
+        )))
+    }
+
     fn find(&self, name: SecretName) -> Result<Held, SecretsError> {
         let all = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let found = all
@@ -202,9 +220,13 @@ fn parse(id: &str, version: &GetSecretValueOutput) -> Result<Fields, SecretsErro
     let text = text.ok_or_else(|| unfit("is binary; it has to be a JSON object".to_owned()))?;
     let fields: BTreeMap<String, String> = serde_json::from_str(text)
         .map_err(|_| unfit("is not a JSON object whose values are text".to_owned()))?;
-    let fields = fields.into_iter().map(|(name, value)| {
+    // An empty field is one that somebody has yet to fill in.
+    let fields = fields
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty());
+    let fields = fields.map(|(name, value)| {
         let value = value.trim();
-        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             let what = format!("has a field '{name}' that is not one word of plain characters");
             return Err(unfit(what));
         }

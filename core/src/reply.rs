@@ -365,7 +365,7 @@ pub fn after(reserved: &Reply, kind: Kind, via: Via, posted: &Posted, now: Time)
         }
         (Kind::Final, Posted::Later { after }) => {
             let wait = after.unwrap_or_else(|| pause(tries(&item, via)));
-            let from = now + wait.min(Duration::from_secs(1_800));
+            let from = now + wait.min(Duration::from_mins(30));
             item.last = Telling::Owed { from };
         }
         (Kind::Final, Posted::Unknown) => {
@@ -389,7 +389,7 @@ fn tries(item: &Reply, via: Via) -> u32 {
 
 /// 2 s, 8 s, 32 s, then two minutes each: the few uses spread over most of the 30 minutes.
 fn pause(tries: u32) -> Duration {
-    Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_secs(120))
+    Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_mins(2))
 }
 
 fn give_up(item: &mut Reply, kind: Kind, why: &str) {

@@ -236,7 +236,7 @@ mod tests {
     async fn waiting_ends_with_the_time_limit() {
         let journal = Journal::default();
         let never = |_: &[Entry]| None::<()>;
-        let found = journal.wait_until(Duration::from_secs(3600), never).await;
+        let found = journal.wait_until(Duration::from_hours(1), never).await;
         assert_eq!(found, None);
     }
 }

@@ -223,7 +223,7 @@ async fn a_delivery_can_be_doubled_forged_or_lost() {
 async fn an_early_delivery_comes_while_the_workflow_runs() {
     let (sandbox, mut app) = start(Some(SECRET)).await;
     sandbox.circleci().deliver_next(Delivery::Early);
-    let mut script = Script::success(Duration::from_secs(3_600));
+    let mut script = Script::success(Duration::from_hours(1));
     script.workflows[0].starts_after = Duration::ZERO;
     let id = started(&sandbox, script);
     app.next().await;

@@ -54,10 +54,10 @@ pub(crate) const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const TOKEN: &str = "the-circleci-token";
 
 /// How long a received message stays hidden.
-const VISIBILITY: Duration = Duration::from_secs(180);
+const VISIBILITY: Duration = Duration::from_mins(3);
 
 /// No run takes longer, in virtual time or in deliveries: one that does will never end.
-const LONGEST: Duration = Duration::from_secs(3 * 86_400);
+const LONGEST: Duration = Duration::from_hours(72);
 const MOST_DELIVERIES: usize = 5_000;
 
 /// When a crashed handler's message comes back.
@@ -312,7 +312,7 @@ impl World {
         let me = self.invocation();
         let exact = TimeDelta::zero();
         match lane {
-            Lane::Work => drive(self.worker(exact).handle(&me, &delivery.body))
+            Lane::Work => drive(self.worker(exact).handle(&me.into(), &delivery.body))
                 .is_some_and(|done| done.is_ok()),
             _ => {
                 drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok())

@@ -231,7 +231,7 @@ impl Rules for SendsLate {
     fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
         let mut patient = head.clone();
         if let Some(armed) = &mut patient.armed {
-            armed.send_by += Duration::from_secs(600);
+            armed.send_by += Duration::from_mins(10);
         }
         match decide::next(&patient, here)? {
             Step::Post(order) => Ok(Step::Post(order)),

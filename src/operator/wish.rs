@@ -146,6 +146,7 @@ fn judge(
         now: wish.asked_at,
         me: &me,
         posted: 0,
+        ends: None,
         config,
     };
     if matches!(wish.wish, Wish::Cancel { .. }) {

@@ -238,10 +238,7 @@ mod tests {
 
     #[test]
     fn wishes_are_answered() {
-        let (deploy, stale) = (
-            DeployRef::Full(example::open().id),
-            Duration::from_secs(600),
-        );
+        let (deploy, stale) = (DeployRef::Full(example::open().id), Duration::from_mins(10));
         let retry = Wish::Retry {
             deploy: deploy.clone(),
             confirm: false,

@@ -22,7 +22,7 @@ use crate::sqlite::Sqlite;
 const AT_ONCE: usize = 16;
 
 /// How long a message stays hidden while it is in hand: far longer than any handler takes.
-const VISIBILITY: Duration = Duration::from_secs(180);
+const VISIBILITY: Duration = Duration::from_mins(3);
 
 /// How long nothing is received before the queue is asked again all the same.
 const POLL: Duration = Duration::from_secs(1);

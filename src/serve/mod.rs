@@ -106,7 +106,7 @@ impl Server {
         let for_work = Arc::clone(&worker);
         parts.spawn(work.run(move |body| {
             let worker = Arc::clone(&for_work);
-            async move { Handled::from(worker.handle(&invocation(), &body).await) }
+            async move { Handled::from(worker.handle(&invocation().into(), &body).await) }
         }));
         let notices = Consumer {
             queue: db,

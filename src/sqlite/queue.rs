@@ -16,7 +16,7 @@ use super::schema::{later, micros, moment};
 use super::threads::Tx;
 
 /// The longest delay; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 impl Sqlite {
     /// When the first message of a lane can be received; in the past if one can be now.

@@ -16,7 +16,7 @@ use crate::suites::support::{
 };
 
 const NOW: Duration = Duration::ZERO;
-const HIDDEN: Duration = Duration::from_secs(60);
+const HIDDEN: Duration = Duration::from_mins(1);
 
 /// A directory with room for a data file.
 pub(crate) struct Place(TempDir);

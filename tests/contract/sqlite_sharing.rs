@@ -12,7 +12,7 @@ use crate::sqlite::{Place, quick, send};
 use crate::suites::support::{at, begun, block_on, body, first, id, noted};
 
 const NOW: Duration = Duration::ZERO;
-const HIDDEN: Duration = Duration::from_secs(60);
+const HIDDEN: Duration = Duration::from_mins(1);
 
 #[test]
 fn many_sends_share_a_commit() {

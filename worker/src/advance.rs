@@ -3,7 +3,7 @@
 use chatops_core::config::Slug;
 use chatops_core::decide::{self, Here, Step, follow, trigger};
 use chatops_core::deploy::{Head, Pipeline};
-use chatops_core::id::{DeployId, Invocation};
+use chatops_core::id::DeployId;
 use chatops_core::machine::Illegal;
 use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{
@@ -12,7 +12,7 @@ use chatops_core::ports::{
 };
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Worker};
+use crate::{HandlerError, TRIES, Turn, Worker};
 
 /// More steps than any message can need; what is left then is taken up by the sweeper.
 const STEPS: usize = 32;
@@ -39,29 +39,30 @@ where
     X: Secrets,
     K: Clock,
 {
-    pub(crate) fn here<'a>(&'a self, me: &'a Invocation, posted: u32) -> Here<'a> {
+    pub(crate) fn here<'a>(&'a self, turn: &'a Turn, posted: u32) -> Here<'a> {
         Here {
             now: self.clock.now(),
-            me,
+            me: &turn.me,
             posted,
+            ends: turn.ends,
             config: &self.config,
         }
     }
 
     /// Does everything that is due for one deploy, then sets the hint for what comes next.
-    pub(crate) async fn advance(&self, me: &Invocation, id: DeployId) -> Result<(), HandlerError> {
+    pub(crate) async fn advance(&self, turn: &Turn, id: DeployId) -> Result<(), HandlerError> {
         let mut run = Run::default();
         for _ in 0..STEPS {
             let Some(head) = self.store.head(id).await? else {
                 info!(deploy.id = %id, "a hint for a deploy that is not on record");
                 return Ok(());
             };
-            match decide::next(&head, self.here(me, run.posted))? {
+            match decide::next(&head, self.here(turn, run.posted))? {
                 Step::Rest if run.wrote => return self.remind(&head).await,
                 Step::Rest => return Ok(()),
-                Step::Write(commit) => self.arm_or_end(me, &head, *commit, &mut run).await?,
-                Step::Post(order) => self.post(me, &head, &order, &mut run).await?,
-                Step::Search(search) => self.search(me, &head, &search, &mut run).await?,
+                Step::Write(commit) => self.arm_or_end(turn, &head, *commit, &mut run).await?,
+                Step::Post(order) => self.post(turn, &head, &order, &mut run).await?,
+                Step::Search(search) => self.search(turn, &head, &search, &mut run).await?,
                 Step::Look {
                     slug,
                     run: pipeline,
@@ -74,8 +75,9 @@ where
                     if let (Ok(look), true) = (&look, cancel) {
                         self.cancel_open(id, &slug, &pipeline, look).await;
                     }
-                    self.looked(me, id, look, &mut run).await?;
+                    self.looked(turn, id, look, &mut run).await?;
                 }
+                Step::Later => return Err(HandlerError::NoTime),
                 Step::Order => {
                     let body = Body::encode(&WorkMessage::Retry { deploy: id })?;
                     self.queue
@@ -94,7 +96,7 @@ where
     /// that is the refusal.
     async fn arm_or_end(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         head: &Head,
         commit: Commit,
         run: &mut Run,
@@ -108,24 +110,24 @@ where
         let Some(holder) = self.store.head(lock.deploy).await? else {
             return Err(HandlerError::Contradiction(Conflict::Lock(lock)));
         };
-        let refusal = decide::refuse_busy(head, &lock, &holder, self.here(me, run.posted))?;
+        let refusal = decide::refuse_busy(head, &lock, &holder, self.here(turn, run.posted))?;
         self.write(refusal, run).await?.or_else(settle)
     }
 
     /// Looks at CircleCI now, whatever the timer says, if the deploy is followed.
-    pub(crate) async fn look_now(&self, me: &Invocation, id: DeployId) -> Result<(), HandlerError> {
+    pub(crate) async fn look_now(&self, turn: &Turn, id: DeployId) -> Result<(), HandlerError> {
         let mut run = Run::default();
-        self.record(me, id, &mut run, |head, here| {
+        self.record(turn, id, &mut run, |head, here| {
             Ok(follow::look_now(head, here))
         })
         .await?;
-        self.advance(me, id).await
+        self.advance(turn, id).await
     }
 
     /// Sends the one POST of this attempt and records the outcome.
     async fn post(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         head: &Head,
         order: &Trigger,
         run: &mut Run,
@@ -138,7 +140,7 @@ where
         info!(deploy.id = %head.id, attempt, "triggering CircleCI");
         let outcome = self.ci.trigger(order).await;
         info!(deploy.id = %head.id, attempt, outcome = outcome.word(), "trigger sent");
-        self.record(me, head.id, run, |head, here| {
+        self.record(turn, head.id, run, |head, here| {
             trigger::after_post(head, attempt, &outcome, here)
         })
         .await
@@ -147,7 +149,7 @@ where
     /// Looks for the proof. Pipelines that other deploys have claimed cannot be it.
     async fn search(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         head: &Head,
         search: &Search,
         run: &mut Run,
@@ -171,14 +173,14 @@ where
                     open.truncate(CANDIDATES);
                     *candidates = open;
                 }
-                self.record(me, head.id, run, |head, here| {
+                self.record(turn, head.id, run, |head, here| {
                     trigger::after_search(head, &finding, here)
                 })
                 .await
             }
             Err(error) => {
                 self.after_ci_error(&error).await;
-                self.record(me, head.id, run, |head, here| {
+                self.record(turn, head.id, run, |head, here| {
                     trigger::after_failed_search(head, error.after, here)
                 })
                 .await
@@ -189,14 +191,14 @@ where
     /// Records what a look showed.
     async fn looked(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         id: DeployId,
         look: Result<Look, CiError>,
         run: &mut Run,
     ) -> Result<(), HandlerError> {
         match look {
             Ok(look) => {
-                self.record(me, id, run, |head, here| {
+                self.record(turn, id, run, |head, here| {
                     follow::after_look(head, &look, here)
                 })
                 .await?;
@@ -206,7 +208,7 @@ where
             Err(error) => {
                 info!(deploy.id = %id, unauthorized = error.unauthorized, "the look failed");
                 self.after_ci_error(&error).await;
-                self.record(me, id, run, |head, here| {
+                self.record(turn, id, run, |head, here| {
                     follow::after_failed_look(head, error.after, here)
                 })
                 .await
@@ -240,7 +242,7 @@ where
     /// others write in between, the deploy is read and decided again.
     async fn record(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         id: DeployId,
         run: &mut Run,
         decide: impl Fn(&Head, Here<'_>) -> Result<Option<Commit>, Illegal>,
@@ -255,7 +257,7 @@ where
                     continue;
                 }
             };
-            let Some(commit) = decide(&head, self.here(me, run.posted))? else {
+            let Some(commit) = decide(&head, self.here(turn, run.posted))? else {
                 return Ok(());
             };
             match self.write(commit, run).await {

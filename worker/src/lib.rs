@@ -13,6 +13,7 @@ mod wish;
 
 use std::sync::Arc;
 
+use chatops_core::Time;
 use chatops_core::config::Config;
 use chatops_core::id::{DeployId, Invocation, PipelineId, ShortId};
 use chatops_core::machine::Illegal;
@@ -45,6 +46,22 @@ pub struct Worker<S, Q, C, X, K> {
     pub config: Arc<Config>,
 }
 
+/// One run of the worker over one message.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Its name, which no other run has.
+    pub me: Invocation,
+    /// When it is cut off, where somebody cuts it off: nothing is sent whose answer might come later.
+    pub ends: Option<Time>,
+}
+
+impl From<Invocation> for Turn {
+    /// A run that nobody cuts off.
+    fn from(me: Invocation) -> Self {
+        Self { me, ends: None }
+    }
+}
+
 /// Why a message could not be dealt with. It goes back to the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
@@ -63,6 +80,9 @@ pub enum HandlerError {
     /// The dead-letter queue could not be read.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// CircleCI's answer would come too late for this run.
+    #[error("this run ends too soon to send a trigger and hear the answer")]
+    NoTime,
     /// A decision that the state machine does not allow: a defect.
     #[error(transparent)]
     Illegal(#[from] Illegal),
@@ -76,37 +96,37 @@ where
     X: Secrets,
     K: Clock,
 {
-    /// Deals with one message of the work queue. It may come twice, late or out of order; `me`
-    /// has to be different for every call.
-    pub async fn handle(&self, me: &Invocation, body: &Body) -> Result<(), HandlerError> {
+    /// Deals with one message of the work queue. It may come twice, late or out of order; every
+    /// call needs a turn of its own.
+    pub async fn handle(&self, turn: &Turn, body: &Body) -> Result<(), HandlerError> {
         match body.decode()? {
             WorkMessage::Deploy(message) => {
-                self.open(me, &message).await?;
-                self.advance(me, message.id).await
+                self.open(turn, &message).await?;
+                self.advance(turn, message.id).await
             }
-            WorkMessage::Look { deploy } => self.advance(me, deploy).await,
-            WorkMessage::Retry { deploy } => self.order(me, deploy).await,
-            WorkMessage::Event { pipeline } => self.event(me, pipeline).await,
+            WorkMessage::Look { deploy } => self.advance(turn, deploy).await,
+            WorkMessage::Retry { deploy } => self.order(turn, deploy).await,
+            WorkMessage::Event { pipeline } => self.event(turn, pipeline).await,
             WorkMessage::Question(question) => self.question(&question).await,
-            WorkMessage::Wish(wish) => self.wish(me, &wish).await,
+            WorkMessage::Wish(wish) => self.wish(turn, &wish).await,
         }
     }
 
     /// Looks at once at the run that an event is about, if it is one of ours.
-    async fn event(&self, me: &Invocation, pipeline: PipelineId) -> Result<(), HandlerError> {
+    async fn event(&self, turn: &Turn, pipeline: PipelineId) -> Result<(), HandlerError> {
         let Some(id) = self.store.owner(pipeline).await? else {
             info!(%pipeline, "an event of a pipeline that is not ours");
             return Ok(());
         };
-        self.look_now(me, id).await
+        self.look_now(turn, id).await
     }
 
     /// Puts a command on record, unless it is.
-    async fn open(&self, me: &Invocation, message: &DeployMessage) -> Result<(), HandlerError> {
+    async fn open(&self, turn: &Turn, message: &DeployMessage) -> Result<(), HandlerError> {
         if self.store.head(message.id).await?.is_some() {
             return Ok(());
         }
-        let here = self.here(me, 0);
+        let here = self.here(turn, 0);
         let commit = |digits| Ok(chatops_core::decide::open(message, digits, here));
         self.create(commit).await?;
         info!(deploy.id = %message.id, "deploy requested");

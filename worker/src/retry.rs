@@ -3,13 +3,13 @@
 
 use chatops_core::decide::{self, Cause, Retryable};
 use chatops_core::deploy::{Ask, Head};
-use chatops_core::id::{DeployId, Invocation, RequestId};
+use chatops_core::id::{DeployId, RequestId};
 use chatops_core::message::WishMessage;
 use chatops_core::ports::{Ci, Clock, Conflict, Queue, Secrets, Store};
 use chatops_core::words;
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Worker};
+use crate::{HandlerError, TRIES, Turn, Worker};
 
 /// More links than any chain of retries has; a longer one is a defect that must not hang.
 const LINKS: usize = 1_000;
@@ -31,22 +31,22 @@ where
     K: Clock,
 {
     /// Carries out an order: it derives only from the deploy it names.
-    pub(crate) async fn order(&self, me: &Invocation, old: DeployId) -> Result<(), HandlerError> {
+    pub(crate) async fn order(&self, turn: &Turn, old: DeployId) -> Result<(), HandlerError> {
         for _ in 0..TRIES {
             let Some(head) = self.store.head(old).await? else {
                 warn!(deploy.id = %old, "an order for a deploy that is not on record");
                 return Ok(());
             };
             if let Some(new) = head.retried_by {
-                return self.advance(me, new).await;
+                return self.advance(turn, new).await;
             }
-            let why = decide::retryable(&head, Cause::Order, self.here(me, 0));
+            let why = decide::retryable(&head, Cause::Order, self.here(turn, 0));
             if why != Retryable::Yes {
                 warn!(deploy.id = %old, state = %head.state, ?why, "an order that is not carried out");
                 return Ok(());
             }
-            if let Some(new) = self.derive(me, &head, Cause::Order).await? {
-                return self.advance(me, new).await;
+            if let Some(new) = self.derive(turn, &head, Cause::Order).await? {
+                return self.advance(turn, new).await;
             }
         }
         Err(HandlerError::Contradiction(Conflict::Version))
@@ -55,24 +55,24 @@ where
     /// Fulfils somebody's wish: from the end of the chain, if that end can be tried again.
     pub(crate) async fn retry(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         wish: &WishMessage,
         named: Head,
     ) -> Result<(), HandlerError> {
         for _ in 0..TRIES {
             let end = match self.follow(wish.id, named.clone()).await? {
-                Chain::Done(new) => return self.advance(me, new).await,
+                Chain::Done(new) => return self.advance(turn, new).await,
                 Chain::End(end) => end,
             };
             let cause = Cause::Wish(wish);
-            let why = decide::retryable(&end, cause, self.here(me, 0));
+            let why = decide::retryable(&end, cause, self.here(turn, 0));
             if why != Retryable::Yes {
                 info!(deploy.id = %end.id, state = %end.state, ?why, "not tried again");
                 let post = words::not_retried(&end, why, &self.config);
                 return self.answer_wish(wish, post).await;
             }
-            if let Some(new) = self.derive(me, &end, cause).await? {
-                return self.advance(me, new).await;
+            if let Some(new) = self.derive(turn, &end, cause).await? {
+                return self.advance(turn, new).await;
             }
         }
         Err(HandlerError::Contradiction(Conflict::Version))
@@ -102,12 +102,12 @@ where
     /// Writes the retry of `old`; `None` if `old` has moved on or somebody else was first.
     async fn derive(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         old: &Head,
         cause: Cause<'_>,
     ) -> Result<Option<DeployId>, HandlerError> {
         let first = self.first_ask(old).await?;
-        let here = self.here(me, 0);
+        let here = self.here(turn, 0);
         let written = self
             .create(|digits| decide::open_retry(old, &first, cause, digits, here))
             .await?;

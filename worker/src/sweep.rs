@@ -21,7 +21,7 @@ const LETTERS: usize = 10;
 const ROUNDS: usize = 10;
 
 /// How long a dead letter is out of sight while it is looked at.
-const LOOKING: Duration = Duration::from_secs(60);
+const LOOKING: Duration = Duration::from_mins(1);
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where

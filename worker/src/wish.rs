@@ -3,7 +3,7 @@
 use chatops_core::command::Wish;
 use chatops_core::decide::{self, Cancel};
 use chatops_core::deploy::Head;
-use chatops_core::id::{DeployId, DeployRef, Invocation};
+use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{WishMessage, Wisher};
 use chatops_core::policy;
 use chatops_core::ports::{Ci, Clock, Conflict, Queue, Secrets, Store};
@@ -11,7 +11,7 @@ use chatops_core::words::{self, Post};
 use tracing::{info, warn};
 
 use crate::advance::Run;
-use crate::{HandlerError, TRIES, Worker};
+use crate::{HandlerError, TRIES, Turn, Worker};
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where
@@ -24,7 +24,7 @@ where
     /// Deals with a wish. The same wish twice is fulfilled once.
     pub(crate) async fn wish(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         message: &WishMessage,
     ) -> Result<(), HandlerError> {
         if let Wisher::Person(asker) = &message.from
@@ -39,14 +39,14 @@ where
             return self.answer_wish(message, post).await;
         };
         match &message.wish {
-            Wish::Retry { .. } => self.retry(me, message, head).await,
-            Wish::Cancel { .. } => self.cancel(me, message, head.id).await,
+            Wish::Retry { .. } => self.retry(turn, message, head).await,
+            Wish::Cancel { .. } => self.cancel(turn, message, head.id).await,
         }
     }
 
     async fn cancel(
         &self,
-        me: &Invocation,
+        turn: &Turn,
         message: &WishMessage,
         id: DeployId,
     ) -> Result<(), HandlerError> {
@@ -55,13 +55,13 @@ where
             let Some(head) = self.store.head(id).await? else {
                 return Ok(());
             };
-            let post = match decide::cancel(&head, message, self.here(me, 0))? {
+            let post = match decide::cancel(&head, message, self.here(turn, 0))? {
                 Cancel::Write(commit) => match self.write(*commit, &mut run).await? {
                     Ok(()) => {
                         info!(deploy.id = %id, state = %head.state, "a cancel is wished");
                         let post = words::cancel_noted(&head, &message.from.by());
                         self.answer_wish(message, post).await?;
-                        return self.advance(me, id).await;
+                        return self.advance(turn, id).await;
                     }
                     Err(Conflict::Version) => continue,
                     Err(other) => return Err(HandlerError::Contradiction(other)),

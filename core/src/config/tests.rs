@@ -87,7 +87,7 @@ fn a_full_file_means_what_it_says() {
     );
     assert_eq!(config.circleci.api.as_str(), "https://ci.example.com/");
     let expected = Times {
-        stale_after: Duration::from_secs(300),
+        stale_after: Duration::from_mins(5),
         send_window: Duration::from_secs(20),
         ..Times::default()
     };

@@ -73,7 +73,7 @@ impl Times {
             if value.is_zero() {
                 return Err(([name, name], format!("{name} must be longer than zero")));
             }
-            if value > Duration::from_secs(90 * 86_400) {
+            if value > Duration::from_hours(2160) {
                 return Err(([name, name], format!("{name} must be at most 90 days")));
             }
         }
@@ -111,7 +111,7 @@ impl Times {
             let pair = ("search_for", self.search_for, "horizon", self.horizon);
             return wrong(pair, "at least as long as");
         }
-        if self.reply_for > Duration::from_secs(1_800) {
+        if self.reply_for > Duration::from_mins(30) {
             let why = "reply_for must be at most 30m: then Slack closes its reply address";
             return Err((["reply_for", "reply_for"], why.to_owned()));
         }

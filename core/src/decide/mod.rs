@@ -38,6 +38,8 @@ pub struct Here<'a> {
     pub me: &'a Invocation,
     /// The attempt this very run has already sent its POST for; 0 for none.
     pub posted: u32,
+    /// When this run is cut off, if somebody cuts it off: what it begins has to be finished by then.
+    pub ends: Option<Time>,
     /// The configuration.
     pub config: &'a Config,
 }
@@ -45,6 +47,12 @@ pub struct Here<'a> {
 impl Here<'_> {
     fn worker(&self) -> Actor {
         Actor::Worker(self.me.clone())
+    }
+
+    /// Whether a request that is sent now could be answered after this run is cut off.
+    fn is_cut_off_while_sending(&self) -> bool {
+        self.ends
+            .is_some_and(|ends| self.now + self.config.times.request_timeout > ends)
     }
 }
 
@@ -68,6 +76,8 @@ pub enum Step {
         /// Whether open workflows are to be canceled on the way.
         cancel: bool,
     },
+    /// Nothing by this run, which ends before an answer could come; another has to go on at once.
+    Later,
     /// Put the order to try again into the dead-letter queue, then write [`order_placed`].
     Order,
 }
@@ -91,7 +101,7 @@ pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
         return Ok(Step::Rest);
     }
     match head.state {
-        State::Requested => requested(head, here).map(|commit| Step::Write(Box::new(commit))),
+        State::Requested => requested(head, here),
         State::Armed => Ok(trigger::search(head).map_or(Step::Rest, Step::Search)),
         State::Triggered | State::Running => Ok(match (&head.armed, &head.run) {
             (Some(armed), Some(run)) => Step::Look {
@@ -107,29 +117,32 @@ pub fn next(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
 }
 
 /// REQUESTED and due: refuse, give up or arm.
-fn requested(head: &Head, here: Here<'_>) -> Result<Commit, Illegal> {
-    if let Some(wish) = &head.cancel {
+fn requested(head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
+    let commit = if let Some(wish) = &head.cancel {
         let reason = Reason::CanceledBefore {
             by: wish.by.clone(),
         };
-        return end(head, State::Canceled, reason, here);
-    }
-    if here.now >= head.valid_until {
-        return match &head.last_obstacle {
-            Some(last) => end(head, State::TriggerFailed, gave_up(head, last), here),
+        end(head, State::Canceled, reason, here)?
+    } else if here.now >= head.valid_until {
+        match &head.last_obstacle {
+            Some(last) => end(head, State::TriggerFailed, gave_up(head, last), here)?,
             None => refuse(
                 head,
                 Refusal::Stale {
                     asked_at: head.ask.asked_at,
                 },
                 here,
-            ),
-        };
-    }
-    match policy::decide(here.config, &head.ask) {
-        Err(refusal) => refuse(head, refusal, here),
-        Ok(allowed) => arm(head, &allowed, here),
-    }
+            )?,
+        }
+    } else {
+        match policy::decide(here.config, &head.ask) {
+            Err(refusal) => refuse(head, refusal, here)?,
+            // Whoever armed it now would only have to disarm it, if they still could.
+            Ok(_) if here.is_cut_off_while_sending() => return Ok(Step::Later),
+            Ok(allowed) => arm(head, &allowed, here)?,
+        }
+    };
+    Ok(Step::Write(Box::new(commit)))
 }
 
 fn arm(head: &Head, allowed: &policy::Allowed<'_>, here: Here<'_>) -> Result<Commit, Illegal> {
@@ -171,7 +184,8 @@ fn order(head: &Head, here: Here<'_>) -> Option<Trigger> {
     let armed = head
         .armed
         .as_ref()
-        .filter(|armed| here.now + here.config.times.request_timeout <= armed.send_by)?;
+        .filter(|armed| here.now + here.config.times.request_timeout <= armed.send_by)
+        .filter(|_| !here.is_cut_off_while_sending())?;
     // Policy has just allowed exactly this, under this configuration.
     let allowed = policy::decide(here.config, &head.ask).ok()?;
     let id = head.id.to_string();

@@ -14,7 +14,7 @@ use crate::ports::{Commit, Repeated};
 use crate::reply::Reply;
 
 /// How old the end of a deploy may be for it to be tried again.
-const ORDER_LIVES: Duration = Duration::from_secs(86_400);
+const ORDER_LIVES: Duration = Duration::from_hours(24);
 
 /// The first transaction of a command: REQUESTED, with the reply item opened.
 #[must_use]

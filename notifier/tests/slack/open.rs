@@ -74,7 +74,7 @@ async fn an_answer_that_does_not_come_in_time_leaves_everything_open() {
     let sandbox = sandbox().await;
     let address = issued(&sandbox, 0);
     sandbox.slack().fail_next(Fault::Hang {
-        for_: Duration::from_secs(3_600),
+        for_: Duration::from_hours(1),
     });
     let posted = client_with(sandbox.slack_url(), SHORT)
         .post(&address, &post())

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use super::{ManualClock, open};
 
 /// The longest delay; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// A message as it lies in a lane, visible or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

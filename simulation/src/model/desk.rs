@@ -268,7 +268,8 @@ impl<'a> Desk<'a> {
             let here = here(&me, posted);
             match desk.rules.next(&head, here) {
                 Err(_) => Plan::Broken("a decision the state machine does not allow"),
-                Ok(Step::Rest) => Plan::Rest,
+                // Nobody cuts the runs of the model off.
+                Ok(Step::Rest | Step::Later) => Plan::Rest,
                 Ok(Step::Write(commit)) => desk.commit(Some(&head), Some(*commit)),
                 Ok(Step::Post(order)) => {
                     let id = head.id.to_string();
@@ -342,6 +343,7 @@ pub(super) fn here(me: &chatops_core::id::Invocation, posted: u8) -> Here<'_> {
         now: now(),
         me,
         posted: u32::from(posted),
+        ends: None,
         config: &PARSED,
     }
 }

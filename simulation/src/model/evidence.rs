@@ -110,7 +110,7 @@ impl Evidence {
         let post = |outcome| rules.after_post(head, here.posted, &outcome, here);
         let saw = |state, status| rules.after_look(head, &look(state, status), here);
         let created = PipelineState::Created;
-        let long = Some(Duration::from_secs(3_600));
+        let long = Some(Duration::from_hours(1));
         match self {
             Evidence::None => Ok(None),
             Evidence::Created => post(Outcome::Created(pipeline)),

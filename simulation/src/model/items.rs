@@ -13,13 +13,13 @@ use super::book::now;
 use super::shard::FastMap;
 
 /// The step of time: every pause between two tries but the longest fits into it.
-const TICK: Duration = Duration::from_secs(120);
+const TICK: Duration = Duration::from_mins(2);
 
 /// How long the address lives.
-const LIFE: Duration = Duration::from_secs(600);
+const LIFE: Duration = Duration::from_mins(10);
 
 /// Further away, one moment is like the other: the address is gone by then.
-const HORIZON: Duration = Duration::from_secs(840);
+const HORIZON: Duration = Duration::from_mins(14);
 
 /// The product's times; only the lease is longer than a tick, so that it can both hold and run out.
 pub(super) static TIMES: LazyLock<Times> = LazyLock::new(|| Times {

@@ -55,7 +55,7 @@ impl Heard {
             Heard::NotSent => Posted::NotSent { why: why() },
             Heard::Later => Posted::Later { after: None },
             Heard::MuchLater => Posted::Later {
-                after: Some(std::time::Duration::from_secs(3_600)),
+                after: Some(std::time::Duration::from_hours(1)),
             },
             Heard::Refused => Posted::Refused { why: why() },
             Heard::Nothing | Heard::Unknown => Posted::Unknown,

@@ -30,7 +30,7 @@ impl<P: Store> Store for Planted<P> {
                 && (by_another || armed.doubt.is_some())
             {
                 // As if the horizon, two minutes, were none.
-                armed.send_by -= Duration::from_secs(120);
+                armed.send_by -= Duration::from_mins(2);
             }
             if self.has(Bug::EndRewritten) && head.state == State::Unresolved {
                 head.state = State::Armed;

@@ -12,7 +12,7 @@ use super::{IN_DOUBT, Scenario, main_deploy};
 use crate::outside::WEBHOOK;
 use crate::world::World;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The product's own limits, with looks and sweeps that are far apart.
 fn patient(world: &mut World, between: Duration) {

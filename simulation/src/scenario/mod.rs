@@ -246,7 +246,7 @@ const DEPLOYS: &[Scenario] = &[
     Scenario {
         name: "longer than the reply address lives",
         play: |world| {
-            world.change_times(|times| times.reply_for = Duration::from_secs(60));
+            world.change_times(|times| times.reply_for = Duration::from_mins(1));
             world
                 .circleci
                 .script(Script::success(Duration::from_secs(200)));

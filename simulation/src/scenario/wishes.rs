@@ -10,7 +10,7 @@ use crate::outside::{ChatFault, ReadFault, TriggerFault};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(8);
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A deploy whose trigger CircleCI refuses, to its end.
 fn failed_deploy(world: &mut World) {
@@ -266,7 +266,7 @@ pub(super) const ALL: &[Scenario] = &[
             main_deploy(world);
             world.settle();
             world.poisoned = false;
-            world.clock.advance(Duration::from_secs(660));
+            world.clock.advance(Duration::from_mins(11));
             world.redrive_all();
             world.settle();
             // Too late for the command itself, and not for somebody who still wants it.

@@ -66,7 +66,7 @@ impl Schedule {
         if lane == Lane::Work {
             let (worker, me) = (self.world.worker(skew), self.world.invocation());
             self.start("worker", about, delivery, async move {
-                Ended::Handled(Box::pin(worker.handle(&me, &body)).await.is_ok())
+                Ended::Handled(Box::pin(worker.handle(&me.into(), &body)).await.is_ok())
             });
         } else {
             let notifier = self.world.notifier(skew);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chatops_core::ports::CiError;
 
 /// The longest pause that is kept. A wrong `Retry-After` must not silence a process for hours.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The pause where CircleCI names none.
 const USUAL: Duration = Duration::from_secs(2);

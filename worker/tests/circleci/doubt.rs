@@ -43,7 +43,7 @@ async fn an_answer_that_does_not_arrive_leaves_everything_open() {
 async fn an_answer_that_does_not_come_in_time_leaves_everything_open() {
     let sandbox = sandbox().await;
     let hang = Fault::Hang {
-        for_: Duration::from_secs(3_600),
+        for_: Duration::from_hours(1),
     };
     sandbox.circleci().fail_next(Call::Trigger, hang);
     let outcome = hasty(sandbox.circleci_url()).trigger(&order()).await;

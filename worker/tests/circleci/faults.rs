@@ -31,7 +31,7 @@ pub(crate) fn failures() -> Vec<(Fault, Option<u64>, bool)> {
         (Fault::Garbage, None, false),
         (
             Fault::Hang {
-                for_: Duration::from_secs(3_600),
+                for_: Duration::from_hours(1),
             },
             None,
             false,

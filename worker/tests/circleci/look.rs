@@ -39,8 +39,8 @@ pub(crate) fn statuses(look: &Look) -> Vec<(&str, WorkflowStatus)> {
         .collect()
 }
 
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
-pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn a_look_shows_where_a_pipeline_stands() {

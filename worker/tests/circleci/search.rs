@@ -98,7 +98,7 @@ async fn a_pipeline_may_be_listed_late() {
     let search = search_since(ago(100));
     scripted(
         &sandbox,
-        Script::default().listed_after(Duration::from_secs(3_600)),
+        Script::default().listed_after(Duration::from_hours(1)),
         60,
     );
     assert_eq!(client.search(&search).await, Ok(absent()));

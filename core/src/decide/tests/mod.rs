@@ -33,6 +33,7 @@ fn here<'a>(config: &'a Config, me: &'a Invocation, posted: u32, now: Time) -> H
         now,
         me,
         posted,
+        ends: None,
         config,
     }
 }

@@ -264,7 +264,8 @@ impl World {
             self.retry(turn);
         }
         match self.decide(next) {
-            Step::Rest => self.next_run(),
+            // Nobody cuts these runs off.
+            Step::Rest | Step::Later => self.next_run(),
             Step::Write(commit) => self.commit(Some(*commit)),
             Step::Post(_) => self.post(turn),
             Step::Search(_) => {

@@ -273,7 +273,7 @@ impl World {
             (Posted::Shown, true),
             (Posted::NotSent { why: why() }, false),
             (later(None), false),
-            (later(Some(Duration::from_secs(3_600))), false),
+            (later(Some(Duration::from_hours(1))), false),
             (Posted::Refused { why: why() }, false),
             (Posted::Unauthorized { why: why() }, false),
             (Posted::Unknown, true),

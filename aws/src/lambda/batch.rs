@@ -10,6 +10,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use chatops_core::Time;
 use chatops_core::message::Body;
 use chatops_core::ports::{Lane, Queue, Receipt};
 use futures::FutureExt;
@@ -23,6 +24,32 @@ pub const GUARD: Duration = Duration::from_secs(2);
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// What a function gets that also has a schedule.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the event is neither a batch of SQS nor EventBridge's 'Scheduled Event'"
+)]
+pub enum Work {
+    /// Messages.
+    Batch(Batch),
+    /// It is time.
+    Schedule(Schedule),
+}
+
+/// `EventBridge`'s event of a schedule.
+#[derive(Debug, Deserialize)]
+pub struct Schedule {
+    #[serde(rename = "detail-type")]
+    _kind: ScheduleKind,
+}
+
+#[derive(Debug, Deserialize)]
+enum ScheduleKind {
+    #[serde(rename = "Scheduled Event")]
+    Scheduled,
+}
 
 /// What Lambda hands over.
 #[derive(Debug, Deserialize)]
@@ -76,6 +103,13 @@ pub struct Answer {
 pub struct ItemFailure {
     /// Its name.
     pub item_identifier: String,
+}
+
+/// Until when a handler may expect that what it begins is finished: a call's answer written down,
+/// and all before [`run`] gives up on it.
+#[must_use]
+pub fn ends(now: Time, left: Duration) -> Time {
+    now + left.saturating_sub(2 * GUARD)
 }
 
 /// Hands every message of a batch to `handle`, all of them at a time, until [`GUARD`] before the
