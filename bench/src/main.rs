@@ -1,7 +1,7 @@
 //! `chatops-bench`: how fast the product is, by command. What it prints depends on the machine, so
 //! no test reads it.
 //!
-//! `cargo run --release -p chatops-bench -- history` makes two data files under `target/bench` the
+//! `cargo run --profile fast -p chatops-bench -- history` makes two data files under `target/bench` the
 //! first time (a few minutes, about 5 GB) and uses them again after that; remove the directory
 //! when done.
 

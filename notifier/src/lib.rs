@@ -15,7 +15,8 @@ use chatops_core::ports::{
 };
 use chatops_core::reply::{self, Kind, Next, Posted, Reply, Via};
 use chatops_core::words;
-use tracing::{info, warn};
+use tracing::field::display;
+use tracing::{Span, info, warn};
 
 pub use self::slack::SlackClient;
 
@@ -54,10 +55,14 @@ pub enum HandlerError {
 const ROUNDS: usize = 12;
 
 impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
-    /// Deals with one message of the notice queue. It may come twice, late or out of order.
+    /// Deals with one message of the notice queue, and says in the shell's span which deploy it is
+    /// about. It may come twice, late or out of order.
     pub async fn handle(&self, body: &Body) -> Result<(), HandlerError> {
         match body.decode()? {
-            NoticeMessage::Tell { deploy } => self.tell(deploy).await,
+            NoticeMessage::Tell { deploy } => {
+                Span::current().record("deploy.id", display(deploy));
+                self.tell(deploy).await
+            }
             NoticeMessage::Answer(answer) => self.answer(*answer).await,
         }
     }

@@ -12,7 +12,7 @@ use chatops_core::ports::{
 };
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Turn, Worker};
+use crate::{HandlerError, TRIES, Turn, Worker, about};
 
 /// More steps than any message can need; what is left then is taken up by the sweeper.
 const STEPS: usize = 32;
@@ -51,6 +51,7 @@ where
 
     /// Does everything that is due for one deploy, then sets the hint for what comes next.
     pub(crate) async fn advance(&self, turn: &Turn, id: DeployId) -> Result<(), HandlerError> {
+        about(id);
         let mut run = Run::default();
         for _ in 0..STEPS {
             let Some(head) = self.store.head(id).await? else {

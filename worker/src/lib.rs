@@ -22,7 +22,8 @@ use chatops_core::ports::{
     Ci, Clock, Commit, CommitError, Conflict, Lane, Queue, QueueError, Secrets, SendError, Store,
     StoreError,
 };
-use tracing::info;
+use tracing::field::display;
+use tracing::{Span, info};
 
 pub use self::circleci::CircleCi;
 
@@ -96,8 +97,8 @@ where
     X: Secrets,
     K: Clock,
 {
-    /// Deals with one message of the work queue. It may come twice, late or out of order; every
-    /// call needs a turn of its own.
+    /// Deals with one message of the work queue, and says in the shell's span which deploy it is
+    /// about. It may come twice, late or out of order; every call needs a turn of its own.
     pub async fn handle(&self, turn: &Turn, body: &Body) -> Result<(), HandlerError> {
         match body.decode()? {
             WorkMessage::Deploy(message) => {
@@ -118,11 +119,13 @@ where
             info!(%pipeline, "an event of a pipeline that is not ours");
             return Ok(());
         };
+        about(id);
         self.look_now(turn, id).await
     }
 
     /// Puts a command on record, unless it is.
     async fn open(&self, turn: &Turn, message: &DeployMessage) -> Result<(), HandlerError> {
+        about(message.id);
         if self.store.head(message.id).await?.is_some() {
             return Ok(());
         }
@@ -167,4 +170,9 @@ where
             .send(Lane::Notice, &body, std::time::Duration::ZERO)
             .await?)
     }
+}
+
+/// Which deploy this run is about, for the log line of whoever hands it over.
+fn about(id: DeployId) {
+    Span::current().record("deploy.id", display(id));
 }

@@ -9,7 +9,7 @@ use chatops_core::ports::{Ci, Clock, Conflict, Queue, Secrets, Store};
 use chatops_core::words;
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Turn, Worker};
+use crate::{HandlerError, TRIES, Turn, Worker, about};
 
 /// More links than any chain of retries has; a longer one is a defect that must not hang.
 const LINKS: usize = 1_000;
@@ -32,6 +32,7 @@ where
 {
     /// Carries out an order: it derives only from the deploy it names.
     pub(crate) async fn order(&self, turn: &Turn, old: DeployId) -> Result<(), HandlerError> {
+        about(old);
         for _ in 0..TRIES {
             let Some(head) = self.store.head(old).await? else {
                 warn!(deploy.id = %old, "an order for a deploy that is not on record");

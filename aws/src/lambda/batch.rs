@@ -17,6 +17,8 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, error, info_span, warn};
 
 /// How long before the function's end the shell gives up on what is not finished: time to make it
 /// visible again and to answer.
@@ -131,16 +133,23 @@ where
     E: Display,
 {
     let deadline = Instant::now() + left.saturating_sub(GUARD);
-    let mut waiting: Vec<Option<Record>> = batch.records.into_iter().map(Some).collect();
+    let with_span = |record: Record| {
+        let (message, receives) = (&record.message_id, record.receives());
+        // The stage says which deploy it is about, once it knows.
+        let span = info_span!("message", message, receives, deploy.id = Empty);
+        Some((record, span))
+    };
+    let mut waiting: Vec<_> = batch.records.into_iter().map(with_span).collect();
     let mut in_hand = FuturesUnordered::new();
-    for (n, record) in waiting.iter().flatten().enumerate() {
+    for (n, (record, span)) in waiting.iter().flatten().enumerate() {
         let (handle, body) = (&handle, Body::from_wire(record.body.clone()));
-        let handled = AssertUnwindSafe(async move { handle(body).await }).catch_unwind();
+        let handled = async move { handle(body).await }.instrument(span.clone());
+        let handled = AssertUnwindSafe(handled).catch_unwind();
         in_hand.push(handled.map(move |handled| (n, handled)));
     }
     let mut failed = Vec::new();
     while let Ok(Some((n, handled))) = tokio::time::timeout_at(deadline, in_hand.next()).await {
-        let Some(record) = waiting.get_mut(n).and_then(Option::take) else {
+        let Some(at) = waiting.get_mut(n).and_then(Option::take) else {
             continue;
         };
         let why = match handled {
@@ -148,16 +157,16 @@ where
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the handler panicked".to_owned(),
         };
-        failed.push((record, why));
+        failed.push((at, why));
     }
     drop(in_hand);
     let unfinished = waiting.into_iter().flatten();
-    failed.extend(unfinished.map(|record| (record, "there was no time left".to_owned())));
+    failed.extend(unfinished.map(|at| (at, "there was no time left".to_owned())));
     let mut answer = Answer::default();
     let mut releases = Vec::new();
-    for (record, why) in failed {
+    for ((record, span), why) in failed {
         let (receives, message) = (record.receives(), record.message_id);
-        tracing::error!(message, receives, why, "a message will come again");
+        span.in_scope(|| error!(why, "a message will come again"));
         let receipt = Receipt(record.receipt_handle);
         releases.push(async move { queue.release(lane, &receipt, pause(receives)).await });
         answer.batch_item_failures.push(ItemFailure {
@@ -167,7 +176,7 @@ where
     // What is not made visible comes back by itself, later.
     let ended = tokio::time::timeout(GUARD / 2, futures::future::join_all(releases)).await;
     for error in ended.into_iter().flatten().filter_map(Result::err) {
-        tracing::warn!(%error, "a message comes again later than it could");
+        warn!(%error, "a message comes again later than it could");
     }
     answer
 }

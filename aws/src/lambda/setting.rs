@@ -18,7 +18,7 @@ pub fn environment(name: &str) -> Option<OsString> {
 /// The configuration, from the file that `CHATOPS_CONFIG` names.
 pub fn config(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Arc<Config>> {
     let name = "CHATOPS_CONFIG";
-    let what = "the path of chatops.toml; the layer puts it below /opt";
+    let what = "the path of chatops.toml (the layer puts it below /opt)";
     let path = get(lookup, name)?.ok_or(BadSettings::Missing { name, what })?;
     let text = std::fs::read_to_string(Path::new(&path));
     let text = text.with_context(|| format!("{name} names {path}, which cannot be read"))?;

@@ -35,6 +35,38 @@ fn arming_writes_the_intent_and_takes_the_lock() {
     assert!(commit.owe.is_empty() && commit.claim.is_none());
 }
 
+/// The configuration's `request_timeout` is ten seconds.
+#[test]
+fn a_run_that_is_cut_off_before_an_answer_could_come_does_not_arm() {
+    let (config, me) = (config(), me());
+    let cut_off_at = |ends| Here {
+        ends: Some(at(ends)),
+        ..here(&config, &me, 0, at(9))
+    };
+    let step = |head: &Head, ends| next(head, cut_off_at(ends)).unwrap();
+    assert!(matches!(step(&requested(), 18), Step::Later));
+    assert!(matches!(step(&requested(), 19), Step::Write(_)));
+    // What needs no answer of CircleCI's is done all the same.
+    let mut refused = requested();
+    refused.ask.job = job("unknown");
+    assert!(matches!(step(&refused, 10), Step::Write(_)));
+}
+
+#[test]
+fn what_was_armed_and_cannot_be_sent_in_time_is_disarmed() {
+    let (config, me) = (config(), me());
+    let armed = written(&requested(), at(9)).head;
+    let at_11 = |ends| Here {
+        ends: Some(at(ends)),
+        ..here(&config, &me, 0, at(11))
+    };
+    assert!(matches!(next(&armed, at_11(21)).unwrap(), Step::Post(_)));
+    let Step::Write(commit) = next(&armed, at_11(20)).unwrap() else {
+        panic!("it has to be disarmed");
+    };
+    assert_eq!(commit.head.state, State::Requested);
+}
+
 #[test]
 fn a_job_that_opts_out_takes_no_lock() {
     let mut head = requested();
