@@ -21,43 +21,8 @@
 //! `N#`, and `PutItem` on those that begin with `N#` (`dynamodb:LeadingKeys`). A transaction has no
 //! right of its own: it needs those of its writes.
 //!
-//! # Indexes: which answers which question
-//!
-//! | index | partition key | sort key | question |
-//! |---|---|---|---|
-//! | `by-time` | `ledger` = 1 | `asked` | the newest deploys |
-//! | `by-user` | `user` | `asked` | whose, by id |
-//! | `by-user-name` | `user_name` | `asked` | whose, by name |
-//! | `by-branch`, `by-job`, `by-project` | of that name | `asked` | what |
-//! | `by-state` | `state` | `asked` | how they stand; a word for several states asks several keys |
-//! | `awaits-retry` | `awaits` = 1 | `asked` | what failed to start and nobody has tried again |
-//! | `due` | `timer` = 1 | `due_at` | what the sweeper looks at: deploys and reply items |
-//!
-//! `asked` is the moment and the deploy, which is the ledger's order. All but `due` hold the columns
-//! that a filter can ask about, so that of a combination only one index is walked, and only deploys
-//! that are shown are read. The last two are sparse: what does not wait is not in them.
-//!
-//! They are attributes of the record rather than pointer items of their own. A pointer costs two
-//! write units in the first transaction, and two more whenever the state that it carries changes; an
-//! index entry costs one, and none while what it holds stays the same. Nearly every version of a
-//! deploy only moves its timer: that writes the record and one index.
-//!
-//! # What a deploy costs
-//!
-//! In write units, by DynamoDB's rules and with a record of up to 2 KB: 18 to put it on record (record
-//! 4, event 2, short id 2, reply item 2, seven index entries and the timer's), then 4 for the record, 2 for each event,
-//! lock or claim, and 2 for the timer's index with every version, and 8 more with each of its four
-//! changes of state (six indexes hold it, one is sorted by it). A deploy that is looked at twenty
-//! times takes some 200 write units.
-//!
-//! # Hot partitions
-//!
-//! `by-time`, `awaits-retry` and `due` have one partition each, and `by-job` or `by-state` nearly so:
-//! most deploys share their job and how they ended. A partition of an index takes 1,000 write units
-//! a second, and a throttled index throttles the table. The hottest is `due`, with two units for
-//! every version: at 25 versions a deploy that is 20 deploys a second, which no team types. Splitting `by-time` by month would
-//! not move that limit as long as `by-job` cannot be split by the same month, and would make a quiet
-//! ledger's list walk through empty months; so it is not split.
+//! `ARCHITECTURE.md` says which index answers which question, why they are attributes of the record,
+//! and what a deploy costs.
 
 mod commit;
 mod item;
