@@ -5,6 +5,12 @@
 //! first time (a few minutes, about 5 GB) and uses them again after that; remove the directory
 //! when done.
 
+//!
+//! For `functions`, build first what it measures, as it is packaged:
+//! `cargo build --release -p chatops-ingest && cargo build --release -p chatops-bench --bin floor`.
+//! Pin it to one processor (`taskset -c 1`), and quote the ratios.
+
+mod functions;
 mod history;
 
 use std::path::PathBuf;
@@ -35,15 +41,33 @@ enum Command {
         #[arg(long, default_value = "target/bench")]
         dir: PathBuf,
     },
+    /// Start the ingest function again and again, and compare it with one that does nothing
+    Functions {
+        /// How often each is started
+        #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+        cold: u32,
+        /// How many events each gets after its first
+        #[arg(long, default_value_t = 500)]
+        warm: usize,
+        /// Where the programs are
+        #[arg(long, default_value = "target/release")]
+        bin: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::History {
-        runs,
-        small,
-        large,
-        dir,
-    } = Cli::parse().command;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(history::run(&dir, [small, large], runs))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match Cli::parse().command {
+            Command::History {
+                runs,
+                small,
+                large,
+                dir,
+            } => history::run(&dir, [small, large], runs).await,
+            Command::Functions { cold, warm, bin } => functions::run(&bin, cold, warm).await,
+        }
+    })
 }
