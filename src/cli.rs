@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use chatops_core::config::Config;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::demo;
@@ -24,6 +25,8 @@ use crate::serve::{Server, Settings};
     after_help = "Try `chatops demo` first: it needs no account and no network."
 )]
 struct Cli {
+    #[command(flatten)]
+    place: operator::Place,
     #[command(subcommand)]
     command: Command,
 }
@@ -105,20 +108,38 @@ struct ServeOptions {
 /// Runs the command that the arguments name. Exit codes: 0 it worked, 1 it did not, 2 it was not
 /// typed right.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        Command::Demo(options) => run(async { demo::run(options, asked_to_stop()?).await }),
-        Command::Say(options) => run(say::run(options)),
-        Command::Serve(options) => run(serve(options)),
-        Command::Operator(command) => operator::run(&command, Cli::command()),
-    };
-    match done {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match carry_out(cli, names_a_file(&matches)) {
         Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("chatops: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn carry_out(Cli { place, command }: Cli, file: bool) -> Result<ExitCode> {
+    if let Command::Operator(command) = &command {
+        return operator::run(command, &place, file, Cli::command());
+    }
+    if let Some(code) = operator::only_here(&place)? {
+        return Ok(code);
+    }
+    match command {
+        Command::Demo(options) => run(async { demo::run(options, asked_to_stop()?).await }),
+        Command::Say(options) => run(say::run(options)),
+        Command::Serve(options) => run(serve(options)),
+        Command::Operator(command) => operator::run(&command, &place, file, Cli::command()),
+    }
+}
+
+/// Whether the arguments name a data file; the environment may name one for other occasions.
+fn names_a_file(matches: &ArgMatches) -> bool {
+    let here = matches.try_contains_id("data").is_ok()
+        && matches.value_source("data") == Some(ValueSource::CommandLine);
+    let below = matches.subcommand();
+    here || below.is_some_and(|(_, matches)| names_a_file(matches))
 }
 
 fn run(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {

@@ -4,6 +4,8 @@
 //! What a stage does lives in its own crate; here is only what carries it: HTTP, threads, files,
 //! the environment and the terminal.
 
+#[cfg(feature = "aws")]
+mod aws;
 pub mod cli;
 pub mod clock;
 pub mod demo;

@@ -59,6 +59,21 @@ pub enum Roots {
     System,
 }
 
+impl Roots {
+    /// Reads the choice through `lookup`, the environment in a real process.
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSettings> {
+        match get(lookup, "CHATOPS_AWS_ROOTS")?.as_deref() {
+            None | Some("amazon") => Ok(Roots::Amazon),
+            Some("system") => Ok(Roots::System),
+            Some(other) => Err(BadSettings::Unfit {
+                name: "CHATOPS_AWS_ROOTS",
+                value: other.to_owned(),
+                expected: "it has to be 'amazon' or 'system'",
+            }),
+        }
+    }
+}
+
 /// Where AWS is, and who asks.
 #[derive(Clone)]
 pub struct Settings {
@@ -99,17 +114,7 @@ impl Settings {
             None,
             "environment",
         );
-        let roots = match get("CHATOPS_AWS_ROOTS")?.as_deref() {
-            None | Some("amazon") => Roots::Amazon,
-            Some("system") => Roots::System,
-            Some(other) => {
-                return Err(BadSettings::Unfit {
-                    name: "CHATOPS_AWS_ROOTS",
-                    value: other.to_owned(),
-                    expected: "it has to be 'amazon' or 'system'",
-                });
-            }
-        };
+        let roots = Roots::read(&lookup)?;
         let endpoint = get("AWS_ENDPOINT_URL")?;
         if let Some(value) = &endpoint
             && !(value.starts_with("http://") || value.starts_with("https://"))
@@ -134,6 +139,14 @@ impl Settings {
 /// The way to AWS: every client of a process is made of one.
 #[derive(Debug, Clone)]
 pub struct Aws(SdkConfig);
+
+impl From<SdkConfig> for Aws {
+    /// The way that somebody else has put together: an operator's, with credentials from wherever
+    /// they keep them.
+    fn from(config: SdkConfig) -> Self {
+        Self(config)
+    }
+}
 
 impl Aws {
     /// Makes the connection pool; nothing is sent yet.
@@ -177,7 +190,8 @@ impl Aws {
     }
 }
 
-fn http_client(roots: Roots) -> Result<SharedHttpClient, BadSettings> {
+/// The connections, with the one TLS stack there is.
+pub fn http_client(roots: Roots) -> Result<SharedHttpClient, BadSettings> {
     let store = match roots {
         Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
         Roots::System => TrustStore::empty().with_native_roots(true),

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod dynamodb;
 mod failure;
 pub mod lambda;
+pub mod operator;
 pub mod secrets;
 mod settings;
 pub mod sqs;

@@ -21,6 +21,8 @@ const ENOUGH: usize = 5;
 pub struct Campaign {
     /// How many schedules.
     pub runs: u64,
+    /// How many of them on AWS.
+    pub on_aws: u64,
     /// How many crashes in all.
     pub crashes: u64,
     /// How many other faults in all.
@@ -67,6 +69,7 @@ impl Campaign {
     fn add(&mut self, seed: u64) {
         let report = schedule::run(seed, false);
         self.runs += 1;
+        self.on_aws += u64::from(report.cloud);
         for (fault, state) in &report.faults {
             *self.matrix.entry((*fault, *state)).or_default() += 1;
         }
@@ -83,6 +86,7 @@ impl Campaign {
 
     fn merge(&mut self, piece: Campaign) {
         self.runs += piece.runs;
+        self.on_aws += piece.on_aws;
         self.crashes += piece.crashes;
         self.others += piece.others;
         self.violations.extend(piece.violations);

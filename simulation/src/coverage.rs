@@ -41,11 +41,17 @@ pub enum Reached {
     Undeliverable,
     /// A question was answered.
     Answered,
+    /// A run on AWS knew that it would be cut off, and left what it could not finish to another.
+    NoTime,
+    /// A run on AWS was dropped where it waited.
+    CutOff,
+    /// Of a batch some messages were dealt with, and only the others came again.
+    PartlyFailed,
 }
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Reached; 15] = [
+    pub const ALL: [Reached; 18] = [
         Reached::RetryByPerson,
         Reached::RetryByOperator,
         Reached::RetryByForce,
@@ -61,6 +67,9 @@ impl Reached {
         Reached::ToldByBot,
         Reached::Undeliverable,
         Reached::Answered,
+        Reached::NoTime,
+        Reached::CutOff,
+        Reached::PartlyFailed,
     ];
 }
 

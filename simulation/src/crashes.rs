@@ -55,7 +55,7 @@ pub fn judge(
     let mut found = invariants::check(world);
     let ends = ends(world);
     let allowed = |end: &State| scenario.ends.contains(end) || scenario.also.contains(end);
-    if crash_at.is_empty() && ends != scenario.ends {
+    if world.points.crashes() == 0 && ends != scenario.ends {
         found.push(format!("ended {ends:?} instead of {:?}", scenario.ends));
     } else if !ends.iter().all(allowed) {
         found.push(format!("ended {ends:?}"));
@@ -68,15 +68,22 @@ pub fn judge(
         .iter()
         .map(|at| (at, names.get(*at).map(String::as_str)))
         .collect();
+    let struck = world.points.struck();
+    let struck = if struck.is_empty() {
+        String::new()
+    } else {
+        format!(" struck by {struck:?}")
+    };
     Some(format!(
-        "'{}' {way:?} crashing at {crashes:?}:\n{}\n{}",
+        "'{}' {way:?} crashing at {crashes:?}{struck}:\n{}\n{}",
         scenario.name,
         found.join("\n"),
         world.account(),
     ))
 }
 
-fn ends(world: &World) -> Vec<State> {
+/// How every deploy ended, in the order of their requests.
+pub(crate) fn ends(world: &World) -> Vec<State> {
     world.deploys().iter().map(|head| head.state).collect()
 }
 
@@ -101,17 +108,25 @@ pub fn every(
             );
         }
     }
+    let work = |(scenario, way, first): &(&Scenario, Delivering, Option<usize>)| match first {
+        None => one(scenario, *way, &[]),
+        Some(first) => from(scenario, *way, &mut vec![*first], depth),
+    };
+    on_all_cores(&pieces, work, progress)
+}
+
+/// Does every piece of work, unless the first few find too much.
+pub(crate) fn on_all_cores<P: Sync>(
+    pieces: &[P],
+    work: impl Fn(&P) -> Found + Sync,
+    progress: &(impl Fn(usize, usize) + Sync),
+) -> Found {
     let (next, runs, violations) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             threads.spawn(|| {
-                while let Some((scenario, way, first)) =
-                    pieces.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let found = match first {
-                        None => one(scenario, *way, &[]),
-                        Some(first) => from(scenario, *way, &mut vec![*first], depth),
-                    };
+                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = work(piece);
                     runs.fetch_add(found.runs, Ordering::Relaxed);
                     if !found.violations.is_empty() {
                         let mut all: std::sync::MutexGuard<'_, Vec<String>> =

@@ -59,11 +59,45 @@ pub enum Fault {
     Redrive,
     /// A handler's clock is off.
     ClockSkew,
+    /// A transaction is in another's way, or throttled, and is sent again.
+    WriteWaits,
+    /// The ledger took the write, and the adapter met its own write as a conflict.
+    WriteMeetsItself,
+    /// The write fails for all its writer knows, and reaches the ledger later.
+    WriteComesLate,
+    /// The index of what is due does not show something yet.
+    DueMissing,
+    /// The index of what is due still shows what is not due any more.
+    DueStale,
+    /// The index of a list does not show a deploy yet.
+    ListMissing,
+    /// The queue took no message, and nobody knows.
+    SendThrottled,
+    /// The SDK sends a message again that the queue had taken.
+    SendTwice,
+    /// The queue has a message and does not find it.
+    ReceiveOverlooks,
+    /// The queue cannot be asked for messages.
+    ReceiveFails,
+    /// A message is visible again while it is in hand.
+    ShownInHand,
+    /// A receipt still counts although the message was received again.
+    OldReceiptCounts,
+    /// The queue did not delete a message.
+    DeleteFails,
+    /// The queue deleted a message, and its answer is lost.
+    DeleteAnswerLost,
+    /// The queue did not make a message visible.
+    ReleaseFails,
+    /// A function is cut off soon.
+    CutShort,
+    /// A function dies after it has dealt with some of a batch.
+    BatchDies,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 26] = [
+    pub const ALL: [Fault; 43] = [
         Fault::Crash,
         Fault::Pause,
         Fault::ReadFails,
@@ -90,7 +124,57 @@ impl Fault {
         Fault::TokenRotated,
         Fault::Redrive,
         Fault::ClockSkew,
+        Fault::WriteWaits,
+        Fault::WriteMeetsItself,
+        Fault::WriteComesLate,
+        Fault::DueMissing,
+        Fault::DueStale,
+        Fault::ListMissing,
+        Fault::SendThrottled,
+        Fault::SendTwice,
+        Fault::ReceiveOverlooks,
+        Fault::ReceiveFails,
+        Fault::ShownInHand,
+        Fault::OldReceiptCounts,
+        Fault::DeleteFails,
+        Fault::DeleteAnswerLost,
+        Fault::ReleaseFails,
+        Fault::CutShort,
+        Fault::BatchDies,
     ];
+
+    /// What happens only where `DynamoDB` and SQS are the ports.
+    #[must_use]
+    pub fn is_of_the_cloud(self) -> bool {
+        self as usize > Fault::ClockSkew as usize
+    }
+
+    /// Whether it could happen but once in several runs.
+    fn is_seldom(self) -> bool {
+        use Fault::{BatchDies, DueMissing, DueStale, ListMissing, OldReceiptCounts};
+        let seldom = [
+            BatchDies,
+            DueMissing,
+            DueStale,
+            ListMissing,
+            OldReceiptCounts,
+        ];
+        seldom.contains(&self)
+    }
+
+    /// Whether the ledger or a queue fails in this way, or Lambda does.
+    #[must_use]
+    pub fn is_of_the_ports(self) -> bool {
+        use Fault::{ReadFails, SendAnswerLost, SendFails, WriteAnswerLost, WriteFails};
+        let anywhere = [
+            ReadFails,
+            WriteFails,
+            WriteAnswerLost,
+            SendFails,
+            SendAnswerLost,
+        ];
+        self.is_of_the_cloud() || anywhere.contains(&self)
+    }
 }
 
 /// How rough a run is.
@@ -111,6 +195,7 @@ pub struct Dice(Arc<Mutex<State>>);
 struct State {
     random: u64,
     weather: Weather,
+    cloud: bool,
     /// Chances out of 1,000, by fault.
     chances: [u16; Fault::ALL.len()],
     /// For so many throws nothing happens, so that late states are hit as well as early ones.
@@ -132,12 +217,7 @@ impl Dice {
     pub fn new(seed: u64) -> Self {
         let mut state = State {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
-            weather: Weather::Calm,
-            chances: [0; Fault::ALL.len()],
-            quiet: 0,
-            left: 0,
-            crashes_left: 0,
-            fired: vec![],
+            ..State::fair()
         };
         state.weather = [Weather::Calm, Weather::Swarm, Weather::Storm][state.below(3)];
         let (most, chance) = match state.weather {
@@ -150,17 +230,49 @@ impl Dice {
         if state.below(3) == 0 {
             state.quiet = state.below(700);
         }
-        for place in 0..Fault::ALL.len() {
+        let (anywhere, clouds): (Vec<_>, Vec<_>) = Fault::ALL
+            .into_iter()
+            .partition(|fault| !fault.is_of_the_cloud());
+        for fault in anywhere {
             // A swarm takes some kinds only, and some of those so often that it is an outage.
             let swarm = [0, 0, 0, chance, 250, 700][state.below(6)];
-            state.chances[place] = match Fault::ALL[place] {
+            state.chances[fault as usize] = match fault {
                 // Crashes are what this is about: never without.
                 Fault::Crash => 45,
                 _ if state.weather == Weather::Swarm => swarm,
                 _ => chance,
             };
         }
+        // Where it runs is thrown with dice of its own, so that the others fall as they always did.
+        let mut other = State {
+            random: seed ^ 0x2545_f491_4f6c_dd1d,
+            ..State::fair()
+        };
+        state.cloud = other.below(3) == 0;
+        for fault in clouds {
+            let swarm = [0, 0, chance, chance, 250, 700][other.below(6)];
+            state.chances[fault as usize] = match state.weather {
+                _ if !state.cloud => 0,
+                // What has few occasions takes them.
+                Weather::Calm | Weather::Storm if fault.is_seldom() => 500,
+                Weather::Swarm => swarm,
+                _ => chance,
+            };
+        }
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// The same dice off AWS.
+    #[must_use]
+    pub fn at_home(self) -> Self {
+        self.lock().cloud = false;
+        self
+    }
+
+    /// Whether it runs on AWS.
+    #[must_use]
+    pub fn cloud(&self) -> bool {
+        self.lock().cloud
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -190,6 +302,9 @@ impl Dice {
     #[must_use]
     pub fn fires(&self, fault: Fault) -> bool {
         let mut state = self.lock();
+        if fault.is_of_the_cloud() && !state.cloud {
+            return false;
+        }
         let chance = usize::from(state.chances[fault as usize]);
         if state.quiet > 0 {
             state.quiet -= 1;
@@ -227,6 +342,20 @@ impl Dice {
 }
 
 impl State {
+    /// Nothing happens.
+    fn fair() -> Self {
+        Self {
+            random: 0,
+            weather: Weather::Calm,
+            cloud: false,
+            chances: [0; Fault::ALL.len()],
+            quiet: 0,
+            left: 0,
+            crashes_left: 0,
+            fired: vec![],
+        }
+    }
+
     /// `SplitMix64`: small, quick and good enough to choose with.
     fn next(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -3,9 +3,11 @@
 //!
 //! A handler is a future over ports; dropping it at a port call is a crash at that very point.
 //! [`crashes`] puts crashes at every point of a story, alone, in pairs and in triples; nobody lists
-//! the points. [`schedule`] lets chance interleave handlers and break everything else too.
+//! the points. [`schedule`] lets chance interleave handlers and break everything else too. A part of
+//! both runs on AWS: over ports that fail as [`cloud`] says.
 
 pub mod campaign;
+pub mod cloud;
 pub mod coverage;
 pub mod crashes;
 pub mod dice;

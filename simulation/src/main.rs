@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use chatops_core::deploy::State;
 use chatops_simulation::campaign::{self, Campaign};
+use chatops_simulation::cloud::stories;
 use chatops_simulation::coverage::Reached;
 use chatops_simulation::crashes::{WAYS, every};
 use chatops_simulation::model::{self, Bounds};
@@ -48,6 +49,10 @@ enum Command {
         /// Only the few stories that are run with triples, too
         #[arg(long)]
         golden: bool,
+        /// On AWS instead: every fault of DynamoDB, SQS and Lambda at every call; and of the few,
+        /// from a depth of 2 on, every pair of a fault and a crash
+        #[arg(long)]
+        cloud: bool,
     },
     /// Let every planted bug be found
     Planted {
@@ -70,9 +75,21 @@ fn main() -> ExitCode {
             depth,
             story,
             golden,
-        } => crashes(depth, &story, golden),
+            cloud,
+        } => {
+            let mut all = scenario::all();
+            all.retain(|s| s.name.contains(&story) && (s.golden || !golden));
+            if cloud {
+                faults(depth, &all)
+            } else {
+                crashes(depth, &all)
+            }
+        }
         Command::Planted { limit } => planted(limit),
-        Command::All => models() + schedules(1_000_000) + crashes(3, "", false) + planted(100_000),
+        Command::All => {
+            let all = scenario::all();
+            models() + schedules(1_000_000) + crashes(3, &all) + faults(2, &all) + planted(100_000)
+        }
     };
     if bad == 0 {
         ExitCode::SUCCESS
@@ -143,13 +160,14 @@ fn schedules(count: u64) -> usize {
     let took = start.elapsed().as_secs_f64();
     let Campaign {
         runs,
+        on_aws,
         crashes,
         others,
         ..
     } = result;
     let mean = |n: u64| Mean { total: n, runs };
     anstream::println!(
-        "{runs} schedules in {took:.1} s; mean {} crashes and {} other faults each",
+        "{runs} schedules in {took:.1} s, {on_aws} of them on AWS; mean {} crashes and {} other faults each",
         mean(crashes),
         mean(others)
     );
@@ -164,6 +182,12 @@ fn schedules(count: u64) -> usize {
     }
     if let Some((seed, _)) = result.violations.first() {
         anstream::println!("{}", schedule::run(*seed, true).log);
+    }
+    if count >= 10_000 {
+        for fault in matrix::never(&result.matrix) {
+            anstream::println!("never struck: {fault:?}");
+            bad += 1;
+        }
     }
     // The rarest cells need the whole million.
     if count >= 1_000_000 {
@@ -187,15 +211,47 @@ fn name(state: Option<State>) -> &'static str {
     state.map_or("no state", State::word)
 }
 
-fn crashes(depth: usize, story: &str, golden: bool) -> usize {
-    let mut all = scenario::all();
-    all.retain(|scenario| scenario.name.contains(story) && (scenario.golden || !golden));
+/// The stories on AWS, with single faults and then with a crash as well.
+fn faults(depth: usize, all: &[Scenario]) -> usize {
+    let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
+    let single = (all, &WAYS[..], false, "every fault");
+    let pairs = (&golden[..], &WAYS[..], true, "every fault and crash");
+    let mut bad = 0;
+    for (stories, ways, with_crashes, words) in [single, pairs].into_iter().take(depth.clamp(1, 2))
+    {
+        let start = Instant::now();
+        let (found, struck) = stories::every(stories, ways, with_crashes, &|done, all| {
+            progress(&format!("{words}: {done} of {all} pieces"));
+        });
+        progress("");
+        anstream::println!(
+            "{words}: {} runs of {} stories in {} ways on AWS, {:.1} s",
+            found.runs,
+            stories.len(),
+            ways.len(),
+            start.elapsed().as_secs_f64()
+        );
+        for fault in stories::placed() {
+            let count = struck.get(&fault).copied().unwrap_or_default();
+            anstream::println!("  {:<20} {count:>9}", format!("{fault:?}"));
+        }
+        found
+            .violations
+            .iter()
+            .for_each(|violation| anstream::println!("{violation}"));
+        bad += found.violations.len();
+    }
+    anstream::println!("violations: {bad}");
+    bad
+}
+
+fn crashes(depth: usize, all: &[Scenario]) -> usize {
     let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
     let mut bad = 0;
     for depth in 0..=depth {
         // Triples grow with the cube of the points: the golden paths, at once, late and doubled.
         let (stories, ways) = if depth < 3 {
-            (&all[..], &WAYS[..])
+            (all, &WAYS[..])
         } else {
             (&golden[..], &WAYS[..3])
         };

@@ -44,7 +44,8 @@ pub fn table(matrix: &Matrix) -> String {
 /// Some are not demanded. What happens to a command that nobody knows yet, or on the way of a wish,
 /// is demanded of the deploys that it makes. A look that fails in `TRIGGER_FAILED` takes a sender that stands still past
 /// its time and is then refused while another, who searches for its pipeline, stands still, too:
-/// even a million schedules have it only once or twice.
+/// even a million schedules have it only once or twice. What only AWS does has to [strike](never()),
+/// wherever.
 #[must_use]
 pub fn missed(matrix: &Matrix) -> Vec<(Fault, Option<State>)> {
     let cells = Fault::ALL
@@ -57,6 +58,14 @@ pub fn missed(matrix: &Matrix) -> Vec<(Fault, Option<State>)> {
                 && !matrix.contains_key(&(*fault, *state))
         })
         .collect()
+}
+
+/// Faults that never struck, whatever the state.
+#[must_use]
+pub fn never(matrix: &Matrix) -> Vec<Fault> {
+    let strikes = |fault: &Fault| matrix.keys().any(|(struck, _)| struck == fault);
+    let all = Fault::ALL.into_iter();
+    all.filter(|fault| !strikes(fault)).collect()
 }
 
 /// Combinations that happened although they should not be able to.
@@ -72,11 +81,14 @@ pub fn surprising(matrix: &Matrix) -> Vec<(Fault, Option<State>)> {
 /// Whether a fault can hit a deploy in a state.
 fn possible(fault: Fault, state: Option<State>) -> bool {
     use Fault::{
-        HintLost, HintStorm, LookFails, LookLimited, PostAnswerLost, PostErrorBefore, PostLimited,
-        PostNotSent, Redrive, TokenRotated, TriggerAnswerLost, TriggerErrorAfter,
-        TriggerErrorBefore, TriggerLimited, TriggerNotSent, TriggerRefused,
+        BatchDies, CutShort, DueMissing, DueStale, HintLost, HintStorm, ListMissing, LookFails,
+        LookLimited, PostAnswerLost, PostErrorBefore, PostLimited, PostNotSent, Redrive,
+        TokenRotated, TriggerAnswerLost, TriggerErrorAfter, TriggerErrorBefore, TriggerLimited,
+        TriggerNotSent, TriggerRefused,
     };
     match fault {
+        // Of many deploys, or of none.
+        BatchDies | CutShort | DueMissing | DueStale | ListMissing => state.is_none(),
         // There is no hint before there is a deploy, and strangers pick one that is on record.
         HintLost | HintStorm | TokenRotated => state.is_some(),
         // A POST is sent only while the intent is on record. Whoever fulfils a wish to try again
@@ -103,6 +115,7 @@ fn too_rare(fault: Fault, state: Option<State>) -> bool {
         TriggerLimited, TriggerNotSent, TriggerRefused,
     };
     match fault {
+        _ if fault.is_of_the_cloud() => true,
         LookFails | LookLimited => matches!(state, None | Some(State::TriggerFailed)),
         Redrive | TriggerNotSent | TriggerLimited | TriggerRefused | TriggerErrorBefore
         | TriggerErrorAfter | TriggerAnswerLost => state.is_none(),

@@ -9,7 +9,8 @@ use chatops_notifier::Notifier;
 use chatops_worker::Worker;
 use chrono::TimeDelta;
 
-use crate::memory::{ManualClock, MemoryQueue, MemoryStore};
+use crate::cloud::{CloudQueue, CloudStore};
+use crate::memory::ManualClock;
 use crate::outside::{CircleCi, RotatingSecrets, Slack};
 use crate::planted::Planted;
 use crate::points::Pointed;
@@ -29,8 +30,8 @@ impl Clock for Skewed {
 }
 
 /// The store and the queue as a handler sees them.
-type AStore = Planted<Pointed<MemoryStore>>;
-type AQueue = Pointed<MemoryQueue>;
+type AStore = Planted<Pointed<CloudStore>>;
+type AQueue = Pointed<CloudQueue>;
 
 impl World {
     pub(crate) fn ingest(
@@ -38,7 +39,7 @@ impl World {
         skew: TimeDelta,
     ) -> Ingest<Planted<AQueue>, Pointed<RotatingSecrets>, Skewed> {
         Ingest {
-            queue: Planted::new(Pointed::new(&self.queue, &self.points), self.bug),
+            queue: Planted::new(Pointed::new(&self.cloud_queue, &self.points), self.bug),
             secrets: Pointed::new(&self.secrets, &self.points),
             clock: self.clock_of(skew),
             config: Arc::clone(&self.config),
@@ -50,8 +51,8 @@ impl World {
         skew: TimeDelta,
     ) -> Worker<AStore, AQueue, Planted<Pointed<CircleCi>>, Pointed<RotatingSecrets>, Skewed> {
         Worker {
-            store: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
-            queue: Pointed::new(&self.queue, &self.points),
+            store: Planted::new(Pointed::new(&self.cloud_store, &self.points), self.bug),
+            queue: Pointed::new(&self.cloud_queue, &self.points),
             ci: Planted::new(Pointed::new(&self.circleci, &self.points), self.bug),
             secrets: Pointed::new(&self.secrets, &self.points),
             clock: self.clock_of(skew),
@@ -64,7 +65,7 @@ impl World {
         &self,
     ) -> Worker<AStore, AQueue, Planted<Pointed<CircleCi>>, Pointed<RotatingSecrets>, Skewed> {
         let mut worker = self.worker(TimeDelta::zero());
-        worker.store = Planted::tidying(Pointed::new(&self.store, &self.points), self.bug);
+        worker.store = Planted::tidying(Pointed::new(&self.cloud_store, &self.points), self.bug);
         worker
     }
 
@@ -73,8 +74,8 @@ impl World {
         skew: TimeDelta,
     ) -> Notifier<AStore, AQueue, Planted<Pointed<Slack>>, Skewed> {
         Notifier {
-            replies: Planted::new(Pointed::new(&self.store, &self.points), self.bug),
-            queue: Pointed::new(&self.queue, &self.points),
+            replies: Planted::new(Pointed::new(&self.cloud_store, &self.points), self.bug),
+            queue: Pointed::new(&self.cloud_queue, &self.points),
             chat: Planted::new(Pointed::new(&self.slack, &self.points), self.bug),
             bot: self.bot,
             clock: self.clock_of(skew),

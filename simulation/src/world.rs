@@ -13,8 +13,11 @@ use chatops_core::id::{DeployId, Invocation};
 use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
 use chatops_sandbox::circleci::Project;
+use chatops_worker::Turn;
 use chrono::{DateTime, TimeDelta};
 
+use crate::cloud::{CloudQueue, CloudStore};
+use crate::dice::Fault;
 use crate::memory::{Lying, ManualClock, MemoryQueue, MemoryStore};
 use crate::outside::{CircleCi, RotatingSecrets, Slack};
 use crate::people::Typed;
@@ -88,6 +91,10 @@ pub struct World {
     pub store: Arc<MemoryStore>,
     /// The queues.
     pub queue: Arc<MemoryQueue>,
+    /// The ledger as the handlers see it.
+    pub cloud_store: Arc<CloudStore>,
+    /// The queues as the handlers see them, and whoever delivers messages to them.
+    pub cloud_queue: Arc<CloudQueue>,
     /// CircleCI.
     pub circleci: Arc<CircleCi>,
     /// Slack.
@@ -144,8 +151,11 @@ impl World {
             any_branch: true,
             ..Project::new("gh/acme/web", TOKEN)
         };
+        let queue = Arc::new(MemoryQueue::new(clock.clone(), delivering.receives));
         Self {
-            queue: Arc::new(MemoryQueue::new(clock.clone(), delivering.receives)),
+            cloud_store: Arc::new(CloudStore::new(&store, points)),
+            cloud_queue: Arc::new(CloudQueue::new(&queue, points, &clock)),
+            queue,
             circleci: Arc::new(CircleCi::new(project, &secrets, &store, &clock)),
             slack: Arc::new(Slack::new(&clock)),
             next_sweep: start + config.times.sweep_every,
@@ -226,6 +236,7 @@ impl World {
                 self.watch_audits();
                 continue;
             }
+            self.cloud_store.arrive();
             let Some(next) = self.next_moment() else {
                 return true;
             };
@@ -245,7 +256,9 @@ impl World {
 
     /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
     pub fn redrive(&mut self) -> Option<Body> {
-        let dead = self.receive(Lane::WorkDead)?;
+        let dead = drive(self.queue.receive(Lane::WorkDead, 1, VISIBILITY))?
+            .ok()?
+            .pop()?;
         let _ = drive(self.queue.send(Lane::Work, &dead.body, Duration::ZERO));
         let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
         if let Ok(WorkMessage::Retry { deploy }) = dead.body.decode() {
@@ -283,7 +296,9 @@ impl World {
     }
 
     pub(crate) fn receive(&self, lane: Lane) -> Option<Delivery> {
-        drive(self.queue.receive(lane, 1, VISIBILITY))?.ok()?.pop()
+        drive(self.cloud_queue.receive(lane, 1, VISIBILITY))?
+            .ok()?
+            .pop()
     }
 
     /// Delivers one visible message, if there is one.
@@ -297,9 +312,12 @@ impl World {
             done = self.handle(lane, &delivery);
         }
         if done {
-            let _ = drive(self.queue.delete(lane, &delivery.receipt));
+            let _ = drive(self.cloud_queue.delete(lane, &delivery.receipt));
         } else if self.delivering.redelivery == Redelivery::AtOnce {
-            let _ = drive(self.queue.release(lane, &delivery.receipt, Duration::ZERO));
+            let release = self
+                .cloud_queue
+                .release(lane, &delivery.receipt, Duration::ZERO);
+            let _ = drive(release);
         }
         true
     }
@@ -309,11 +327,16 @@ impl World {
         if self.poisoned && matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_))) {
             return false;
         }
-        let me = self.invocation();
+        let mut turn = Turn::from(self.invocation());
         let exact = TimeDelta::zero();
         match lane {
-            Lane::Work => drive(self.worker(exact).handle(&me.into(), &delivery.body))
-                .is_some_and(|done| done.is_ok()),
+            Lane::Work => {
+                // What is dropped where it waits is a crash; here is what it means to know before.
+                let cut_short = self.points.fails(Fault::CutShort);
+                turn.ends = cut_short.then(|| self.clock.now());
+                drive(self.worker(exact).handle(&turn, &delivery.body))
+                    .is_some_and(|done| done.is_ok())
+            }
             _ => {
                 drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok())
             }

@@ -1,6 +1,7 @@
 //! Every story with every single crash, however messages come back; pairs of crashes on the golden
 //! paths.
 
+use chatops_simulation::cloud::stories;
 use chatops_simulation::crashes::{self, WAYS, every};
 use chatops_simulation::scenario::{self, Scenario};
 use chatops_simulation::world::Delivering;
@@ -35,4 +36,25 @@ fn every_pair_of_crashes_on_the_golden_paths_is_survived() {
     // Pairs multiply by the square of the points: `crashes` has the time for all of them.
     let golden: Vec<Scenario> = scenario::all().into_iter().filter(|s| s.golden).collect();
     demand(&golden, &WAYS[..1], 2, 15_000);
+}
+
+#[test]
+fn every_single_fault_of_the_cloud_is_survived() {
+    // Long stories, late and doubled messages and pairs have their turn in `crashes --cloud`.
+    let mut all = scenario::all();
+    all.retain(|story| {
+        let points = stories::run(story, WAYS[0], &[], &[]).points;
+        // Without any crash only this one needs the sweeper.
+        points.asked().len() <= 300 || story.name == "5 hours, told by the bot"
+    });
+    let (found, struck) = stories::every(&all, &WAYS[..1], false, &|_, _| {});
+    assert!(
+        found.violations.is_empty(),
+        "{}",
+        found.violations.join("\n\n")
+    );
+    assert!(found.runs >= 5_000, "only {} runs", found.runs);
+    for fault in stories::placed() {
+        assert!(struck.contains_key(&fault), "never: {fault:?}");
+    }
 }

@@ -26,6 +26,9 @@ fn no_schedule_breaks_a_promise() {
         first.unwrap_or_default()
     );
     assert_eq!(matrix::surprising(&result.matrix), []);
+    assert_eq!(matrix::never(&result.matrix), []);
+    let on_aws = result.on_aws;
+    assert!(on_aws * 4 >= result.runs, "only {on_aws} on AWS");
     for what in Reached::ALL {
         assert!(result.reached.contains_key(&what), "never: {what:?}");
     }

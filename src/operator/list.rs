@@ -13,9 +13,9 @@ use owo_colors::{OwoColorize, Style};
 
 use super::filters::{self, Typed};
 use super::out::{Out, iso, remark};
+use super::record::Record;
 use super::row::{self, Row};
-use super::{ConfigFile, DataFile, Usage, now, words};
-use crate::sqlite::guest::Guest;
+use super::{ConfigFile, DataFile, Place, Usage, now, words};
 
 /// How many deploys are listed unless told otherwise.
 const USUAL: usize = 20;
@@ -77,15 +77,15 @@ impl Shape {
 }
 
 /// What was deployed.
-pub(super) fn history(options: &History, out: &mut Out) -> Result<ExitCode> {
+pub(super) fn history(options: &History, place: &Place, out: &mut Out) -> Result<ExitCode> {
     let Typed { filter, limit } = filters::parse(&options.filters)?;
     let limit = options.shape.limit(limit)?;
     let config = options.config.read()?;
     let meant = Filter::meant(&filter, None, now(), &config);
-    let guest = options.data.open()?;
+    let record = place.open(&options.data.data)?;
     let list = List {
         filter: meant,
-        before: position(&guest, filter.before.as_ref())?,
+        before: position(&record, filter.before.as_ref(), place)?,
         limit,
         tells_why: false,
         none: words::NOTHING,
@@ -95,32 +95,38 @@ pub(super) fn history(options: &History, out: &mut Out) -> Result<ExitCode> {
                 before,
                 ..filter.clone()
             };
-            format!("chatops history {filter}")
+            format!("{} history {filter}", place.call())
         },
+        place,
     };
-    list.write(&guest, &options.shape, out)
+    list.write(&record, &options.shape, out)
 }
 
 /// What was not started, or nobody knows whether it was, and nobody has tried again.
-pub(super) fn failed(options: &Failed, out: &mut Out) -> Result<ExitCode> {
+pub(super) fn failed(options: &Failed, place: &Place, out: &mut Out) -> Result<ExitCode> {
     let limit = options.shape.limit(None)?;
-    let guest = options.data.open()?;
+    let record = place.open(&options.data.data)?;
     let list = List {
         filter: Filter {
             awaits_retry: true,
             ..Filter::default()
         },
-        before: position(&guest, options.before.as_ref())?,
+        before: position(&record, options.before.as_ref(), place)?,
         limit,
         tells_why: true,
         none: words::NOTHING_FAILED,
-        again: &|more| format!("chatops failed --before {}", more.before),
+        again: &|more| format!("{} failed --before {}", place.call(), more.before),
+        place,
     };
-    list.write(&guest, &options.shape, out)
+    list.write(&record, &options.shape, out)
 }
 
-fn position(guest: &Guest, before: Option<&DeployRef>) -> Result<Option<Position>> {
-    let found = before.map(|deploy| super::find(guest, deploy));
+fn position(
+    record: &Record,
+    before: Option<&DeployRef>,
+    place: &Place,
+) -> Result<Option<Position>> {
+    let found = before.map(|deploy| super::find(record, deploy, place));
     Ok(found.transpose()?.map(|head| Position::of(&head)))
 }
 
@@ -134,10 +140,11 @@ struct List<'a> {
     none: &'a str,
     /// The command that goes on behind this list.
     again: &'a dyn Fn(&More) -> String,
+    place: &'a Place,
 }
 
 impl List<'_> {
-    fn write(&self, guest: &Guest, shape: &Shape, out: &mut Out) -> Result<ExitCode> {
+    fn write(&self, record: &Record, shape: &Shape, out: &mut Out) -> Result<ExitCode> {
         let (mut shown, mut before) = (0, self.before);
         if shape.csv {
             row::csv_header(out)?;
@@ -145,7 +152,7 @@ impl List<'_> {
         let mut table = Vec::new();
         let more = loop {
             let wanted = (self.limit - shown).min(BATCH);
-            let page = guest.list(&self.filter, before, wanted)?;
+            let page = record.list(&self.filter, before, wanted)?;
             shown += page.deploys.len();
             let last = page.deploys.last().map(Position::of);
             for head in page.deploys {
@@ -161,7 +168,11 @@ impl List<'_> {
             // A page that is not full ends behind a deploy that was read and not listed.
             before = match last {
                 Some(last) if more.full => Some(last),
-                _ => position(guest, Some(&DeployRef::Short(more.before.clone())))?,
+                _ => position(
+                    record,
+                    Some(&DeployRef::Short(more.before.clone())),
+                    self.place,
+                )?,
             };
             // Such a page has read as many deploys as one may: only --all goes on.
             let enough = shown >= self.limit || (!more.full && self.limit != usize::MAX);
@@ -194,7 +205,7 @@ impl List<'_> {
             writeln!(out, "{again}")?;
         }
         if self.tells_why && !table.is_empty() {
-            writeln!(out, "{}", words::HOW_TO_RETRY)?;
+            writeln!(out, "{}", words::how_to_retry(&self.place.call()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

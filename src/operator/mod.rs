@@ -1,7 +1,8 @@
 //! The operator's commands: read the record, wish a retry or a cancel, check what is set up.
 //!
 //! They work on the data file beside a running `chatops serve` or without one, and never take its
-//! lock: readers open the file read-only, and a wish is one row in the worker's queue.
+//! lock: readers open the file read-only, and a wish is one row in the worker's queue. With `--aws`
+//! they work on a deployment on AWS instead, in the same way.
 
 mod config;
 mod doctor;
@@ -9,6 +10,9 @@ mod filters;
 mod generate;
 mod list;
 mod out;
+mod place;
+mod record;
+mod retry_all;
 mod row;
 mod show;
 mod verify;
@@ -31,8 +35,11 @@ use chatops_core::ports::Clock;
 use clap::{Args, Subcommand};
 
 use self::out::Out;
+#[cfg(feature = "aws")]
+pub(crate) use self::out::plain;
+pub use self::place::Place;
+use self::record::Record;
 use crate::clock::SystemClock;
-use crate::sqlite::guest::Guest;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -59,18 +66,22 @@ pub enum Command {
     /// Wish that a deploy that was not started be tried again
     ///
     /// The wish goes into the data file's queue, and the `chatops serve` that runs on that file
-    /// fulfils it: a new deploy, asked for by whoever asked first, with your name in its audit. The
+    /// fulfils it (on AWS into the work queue, and the worker does): a new deploy, asked for by whoever asked first, with your name in its audit. The
     /// rules and the lock are checked again. Pressed twice, it starts nothing twice.
     #[command(after_help = "Examples:
   chatops retry 1a2b3c4d
   chatops retry 1a2b3c4d --confirm --as ada
+  chatops --aws retry --all --dry-run
 
-Exit codes: 0 enqueued, 1 it cannot be retried, 2 not typed right. The name is what the system or
-you say, no proof of who you are: whoever may write the data file may wish.")]
+With --all the orders stay where they are; the worker removes those that were carried out.
+
+Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 not typed right. The
+name is what the system or you say, no proof of who you are: whoever may write the data file may
+wish. On AWS it is the ARN of your credentials.")]
     Retry(wish::Retry),
     /// Wish that a deploy be canceled
     ///
-    /// The wish goes into the data file's queue. What was not sent yet ends at once; what runs is
+    /// The wish goes into the data file's queue, or on AWS into the work queue. What was not sent yet ends at once; what runs is
     /// canceled at CircleCI, and ends as CircleCI says.
     #[command(after_help = "Example:
   chatops cancel 1a2b3c4d
@@ -100,22 +111,41 @@ Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 not typed right.")]
 /// Runs one. Exit codes: 0 it was done, 1 the answer is no or something is wrong, 2 it was not typed
 /// right.
 ///
-/// `tree` is the whole command line, for what is generated from it.
-pub fn run(command: &Command, tree: clap::Command) -> Result<ExitCode> {
+/// `tree` is the whole command line, for what is generated from it; `file` is whether a data file
+/// was named in the arguments.
+pub fn run(command: &Command, place: &Place, file: bool, tree: clap::Command) -> Result<ExitCode> {
     let mut out = Out::stdout();
-    let done = match command {
-        Command::History(options) => list::history(options, &mut out),
-        Command::Failed(options) => list::failed(options, &mut out),
-        Command::Audit(verify::Audit::Verify(options)) => verify::run(options, &mut out),
+    let works = !matches!(
+        command,
+        Command::Config(_) | Command::Completions(_) | Command::Man(_)
+    );
+    let done = place.check(works, file).map_err(anyhow::Error::from);
+    let done = done.and_then(|()| match command {
+        Command::History(options) => list::history(options, place, &mut out),
+        Command::Failed(options) => list::failed(options, place, &mut out),
+        Command::Audit(verify::Audit::Verify(options)) => verify::run(options, place, &mut out),
         Command::Config(config::ConfigCommand::Check(options)) => config::check(options, &mut out),
-        Command::Doctor(options) => doctor::run(options, &mut out),
+        Command::Doctor(options) => doctor::run(options, place, &mut out),
         Command::Completions(options) => generate::completions(options, tree, &mut out),
         Command::Man(options) => generate::man(options, tree, &mut out),
-        Command::Retry(options) => wish::retry(options, &mut out),
-        Command::Cancel(options) => wish::cancel(options, &mut out),
-        Command::Show(options) => show::run(options, &mut out),
-    };
+        Command::Retry(options) => wish::retry(options, place, &mut out),
+        Command::Cancel(options) => wish::cancel(options, place, &mut out),
+        Command::Show(options) => show::run(options, place, &mut out),
+    });
     std::io::Write::flush(&mut out).context("the output takes no more")?;
+    told(done)
+}
+
+/// Refuses a place for what works on this machine only.
+pub fn only_here(place: &Place) -> Result<Option<ExitCode>> {
+    match place.check(false, false) {
+        Ok(()) => Ok(None),
+        Err(usage) => told(Err(usage.into())).map(Some),
+    }
+}
+
+/// What was not typed right has an exit code of its own.
+fn told(done: Result<ExitCode>) -> Result<ExitCode> {
     match done {
         Err(error) if error.is::<Usage>() => {
             out::remark(&format!("chatops: {error}"));
@@ -141,12 +171,6 @@ struct DataFile {
         default_value = "chatops.db"
     )]
     data: PathBuf,
-}
-
-impl DataFile {
-    fn open(&self) -> Result<Guest> {
-        Ok(Guest::open(&self.data)?)
-    }
 }
 
 /// The configuration, where a command does without it.
@@ -184,9 +208,9 @@ fn deploy_ref(text: &str) -> Result<DeployRef, &'static str> {
 }
 
 /// The deploy that somebody names.
-fn find(guest: &Guest, deploy: &DeployRef) -> Result<Head> {
-    let found = guest.find(deploy)?;
-    found.ok_or_else(|| anyhow!(words::unknown_deploy(deploy)))
+fn find(record: &Record, deploy: &DeployRef, place: &Place) -> Result<Head> {
+    let found = record.find(deploy)?;
+    found.ok_or_else(|| anyhow!(words::unknown_deploy(deploy, &place.call())))
 }
 
 fn now() -> Time {

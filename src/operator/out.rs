@@ -73,6 +73,12 @@ pub(super) fn remark(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// How far something has come, on standard error's one line, in the place of what stood there.
+pub(super) fn progress(text: &str) {
+    // Nobody misses it where it cannot be shown.
+    let _ = write!(io::stderr(), "\r{text}\u{1b}[K");
+}
+
 /// A moment as people and programs read it: ISO 8601, UTC, to the second.
 pub(super) fn iso(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
@@ -80,7 +86,7 @@ pub(super) fn iso(time: Time) -> String {
 
 /// The words of others without what would move a terminal's cursor, colour it or turn its text
 /// round.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

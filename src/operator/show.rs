@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::list::colour;
 use super::out::{Out, iso, plain};
 use super::row::Row;
-use super::{DataFile, words};
+use super::{DataFile, Place, words};
 
 /// The options of `chatops show`.
 #[derive(Debug, Args)]
@@ -38,12 +38,12 @@ struct Whole<'a> {
 }
 
 /// Shows it.
-pub(super) fn run(options: &Show, out: &mut Out) -> Result<ExitCode> {
-    let guest = options.data.open()?;
-    let id = super::find(&guest, &options.deploy)?.id;
-    let (head, events) = guest
+pub(super) fn run(options: &Show, place: &Place, out: &mut Out) -> Result<ExitCode> {
+    let record = place.open(&options.data.data)?;
+    let id = super::find(&record, &options.deploy, place)?.id;
+    let (head, events) = record
         .deploy(id)?
-        .with_context(|| words::unknown_deploy(&options.deploy))?;
+        .with_context(|| words::unknown_deploy(&options.deploy, &place.call()))?;
     let entries = events.iter().map(|event| {
         let unreadable = || words::unreadable(event.n);
         event.entry().with_context(unreadable)

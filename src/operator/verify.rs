@@ -1,4 +1,4 @@
-//! `chatops audit verify`: every deploy's audit, read from the file and checked link by link.
+//! `chatops audit verify`: every deploy's audit, read from where it is and checked link by link.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,12 +11,13 @@ use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use super::out::{Out, plain};
-use super::{DataFile, words};
-use crate::sqlite::guest::{Chain, Guest};
+use super::out::{Out, plain, progress};
+use super::record::Record;
+use super::{DataFile, Place, words};
+use crate::sqlite::guest::Chain;
 
-/// How many deploys are read at a time: a long look would hold up the file's tidying.
-const BATCH: usize = 200;
+/// After so many deploys the progress is shown anew.
+const BATCH: u64 = 200;
 
 /// How many broken ones are told.
 const TOLD: usize = 20;
@@ -34,10 +35,12 @@ What a chain cannot show: that somebody wrote a deploy's events anew from the ch
 new hashes, and its record as well; or that they took out a whole deploy, record, events and all.
 Against those who can write the file only a copy helps that they cannot write, such as a backup.
 
+On AWS this reads the whole table once.
+
 Example:
   chatops audit verify --json
 
-Exit codes: 0 everything is whole, 1 something is broken or the file cannot be read.")]
+Exit codes: 0 everything is whole, 1 something is broken or cannot be read.")]
     Verify(Verify),
 }
 
@@ -70,10 +73,10 @@ struct Summary {
     first: Vec<Broken>,
 }
 
-/// Checks the whole file.
-pub(super) fn run(options: &Verify, out: &mut Out) -> Result<ExitCode> {
-    let guest = options.data.open()?;
-    let summary = all(&guest, std::io::stderr().is_terminal())?;
+/// Checks everything there is.
+pub(super) fn run(options: &Verify, place: &Place, out: &mut Out) -> Result<ExitCode> {
+    let record = place.open(&options.data.data)?;
+    let summary = all(&record, std::io::stderr().is_terminal())?;
     if options.json {
         out.json(&summary)?;
     } else {
@@ -85,35 +88,30 @@ pub(super) fn run(options: &Verify, out: &mut Out) -> Result<ExitCode> {
     })
 }
 
-fn all(guest: &Guest, shows_progress: bool) -> Result<Summary> {
+fn all(record: &Record, shows_progress: bool) -> Result<Summary> {
     let mut summary = Summary::default();
-    let total = if shows_progress { guest.count()? } else { 0 };
-    let mut after = String::new();
-    loop {
-        let chains = guest.chains(&after, BATCH)?;
-        let Some(last) = chains.last() else { break };
-        after.clone_from(&last.deploy);
-        for chain in &chains {
-            summary.deploys += 1;
-            summary.events += chain.events.len() as u64;
-            if let Err(broken) = check(chain) {
-                summary.broken += 1;
-                if summary.first.len() < TOLD {
-                    summary.first.push(broken);
-                }
+    let total = if shows_progress {
+        record.count()?
+    } else {
+        None
+    };
+    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+    let see = |chain: &Chain| {
+        summary.deploys += 1;
+        summary.events += chain.events.len() as u64;
+        if let Err(broken) = check(chain) {
+            summary.broken += 1;
+            if summary.first.len() < TOLD {
+                summary.first.push(broken);
             }
         }
-        if shows_progress {
-            // Nobody misses it where it cannot be shown.
-            let _ = write!(
-                std::io::stderr(),
-                "\r{} of {total} deploys",
-                summary.deploys
-            );
+        if shows_progress && summary.deploys.is_multiple_of(BATCH) {
+            progress(&format!("{}{of} deploys", summary.deploys));
         }
-    }
+    };
+    record.each_chain(|chain| check(chain).is_ok(), see)?;
     if shows_progress {
-        let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        progress("");
     }
     Ok(summary)
 }

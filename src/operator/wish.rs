@@ -14,13 +14,12 @@ use chatops_core::decide::{self, Cancel, Cause, Here, Retryable};
 use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, DeployRef, Invocation, RequestId, ShortId};
 use chatops_core::message::{Body, WishMessage, Wisher, WorkMessage};
-use chatops_core::ports::Lane;
 use clap::Args;
 use uuid::Uuid;
 
 use super::out::Out;
-use super::{ConfigFile, DataFile, Usage, now, words};
-use crate::sqlite::guest::{Guest, enqueue};
+use super::record::Record;
+use super::{ConfigFile, DataFile, Place, Usage, now, retry_all, words};
 
 /// More links than any chain of retries has.
 const LINKS: usize = 1_000;
@@ -31,72 +30,120 @@ const LONGEST: usize = 64;
 /// The options of `chatops retry`.
 #[derive(Debug, Args)]
 pub struct Retry {
-    #[command(flatten)]
-    one: One,
+    /// The deploy, by its short or its whole id
+    #[arg(value_name = "ID", value_parser = super::deploy_ref, required_unless_present = "all")]
+    deploy: Option<DeployRef>,
     /// You have looked at CircleCI and this deploy, which is UNRESOLVED, did not start there
     #[arg(long)]
     confirm: bool,
     /// Although it ended more than 24 hours ago
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    orders: retry_all::Orders,
+    #[command(flatten)]
+    how: How,
 }
 
 /// The options of `chatops cancel`.
 #[derive(Debug, Args)]
 pub struct CancelOptions {
-    #[command(flatten)]
-    one: One,
-}
-
-#[derive(Debug, Args)]
-struct One {
     /// The deploy, by its short or its whole id
     #[arg(value_name = "ID", value_parser = super::deploy_ref)]
     deploy: DeployRef,
-    /// Your name for the audit [default: the login name, from $USER or $LOGNAME]
+    #[command(flatten)]
+    how: How,
+}
+
+/// What every wish has.
+#[derive(Debug, Args)]
+pub(super) struct How {
+    /// Your name for the audit [default: the login name, from $USER or $LOGNAME; on AWS the ARN of
+    /// your credentials]
     #[arg(long = "as", value_name = "NAME")]
     as_: Option<String>,
     /// One JSON object instead of words
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     data: DataFile,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// A deploy that failed to start is wished to be tried again.
-pub(super) fn retry(options: &Retry, out: &mut Out) -> Result<ExitCode> {
+/// A deploy that failed to start, or every one that waits for it, is wished to be tried again.
+pub(super) fn retry(options: &Retry, place: &Place, out: &mut Out) -> Result<ExitCode> {
+    let how = &options.how;
+    let Some(deploy) = &options.deploy else {
+        return retry_all::run(&options.orders, how, place, out);
+    };
     let wish = Wish::Retry {
-        deploy: options.one.deploy.clone(),
+        deploy: deploy.clone(),
         confirm: options.confirm,
         force: options.force,
     };
-    options.one.send(wish, out)
+    Desk::open(how, place)?.send(how, wish, out)
 }
 
 /// A deploy is wished to be canceled.
-pub(super) fn cancel(options: &CancelOptions, out: &mut Out) -> Result<ExitCode> {
-    let deploy = options.one.deploy.clone();
-    options.one.send(Wish::Cancel { deploy }, out)
+pub(super) fn cancel(options: &CancelOptions, place: &Place, out: &mut Out) -> Result<ExitCode> {
+    let (how, deploy) = (&options.how, options.deploy.clone());
+    Desk::open(how, place)?.send(how, Wish::Cancel { deploy }, out)
 }
 
-impl One {
-    fn send(&self, wish: Wish, out: &mut Out) -> Result<ExitCode> {
-        let name = operator(self.as_.as_deref(), |name| std::env::var_os(name))?;
-        let guest = self.data.open()?;
-        let head = super::find(&guest, &self.deploy)?;
-        let config = self.config.read()?;
-        let message = WishMessage {
+/// Where wishes are judged and sent from.
+pub(super) struct Desk<'p> {
+    pub(super) place: &'p Place,
+    pub(super) record: Record,
+    pub(super) config: Config,
+    /// Who wishes.
+    pub(super) name: String,
+}
+
+impl<'p> Desk<'p> {
+    pub(super) fn open(how: &How, place: &'p Place) -> Result<Self> {
+        if place.is_aws() && how.as_.is_some() {
+            return Err(Usage(words::AS_ON_AWS.to_owned()).into());
+        }
+        let login = || operator(how.as_.as_deref(), |name| std::env::var_os(name));
+        // Whoever is not said is not let near the record.
+        let login = (!place.is_aws()).then(login).transpose()?;
+        let record = place.open(&how.data.data)?;
+        let name = login.map_or_else(|| record.who(), Ok)?;
+        Ok(Self {
+            place,
+            record,
+            config: how.config.read()?,
+            name,
+        })
+    }
+
+    /// The message that wishes this.
+    pub(super) fn message(&self, wish: Wish) -> WishMessage {
+        WishMessage {
             id: RequestId::of_call(drawn()),
-            from: Wisher::Operator { name: name.clone() },
+            from: Wisher::Operator {
+                name: self.name.clone(),
+            },
             wish,
             asked_at: now(),
-        };
-        let seen = match judge(&guest, head, &message, &config)? {
+        }
+    }
+
+    /// Puts it into the queue.
+    pub(super) fn enqueue(&self, message: WishMessage) -> Result<()> {
+        let asked_at = message.asked_at;
+        let body = Body::encode(&WorkMessage::Wish(Box::new(message)))?;
+        self.record.send(&body, asked_at)
+    }
+
+    fn send(&self, how: &How, wish: Wish, out: &mut Out) -> Result<ExitCode> {
+        let head = super::find(&self.record, wish.deploy(), self.place)?;
+        let message = self.message(wish);
+        let seen = match self.judge(head, &message)? {
             Ok(seen) => seen,
             Err(why) => {
-                if self.json {
+                if how.json {
                     out.json(&serde_json::json!({ "enqueued": false, "why": why }))?;
                 } else {
                     super::out::remark(&format!("chatops: {why}"));
@@ -104,22 +151,64 @@ impl One {
                 return Ok(ExitCode::FAILURE);
             }
         };
-        drop(guest);
-        let asked_at = message.asked_at;
         let wish = message.wish.clone();
-        let body = Body::encode(&WorkMessage::Wish(Box::new(message)))?;
-        enqueue(&self.data.data, Lane::Work, &body, asked_at)?;
-        if self.json {
+        self.enqueue(message)?;
+        let name = &self.name;
+        if how.json {
             out.json(&serde_json::json!({
                 "enqueued": true, "wish": wish.verb().word(), "deploy": seen.about, "operator": name,
                 "outcome": seen.outcome,
             }))?;
         } else {
-            let stale = config.times.stale_after;
-            let said = words::enqueued(&wish, &seen.head, &name, &seen.show, stale);
+            let stale = self.config.times.stale_after;
+            let said = words::enqueued(&wish, &seen.head, name, &seen.show, stale, self.place);
             write!(out, "{said}")?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The rules of the worker, applied to what is on record now; the words why not otherwise.
+    fn judge(&self, named: Head, wish: &WishMessage) -> Result<Result<Seen, String>> {
+        let call = self.place.call();
+        let me = Invocation::new("command line");
+        let here = here(wish, &me, &self.config);
+        if matches!(wish.wish, Wish::Cancel { .. }) {
+            return Ok(match decide::cancel(&named, wish, here)? {
+                Cancel::Write(_) => Ok(Seen {
+                    about: named.id,
+                    outcome: named.id,
+                    show: named.short.to_string(),
+                    head: named,
+                }),
+                Cancel::Ended => Err(words::ended_before(&named)),
+                Cancel::Wished(earlier) => Err(words::already_wished(&named, &earlier, &call)),
+                Cancel::Denied(refusal) => Err(words::refusal(&refusal)),
+            });
+        }
+        let end = end_of_chain(&self.record, named)?;
+        Ok(match decide::retryable(&end, Cause::Wish(wish), here) {
+            Retryable::Yes => {
+                let outcome = DeployId::of_retry(end.id);
+                Ok(Seen {
+                    about: end.id,
+                    outcome,
+                    show: short(&self.record, outcome)?,
+                    head: end,
+                })
+            }
+            why => Err(words::not_retried(&end, why, &call)),
+        })
+    }
+}
+
+/// The circumstances of a wish that is judged here.
+pub(super) fn here<'h>(wish: &WishMessage, me: &'h Invocation, config: &'h Config) -> Here<'h> {
+    Here {
+        now: wish.asked_at,
+        me,
+        posted: 0,
+        ends: None,
+        config,
     }
 }
 
@@ -134,64 +223,23 @@ struct Seen {
     show: String,
 }
 
-/// The rules of the worker, applied to what is on record now; the words why not otherwise.
-fn judge(
-    guest: &Guest,
-    named: Head,
-    wish: &WishMessage,
-    config: &Config,
-) -> Result<Result<Seen, String>> {
-    let me = Invocation::new("command line");
-    let here = Here {
-        now: wish.asked_at,
-        me: &me,
-        posted: 0,
-        ends: None,
-        config,
-    };
-    if matches!(wish.wish, Wish::Cancel { .. }) {
-        return Ok(match decide::cancel(&named, wish, here)? {
-            Cancel::Write(_) => Ok(Seen {
-                about: named.id,
-                outcome: named.id,
-                show: named.short.to_string(),
-                head: named,
-            }),
-            Cancel::Ended => Err(words::ended_before(&named)),
-            Cancel::Wished(earlier) => Err(words::already_wished(&named, &earlier)),
-            Cancel::Denied(refusal) => Err(words::refusal(&refusal)),
-        });
-    }
-    let end = end_of_chain(guest, named)?;
-    Ok(match decide::retryable(&end, Cause::Wish(wish), here) {
-        Retryable::Yes => {
-            let outcome = DeployId::of_retry(end.id);
-            Ok(Seen {
-                about: end.id,
-                outcome,
-                show: short(guest, outcome)?,
-                head: end,
-            })
-        }
-        why => Err(words::not_retried(&end, why)),
-    })
-}
-
 /// The last deploy of the chain of retries: a retry derives from there.
-fn end_of_chain(guest: &Guest, named: Head) -> Result<Head> {
+fn end_of_chain(record: &Record, named: Head) -> Result<Head> {
     let mut head = named;
     for _ in 0..LINKS {
         let Some(next) = head.retried_by else { break };
-        let Some(next) = guest.head(next)? else { break };
+        let Some(next) = record.head(next)? else {
+            break;
+        };
         head = next;
     }
     Ok(head)
 }
 
 /// What a deploy to come will be called: its usual digits, unless they are taken.
-fn short(guest: &Guest, id: DeployId) -> Result<String> {
+fn short(record: &Record, id: DeployId) -> Result<String> {
     let usual = id.short(ShortId::USUAL);
-    let taken = guest.by_short(&usual)?.is_some_and(|other| other != id);
+    let taken = record.by_short(&usual)?.is_some_and(|other| other != id);
     Ok(if taken {
         id.to_string()
     } else {

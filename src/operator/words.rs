@@ -1,6 +1,7 @@
 //! Every sentence that the operator's commands say, but for their help; what is on record is put
 //! into words in `record`.
 
+mod letters;
 mod record;
 
 use std::time::Duration;
@@ -9,7 +10,9 @@ use chatops_core::command::{KEYS, Wish};
 use chatops_core::decide::Retryable;
 use chatops_core::deploy::{CancelWish, Head, State};
 
+pub(super) use self::letters::retried_all;
 pub(super) use self::record::{actor, by, candidates, event, reason, refusal, run};
+use super::Place;
 use super::out::{iso, plain};
 
 /// `user:me`, at a terminal.
@@ -24,8 +27,32 @@ pub(super) const FILTERS_TOO_LONG: &str =
 pub(super) const NOTHING: &str = "Nothing found.";
 
 /// Below what waits for a retry.
-pub(super) const HOW_TO_RETRY: &str = "To try one again: chatops retry <ID>. One that is UNRESOLVED \
-                                       may run: look at CircleCI first.";
+pub(super) fn how_to_retry(call: &str) -> String {
+    format!(
+        "To try one again: {call} retry <ID>. One that is UNRESOLVED may run: look at CircleCI first."
+    )
+}
+
+/// A command that works on this machine only.
+pub(super) const NOT_ON_AWS: &str = "--aws is for history, show, failed, retry, cancel, doctor and \
+                                     audit verify: leave it out here";
+
+/// Two records at once.
+pub(super) const FILE_OR_AWS: &str =
+    "the record is in a data file or on AWS: leave one of --data and --aws out";
+
+/// A name beside the credentials.
+pub(super) const AS_ON_AWS: &str = "with --aws your name in the audit is the one of your credentials, \
+                                    as AWS says it: leave --as out";
+
+/// A build without the feature.
+#[cfg(not(feature = "aws"))]
+pub(super) const BUILT_WITHOUT_AWS: &str = "this chatops was built without AWS: build it with \
+                                            `cargo build --release --features aws`";
+
+pub(super) fn needs_aws(option: &str) -> String {
+    format!("{option} is about a deployment on AWS: add --aws, or leave it out")
+}
 
 /// Nothing waits for a retry.
 pub(super) const NOTHING_FAILED: &str = "Nothing waits for a retry.";
@@ -59,9 +86,9 @@ pub(super) fn bad_filter(key: &str, value: &str, expected: &str) -> String {
     format!("{key}:{} cannot be read: it takes {expected}", plain(value))
 }
 
-pub(super) fn unknown_deploy(deploy: &impl std::fmt::Display) -> String {
+pub(super) fn unknown_deploy(deploy: &impl std::fmt::Display, call: &str) -> String {
     format!(
-        "there is no deploy {deploy} on record: `chatops history` lists them, and an id has 8 or 16 \
+        "there is no deploy {deploy} on record: `{call} history` lists them, and an id has 8 or 16 \
          digits or is a whole one"
     )
 }
@@ -95,6 +122,7 @@ pub(super) fn enqueued(
     name: &str,
     show: &str,
     stale: Duration,
+    place: &Place,
 ) -> String {
     let verb = wish.verb().word();
     let within = match wish {
@@ -102,11 +130,20 @@ pub(super) fn enqueued(
         // A retry is a deploy: it has to be taken up before it is stale.
         Wish::Retry { .. } => format!(", at most {}", humantime::format_duration(stale)),
     };
+    let taken_up = if place.is_aws() {
+        "The worker takes it up within seconds; while it cannot, it waits"
+    } else {
+        "A running `chatops serve` takes it up within a second or two; without one it waits"
+    };
     format!(
         "Enqueued: {verb} {}, {} on {}, {}, as operator {name}\n\
-         A running `chatops serve` takes it up within a second or two; without one it waits{within}.\n\
-         The outcome: chatops show {show}\n",
-        head.short, head.ask.job, head.ask.branch, head.state,
+         {taken_up}{within}.\n\
+         The outcome: {} show {show}\n",
+        head.short,
+        head.ask.job,
+        head.ask.branch,
+        head.state,
+        place.call(),
     )
 }
 
@@ -119,9 +156,9 @@ pub(super) fn ended_before(head: &Head) -> String {
 }
 
 /// A cancel that somebody wished before.
-pub(super) fn already_wished(head: &Head, earlier: &CancelWish) -> String {
+pub(super) fn already_wished(head: &Head, earlier: &CancelWish, call: &str) -> String {
     format!(
-        "{} is being canceled already: wished at {} by {}; see `chatops show {}`",
+        "{} is being canceled already: wished at {} by {}; see `{call} show {}`",
         head.short,
         iso(earlier.at),
         by(&earlier.by),
@@ -130,7 +167,7 @@ pub(super) fn already_wished(head: &Head, earlier: &CancelWish) -> String {
 }
 
 /// The end of the chain is not tried again.
-pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
+pub(super) fn not_retried(head: &Head, why: Retryable, call: &str) -> String {
     let (id, state) = (&head.short, head.state);
     let anew = format!(
         "type `{} {}` in Slack for a new one",
@@ -138,10 +175,10 @@ pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
     );
     match why {
         Retryable::Yes | Retryable::Retried => {
-            format!("{id} is being tried again already; see `chatops show {id}`")
+            format!("{id} is being tried again already; see `{call} show {id}`")
         }
         Retryable::Open => {
-            format!("{id} has not ended, it is {state}: wait for its end, or `chatops cancel {id}`")
+            format!("{id} has not ended, it is {state}: wait for its end, or `{call} cancel {id}`")
         }
         Retryable::Ran => match state {
             State::Canceled => format!("{id} was canceled, so nothing waits for a retry: {anew}"),
@@ -156,11 +193,11 @@ pub(super) fn not_retried(head: &Head, why: Retryable) -> String {
             }
             format!(
                 "whether CircleCI started {id} is not known, and it must not run twice. Look at \
-                 CircleCI; if it did not start there: chatops retry {id} --confirm{lines}"
+                 CircleCI; if it did not start there: {call} retry {id} --confirm{lines}"
             )
         }
         Retryable::TooOld => format!(
-            "{id} ended more than 24 hours ago: {anew}, or `chatops retry {id} --force` for this \
+            "{id} ended more than 24 hours ago: {anew}, or `{call} retry {id} --force` for this \
              very one"
         ),
     }
@@ -238,6 +275,7 @@ mod tests {
 
     #[test]
     fn wishes_are_answered() {
+        let here = Place::default();
         let (deploy, stale) = (DeployRef::Full(example::open().id), Duration::from_mins(10));
         let retry = Wish::Retry {
             deploy: deploy.clone(),
@@ -245,24 +283,24 @@ mod tests {
             force: false,
         };
         let cancel = Wish::Cancel { deploy };
-        insta::assert_snapshot!(enqueued(&retry, &example::not_started(), "ada", "1a2b3c4d", stale), @"
+        insta::assert_snapshot!(enqueued(&retry, &example::not_started(), "ada", "1a2b3c4d", stale, &here), @"
         Enqueued: retry 136fea10, deploy on main, TRIGGER_FAILED, as operator ada
         A running `chatops serve` takes it up within a second or two; without one it waits, at most 10m.
         The outcome: chatops show 1a2b3c4d
         ");
-        insta::assert_snapshot!(enqueued(&cancel, &example::open(), "ada", "1a2b3c4d", stale), @"
+        insta::assert_snapshot!(enqueued(&cancel, &example::open(), "ada", "1a2b3c4d", stale, &here), @"
         Enqueued: cancel 50176d64, deploy on main, REQUESTED, as operator ada
         A running `chatops serve` takes it up within a second or two; without one it waits.
         The outcome: chatops show 1a2b3c4d
         ");
         insta::assert_snapshot!(ended_before(&example::head()), @"1aee4c77 has ended, CANCELED: there is nothing to cancel");
         let wish = example::head().cancel.unwrap();
-        insta::assert_snapshot!(already_wished(&example::open(), &wish), @"50176d64 is being canceled already: wished at 2027-01-15T08:01:40Z by operator ada; see `chatops show 50176d64`");
+        insta::assert_snapshot!(already_wished(&example::open(), &wish, "chatops"), @"50176d64 is being canceled already: wished at 2027-01-15T08:01:40Z by operator ada; see `chatops show 50176d64`");
     }
 
     #[test]
     fn what_is_not_retried_says_why_and_what_to_do() {
-        let no = |head: &Head, why| not_retried(head, why);
+        let no = |head: &Head, why| not_retried(head, why, "chatops");
         insta::assert_snapshot!(no(&example::not_started(), Retryable::Retried), @"136fea10 is being tried again already; see `chatops show 136fea10`");
         insta::assert_snapshot!(no(&example::open(), Retryable::Open), @"50176d64 has not ended, it is REQUESTED: wait for its end, or `chatops cancel 50176d64`");
         insta::assert_snapshot!(no(&example::head(), Retryable::Ran), @"1aee4c77 was canceled, so nothing waits for a retry: type `feature/login deploy` in Slack for a new one");

@@ -150,6 +150,18 @@ impl Guest {
         })
     }
 
+    /// What lies in a lane, the oldest first; all of it, seen or hidden, and it stays there.
+    pub fn letters(&self, lane: Lane) -> Result<Vec<Body>, StoreError> {
+        let read = || {
+            let sql = "SELECT body FROM message WHERE lane = ?1 ORDER BY id";
+            let mut query = self.connection.prepare_cached(sql)?;
+            let bodies = query.query_map([lane.name()], |row| text(row, 0))?;
+            let bodies = bodies.map(|body| body.map(Body::from_wire));
+            bodies.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(read().map_err(|e| Failure::of(&e))?)
+    }
+
     /// What SQLite finds wrong with the file's structure; nothing if all is well.
     pub fn quick_check(&self) -> Result<Vec<String>, StoreError> {
         let check = || {

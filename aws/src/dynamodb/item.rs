@@ -22,7 +22,7 @@ use super::table::{ASKED, DUE_AT, Index, MEMBER, PK, SK, moment};
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The sort key of a deploy's record.
-const HEAD: &str = "HEAD";
+pub(super) const HEAD: &str = "HEAD";
 
 /// The sort key of an item that is alone in its partition.
 const ALONE: &str = "-";
@@ -50,9 +50,13 @@ pub(super) fn head_key(id: DeployId) -> Item {
     key(deploy_partition(id), HEAD)
 }
 
-/// The number has as many digits as any, so that events sort by it.
 pub(super) fn event_key(id: DeployId, n: u64) -> Item {
-    key(deploy_partition(id), format!("E#{n:020}"))
+    key(deploy_partition(id), event_sort(n))
+}
+
+/// The number has as many digits as any, so that events sort by it.
+pub(super) fn event_sort(n: u64) -> String {
+    format!("E#{n:020}")
 }
 
 pub(super) fn reply_key(id: DeployId) -> Item {

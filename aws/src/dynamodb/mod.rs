@@ -24,6 +24,7 @@
 //! `ARCHITECTURE.md` says which index answers which question, why they are attributes of the record,
 //! and what a deploy costs.
 
+mod audit;
 mod commit;
 mod item;
 mod listing;
@@ -38,6 +39,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use chatops_core::ports::StoreError;
 
+pub use self::audit::{Chain, RawEvent};
 use self::item::Item;
 use crate::client::WARM_UP;
 use crate::failure::words;

@@ -11,12 +11,12 @@ use chatops_core::Time;
 use chrono::{DateTime, SecondsFormat};
 
 /// The table's partition key.
-pub(super) const PK: &str = "pk";
+pub(crate) const PK: &str = "pk";
 
 /// The table's sort key.
-pub(super) const SK: &str = "sk";
+pub(crate) const SK: &str = "sk";
 
-/// The sort key of all the lists: [`place`].
+/// The sort key of all the lists: [`super::item::place`].
 pub(super) const ASKED: &str = "asked";
 
 /// The sort key of [`Index::Due`].

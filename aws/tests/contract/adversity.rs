@@ -27,7 +27,7 @@ fn behind(check: impl AsyncFnOnce(Proxy, DynamoDb)) {
     block_on(async {
         let (proxy, name) = (Proxy::start().await, unique());
         let direct = emulator::aws(&endpoint().url);
-        let store = fresh_table(&proxy.aws, &name).await;
+        let store = fresh_table(&proxy.aws(), &name).await;
         check(proxy, store).await;
         let table = direct.dynamodb().delete_table().table_name(name);
         table.send().await.unwrap();
@@ -189,7 +189,7 @@ fn a_message_whose_answer_is_lost_is_there() {
         let direct = it.queue();
         let address = direct.address(Lane::Work).unwrap().to_owned();
         let addresses: Addresses = [(Lane::Work, address)].into_iter().collect();
-        let queue = Sqs::new(proxy.aws.sqs(), addresses).impatient();
+        let queue = Sqs::new(proxy.aws().sqs(), addresses).impatient();
         let send = async || queue.send(Lane::Work, &body("one"), Duration::ZERO).await;
 
         proxy.fail("SendMessage", vec![Fault::Lost]);

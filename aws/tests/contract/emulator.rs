@@ -11,14 +11,25 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use chatops_aws::client::{Aws, Settings};
 
-const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/requirements.txt");
-const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator.py");
+static REQUIREMENTS: LazyLock<String> = LazyLock::new(|| beside("requirements.txt"));
+static LAUNCHER: LazyLock<String> = LazyLock::new(|| beside("emulator.py"));
+
+/// A file beside these tests, which more than one package uses.
+fn beside(name: &str) -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [
+        here.join("aws/tests").join(name),
+        here.join("tests").join(name),
+    ];
+    let found = places.iter().find(|path| path.exists()).unwrap();
+    found.to_str().unwrap().to_owned()
+}
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +51,7 @@ pub(crate) fn endpoint() -> &'static Endpoint {
             ours: false,
         },
         None => Endpoint {
-            url: start(&environment()),
+            url: start(&environment(), &LAUNCHER, &[]),
             ours: true,
         },
     })
@@ -82,10 +93,10 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 /// The virtual environment with the emulator, made by the first who needs it.
-fn environment() -> PathBuf {
+pub(crate) fn environment() -> PathBuf {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(tmp).unwrap();
-    let wanted = fs::read_to_string(REQUIREMENTS).unwrap();
+    let wanted = fs::read_to_string(&*REQUIREMENTS).unwrap();
     let (venv, done) = (tmp.join("ministack"), tmp.join("ministack.installed"));
     let lock = File::create(tmp.join("ministack.lock")).unwrap();
     lock.lock().unwrap();
@@ -98,7 +109,7 @@ fn environment() -> PathBuf {
             "install",
             "--quiet",
             "--requirement",
-            REQUIREMENTS,
+            &REQUIREMENTS,
         ];
         python(&venv.join("bin/python"), &pip);
         fs::write(done, wanted).unwrap();
@@ -125,7 +136,7 @@ fn run(program: &Path, args: &[&str], venv: &Path) {
 }
 
 /// Starts the emulator; its address.
-fn start(python: &Path) -> String {
+pub(crate) fn start(python: &Path, launcher: &str, settings: &[(&str, &str)]) -> String {
     // A port is free when it is chosen; somebody else may be quicker.
     let mut said = String::new();
     for _ in 0..5 {
@@ -134,7 +145,7 @@ fn start(python: &Path) -> String {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ministack-{port}.log"));
         let file = File::create(&log).unwrap();
         let mut child = Command::new(python)
-            .arg(LAUNCHER)
+            .arg(launcher)
             .env_clear()
             .envs(variable("PATH").map(|path| ("PATH", path)))
             .env("AWS_ENDPOINT_URL", &url)
@@ -143,6 +154,7 @@ fn start(python: &Path) -> String {
             .env("GATEWAY_PORT", port.to_string())
             .env("LAMBDA_EXECUTOR", "local")
             .env("LOG_LEVEL", "ERROR")
+            .envs(settings.iter().copied())
             .env("HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("STATE_DIR", env!("CARGO_TARGET_TMPDIR"))
             .stdin(Stdio::piped())

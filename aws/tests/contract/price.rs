@@ -17,7 +17,7 @@ fn a_rare_part_makes_a_page_cheap() {
     block_on(async {
         let (proxy, name) = (Proxy::start().await, unique());
         let direct = emulator::aws(&endpoint().url);
-        let store = Arc::new(fresh_table(&proxy.aws, &name).await);
+        let store = Arc::new(fresh_table(&proxy.aws(), &name).await);
         let deploy = |n: u32| match n % 100 {
             0 => asked(n, 2, "deploy"),
             1 => asked(n, 1, "rollback"),

@@ -11,7 +11,12 @@ use crate::emulator::{self, endpoint};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
+#[allow(dead_code, reason = "not every test binary meets all of them")]
 pub(crate) enum Fault {
+    /// Nothing: it is the next one's turn.
+    Nothing,
+    /// It is done, and its answer never comes.
+    Held,
     /// It is done, and its answer is lost.
     Lost,
     /// It is not done, and this is the answer.
@@ -31,17 +36,26 @@ struct Plan {
     action: &'static str,
     faults: Vec<Fault>,
     passed: Vec<Request>,
+    held: usize,
 }
 
-/// The way to the endpoint.
+/// The way to the endpoint, or to whatever else speaks HTTP.
 pub(crate) struct Proxy {
-    pub(crate) aws: Aws,
+    pub(crate) url: String,
     plan: Arc<Mutex<Plan>>,
     _running: JoinSet<()>,
 }
 
 impl Proxy {
     pub(crate) async fn start() -> Self {
+        Self::to(&endpoint().url).await
+    }
+
+    /// A way to an address without TLS.
+    pub(crate) async fn to(address: &str) -> Self {
+        let address = address.strip_prefix("http://");
+        let address = address.unwrap_or_else(|| panic!("a proxy needs an endpoint without TLS"));
+        let address: Arc<str> = address.trim_end_matches('/').into();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let plan = Arc::<Mutex<Plan>>::default();
@@ -50,23 +64,36 @@ impl Proxy {
         running.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
-                let plan = Arc::clone(&shared);
-                connections.spawn(async move { pass(connection, &plan).await });
+                let (plan, address) = (Arc::clone(&shared), Arc::clone(&address));
+                connections.spawn(async move { pass(connection, &address, &plan).await });
             }
         });
         Self {
-            aws: emulator::aws(&url),
+            url,
             plan,
             _running: running,
         }
     }
 
-    /// Lets the next requests of an action meet these.
+    /// Clients of the endpoint that go this way.
+    pub(crate) fn aws(&self) -> Aws {
+        emulator::aws(&self.url)
+    }
+
+    /// Lets the next requests of an action meet these. An action is AWS's word for it; elsewhere it
+    /// is the last part of the path.
     pub(crate) fn fail(&self, action: &'static str, faults: Vec<Fault>) {
         let plan = &mut *self.plan.lock().unwrap();
         (plan.action, plan.faults) = (action, faults);
         plan.faults.reverse();
         plan.passed.clear();
+        plan.held = 0;
+    }
+
+    /// How many requests are done whose answer was held.
+    #[allow(dead_code, reason = "not every test binary asks")]
+    pub(crate) fn held(&self) -> usize {
+        self.plan.lock().unwrap().held
     }
 
     /// The requests of that action since.
@@ -101,14 +128,16 @@ pub(crate) fn cancelled(reasons: &[&str]) -> Fault {
 }
 
 /// Passes one request on. Each connection has one: every answer says that it is the last.
-async fn pass(mut client: TcpStream, plan: &Mutex<Plan>) -> Option<()> {
+async fn pass(mut client: TcpStream, address: &str, plan: &Mutex<Plan>) -> Option<()> {
     let (head, body) = read(&mut client).await?;
     let mut lines = head.lines();
     let first = lines.next()?.to_owned();
     let fields: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
     let named = |name: &str| fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-    let action = named("x-amz-target").map_or("", |(_, value)| value);
-    let action = action.rsplit('.').next()?.to_owned();
+    let action = match named("x-amz-target") {
+        Some((_, target)) => target.rsplit('.').next()?.to_owned(),
+        None => first.split(' ').nth(1)?.rsplit('/').next()?.to_owned(),
+    };
     let fault = {
         let plan = &mut *plan.lock().unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -124,11 +153,7 @@ async fn pass(mut client: TcpStream, plan: &Mutex<Plan>) -> Option<()> {
         .filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
     let mut request = format!("{first}\r\nConnection: close\r\n");
     request.extend(kept.map(|(name, value)| format!("{name}: {value}\r\n")));
-    let address = endpoint().url.strip_prefix("http://");
-    let address = address.unwrap_or_else(|| panic!("a proxy needs an endpoint without TLS"));
-    let mut server = TcpStream::connect(address.trim_end_matches('/'))
-        .await
-        .ok()?;
+    let mut server = TcpStream::connect(address).await.ok()?;
     server
         .write_all(format!("{request}\r\n").as_bytes())
         .await
@@ -137,7 +162,12 @@ async fn pass(mut client: TcpStream, plan: &Mutex<Plan>) -> Option<()> {
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).await.ok()?;
     match fault {
-        None => client.write_all(&answer).await.ok(),
+        None | Some(Fault::Nothing) => client.write_all(&answer).await.ok(),
+        Some(Fault::Held) => {
+            plan.lock().unwrap().held += 1;
+            // Until whoever waits for it hangs up.
+            client.read(&mut [0]).await.ok().map(|_| ())
+        }
         Some(_) => None,
     }
 }

@@ -61,11 +61,19 @@ pub enum Bug {
     LiveOrderRemoved,
     /// The wish to cancel is noted in the audit only.
     CancelForgotten,
+    /// An intent whose write may have failed is written again, as another attempt.
+    ArmedAgain,
+    /// A message that may not have been taken counts as sent.
+    UnknownIsSent,
+    /// The sweeper believes an index that lags.
+    IndexBelieved,
+    /// A batch of which something was dealt with counts as dealt with.
+    FailuresNotNamed,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 22] = [
+    pub const ALL: [Bug; 26] = [
         Bug::NoIntent,
         Bug::ClientResends,
         Bug::BelievedEarly,
@@ -88,6 +96,17 @@ impl Bug {
         Bug::RetriedNotWritten,
         Bug::LiveOrderRemoved,
         Bug::CancelForgotten,
+        Bug::ArmedAgain,
+        Bug::UnknownIsSent,
+        Bug::IndexBelieved,
+        Bug::FailuresNotNamed,
+    ];
+
+    /// Those that nothing finds but what only AWS does.
+    pub const OF_THE_CLOUD: [Bug; 3] = [
+        Bug::UnknownIsSent,
+        Bug::IndexBelieved,
+        Bug::FailuresNotNamed,
     ];
 
     /// The bug in words.
@@ -116,6 +135,10 @@ impl Bug {
             Bug::RetriedNotWritten => "\"retried by\" not written",
             Bug::LiveOrderRemoved => "sweeper removes a live order",
             Bug::CancelForgotten => "wish to cancel forgotten",
+            Bug::ArmedAgain => "failed arming taken for not written",
+            Bug::UnknownIsSent => "unknown send taken for sent",
+            Bug::IndexBelieved => "sweeper believes a lagging index",
+            Bug::FailuresNotNamed => "batch failures not named",
         }
     }
 }

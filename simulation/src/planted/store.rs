@@ -7,7 +7,7 @@ use chatops_core::audit::{Change, Event};
 use chatops_core::deploy::{Head, State, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
-    Commit, CommitError, Due, Filter, Lock, Page, Position, Store, StoreError,
+    Commit, CommitError, Due, Filter, Lock, Page, Position, READS, Store, StoreError,
 };
 
 use super::{Bug, Planted};
@@ -19,6 +19,13 @@ impl<P: Store> Store for Planted<P> {
             return Ok(kept);
         }
         let mut head = self.port.head(id).await?;
+        if self.has(Bug::IndexBelieved) && self.tidying && self.is_not_listed(id).await? {
+            // What no index shows as failed was surely tried again.
+            return Ok(head.map(|head| Head {
+                retried_by: Some(id),
+                ..head
+            }));
+        }
         if let Some(head) = &mut head {
             self.hide(head);
             let by_another = head.state == State::Armed && !self.memory().armed;
@@ -112,6 +119,13 @@ impl<P: Store> Store for Planted<P> {
                 second.lock = None;
                 return self.owe_later(second).await;
             }
+            Some(Bug::ArmedAgain) if commit.lock.is_some() && commit.head.state == State::Armed => {
+                let written = self.port.commit(commit.clone()).await;
+                return match written {
+                    Err(CommitError::Store(_)) => self.arm_again(commit).await,
+                    written => written,
+                };
+            }
             _ => {}
         }
         self.port.commit(commit).await
@@ -123,6 +137,16 @@ impl<P: Store> Store for Planted<P> {
 }
 
 impl<P: Store> Planted<P> {
+    /// Whether the index of what waits to be tried again does not show a deploy.
+    async fn is_not_listed(&self, id: DeployId) -> Result<bool, StoreError> {
+        let filter = Filter {
+            awaits_retry: true,
+            ..Filter::default()
+        };
+        let page = self.port.list(&filter, None, READS).await?;
+        Ok(page.deploys.iter().all(|head| head.id != id))
+    }
+
     /// Takes out of a head what a handler with this bug does not see.
     fn hide(&self, head: &mut Head) {
         let known = (head.retried_by, head.wished_by);
@@ -147,6 +171,27 @@ impl<P: Store> Planted<P> {
         {
             repeated.head.wished_by = repeated.head.wished_by.or(*wished_by);
         }
+    }
+
+    /// The same intent once more, over whatever is on record, as the next attempt.
+    async fn arm_again(&self, mut commit: Commit) -> Result<(), CommitError> {
+        let stored = self.port.head(commit.head.id).await?;
+        let (Some(stored), Some(event)) = (stored, &mut commit.event) else {
+            return Ok(());
+        };
+        let head = &mut commit.head;
+        head.version = stored.version + 1;
+        head.events = stored.events + 1;
+        head.attempts = stored.attempts + 1;
+        if let Ok(mut entry) = event.entry() {
+            (entry.n, entry.prev) = (head.events, stored.last_hash);
+            if let Change::Armed { attempt, .. } = &mut entry.change {
+                *attempt = head.attempts;
+            }
+            *event = Event::seal(&entry);
+            head.last_hash = event.hash;
+        }
+        self.port.commit(commit).await
     }
 
     /// The second of two transactions that should have been one: a note that makes it owed.

@@ -24,11 +24,14 @@ struct Passed {
     plan: Plan,
     names: Vec<(&'static str, &'static str)>,
     crashes: usize,
+    /// The faults that could have struck, in order, where it runs on AWS and they are placed.
+    asked: Vec<(Fault, usize)>,
 }
 
 enum Plan {
-    /// A handler runs in one go, and crashes at the points with these numbers.
-    CrashAt(BTreeSet<usize>),
+    /// A handler runs in one go, and crashes at the points with these numbers; the questions with
+    /// the other numbers, whether a fault of the ports strikes, are answered with yes.
+    At(BTreeSet<usize>, Option<BTreeSet<usize>>),
     /// A handler gives way at each point; the dice say which calls fail.
     GiveWay(Dice),
 }
@@ -37,7 +40,18 @@ impl Points {
     /// Points of which those with these numbers (from 0, in the order they are passed) crash.
     #[must_use]
     pub fn crashing_at(points: impl IntoIterator<Item = usize>) -> Self {
-        Self::planned(Plan::CrashAt(points.into_iter().collect()))
+        Self::planned(Plan::At(points.into_iter().collect(), None))
+    }
+
+    /// Points on AWS of which some crash, and where some of the faults strike that could (by their
+    /// numbers, from 0, in the order in which they could).
+    #[must_use]
+    pub fn struck_at(
+        points: impl IntoIterator<Item = usize>,
+        faults: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let faults = faults.into_iter().collect();
+        Self::planned(Plan::At(points.into_iter().collect(), Some(faults)))
     }
 
     /// Points at which a scheduler decides who goes on, and calls that fail as the dice say.
@@ -51,6 +65,7 @@ impl Points {
             plan,
             names: vec![],
             crashes: 0,
+            asked: vec![],
         })))
     }
 
@@ -64,7 +79,7 @@ impl Points {
         self.lock().names.len()
     }
 
-    /// How many crashes have happened.
+    /// How many crashes have happened, and how many placed faults have struck.
     #[must_use]
     pub fn crashes(&self) -> usize {
         self.lock().crashes
@@ -88,20 +103,69 @@ impl Points {
     /// Whether a call fails in this way, now.
     #[must_use]
     pub fn fails(&self, fault: Fault) -> bool {
-        match &self.lock().plan {
-            Plan::CrashAt(_) => false,
+        let passed = &mut *self.lock();
+        match &passed.plan {
+            Plan::At(_, Some(faults)) if fault.is_of_the_ports() => {
+                let strikes = faults.contains(&passed.asked.len());
+                passed.asked.push((fault, passed.names.len()));
+                passed.crashes += usize::from(strikes);
+                strikes
+            }
+            Plan::At(..) => false,
             Plan::GiveWay(dice) => dice.fires(fault),
         }
     }
 
-    async fn pass(&self, side: &'static str, name: &'static str) {
+    /// The faults that could have struck, in order, each with the number of the point that comes
+    /// after it.
+    #[must_use]
+    pub fn asked(&self) -> Vec<(Fault, usize)> {
+        self.lock().asked.clone()
+    }
+
+    /// The placed faults that have struck, and after which point.
+    #[must_use]
+    pub fn struck(&self) -> Vec<(Fault, usize)> {
+        let passed = self.lock();
+        let Plan::At(_, Some(faults)) = &passed.plan else {
+            return vec![];
+        };
+        let asked = faults.iter().filter_map(|at| passed.asked.get(*at));
+        asked.copied().collect()
+    }
+
+    /// Whether it runs on AWS.
+    #[must_use]
+    pub fn cloud(&self) -> bool {
+        match &self.lock().plan {
+            Plan::At(_, faults) => faults.is_some(),
+            Plan::GiveWay(dice) => dice.cloud(),
+        }
+    }
+
+    /// Whether faults are placed rather than thrown.
+    #[must_use]
+    pub fn placed(&self) -> bool {
+        matches!(&self.lock().plan, Plan::At(..))
+    }
+
+    /// A number below `limit`: the dice's, or 0.
+    #[must_use]
+    pub fn below(&self, limit: usize) -> usize {
+        match &self.lock().plan {
+            Plan::At(..) => 0,
+            Plan::GiveWay(dice) => dice.below(limit),
+        }
+    }
+
+    pub(crate) async fn pass(&self, side: &'static str, name: &'static str) {
         let (gives_way, crashes) = {
             let mut passed = self.lock();
             let number = passed.names.len();
             passed.names.push((side, name));
             match &passed.plan {
                 Plan::GiveWay(_) => (true, false),
-                Plan::CrashAt(points) => {
+                Plan::At(points, _) => {
                     let crashes = points.contains(&number);
                     passed.crashes += usize::from(crashes);
                     (false, crashes)

@@ -6,7 +6,9 @@ use chatops_core::command::Wish;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
 use chatops_core::message::{Body, NoticeMessage, WorkMessage};
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
+use chatops_worker::{HandlerError, Turn};
 
+use super::shell::{self, Shell};
 use super::{Ended, Schedule};
 use crate::dice::Fault;
 use crate::points::drive;
@@ -22,36 +24,49 @@ impl Schedule {
         let Some((lane, delivery)) = delivery else {
             return false;
         };
+        let shell = self.shell(true);
+        self.take(lane, delivery, shell);
+        if shell.batch.is_some() {
+            for _ in 0..self.dice.below(shell::BATCH) {
+                if let Some(delivery) = self.world.receive(lane) {
+                    self.take(lane, delivery, shell);
+                }
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, lane: Lane, delivery: Delivery, shell: Shell) {
         if self.is_poison(&delivery.body) {
             // Everybody who took it in hand has died, and the queue has had enough.
-            let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
+            self.world.cloud_queue.remove(lane, &delivery.receipt);
             let _ = drive(
                 self.world
                     .queue
                     .send(Lane::WorkDead, &delivery.body, Duration::ZERO),
             );
             self.note(None, "a message is dead");
-            return true;
+            return;
         }
         let about = self.subject(&delivery.body);
         let state = about.and_then(|id| self.state(id));
         if state.is_some() && is_hint(&delivery.body) && self.dice.fires(Fault::HintLost) {
             let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
             self.note(state, "a hint is lost");
-            return true;
+            return;
         }
         if self.dice.fires(Fault::Delay) {
             let delay = Duration::from_secs(1 + self.dice.below(200) as u64);
             let _ = drive(self.world.queue.release(lane, &delivery.receipt, delay));
             self.note(state, "a message is late");
-            return true;
+            return;
         }
         if self.dice.fires(Fault::Duplicate) {
             self.note(state, "a message comes twice");
-            self.handle(lane, about, &delivery.body, None);
+            self.handle(lane, about, &delivery.body, None, shell);
         }
-        self.handle(lane, about, &delivery.body.clone(), Some((lane, delivery)));
-        true
+        let body = delivery.body.clone();
+        self.handle(lane, about, &body, Some((lane, delivery)), shell);
     }
 
     fn handle(
@@ -60,17 +75,22 @@ impl Schedule {
         about: Option<DeployId>,
         body: &Body,
         delivery: Option<(Lane, Delivery)>,
+        shell: Shell,
     ) {
         let skew = self.skew(about);
         let body = body.clone();
         if lane == Lane::Work {
             let (worker, me) = (self.world.worker(skew), self.world.invocation());
-            self.start("worker", about, delivery, async move {
-                Ended::Handled(Box::pin(worker.handle(&me.into(), &body)).await.is_ok())
+            let ends = shell.ends.map(|ends| ends + skew);
+            self.start_in(shell, "worker", about, delivery, async move {
+                match Box::pin(worker.handle(&Turn { me, ends }, &body)).await {
+                    Err(HandlerError::NoTime) => Ended::NoTime,
+                    done => Ended::Handled(done.is_ok()),
+                }
             });
         } else {
             let notifier = self.world.notifier(skew);
-            self.start("notifier", about, delivery, async move {
+            self.start_in(shell, "notifier", about, delivery, async move {
                 Ended::Handled(notifier.handle(&body).await.is_ok())
             });
         }
@@ -94,7 +114,7 @@ impl Schedule {
             return false;
         };
         let dead = self.world.queue.messages(Lane::WorkDead);
-        if !dead.iter().any(|lying| self.is_poison(&lying.body)) {
+        if !dead.iter().any(|lying| has_died(&lying.body)) {
             return false;
         }
         self.world.clock.set(at.max(self.world.clock.now()));
@@ -161,6 +181,11 @@ impl Schedule {
             },
         }
     }
+}
+
+/// Whether a dead letter is one that nobody put there.
+fn has_died(body: &Body) -> bool {
+    !matches!(body.decode(), Ok(WorkMessage::Retry { .. }))
 }
 
 /// Whether nothing is lost with a message but time.

@@ -2,9 +2,11 @@
 //! wrong, as the dice say. When the dice have no faults left, everything has to come to its end.
 
 mod acts;
+mod idle;
 mod messages;
+mod shell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -13,17 +15,15 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::deploy::State;
-use chatops_core::id::{DeployId, PipelineId, RequestId};
-use chatops_core::message::{Body, NoticeMessage, WorkMessage};
+use chatops_core::id::{DeployId, RequestId};
 use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
 use chrono::TimeDelta;
-use uuid::Uuid;
 
 use self::acts::Act;
+use self::shell::{Shell, Shown};
 use crate::coverage::{self, Reached};
 use crate::dice::{Dice, Fault, Weather};
 use crate::invariants;
-use crate::outside::WEBHOOK;
 use crate::planted::Bug;
 use crate::points::{Points, drive};
 use crate::world::{Delivering, Redelivery, World, is_acknowledgement};
@@ -47,6 +47,8 @@ pub struct Report {
     pub seed: u64,
     /// How rough it was.
     pub weather: Weather,
+    /// Whether it ran on AWS.
+    pub cloud: bool,
     /// How often a handler crashed.
     pub crashes: usize,
     /// What else went wrong, with the state of the deploy it hit (`None` if it was not on record).
@@ -70,7 +72,16 @@ pub fn run(seed: u64, keep_log: bool) -> Report {
 /// Runs the schedule of a seed with handlers that have a bug.
 #[must_use]
 pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
-    let dice = Dice::new(seed);
+    run_on(Dice::new(seed), seed, bug, keep_log)
+}
+
+/// Runs the schedule that a seed has where nothing runs on AWS.
+#[must_use]
+pub fn run_at_home(seed: u64, bug: Option<Bug>) -> Report {
+    run_on(Dice::new(seed).at_home(), seed, bug, false)
+}
+
+fn run_on(dice: Dice, seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
     let delivering = Delivering {
         redelivery: Redelivery::AtOnce,
         twice: false,
@@ -86,6 +97,9 @@ pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
         world,
         tasks: vec![],
         faults: vec![],
+        reached: BTreeSet::new(),
+        batches: BTreeMap::new(),
+        functions: 0,
         digest: DefaultHasher::new(),
         log: keep_log.then(String::new),
     };
@@ -98,6 +112,8 @@ enum Ended {
     Answered(DeployId, String),
     /// Whether the message is done.
     Handled(bool),
+    /// The run ends too soon for what is to be done.
+    NoTime,
     /// A sweep or an event is over.
     Over,
 }
@@ -107,6 +123,7 @@ struct Task {
     what: &'static str,
     about: Option<DeployId>,
     delivery: Option<(Lane, Delivery)>,
+    shell: Shell,
 }
 
 struct Schedule {
@@ -117,6 +134,11 @@ struct Schedule {
     poison: Vec<RequestId>,
     tasks: Vec<Task>,
     faults: Vec<(Fault, Option<State>)>,
+    reached: BTreeSet<Reached>,
+    /// What has been dealt with of each batch that is in hand.
+    batches: BTreeMap<usize, Vec<Shown>>,
+    /// How many functions have run.
+    functions: usize,
     digest: DefaultHasher,
     log: Option<String>,
 }
@@ -143,7 +165,7 @@ impl Schedule {
         }
         let ready = self.tasks.len();
         let choice = self.dice.below(ready + 1);
-        if ready == AT_ONCE || choice < ready {
+        if ready >= AT_ONCE || choice < ready {
             self.go_on(choice.min(ready - 1));
             return true;
         }
@@ -165,12 +187,18 @@ impl Schedule {
             self.world.points.crashed();
             self.note(state, &format!("{} crashes", task.what));
             // The message comes back when its visibility runs out.
+            self.function_dies(&task.shell);
             return;
         }
         if self.dice.fires(Fault::Pause) {
             let pause = 1 + self.dice.below(PAUSE as usize);
             self.world.clock.advance(Duration::from_secs(pause as u64));
             self.note(state, &format!("{pause} s pass meanwhile"));
+        }
+        if self.tasks[at].shell.is_over(self.world.clock.now()) {
+            let task = self.tasks.swap_remove(at);
+            self.is_cut_off(task, state);
+            return;
         }
         let mut context = Context::from_waker(Waker::noop());
         let polled = self.tasks[at].run.as_mut().poll(&mut context);
@@ -184,20 +212,26 @@ impl Schedule {
     }
 
     fn end(&mut self, task: Task, ended: Ended) {
+        if matches!(ended, Ended::NoTime) {
+            self.reached.insert(Reached::NoTime);
+        }
+        let done = matches!(ended, Ended::Handled(true));
         match (ended, task.delivery) {
+            (Ended::Handled(_) | Ended::NoTime, shown) if task.shell.batch.is_some() => {
+                self.dealt_with(&task.shell, shown.map(|shown| (shown, done)));
+            }
             (Ended::Answered(id, answer), _) => {
                 if is_acknowledgement(&answer) {
                     self.world.acknowledged.push(id);
                 }
             }
             (Ended::Handled(true), Some((lane, delivery))) => {
-                let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
+                let _ = drive(self.world.cloud_queue.delete(lane, &delivery.receipt));
             }
-            (Ended::Handled(false), Some((lane, delivery))) => {
-                let delay = Duration::from_secs(2 << delivery.receives.min(5));
-                let _ = drive(self.world.queue.release(lane, &delivery.receipt, delay));
+            (Ended::Handled(false) | Ended::NoTime, Some((lane, delivery))) => {
+                self.release(lane, &delivery);
             }
-            (Ended::Handled(_), None) | (Ended::Over, _) => {}
+            (Ended::Handled(_) | Ended::NoTime, None) | (Ended::Over, _) => {}
         }
     }
 
@@ -239,27 +273,19 @@ impl Schedule {
         });
     }
 
-    /// CircleCI tells of a pipeline, or somebody else does, or of none that is there.
-    fn event(&mut self) {
-        let created = self.world.circleci.created();
-        let known = created.get(self.dice.below(created.len().max(1)));
-        let (pipeline, secret) = match (known, self.dice.below(8)) {
-            (None, _) | (_, 0) => (Uuid::from_u128(7), WEBHOOK),
-            (Some(known), 1) => (known.id, "somebody else's secret"),
-            (Some(known), _) => (known.id, WEBHOOK),
-        };
-        let Some(request) = World::event(PipelineId(pipeline), secret) else {
-            return;
-        };
-        let ingest = self.world.ingest(TimeDelta::zero());
-        self.start("event", None, None, async move {
-            let _ = ingest.handle(request).await;
-            Ended::Over
-        });
-    }
-
     fn start(
         &mut self,
+        what: &'static str,
+        about: Option<DeployId>,
+        delivery: Option<(Lane, Delivery)>,
+        run: impl Future<Output = Ended> + Send + 'static,
+    ) {
+        self.start_in(Shell::default(), what, about, delivery, run);
+    }
+
+    fn start_in(
+        &mut self,
+        shell: Shell,
         what: &'static str,
         about: Option<DeployId>,
         delivery: Option<(Lane, Delivery)>,
@@ -270,6 +296,7 @@ impl Schedule {
             what,
             about,
             delivery,
+            shell,
         });
     }
 
@@ -280,58 +307,6 @@ impl Schedule {
         let state = about.and_then(|id| self.state(id));
         self.note(state, "a clock is off");
         TimeDelta::seconds(i64::from(self.dice.below_32(2 * SKEW + 1)) - i64::from(SKEW))
-    }
-
-    /// Nobody is at work: the next moment comes, and what people and strangers do with it.
-    fn time_passes(&mut self) -> bool {
-        let acts = self.acts.iter().map(|(when, _)| *when).min();
-        let Some(next) = self.world.next_moment().into_iter().chain(acts).min() else {
-            return self.redrive() || self.redrive_poison();
-        };
-        self.world.clock.set(next);
-        self.strangers();
-        if next >= self.world.next_sweep {
-            self.world.next_sweep = next + self.world.config().times.sweep_every;
-            let worker = self.world.worker(TimeDelta::zero());
-            let tidier = self.world.tidier();
-            self.start("sweeper", None, None, async move {
-                let _ = worker.sweep().await;
-                let _ = tidier.tidy().await;
-                Ended::Over
-            });
-        }
-        true
-    }
-
-    fn strangers(&mut self) {
-        if self.dice.below(8) == 0 {
-            self.event();
-        }
-        let heads = self.world.store.heads();
-        let Some(head) = heads.get(self.dice.below(heads.len())) else {
-            return;
-        };
-        if self.dice.fires(Fault::TokenRotated) {
-            self.world.secrets.forget_token();
-            if self.world.bot {
-                self.world.slack.replace_bot_token();
-            }
-            self.note(Some(head.state), "the token is rotated");
-        }
-        if self.dice.fires(Fault::HintStorm) {
-            for _ in 0..4 {
-                self.send(Lane::Work, &WorkMessage::Look { deploy: head.id });
-                self.send(Lane::Notice, &NoticeMessage::Tell { deploy: head.id });
-            }
-            self.note(Some(head.state), "a storm of hints");
-        }
-        self.redrive();
-    }
-
-    fn send<M: serde::Serialize>(&self, lane: Lane, message: &M) {
-        if let Ok(body) = Body::encode(message) {
-            let _ = drive(self.world.queue.send(lane, &body, Duration::ZERO));
-        }
     }
 
     fn state(&self, id: DeployId) -> Option<State> {
@@ -369,11 +344,13 @@ impl Schedule {
             .map(|log| format!("{log}{account}"))
             .unwrap_or_default();
         let crashes = self.world.points.crashes();
+        self.reached.extend(coverage::of(&self.world));
         Report {
             seed,
+            cloud: self.dice.cloud(),
             weather: self.dice.weather(),
             crashes,
-            reached: coverage::of(&self.world),
+            reached: self.reached,
             trace: self.digest.finish(),
             violations: invariants::check(&self.world),
             faults: self.faults,

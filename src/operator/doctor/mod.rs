@@ -1,6 +1,8 @@
-//! `chatops doctor`: every thing that `chatops serve` needs, looked at one by one, with the fix
-//! beside what is wrong. Nothing is changed, and no secret is shown.
+//! `chatops doctor`: every thing that `chatops serve`, or a deployment on AWS, needs, looked at one by
+//! one, with the fix beside what is wrong. Nothing is changed, and no secret is shown.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod circleci;
 mod declared;
 mod fetch;
@@ -19,7 +21,10 @@ use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
 use self::fetch::Web;
+use super::Place;
 use super::out::Out;
+#[cfg(not(feature = "aws"))]
+use super::words as said;
 use crate::secrets;
 
 /// Below the help.
@@ -27,9 +32,12 @@ pub(super) const HELP: &str = "\
 Each check is a line: ok, warn (it works, or nobody can tell) or FAIL, with the fix below. The
 secrets are read as `chatops serve` reads them, from the environment or the files that <NAME>_FILE
 name; their values are never shown. CircleCI and Slack are asked nothing but what changes nothing.
+With --aws the deployment is looked at instead: your credentials, its table, queues and secrets (but
+not their values). What you have no right to know is a warning.
 
 Examples:
   chatops doctor --config /etc/chatops/chatops.toml --data /var/lib/chatops/chatops.db
+  chatops --aws --profile ops doctor
   chatops doctor --json | jq '.checks[] | select(.level != \"ok\")'
 
 Exit codes: 0 all is ok or worth a warning only, 1 something is wrong.";
@@ -134,7 +142,7 @@ struct Whole<'a> {
 }
 
 /// Looks at everything.
-pub(super) fn run(options: &Doctor, out: &mut Out) -> Result<ExitCode> {
+pub(super) fn run(options: &Doctor, place: &Place, out: &mut Out) -> Result<ExitCode> {
     // rustls takes its cryptography from whoever installs it first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut report = Report {
@@ -142,11 +150,15 @@ pub(super) fn run(options: &Doctor, out: &mut Out) -> Result<ExitCode> {
         json: options.json,
         checks: vec![],
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime could not be started")?;
-    runtime.block_on(examine(options, |name| std::env::var_os(name), &mut report))?;
+    if place.is_aws() {
+        examine_aws(place, &mut report)?;
+    } else {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime could not be started")?;
+        runtime.block_on(examine(options, |name| std::env::var_os(name), &mut report))?;
+    }
     let Report { checks, .. } = report;
     let ok = checks.iter().all(|check| check.level != Level::Fail);
     if options.json {
@@ -164,6 +176,20 @@ pub(super) fn run(options: &Doctor, out: &mut Out) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+#[cfg(feature = "aws")]
+fn examine_aws(place: &Place, report: &mut Report<'_>) -> Result<()> {
+    match place.cloud() {
+        Ok(cloud) => report.add_all(aws::checks(&cloud.examine())),
+        Err(error) if error.is::<super::Usage>() => Err(error),
+        Err(error) => report.add(aws::no_login(&error.to_string())),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn examine_aws(_: &Place, _: &mut Report<'_>) -> Result<()> {
+    Err(anyhow::anyhow!(said::BUILT_WITHOUT_AWS))
 }
 
 async fn examine(

@@ -7,6 +7,7 @@ use anstream::adapter::strip_str;
 
 use super::super::example;
 use super::*;
+use crate::sqlite::guest::Chain;
 
 fn table(heads: &[Head], tells_why: bool) -> String {
     let mut text = Vec::new();
@@ -45,7 +46,7 @@ impl Write for Kept {
     }
 }
 
-fn listed(guest: &Guest, limit: usize) -> Vec<String> {
+fn listed(record: &Record, limit: usize) -> Vec<String> {
     let list = List {
         filter: Filter::default(),
         before: None,
@@ -53,6 +54,7 @@ fn listed(guest: &Guest, limit: usize) -> Vec<String> {
         tells_why: false,
         none: words::NOTHING,
         again: &|_| String::new(),
+        place: &Place::default(),
     };
     let shape = Shape {
         limit: None,
@@ -62,7 +64,7 @@ fn listed(guest: &Guest, limit: usize) -> Vec<String> {
     };
     let kept = Kept::default();
     let mut out = Out::to(Box::new(kept.clone()));
-    list.write(guest, &shape, &mut out).unwrap();
+    list.write(record, &shape, &mut out).unwrap();
     out.flush().unwrap();
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
@@ -75,13 +77,15 @@ async fn page_after_page_nothing_is_left_out_and_nothing_comes_twice() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chatops.db");
     example::write_file(&path, 40).await;
-    let guest = Guest::open(&path).unwrap();
-    let all = listed(&guest, usize::MAX);
-    let chains = guest.chains("", 100).unwrap();
+    let record = Record::file(&path).unwrap();
+    let all = listed(&record, usize::MAX);
+    let mut ids = Vec::new();
+    let see = |chain: &Chain| ids.push(chain.deploy.clone());
+    record.each_chain(|_| true, see).unwrap();
     // They were all asked for at the same moment, so they stand in the order of their ids.
-    let ids: Vec<String> = chains.into_iter().rev().map(|chain| chain.deploy).collect();
+    ids.reverse();
     assert_eq!(all, ids);
     for limit in [1, 7, 8, 39, 40, 41] {
-        assert_eq!(listed(&guest, limit), ids[..limit.min(40)], "{limit}");
+        assert_eq!(listed(&record, limit), ids[..limit.min(40)], "{limit}");
     }
 }

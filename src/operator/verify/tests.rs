@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::super::example::write_file;
 use super::*;
-use crate::sqlite::guest::RawEvent;
+use crate::sqlite::guest::{Guest, RawEvent};
 
 /// `SplitMix64`: the same rolls on every run.
 struct Dice(u64);
@@ -196,7 +196,7 @@ async fn a_file_that_was_tampered_with_is_summed_up() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chatops.db");
     write_file(&path, 210).await;
-    let whole = all(&Guest::open(&path).unwrap(), false).unwrap();
+    let whole = all(&Record::file(&path).unwrap(), false).unwrap();
     assert_eq!((whole.deploys, whole.broken), (210, 0));
     let file = Connection::open(&path).unwrap();
     file.execute_batch(
@@ -209,7 +209,7 @@ async fn a_file_that_was_tampered_with_is_summed_up() {
          DELETE FROM head WHERE id = (SELECT id FROM first LIMIT 1 OFFSET 2);",
     )
     .unwrap();
-    let broken = all(&Guest::open(&path).unwrap(), false).unwrap();
+    let broken = all(&Record::file(&path).unwrap(), false).unwrap();
     assert_eq!((broken.deploys, broken.broken), (210, 3));
     let mut text = Vec::new();
     write(&broken, &mut text).unwrap();

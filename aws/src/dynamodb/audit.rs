@@ -1,0 +1,166 @@
+//! The audit as an operator checks it: every item as it stands in the table, whatever it is worth.
+//!
+//! This is the one place that scans. The product never does; a check of everything reads everything.
+
+use std::collections::BTreeSet;
+
+use super::DynamoDb;
+use super::item::{self, Item, text};
+use super::table::{PK, SK};
+use crate::operator::Trouble;
+
+/// One deploy's items, whatever they are worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The deploy, by the key that its items are filed under.
+    pub deploy: String,
+    /// Its record; `None` if there is none.
+    pub head: Option<String>,
+    /// Its events, in the order of their keys.
+    pub events: Vec<RawEvent>,
+}
+
+/// One event's item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEvent {
+    /// Its number; -1 if it is not the one in its key.
+    pub n: i64,
+    /// Its text.
+    pub body: String,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What the partition key of a deploy begins with.
+const DEPLOY: &str = "D#";
+
+impl DynamoDb {
+    /// Shows every deploy's items to `see`, each deploy once, in no order.
+    ///
+    /// The items of a partition lie side by side, so one pass over the table is enough. It is no look
+    /// at one moment, though: what does not look `whole` is read again by its key, consistently, and
+    /// what is seen then counts. So neither a deploy that moves on meanwhile nor one that was met in
+    /// two places is accused of anything.
+    pub async fn each_chain(
+        &self,
+        whole: impl Fn(&Chain) -> bool,
+        mut see: impl FnMut(Chain),
+    ) -> Result<(), Trouble> {
+        let mut seen = BTreeSet::new();
+        let (mut met, mut after): (Option<Chain>, Option<Item>) = (None, None);
+        loop {
+            let scan = self.client.scan().table_name(&self.table);
+            let scan = (scan.filter_expression("begins_with(#pk, :deploys)"))
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_values(":deploys", text(DEPLOY))
+                .set_exclusive_start_key(after);
+            let page = scan.send().await;
+            let page = page.map_err(|error| Trouble::of("dynamodb:Scan", &error))?;
+            for item in page.items() {
+                let deploy = attribute(item, PK);
+                let deploy = deploy.strip_prefix(DEPLOY).unwrap_or(&deploy).to_owned();
+                if met.as_ref().is_none_or(|chain| chain.deploy != deploy) {
+                    let next = Chain {
+                        deploy,
+                        head: None,
+                        events: vec![],
+                    };
+                    if let Some(chain) = met.replace(next) {
+                        self.settle(chain, &mut seen, &whole, &mut see).await?;
+                    }
+                }
+                if let Some(chain) = &mut met {
+                    put(chain, item);
+                }
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        match met {
+            Some(chain) => self.settle(chain, &mut seen, &whole, &mut see).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn settle(
+        &self,
+        chain: Chain,
+        seen: &mut BTreeSet<Box<str>>,
+        whole: &impl Fn(&Chain) -> bool,
+        see: &mut impl FnMut(Chain),
+    ) -> Result<(), Trouble> {
+        if seen.insert(chain.deploy.as_str().into()) {
+            let chain = if whole(&chain) {
+                chain
+            } else {
+                self.chain(&chain.deploy, whole).await?
+            };
+            see(chain);
+        }
+        Ok(())
+    }
+
+    /// One deploy's items, read consistently by their key; a few times, if they do not look whole.
+    pub async fn chain(
+        &self,
+        deploy: &str,
+        whole: impl Fn(&Chain) -> bool,
+    ) -> Result<Chain, Trouble> {
+        let mut chain = self.read_chain(deploy).await?;
+        for _ in 0..2 {
+            if whole(&chain) {
+                break;
+            }
+            chain = self.read_chain(deploy).await?;
+        }
+        Ok(chain)
+    }
+
+    async fn read_chain(&self, deploy: &str) -> Result<Chain, Trouble> {
+        let mut chain = Chain {
+            deploy: deploy.to_owned(),
+            head: None,
+            events: vec![],
+        };
+        let mut after = None;
+        loop {
+            let query = (self.client.query().table_name(&self.table))
+                .consistent_read(true)
+                .key_condition_expression("#pk = :pk")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_values(":pk", text(format!("{DEPLOY}{deploy}")))
+                .set_exclusive_start_key(after);
+            let page = query.send().await;
+            let page = page.map_err(|error| Trouble::of("dynamodb:Query", &error))?;
+            page.items().iter().for_each(|item| put(&mut chain, item));
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(chain);
+            }
+        }
+    }
+}
+
+/// Files an item of a deploy's partition. What is neither the record nor an event counts as an event
+/// that nobody wrote.
+fn put(chain: &mut Chain, item: &Item) {
+    let sort = attribute(item, SK);
+    if sort == item::HEAD {
+        chain.head = Some(attribute(item, "body"));
+        return;
+    }
+    let n = item::count(item, "n").ok();
+    let n = n.filter(|n| sort == item::event_sort(*n));
+    chain.events.push(RawEvent {
+        n: n.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1),
+        body: attribute(item, "body"),
+        hash: attribute(item, "hash"),
+    });
+}
+
+/// An attribute's text; empty if it is missing or no text, so that no hash fits.
+fn attribute(item: &Item, name: &str) -> String {
+    item::get(item, name).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,60 @@
+"""Starts the emulator with rights enforced, and writes down who asked for what.
+
+Two things that the emulator leaves out are put in: the condition key `dynamodb:LeadingKeys`, and a
+record of every call. The file that `CALLS` names gets one JSON object per check of a right: who (a
+function, or the account itself), the action, the resource, and whether it was allowed.
+"""
+
+import json
+import os
+import pathlib
+import runpy
+import threading
+
+from ministack.core import iam_actions, iam_evaluator
+
+CALLS = open(os.environ["CALLS"], "a", buffering=1)
+LOCK = threading.Lock()
+
+context_of = iam_actions.dynamodb_service_context
+enforce = iam_evaluator.enforce
+
+
+def partition_keys(request):
+    """The partition keys of what a request to DynamoDB reads and writes."""
+    for item in request.get("TransactItems", []):
+        for part in item.values():
+            yield from partition_keys(part)
+    for part in request.get("RequestItems", {}).values():
+        for key in part.get("Keys", []):
+            yield key["pk"]["S"]
+    for key in (request.get("Key"), request.get("Item")):
+        if key:
+            yield key["pk"]["S"]
+
+
+def context_with_keys(body):
+    keys = list(partition_keys(json.loads(body or b"{}")))
+    return {**context_of(body), **({"dynamodb:LeadingKeys": keys} if keys else {})}
+
+
+def enforce_and_record(access_key_id, iam_action, service, region, resource_arn="*", **context):
+    denied = enforce(
+        access_key_id, iam_action, service, region, resource_arn=resource_arn, **context
+    )
+    caller = iam_evaluator.resolve_caller_identity(access_key_id) or {}
+    call = {
+        "caller": caller.get("userArn", ""),
+        "action": iam_action,
+        "resource": resource_arn,
+        "allowed": not denied,
+    }
+    with LOCK:
+        CALLS.write(json.dumps(call) + "\n")
+    return denied
+
+
+iam_actions.dynamodb_service_context = context_with_keys
+iam_evaluator.enforce = enforce_and_record
+
+runpy.run_path(str(pathlib.Path(__file__).parent.parent / "emulator.py"), run_name="__main__")

@@ -1,0 +1,38 @@
+//! The template, deployed to the emulator as it is deployed to AWS: its API and its mappings drive the
+//! very programs, with rights enforced, and the sandbox stands on the other side.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the exemption for tests does not reach their helper functions"
+)]
+
+#[path = "../contract/emulator.rs"]
+#[allow(dead_code, reason = "this one is started with rights enforced")]
+mod emulator;
+mod programs;
+mod rights;
+mod stack;
+mod stories;
+
+use self::stack::Stack;
+
+/// One stack for all: it takes longer to deploy than to use. The stories share nothing but it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deployed_template_does_what_is_promised() {
+    let stack = Stack::deploy().await;
+    stories::the_whole_story(&stack).await;
+    let price = rights::calls(&stack);
+    stories::slack_is_busy(&stack).await;
+    tokio::join!(
+        stories::tried_again_in_slack(&stack),
+        stories::tried_again_from_the_command_line(&stack),
+        stories::sent_back_by_hand(&stack),
+        stories::poison(&stack),
+        stories::an_event_ends_the_wait(&stack),
+        stories::nobody_is_believed_without_a_signature(&stack),
+        stories::a_question(&stack),
+    );
+    rights::print(&price);
+    rights::every_call_was_allowed_and_every_right_is_used(&stack).await;
+}

@@ -1,0 +1,111 @@
+//! Who called what, as the emulator has written it down, and whether it had the right to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::stack::Stack;
+
+/// One check of a right.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Call {
+    caller: String,
+    action: String,
+    resource: String,
+    allowed: bool,
+}
+
+impl Call {
+    /// The function that called; `None` for the account itself.
+    fn function(&self) -> Option<&str> {
+        let role = self.caller.split(":assumed-role/").nth(1)?;
+        ["Ingest", "Worker", "Notifier"]
+            .into_iter()
+            .find(|function| role.contains(function))
+    }
+}
+
+/// Every call so far.
+pub(crate) fn calls(stack: &Stack) -> Vec<Call> {
+    let text = std::fs::read_to_string(stack.calls()).unwrap();
+    let calls = text.lines().map(serde_json::from_str::<Call>);
+    calls.map(Result::unwrap).collect()
+}
+
+/// How often each function called what, for the README's table of costs.
+pub(crate) fn print(calls: &[Call]) {
+    let mut counted = BTreeMap::<_, usize>::new();
+    for call in calls {
+        if let Some(function) = call.function() {
+            *counted.entry((function, &call.action)).or_default() += 1;
+        }
+    }
+    for ((function, action), times) in counted {
+        println!("{times:4} {function} {action}");
+    }
+}
+
+/// Rights that no call of these stories shows, each with its reason.
+const NOT_SEEN: [(&str, &str, &str); 8] = [
+    // Lambda polls a queue with the function's rights; the emulator's mappings do it with none.
+    ("Worker", "sqs:ReceiveMessage", "Lambda polls with it"),
+    ("Worker", "sqs:DeleteMessage", "Lambda polls with it"),
+    ("Notifier", "sqs:ReceiveMessage", "Lambda polls with it"),
+    ("Notifier", "sqs:DeleteMessage", "Lambda polls with it"),
+    // Queues, secrets and the table use the key in the caller's name; the emulator encrypts nothing.
+    ("*", "kms:Decrypt", "the services call it"),
+    ("*", "kms:GenerateDataKey", "the services call it"),
+    // Lambda writes the log.
+    ("*", "logs:CreateLogStream", "Lambda calls it"),
+    ("*", "logs:PutLogEvents", "Lambda calls it"),
+];
+
+/// Nobody was refused, and nobody may do what they never do.
+pub(crate) async fn every_call_was_allowed_and_every_right_is_used(stack: &Stack) {
+    stack.sweep();
+    let calls = calls(stack);
+    let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    let used: BTreeSet<(String, String, String)> = calls
+        .iter()
+        .filter_map(|call| {
+            let resource = call.resource.rsplit(':').next().unwrap_or_default();
+            Some((
+                call.function()?.to_owned(),
+                call.action.clone(),
+                resource.to_owned(),
+            ))
+        })
+        .collect();
+    let roles = stack.python("roles.py", &["chatops"]);
+    let mut idle = Vec::new();
+    for (function, rights) in roles.as_object().unwrap() {
+        for right in rights.as_array().unwrap() {
+            let (action, resource) = (text(&right[0]), text(&right[1]));
+            let seen = used
+                .iter()
+                .any(|(by, called, on)| by == function && called == action && fits(resource, on));
+            let excused = NOT_SEEN
+                .iter()
+                .any(|(by, excused, _)| (*by == "*" || by == function) && *excused == action);
+            if !seen && !excused {
+                idle.push(format!("{function} {action} {resource}"));
+            }
+        }
+    }
+    assert!(idle.is_empty(), "rights that nobody uses: {idle:#?}");
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// Whether the last part of a resource's name is the one that was called.
+fn fits(resource: &str, called: &str) -> bool {
+    let last = resource.rsplit(':').next().unwrap_or_default();
+    match last.strip_suffix('*') {
+        Some(prefix) => called.starts_with(prefix),
+        None => called == last,
+    }
+}

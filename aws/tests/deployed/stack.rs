@@ -1,0 +1,333 @@
+//! A deployed stack, the sandbox on its other side, and what can be asked of both.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use chatops_aws::client::{Aws, Settings};
+use chatops_aws::dynamodb::DynamoDb;
+use chatops_core::audit;
+use chatops_core::deploy::{Head, State};
+use chatops_core::id::DeployId;
+use chatops_core::ports::{Filter, Store};
+use chatops_sandbox::circleci::{Project, Script};
+use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
+use chatops_sandbox::{Entry, Sandbox, Seen, Settings as SandboxSettings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{emulator, programs};
+
+/// What is waited for comes within this time even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a build takes.
+const BUILD: Duration = Duration::from_millis(500);
+
+const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
+const TOKEN: &str = "canary2token2of2circleci";
+pub(crate) const WEBHOOK_SECRET: &str = "canary3webhook3secret3of3circleci";
+
+pub(crate) struct Stack {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) programs: BTreeMap<String, PathBuf>,
+    pub(crate) endpoint: String,
+    pub(crate) aws: Aws,
+    outputs: BTreeMap<String, String>,
+    python: PathBuf,
+    dir: TempDir,
+}
+
+impl Stack {
+    pub(crate) async fn deploy() -> Self {
+        let programs = programs::build();
+        let python = emulator::environment();
+        let dir = tempfile::tempdir().unwrap();
+        let calls = dir.path().join("calls").display().to_string();
+        let launcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deployed/emulator.py");
+        let settings = [("AUTH", "true"), ("CALLS", calls.as_str())];
+        let endpoint = emulator::start(&python, launcher, &settings);
+        let sandbox = sandbox().await;
+        let file = dir.path().join("chatops.toml");
+        std::fs::write(&file, config(&sandbox)).unwrap();
+        let aws = aws(&endpoint);
+        let mut stack = Self {
+            sandbox,
+            programs,
+            endpoint,
+            aws,
+            outputs: BTreeMap::new(),
+            python,
+            dir,
+        };
+        let program = |name: &str| stack.programs[name].display().to_string();
+        let code = json!({
+            "ingest": program("chatops-ingest"),
+            "worker": program("chatops-worker"),
+            "notifier": program("chatops-notifier"),
+            "config": concat!(env!("CARGO_MANIFEST_DIR"), "/../config"),
+        });
+        let parameters = json!({"ConfigPath": file, "Architecture": "x86_64", "LogLevel": "trace"});
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+        let (code, parameters) = (code.to_string(), parameters.to_string());
+        let arguments = [template, "chatops", &code, &parameters];
+        let outputs = stack.python("deploy.py", &arguments);
+        stack.outputs = serde_json::from_value(outputs).unwrap();
+        stack.put_secrets().await;
+        stack
+    }
+
+    async fn put_secrets(&self) {
+        let put = async |output: &str, value: Value| {
+            let request = self.aws.secrets().put_secret_value();
+            let request = request.secret_id(self.output(output));
+            request
+                .secret_string(value.to_string())
+                .send()
+                .await
+                .unwrap();
+        };
+        let inbound = json!({
+            "slack_signing_secret": SIGNING_SECRET, "circleci_webhook_secret": WEBHOOK_SECRET,
+        });
+        put("InboundSecretName", inbound).await;
+        put("CircleCiSecretName", json!({"circleci_token": TOKEN})).await;
+    }
+
+    pub(crate) fn output(&self, name: &str) -> &str {
+        let value = self.outputs.get(name);
+        value.unwrap_or_else(|| panic!("the stack has no output {name}"))
+    }
+
+    pub(crate) fn calls(&self) -> PathBuf {
+        self.dir.path().join("calls")
+    }
+
+    /// Where a path of the API is, as the emulator serves it.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let (endpoint, api) = (&self.endpoint, self.output("ApiId"));
+        format!("{endpoint}/_aws/execute-api/{api}/$default{path}")
+    }
+
+    /// Runs one of the scripts beside this file; what it prints.
+    pub(crate) fn python(&self, script: &str, arguments: &[&str]) -> Value {
+        let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deployed"));
+        let output = Command::new(&self.python)
+            .arg("-B")
+            .arg(scripts.join(script))
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {words}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What a process needs to be the account itself.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ]
+    }
+
+    /// EventBridge's event of the schedule, now rather than within the minute.
+    pub(crate) fn sweep(&self) {
+        let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/schedule.json");
+        self.python("invoke.py", &["chatops-worker", event]);
+    }
+
+    pub(crate) async fn types(&self, text: &str) -> (Sent, Ack) {
+        let typed = Typed::new(text);
+        let client = self.sandbox.client();
+        let sent = client.compose(&self.url("/slack/commands"), &typed);
+        let ack = client.send(&sent).await;
+        (sent, ack)
+    }
+
+    /// Waits for a message through the reply address of one command.
+    pub(crate) async fn told(&self, sent: &Sent, words: &str) -> String {
+        let found = |_: &[Entry]| {
+            let model = self.sandbox.slack().lock();
+            let mine = |m: &&Message| m.response_path == sent.response_path && m.nth_use > 0;
+            let mut shown = model.messages().iter().filter(mine).map(Message::shown);
+            shown.find(|shown| shown.contains(words))
+        };
+        let journal = self.sandbox.journal();
+        let told = journal.wait_until(PATIENCE, found).await;
+        told.unwrap_or_else(|| panic!("nobody was told '{words}': {:#?}", journal.entries()))
+    }
+
+    pub(crate) fn store(&self) -> DynamoDb {
+        DynamoDb::new(self.aws.dynamodb(), self.output("TableName"))
+    }
+
+    /// A deploy once it stands so; its audit is whole.
+    pub(crate) async fn head(&self, id: DeployId, state: State) -> Head {
+        let store = self.store();
+        until(&format!("{id} to be {state}"), async || {
+            let head = store.head(id).await.unwrap()?;
+            (head.state == state).then_some(head)
+        })
+        .await;
+        let head = store.head(id).await.unwrap().unwrap();
+        let events = store.events(id).await.unwrap();
+        audit::verify(id, &events, head.last_hash).unwrap();
+        head
+    }
+
+    /// The deploy that tries another again, once it has ended so.
+    pub(crate) async fn retry_of(&self, old: DeployId, state: State) -> Head {
+        self.head(DeployId::of_retry(old), state).await
+    }
+
+    pub(crate) async fn deploys(&self) -> usize {
+        let page = self.store().list(&Filter::default(), None, 100).await;
+        page.unwrap().deploys.len()
+    }
+
+    /// How many messages a queue has that anybody could receive.
+    pub(crate) async fn depth(&self, output: &str) -> usize {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self.aws.sqs().get_queue_attributes();
+        let request = request.queue_url(self.output(output));
+        let answer = request.attribute_names(name.clone()).send().await.unwrap();
+        answer.attributes.unwrap()[&name].parse().unwrap()
+    }
+
+    /// The pipelines of a job at CircleCI.
+    pub(crate) fn pipelines(&self, job: &str) -> usize {
+        let model = self.sandbox.circleci().lock();
+        let of_job = |p: &&chatops_sandbox::circleci::Pipeline| p.parameters["job"] == job;
+        model.ledger().iter().filter(of_job).count()
+    }
+
+    /// From now on CircleCI has the project whose triggers it refused so far.
+    pub(crate) fn add_project(&self, name: &str) {
+        let mut model = self.sandbox.circleci().lock();
+        model.add_project(project(name));
+    }
+
+    pub(crate) fn webhooks(&self) -> Vec<Option<u16>> {
+        let entries = self.sandbox.journal().entries();
+        let webhook = |entry: &Entry| match &entry.what {
+            Seen::Webhook { status, .. } => Some(*status),
+            _ => None,
+        };
+        entries.iter().filter_map(webhook).collect()
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = found().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        // Only the space between two questions.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The id of the deploy that a command asks for.
+pub(crate) fn deploy_id(sent: &Sent) -> DeployId {
+    let form: BTreeMap<String, String> = form_urlencoded::parse(sent.signed.body.as_bytes())
+        .into_owned()
+        .collect();
+    DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])
+}
+
+fn aws(endpoint: &str) -> Aws {
+    let mut settings = Settings::read(|name| {
+        Some(match name {
+            "AWS_ENDPOINT_URL" => endpoint.into(),
+            "AWS_REGION" => "us-east-1".into(),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test".into(),
+            _ => return None,
+        })
+    })
+    .unwrap();
+    // One emulator answers everybody here, also the functions.
+    settings.patience = PATIENCE;
+    settings.attempt = PATIENCE / 2;
+    Aws::new(&settings).unwrap()
+}
+
+async fn sandbox() -> Sandbox {
+    let projects = vec![project("web")];
+    let settings = SandboxSettings::new(SIGNING_SECRET, projects);
+    let sandbox = Sandbox::start(settings).await.unwrap();
+    for job in JOBS {
+        let mut model = sandbox.circleci().lock();
+        model.script(job, Script::success(BUILD));
+    }
+    // Long enough to be seen running.
+    for job in ["deploy", "long"] {
+        let long = Script::success(Duration::from_secs(4));
+        sandbox.circleci().lock().script(job, long);
+    }
+    sandbox
+}
+
+fn project(name: &str) -> Project {
+    Project {
+        any_branch: true,
+        parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
+        ..Project::new(&format!("gh/acme/{name}"), TOKEN)
+    }
+}
+
+const JOBS: [&str; 6] = [
+    "deploy", "press", "operate", "redrive", "status", "unsigned",
+];
+
+/// Each story has a job of its own; those whose triggers fail at first a project as well.
+fn config(sandbox: &Sandbox) -> String {
+    let mut text = format!(
+        r#"
+version = 1
+default_project = "web"
+
+[slack]
+teams = ["T0001"]
+reply_origins = ["{slack}"]
+api = "{slack}"
+
+[circleci]
+api = "{circleci}"
+
+[times]
+connect_timeout = "2s"
+request_timeout = "5s"
+send_window = "8s"
+poll_first = "1s"
+poll_longest = "2s"
+retry_first = "1s"
+reply_lease = "8s"
+"#,
+        slack = sandbox.slack_url(),
+        circleci = sandbox.circleci_url(),
+    );
+    let jobs = JOBS.iter().chain(&["long"]);
+    let projects = ["web", "press", "operate", "redrive"];
+    for project in projects {
+        text += &format!("\n[projects.{project}]\nslug = \"gh/acme/{project}\"\n");
+        for job in jobs.clone() {
+            text += &format!(
+                "[projects.{project}.jobs.{job}]\nbranches = [\"**\"]\nchannels = [\"*\"]\npeople = \
+                 [\"*\"]\n"
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! An event source mapping: it receives from a queue, invokes a function with the batch, and deletes
+//! exactly what is not to come again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use serde_json::{Value, json};
+
+use crate::function::{Function, Outcome};
+
+/// What Lambda takes at a time.
+const BATCH: i32 = 10;
+
+/// How long a received message is hidden. A batch that fails as a whole comes again at once instead:
+/// what follows is the same, only the waiting is left out.
+const HIDDEN: i32 = 60;
+
+/// How messages are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As they come.
+    Plainly,
+    /// Each twice in its batch, the last first, and every batch once more.
+    Twice,
+}
+
+/// One batch, and what became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// The bodies.
+    pub(crate) bodies: Vec<String>,
+    /// The bodies of those that come again.
+    pub(crate) failed: Vec<String>,
+    pub(crate) outcome: Outcome,
+}
+
+/// The mapping.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    pub(crate) sqs: Client,
+    pub(crate) queue: String,
+    pub(crate) function: Arc<Function>,
+    pub(crate) left: Duration,
+    pub(crate) manner: Manner,
+    pub(crate) runs: Mutex<Vec<Run>>,
+    pub(crate) stopped: AtomicBool,
+}
+
+impl Mapping {
+    /// Until it is stopped or dropped.
+    pub(crate) async fn run(self: Arc<Self>) {
+        while !self.stopped.load(Ordering::Relaxed) {
+            self.once(1).await;
+        }
+    }
+
+    /// What is in hand is finished first.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Receives, waiting for this many seconds at most, and invokes if there is something.
+    pub(crate) async fn once(&self, wait: i32) -> Option<Run> {
+        let messages = receive(&self.sqs, &self.queue, wait).await;
+        if messages.is_empty() {
+            return None;
+        }
+        let mut records: Vec<Value> = messages.iter().map(record).collect();
+        if self.manner == Manner::Twice {
+            records.extend(records.clone());
+            records.reverse();
+        }
+        let event = json!({ "Records": records });
+        let mut outcome = self.function.invoke(&event, self.left).await;
+        if self.manner == Manner::Twice {
+            outcome = self.function.invoke(&event, self.left).await;
+        }
+        let run = self.settle(&messages, outcome).await;
+        self.runs.lock().unwrap().push(run.clone());
+        Some(run)
+    }
+
+    async fn settle(&self, messages: &[Message], outcome: Outcome) -> Run {
+        let ids = messages.iter().map(|m| m.message_id.clone().unwrap());
+        let by_id: BTreeMap<String, &Message> = ids.zip(messages).collect();
+        let again: Vec<String> = match &outcome {
+            Outcome::Answer(answer) => failures(answer),
+            _ => by_id.keys().cloned().collect(),
+        };
+        // Lambda takes a name that it does not know for a failure of all.
+        assert!(again.iter().all(|id| by_id.contains_key(id)), "{again:?}");
+        for (id, message) in &by_id {
+            let receipt = message.receipt_handle.clone();
+            if !again.contains(id) {
+                let delete = self.sqs.delete_message().queue_url(&self.queue);
+                let deleted = delete.set_receipt_handle(receipt).send().await;
+                deleted.unwrap();
+            } else if !matches!(outcome, Outcome::Answer(_)) {
+                let change = self.sqs.change_message_visibility();
+                let change = change.queue_url(&self.queue).visibility_timeout(0);
+                let changed = change.set_receipt_handle(receipt).send().await;
+                changed.unwrap();
+            }
+        }
+        let body = |message: &Message| message.body.clone().unwrap();
+        let failed = again.iter().map(|id| body(by_id[id]));
+        Run {
+            bodies: messages.iter().map(body).collect(),
+            failed: failed.collect(),
+            outcome,
+        }
+    }
+}
+
+/// The messages that a queue has for Lambda now.
+pub(crate) async fn receive(sqs: &Client, queue: &str, wait: i32) -> Vec<Message> {
+    let request = sqs.receive_message().queue_url(queue);
+    let request = request
+        .max_number_of_messages(BATCH)
+        .visibility_timeout(HIDDEN)
+        .wait_time_seconds(wait)
+        .message_system_attribute_names(MessageSystemAttributeName::All);
+    let received = request.send().await.unwrap();
+    received.messages.unwrap_or_default()
+}
+
+/// A message as a record of the event.
+pub(crate) fn record(message: &Message) -> Value {
+    let attributes = message.attributes.iter().flatten();
+    let attributes: BTreeMap<&str, &String> = attributes
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    json!({
+        "messageId": message.message_id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": message.md5_of_body,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
+        "awsRegion": "us-east-1",
+    })
+}
+
+/// The ids in an answer of the function's. Whatever else it holds, Lambda takes for a failure of all.
+pub(crate) fn failures(answer: &Value) -> Vec<String> {
+    let failures = answer["batchItemFailures"].as_array();
+    let failures = failures.unwrap_or_else(|| panic!("not an answer to a batch: {answer}"));
+    let id = |failure: &Value| failure["itemIdentifier"].as_str().unwrap().to_owned();
+    failures.iter().map(id).collect()
+}

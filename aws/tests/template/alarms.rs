@@ -1,0 +1,139 @@
+//! The alarms: what is watched, when it is too much, and that somebody hears of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chatops_core::config::Config;
+use serde_json::{Value, json};
+
+use crate::document::{number, template, text};
+
+/// What is watched: the metric and what it is of.
+const WATCHED: [(&str, &str); 12] = [
+    (
+        "AWS/SQS ApproximateNumberOfMessagesVisible",
+        "QueueName={WorkDeadQueue.QueueName}",
+    ),
+    (
+        "AWS/SQS ApproximateNumberOfMessagesVisible",
+        "QueueName={NoticeDeadQueue.QueueName}",
+    ),
+    (
+        "AWS/SQS ApproximateAgeOfOldestMessage",
+        "QueueName={WorkQueue.QueueName}",
+    ),
+    (
+        "AWS/SQS ApproximateAgeOfOldestMessage",
+        "QueueName={NoticeQueue.QueueName}",
+    ),
+    ("AWS/Lambda Errors", "FunctionName={Ingest}"),
+    ("AWS/Lambda Errors", "FunctionName={Worker}"),
+    ("AWS/Lambda Errors", "FunctionName={Notifier}"),
+    ("AWS/Lambda Throttles", "FunctionName={Ingest}"),
+    ("AWS/Lambda Throttles", "FunctionName={Worker}"),
+    ("AWS/Lambda Throttles", "FunctionName={Notifier}"),
+    ("AWS/ApiGateway Latency", "ApiId={Api}"),
+    ("AWS/ApiGateway 5xx", "ApiId={Api}"),
+];
+
+fn alarms() -> BTreeMap<&'static str, Value> {
+    template().of_type("CloudWatch::Alarm")
+}
+
+fn metric(alarm: &Value) -> String {
+    let (space, name) = (&alarm["Namespace"], &alarm["MetricName"]);
+    format!("{} {}", space.as_str().unwrap(), name.as_str().unwrap())
+}
+
+#[test]
+fn everything_that_can_go_wrong_is_watched() {
+    let watched = alarms().into_values().map(|alarm| {
+        let [dimension] = alarm["Dimensions"].as_array().unwrap().as_slice() else {
+            panic!("{alarm} has not one dimension");
+        };
+        let (name, value) = (&dimension["Name"], &dimension["Value"]);
+        let dimension = format!("{}={}", name.as_str().unwrap(), value.as_str().unwrap());
+        (metric(&alarm), dimension)
+    });
+    let watched: BTreeSet<_> = watched.collect();
+    let wanted = WATCHED.map(|(metric, of)| (metric.to_owned(), of.to_owned()));
+    assert_eq!(watched, wanted.into());
+    assert_eq!(alarms().len(), WATCHED.len());
+}
+
+#[test]
+fn every_alarm_is_heard_and_its_end_too() {
+    for (name, alarm) in alarms() {
+        assert_eq!(alarm["AlarmActions"], json!(["{Alarms}"]), "{name}");
+        assert_eq!(alarm["OKActions"], json!(["{Alarms}"]), "{name}");
+        assert_ne!(alarm["ActionsEnabled"], false, "{name}");
+        assert_eq!(
+            alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold",
+            "{name}"
+        );
+        // Nobody types at night.
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+        assert!(
+            alarm["AlarmDescription"].as_str().unwrap().ends_with('.'),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_alarm_comes_before_it_is_too_late() {
+    let times = Config::parse(&text("config/chatops.toml"), "chatops.toml")
+        .unwrap()
+        .times
+        .clone();
+    let (stale, poll) = (times.stale_after.as_secs(), times.poll_longest.as_secs());
+    for (name, alarm) in alarms() {
+        let (threshold, statistic) = (number(&alarm["Threshold"]), &alarm["Statistic"]);
+        let lasts = number(&alarm["Period"]) * number(&alarm["EvaluationPeriods"]);
+        match metric(&alarm).as_str() {
+            "AWS/SQS ApproximateAgeOfOldestMessage" => {
+                assert_eq!(statistic, "Maximum", "{name}");
+                // A look that is put off until it is due waits for nobody.
+                assert!(threshold > poll, "{name}: a look is put off by {poll} s");
+                assert!(
+                    threshold + lasts < stale,
+                    "{name}: a command is refused after {stale} s"
+                );
+            }
+            "AWS/ApiGateway Latency" => {
+                assert_eq!(alarm["ExtendedStatistic"], "p99", "{name}");
+                assert!(
+                    (1_000..3_000).contains(&threshold),
+                    "{name}: Slack waits for 3,000 ms"
+                );
+            }
+            "AWS/SQS ApproximateNumberOfMessagesVisible" => {
+                assert_eq!((threshold, statistic), (1, &json!("Maximum")), "{name}");
+            }
+            _ => assert_eq!((threshold, statistic), (1, &json!("Sum")), "{name}"),
+        }
+    }
+}
+
+/// Without an address there is the topic; with one it is told.
+#[test]
+fn mail_is_sent_to_whoever_is_named() {
+    let subscription = template().properties("AlarmsByEmail");
+    assert_eq!(subscription["TopicArn"], "{Alarms}");
+    assert_eq!(subscription["Protocol"], "email");
+    let subscriptions = template().with_attribute("Condition", "HasAlarmEmail");
+    assert_eq!(subscriptions, BTreeSet::from(["AlarmsByEmail"]));
+    assert_eq!(template().0["Parameters"]["AlarmEmail"]["Default"], "");
+}
+
+#[test]
+fn what_to_do_is_written_down() {
+    let page = text("docs/operations.md");
+    for (id, alarm) in alarms() {
+        let name = alarm["AlarmName"].as_str().unwrap();
+        let name = name.strip_prefix("chatops-").unwrap();
+        assert!(
+            page.contains(&format!("`{name}`")),
+            "{id}: docs/operations.md has no `{name}`"
+        );
+    }
+}
