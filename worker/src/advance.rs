@@ -2,13 +2,13 @@
 
 use chatops_core::config::Slug;
 use chatops_core::decide::{self, Here, Step, follow, trigger};
-use chatops_core::deploy::{Head, Pipeline};
+use chatops_core::deploy::{Head, Pipeline, State};
 use chatops_core::id::DeployId;
 use chatops_core::machine::Illegal;
 use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{
     Ci, CiError, Clock, Commit, CommitError, Conflict, Finding, Lane, Look, Queue, Search,
-    SecretName, Secrets, Store, Trigger,
+    SecretName, Secrets, Store, StoreError, Trigger,
 };
 use tracing::{info, warn};
 
@@ -27,8 +27,25 @@ pub(crate) struct Run {
     posted: u32,
     /// Whether this run wrote anything, and so is the one to set the next hint.
     wrote: bool,
+    /// Whether this run may have armed the deploy: then it alone knows that nothing was sent.
+    armed: bool,
+    /// How often the ledger failed and this run went on all the same.
+    borne: usize,
     /// What was seen when the last look was written down as "it runs": it may show the end, too.
     look: Option<Look>,
+}
+
+impl Run {
+    /// A run that may have armed reads again when the ledger fails. If it gave up, whoever comes next
+    /// would have to look for a pipeline that nobody asked for, and end UNRESOLVED.
+    fn bear(&mut self, error: StoreError) -> Result<(), HandlerError> {
+        self.borne += 1;
+        if self.armed && self.borne < TRIES {
+            Ok(())
+        } else {
+            Err(error.into())
+        }
+    }
 }
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
@@ -54,9 +71,16 @@ where
         about(id);
         let mut run = Run::default();
         for _ in 0..STEPS {
-            let Some(head) = self.store.head(id).await? else {
-                info!(deploy.id = %id, "a hint for a deploy that is not on record");
-                return Ok(());
+            let head = match self.store.head(id).await {
+                Ok(Some(head)) => head,
+                Ok(None) => {
+                    info!(deploy.id = %id, "a hint for a deploy that is not on record");
+                    return Ok(());
+                }
+                Err(error) => {
+                    run.bear(error)?;
+                    continue;
+                }
             };
             match decide::next(&head, self.here(turn, run.posted))? {
                 Step::Rest if run.wrote => return self.remind(&head).await,
@@ -102,7 +126,12 @@ where
         commit: Commit,
         run: &mut Run,
     ) -> Result<(), HandlerError> {
-        let Err(conflict) = self.write(commit, run).await? else {
+        run.armed |= commit.head.state == State::Armed;
+        let written = match self.write(commit, run).await {
+            Err(HandlerError::Store(error)) => return run.bear(error),
+            written => written?,
+        };
+        let Err(conflict) = written else {
             return Ok(());
         };
         let Conflict::Lock(lock) = conflict else {

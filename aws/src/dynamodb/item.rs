@@ -75,9 +75,9 @@ pub(super) fn short_key(short: &ShortId) -> Item {
     key(format!("S#{short}"), ALONE)
 }
 
-/// The key of no item.
+/// The key of no item, among those that every function with a right to the table may read.
 pub(super) fn warm_key() -> Item {
-    key("WARM".to_owned(), ALONE)
+    key("N#".to_owned(), ALONE)
 }
 
 /// A place in the order of the ledger, as it stands in keys.

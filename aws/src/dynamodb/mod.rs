@@ -16,8 +16,8 @@
 //!
 //! # Rights
 //!
-//! Nobody needs the right to delete. The worker needs `GetItem`, `BatchGetItem`, `PutItem` and `Query`
-//! on the table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
+//! Nobody needs the right to delete. The worker needs `GetItem`, `BatchGetItem` and `PutItem` on the
+//! table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
 //! `N#`, and `PutItem` on those that begin with `N#` (`dynamodb:LeadingKeys`). A transaction has no
 //! right of its own: it needs those of its writes.
 //!

@@ -26,7 +26,12 @@ pub(crate) fn build() -> BTreeMap<String, PathBuf> {
     }
     // What cargo says to a test about its own package is no business of the others' build scripts:
     // one of them is run again whenever it changes, and all that depends on it is built again.
-    let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
+    let own = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+    ];
     for (name, _) in std::env::vars_os() {
         let is_own = |name: &str| own.iter().any(|prefix| name.starts_with(prefix));
         if name.to_str().is_some_and(is_own) {

@@ -27,11 +27,16 @@ async fn killed_at(
     let sent = world.asks("main deploy").await;
     world.worker.warm_up().await;
     let [work, _] = world.connect(Manner::Plainly);
-    until(&format!("{action} to be held"), async || (way.held() == 1).then_some(())).await;
+    until(&format!("{action} to be held"), async || {
+        (way.held() == 1).then_some(())
+    })
+    .await;
     world.worker.kill();
     until("the end of the process", async || {
         let runs = work.runs.lock().unwrap();
-        let died = runs.iter().any(|run| matches!(run.outcome, Outcome::Died(_)));
+        let died = runs
+            .iter()
+            .any(|run| matches!(run.outcome, Outcome::Died(_)));
         died.then_some(())
     })
     .await;
@@ -89,14 +94,19 @@ async fn killed_as_it_sets_the_hint() {
 async fn killed_in_the_middle_of_a_batch() {
     let world = World::with_proxies().await;
     let way = to_circleci(&world).unwrap();
-    way.fail("pipeline", vec![Fault::Nothing, Fault::Held, Fault::Nothing]);
+    way.fail(
+        "pipeline",
+        vec![Fault::Nothing, Fault::Held, Fault::Nothing],
+    );
     let mut all = Vec::new();
     for branch in ["one", "two", "three"] {
         all.push(world.asks(&format!("{branch} test")).await);
     }
     let work = world.mapping(Lane::Work, Manner::Plainly);
     let mut batch = Box::pin(work.once(1));
-    let held = until("a trigger to be held", async || (way.held() == 1).then_some(()));
+    let held = until("a trigger to be held", async || {
+        (way.held() == 1).then_some(())
+    });
     tokio::select! {
         run = &mut batch => panic!("the batch is done: {run:?}"),
         () = held => world.worker.kill(),
@@ -107,8 +117,15 @@ async fn killed_in_the_middle_of_a_batch() {
     for sent in &all {
         let (head, pipelines) = world.settles(sent).await;
         // It may have died between an intent and its POST: then nobody else sends it.
-        let expected = if pipelines == 0 { State::Unresolved } else { State::Succeeded };
-        assert!(pipelines <= 1 && head.state == expected, "{pipelines} {head:#?}");
+        let expected = if pipelines == 0 {
+            State::Unresolved
+        } else {
+            State::Succeeded
+        };
+        assert!(
+            pipelines <= 1 && head.state == expected,
+            "{pipelines} {head:#?}"
+        );
     }
     assert!(!world.pipelines().is_empty());
     world.check_logs();

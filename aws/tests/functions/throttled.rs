@@ -54,7 +54,10 @@ async fn a_queue_that_is_throttled() {
     let world = World::by_way_of(&way.url).await;
     for payload in Payload::ALL {
         world.ingest.warm_up().await;
-        way.fail("SendMessage", vec![refusal("ThrottlingException", ""); LONG]);
+        way.fail(
+            "SendMessage",
+            vec![refusal("ThrottlingException", ""); LONG],
+        );
         let (sent, ack) = world.types(payload, "main deploy").await;
         assert_eq!(ack.status, Some(200), "{}", ack.shown);
         assert!(!ack.shown.contains("*Accepted:*"), "{}", ack.shown);

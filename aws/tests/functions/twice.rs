@@ -40,10 +40,8 @@ async fn two_runs_at_once_make_one_pipeline() {
     let there: Vec<_> = messages.iter().chain(&messages).map(record).collect();
     let back: Vec<_> = there.iter().rev().cloned().collect();
     let (there, back) = (json!({ "Records": there }), json!({ "Records": back }));
-    let (first, second) = tokio::join!(
-        world.worker.invoke(&there, LEFT),
-        other.invoke(&back, LEFT)
-    );
+    let (first, second) =
+        tokio::join!(world.worker.invoke(&there, LEFT), other.invoke(&back, LEFT));
     assert_eq!(failures(&first.answer()), [""; 0]);
     assert_eq!(failures(&second.answer()), [""; 0]);
     world.connect(Manner::Plainly);
@@ -64,7 +62,12 @@ async fn in_another_order_it_is_the_same() {
     let command = world.takes(Lane::Work).await;
     let hint = json!({"type": "look.v1", "deploy": id}).to_string();
     world.sends(Lane::Work, &hint).await;
-    world.sends(Lane::Notice, &json!({"type": "tell.v1", "deploy": id}).to_string()).await;
+    world
+        .sends(
+            Lane::Notice,
+            &json!({"type": "tell.v1", "deploy": id}).to_string(),
+        )
+        .await;
     let mappings = world.connect(Manner::Plainly);
     for mapping in &mappings {
         until("the hint to be worked on", async || {
@@ -97,7 +100,10 @@ async fn one_bad_message_comes_again_alone() {
         world.sends(lane, bad).await;
     }
     let work = world.mapping(Lane::Work, Manner::Plainly);
-    let sents = [world.asks("main deploy").await, world.asks("main test").await];
+    let sents = [
+        world.asks("main deploy").await,
+        world.asks("main test").await,
+    ];
     let run = work.once(1).await.unwrap();
     let bad = vec!["{\"type\":\"nothing.v9\"}".to_owned()];
     assert_eq!((run.bodies.len(), &run.failed), (3, &bad));
