@@ -32,7 +32,7 @@ fn beside(name: &str) -> String {
 }
 
 /// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the tests talk to.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ pub(crate) fn aws(url: &str) -> Aws {
     });
     let mut settings = settings.unwrap();
     // One emulator on a busy machine answers many tests at a time.
-    settings.patience = Duration::from_secs(120);
-    settings.attempt = Duration::from_secs(60);
+    settings.patience = Duration::from_mins(2);
+    settings.attempt = Duration::from_mins(1);
     Aws::new(&settings).unwrap()
 }
 

@@ -220,6 +220,13 @@ impl Function {
         }
     }
 
+    /// The same where not even the log could be started: what it said elsewhere.
+    pub(crate) async fn fails_without_a_log(&self) -> String {
+        assert!(self.start().await.is_err_and(|status| !status.success()));
+        assert!(self.stdout.lock().unwrap().is_empty());
+        self.stderr.lock().unwrap().join("\n")
+    }
+
     /// Starts the program and waits until it asks for an event.
     pub(crate) async fn warm_up(&self) {
         let mut running = self.running.lock().await;

@@ -20,8 +20,10 @@ mod programs;
 #[path = "../contract/proxy.rs"]
 #[allow(dead_code, reason = "not everything is made use of here")]
 mod proxy;
+mod refused;
 mod relay;
 mod runtime_api;
+mod settings;
 mod stories;
 mod throttled;
 mod twice;
