@@ -8,15 +8,16 @@ use serde_json::Value;
 
 /// Every program of the workspace by name; `chatops` with its feature `aws`, as its own tests want it.
 ///
-/// Under `cargo test --workspace` all of them are built already: the same packages, targets and so
-/// features are asked for, and nothing is built twice.
+/// Under `cargo test --workspace` all of them are built already: the same packages are asked for, and,
+/// by asking for examples, of which there are none, the features that tests switch on.
 pub(crate) fn build() -> BTreeMap<String, PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command
         .args([
             "build",
             "--workspace",
-            "--all-targets",
+            "--bins",
+            "--examples",
             "--message-format=json",
         ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -23,6 +23,9 @@ use crate::runtime_api::{Answer, Event, RuntimeApi};
 /// How long an init may take on a busy machine.
 const INIT: Duration = Duration::from_secs(60);
 
+/// Where a process on Lambda finds it.
+pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
@@ -156,15 +159,23 @@ impl Function {
     /// Starts the program; how it ended, if it did so before it asked for an event.
     async fn start(&self) -> Result<Process, ExitStatus> {
         let mut api = RuntimeApi::start().await;
-        let mut child = Command::new(&self.program)
-            .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", &api.address)
+        let mut command = Command::new(&self.program);
+        command.env_clear();
+        // Whoever sets it means a process that is not on Lambda at all.
+        if !self.environment.contains_key(RUNTIME_API) {
+            command.env(RUNTIME_API, &api.address);
+        }
+        let mut child = command
             .env("AWS_LAMBDA_FUNCTION_NAME", "chatops")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/chatops")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]1")
-            .envs(&self.environment)
+            .envs(
+                self.environment
+                    .iter()
+                    .filter(|(name, _)| *name != RUNTIME_API),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,7 +2,7 @@
 //! queued.
 
 use chatops_core::ports::Lane;
-use chatops_sandbox::slack::{Typed, signature};
+use chatops_sandbox::slack::{self as signature, Typed};
 use serde_json::{Value, json};
 
 use crate::gateway::Payload;
@@ -81,13 +81,33 @@ fn bad(world: &World) -> Vec<Bad> {
     let forged = format!("v1={}", "0".repeat(64));
     let padded = |length: usize| format!("{}&padding={}", form(world), "x".repeat(length));
     vec![
-        Bad::new("no signature", without(good(), signature::SIGNATURE_HEADER), 401),
-        Bad::new("no timestamp", without(good(), signature::TIMESTAMP_HEADER), 401),
+        Bad::new(
+            "no signature",
+            without(good(), signature::SIGNATURE_HEADER),
+            401,
+        ),
+        Bad::new(
+            "no timestamp",
+            without(good(), signature::TIMESTAMP_HEADER),
+            401,
+        ),
         Bad::new("no headers at all", (vec![], good().1), 401),
-        Bad::new("forged", with(good(), signature::SIGNATURE_HEADER, &format!("v0={}", "0".repeat(64))), 401),
+        Bad::new(
+            "forged",
+            with(
+                good(),
+                signature::SIGNATURE_HEADER,
+                &format!("v0={}", "0".repeat(64)),
+            ),
+            401,
+        ),
         Bad::new("another body", (good().0, b"text=other".to_vec()), 401),
         Bad::new("old", with(good(), signature::TIMESTAMP_HEADER, "1"), 401),
-        Bad::new("a strange time", with(good(), signature::TIMESTAMP_HEADER, "99999999999999999999"), 401),
+        Bad::new(
+            "a strange time",
+            with(good(), signature::TIMESTAMP_HEADER, "99999999999999999999"),
+            401,
+        ),
         Bad::new("wrong method", good(), 405).by("PUT", COMMAND),
         Bad::new("wrong method", good(), 405).by("GET", COMMAND),
         Bad::new("a method of nobody's", good(), 405).by("BREW", COMMAND),
@@ -98,17 +118,45 @@ fn bad(world: &World) -> Vec<Bad> {
         Bad::new("oversized", signed(world, padded(16 * 1024)), 413),
         Bad::new("oversized and unsigned", (vec![], vec![b'x'; 5 << 20]), 413),
         Bad::new("malformed", signed(world, "%%%=%"), 400),
-        Bad::new("JSON in place of a form", signed(world, r#"{"text":"main deploy"}"#), 400),
-        Bad::new("another type", with(good(), "Content-Type", "text/plain"), 400),
+        Bad::new(
+            "JSON in place of a form",
+            signed(world, r#"{"text":"main deploy"}"#),
+            400,
+        ),
+        Bad::new(
+            "another type",
+            with(good(), "Content-Type", "text/plain"),
+            400,
+        ),
         Bad::new("no type", without(good(), "Content-Type"), 400),
         Bad::new("empty", signed(world, ""), 400),
         Bad::new("empty and unsigned", (vec![], vec![]), 401),
-        Bad::new("a field twice", signed(world, form(world) + "&team_id=T0001"), 400),
+        Bad::new(
+            "a field twice",
+            signed(world, form(world) + "&team_id=T0001"),
+            400,
+        ),
         // A workspace that is not ours is told so, by an answer that Slack shows.
-        Bad::new("foreign team", signed(world, form(world).replace("T0001", "T0666")), 200),
-        Bad::new("no command", signed(world, form(world).replace("text=main+deploy", "text=%00%f0%9f")), 200),
+        Bad::new(
+            "foreign team",
+            signed(world, form(world).replace("T0001", "T0666")),
+            200,
+        ),
+        Bad::new(
+            "no command",
+            signed(
+                world,
+                form(world).replace("text=main+deploy", "text=%00%f0%9f"),
+            ),
+            200,
+        ),
         Bad::new("an event without a signature", json("{}", &[]), 401).by("POST", WEBHOOK),
-        Bad::new("a forged event", json("{}", &[("circleci-signature", &forged)]), 401).by("POST", WEBHOOK),
+        Bad::new(
+            "a forged event",
+            json("{}", &[("circleci-signature", &forged)]),
+            401,
+        )
+        .by("POST", WEBHOOK),
         Bad::new("an event of Slack's", good(), 401).by("POST", WEBHOOK),
         Bad::new("an oversized event", (vec![], vec![b' '; 257 * 1024]), 413).by("POST", WEBHOOK),
         Bad::new("an event asked for", json("", &[]), 405).by("GET", WEBHOOK),
@@ -184,10 +232,15 @@ async fn no_event_breaks_the_ingest() {
 async fn a_secret_signs_only_its_own() {
     let world = World::new().await;
     let (mut headers, body) = signed(&world, form(&world));
-    let time = headers.iter().find(|h| h.0 == signature::TIMESTAMP_HEADER).unwrap();
+    let time = headers
+        .iter()
+        .find(|h| h.0 == signature::TIMESTAMP_HEADER)
+        .unwrap();
     let text = String::from_utf8(body.clone()).unwrap();
     let forged = signature::sign(WEBHOOK_SECRET, time.1.parse().unwrap(), &text);
-    let at = headers.iter_mut().find(|h| h.0 == signature::SIGNATURE_HEADER);
+    let at = headers
+        .iter_mut()
+        .find(|h| h.0 == signature::SIGNATURE_HEADER);
     at.unwrap().1 = forged;
     let event = Payload::Two.event("POST", COMMAND, &headers, &body, true);
     let answer = world.ingest.invoke(&event, LEFT).await.answer();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::function::Function;
+use crate::function::{Function, RUNTIME_API};
 use crate::world::{World, make_secret};
 
 /// It ends with a failure and one line that holds these words.
@@ -25,7 +25,9 @@ async fn is_refused(function: &Function, words: &[&str]) {
 async fn each_variable_that_is_missing_is_named() {
     let world = World::new().await;
     let all = ["CHATOPS_CONFIG", "CHATOPS_SECRETS"];
-    let all = all.iter().chain(&["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    let all = all
+        .iter()
+        .chain(&["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     let work = "CHATOPS_WORK_QUEUE_URL";
     let notice = "CHATOPS_NOTICE_QUEUE_URL";
     let dead = "CHATOPS_WORK_DEAD_QUEUE_URL";
@@ -64,7 +66,8 @@ async fn each_variable_that_is_missing_is_named() {
 async fn each_secret_that_is_missing_is_named() {
     let world = World::new().await;
     let name = crate::emulator::unique();
-    let secret = async |what: &str, value: Value| make_secret(&world.aws, &name, what, &value).await;
+    let secret =
+        async |what: &str, value: Value| make_secret(&world.aws, &name, what, &value).await;
     let variable = "CHATOPS_SECRETS";
     let nobody = format!("{name}/nobody");
     let empty = secret("empty", json!({"other": "canary"})).await;
@@ -96,7 +99,11 @@ async fn a_verification_token_is_enough() {
     let world = World::new().await;
     let value = json!({"slack_verification_token": "canary"});
     let source = make_secret(&world.aws, &crate::emulator::unique(), "legacy", &value).await;
-    world.ingest.with("CHATOPS_SECRETS", Some(&source)).warm_up().await;
+    world
+        .ingest
+        .with("CHATOPS_SECRETS", Some(&source))
+        .warm_up()
+        .await;
 }
 
 /// A configuration that is wrong is told by its place.
@@ -115,8 +122,7 @@ async fn a_configuration_that_is_wrong_is_told_by_its_place() {
 async fn outside_of_lambda_it_says_so() {
     let world = World::new().await;
     for function in [&world.ingest, &world.worker, &world.notifier] {
-        let function = function.with("AWS_LAMBDA_RUNTIME_API", Some(""));
-        let (code, log) = function.fails_to_start().await;
-        assert_ne!(code, Some(0), "{log:#?}");
+        let function = function.with(RUNTIME_API, Some("none"));
+        is_refused(&function, &[RUNTIME_API, "runs only there"]).await;
     }
 }

@@ -62,7 +62,15 @@ retry_first = "100ms"
 reply_lease = "5s"
 "#;
 
-static PROGRAMS: LazyLock<BTreeMap<String, std::path::PathBuf>> = LazyLock::new(|| if std::path::Path::new("/tmp/t-fn/quick").exists() { ["chatops-ingest","chatops-worker","chatops-notifier"].map(|n| (n.to_owned(), format!("/tmp/t-fn/debug/{n}").into())).into() } else { programs::build() }); // QUICK
+static PROGRAMS: LazyLock<BTreeMap<String, std::path::PathBuf>> = LazyLock::new(|| {
+    if std::path::Path::new("/tmp/t-fn/quick").exists() {
+        ["chatops-ingest", "chatops-worker", "chatops-notifier"]
+            .map(|n| (n.to_owned(), format!("/tmp/t-fn/debug/{n}").into()))
+            .into()
+    } else {
+        programs::build()
+    }
+}); // QUICK
 
 /// A stand of everything, of which nobody else has a part.
 pub(crate) struct World {
