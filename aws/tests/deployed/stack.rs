@@ -139,7 +139,7 @@ impl Stack {
         ]
     }
 
-    /// EventBridge's event of the schedule, now rather than within the minute.
+    /// The event of the schedule, now rather than within the minute.
     pub(crate) fn sweep(&self) {
         let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/schedule.json");
         self.python("invoke.py", &["chatops-worker", event]);
@@ -321,12 +321,12 @@ reply_lease = "8s"
     let jobs = JOBS.iter().chain(&["long"]);
     let projects = ["web", "press", "operate", "redrive"];
     for project in projects {
-        text += &format!("\n[projects.{project}]\nslug = \"gh/acme/{project}\"\n");
+        let head = format!("\n[projects.{project}]\nslug = \"gh/acme/{project}\"\n");
+        text.push_str(&head);
         for job in jobs.clone() {
-            text += &format!(
-                "[projects.{project}.jobs.{job}]\nbranches = [\"**\"]\nchannels = [\"*\"]\npeople = \
-                 [\"*\"]\n"
-            );
+            let job = format!("[projects.{project}.jobs.{job}]\n");
+            text.push_str(&job);
+            text.push_str("branches = [\"**\"]\nchannels = [\"*\"]\npeople = [\"*\"]\n");
         }
     }
     text

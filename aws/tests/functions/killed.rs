@@ -40,6 +40,7 @@ async fn killed_at(
         died.then_some(())
     })
     .await;
+    world.sweeps();
     world.ends(&sent, state, pipelines).await;
     assert_eq!(world.posts(), pipelines);
     assert_eq!(world.worker.starts(), 2);
@@ -114,6 +115,7 @@ async fn killed_in_the_middle_of_a_batch() {
     let run = batch.await.unwrap();
     assert_eq!((run.bodies.len(), run.failed.len()), (3, 3));
     world.connect(Manner::Plainly);
+    world.sweeps();
     for sent in &all {
         let (head, pipelines) = world.settles(sent).await;
         // It may have died between an intent and its POST: then nobody else sends it.
@@ -153,6 +155,7 @@ async fn frozen_in_the_middle_past_its_deadline() {
     assert_eq!(outcome, Outcome::TimedOut);
     world.hands(&world.worker, &messages, LEFT).await;
     world.connect(Manner::Plainly);
+    world.sweeps();
     world.ends(&sent, State::Succeeded, 1).await;
     assert_eq!((world.posts(), world.worker.starts()), (1, 2));
     world.check_logs();

@@ -9,8 +9,8 @@ use crate::mapping::Manner;
 use crate::proxy::{Fault, Proxy, cancelled, refusal};
 use crate::world::{World, deploy_id, until};
 
-/// Longer than the client itself tries again.
-const LONG: usize = 12;
+/// More often than the client itself tries, and no more often than a message is received.
+const LONG: usize = 8;
 
 /// Whatever is refused for now is tried again, by the same run or the next.
 async fn the_table_refuses(action: &'static str, fault: Fault) {
@@ -26,6 +26,7 @@ async fn the_table_refuses(action: &'static str, fault: Fault) {
     })
     .await;
     assert_eq!(world.posts(), 0);
+    world.sweeps();
     world.ends(&sent, State::Succeeded, 1).await;
     world.check_logs();
 }

@@ -301,15 +301,21 @@ impl World {
             .sum()
     }
 
+    /// From now on the schedule comes as well, more often than once a minute.
+    pub(crate) fn sweeps(&self) {
+        let worker = Arc::clone(&self.worker);
+        self.mappings.lock().unwrap().spawn(async move {
+            loop {
+                worker.invoke(&schedule(), LEFT).await;
+                // Only the space between two sweeps.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    }
+
     /// It is time for the sweep.
     pub(crate) async fn sweep(&self) -> Outcome {
-        let event = json!({
-            "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-            "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000",
-            "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
-            "resources": ["arn:aws:events:us-east-1:000000000000:rule/sweep"], "detail": {},
-        });
-        self.worker.invoke(&event, LEFT).await
+        self.worker.invoke(&schedule(), LEFT).await
     }
 
     /// Hands a batch to a function by hand.
@@ -450,6 +456,16 @@ fn environment(config: &Path, endpoint: &str) -> Vec<(&'static str, String)> {
         ("AWS_SESSION_TOKEN", KEY.to_owned()),
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
     ]
+}
+
+/// `EventBridge`'s event of a schedule.
+fn schedule() -> Value {
+    json!({
+        "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000",
+        "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:000000000000:rule/sweep"], "detail": {},
+    })
 }
 
 async fn make_table(aws: &Aws, name: &str) -> DynamoDb {
