@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::runtime_api::{Answer, Event, RuntimeApi};
 
 /// How long an init may take on a busy machine.
-const INIT: Duration = Duration::from_secs(60);
+const INIT: Duration = Duration::from_mins(1);
 
 /// Where a process on Lambda finds it.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";

@@ -105,12 +105,12 @@ async fn killed_in_the_middle_of_a_batch() {
     }
     let work = world.mapping(Lane::Work, Manner::Plainly);
     let mut batch = Box::pin(work.once(1));
-    let held = until("a trigger to be held", async || {
+    let in_hand = until("a trigger to be held", async || {
         (way.held() == 1).then_some(())
     });
     tokio::select! {
         run = &mut batch => panic!("the batch is done: {run:?}"),
-        () = held => world.worker.kill(),
+        () = in_hand => world.worker.kill(),
     }
     let run = batch.await.unwrap();
     assert_eq!((run.bodies.len(), run.failed.len()), (3, 3));

@@ -24,6 +24,7 @@ mod refused;
 mod relay;
 mod runtime_api;
 mod settings;
+mod setup;
 mod stories;
 mod throttled;
 mod twice;

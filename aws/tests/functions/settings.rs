@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::function::{Function, RUNTIME_API};
-use crate::world::{World, make_secret};
+use crate::setup::make_secret;
+use crate::world::World;
 
 /// It ends with a failure and one line that holds these words.
 async fn is_refused(function: &Function, words: &[&str]) {

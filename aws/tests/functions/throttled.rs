@@ -45,7 +45,11 @@ async fn a_table_whose_transactions_are_throttled() {
 
 #[tokio::test]
 async fn a_table_that_cannot_be_read() {
-    the_table_refuses("GetItem", refusal("InternalServerError", "")).await;
+    the_table_refuses(
+        "GetItem",
+        refusal("ProvisionedThroughputExceededException", ""),
+    )
+    .await;
 }
 
 /// What the queue does not take is not acknowledged; the person is told so, and tries again.

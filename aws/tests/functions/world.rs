@@ -1,22 +1,21 @@
 //! The three functions between the sandbox and the emulator, and what can be asked of all of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use chatops_aws::client::Aws;
-use chatops_aws::dynamodb::{DynamoDb, table};
+use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::audit;
 use chatops_core::deploy::{Head, State};
 use chatops_core::id::DeployId;
 use chatops_core::ports::{Filter, Lane, Replies, Store};
-use chatops_sandbox::circleci::{Pipeline, Project, Script};
+use chatops_sandbox::circleci::{Pipeline, Script};
 use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
-use chatops_sandbox::{Entry, Sandbox, Seen, Settings};
+use chatops_sandbox::{Entry, Sandbox, Seen};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -27,9 +26,10 @@ use crate::gateway::{Gateway, Payload};
 use crate::mapping::{Manner, Mapping, receive, record};
 use crate::programs;
 use crate::proxy::Proxy;
+use crate::setup::{self, environment, make_queues, make_secret, make_table};
 
 /// What is waited for comes within this time even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a build takes.
 pub(crate) const BUILD: Duration = Duration::from_millis(300);
@@ -37,40 +37,14 @@ pub(crate) const BUILD: Duration = Duration::from_millis(300);
 /// How long an invocation may take: longer than anything needs that does not hang.
 pub(crate) const LEFT: Duration = Duration::from_secs(30);
 
-/// How often a message is received before it goes to the dead-letter queue.
-const MAX_RECEIVES: u32 = 5;
-
 // Nothing else may ever look like these, so that a leak of them can be searched for.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
 pub(crate) const TOKEN: &str = "canary2token2of2circleci";
 pub(crate) const WEBHOOK_SECRET: &str = "canary3webhook3secret3of3circleci";
-const KEY: &str = "canary4key4of4aws";
 /// The sandbox puts it into every form, as Slack does.
 const FORM_TOKEN: &str = "gIkuvaNzQIHg97ATvDxqgjtO";
 
-/// Quick, but with room for a slow machine wherever a time limits what may be met.
-const TIMES: &str = r#"
-connect_timeout = "2s"
-request_timeout = "4s"
-send_window = "5s"
-horizon = "2s"
-search_for = "20s"
-grace = "2s"
-poll_first = "100ms"
-poll_longest = "1s"
-retry_first = "100ms"
-reply_lease = "5s"
-"#;
-
-static PROGRAMS: LazyLock<BTreeMap<String, std::path::PathBuf>> = LazyLock::new(|| {
-    if std::path::Path::new("/tmp/t-fn/quick").exists() {
-        ["chatops-ingest", "chatops-worker", "chatops-notifier"]
-            .map(|n| (n.to_owned(), format!("/tmp/t-fn/debug/{n}").into()))
-            .into()
-    } else {
-        programs::build()
-    }
-}); // QUICK
+static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(programs::build);
 
 /// A stand of everything, of which nobody else has a part.
 pub(crate) struct World {
@@ -106,7 +80,7 @@ impl World {
 
     async fn make(proxies: bool, endpoint_url: &str) -> Self {
         let (name, aws) = (unique(), emulator::aws(&endpoint().url));
-        let sandbox = sandbox().await;
+        let sandbox = setup::sandbox().await;
         let (to_aws, to_circleci) = if proxies {
             let aws = Proxy::to(endpoint_url).await;
             (Some(aws), Some(Proxy::to(sandbox.circleci_url()).await))
@@ -118,7 +92,7 @@ impl World {
         let circleci = to_circleci
             .as_ref()
             .map_or(sandbox.circleci_url(), |to| &to.url);
-        std::fs::write(&config, self::config(&sandbox, circleci)).unwrap();
+        std::fs::write(&config, setup::config(&sandbox, circleci)).unwrap();
         let store = make_table(&aws, &name).await;
         let queues = make_queues(&aws, &name).await;
         let inbound = json!({
@@ -419,7 +393,7 @@ impl World {
         }
     }
 
-    pub(crate) fn config(&self) -> std::path::PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("chatops.toml")
     }
 }
@@ -444,20 +418,6 @@ pub(crate) fn deploy_id(sent: &Sent) -> DeployId {
     DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])
 }
 
-/// What all functions read, and Lambda's own.
-fn environment(config: &Path, endpoint: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("CHATOPS_CONFIG", config.display().to_string()),
-        ("CHATOPS_LOG_LEVEL", "trace".to_owned()),
-        ("CHATOPS_AWS_ROOTS", "amazon".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
-        ("AWS_SESSION_TOKEN", KEY.to_owned()),
-        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-    ]
-}
-
 /// `EventBridge`'s event of a schedule.
 fn schedule() -> Value {
     json!({
@@ -466,91 +426,4 @@ fn schedule() -> Value {
         "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
         "resources": ["arn:aws:events:us-east-1:000000000000:rule/sweep"], "detail": {},
     })
-}
-
-async fn make_table(aws: &Aws, name: &str) -> DynamoDb {
-    let client = aws.dynamodb();
-    let made = table::create(&client, name).unwrap().send().await.unwrap();
-    let status = made.table_description.unwrap().table_status;
-    assert_eq!(status, Some(TableStatus::Active));
-    DynamoDb::new(client, name)
-}
-
-async fn make_queues(aws: &Aws, name: &str) -> HashMap<Lane, String> {
-    let client = aws.sqs();
-    let mut queues: HashMap<Lane, String> = HashMap::new();
-    for lane in [Lane::WorkDead, Lane::NoticeDead, Lane::Work, Lane::Notice] {
-        let queue = format!("{name}-{}", lane.name());
-        let mut request = client.create_queue().queue_name(queue);
-        if let Some(dead) = lane.dead() {
-            let queue = queues[&dead].rsplit('/').next().unwrap();
-            let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
-            let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES});
-            request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
-        }
-        let made = request.send().await.unwrap();
-        queues.insert(lane, made.queue_url.unwrap());
-    }
-    queues
-}
-
-/// A secret; its name.
-pub(crate) async fn make_secret(aws: &Aws, name: &str, what: &str, value: &Value) -> String {
-    let name = format!("{name}/{what}");
-    let request = aws.secrets().create_secret().name(&name);
-    let request = request.secret_string(value.to_string());
-    request.send().await.unwrap();
-    name
-}
-
-async fn sandbox() -> Sandbox {
-    let project = Project {
-        any_branch: true,
-        parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
-        ..Project::new("gh/acme/web", TOKEN)
-    };
-    let settings = Settings::new(SIGNING_SECRET, vec![project]);
-    let sandbox = Sandbox::start(settings).await.unwrap();
-    for job in ["deploy", "test"] {
-        let mut model = sandbox.circleci().lock();
-        model.script(job, Script::success(BUILD));
-    }
-    sandbox
-}
-
-fn config(sandbox: &Sandbox, circleci: &str) -> String {
-    let slack = sandbox.slack_url();
-    format!(
-        r#"
-version = 1
-default_project = "web"
-
-[slack]
-teams = ["T0001"]
-reply_origins = ["{slack}"]
-api = "{slack}"
-
-[circleci]
-api = "{circleci}"
-
-[times]
-{TIMES}
-
-[projects.web]
-slug = "gh/acme/web"
-
-[projects.web.jobs.deploy]
-environment = "production"
-branches = ["main"]
-channels = ["*"]
-people = ["*"]
-
-# Any number at a time.
-[projects.web.jobs.test]
-branches = ["**"]
-channels = ["*"]
-people = ["*"]
-exclusive = false
-"#
-    )
 }
