@@ -8,11 +8,7 @@
 
 mod account;
 mod doctor;
-#[expect(
-    dead_code,
-    clippy::duration_suboptimal_units,
-    reason = "it serves the tests of the adapters as well"
-)]
+#[expect(dead_code, reason = "it serves the tests of the adapters as well")]
 #[path = "../../aws/tests/contract/emulator.rs"]
 mod emulator;
 mod reading;
