@@ -8,9 +8,6 @@
 
 mod account;
 mod doctor;
-#[expect(dead_code, reason = "it serves the tests of the adapters as well")]
-#[path = "../../aws/tests/contract/emulator.rs"]
-mod emulator;
 mod reading;
 mod support;
 mod verify;

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::TableStatus;
-use aws_sdk_sqs::types::QueueAttributeName;
 use chatops::clock::SystemClock;
 use chatops::sqlite::{Settings, Sqlite};
 use chatops_aws::client::Aws;
-use chatops_aws::dynamodb::{DynamoDb, table};
+use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
 use chatops_core::audit::{Actor, Change};
 use chatops_core::config::{Config, Slug, TriggerCall};
@@ -20,12 +18,12 @@ use chatops_core::machine;
 use chatops_core::message::{Body, WorkMessage};
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Clock, Commit, Lane, Queue, Store};
+use chatops_testbed::account::{make_queues, make_table};
+use chatops_testbed::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-
-use crate::emulator::{self, endpoint, unique};
 
 /// How the program ended, and what it said.
 #[derive(Debug)]
@@ -69,7 +67,10 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Settings::new(Arc::new(SystemClock));
         let file = Sqlite::open(&dir.path().join("chatops.db"), clock).unwrap();
-        let table = runtime.block_on(make(&aws, &stack));
+        let table = runtime.block_on(async {
+            make_queues(&aws, &stack, 5).await;
+            make_table(&aws, &format!("{stack}-ledger")).await
+        });
         Self {
             stack,
             aws,
@@ -195,27 +196,6 @@ pub(crate) fn ended(command: &mut Command) -> Ended {
         assert!(!said.contains('\u{1b}'), "{said}");
     }
     ended
-}
-
-async fn make(aws: &Aws, stack: &str) -> DynamoDb {
-    let (client, name) = (aws.dynamodb(), format!("{stack}-ledger"));
-    let made = table::create(&client, &name).unwrap().send().await.unwrap();
-    let status = made.table_description.unwrap().table_status;
-    assert_eq!(status, Some(TableStatus::Active));
-    let sqs = aws.sqs();
-    for lane in [Lane::WorkDead, Lane::NoticeDead, Lane::Work, Lane::Notice] {
-        let name = format!("{stack}-{}", lane.name());
-        let mut request = sqs.create_queue().queue_name(name);
-        if let Some(dead) = lane.dead() {
-            let policy = format!(
-                r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{stack}-{}","maxReceiveCount":5}}"#,
-                dead.name()
-            );
-            request = request.attributes(QueueAttributeName::RedrivePolicy, policy);
-        }
-        request.send().await.unwrap();
-    }
-    DynamoDb::new(client, name)
 }
 
 /// A deploy as it comes to be.

@@ -10,10 +10,11 @@ use chatops_core::id::{DeployId, ShortId};
 use chatops_sandbox::circleci::{Call, Script};
 use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
 use chatops_sandbox::{Fault, Sandbox};
+use chatops_testbed::deploy_id;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::support::{Process, Records, Server, World, deploy_id};
+use crate::support::{Process, Records, Server, World};
 
 /// How often the process is killed.
 const KILLS: u64 = 30;

@@ -10,8 +10,9 @@ use chatops_sandbox::http;
 use chatops_sandbox::slack::{
     Message, SIGNATURE_HEADER, Sent, TIMESTAMP_HEADER, Typed, signed_request,
 };
+use chatops_testbed::deploy_id;
 
-use crate::support::{PATIENCE, SIGNING_SECRET, Server, World, deploy_id, now};
+use crate::support::{PATIENCE, SIGNING_SECRET, Server, World, now};
 
 /// Sends a request as it stands and takes the raw answer.
 async fn raw(sent: &Sent) -> (u16, String) {

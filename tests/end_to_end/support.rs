@@ -20,7 +20,6 @@ use chatops_sandbox::{Entry, Sandbox, Seen, Settings};
 use rusqlite::{Connection, OpenFlags, Row};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use url::form_urlencoded;
 
 /// What is waited for comes within this time even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -244,14 +243,6 @@ pub(crate) async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -
         // Only the space between two questions.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// The id of the deploy that a request asks for.
-pub(crate) fn deploy_id(sent: &Sent) -> DeployId {
-    let form: BTreeMap<String, String> = form_urlencoded::parse(sent.signed.body.as_bytes())
-        .into_owned()
-        .collect();
-    DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])
 }
 
 /// A command of the binary under test, in an empty environment.

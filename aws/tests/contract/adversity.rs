@@ -8,11 +8,12 @@ use chatops_aws::sqs::{Addresses, Sqs};
 use chatops_core::audit;
 use chatops_core::ports::{Commit, CommitError, Conflict, Lane, Queue, Replies, SendError, Store};
 use chatops_core::reply::{Kind, Telling};
+use chatops_testbed::account::make_table;
+use chatops_testbed::emulator::{self, endpoint, unique};
+use chatops_testbed::proxy::{Fault, Proxy, Request, cancelled, refusal};
 use tokio::task::JoinSet;
 
-use crate::emulator::{self, endpoint, unique};
-use crate::fixtures::{Cloud, fresh_table, run};
-use crate::proxy::{Fault, Proxy, Request, cancelled, refusal};
+use crate::fixtures::{Cloud, run};
 use crate::suites::support::{
     Fixture, at, begun, block_on, body, done, first, id, noted, take, target,
 };
@@ -27,7 +28,7 @@ fn behind(check: impl AsyncFnOnce(Proxy, DynamoDb)) {
     block_on(async {
         let (proxy, name) = (Proxy::start().await, unique());
         let direct = emulator::aws(&endpoint().url);
-        let store = fresh_table(&proxy.aws(), &name).await;
+        let store = make_table(&proxy.aws(), &name).await;
         check(proxy, store).await;
         let table = direct.dynamodb().delete_table().table_name(name);
         table.send().await.unwrap();

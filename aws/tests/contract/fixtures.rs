@@ -1,18 +1,16 @@
 //! The adapters of AWS, with a table and queues of their own for each check.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::TableStatus;
-use aws_sdk_sqs::types::QueueAttributeName;
 use chatops_aws::client::Aws;
-use chatops_aws::dynamodb::{DynamoDb, table};
+use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::sqs::{Addresses, Sqs};
 use chatops_core::Time;
 use chatops_core::ports::Lane;
+use chatops_testbed::account::{make_queues, make_table};
+use chatops_testbed::emulator::{self, endpoint, set_clock, unique};
 
-use crate::emulator::{self, endpoint, set_clock, unique};
 use crate::suites::support::{Fixture, MAX_RECEIVES, at, block_on};
 
 /// A table, queues, and the clock of the queues.
@@ -30,11 +28,17 @@ impl Fixture for Cloud {
 
     async fn fresh() -> Self {
         let (name, aws) = (unique(), emulator::aws(&endpoint().url));
-        let store = Arc::new(fresh_table(&aws, &name).await);
+        let store = Arc::new(make_table(&aws, &name).await);
         if endpoint().ours {
             set_clock(&name, at(0).timestamp_micros());
         }
-        let queue = Arc::new(fresh_queues(&aws, &name).await);
+        let queues = make_queues(&aws, &name, MAX_RECEIVES).await;
+        let queues = Sqs::new(aws.sqs(), queues.into_iter().collect::<Addresses>());
+        let queue = Arc::new(if endpoint().ours {
+            queues.impatient()
+        } else {
+            queues
+        });
         Self {
             name,
             aws,
@@ -72,49 +76,6 @@ impl Fixture for Cloud {
 
     fn queue(&self) -> Arc<Sqs> {
         Arc::clone(&self.queue)
-    }
-}
-
-/// An empty table.
-pub(crate) async fn fresh_table(aws: &Aws, name: &str) -> DynamoDb {
-    let client = aws.dynamodb();
-    let request = table::create(&client, name).unwrap();
-    let mut made = request.send().await.unwrap().table_description;
-    while made.unwrap().table_status != Some(TableStatus::Active) {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let request = client.describe_table().table_name(name);
-        made = request.send().await.unwrap().table;
-    }
-    DynamoDb::new(client, name)
-}
-
-async fn fresh_queues(aws: &Aws, name: &str) -> Sqs {
-    let client = aws.sqs();
-    let mut addresses: HashMap<Lane, String> = HashMap::new();
-    for lane in [Lane::WorkDead, Lane::NoticeDead, Lane::Work, Lane::Notice] {
-        let mut request = client.create_queue();
-        request = request.queue_name(format!("{name}-{}", lane.name()));
-        if let Some(dead) = lane.dead() {
-            let arn = QueueAttributeName::QueueArn;
-            let attributes = client.get_queue_attributes().queue_url(&addresses[&dead]);
-            let attributes = attributes
-                .attribute_names(arn.clone())
-                .send()
-                .await
-                .unwrap();
-            let arn = &attributes.attributes.unwrap()[&arn];
-            let policy =
-                format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MAX_RECEIVES}}}"#);
-            request = request.attributes(QueueAttributeName::RedrivePolicy, policy);
-        }
-        let made = request.send().await.unwrap();
-        addresses.insert(lane, made.queue_url.unwrap());
-    }
-    let queues = Sqs::new(client, addresses.into_iter().collect::<Addresses>());
-    if endpoint().ours {
-        queues.impatient()
-    } else {
-        queues
     }
 }
 

@@ -8,10 +8,8 @@
 )]
 
 mod adversity;
-mod emulator;
 mod fixtures;
 mod price;
-mod proxy;
 mod secrets;
 #[path = "../../../tests/suites/mod.rs"]
 mod suites;

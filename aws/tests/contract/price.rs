@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chatops_core::command::Status;
 use chatops_core::deploy::Standing;
 use chatops_core::ports::{Filter, People, Store};
+use chatops_testbed::account::make_table;
+use chatops_testbed::emulator::{self, endpoint, unique};
+use chatops_testbed::proxy::Proxy;
 
-use crate::emulator::{self, endpoint, unique};
-use crate::fixtures::fresh_table;
-use crate::proxy::Proxy;
 use crate::suites::listing::{asked, fitting, ids, job, put, user};
 use crate::suites::support::block_on;
 
@@ -17,7 +17,7 @@ fn a_rare_part_makes_a_page_cheap() {
     block_on(async {
         let (proxy, name) = (Proxy::start().await, unique());
         let direct = emulator::aws(&endpoint().url);
-        let store = Arc::new(fresh_table(&proxy.aws(), &name).await);
+        let store = Arc::new(make_table(&proxy.aws(), &name).await);
         let deploy = |n: u32| match n % 100 {
             0 => asked(n, 2, "deploy"),
             1 => asked(n, 1, "rollback"),

@@ -7,10 +7,6 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
-#[path = "../contract/emulator.rs"]
-#[allow(dead_code, reason = "this one is started with rights enforced")]
-mod emulator;
-mod programs;
 mod rights;
 mod stack;
 mod stories;

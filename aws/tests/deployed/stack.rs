@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use chatops_aws::client::{Aws, Settings};
@@ -15,13 +15,9 @@ use chatops_core::ports::{Filter, Store};
 use chatops_sandbox::circleci::{Project, Script};
 use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
 use chatops_sandbox::{Entry, Sandbox, Seen, Settings as SandboxSettings};
+use chatops_testbed::{PATIENCE, emulator, programs, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::{emulator, programs};
-
-/// What is waited for comes within this time even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a build takes.
 const BUILD: Duration = Duration::from_millis(500);
@@ -224,27 +220,6 @@ impl Stack {
         };
         entries.iter().filter_map(webhook).collect()
     }
-}
-
-/// Asks again and again until there is an answer.
-pub(crate) async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = found().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
-        // Only the space between two questions.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// The id of the deploy that a command asks for.
-pub(crate) fn deploy_id(sent: &Sent) -> DeployId {
-    let form: BTreeMap<String, String> = form_urlencoded::parse(sent.signed.body.as_bytes())
-        .into_owned()
-        .collect();
-    DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])
 }
 
 fn aws(endpoint: &str) -> Aws {

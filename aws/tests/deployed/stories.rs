@@ -7,8 +7,9 @@ use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{Filter, Store};
 use chatops_sandbox::Fault;
 use chatops_sandbox::slack::{Sent, Typed};
+use chatops_testbed::{deploy_id, until};
 
-use crate::stack::{Stack, WEBHOOK_SECRET, deploy_id, until};
+use crate::stack::{Stack, WEBHOOK_SECRET};
 
 /// Command, acknowledgement, trigger, the build's address, the end.
 pub(crate) async fn the_whole_story(stack: &Stack) {

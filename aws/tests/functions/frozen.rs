@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chatops_core::deploy::State;
+use chatops_testbed::emulator::endpoint;
 
-use crate::emulator::endpoint;
 use crate::gateway::Payload;
 use crate::mapping::Manner;
 use crate::relay::Relay;

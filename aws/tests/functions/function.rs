@@ -274,7 +274,7 @@ impl Function {
 
     fn request_id(&self) -> String {
         let mut requests = self.requests.lock().unwrap();
-        let id = format!("{}-{}", crate::emulator::unique(), requests.len());
+        let id = format!("{}-{}", chatops_testbed::emulator::unique(), requests.len());
         requests.insert(id.clone());
         id
     }

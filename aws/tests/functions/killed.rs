@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use chatops_core::deploy::State;
 use chatops_core::ports::Lane;
+use chatops_testbed::proxy::{Fault, Proxy};
+use chatops_testbed::{deploy_id, until};
 
 use crate::function::Outcome;
 use crate::mapping::Manner;
-use crate::proxy::{Fault, Proxy};
-use crate::world::{LEFT, World, deploy_id, until};
+use crate::world::{LEFT, World};
 
 /// Kills the worker once the `nth` request of that action is done and its answer under way. The end
 /// has to be this one, with so many pipelines.

@@ -1,9 +1,10 @@
 //! What is missing ends a function before it asks for an event, with one line that says what.
 
+use chatops_testbed::account::make_secret;
+use chatops_testbed::emulator::unique;
 use serde_json::{Value, json};
 
 use crate::function::{Function, RUNTIME_API};
-use crate::setup::make_secret;
 use crate::world::World;
 
 /// It ends with a failure and one line that holds these words.
@@ -66,7 +67,7 @@ async fn each_variable_that_is_missing_is_named() {
 #[tokio::test]
 async fn each_secret_that_is_missing_is_named() {
     let world = World::new().await;
-    let name = crate::emulator::unique();
+    let name = unique();
     let secret =
         async |what: &str, value: Value| make_secret(&world.aws, &name, what, &value).await;
     let variable = "CHATOPS_SECRETS";
@@ -99,7 +100,7 @@ async fn each_secret_that_is_missing_is_named() {
 async fn a_verification_token_is_enough() {
     let world = World::new().await;
     let value = json!({"slack_verification_token": "canary"});
-    let source = make_secret(&world.aws, &crate::emulator::unique(), "legacy", &value).await;
+    let source = make_secret(&world.aws, &unique(), "legacy", &value).await;
     world
         .ingest
         .with("CHATOPS_SECRETS", Some(&source))

@@ -6,10 +6,11 @@ use chatops_core::deploy::State;
 use chatops_core::ports::Lane;
 use chatops_sandbox::circleci::Script;
 use chatops_sandbox::{Entry, Seen};
+use chatops_testbed::{deploy_id, until};
 
 use crate::gateway::Payload;
 use crate::mapping::{Manner, failures};
-use crate::world::{LEFT, WEBHOOK_SECRET, World, deploy_id, until};
+use crate::world::{LEFT, WEBHOOK_SECRET, World};
 
 async fn from_command_to_end(payload: Payload) {
     let world = World::new().await;

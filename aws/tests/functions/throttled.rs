@@ -2,12 +2,13 @@
 
 use chatops_core::deploy::State;
 use chatops_core::ports::Lane;
+use chatops_testbed::emulator::endpoint;
+use chatops_testbed::proxy::{Fault, Proxy, cancelled, refusal};
+use chatops_testbed::{deploy_id, until};
 
-use crate::emulator::endpoint;
 use crate::gateway::Payload;
 use crate::mapping::Manner;
-use crate::proxy::{Fault, Proxy, cancelled, refusal};
-use crate::world::{World, deploy_id, until};
+use crate::world::World;
 
 /// More often than the client itself tries, and no more often than a message is received.
 const LONG: usize = 8;

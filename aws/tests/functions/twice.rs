@@ -2,11 +2,12 @@
 
 use chatops_core::deploy::State;
 use chatops_core::ports::Lane;
+use chatops_testbed::{deploy_id, until};
 use serde_json::json;
 
 use crate::gateway::Payload;
 use crate::mapping::{Manner, Run, failures, record};
-use crate::world::{LEFT, World, deploy_id, until};
+use crate::world::{LEFT, World};
 
 /// Every message of both queues comes four times, and the last of a batch first.
 #[tokio::test]

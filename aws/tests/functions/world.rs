@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use chatops_aws::client::Aws;
@@ -16,20 +16,19 @@ use chatops_core::ports::{Filter, Lane, Replies, Store};
 use chatops_sandbox::circleci::{Pipeline, Script};
 use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
 use chatops_sandbox::{Entry, Sandbox, Seen};
+use chatops_testbed::account::{make_queues, make_secret, make_table};
+use chatops_testbed::emulator::{self, endpoint, unique};
+use chatops_testbed::programs;
+use chatops_testbed::proxy::Proxy;
+use chatops_testbed::{deploy_id, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::emulator::{self, endpoint, unique};
 use crate::function::{Function, Outcome};
 use crate::gateway::{Gateway, Payload};
 use crate::mapping::{Manner, Mapping, receive, record};
-use crate::programs;
-use crate::proxy::Proxy;
-use crate::setup::{self, environment, make_queues, make_secret, make_table};
-
-/// What is waited for comes within this time even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+use crate::setup::{self, MAX_RECEIVES, environment};
 
 /// How long a build takes.
 pub(crate) const BUILD: Duration = Duration::from_millis(300);
@@ -94,7 +93,7 @@ impl World {
             .map_or(sandbox.circleci_url(), |to| &to.url);
         std::fs::write(&config, setup::config(&sandbox, circleci)).unwrap();
         let store = make_table(&aws, &name).await;
-        let queues = make_queues(&aws, &name).await;
+        let queues = make_queues(&aws, &name, MAX_RECEIVES).await;
         let inbound = json!({
             "slack_signing_secret": SIGNING_SECRET, "circleci_webhook_secret": WEBHOOK_SECRET,
         });
@@ -396,26 +395,6 @@ impl World {
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("chatops.toml")
     }
-}
-
-/// Asks again and again until there is an answer.
-pub(crate) async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = found().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
-        // Only the space between two questions.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// The id of the deploy that a command asks for.
-pub(crate) fn deploy_id(sent: &Sent) -> DeployId {
-    let form = url::form_urlencoded::parse(sent.signed.body.as_bytes());
-    let form: BTreeMap<String, String> = form.into_owned().collect();
-    DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])
 }
 
 /// `EventBridge`'s event of a schedule.

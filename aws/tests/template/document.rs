@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use chatops_testbed::emulator;
 use serde_json::{Map, Value};
-
-use crate::emulator;
 
 /// The template as people write it.
 pub(crate) const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");

@@ -13,13 +13,6 @@ mod access;
 mod alarms;
 mod api;
 mod document;
-#[path = "../contract/emulator.rs"]
-#[allow(
-    dead_code,
-    clippy::duration_suboptimal_units,
-    reason = "only the environment is needed here"
-)]
-mod emulator;
 mod functions;
 mod lint;
 mod outputs;

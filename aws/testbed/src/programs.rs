@@ -10,7 +10,7 @@ use serde_json::Value;
 ///
 /// Under `cargo test --workspace` all of them are built already: the same packages are asked for, and,
 /// by asking for examples, of which there are none, the features that tests switch on.
-pub(crate) fn build() -> BTreeMap<String, PathBuf> {
+pub fn build() -> BTreeMap<String, PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command
         .args([
@@ -20,7 +20,7 @@ pub(crate) fn build() -> BTreeMap<String, PathBuf> {
             "--examples",
             "--message-format=json",
         ])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .stdin(Stdio::null());
     if !cfg!(debug_assertions) {
         command.arg("--release");

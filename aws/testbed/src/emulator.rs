@@ -1,4 +1,4 @@
-//! The emulator behind the tests, or whatever `AWS_ENDPOINT_URL` names.
+//! The emulator, or whatever `AWS_ENDPOINT_URL` names.
 //!
 //! Each test binary starts one of its own, bound to the loopback interface, from a virtual
 //! environment in the build directory that the first of them makes. It ends when its standard input
@@ -11,39 +11,28 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use chatops_aws::client::{Aws, Settings};
 
-static REQUIREMENTS: LazyLock<String> = LazyLock::new(|| beside("requirements.txt"));
-static LAUNCHER: LazyLock<String> = LazyLock::new(|| beside("emulator.py"));
+use crate::PATIENCE;
 
-/// A file beside these tests, which more than one package uses.
-fn beside(name: &str) -> String {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [
-        here.join("aws/tests").join(name),
-        here.join("tests").join(name),
-    ];
-    let found = places.iter().find(|path| path.exists()).unwrap();
-    found.to_str().unwrap().to_owned()
-}
-
-/// How long it may take to start.
-const PATIENCE: Duration = Duration::from_mins(1);
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
+const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py");
 
 /// What the tests talk to.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) url: String,
+pub struct Endpoint {
+    /// Its address, without a path.
+    pub url: String,
     /// Whether it is ours, so that the clock of its queues can be moved.
-    pub(crate) ours: bool,
+    pub ours: bool,
 }
 
 /// Starts it, once.
-pub(crate) fn endpoint() -> &'static Endpoint {
+pub fn endpoint() -> &'static Endpoint {
     static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
     ENDPOINT.get_or_init(|| match variable("AWS_ENDPOINT_URL") {
         Some(url) => Endpoint {
@@ -51,14 +40,14 @@ pub(crate) fn endpoint() -> &'static Endpoint {
             ours: false,
         },
         None => Endpoint {
-            url: start(&environment(), &LAUNCHER, &[]),
+            url: start(&environment(), LAUNCHER, &[]),
             ours: true,
         },
     })
 }
 
 /// Clients of the endpoint, or of another address in front of it.
-pub(crate) fn aws(url: &str) -> Aws {
+pub fn aws(url: &str) -> Aws {
     let emulated = [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
@@ -80,7 +69,7 @@ pub(crate) fn aws(url: &str) -> Aws {
 }
 
 /// A name that nobody else has; of letters and digits.
-pub(crate) fn unique() -> String {
+pub fn unique() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0);
     static RUN: OnceLock<u64> = OnceLock::new();
     let run = RUN.get_or_init(|| RandomState::new().hash_one(std::process::id()));
@@ -93,10 +82,10 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 /// The virtual environment with the emulator, made by the first who needs it.
-pub(crate) fn environment() -> PathBuf {
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(tmp).unwrap();
-    let wanted = fs::read_to_string(&*REQUIREMENTS).unwrap();
+pub fn environment() -> PathBuf {
+    let tmp = build_directory();
+    fs::create_dir_all(&tmp).unwrap();
+    let wanted = fs::read_to_string(REQUIREMENTS).unwrap();
     let (venv, done) = (tmp.join("ministack"), tmp.join("ministack.installed"));
     let lock = File::create(tmp.join("ministack.lock")).unwrap();
     lock.lock().unwrap();
@@ -109,12 +98,20 @@ pub(crate) fn environment() -> PathBuf {
             "install",
             "--quiet",
             "--requirement",
-            &REQUIREMENTS,
+            REQUIREMENTS,
         ];
         python(&venv.join("bin/python"), &pip);
         fs::write(done, wanted).unwrap();
     }
     venv.join("bin/python")
+}
+
+/// Where whatever is made for all tests stays: `tmp` in the build directory, of which the running test
+/// is a part.
+fn build_directory() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    // Below it come the profile and `deps`.
+    test.ancestors().nth(3).unwrap().join("tmp")
 }
 
 fn run(program: &Path, args: &[&str], venv: &Path) {
@@ -136,13 +133,13 @@ fn run(program: &Path, args: &[&str], venv: &Path) {
 }
 
 /// Starts the emulator; its address.
-pub(crate) fn start(python: &Path, launcher: &str, settings: &[(&str, &str)]) -> String {
+pub fn start(python: &Path, launcher: &str, settings: &[(&str, &str)]) -> String {
     // A port is free when it is chosen; somebody else may be quicker.
-    let mut said = String::new();
+    let (tmp, mut said) = (build_directory(), String::new());
     for _ in 0..5 {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ministack-{port}.log"));
+        let log = tmp.join(format!("ministack-{port}.log"));
         let file = File::create(&log).unwrap();
         let mut child = Command::new(python)
             .arg(launcher)
@@ -155,8 +152,8 @@ pub(crate) fn start(python: &Path, launcher: &str, settings: &[(&str, &str)]) ->
             .env("LAMBDA_EXECUTOR", "local")
             .env("LOG_LEVEL", "ERROR")
             .envs(settings.iter().copied())
-            .env("HOME", env!("CARGO_TARGET_TMPDIR"))
-            .env("STATE_DIR", env!("CARGO_TARGET_TMPDIR"))
+            .env("HOME", &tmp)
+            .env("STATE_DIR", &tmp)
             .stdin(Stdio::piped())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -204,7 +201,7 @@ fn is_up(child: &mut Child, port: u16) -> bool {
 }
 
 /// Sets the clock of the queues whose names begin with that name.
-pub(crate) fn set_clock(name: &str, micros: i64) {
+pub fn set_clock(name: &str, micros: i64) {
     let port = endpoint().url.rsplit(':').next().unwrap();
     let body = format!(r#"{{"Clock":"{name}","Micros":{micros}}}"#);
     let target = "X-Amz-Target: AmazonSQS.SetClock\r\n";

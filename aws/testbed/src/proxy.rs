@@ -11,8 +11,7 @@ use crate::emulator::{self, endpoint};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "not every test binary meets all of them")]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nothing: it is the next one's turn.
     Nothing,
     /// It is done, and its answer never comes.
@@ -25,9 +24,11 @@ pub(crate) enum Fault {
 
 /// A request as it passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) action: String,
-    pub(crate) body: String,
+pub struct Request {
+    /// AWS's word for it, or the last part of the path.
+    pub action: String,
+    /// As it was sent.
+    pub body: String,
 }
 
 /// What is to go wrong, and what has passed.
@@ -40,19 +41,22 @@ struct Plan {
 }
 
 /// The way to the endpoint, or to whatever else speaks HTTP.
-pub(crate) struct Proxy {
-    pub(crate) url: String,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its address, without a path.
+    pub url: String,
     plan: Arc<Mutex<Plan>>,
     _running: JoinSet<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn start() -> Self {
+    /// A way to the emulator.
+    pub async fn start() -> Self {
         Self::to(&endpoint().url).await
     }
 
     /// A way to an address without TLS.
-    pub(crate) async fn to(address: &str) -> Self {
+    pub async fn to(address: &str) -> Self {
         let address = address.strip_prefix("http://");
         let address = address.unwrap_or_else(|| panic!("a proxy needs an endpoint without TLS"));
         let address: Arc<str> = address.trim_end_matches('/').into();
@@ -76,13 +80,13 @@ impl Proxy {
     }
 
     /// Clients of the endpoint that go this way.
-    pub(crate) fn aws(&self) -> Aws {
+    pub fn aws(&self) -> Aws {
         emulator::aws(&self.url)
     }
 
     /// Lets the next requests of an action meet these. An action is AWS's word for it; elsewhere it
     /// is the last part of the path.
-    pub(crate) fn fail(&self, action: &'static str, faults: Vec<Fault>) {
+    pub fn fail(&self, action: &'static str, faults: Vec<Fault>) {
         let plan = &mut *self.plan.lock().unwrap();
         (plan.action, plan.faults) = (action, faults);
         plan.faults.reverse();
@@ -91,13 +95,12 @@ impl Proxy {
     }
 
     /// How many requests are done whose answer was held.
-    #[allow(dead_code, reason = "not every test binary asks")]
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.plan.lock().unwrap().held
     }
 
     /// The requests of that action since.
-    pub(crate) fn passed(&self) -> Vec<Request> {
+    pub fn passed(&self) -> Vec<Request> {
         let plan = self.plan.lock().unwrap();
         let ours = plan
             .passed
@@ -108,7 +111,7 @@ impl Proxy {
 }
 
 /// An error as the JSON protocols tell it.
-pub(crate) fn refusal(code: &str, more: &str) -> Fault {
+pub fn refusal(code: &str, more: &str) -> Fault {
     let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"words"{more}}}"#);
     Fault::Instead(format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\n\
@@ -118,7 +121,7 @@ pub(crate) fn refusal(code: &str, more: &str) -> Fault {
 }
 
 /// A transaction cancelled for these reasons.
-pub(crate) fn cancelled(reasons: &[&str]) -> Fault {
+pub fn cancelled(reasons: &[&str]) -> Fault {
     let reasons = reasons
         .iter()
         .map(|code| format!(r#"{{"Code":"{code}","Message":"words"}}"#));
