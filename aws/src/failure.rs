@@ -13,10 +13,11 @@ where
     match error {
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
-            let code = meta.code().unwrap_or("an error without a code");
-            match meta.message() {
-                Some(message) => format!("{code}: {message}"),
-                None => code.to_owned(),
+            match (meta.code(), meta.message()) {
+                (Some(code), Some(message)) => format!("{code}: {message}"),
+                (Some(code), None) => code.to_owned(),
+                // An answer that is not understood is one of these as well.
+                (None, _) => chain(answer.err()),
             }
         }
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),

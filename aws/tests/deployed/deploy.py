@@ -68,6 +68,11 @@ def transformed(template, code, s3):
         if "Ref" in scaling.get("MaximumConcurrency", {}):
             parameter = template["Parameters"][scaling["MaximumConcurrency"]["Ref"]]
             scaling["MaximumConcurrency"] = parameter["Default"]
+        # The same with what is true or false.
+        protected = resource.get("Properties", {}).get("DeletionProtectionEnabled", {})
+        if "Ref" in protected:
+            parameter = template["Parameters"][protected["Ref"]]
+            resource["Properties"]["DeletionProtectionEnabled"] = parameter["Default"] == "true"
         # The emulator speaks no TLS, which this demands.
         if name == "QueuesOverTls":
             del resources[name]
@@ -108,6 +113,18 @@ def routes(api, properties):
     return resources
 
 
+def back_up(template, stack, cloudformation):
+    """Switches point-in-time recovery on for the tables that ask for it, which the emulator's
+    CloudFormation leaves out."""
+    dynamodb = client("dynamodb")
+    for made in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]:
+        resource = template["Resources"][made["LogicalResourceId"]]
+        if wanted := resource.get("Properties", {}).get("PointInTimeRecoverySpecification"):
+            dynamodb.update_continuous_backups(
+                TableName=made["PhysicalResourceId"], PointInTimeRecoverySpecification=wanted
+            )
+
+
 def main(template, stack, code, parameters):
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.create_bucket(Bucket=BUCKET)
@@ -126,6 +143,7 @@ def main(template, stack, code, parameters):
     while time.monotonic() < until:
         made = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
         if made["StackStatus"] == "CREATE_COMPLETE":
+            back_up(body, stack, cloudformation)
             outputs = made.get("Outputs", [])
             print(json.dumps({it["OutputKey"]: it["OutputValue"] for it in outputs}))
             return

@@ -1,7 +1,8 @@
 """Starts the emulator with rights enforced, and writes down who asked for what.
 
-Two things that the emulator leaves out are put in: the condition key `dynamodb:LeadingKeys`, and a
-record of every call. The file that `CALLS` names gets one JSON object per check of a right: who (a
+Three things that the emulator leaves out are put in: the condition key `dynamodb:LeadingKeys`, that
+SQS has no rights of their own for batches (`ChangeMessageVisibility` is the one for its batches, too),
+and a record of every call. The file that `CALLS` names gets one JSON object per check of a right: who (a
 function, or the account itself), the action, the resource, and whether it was allowed.
 """
 
@@ -39,6 +40,8 @@ def context_with_keys(body):
 
 
 def enforce_and_record(access_key_id, iam_action, service, region, resource_arn="*", **context):
+    if iam_action.startswith("sqs:"):
+        iam_action = iam_action.removesuffix("Batch")
     denied = enforce(
         access_key_id, iam_action, service, region, resource_arn=resource_arn, **context
     )

@@ -7,10 +7,12 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
+mod operator;
 mod rights;
 mod stack;
 mod stories;
 
+use self::operator::Operator;
 use self::stack::Stack;
 
 /// One stack for all: it takes longer to deploy than to use. The stories share nothing but it.
@@ -20,15 +22,19 @@ async fn the_deployed_template_does_what_is_promised() {
     stories::the_whole_story(&stack).await;
     let price = rights::calls(&stack);
     stories::slack_is_busy(&stack).await;
+    let operator = Operator::new(&stack);
     tokio::join!(
         stories::tried_again_in_slack(&stack),
-        stories::tried_again_from_the_command_line(&stack),
+        operator::tries_one_again(&stack, &operator),
+        operator::cancels(&stack, &operator),
         stories::sent_back_by_hand(&stack),
         stories::poison(&stack),
         stories::an_event_ends_the_wait(&stack),
         stories::nobody_is_believed_without_a_signature(&stack),
         stories::a_question(&stack),
     );
+    operator::tries_all_again(&stack, &operator).await;
+    operator::looks_around(&operator);
     rights::print(&price);
     rights::every_call_was_allowed_and_every_right_is_used(&stack);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::operator;
 use crate::stack::Stack;
 
 /// One check of a right.
@@ -17,8 +18,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The function that called; `None` for the account itself.
-    fn function(&self) -> Option<&str> {
+    /// The function or the operator that called; `None` for the account itself.
+    fn who(&self) -> Option<&str> {
+        if self.caller.ends_with(&format!(":user/{}", operator::NAME)) {
+            return Some("Operator");
+        }
         let role = self.caller.split(":assumed-role/").nth(1)?;
         ["Ingest", "Worker", "Notifier"]
             .into_iter()
@@ -41,7 +45,7 @@ pub(crate) fn calls(stack: &Stack) -> Vec<Call> {
 pub(crate) fn print(calls: &[Call]) {
     let mut counted = BTreeMap::<_, usize>::new();
     for call in calls {
-        if let Some(function) = call.function() {
+        if let Some(function) = call.who() {
             *counted.entry((function, &call.action)).or_default() += 1;
         }
     }
@@ -76,7 +80,7 @@ pub(crate) fn every_call_was_allowed_and_every_right_is_used(stack: &Stack) {
         .filter_map(|call| {
             let resource = call.resource.rsplit(':').next().unwrap_or_default();
             Some((
-                call.function()?.to_owned(),
+                call.who()?.to_owned(),
                 call.action.clone(),
                 resource.to_owned(),
             ))
@@ -84,17 +88,18 @@ pub(crate) fn every_call_was_allowed_and_every_right_is_used(stack: &Stack) {
         .collect();
     let roles = stack.python("roles.py", &["chatops"]);
     let mut idle = Vec::new();
-    for (function, rights) in roles.as_object().unwrap() {
+    assert_eq!(roles.as_object().unwrap().len(), 4);
+    for (who, rights) in roles.as_object().unwrap() {
         for right in rights.as_array().unwrap() {
             let (action, resource) = (text(&right[0]), text(&right[1]));
             let seen = used
                 .iter()
-                .any(|(by, called, on)| by == function && called == action && fits(resource, on));
+                .any(|(by, called, on)| by == who && called == action && fits(resource, on));
             let excused = NOT_SEEN
                 .iter()
-                .any(|(by, excused, _)| (*by == "*" || by == function) && *excused == action);
+                .any(|(by, excused, _)| (*by == "*" || by == who) && *excused == action);
             if !seen && !excused {
-                idle.push(format!("{function} {action} {resource}"));
+                idle.push(format!("{who} {action} {resource}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-"""Prints what each function's role allows: its rights, as pairs of action and resource.
+"""Prints what each function's role and the operators' policy allow: pairs of action and resource.
 
     roles.py STACK
 """
@@ -20,13 +20,22 @@ def many(value):
     return value if isinstance(value, list) else [value]
 
 
+def allowed(policy):
+    for statement in policy["Statement"]:
+        for action in many(statement["Action"]):
+            for resource in many(statement["Resource"]):
+                yield [action, resource]
+
+
 def rights(role):
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for statement in policy["Statement"]:
-            for action in many(statement["Action"]):
-                for resource in many(statement["Resource"]):
-                    yield [action, resource]
+        yield from allowed(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+
+
+def managed(arn):
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+    return allowed(document["PolicyVersion"]["Document"])
 
 
 resources = cloudformation.describe_stack_resources(StackName=sys.argv[1])["StackResources"]
@@ -35,4 +44,8 @@ roles = {
     for resource in resources
     if resource["ResourceType"] == "AWS::IAM::Role"
 }
-print(json.dumps({function: list(rights(role)) for function, role in roles.items()}))
+found = {function: list(rights(role)) for function, role in roles.items()}
+for resource in resources:
+    if resource["ResourceType"] == "AWS::IAM::ManagedPolicy":
+        found["Operator"] = list(managed(resource["PhysicalResourceId"]))
+print(json.dumps(found))

@@ -247,7 +247,7 @@ async fn sandbox() -> Sandbox {
         model.script(job, Script::success(BUILD));
     }
     // Long enough to be seen running.
-    for job in ["deploy", "long"] {
+    for job in ["deploy", "cancel", "long"] {
         let long = Script::success(Duration::from_secs(4));
         sandbox.circleci().lock().script(job, long);
     }
@@ -262,8 +262,8 @@ fn project(name: &str) -> Project {
     }
 }
 
-const JOBS: [&str; 6] = [
-    "deploy", "press", "operate", "redrive", "status", "unsigned",
+const JOBS: [&str; 8] = [
+    "deploy", "press", "operate", "redrive", "bulk", "cancel", "status", "unsigned",
 ];
 
 /// Each story has a job of its own; those whose triggers fail at first a project as well.
@@ -294,7 +294,7 @@ reply_lease = "8s"
         circleci = sandbox.circleci_url(),
     );
     let jobs = JOBS.iter().chain(&["long"]);
-    let projects = ["web", "press", "operate", "redrive"];
+    let projects = ["web", "press", "operate", "redrive", "bulk"];
     for project in projects {
         let head = format!("\n[projects.{project}]\nslug = \"gh/acme/{project}\"\n");
         text.push_str(&head);

@@ -1,7 +1,5 @@
 //! What happens on the deployed stack, story by story.
 
-use std::process::{Command, Stdio};
-
 use chatops_core::deploy::State;
 use chatops_core::message::{Body, WorkMessage};
 use chatops_core::ports::{Filter, Store};
@@ -33,7 +31,7 @@ pub(crate) async fn the_whole_story(stack: &Stack) {
 
 /// A deploy of a project that CircleCI does not have yet, and whose order is in the dead-letter
 /// queue; then CircleCI has it.
-async fn failed(stack: &Stack, name: &str) -> Sent {
+pub(crate) async fn failed(stack: &Stack, name: &str) -> Sent {
     let (sent, _) = stack.types(&format!("deploy {name} main {name}")).await;
     stack.told(&sent, "*Not started:*").await;
     let head = stack.head(deploy_id(&sent), State::TriggerFailed).await;
@@ -56,38 +54,6 @@ pub(crate) async fn tried_again_in_slack(stack: &Stack) {
     stack.told(&pressed, "*Succeeded:*").await;
     stack.retry_of(old, State::Succeeded).await;
     assert_eq!(stack.pipelines("press"), 1);
-}
-
-/// `chatops --aws retry`, with the account's own credentials.
-pub(crate) async fn tried_again_from_the_command_line(stack: &Stack) {
-    let sent = failed(stack, "operate").await;
-    let old = deploy_id(&sent);
-    let operate = |arguments: &[&str]| {
-        let output = Command::new(&stack.programs["chatops"])
-            .arg("--aws")
-            .args(arguments)
-            .env_clear()
-            .envs(stack.environment())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{arguments:?}: {said}{words}"
-        );
-        said
-    };
-    let id = old.to_string();
-    assert!(operate(&["failed", "--json"]).contains(&id));
-    operate(&["retry", &id]);
-    let new = stack.retry_of(old, State::Succeeded).await;
-    assert!(operate(&["history", "job:operate", "--json"]).contains(&new.id.to_string()));
-    let shown = operate(&["show", &id]);
-    assert!(shown.contains("arn:aws:iam::000000000000:root"), "{shown}");
-    assert_eq!(stack.pipelines("operate"), 1);
 }
 
 /// What SQS's own redrive does: the message goes back as it is. (The emulator has no
