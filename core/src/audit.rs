@@ -1,6 +1,8 @@
 //! The audit: what happened to a deploy, one event after the other, each with the hash of the one
 //! before. Events are only ever added.
 
+pub mod stored;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

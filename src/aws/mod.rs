@@ -13,6 +13,7 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::operator::{Letters, Names, Trouble, inspect};
 use chatops_aws::sqs::Sqs;
 use chatops_core::audit::Event;
+use chatops_core::audit::stored::Chain;
 use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::Body;
@@ -21,7 +22,6 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::login::NoLogin;
-use crate::sqlite::guest::{Chain, RawEvent};
 
 /// How often a deploy is read that moves on meanwhile.
 const TRIES: usize = 3;
@@ -150,10 +150,8 @@ impl Cloud {
     pub(crate) fn each_chain(
         &self,
         whole: impl Fn(&Chain) -> bool,
-        mut see: impl FnMut(&Chain),
+        see: impl FnMut(&Chain),
     ) -> Result<(), Failed> {
-        let whole = |chain: &chatops_aws::dynamodb::Chain| whole(&converted(chain.clone()));
-        let see = |chain| see(&converted(chain));
         self.block(self.ledger.each_chain(whole, see))
     }
 
@@ -236,17 +234,4 @@ pub(crate) struct Examined {
     pub(crate) queues: Vec<(Lane, String, Result<inspect::QueueState, Trouble>)>,
     /// The secrets' names, and whether they exist.
     pub(crate) secrets: Vec<(String, Result<(), Trouble>)>,
-}
-
-fn converted(chain: chatops_aws::dynamodb::Chain) -> Chain {
-    let event = |event: chatops_aws::dynamodb::RawEvent| RawEvent {
-        n: event.n,
-        body: event.body,
-        hash: event.hash,
-    };
-    Chain {
-        deploy: chain.deploy,
-        head: chain.head,
-        events: chain.events.into_iter().map(event).collect(),
-    }
 }

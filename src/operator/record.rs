@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use chatops_core::Time;
 use chatops_core::audit::Event;
+use chatops_core::audit::stored::Chain;
 use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::Body;
@@ -13,7 +14,7 @@ use chatops_core::ports::{Filter, Lane, Page, Position};
 
 #[cfg(feature = "aws")]
 use crate::aws::Cloud;
-use crate::sqlite::guest::{Chain, Guest, enqueue};
+use crate::sqlite::guest::{Guest, enqueue};
 
 /// How many chains are read from a file at a time: a long look would hold up the file's tidying.
 const BATCH: usize = 200;

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use chatops_core::audit::stored::Chain;
 use chatops_core::audit::{self, Change, Event, Hash};
 use chatops_core::deploy::Head;
 use chatops_core::id::DeployId;
@@ -14,7 +15,6 @@ use serde::Serialize;
 use super::out::{Out, plain, progress};
 use super::record::Record;
 use super::{DataFile, Place, words};
-use crate::sqlite::guest::Chain;
 
 /// After so many deploys the progress is shown anew.
 const BATCH: u64 = 200;

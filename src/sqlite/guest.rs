@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::Event;
+use chatops_core::audit::stored::{Chain, RawEvent};
 use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::Body;
@@ -41,28 +42,6 @@ pub enum EnqueueError {
 pub struct Guest {
     connection: Connection,
     path: PathBuf,
-}
-
-/// One deploy's audit as its rows stand in the file, whatever they are worth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    /// The deploy, by the key that its rows are filed under.
-    pub deploy: String,
-    /// Its record; `None` if there is none.
-    pub head: Option<String>,
-    /// Its events, in the order of their numbers.
-    pub events: Vec<RawEvent>,
-}
-
-/// One row of the audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEvent {
-    /// Its number.
-    pub n: i64,
-    /// Its text.
-    pub body: String,
-    /// Its hash.
-    pub hash: String,
 }
 
 impl Guest {

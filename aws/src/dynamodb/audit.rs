@@ -4,32 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use chatops_core::audit::stored::{Chain, RawEvent};
+
 use super::DynamoDb;
 use super::item::{self, Item, text};
 use super::table::{PK, SK};
 use crate::operator::Trouble;
-
-/// One deploy's items, whatever they are worth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    /// The deploy, by the key that its items are filed under.
-    pub deploy: String,
-    /// Its record; `None` if there is none.
-    pub head: Option<String>,
-    /// Its events, in the order of their keys.
-    pub events: Vec<RawEvent>,
-}
-
-/// One event's item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEvent {
-    /// Its number; -1 if it is not the one in its key.
-    pub n: i64,
-    /// Its text.
-    pub body: String,
-    /// Its hash.
-    pub hash: String,
-}
 
 /// What the partition key of a deploy begins with.
 const DEPLOY: &str = "D#";
@@ -44,7 +24,7 @@ impl DynamoDb {
     pub async fn each_chain(
         &self,
         whole: impl Fn(&Chain) -> bool,
-        mut see: impl FnMut(Chain),
+        mut see: impl FnMut(&Chain),
     ) -> Result<(), Trouble> {
         let mut seen = BTreeSet::new();
         let (mut met, mut after): (Option<Chain>, Option<Item>) = (None, None);
@@ -89,7 +69,7 @@ impl DynamoDb {
         chain: Chain,
         seen: &mut BTreeSet<Box<str>>,
         whole: &impl Fn(&Chain) -> bool,
-        see: &mut impl FnMut(Chain),
+        see: &mut impl FnMut(&Chain),
     ) -> Result<(), Trouble> {
         if seen.insert(chain.deploy.as_str().into()) {
             let chain = if whole(&chain) {
@@ -97,7 +77,7 @@ impl DynamoDb {
             } else {
                 self.chain(&chain.deploy, whole).await?
             };
-            see(chain);
+            see(&chain);
         }
         Ok(())
     }

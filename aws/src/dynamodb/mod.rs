@@ -39,7 +39,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use chatops_core::ports::StoreError;
 
-pub use self::audit::{Chain, RawEvent};
 use self::item::Item;
 use crate::client::WARM_UP;
 use crate::failure::words;

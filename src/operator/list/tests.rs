@@ -1,5 +1,6 @@
 //! Tables and pages.
 
+use chatops_core::audit::stored::Chain;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,6 @@ use anstream::adapter::strip_str;
 
 use super::super::example;
 use super::*;
-use crate::sqlite::guest::Chain;
 
 fn table(heads: &[Head], tells_why: bool) -> String {
     let mut text = Vec::new();

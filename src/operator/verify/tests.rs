@@ -1,13 +1,14 @@
 //! Ten thousand ways to tamper with the rows of a real file: all are found, and nobody else is
 //! accused.
 
+use chatops_core::audit::stored::RawEvent;
 use chatops_core::audit::{Actor, Change, Entry};
 use chatops_core::id::Invocation;
 use rusqlite::Connection;
 
 use super::super::example::write_file;
 use super::*;
-use crate::sqlite::guest::{Guest, RawEvent};
+use crate::sqlite::guest::Guest;
 
 /// `SplitMix64`: the same rolls on every run.
 struct Dice(u64);
