@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chatops_core::id::DeployId;
+use chatops_core::ports::Store;
+use chatops_testbed::account::make_table;
 
 use crate::support::{Ended, Story, World};
 
@@ -132,4 +134,30 @@ fn tampering_with_the_table_is_found() {
             .starts_with("BROKEN"),
         "{shown:?}"
     );
+}
+
+/// As docs/operations.md does it: beside the stack, and without queues.
+#[test]
+fn a_table_that_was_brought_back_is_looked_at_on_its_own() {
+    let world = World::new();
+    let stack = format!("{}-restored", world.stack);
+    let deploy = world.block(async {
+        let table = make_table(&world.aws, &format!("{stack}-ledger")).await;
+        let story = Story::begin("before", 60).not_started().0;
+        for commit in &story {
+            table.commit(commit.clone()).await.unwrap();
+        }
+        story[0].head.id.to_string()
+    });
+    let there = |arguments: &[&str]| {
+        let said = world.run(&[&["--aws", "--stack", &stack], arguments].concat());
+        said.said()
+    };
+    let verified = there(&["audit", "verify"]);
+    assert_eq!(
+        verified,
+        "1 deploy and 3 events read: every chain is whole.\n"
+    );
+    assert!(there(&["history", "--json"]).contains(&deploy));
+    assert!(there(&["show", &deploy]).contains("fix/before"));
 }
