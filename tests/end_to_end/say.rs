@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Ended, Process, chatops};
+use crate::support::{Ended, PATIENCE, Process, chatops};
 
 /// A demo that stays, once its acts are over.
 struct Kept {
@@ -120,7 +120,12 @@ async fn a_kept_demo_can_be_typed_at() {
     assert!(open.contains(id), "{id}: {open}");
     let cancel = demo.hear(&["cancel", id]).await;
     assert_heard(&cancel, &[("to you", "Noted:"), ("to all", "Canceling:")]);
-    demo.process.says("Canceled:").await;
+    // Until then its target is taken.
+    let canceled = async {
+        let status = async || demo.hear(&["status", id]).await.join("\n");
+        while !status().await.contains("Canceled:") {}
+    };
+    tokio::time::timeout(PATIENCE, canceled).await.unwrap();
 
     // Who still waits when it stops is told.
     let mut command = chatops("say");
@@ -129,7 +134,7 @@ async fn a_kept_demo_can_be_typed_at() {
     waiting.says("Accepted:").await;
     demo.process.ask_to_stop();
     let waiting = waiting.ended().await;
-    assert_eq!(waiting.code, Some(1));
+    assert_eq!(waiting.code, Some(1), "{:?}", waiting.stdout);
     let said = waiting.stderr.join("\n");
     assert!(said.ends_with("ended before the last answer"), "{said}");
     let ended = demo.process.ended().await;
