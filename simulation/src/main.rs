@@ -8,7 +8,7 @@ use chatops_core::deploy::State;
 use chatops_simulation::campaign::{self, Campaign};
 use chatops_simulation::cloud::stories;
 use chatops_simulation::coverage::Reached;
-use chatops_simulation::crashes::{WAYS, every};
+use chatops_simulation::crashes::{Found, WAYS, every};
 use chatops_simulation::model::{self, Bounds};
 use chatops_simulation::planted::Bug;
 use chatops_simulation::scenario::{self, Scenario};
@@ -235,11 +235,7 @@ fn faults(depth: usize, all: &[Scenario]) -> usize {
             let count = struck.get(&fault).copied().unwrap_or_default();
             anstream::println!("  {:<20} {count:>9}", format!("{fault:?}"));
         }
-        found
-            .violations
-            .iter()
-            .for_each(|violation| anstream::println!("{violation}"));
-        bad += found.violations.len();
+        bad += tell(&found);
     }
     anstream::println!("violations: {bad}");
     bad
@@ -267,14 +263,18 @@ fn crashes(depth: usize, all: &[Scenario]) -> usize {
             ways.len(),
             start.elapsed().as_secs_f64()
         );
-        found
-            .violations
-            .iter()
-            .for_each(|violation| anstream::println!("{violation}"));
-        bad += found.violations.len();
+        bad += tell(&found);
     }
     anstream::println!("violations: {bad}");
     bad
+}
+
+/// Shows what was violated; how much it was.
+fn tell(found: &Found) -> usize {
+    for violation in &found.violations {
+        anstream::println!("{violation}");
+    }
+    found.violations.len()
 }
 
 /// A mean with two decimals, in whole numbers.

@@ -146,11 +146,7 @@ impl World {
         let clock = ManualClock::new(start);
         let store = Arc::new(MemoryStore::new());
         let secrets = Arc::new(RotatingSecrets::new(SIGNING, TOKEN));
-        let project = Project {
-            parameters: vec!["job".into(), "deploy_id".into()],
-            any_branch: true,
-            ..Project::new("gh/acme/web", TOKEN)
-        };
+        let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
         let queue = Arc::new(MemoryQueue::new(clock.clone(), delivering.receives));
         Self {
             cloud_store: Arc::new(CloudStore::new(&store, points)),

@@ -60,11 +60,7 @@ impl World {
     }
 
     pub(crate) async fn with_times(times: &str) -> Self {
-        let project = Project {
-            any_branch: true,
-            parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
-            ..Project::new("gh/acme/web", TOKEN)
-        };
+        let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
         let settings = Settings::new(SIGNING_SECRET, vec![project]);
         let sandbox = Sandbox::start(settings).await.unwrap();
         let dir = tempfile::tempdir().unwrap();

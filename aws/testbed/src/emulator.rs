@@ -9,7 +9,6 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,8 +17,8 @@ use std::time::{Duration, Instant};
 use chatops_aws::client::{Aws, Settings};
 
 use crate::PATIENCE;
+use crate::python::{self, build_directory};
 
-const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
 const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py");
 
 /// What the tests talk to.
@@ -40,7 +39,7 @@ pub fn endpoint() -> &'static Endpoint {
             ours: false,
         },
         None => Endpoint {
-            url: start(&environment(), LAUNCHER, &[]),
+            url: start(LAUNCHER, &[]),
             ours: true,
         },
     })
@@ -81,67 +80,17 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The virtual environment with the emulator, made by the first who needs it.
-pub fn environment() -> PathBuf {
-    let tmp = build_directory();
-    fs::create_dir_all(&tmp).unwrap();
-    let wanted = fs::read_to_string(REQUIREMENTS).unwrap();
-    let (venv, done) = (tmp.join("ministack"), tmp.join("ministack.installed"));
-    let lock = File::create(tmp.join("ministack.lock")).unwrap();
-    lock.lock().unwrap();
-    if fs::read_to_string(&done).ok().as_deref() != Some(&wanted) {
-        let python = |program: &Path, args: &[&str]| run(program, args, &venv);
-        python(Path::new("python3"), &["-m", "venv", "--clear"]);
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--requirement",
-            REQUIREMENTS,
-        ];
-        python(&venv.join("bin/python"), &pip);
-        fs::write(done, wanted).unwrap();
-    }
-    venv.join("bin/python")
-}
-
-/// Where whatever is made for all tests stays: `tmp` in the build directory, of which the running test
-/// is a part.
-fn build_directory() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    // Below it come the profile and `deps`.
-    test.ancestors().nth(3).unwrap().join("tmp")
-}
-
-fn run(program: &Path, args: &[&str], venv: &Path) {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null());
-    if args.contains(&"venv") {
-        command.arg(venv);
-    }
-    let fix = "these tests need Python 3.10 or newer with venv and pip, and a package index that pip \
-               can reach; or set AWS_ENDPOINT_URL to an endpoint that is running";
-    let output = command.output();
-    let output = output
-        .unwrap_or_else(|error| panic!("{} cannot be run: {error}; {fix}", program.display()));
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?} failed; {fix}\n{words}"
-    );
-}
-
 /// Starts the emulator; its address.
-pub fn start(python: &Path, launcher: &str, settings: &[(&str, &str)]) -> String {
+pub fn start(launcher: &str, settings: &[(&str, &str)]) -> String {
     // A port is free when it is chosen; somebody else may be quicker.
+    let python = python::environment();
     let (tmp, mut said) = (build_directory(), String::new());
     for _ in 0..5 {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let log = tmp.join(format!("ministack-{port}.log"));
         let file = File::create(&log).unwrap();
-        let mut child = Command::new(python)
+        let mut child = Command::new(&python)
             .arg(launcher)
             .env_clear()
             .envs(variable("PATH").map(|path| ("PATH", path)))

@@ -14,6 +14,7 @@ pub mod account;
 pub mod emulator;
 pub mod programs;
 pub mod proxy;
+pub mod python;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
 //! A deployed stack, the sandbox on its other side, and what can be asked of both.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -15,7 +14,7 @@ use chatops_core::ports::{Filter, Store};
 use chatops_sandbox::circleci::{Project, Script};
 use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
 use chatops_sandbox::{Entry, Sandbox, Seen, Settings as SandboxSettings};
-use chatops_testbed::{PATIENCE, emulator, programs, until};
+use chatops_testbed::{PATIENCE, emulator, programs, python, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,19 +31,17 @@ pub(crate) struct Stack {
     pub(crate) endpoint: String,
     pub(crate) aws: Aws,
     outputs: BTreeMap<String, String>,
-    python: PathBuf,
     dir: TempDir,
 }
 
 impl Stack {
     pub(crate) async fn deploy() -> Self {
         let programs = programs::build();
-        let python = emulator::environment();
         let dir = tempfile::tempdir().unwrap();
         let calls = dir.path().join("calls").display().to_string();
         let launcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deployed/emulator.py");
         let settings = [("AUTH", "true"), ("CALLS", calls.as_str())];
-        let endpoint = emulator::start(&python, launcher, &settings);
+        let endpoint = emulator::start(launcher, &settings);
         let sandbox = sandbox().await;
         let file = dir.path().join("chatops.toml");
         std::fs::write(&file, config(&sandbox)).unwrap();
@@ -55,7 +52,6 @@ impl Stack {
             endpoint,
             aws,
             outputs: BTreeMap::new(),
-            python,
             dir,
         };
         let program = |name: &str| stack.programs[name].display().to_string();
@@ -109,19 +105,12 @@ impl Stack {
 
     /// Runs one of the scripts beside this file; what it prints.
     pub(crate) fn python(&self, script: &str, arguments: &[&str]) -> Value {
-        let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deployed"));
-        let output = Command::new(&self.python)
-            .arg("-B")
-            .arg(scripts.join(script))
-            .args(arguments)
-            .env_clear()
-            .envs(self.environment())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{script}: {words}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        let path = format!("{}/tests/deployed/{script}", env!("CARGO_MANIFEST_DIR"));
+        let variables = self.environment();
+        let variables = variables
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        python::script(&path, arguments, &variables)
     }
 
     /// What a process needs to be the account itself.
@@ -255,11 +244,8 @@ async fn sandbox() -> Sandbox {
 }
 
 fn project(name: &str) -> Project {
-    Project {
-        any_branch: true,
-        parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
-        ..Project::new(&format!("gh/acme/{name}"), TOKEN)
-    }
+    let slug = format!("gh/acme/{name}");
+    Project::declaring(&slug, TOKEN, &["job", "deploy_id"])
 }
 
 const JOBS: [&str; 8] = [

@@ -41,11 +41,7 @@ pub(crate) fn environment(config: &Path, endpoint: &str) -> Vec<(&'static str, S
 }
 
 pub(crate) async fn sandbox() -> Sandbox {
-    let project = Project {
-        any_branch: true,
-        parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
-        ..Project::new("gh/acme/web", TOKEN)
-    };
+    let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
     let settings = Settings::new(SIGNING_SECRET, vec![project]);
     let sandbox = Sandbox::start(settings).await.unwrap();
     for job in ["deploy", "test"] {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::OnceLock;
 
-use chatops_testbed::emulator;
+use chatops_testbed::python;
 use serde_json::{Map, Value};
 
 /// The template as people write it.
@@ -30,32 +30,23 @@ pub(crate) fn text(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// What Python needs besides.
+const VARIABLES: [(&str, &str); 2] = [
+    // The transform's library wants to know a region before it is asked anything.
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+    // Nobody's own settings count.
+    ("HOME", env!("CARGO_TARGET_TMPDIR")),
+];
+
 /// Runs Python in the tests' environment.
 pub(crate) fn python(arguments: &[&str]) -> Output {
-    Command::new(emulator::environment())
-        .arg("-B")
-        .args(arguments)
-        .env_clear()
-        // The transform's library wants to know a region before it is asked anything.
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        // Nobody's own settings count.
-        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    python::run(arguments, &VARIABLES)
 }
 
 /// What one of the scripts beside this file prints.
 pub(crate) fn script(name: &str, arguments: &[&str]) -> Value {
     let path = format!("{}/tests/template/{name}", env!("CARGO_MANIFEST_DIR"));
-    let arguments: Vec<&str> = [path.as_str()]
-        .into_iter()
-        .chain(arguments.iter().copied())
-        .collect();
-    let output = python(&arguments);
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {words}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    python::script(&path, arguments, &VARIABLES)
 }
 
 /// A template after the SAM transform.

@@ -74,6 +74,16 @@ impl Project {
         }
     }
 
+    /// A project that has every branch that is asked for, and whose configuration declares these
+    /// parameters.
+    pub fn declaring(slug: &str, token: &str, parameters: &[&str]) -> Self {
+        Self {
+            any_branch: true,
+            parameters: parameters.iter().map(|name| (*name).to_owned()).collect(),
+            ..Self::new(slug, token)
+        }
+    }
+
     /// The project's id.
     pub fn id(&self) -> Uuid {
         derived(&self.slug)
