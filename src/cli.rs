@@ -120,10 +120,9 @@ pub fn main() -> ExitCode {
 }
 
 fn carry_out(Cli { place, command }: Cli, file: bool) -> Result<ExitCode> {
-    if let Command::Operator(command) = &command {
-        return operator::run(command, &place, file, Cli::command());
-    }
-    if let Some(code) = operator::only_here(&place)? {
+    if !matches!(command, Command::Operator(_))
+        && let Some(code) = operator::only_here(&place)?
+    {
         return Ok(code);
     }
     match command {

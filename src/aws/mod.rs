@@ -7,6 +7,8 @@
 mod login;
 mod words;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use chatops_aws::client::Aws;
 use chatops_aws::dynamodb::DynamoDb;
@@ -18,7 +20,6 @@ use chatops_core::deploy::Head;
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::Body;
 use chatops_core::ports::{Filter, Lane, Page, Position, Queue, SendError, Store};
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::login::NoLogin;
@@ -147,18 +148,18 @@ impl Cloud {
     }
 
     /// Every deploy's audit as it stands in the table: a scan of all of it.
-    pub(crate) fn each_chain(
+    pub(crate) fn each_chain<E>(
         &self,
-        whole: impl Fn(&Chain) -> bool,
-        see: impl FnMut(&Chain),
+        check: impl Fn(&Chain) -> Result<(), E>,
+        see: impl FnMut(&Chain, Result<(), E>),
     ) -> Result<(), Failed> {
-        self.block(self.ledger.each_chain(whole, see))
+        self.block(self.ledger.each_chain(check, see))
     }
 
     /// Puts a message into the worker's queue.
     pub(crate) fn send(&self, body: &Body) -> Result<(), Failed> {
-        let addresses = self.block(self.names.addresses(&self.aws, &[Lane::Work]))?;
-        let queues = Sqs::new(self.aws.sqs(), addresses);
+        let url = self.block(self.names.address(&self.aws, Lane::Work))?;
+        let queues = Sqs::new(self.aws.sqs(), [(Lane::Work, url)].into_iter().collect());
         let sent = queues.send(Lane::Work, body, Duration::ZERO);
         self.runtime.block_on(sent).map_err(|error| match error {
             SendError::NotSent(why) => self.failed(Trouble::of_words(&why)),
@@ -172,10 +173,7 @@ impl Cloud {
         mut progress: impl FnMut(u64, u64),
         look: impl FnOnce(&[Body]) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let dead = Lane::WorkDead;
-        let addresses = self.block(self.names.addresses(&self.aws, &[dead]))?;
-        let queues = Sqs::new(self.aws.sqs(), addresses);
-        let url = queues.address(dead).map_err(Failed)?;
+        let url = self.block(self.names.address(&self.aws, Lane::WorkDead))?;
         let mut letters = Letters::at(self.aws.sqs(), url);
         let all = self.block(letters.count())?;
         let taken = letters.take(|taken| {
@@ -183,10 +181,9 @@ impl Cloud {
             progress(taken, all.max(taken));
         });
         let taken = self.block(taken);
-        let looked = taken.map_err(anyhow::Error::from).and_then(|taken| {
-            let bodies: Vec<Body> = taken.into_iter().map(|letter| letter.body).collect();
-            look(&bodies)
-        });
+        let looked = taken
+            .map_err(anyhow::Error::from)
+            .and_then(|taken| look(&taken));
         let back = self.block(letters.give_back());
         let looked = looked?;
         back.context(words::NOT_GIVEN_BACK)?;

@@ -66,8 +66,9 @@ pub enum Command {
     /// Wish that a deploy that was not started be tried again
     ///
     /// The wish goes into the data file's queue, and the `chatops serve` that runs on that file
-    /// fulfils it (on AWS into the work queue, and the worker does): a new deploy, asked for by whoever asked first, with your name in its audit. The
-    /// rules and the lock are checked again. Pressed twice, it starts nothing twice.
+    /// fulfils it (on AWS into the work queue, and the worker does): a new deploy, asked for by
+    /// whoever asked first, with your name in its audit. The rules and the lock are checked again.
+    /// Pressed twice, it starts nothing twice.
     #[command(after_help = "Examples:
   chatops retry 1a2b3c4d
   chatops retry 1a2b3c4d --confirm --as ada
@@ -81,8 +82,8 @@ wish. On AWS it is the ARN of your credentials.")]
     Retry(wish::Retry),
     /// Wish that a deploy be canceled
     ///
-    /// The wish goes into the data file's queue, or on AWS into the work queue. What was not sent yet ends at once; what runs is
-    /// canceled at CircleCI, and ends as CircleCI says.
+    /// The wish goes into the data file's queue, or on AWS into the work queue. What was not sent
+    /// yet ends at once; what runs is canceled at CircleCI, and ends as CircleCI says.
     #[command(after_help = "Example:
   chatops cancel 1a2b3c4d
 

@@ -102,16 +102,11 @@ impl Record {
         }
     }
 
-    /// Shows every deploy's audit to `see` as it stands, whatever it is worth; `whole` is asked
-    /// where what was read may be no look at one moment.
-    #[cfg_attr(
-        not(feature = "aws"),
-        expect(unused_variables, reason = "a file is read at one moment")
-    )]
-    pub(super) fn each_chain(
+    /// Shows every deploy's audit to `see` as it stands, whatever it is worth, with what `check` found.
+    pub(super) fn each_chain<E>(
         &self,
-        whole: impl Fn(&Chain) -> bool,
-        mut see: impl FnMut(&Chain),
+        check: impl Fn(&Chain) -> Result<(), E>,
+        mut see: impl FnMut(&Chain, Result<(), E>),
     ) -> Result<()> {
         match self {
             Self::File(guest) => {
@@ -122,11 +117,13 @@ impl Record {
                         return Ok(());
                     };
                     after.clone_from(&last.deploy);
-                    chains.iter().for_each(&mut see);
+                    for chain in &chains {
+                        see(chain, check(chain));
+                    }
                 }
             }
             #[cfg(feature = "aws")]
-            Self::Aws(cloud) => Ok(cloud.each_chain(whole, see)?),
+            Self::Aws(cloud) => Ok(cloud.each_chain(check, see)?),
         }
     }
 

@@ -13,7 +13,7 @@ use chatops_core::Time;
 use chatops_core::audit::Event;
 use chatops_core::audit::stored::{Chain, RawEvent};
 use chatops_core::deploy::Head;
-use chatops_core::id::{DeployId, DeployRef, ShortId};
+use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::Body;
 use chatops_core::ports::{Filter, Lane, Page, Position, SendError, StoreError};
 use rusqlite::types::ValueRef;
@@ -69,15 +69,6 @@ impl Guest {
     /// The deploy people call by this short id.
     pub fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
         Ok(ledger::by_short(&self.connection, short)?)
-    }
-
-    /// The deploy that somebody names.
-    pub fn find(&self, deploy: &DeployRef) -> Result<Option<Head>, StoreError> {
-        let id = match deploy {
-            DeployRef::Full(id) => Some(*id),
-            DeployRef::Short(short) => self.by_short(short)?,
-        };
-        id.map_or(Ok(None), |id| self.head(id))
     }
 
     /// At most `limit` deploys of a kind, newest first, all older than `before`.

@@ -7,24 +7,24 @@ use std::collections::BTreeSet;
 use chatops_core::audit::stored::{Chain, RawEvent};
 
 use super::DynamoDb;
-use super::item::{self, Item, text};
+use super::item::{self, DEPLOY, Item, text};
 use super::table::{PK, SK};
 use crate::operator::Trouble;
 
-/// What the partition key of a deploy begins with.
-const DEPLOY: &str = "D#";
+/// How often a deploy is read that does not look right.
+const READS: usize = 3;
 
 impl DynamoDb {
-    /// Shows every deploy's items to `see`, each deploy once, in no order.
+    /// Shows every deploy's items to `see`, each deploy once, in no order, with what `check` found.
     ///
     /// The items of a partition lie side by side, so one pass over the table is enough. It is no look
-    /// at one moment, though: what does not look `whole` is read again by its key, consistently, and
-    /// what is seen then counts. So neither a deploy that moves on meanwhile nor one that was met in
+    /// at one moment, though: what `check` finds fault with is read again by its key, consistently, and
+    /// what is found then counts. So neither a deploy that moves on meanwhile nor one that was met in
     /// two places is accused of anything.
-    pub async fn each_chain(
+    pub async fn each_chain<E>(
         &self,
-        whole: impl Fn(&Chain) -> bool,
-        mut see: impl FnMut(&Chain),
+        check: impl Fn(&Chain) -> Result<(), E>,
+        mut see: impl FnMut(&Chain, Result<(), E>),
     ) -> Result<(), Trouble> {
         let mut seen = BTreeSet::new();
         let (mut met, mut after): (Option<Chain>, Option<Item>) = (None, None);
@@ -39,15 +39,10 @@ impl DynamoDb {
             for item in page.items() {
                 let deploy = attribute(item, PK);
                 let deploy = deploy.strip_prefix(DEPLOY).unwrap_or(&deploy).to_owned();
-                if met.as_ref().is_none_or(|chain| chain.deploy != deploy) {
-                    let next = Chain {
-                        deploy,
-                        head: None,
-                        events: vec![],
-                    };
-                    if let Some(chain) = met.replace(next) {
-                        self.settle(chain, &mut seen, &whole, &mut see).await?;
-                    }
+                if met.as_ref().is_none_or(|chain| chain.deploy != deploy)
+                    && let Some(chain) = met.replace(empty(deploy))
+                {
+                    self.settle(chain, &mut seen, &check, &mut see).await?;
                 }
                 if let Some(chain) = &mut met {
                     put(chain, item);
@@ -59,58 +54,43 @@ impl DynamoDb {
             }
         }
         match met {
-            Some(chain) => self.settle(chain, &mut seen, &whole, &mut see).await,
+            Some(chain) => self.settle(chain, &mut seen, &check, &mut see).await,
             None => Ok(()),
         }
     }
 
-    async fn settle(
+    async fn settle<E>(
         &self,
-        chain: Chain,
+        met: Chain,
         seen: &mut BTreeSet<Box<str>>,
-        whole: &impl Fn(&Chain) -> bool,
-        see: &mut impl FnMut(&Chain),
+        check: &impl Fn(&Chain) -> Result<(), E>,
+        see: &mut impl FnMut(&Chain, Result<(), E>),
     ) -> Result<(), Trouble> {
-        if seen.insert(chain.deploy.as_str().into()) {
-            let chain = if whole(&chain) {
-                chain
-            } else {
-                self.chain(&chain.deploy, whole).await?
-            };
-            see(&chain);
+        if !seen.insert(met.deploy.as_str().into()) {
+            return Ok(());
         }
+        let (mut found, mut chain) = (check(&met), met);
+        for _ in 0..READS {
+            if found.is_ok() {
+                break;
+            }
+            chain = self.read_chain(chain.deploy).await?;
+            found = check(&chain);
+        }
+        see(&chain, found);
         Ok(())
     }
 
-    /// One deploy's items, read consistently by their key; a few times, if they do not look whole.
-    pub async fn chain(
-        &self,
-        deploy: &str,
-        whole: impl Fn(&Chain) -> bool,
-    ) -> Result<Chain, Trouble> {
-        let mut chain = self.read_chain(deploy).await?;
-        for _ in 0..2 {
-            if whole(&chain) {
-                break;
-            }
-            chain = self.read_chain(deploy).await?;
-        }
-        Ok(chain)
-    }
-
-    async fn read_chain(&self, deploy: &str) -> Result<Chain, Trouble> {
-        let mut chain = Chain {
-            deploy: deploy.to_owned(),
-            head: None,
-            events: vec![],
-        };
-        let mut after = None;
+    /// One deploy's items, read consistently by their key.
+    async fn read_chain(&self, deploy: String) -> Result<Chain, Trouble> {
+        let partition = text(format!("{DEPLOY}{deploy}"));
+        let (mut chain, mut after) = (empty(deploy), None);
         loop {
             let query = (self.client.query().table_name(&self.table))
                 .consistent_read(true)
                 .key_condition_expression("#pk = :pk")
                 .expression_attribute_names("#pk", PK)
-                .expression_attribute_values(":pk", text(format!("{DEPLOY}{deploy}")))
+                .expression_attribute_values(":pk", partition.clone())
                 .set_exclusive_start_key(after);
             let page = query.send().await;
             let page = page.map_err(|error| Trouble::of("dynamodb:Query", &error))?;
@@ -120,6 +100,15 @@ impl DynamoDb {
                 return Ok(chain);
             }
         }
+    }
+}
+
+/// A deploy of which nothing is read yet.
+fn empty(deploy: String) -> Chain {
+    Chain {
+        deploy,
+        head: None,
+        events: vec![],
     }
 }
 

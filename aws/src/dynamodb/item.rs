@@ -21,6 +21,9 @@ use super::table::{ASKED, DUE_AT, Index, MEMBER, PK, SK, moment};
 /// An item, or a key of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
+/// What the partition key of a deploy begins with.
+pub(super) const DEPLOY: &str = "D#";
+
 /// The sort key of a deploy's record.
 pub(super) const HEAD: &str = "HEAD";
 
@@ -43,7 +46,7 @@ fn key(partition: String, sort: impl Into<String>) -> Item {
 }
 
 pub(super) fn deploy_partition(id: DeployId) -> String {
-    format!("D#{id}")
+    format!("{DEPLOY}{id}")
 }
 
 pub(super) fn head_key(id: DeployId) -> Item {

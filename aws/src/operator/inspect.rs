@@ -78,13 +78,8 @@ pub struct QueueState {
 
 /// How a queue stands.
 pub async fn queue(aws: &Aws, names: &Names, lane: Lane) -> Result<QueueState, Trouble> {
-    let client = aws.sqs();
-    let request = client.get_queue_url().queue_name(names.queue(lane));
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| Trouble::of("sqs:GetQueueUrl", &error))?;
-    let request = client
-        .get_queue_attributes()
-        .queue_url(answer.queue_url.unwrap_or_default());
+    let url = names.address(aws, lane).await?;
+    let request = aws.sqs().get_queue_attributes().queue_url(url);
     let (depth, redrive) = (
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::RedrivePolicy,

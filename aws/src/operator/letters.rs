@@ -19,13 +19,6 @@ const AT_ONCE: usize = 10;
 /// answer means an empty queue.
 const WAIT: i32 = 1;
 
-/// A letter in hand.
-#[derive(Debug)]
-pub struct Letter {
-    /// The message.
-    pub body: Body,
-}
-
 /// What is in hand.
 #[derive(Debug)]
 pub struct Letters {
@@ -56,7 +49,7 @@ impl Letters {
 
     /// Takes every letter in hand, in no order. Whatever becomes of this, [`Self::give_back`] what
     /// is in hand.
-    pub async fn take(&mut self, mut progress: impl FnMut(usize)) -> Result<Vec<Letter>, Trouble> {
+    pub async fn take(&mut self, mut progress: impl FnMut(usize)) -> Result<Vec<Body>, Trouble> {
         let (mut letters, mut met) = (Vec::new(), BTreeSet::new());
         loop {
             let request = self.client.receive_message().queue_url(&self.url);
@@ -71,8 +64,7 @@ impl Letters {
                 self.receipts.extend(message.receipt_handle);
                 // One that has come into sight again was looked at.
                 if met.insert(message.message_id.unwrap_or_default()) {
-                    let body = Body::from_wire(message.body.unwrap_or_default());
-                    letters.push(Letter { body });
+                    letters.push(Body::from_wire(message.body.unwrap_or_default()));
                 }
             }
             progress(letters.len());

@@ -10,10 +10,9 @@ use std::fmt;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use chatops_core::ports::{Lane, StoreError};
 
-pub use self::letters::{Letter, Letters};
+pub use self::letters::Letters;
 use crate::client::Aws;
 use crate::failure::words;
-use crate::sqs::Addresses;
 
 /// What a deployment's parts are called; the template gives them these names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +43,12 @@ impl Names {
         ["inbound", "circleci", "slack-bot"].map(|name| format!("{}/{name}", self.0))
     }
 
-    /// Where these queues are.
-    pub async fn addresses(&self, aws: &Aws, lanes: &[Lane]) -> Result<Addresses, Trouble> {
-        let client = aws.sqs();
-        let mut addresses = Vec::with_capacity(lanes.len());
-        for lane in lanes {
-            let request = client.get_queue_url().queue_name(self.queue(*lane));
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| Trouble::of("sqs:GetQueueUrl", &error))?;
-            let url = answer.queue_url.unwrap_or_default();
-            addresses.push((*lane, url));
-        }
-        Ok(addresses.into_iter().collect())
+    /// Where a queue is.
+    pub async fn address(&self, aws: &Aws, lane: Lane) -> Result<String, Trouble> {
+        let request = aws.sqs().get_queue_url().queue_name(self.queue(lane));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| Trouble::of("sqs:GetQueueUrl", &error))?;
+        Ok(answer.queue_url.unwrap_or_default())
     }
 }
 
