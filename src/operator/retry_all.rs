@@ -92,7 +92,7 @@ pub(super) fn run(options: &Orders, how: &How, place: &Place, out: &mut Out) -> 
     let shows = std::io::stderr().is_terminal();
     let show = |what: &str, n: u64, of: u64| {
         if shows {
-            progress(&format!("{what} {n} of {of}"));
+            progress(&words::bar(what, n, of));
         }
     };
     let summary = desk.record.letters(

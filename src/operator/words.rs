@@ -10,7 +10,7 @@ use chatops_core::command::{KEYS, Wish};
 use chatops_core::decide::Retryable;
 use chatops_core::deploy::{CancelWish, Head, State};
 
-pub(super) use self::letters::retried_all;
+pub(super) use self::letters::{bar, retried_all};
 pub(super) use self::record::{actor, by, candidates, event, reason, refusal, run};
 use super::Place;
 use super::out::{iso, plain};

@@ -2,6 +2,18 @@
 
 use crate::operator::retry_all::{Left, Summary};
 
+/// How many cells the bar has.
+const CELLS: u64 = 20;
+
+/// How far it has come, as a bar; what there is may be more than was counted.
+pub(in crate::operator) fn bar(what: &str, n: u64, of: u64) -> String {
+    let full = (n.min(of) * CELLS).checked_div(of).unwrap_or(CELLS);
+    let cells: String = (0..CELLS)
+        .map(|cell| if cell < full { '#' } else { '.' })
+        .collect();
+    format!("{what:<6} [{cells}] {n} of {of}")
+}
+
 /// What became of every letter.
 pub(in crate::operator) fn retried_all(summary: &Summary, call: &str) -> String {
     let letters = match summary.letters {
@@ -55,6 +67,24 @@ mod tests {
 
     use super::*;
     use crate::operator::example;
+
+    #[test]
+    fn the_bar_fills() {
+        let shown = [
+            bar("read", 0, 40),
+            bar("read", 10, 40),
+            bar("wished", 39, 40),
+            bar("wished", 40, 40),
+            bar("read", 0, 0),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @"
+        read   [....................] 0 of 40
+        read   [#####...............] 10 of 40
+        wished [###################.] 39 of 40
+        wished [####################] 40 of 40
+        read   [####################] 0 of 0
+        ");
+    }
 
     #[test]
     fn what_became_of_the_letters_is_told() {
