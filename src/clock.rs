@@ -1,15 +1,15 @@
-//! The wall clock, behind the port.
+//! The system's clock as a port.
 
 use chatops_core::Time;
 use chatops_core::ports::Clock;
 use chrono::SubsecRound;
 
-/// The system's clock, in the microseconds that the record keeps: with finer ones, a thing could be
-/// due by the file and not yet due by the record.
+/// The system's clock, in microseconds as the record keeps them: with finer times, an item could be
+/// due by its column and not yet due by its record.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub struct WallClock;
 
-impl Clock for SystemClock {
+impl Clock for WallClock {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the port's one real adapter"

@@ -1,8 +1,8 @@
-//! The `chatops` command and the one-machine runner: the three stages in one process over one
+//! The `chatops` command and the one-machine runner: the three services in one process over one
 //! SQLite file.
 //!
-//! What a stage does lives in its own crate; here is only what carries it: HTTP, threads, files,
-//! the environment and the terminal.
+//! The services live in their own crates; this one has HTTP, threads, files, the environment and the
+//! terminal.
 
 #[cfg(feature = "aws")]
 mod aws;

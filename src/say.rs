@@ -1,4 +1,4 @@
-//! `chatops say`: types a command into a kept demo's stand-in Slack, and shows what Slack shows,
+//! `chatops say`: types a command into the stand-in Slack of a running demo, and shows the replies
 //! until nothing more can follow.
 
 use std::io::{self, Write};
@@ -7,94 +7,88 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use chatops_core::command::{self, Command, Wish};
-use chatops_core::words;
+use chatops_core::command::{self, ChatCommand, DeployAction};
+use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::http;
-use chatops_sandbox::slack::{Conversation, Heard, NoConversation};
+use chatops_sandbox::slack::{SayError, SayEvent, SaySession};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use owo_colors::OwoColorize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::demo::cast;
-use crate::demo::readable::readable;
-use crate::demo::{SLACK, loopback};
+use crate::demo::directory;
+use crate::demo::render::render_mrkdwn;
+use crate::demo::{SLACK_ADDRESS, parse_loopback};
 
 /// The options of `chatops say`.
 #[derive(Debug, Args)]
-pub struct Options {
-    /// Where the stand-in Slack of `chatops demo --keep` listens
-    #[arg(long, value_name = "ADDRESS", default_value = SLACK, value_parser = loopback)]
+pub struct SayOptions {
+    /// The address of the stand-in Slack of `chatops demo --keep`
+    #[arg(long, value_name = "ADDRESS", default_value = SLACK_ADDRESS, value_parser = parse_loopback)]
     slack: SocketAddr,
-    /// Who types
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "you",
-        value_parser = PossibleValuesParser::new(cast::names(cast::PEOPLE))
-    )]
+    /// The user who types
+    #[arg(long, value_name = "NAME", default_value = "you")]
+    #[arg(value_parser = directory::name_parser(directory::USERS))]
     user: String,
-    /// Where it is typed
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "deploys",
-        value_parser = PossibleValuesParser::new(cast::names(cast::CHANNELS))
-    )]
+    /// The channel to type in
+    #[arg(long, value_name = "NAME", default_value = "deploys")]
+    #[arg(value_parser = directory::name_parser(directory::CHANNELS))]
     channel: String,
-    /// How long to wait for what follows, such as 90s or 10m
-    #[arg(
-        long = "for",
-        value_name = "DURATION",
-        default_value = "10m",
-        value_parser = humantime::parse_duration
-    )]
-    for_: Duration,
-    /// What is typed, such as "main deploy"; with or without /chatops
+    /// How long to wait for replies, such as 90s or 10m
+    #[arg(long = "for", value_name = "DURATION", default_value = "10m")]
+    #[arg(value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// The command, such as "main deploy"; with or without /chatops
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
 }
 
-/// What the last thing heard is.
+/// The message after which nothing follows, for a typed text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum LastMessage {
     /// The acknowledgement.
     Acknowledgement,
-    /// One message.
-    Answer,
-    /// The message that says how a deploy ended, or why there is none.
-    End,
+    /// The reply to a query or a cancel.
+    Reply,
+    /// The final status of a deploy.
+    FinalStatus,
 }
 
-impl Last {
-    /// What a text comes down to.
-    fn of(text: &str) -> Self {
+impl LastMessage {
+    /// That of a command.
+    fn of_command(text: &str) -> Self {
         match command::parse(text) {
-            Err(_) | Ok(Command::Help(_)) => Self::Acknowledgement,
-            Ok(Command::Ask(_) | Command::Wish(Wish::Cancel { .. })) => Self::Answer,
-            Ok(Command::Deploy(_) | Command::Wish(Wish::Retry { .. })) => Self::End,
-        }
-    }
-
-    /// Whether nothing follows what was heard.
-    fn is(self, heard: &Heard) -> bool {
-        match heard {
-            Heard::Acknowledged { shown, .. } => self == Self::Acknowledgement || is_no(shown),
-            Heard::Message { shown, .. } => {
-                self != Self::End || words::is_last(shown) || is_no(shown)
+            Err(_) | Ok(ChatCommand::Help(_)) => Self::Acknowledgement,
+            Ok(ChatCommand::Query(_) | ChatCommand::Action(DeployAction::Cancel { .. })) => {
+                Self::Reply
+            }
+            Ok(ChatCommand::Deploy(_) | ChatCommand::Action(DeployAction::Retry { .. })) => {
+                Self::FinalStatus
             }
         }
     }
+
+    /// Whether nothing follows this message.
+    fn is_reached(self, heard: &SayEvent) -> bool {
+        let (SayEvent::Acknowledged { block_id, .. } | SayEvent::Message { block_id, .. }) = heard;
+        let mark = block_id.as_deref().and_then(MessageMark::parse);
+        match mark.map(|mark| mark.kind) {
+            // After a retry a reply says why there is none.
+            Some(
+                MessageKind::NotAccepted
+                | MessageKind::Help
+                | MessageKind::Final
+                | MessageKind::Reply,
+            ) => true,
+            _ => match heard {
+                SayEvent::Acknowledged { .. } => self == Self::Acknowledgement,
+                SayEvent::Message { .. } => self == Self::Reply,
+            },
+        }
+    }
 }
 
-/// Whether a headline is a no: "*Not accepted:*", "*Not retried:*" and the like behind the emoji.
-fn is_no(shown: &str) -> bool {
-    let behind = shown.split_once(' ').map(|(_, behind)| behind);
-    behind.is_some_and(|behind| behind.starts_with("*Not "))
-}
-
-/// What stands behind the slash command: the answers show it with the command, to be pasted.
-fn behind_the_command(text: &str) -> String {
+/// The text without the slash command, which pasted commands contain.
+fn strip_command(text: &str) -> String {
     let text = text.trim();
     match text.split_once(char::is_whitespace) {
         Some(("/chatops", rest)) => rest.trim_start().to_owned(),
@@ -103,61 +97,61 @@ fn behind_the_command(text: &str) -> String {
     }
 }
 
-/// Types, and shows what is heard.
-pub async fn run(options: Options) -> Result<ExitCode> {
-    let text = behind_the_command(&options.text.join(" "));
-    let typed = cast::typed(&options.user, &options.channel, &text)?;
-    let last = Last::of(&text);
+/// Types the command and shows the replies.
+pub async fn run(options: SayOptions) -> Result<ExitCode> {
+    let text = strip_command(&options.text.join(" "));
+    let typed = directory::typed_command(&options.user, &options.channel, &text)?;
+    let last = LastMessage::of_command(&text);
     let until = Instant::now()
-        .checked_add(options.for_)
+        .checked_add(options.timeout)
         .context("--for is too long")?;
     let too_late = || {
-        let waited = humantime::format_duration(options.for_);
+        let waited = humantime::format_duration(options.timeout);
         anyhow!(
-            "nothing more came within {waited} (--for). What was typed goes on; `chatops say \
-             status` tells how it stands"
+            "nothing more came within {waited} (--for). The command continues; `chatops say \
+             status` shows its state"
         )
     };
-    let begun = timeout_at(until, Conversation::begin(options.slack, &typed)).await;
-    let mut conversation = begun
+    let started = timeout_at(until, SaySession::start(options.slack, &typed)).await;
+    let mut session = started
         .map_err(|_| too_late())?
-        .map_err(|error| nobody(options.slack, &error))?;
+        .map_err(|error| session_error(options.slack, &error))?;
     loop {
-        let next = timeout_at(until, conversation.next()).await;
+        let next = timeout_at(until, session.next_event()).await;
         let heard = match next.map_err(|_| too_late())? {
             Ok(Some(heard)) => heard,
-            Ok(None) | Err(NoConversation::Http(_)) => {
-                bail!("the demo at {} ended before the last answer", options.slack)
+            Ok(None) | Err(SayError::Http(_)) => {
+                bail!("the demo at {} ended before the last reply", options.slack)
             }
             Err(error) => return Err(Error::new(error)),
         };
-        match print(&heard) {
+        match print_heard(&heard) {
             Ok(()) => {}
-            // Whoever read it has enough.
+            // The reader has closed it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(ExitCode::SUCCESS);
             }
-            Err(error) => return Err(Error::new(error).context("the terminal takes no more")),
+            Err(error) => return Err(Error::new(error).context("the output cannot be written")),
         }
-        if let Heard::Acknowledged { status, .. } = &heard
+        if let SayEvent::Acknowledged { status, .. } = &heard
             && *status != Some(200)
         {
             return Ok(ExitCode::FAILURE);
         }
-        if last.is(&heard) {
+        if last.is_reached(&heard) {
             return Ok(ExitCode::SUCCESS);
         }
     }
 }
 
-/// Why there is no conversation, and what helps.
-fn nobody(slack: SocketAddr, error: &NoConversation) -> Error {
+/// Why there is no session, and the fix.
+fn session_error(slack: SocketAddr, error: &SayError) -> Error {
     match error {
-        NoConversation::Http(http::Error::Broken(_)) => anyhow!(
-            "nobody answers at {slack}: start `chatops demo --keep` in another terminal, or name \
+        SayError::Http(http::HttpError::Broken(_)) => anyhow!(
+            "nothing listens at {slack}: start `chatops demo --keep` in another terminal, or name \
              its address with --slack"
         ),
-        NoConversation::Refused {
+        SayError::Refused {
             status: 503,
             message,
         } => {
@@ -169,115 +163,98 @@ fn nobody(slack: SocketAddr, error: &NoConversation) -> Error {
     }
 }
 
-fn print(heard: &Heard) -> io::Result<()> {
+fn print_heard(heard: &SayEvent) -> io::Result<()> {
     let (who, shown) = match heard {
-        Heard::Acknowledged {
+        SayEvent::Acknowledged {
             latency_ms,
             visible_to,
             shown,
             ..
         } => {
             if shown.is_empty() {
-                return line(&format!("acknowledged, {latency_ms:.1} ms"), "…");
+                return print_line(&format!("acknowledged, {latency_ms:.1} ms"), "…");
             }
-            let whom = cast::audience(visible_to.as_deref());
+            let whom = directory::audience_label(visible_to.as_deref());
             (format!("{whom}, {latency_ms:.1} ms"), shown)
         }
-        Heard::Message { visible_to, shown } => (cast::audience(visible_to.as_deref()), shown),
+        SayEvent::Message {
+            visible_to, shown, ..
+        } => (directory::audience_label(visible_to.as_deref()), shown),
     };
-    let shown = readable(shown);
+    let shown = render_mrkdwn(shown);
     let mut lines = shown.lines();
-    line(&who, lines.next().unwrap_or_default())?;
-    lines.try_for_each(|more| line("", more))
+    print_line(&who, lines.next().unwrap_or_default())?;
+    lines.try_for_each(|more| print_line("", more))
 }
 
-fn line(who: &str, text: &str) -> io::Result<()> {
+fn print_line(who: &str, text: &str) -> io::Result<()> {
     writeln!(anstream::stdout(), "{:<22} {text}", who.cyan())
 }
 
 #[cfg(test)]
 mod tests {
+    use chatops_core::id::DeployId;
+
     use super::*;
 
-    fn ends(text: &str, heard: &[(&str, bool)]) {
-        let last = Last::of(text);
-        for (i, (shown, expected)) in heard.iter().enumerate() {
-            let shown = (*shown).to_owned();
+    /// Checks after which message `say` ends: the first is the acknowledgement.
+    fn assert_ends(text: &str, heard: &[(&str, bool)]) {
+        let last = LastMessage::of_command(text);
+        for (i, (mark, expected)) in heard.iter().enumerate() {
+            let block_id = Some((*mark).to_owned()).filter(|mark| !mark.is_empty());
+            let (visible_to, shown) = (None, "any text".to_owned());
             let heard = if i == 0 {
-                Heard::Acknowledged {
+                SayEvent::Acknowledged {
                     status: Some(200),
                     latency_ms: 1.0,
-                    visible_to: None,
+                    visible_to,
                     shown,
+                    block_id,
                 }
             } else {
-                Heard::Message {
-                    visible_to: None,
+                SayEvent::Message {
+                    visible_to,
                     shown,
+                    block_id,
                 }
             };
-            assert_eq!(last.is(&heard), *expected, "{text}: {heard:?}");
+            assert_eq!(last.is_reached(&heard), *expected, "{text}: {heard:?}");
         }
     }
 
     #[test]
-    fn the_command_itself_may_be_typed_too() {
+    fn the_slash_command_may_be_typed_too() {
         for text in [
             "main deploy",
             "/chatops main deploy",
             " /chatops  main deploy ",
         ] {
-            assert_eq!(behind_the_command(text), "main deploy");
+            assert_eq!(strip_command(text), "main deploy");
         }
-        assert_eq!(behind_the_command("/chatops"), "");
-        assert_eq!(behind_the_command("/chatopsx"), "/chatopsx");
+        assert_eq!(strip_command("/chatops"), "");
+        assert_eq!(strip_command("/chatopsx"), "/chatopsx");
     }
 
     #[test]
     fn it_ends_when_nothing_can_follow() {
-        let accepted = (":inbox_tray: *Accepted:* `deploy` on `main`", false);
-        let running = (":arrow_forward: *Running:* `deploy` on `main`", false);
-        let noted = (":inbox_tray: *Noted:* `retry 1a2b3c4d`", false);
-        ends("", &[(":wave: *Deploy from Slack:*", true)]);
-        ends("help deploy", &[(":wave: *Help:*", true)]);
-        ends("main", &[(":speech_balloon: *Not a command:*", true)]);
-        for end in [
-            ":x: *Failed:* `e2e`",
-            ":rotating_light: *Not started:* `e2e`",
-        ] {
-            ends("main deploy", &[accepted, running, (end, true)]);
+        let (accepted, checking) = (("accepted", false), ("checking", false));
+        let (progress, noted) = (("progress", false), ("noted", false));
+        let end = format!("final:{}", DeployId::of_request("T0001", "C0001", "1"));
+        assert_ends("", &[("help", true)]);
+        assert_ends("help deploy", &[("help", true)]);
+        assert_ends("main", &[("help", true)]);
+        assert_ends(
+            "main deploy",
+            &[accepted, progress, ("hold", false), (&end, true)],
+        );
+        assert_ends("main deploy", &[checking, (&format!("{end}:repeat"), true)]);
+        assert_ends("main deploy", &[("not_accepted", true)]);
+        assert_ends("main deploy", &[("unconfirmed", false)]);
+        for query in ["history", "plan main deploy"] {
+            assert_ends(query, &[("", false), ("reply", true)]);
         }
-        let checking = (":mag: *Checking:* `deploy` on `main`", false);
-        ends(
-            "main deploy",
-            &[checking, (":no_entry: *Refused:* `deploy`", true)],
-        );
-        ends(
-            "main deploy",
-            &[(":warning: *Not accepted:* it could", true)],
-        );
-        ends(
-            "main deploy",
-            &[(":warning: *Could not confirm:* it could", false)],
-        );
-        ends(
-            "history",
-            &[("", false), (":scroll: *History* · 2 deploys", true)],
-        );
-        ends("plan main deploy", &[("", false), (":mag: *Plan:*", true)]);
-        ends(
-            "cancel 1a2b3c4d",
-            &[noted, (":octagonal_sign: *Canceling:*", true)],
-        );
-        ends(
-            "retry 1a2b3c4d",
-            &[noted, running, (":white_check_mark: *Succeeded:* ", true)],
-        );
-        for no in [
-            ":no_entry: *Not retried:* ",
-            ":speech_balloon: *Not known:* there is",
-        ] {
-            ends("retry 1a2b3c4d", &[noted, (no, true)]);
-        }
+        assert_ends("cancel 1a2b3c4d", &[noted, ("reply", true)]);
+        assert_ends("retry 1a2b3c4d", &[noted, progress, (&end, true)]);
+        assert_ends("retry 1a2b3c4d", &[noted, ("reply", true)]);
     }
 }

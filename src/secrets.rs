@@ -1,163 +1,179 @@
 //! Secrets from the environment: a value in `NAME`, or a file's path in `NAME_FILE`.
 //!
-//! A file is read again when a secret was refused, so that it can be rotated without a restart.
+//! A file is read again when a secret was rejected, so that it can be rotated without a restart.
 //! Nothing here prints a secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chatops_core::ports::{SecretName, Secrets, SecretsError, Versions};
+use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::{ExposeSecret, SecretString};
 
-/// A secret that is missing or cannot be one. The sentence names the variable and the fix.
+/// A missing or invalid secret. The text names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
     /// Neither variable is set.
     #[error(
-        "{name} is not set: put {what} there, or the path of a file that holds it in {name}_FILE"
+        "{name} is not set: put {description} there, or the path of a file that holds it in {name}_FILE"
     )]
     Missing {
         /// The variable.
         name: &'static str,
         /// What belongs there.
-        what: &'static str,
+        description: &'static str,
     },
     /// Both variables are set.
     #[error("{0} and {0}_FILE are both set: keep one")]
-    Both(&'static str),
+    BothSet(&'static str),
     /// The value is empty, too short or not text.
-    #[error("{from} does not hold {what}: it is {why}")]
-    Unfit {
+    #[error("{from} does not hold {description}: it is {reason}")]
+    Invalid {
         /// The variable or file.
         from: String,
         /// What belongs there.
-        what: &'static str,
-        /// What is wrong with it.
-        why: &'static str,
+        description: &'static str,
+        /// Why.
+        reason: &'static str,
     },
     /// The file cannot be read.
-    #[error("{name}_FILE names {}, which cannot be read: {why}", path.display())]
-    File {
+    #[error("{name}_FILE names {}, which cannot be read: {reason}", path.display())]
+    Unreadable {
         /// The variable.
         name: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's words.
-        why: String,
+        /// The system's error.
+        reason: String,
     },
 }
 
-/// What is known about each secret: its variable, and what a person looks for.
-struct Kind {
+/// A secret: its variable, what it is, and its shortest length.
+struct SecretSpec {
     secret: SecretName,
     variable: &'static str,
-    what: &'static str,
-    shortest: usize,
-    needed: Need,
+    description: &'static str,
+    min_len: usize,
+    requirement: SecretRequirement,
 }
 
-/// When a secret has to be there.
-enum Need {
+/// When a secret has to be set.
+enum SecretRequirement {
     Always,
     Unless(SecretName),
     Never,
 }
 
-/// The variable of the signing secret before the last rotation.
-const PREVIOUS: Kind = Kind {
-    secret: SecretName::SlackSigning,
-    variable: "SLACK_SIGNING_SECRET_PREVIOUS",
-    what: "the Slack app's signing secret before the last rotation",
-    shortest: 16,
-    needed: Need::Never,
-};
+impl SecretSpec {
+    /// An optional secret of at least 16 characters: a shorter key would be none.
+    const fn optional(secret: SecretName, variable: &'static str, what: &'static str) -> Self {
+        Self {
+            secret,
+            variable,
+            description: what,
+            min_len: 16,
+            requirement: SecretRequirement::Never,
+        }
+    }
 
-const KINDS: [Kind; 5] = [
-    Kind {
-        secret: SecretName::SlackSigning,
-        variable: "SLACK_SIGNING_SECRET",
-        what: "the Slack app's signing secret",
-        // Slack's have 32 characters; a much shorter key would be no key.
-        shortest: 16,
-        needed: Need::Unless(SecretName::SlackVerification),
+    fn is_required(&self, has: impl Fn(SecretName) -> bool) -> bool {
+        match self.requirement {
+            SecretRequirement::Always => true,
+            SecretRequirement::Unless(other) => !has(other),
+            SecretRequirement::Never => false,
+        }
+    }
+}
+
+const PREVIOUS_SIGNING: SecretSpec = SecretSpec::optional(
+    SecretName::SlackSigning,
+    "SLACK_SIGNING_SECRET_PREVIOUS",
+    "the Slack app's signing secret before the last rotation",
+);
+
+const SECRET_SPECS: [SecretSpec; 5] = [
+    SecretSpec {
+        requirement: SecretRequirement::Unless(SecretName::SlackVerification),
+        ..SecretSpec::optional(
+            SecretName::SlackSigning,
+            "SLACK_SIGNING_SECRET",
+            "the Slack app's signing secret",
+        )
     },
-    Kind {
-        secret: SecretName::SlackVerification,
-        variable: "SLACK_VERIFICATION_TOKEN",
-        what: "the verification token of a legacy slash command",
-        shortest: 16,
-        needed: Need::Never,
+    SecretSpec::optional(
+        SecretName::SlackVerification,
+        "SLACK_VERIFICATION_TOKEN",
+        "the verification token of a legacy slash command",
+    ),
+    SecretSpec::optional(
+        SecretName::SlackBot,
+        "SLACK_BOT_TOKEN",
+        "the Slack app's bot token",
+    ),
+    SecretSpec {
+        min_len: 1,
+        requirement: SecretRequirement::Always,
+        ..SecretSpec::optional(
+            SecretName::CircleCiToken,
+            "CIRCLECI_TOKEN",
+            "a CircleCI personal API token",
+        )
     },
-    Kind {
-        secret: SecretName::SlackBot,
-        variable: "SLACK_BOT_TOKEN",
-        what: "the Slack app's bot token",
-        shortest: 16,
-        needed: Need::Never,
-    },
-    Kind {
-        secret: SecretName::CircleCiToken,
-        variable: "CIRCLECI_TOKEN",
-        what: "a CircleCI personal API token",
-        shortest: 1,
-        needed: Need::Always,
-    },
-    Kind {
-        secret: SecretName::CircleCiWebhook,
-        variable: "CIRCLECI_WEBHOOK_SECRET",
-        what: "the signing secret of CircleCI's webhook",
-        shortest: 16,
-        needed: Need::Never,
-    },
+    SecretSpec::optional(
+        SecretName::CircleCiWebhook,
+        "CIRCLECI_WEBHOOK_SECRET",
+        "the signing secret of CircleCI's webhook",
+    ),
 ];
 
-/// A secret as it was found, for the one who checks what is set up.
+/// A secret as found, for `chatops doctor`.
 #[derive(Debug)]
-pub struct Examined {
+pub struct ExaminedSecret {
     /// Which it is.
     pub secret: SecretName,
     /// Its variable.
     pub variable: &'static str,
     /// What belongs there.
-    pub what: &'static str,
-    /// Whether `chatops serve` starts without it.
-    pub needed: bool,
-    /// The value, `None` if there is none, or what is wrong with it.
+    pub description: &'static str,
+    /// Whether `chatops serve` needs it.
+    pub is_required: bool,
+    /// The value, `None` if it is not set, or what is wrong with it.
     pub value: Result<Option<SecretString>, BadSecret>,
 }
 
-/// Looks at each secret on its own, so that one that is wrong does not hide the others.
-pub fn examine(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<Examined> {
-    let kinds = || KINDS.iter().chain([&PREVIOUS]);
-    let value = |kind: &Kind| {
-        let held = hold(kind, &lookup)?;
+/// Reads each secret on its own, so that a bad one does not hide the others.
+pub fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<ExaminedSecret> {
+    let kinds = || SECRET_SPECS.iter().chain([&PREVIOUS_SIGNING]);
+    let value = |kind: &SecretSpec| {
+        let held = load_secret(kind, &lookup)?;
         Ok(held.and_then(|held| held.value.into_inner().ok()))
     };
     let is_there = |secret| {
         let mut of_that = kinds().filter(|kind| kind.secret == secret);
         of_that.any(|kind| matches!(value(kind), Ok(Some(_))))
     };
-    let examined = kinds().map(|kind| Examined {
+    let examined = kinds().map(|kind| ExaminedSecret {
         secret: kind.secret,
         variable: kind.variable,
-        what: kind.what,
-        needed: match kind.needed {
-            Need::Always => true,
-            Need::Unless(other) => !is_there(other),
-            Need::Never => false,
-        },
+        description: kind.description,
+        is_required: kind.is_required(is_there),
         value: value(kind),
     });
     examined.collect()
 }
 
+/// The value of a secret that is set and valid.
+pub(crate) fn find_value(examined: &[ExaminedSecret], name: SecretName) -> Option<&SecretString> {
+    let mut values = examined.iter().filter(|one| one.secret == name);
+    values.next()?.value.as_ref().ok()?.as_ref()
+}
+
 /// The secrets of one process.
 #[derive(Debug, Clone)]
-pub struct EnvSecrets(Arc<Vec<Held>>);
+pub struct EnvSecrets(Arc<Vec<HeldSecret>>);
 
 #[derive(Debug)]
-struct Held {
+struct HeldSecret {
     secret: SecretName,
     file: Option<PathBuf>,
     value: RwLock<SecretString>,
@@ -165,71 +181,72 @@ struct Held {
 }
 
 impl EnvSecrets {
-    /// Reads every secret through `lookup`, the environment in a real process.
+    /// Reads every secret by `lookup`, in production from the environment.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
-        let mut all: Vec<Held> = Vec::new();
-        for kind in &KINDS {
-            all.extend(hold(kind, &lookup)?);
+        let mut all: Vec<HeldSecret> = Vec::new();
+        for kind in &SECRET_SPECS {
+            all.extend(load_secret(kind, &lookup)?);
         }
-        let has = |secret| all.iter().any(|held: &Held| held.secret == secret);
-        for kind in &KINDS {
-            let needed = match kind.needed {
-                Need::Always => true,
-                Need::Unless(other) => !has(other),
-                Need::Never => false,
-            };
-            if needed && !has(kind.secret) {
+        let has = |secret| all.iter().any(|held: &HeldSecret| held.secret == secret);
+        for kind in &SECRET_SPECS {
+            if kind.is_required(has) && !has(kind.secret) {
                 return Err(BadSecret::Missing {
                     name: kind.variable,
-                    what: kind.what,
+                    description: kind.description,
                 });
             }
         }
-        let before = hold(&PREVIOUS, &lookup)?;
-        if let Some(signing) = all.iter_mut().find(|held| held.secret == PREVIOUS.secret) {
+        let before = load_secret(&PREVIOUS_SIGNING, &lookup)?;
+        let mut signing = all
+            .iter_mut()
+            .filter(|held| held.secret == PREVIOUS_SIGNING.secret);
+        if let Some(signing) = signing.next() {
             signing.previous = before.and_then(|held| held.value.into_inner().ok());
         }
         Ok(Self(Arc::new(all)))
     }
 
-    /// Whether there is such a secret.
-    #[must_use]
+    /// Whether the secret is set.
     pub fn has(&self, name: SecretName) -> bool {
-        self.held(name).is_ok()
+        self.find_secret(name).is_ok()
     }
 
-    fn held(&self, name: SecretName) -> Result<&Held, SecretsError> {
+    fn find_secret(&self, name: SecretName) -> Result<&HeldSecret, SecretError> {
         let held = self.0.iter().find(|held| held.secret == name);
-        held.ok_or_else(|| SecretsError(format!("{name:?} is not configured")))
+        let missing = || format!("{name:?} is not configured");
+        held.ok_or_else(|| SecretError::new(PortErrorKind::Unavailable, missing()))
     }
 }
 
-/// A secret, if there is anything that should be one.
-fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<Held>, BadSecret> {
-    let Kind {
+/// Reads a secret; `None` if neither variable is set.
+fn load_secret(
+    kind: &SecretSpec,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<HeldSecret>, BadSecret> {
+    let SecretSpec {
         secret,
         variable,
-        what,
+        description,
         ..
     } = *kind;
     let (value, file) = match (lookup(variable), lookup(&format!("{variable}_FILE"))) {
-        (Some(_), Some(_)) => return Err(BadSecret::Both(variable)),
+        (Some(_), Some(_)) => return Err(BadSecret::BothSet(variable)),
         (None, None) => return Ok(None),
         (Some(value), None) => {
-            let unfit = |why| BadSecret::Unfit {
+            let not_text = |_| BadSecret::Invalid {
                 from: variable.to_owned(),
-                what,
-                why,
+                description,
+                reason: "not text",
             };
-            let value = value.into_string().map_err(|_| unfit("not text"))?;
-            (fit(kind, &value, variable)?, None)
+            let value = value.into_string().map_err(not_text)?;
+            (validate_secret(kind, &value, variable)?, None)
         }
         (None, Some(path)) => {
             let path = PathBuf::from(path);
-            (read_file(kind, &path)?, Some(path))
+            (read_secret_file(kind, &path)?, Some(path))
         }
     };
-    Ok(Some(Held {
+    Ok(Some(HeldSecret {
         secret,
         file,
         value: RwLock::new(value),
@@ -237,55 +254,54 @@ fn hold(kind: &Kind, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option
     }))
 }
 
-fn read_file(kind: &Kind, path: &Path) -> Result<SecretString, BadSecret> {
-    let text = std::fs::read_to_string(path).map_err(|error| BadSecret::File {
+fn read_secret_file(kind: &SecretSpec, path: &Path) -> Result<SecretString, BadSecret> {
+    let text = std::fs::read_to_string(path).map_err(|error| BadSecret::Unreadable {
         name: kind.variable,
         path: path.to_owned(),
-        why: error.to_string(),
+        reason: error.to_string(),
     })?;
-    fit(kind, &text, &path.display().to_string())
+    validate_secret(kind, &text, &path.display().to_string())
 }
 
-fn fit(kind: &Kind, value: &str, from: &str) -> Result<SecretString, BadSecret> {
+fn validate_secret(kind: &SecretSpec, value: &str, from: &str) -> Result<SecretString, BadSecret> {
     let value = value.trim();
-    let unfit = |why| {
-        Err(BadSecret::Unfit {
-            from: from.to_owned(),
-            what: kind.what,
-            why,
-        })
-    };
-    if value.is_empty() {
-        unfit("empty")
-    } else if value.len() < kind.shortest {
-        unfit("too short")
+    let reason = if value.is_empty() {
+        "empty"
+    } else if value.len() < kind.min_len {
+        "too short"
     } else if !value.bytes().all(|b| b.is_ascii_graphic()) {
-        unfit("not one word of plain characters")
+        "not one word of plain characters"
     } else {
-        Ok(SecretString::from(value))
-    }
+        return Ok(SecretString::from(value));
+    };
+    Err(BadSecret::Invalid {
+        from: from.to_owned(),
+        description: kind.description,
+        reason,
+    })
 }
 
-impl Secrets for EnvSecrets {
-    async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        let held = self.held(name)?;
+impl SecretReader for EnvSecrets {
+    async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
+        let held = self.find_secret(name)?;
         let value = held.value.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Versions {
+        Ok(SecretVersions {
             current: value.clone(),
             previous: held.previous.clone(),
         })
     }
 
-    async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
-        let held = self.held(name)?;
-        let kind = KINDS.iter().find(|kind| kind.secret == name);
+    async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
+        let held = self.find_secret(name)?;
+        let kind = SECRET_SPECS.iter().find(|kind| kind.secret == name);
         let (Some(path), Some(kind)) = (&held.file, kind) else {
             return Ok(());
         };
-        let fresh = read_file(kind, path).map_err(|error| SecretsError(error.to_string()))?;
+        let fresh = read_secret_file(kind, path)
+            .map_err(|error| SecretError::new(PortErrorKind::Unavailable, error.to_string()))?;
         let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
         if value.expose_secret() != fresh.expose_secret() {
-            tracing::info!(variable = kind.variable, "a secret was read afresh");
+            tracing::info!(variable = kind.variable, "a secret was read again");
             *value = fresh;
         }
         Ok(())

@@ -1,10 +1,9 @@
 //! The clients of DynamoDB, SQS and Secrets Manager, built by hand.
 //!
-//! There is no chain of places where settings might be found: region and credentials stand in the
-//! environment that Lambda makes, and an operator can put them there. What that saves is start-up
-//! time and half a megabyte. All clients share one pool of connections, one TLS stack (rustls with
-//! ring) and one set of roots: Amazon's own, which sign every AWS endpoint. Anybody whose network
-//! puts a certificate of its own in between switches to the system's.
+//! Region and credentials come from the environment alone, which Lambda sets; that saves start-up time
+//! and half a megabyte. All clients share one pool of connections, one TLS stack (rustls with ring) and
+//! one set of roots: Amazon's own, which sign every AWS endpoint. A network with a certificate of its own
+//! in between needs the system's roots.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,37 +20,36 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 
-use crate::settings::{BadSettings, get};
+use crate::settings::{SettingsError, read_var};
 
 /// Amazon Root CA 1 to 4 and the Starfield root that signed them first.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// How long it may take to connect. Slack waits three seconds for all of ingest.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one attempt may take, unless a setting says otherwise.
-const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where an operator's credentials come from; Lambda sets them by itself.
-const KEYS: &str = "what `aws configure export-credentials --format env` prints";
+const CREDENTIALS_SOURCE: &str = "what `aws configure export-credentials --format env` prints";
 
 /// How long a call may take with all its attempts, unless a setting says otherwise.
-const CALL: Duration = Duration::from_secs(6);
+const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// How often a call is tried. This layer alone sends again what failed on the way, with the same
-/// request token; what DynamoDB cancels is another matter, see [`crate::dynamodb`].
-const ATTEMPTS: u32 = 4;
+/// How often a call is tried. Only this layer repeats a request that failed on the way, with the same
+/// request token; for what DynamoDB cancels see [`crate::dynamodb`].
+const MAX_ATTEMPTS: u32 = 4;
 
-/// A connection that has been idle for longer is not used again: the other side may just be
-/// closing it.
-const IDLE: Duration = Duration::from_secs(15);
+/// A connection that was idle for longer is not used again: the other side may be closing it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a process may take to open a connection that it does not need yet.
-pub(crate) const WARM_UP: Duration = Duration::from_millis(300);
+pub(crate) const WARM_UP_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Roots {
+pub enum TlsRoots {
     /// Amazon's.
     #[default]
     Amazon,
@@ -59,13 +57,13 @@ pub enum Roots {
     System,
 }
 
-impl Roots {
+impl TlsRoots {
     /// Reads the choice through `lookup`, the environment in a real process.
-    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSettings> {
-        match get(lookup, "CHATOPS_AWS_ROOTS")?.as_deref() {
-            None | Some("amazon") => Ok(Roots::Amazon),
-            Some("system") => Ok(Roots::System),
-            Some(other) => Err(BadSettings::Unfit {
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+        match read_var(lookup, "CHATOPS_AWS_ROOTS")?.as_deref() {
+            None | Some("amazon") => Ok(TlsRoots::Amazon),
+            Some("system") => Ok(TlsRoots::System),
+            Some(other) => Err(SettingsError::Invalid {
                 name: "CHATOPS_AWS_ROOTS",
                 value: other.to_owned(),
                 expected: "it has to be 'amazon' or 'system'",
@@ -74,52 +72,52 @@ impl Roots {
     }
 }
 
-/// Where AWS is, and who asks.
+/// Where AWS is, and as whom to call it.
 #[derive(Clone)]
-pub struct Settings {
+pub struct AwsSettings {
     /// The region.
     pub region: String,
-    /// Who asks.
+    /// The credentials.
     pub credentials: Credentials,
-    /// Another address for every service: an emulator's.
+    /// Another URL for every service: an emulator's.
     pub endpoint: Option<String>,
     /// Which certificates are trusted.
-    pub roots: Roots,
+    pub roots: TlsRoots,
     /// How long one attempt may take.
-    pub attempt: Duration,
+    pub attempt_timeout: Duration,
     /// How long a call may take with all its attempts.
-    pub patience: Duration,
+    pub call_timeout: Duration,
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for AwsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("AwsSettings")
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
             .field("roots", &self.roots)
-            .field("patience", &self.patience)
+            .field("call_timeout", &self.call_timeout)
             .finish_non_exhaustive()
     }
 }
 
-impl Settings {
+impl AwsSettings {
     /// Reads the settings through `lookup`, the environment in a real process.
-    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSettings> {
-        let get = |name| get(&lookup, name);
-        let need = |name, what| get(name)?.ok_or(BadSettings::Missing { name, what });
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+        let get = |name| read_var(&lookup, name);
+        let need = |name, what| get(name)?.ok_or(SettingsError::Missing { name, what });
         let credentials = Credentials::new(
-            need("AWS_ACCESS_KEY_ID", KEYS)?,
-            need("AWS_SECRET_ACCESS_KEY", KEYS)?,
+            need("AWS_ACCESS_KEY_ID", CREDENTIALS_SOURCE)?,
+            need("AWS_SECRET_ACCESS_KEY", CREDENTIALS_SOURCE)?,
             get("AWS_SESSION_TOKEN")?,
             None,
             "environment",
         );
-        let roots = Roots::read(&lookup)?;
+        let roots = TlsRoots::read(&lookup)?;
         let endpoint = get("AWS_ENDPOINT_URL")?;
         if let Some(value) = &endpoint
             && !(value.starts_with("http://") || value.starts_with("https://"))
         {
-            return Err(BadSettings::Unfit {
+            return Err(SettingsError::Invalid {
                 name: "AWS_ENDPOINT_URL",
                 value: value.clone(),
                 expected: "it has to begin with http:// or https://",
@@ -130,34 +128,33 @@ impl Settings {
             credentials,
             endpoint,
             roots,
-            attempt: ATTEMPT,
-            patience: CALL,
+            attempt_timeout: ATTEMPT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
         })
     }
 }
 
-/// The way to AWS: every client of a process is made of one.
+/// The configuration that every client of a process is made of.
 #[derive(Debug, Clone)]
-pub struct Aws(SdkConfig);
+pub struct AwsSdk(SdkConfig);
 
-impl From<SdkConfig> for Aws {
-    /// The way that somebody else has put together: an operator's, with credentials from wherever
-    /// they keep them.
+impl From<SdkConfig> for AwsSdk {
+    /// A configuration from elsewhere: an operator's, with their own credentials.
     fn from(config: SdkConfig) -> Self {
         Self(config)
     }
 }
 
-impl Aws {
+impl AwsSdk {
     /// Makes the connection pool; nothing is sent yet.
-    pub fn new(settings: &Settings) -> Result<Self, BadSettings> {
+    pub fn new(settings: &AwsSettings) -> Result<Self, SettingsError> {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(settings.attempt)
-            .operation_timeout(settings.patience)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(settings.attempt_timeout)
+            .operation_timeout(settings.call_timeout)
             .build();
         let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
+            .with_max_attempts(MAX_ATTEMPTS)
             .with_initial_backoff(Duration::from_millis(50))
             .with_max_backoff(Duration::from_millis(800));
         let mut config = SdkConfig::builder()
@@ -166,8 +163,7 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(settings.credentials.clone()))
             .http_client(http_client(settings.roots)?)
             .timeout_config(timeouts)
-            // The time-outs say it all; a function that was frozen between two messages has not
-            // met a stalled stream.
+            // The time-outs are enough; a function that was frozen has not met a stalled stream.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(retries);
         config.set_endpoint_url(settings.endpoint.clone());
@@ -191,17 +187,17 @@ impl Aws {
 }
 
 /// The connections, with the one TLS stack there is.
-pub fn http_client(roots: Roots) -> Result<SharedHttpClient, BadSettings> {
+pub fn http_client(roots: TlsRoots) -> Result<SharedHttpClient, SettingsError> {
     let store = match roots {
-        Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
-        Roots::System => TrustStore::empty().with_native_roots(true),
+        TlsRoots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+        TlsRoots::System => TrustStore::empty().with_native_roots(true),
     };
     let context = TlsContext::builder().with_trust_store(store).build();
-    let context = context.map_err(|error| BadSettings::Roots(error.to_string()))?;
+    let context = context.map_err(|error| SettingsError::Certificates(error.to_string()))?;
     Ok(aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .build_https())
 }
 

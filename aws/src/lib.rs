@@ -7,11 +7,12 @@
 pub mod client;
 pub mod clock;
 pub mod dynamodb;
-mod failure;
 pub mod lambda;
 pub mod operator;
+mod sdk_error;
 pub mod secrets;
 mod settings;
 pub mod sqs;
 
-pub use self::settings::BadSettings;
+pub use self::sdk_error::{ACTIONS, AwsError, failed};
+pub use self::settings::SettingsError;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 /// The sentence names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSettings {
+pub enum SettingsError {
     /// A variable is not set.
     #[error("{name} is not set: put {what} there")]
     Missing {
@@ -15,7 +15,7 @@ pub enum BadSettings {
     },
     /// A variable holds what it cannot hold.
     #[error("{name} is '{value}': {expected}")]
-    Unfit {
+    Invalid {
         /// The variable.
         name: &'static str,
         /// Its value.
@@ -25,19 +25,19 @@ pub enum BadSettings {
     },
     /// The certificates cannot be used.
     #[error("the trusted certificates cannot be used: {0}")]
-    Roots(String),
+    Certificates(String),
 }
 
 /// A variable's value, if it has one that is text and not empty.
-pub(crate) fn get(
+pub(crate) fn read_var(
     lookup: impl Fn(&str) -> Option<OsString>,
     name: &'static str,
-) -> Result<Option<String>, BadSettings> {
+) -> Result<Option<String>, SettingsError> {
     match lookup(name).map(OsString::into_string) {
         None => Ok(None),
         Some(Ok(value)) if value.is_empty() => Ok(None),
         Some(Ok(value)) => Ok(Some(value)),
-        Some(Err(value)) => Err(BadSettings::Unfit {
+        Some(Err(value)) => Err(SettingsError::Invalid {
             name,
             value: value.to_string_lossy().into_owned(),
             expected: "it has to be text",

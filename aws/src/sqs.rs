@@ -1,8 +1,8 @@
 //! The queues in SQS.
 //!
-//! What SQS leaves open, the port leaves open too: a message may come twice, and an old receipt of
-//! a message that has been received again may or may not still count. SQS itself moves to the dead
-//! lane what was received too often, and keeps counting there.
+//! What SQS leaves open, the port leaves open, too: a message may come twice, and an old receipt of a
+//! message that was received again may or may not still count. SQS itself moves a message that was
+//! received too often to the dead-letter queue, and keeps counting there.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,62 +13,64 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use chatops_core::message::Body;
-use chatops_core::ports::{Delivery, Lane, Queue, QueueError, Receipt, SendError};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{
+    MessageQueue, MessageReceipt, PortErrorKind, QueueError, QueueName, ReceivedMessage, SendError,
+};
 
-use crate::client::WARM_UP;
-use crate::failure::words;
-use crate::settings::{BadSettings, get};
+use crate::client::WARM_UP_TIMEOUT;
+use crate::failed;
+use crate::settings::{SettingsError, read_var};
 
-/// The longest delay that SQS knows; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+/// The longest delay of SQS; a message with a longer one comes early.
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
-/// SQS hides a message for twelve hours at most, counted from its receipt.
-const LONGEST_HIDING: Duration = Duration::from_hours(11);
+/// SQS hides a message for at most twelve hours, counted from its receipt.
+const MAX_VISIBILITY: Duration = Duration::from_hours(11);
 
 /// The most messages in one answer.
-const AT_ONCE: usize = 10;
+const BATCH_SIZE: usize = 10;
 
-/// How long SQS looks for messages. With none at all it asks only some of its machines, and a
-/// message may be overlooked.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long SQS waits for messages. Without waiting it asks only some of its servers and may overlook
+/// a message.
+const RECEIVE_WAIT: Duration = Duration::from_secs(1);
 
 /// Where the queues are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Addresses(BTreeMap<Lane, String>);
+pub struct QueueUrls(BTreeMap<QueueName, String>);
 
-impl Addresses {
-    /// The variable that holds a lane's address.
+impl QueueUrls {
+    /// The variable that holds a queue's URL.
     #[must_use]
-    pub fn variable(lane: Lane) -> &'static str {
-        match lane {
-            Lane::Work => "CHATOPS_WORK_QUEUE_URL",
-            Lane::Notice => "CHATOPS_NOTICE_QUEUE_URL",
-            Lane::WorkDead => "CHATOPS_WORK_DEAD_QUEUE_URL",
-            Lane::NoticeDead => "CHATOPS_NOTICE_DEAD_QUEUE_URL",
+    pub fn env_name(queue_name: QueueName) -> &'static str {
+        match queue_name {
+            QueueName::Work => "CHATOPS_WORK_QUEUE_URL",
+            QueueName::Notify => "CHATOPS_NOTIFY_QUEUE_URL",
+            QueueName::WorkDlq => "CHATOPS_WORK_DLQ_URL",
+            QueueName::NotifyDlq => "CHATOPS_NOTIFY_DLQ_URL",
         }
     }
 
-    /// Reads the addresses of the lanes that a process uses through `lookup`, the environment in a
-    /// real process.
+    /// Reads the URLs of the queues that a process uses through `lookup`, the environment in a real
+    /// process.
     pub fn read(
         lookup: impl Fn(&str) -> Option<OsString>,
-        lanes: &[Lane],
-    ) -> Result<Self, BadSettings> {
-        let mut addresses = BTreeMap::new();
-        for lane in lanes {
-            let name = Self::variable(*lane);
+        queue_names: &[QueueName],
+    ) -> Result<Self, SettingsError> {
+        let mut urls = BTreeMap::new();
+        for queue_name in queue_names {
+            let name = Self::env_name(*queue_name);
             let what = "the queue's URL, as the deployment's outputs show it";
-            let missing = BadSettings::Missing { name, what };
-            addresses.insert(*lane, get(&lookup, name)?.ok_or(missing)?);
+            let missing = SettingsError::Missing { name, what };
+            urls.insert(*queue_name, read_var(&lookup, name)?.ok_or(missing)?);
         }
-        Ok(Self(addresses))
+        Ok(Self(urls))
     }
 }
 
-impl FromIterator<(Lane, String)> for Addresses {
-    fn from_iter<I: IntoIterator<Item = (Lane, String)>>(lanes: I) -> Self {
-        Self(lanes.into_iter().collect())
+impl FromIterator<(QueueName, String)> for QueueUrls {
+    fn from_iter<I: IntoIterator<Item = (QueueName, String)>>(urls: I) -> Self {
+        Self(urls.into_iter().collect())
     }
 }
 
@@ -76,158 +78,173 @@ impl FromIterator<(Lane, String)> for Addresses {
 #[derive(Clone)]
 pub struct Sqs {
     client: Client,
-    addresses: Addresses,
+    urls: QueueUrls,
     wait: Duration,
 }
 
 impl fmt::Debug for Sqs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqs")
-            .field("addresses", &self.addresses)
+            .field("urls", &self.urls)
             .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
 }
 
 impl Sqs {
-    /// The queues at these addresses.
-    pub fn new(client: Client, addresses: Addresses) -> Self {
-        let wait = WAIT;
-        Self {
-            client,
-            addresses,
-            wait,
-        }
+    /// The queues at these URLs.
+    pub fn new(client: Client, urls: QueueUrls) -> Self {
+        let wait = RECEIVE_WAIT;
+        Self { client, urls, wait }
     }
 
     /// Receives without waiting for what SQS may have overlooked.
     #[must_use]
-    pub fn impatient(self) -> Self {
+    pub fn without_wait(self) -> Self {
         let wait = Duration::ZERO;
         Self { wait, ..self }
     }
 
-    /// Opens the connection, while nobody waits for it yet; whether that works does not matter. It
-    /// takes the right to `sqs:GetQueueAttributes`.
-    pub async fn warm(&self, lane: Lane) {
-        let Ok(address) = self.address(lane) else {
+    /// Opens the connection before it is needed; whether that works does not matter. It takes the
+    /// right to `sqs:GetQueueAttributes`.
+    pub async fn warm(&self, queue_name: QueueName) {
+        let Ok(url) = self.queue_url(queue_name) else {
             return;
         };
-        let request = self.client.get_queue_attributes().queue_url(address);
-        let _ = tokio::time::timeout(WARM_UP, request.send()).await;
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let _ = tokio::time::timeout(WARM_UP_TIMEOUT, request.send()).await;
     }
 
-    /// The address of a lane, or which setting is missing.
-    pub fn address(&self, lane: Lane) -> Result<&str, String> {
-        let address = self.addresses.0.get(&lane).map(String::as_str);
-        address.ok_or_else(|| {
-            let (lane, variable) = (lane.name(), Addresses::variable(lane));
-            format!("the address of the {lane} queue is not known here: set {variable}")
+    /// The URL of a queue, or which setting is missing.
+    pub fn queue_url(&self, queue_name: QueueName) -> Result<&str, QueueError> {
+        let url = self.urls.0.get(&queue_name).map(String::as_str);
+        url.ok_or_else(|| {
+            let (queue_name, variable) = (queue_name.as_str(), QueueUrls::env_name(queue_name));
+            let what =
+                format!("the URL of the {queue_name} queue is not known here: set {variable}");
+            QueueError::new(PortErrorKind::Missing, what)
         })
     }
 }
 
-impl Queue for Sqs {
-    async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
-        let address = self.address(lane).map_err(SendError::NotSent)?;
-        let request = self.client.send_message().queue_url(address);
+impl MessageQueue for Sqs {
+    async fn send(
+        &self,
+        queue_name: QueueName,
+        body: &MessageBody,
+        delay: Duration,
+    ) -> Result<(), SendError> {
+        let url = self.queue_url(queue_name).map_err(SendError::NotSent)?;
+        let request = self.client.send_message().queue_url(url);
         let request = request.message_body(body.as_wire());
-        let delay = seconds(delay.min(LONGEST_DELAY));
+        let delay = whole_seconds(delay.min(MAX_DELAY));
         match request.delay_seconds(delay).send().await {
             Ok(_) => Ok(()),
-            Err(error) if is_refusal(&error) => Err(SendError::NotSent(words(&error))),
-            Err(error) => Err(SendError::Unknown(words(&error))),
+            Err(error) => {
+                let refused = is_definite_refusal(&error);
+                let error = failed("sqs:SendMessage")(error).into();
+                Err(if refused {
+                    SendError::NotSent(error)
+                } else {
+                    SendError::Unknown(error)
+                })
+            }
         }
     }
 
     async fn receive(
         &self,
-        lane: Lane,
+        queue_name: QueueName,
         max: usize,
         visibility: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
-        let address = self.address(lane).map_err(QueueError)?;
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let url = self.queue_url(queue_name)?;
         let mut deliveries = Vec::new();
         while deliveries.len() < max {
-            let wanted = (max - deliveries.len()).min(AT_ONCE);
-            let request = self.client.receive_message().queue_url(address);
+            let wanted = (max - deliveries.len()).min(BATCH_SIZE);
+            let request = self.client.receive_message().queue_url(url);
             let request = request
                 .max_number_of_messages(i32::try_from(wanted).unwrap_or(1))
-                .visibility_timeout(seconds(visibility.min(LONGEST_HIDING)))
-                .wait_time_seconds(seconds(self.wait))
+                .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
+                .wait_time_seconds(whole_seconds(self.wait))
                 .message_system_attribute_names(
                     MessageSystemAttributeName::ApproximateReceiveCount,
                 );
             let answer = match request.send().await {
                 Ok(answer) => answer,
-                // What has been received is better handled than hidden.
+                // Received messages are better handled than hidden.
                 Err(_) if !deliveries.is_empty() => break,
-                Err(error) => return Err(QueueError(words(&error))),
+                Err(error) => return Err(failed("sqs:ReceiveMessage")(error).into()),
             };
             let messages = answer.messages.unwrap_or_default();
             if messages.is_empty() {
                 break;
             }
-            deliveries.extend(messages.into_iter().filter_map(delivery));
+            deliveries.extend(messages.into_iter().filter_map(received_message));
         }
         Ok(deliveries)
     }
 
-    async fn delete(&self, lane: Lane, receipt: &Receipt) -> Result<(), QueueError> {
-        let address = self.address(lane).map_err(QueueError)?;
+    async fn delete(
+        &self,
+        queue_name: QueueName,
+        receipt: &MessageReceipt,
+    ) -> Result<(), QueueError> {
+        let url = self.queue_url(queue_name)?;
         if receipt.0.is_empty() {
             return Ok(());
         }
-        let request = self.client.delete_message().queue_url(address);
+        let request = self.client.delete_message().queue_url(url);
         match request.receipt_handle(&receipt.0).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_void(&error) => Ok(()),
-            Err(error) => Err(QueueError(words(&error))),
+            Err(error) if !is_stale_receipt(&error) => {
+                Err(failed("sqs:DeleteMessage")(error).into())
+            }
+            _ => Ok(()),
         }
     }
 
     async fn release(
         &self,
-        lane: Lane,
-        receipt: &Receipt,
+        queue_name: QueueName,
+        receipt: &MessageReceipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let address = self.address(lane).map_err(QueueError)?;
+        let url = self.queue_url(queue_name)?;
         if receipt.0.is_empty() {
             return Ok(());
         }
-        let request = self.client.change_message_visibility().queue_url(address);
-        let request = request
-            .receipt_handle(&receipt.0)
-            .visibility_timeout(seconds(delay.min(LONGEST_HIDING)));
+        let request = self.client.change_message_visibility().queue_url(url);
+        let request = request.receipt_handle(&receipt.0);
+        let request = request.visibility_timeout(whole_seconds(delay.min(MAX_VISIBILITY)));
         match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_void(&error) => Ok(()),
-            Err(error) => Err(QueueError(words(&error))),
+            Err(error) if !is_stale_receipt(&error) => {
+                Err(failed("sqs:ChangeMessageVisibility")(error).into())
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// Whole seconds, no less than asked for.
-fn seconds(duration: Duration) -> i32 {
+/// Whole seconds, rounded up.
+fn whole_seconds(duration: Duration) -> i32 {
     let up = u64::from(duration.subsec_nanos() > 0);
     i32::try_from(duration.as_secs() + up).unwrap_or(i32::MAX)
 }
 
-fn delivery(message: Message) -> Option<Delivery> {
+fn received_message(message: Message) -> Option<ReceivedMessage> {
     let receives = message.attributes.as_ref();
     let receives = receives
         .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
         .and_then(|count| count.parse().ok());
-    Some(Delivery {
-        receipt: Receipt(message.receipt_handle?),
-        body: Body::from_wire(message.body?),
-        receives: receives.unwrap_or(1),
+    Some(ReceivedMessage {
+        receipt: MessageReceipt(message.receipt_handle?),
+        body: MessageBody::from_wire(message.body?),
+        receive_count: receives.unwrap_or(1),
     })
 }
 
-/// Whether SQS has certainly not taken the message: it said so, or the request was never made.
-fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+/// Whether SQS has certainly not taken the message: it said so, or the request was never sent.
+fn is_definite_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => true,
         // A throttled attempt may follow one whose answer was lost.
@@ -239,8 +256,8 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> boo
     }
 }
 
-/// Whether a receipt does not count any more, or never did.
-fn is_void<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+/// Whether a receipt no longer counts, or never did.
+fn is_stale_receipt<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let void = [
         "ReceiptHandleIsInvalid",
         "InvalidIdFormat",
@@ -248,7 +265,7 @@ fn is_void<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
         "InvalidParameterValueException",
         "MessageNotInflight",
     ];
-    // In the older of its two protocols SQS puts its own name before the code.
+    // The older of SQS's two protocols puts the service's name before the code.
     let code = error.code().unwrap_or_default();
     void.contains(&code.rsplit('.').next().unwrap_or_default())
 }
@@ -258,23 +275,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_second_are_waited_for() {
-        assert_eq!(seconds(Duration::ZERO), 0);
-        assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::from_secs(1)), 1);
-        assert_eq!(seconds(Duration::from_millis(1_001)), 2);
+    fn a_delay_is_rounded_up_to_seconds() {
+        assert_eq!(whole_seconds(Duration::ZERO), 0);
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_secs(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1_001)), 2);
     }
 
     #[test]
-    fn a_missing_address_is_named() {
+    fn a_missing_url_is_named() {
         let set =
             |name: &str| (name == "CHATOPS_WORK_QUEUE_URL").then(|| OsString::from("https://q"));
-        assert!(Addresses::read(set, &[Lane::Work]).is_ok());
-        let error = Addresses::read(set, &[Lane::Work, Lane::Notice]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("CHATOPS_NOTICE_QUEUE_URL is not set")
-        );
+        assert!(QueueUrls::read(set, &[QueueName::Work]).is_ok());
+        let error = QueueUrls::read(set, &[QueueName::Work, QueueName::Notify]).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("CHATOPS_NOTIFY_QUEUE_URL is not set"));
     }
 }

@@ -1,10 +1,7 @@
-//! `chatops-bench`: how fast the product is, by command. What it prints depends on the machine, so
-//! no test reads it.
+//! `chatops-bench`: measures the product. Its output depends on the machine, so no test reads it.
 //!
-//! `cargo run --profile fast -p chatops-bench -- history` makes two data files under `target/bench` the
-//! first time (a few minutes, about 5 GB) and uses them again after that; remove the directory
-//! when done.
-
+//! `cargo run --profile fast -p chatops-bench -- history` creates two data files under `target/bench`
+//! the first time (a few minutes, about 5 GB) and uses them again later.
 //!
 //! For `functions`, build first what it measures, as it is packaged:
 //! `cargo build --release -p chatops-ingest && cargo build --release -p chatops-bench --bin floor`.
@@ -19,16 +16,16 @@ use clap::{Parser, Subcommand};
 
 /// Measures the product on this machine.
 #[derive(Debug, Parser)]
-struct Cli {
+struct BenchCli {
     #[command(subcommand)]
-    command: Command,
+    command: BenchCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// List deploys out of a small ledger and out of a large one, and compare
+enum BenchCommand {
+    /// List deploys of a small and of a large ledger, and compare
     History {
-        /// How often each list is asked for
+        /// How often each query runs
         #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
         /// How many deploys the small ledger has
@@ -37,19 +34,19 @@ enum Command {
         /// How many deploys the large ledger has
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
         large: u32,
-        /// Where the ledgers are kept
+        /// The directory of the ledgers
         #[arg(long, default_value = "target/bench")]
         dir: PathBuf,
     },
-    /// Start the ingest function again and again, and compare it with one that does nothing
+    /// Start the ingest function repeatedly, and compare it with a minimal function
     Functions {
-        /// How often each is started
+        /// How often each function starts
         #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
         cold: u32,
-        /// How many events each gets after its first
+        /// How many events each start receives after its first
         #[arg(long, default_value_t = 500)]
         warm: usize,
-        /// Where the programs are
+        /// The directory of the programs
         #[arg(long, default_value = "target/release")]
         bin: PathBuf,
     },
@@ -60,14 +57,14 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        match Cli::parse().command {
-            Command::History {
+        match BenchCli::parse().command {
+            BenchCommand::History {
                 runs,
                 small,
                 large,
                 dir,
             } => history::run(&dir, [small, large], runs).await,
-            Command::Functions { cold, warm, bin } => functions::run(&bin, cold, warm).await,
+            BenchCommand::Functions { cold, warm, bin } => functions::run(&bin, cold, warm).await,
         }
     })
 }

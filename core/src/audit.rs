@@ -9,17 +9,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Time;
-use crate::deploy::{Armed, Ask, By, Pipeline, Proof, Reason, State, Target};
-use crate::id::{DeployId, Invocation, UserId};
+use crate::deploy::{
+    ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Target, TriggerIntent,
+};
+use crate::id::{DeployId, InvocationId, QualifiedUser};
+use crate::notification::{DeliveryStatus, NotificationKind};
 
 /// A SHA-256, in hexadecimal where it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Hash([u8; 32]);
+pub struct EventHash([u8; 32]);
 
-impl Hash {
+impl EventHash {
     /// What stands before the first event.
-    pub const START: Hash = Hash([0; 32]);
+    pub const START: EventHash = EventHash([0; 32]);
 
     /// Reads 64 hexadecimal digits.
     #[must_use]
@@ -35,19 +38,19 @@ impl Hash {
     }
 }
 
-impl fmt::Display for Hash {
+impl fmt::Display for EventHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl fmt::Debug for Hash {
+impl fmt::Debug for EventHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl TryFrom<String> for Hash {
+impl TryFrom<String> for EventHash {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -55,75 +58,77 @@ impl TryFrom<String> for Hash {
     }
 }
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> String {
+impl From<EventHash> for String {
+    fn from(hash: EventHash) -> String {
         hash.to_string()
     }
 }
 
 /// Who made it happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "who", content = "id", rename_all = "snake_case")]
-pub enum Actor {
-    /// A person in Slack.
-    Person(UserId),
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum AuditActor {
+    /// A user in Slack.
+    User(QualifiedUser),
     /// Somebody at the command line.
     Operator(String),
     /// A run of the worker.
-    Worker(Invocation),
+    Worker(InvocationId),
 }
 
-impl From<By> for Actor {
-    fn from(by: By) -> Self {
+impl From<ActedBy> for AuditActor {
+    fn from(by: ActedBy) -> Self {
         match by {
-            By::Person(user) => Actor::Person(user),
-            By::Operator(name) => Actor::Operator(name),
+            ActedBy::User(user) => AuditActor::User(user),
+            ActedBy::Operator(name) => AuditActor::Operator(name),
         }
     }
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum Change {
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum AuditChange {
     /// The command was put on record.
     Requested {
         /// Who asked for what.
-        ask: Ask,
+        request: DeployRequest,
         /// The deploy it repeats.
         retry_of: Option<DeployId>,
     },
     /// Policy allowed it and the intent to POST was written.
-    Armed {
+    TriggerBegun {
         /// Which attempt this is, from 1.
         attempt: u32,
         /// The intent.
-        armed: Armed,
+        intent: TriggerIntent,
         /// The lock that was taken, if the job takes one.
         target: Option<Target>,
         /// The revision of the configuration that allowed it.
         config: String,
     },
     /// The intent was taken back: certainly nothing was created, and it may work later.
-    Disarmed {
+    TriggerRolledBack {
         /// What was met.
-        obstacle: String,
+        error: String,
         /// CircleCI refused the token.
         token_refused: bool,
         /// When it is tried again.
         again_at: Time,
     },
     /// The sender does not know whether its POST worked.
-    Doubted {
+    OutcomeUnknown {
         /// What happened to the answer.
-        doubt: String,
+        because: String,
     },
     /// A pipeline is ours.
     Triggered {
         /// The pipeline.
-        pipeline: Pipeline,
+        pipeline: CiPipeline,
         /// How we know.
-        proof: Proof,
+        matched_by: MatchedBy,
     },
     /// A workflow has been seen.
     Started {
@@ -138,19 +143,26 @@ pub enum Change {
     /// The end.
     Ended {
         /// The terminal state.
-        state: State,
+        state: DeployState,
         /// Why.
-        reason: Reason,
+        reason: EndReason,
     },
     /// Somebody wants it canceled.
-    CancelWished {
+    CancelRequested {
         /// Who.
-        by: By,
+        by: ActedBy,
     },
     /// Another deploy repeats this one.
     Retried {
         /// That deploy.
         by: DeployId,
+    },
+    /// A notification reached its end. Nothing writes this yet.
+    Notified {
+        /// Which one.
+        notification: NotificationKind,
+        /// What became of it.
+        delivery: DeliveryStatus,
     },
     /// Evidence that changes nothing, kept for the reader.
     Noted {
@@ -161,7 +173,7 @@ pub enum Change {
 
 /// One line of a deploy's audit, as it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// The deploy.
     pub deploy: DeployId,
     /// Its place, from 1.
@@ -169,19 +181,22 @@ pub struct Entry {
     /// When.
     pub at: Time,
     /// Who made it happen.
-    pub by: Actor,
+    pub by: AuditActor,
     /// What happened.
-    pub change: Change,
+    pub change: AuditChange,
     /// The state afterwards.
-    pub state: State,
+    pub state: DeployState,
+    /// The commit that CircleCI builds, from the event on in which it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The hash of the line before.
-    pub prev: Hash,
+    pub prev: EventHash,
 }
 
 /// One line of a deploy's audit, as it is kept: the very text that was hashed, so that a later
 /// version of this program can check what an earlier one wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct AuditEvent {
     /// The deploy.
     pub deploy: DeployId,
     /// Its place, from 1.
@@ -189,16 +204,16 @@ pub struct Event {
     /// The [`Entry`] as JSON.
     pub body: String,
     /// The SHA-256 of `body`, which holds the hash of the line before.
-    pub hash: Hash,
+    pub hash: EventHash,
 }
 
-impl Event {
+impl AuditEvent {
     /// Seals an entry.
     #[must_use]
-    pub fn seal(entry: &Entry) -> Self {
+    pub fn seal(entry: &AuditEntry) -> Self {
         // An entry is made of strings, numbers and lists: it always serialises.
         let body = serde_json::to_string(entry).unwrap_or_default();
-        let hash = Hash(Sha256::digest(&body).into());
+        let hash = EventHash(Sha256::digest(&body).into());
         Self {
             deploy: entry.deploy,
             n: entry.n,
@@ -208,7 +223,7 @@ impl Event {
     }
 
     /// The entry, or why the text is not one.
-    pub fn entry(&self) -> Result<Entry, serde_json::Error> {
+    pub fn entry(&self) -> Result<AuditEntry, serde_json::Error> {
         serde_json::from_str(&self.body)
     }
 }
@@ -225,11 +240,15 @@ pub struct BrokenChain {
 
 /// Checks that `events` are `1..n` of `deploy`, each as it was sealed and each following the one
 /// before. `last` is the hash the deploy's head remembers, so that a cut-off end is seen too.
-pub fn verify(deploy: DeployId, events: &[Event], last: Hash) -> Result<(), BrokenChain> {
-    let mut prev = Hash::START;
+pub fn verify_chain(
+    deploy: DeployId,
+    events: &[AuditEvent],
+    last: EventHash,
+) -> Result<(), BrokenChain> {
+    let mut prev = EventHash::START;
     for (n, event) in (1..).zip(events) {
         let broken = |why| Err(BrokenChain { n, why });
-        if event.hash != Hash(Sha256::digest(&event.body).into()) {
+        if event.hash != EventHash(Sha256::digest(&event.body).into()) {
             return broken("was changed after it was written");
         }
         let Ok(entry) = event.entry() else {

@@ -9,20 +9,23 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Time;
-use crate::audit::Hash;
-use crate::config::{Slug, TriggerCall};
-use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, ShortId, TeamId, UserId};
+use crate::audit::EventHash;
+use crate::config::{ProjectSlug, TriggerCall};
+use crate::id::{
+    ChannelId, DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId, TeamId,
+    UserId,
+};
 use crate::name::{BranchName, JobName, ProjectName};
-use crate::policy::Refusal;
+use crate::policy::Rejection;
 
 /// Where a deploy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
+pub enum DeployState {
     /// Accepted and on record; nothing has been sent to CircleCI.
     Requested,
     /// The intent to send the one POST is on record; whether it was sent is not known here.
-    Armed,
+    Triggering,
     /// CircleCI has a pipeline that is ours.
     Triggered,
     /// A workflow of that pipeline has been seen.
@@ -36,33 +39,33 @@ pub enum State {
     /// The pipeline was created but runs nothing.
     NothingRan,
     /// CircleCI could not make workflows of the project's configuration.
-    CiErrored,
+    CiError,
     /// CircleCI refused, or could not be reached in time; certainly nothing was created.
     TriggerFailed,
     /// Not allowed, not possible now, or asked too long ago.
-    Refused,
+    Rejected,
     /// Whether the trigger worked could not be learned; a person has to look.
     Unresolved,
     /// There is a pipeline, but how it ended was not learned in time.
     LostTrack,
 }
 
-impl State {
+impl DeployState {
     /// All states, in the order in which a deploy can pass through them.
-    pub const ALL: [State; 13] = [
-        State::Requested,
-        State::Armed,
-        State::Triggered,
-        State::Running,
-        State::Succeeded,
-        State::Failed,
-        State::Canceled,
-        State::NothingRan,
-        State::CiErrored,
-        State::TriggerFailed,
-        State::Refused,
-        State::Unresolved,
-        State::LostTrack,
+    pub const ALL: [DeployState; 13] = [
+        DeployState::Requested,
+        DeployState::Triggering,
+        DeployState::Triggered,
+        DeployState::Running,
+        DeployState::Succeeded,
+        DeployState::Failed,
+        DeployState::Canceled,
+        DeployState::NothingRan,
+        DeployState::CiError,
+        DeployState::TriggerFailed,
+        DeployState::Rejected,
+        DeployState::Unresolved,
+        DeployState::LostTrack,
     ];
 
     /// Whether this is an end. An end is written once and never changed.
@@ -70,7 +73,10 @@ impl State {
     pub fn is_terminal(self) -> bool {
         !matches!(
             self,
-            State::Requested | State::Armed | State::Triggered | State::Running
+            DeployState::Requested
+                | DeployState::Triggering
+                | DeployState::Triggered
+                | DeployState::Running
         )
     }
 
@@ -78,59 +84,62 @@ impl State {
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         let word = word.to_ascii_uppercase().replace('-', "_");
-        Self::ALL.into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
     /// What it comes down to.
     #[must_use]
-    pub fn standing(self) -> Standing {
+    pub fn outcome(self) -> DeployOutcome {
         match self {
-            State::Requested | State::Armed | State::Triggered | State::Running => Standing::Open,
-            State::Succeeded => Standing::Succeeded,
-            State::Canceled => Standing::Canceled,
-            State::Refused => Standing::Refused,
-            State::Failed
-            | State::NothingRan
-            | State::CiErrored
-            | State::TriggerFailed
-            | State::Unresolved
-            | State::LostTrack => Standing::Failed,
+            DeployState::Requested
+            | DeployState::Triggering
+            | DeployState::Triggered
+            | DeployState::Running => DeployOutcome::InProgress,
+            DeployState::Succeeded => DeployOutcome::Succeeded,
+            DeployState::Canceled => DeployOutcome::Canceled,
+            DeployState::Rejected => DeployOutcome::Rejected,
+            DeployState::Failed
+            | DeployState::NothingRan
+            | DeployState::CiError
+            | DeployState::TriggerFailed
+            | DeployState::Unresolved
+            | DeployState::LostTrack => DeployOutcome::Failed,
         }
     }
 
     /// The state's word, as it stands in the audit.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            State::Requested => "REQUESTED",
-            State::Armed => "ARMED",
-            State::Triggered => "TRIGGERED",
-            State::Running => "RUNNING",
-            State::Succeeded => "SUCCEEDED",
-            State::Failed => "FAILED",
-            State::Canceled => "CANCELED",
-            State::NothingRan => "NOTHING_RAN",
-            State::CiErrored => "CI_ERRORED",
-            State::TriggerFailed => "TRIGGER_FAILED",
-            State::Refused => "REFUSED",
-            State::Unresolved => "UNRESOLVED",
-            State::LostTrack => "LOST_TRACK",
+            DeployState::Requested => "REQUESTED",
+            DeployState::Triggering => "TRIGGERING",
+            DeployState::Triggered => "TRIGGERED",
+            DeployState::Running => "RUNNING",
+            DeployState::Succeeded => "SUCCEEDED",
+            DeployState::Failed => "FAILED",
+            DeployState::Canceled => "CANCELED",
+            DeployState::NothingRan => "NOTHING_RAN",
+            DeployState::CiError => "CI_ERROR",
+            DeployState::TriggerFailed => "TRIGGER_FAILED",
+            DeployState::Rejected => "REJECTED",
+            DeployState::Unresolved => "UNRESOLVED",
+            DeployState::LostTrack => "LOST_TRACK",
         }
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for DeployState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
 /// What a state comes down to, for the one who asks "what failed?".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum DeployOutcome {
     /// It has not ended.
-    Open,
+    InProgress,
     /// It succeeded.
     Succeeded,
     /// It was to run and did not come to a good end, or nobody knows to which.
@@ -138,45 +147,45 @@ pub enum Standing {
     /// Somebody canceled it.
     Canceled,
     /// It was not allowed, or not possible then.
-    Refused,
+    Rejected,
 }
 
-impl Standing {
+impl DeployOutcome {
     /// All of them.
-    pub const ALL: [Standing; 5] = [
-        Standing::Open,
-        Standing::Succeeded,
-        Standing::Failed,
-        Standing::Canceled,
-        Standing::Refused,
+    pub const ALL: [DeployOutcome; 5] = [
+        DeployOutcome::InProgress,
+        DeployOutcome::Succeeded,
+        DeployOutcome::Failed,
+        DeployOutcome::Canceled,
+        DeployOutcome::Rejected,
     ];
 
     /// The word that is typed and shown.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Standing::Open => "open",
-            Standing::Succeeded => "succeeded",
-            Standing::Failed => "failed",
-            Standing::Canceled => "canceled",
-            Standing::Refused => "refused",
+            DeployOutcome::InProgress => "in_progress",
+            DeployOutcome::Succeeded => "succeeded",
+            DeployOutcome::Failed => "failed",
+            DeployOutcome::Canceled => "canceled",
+            DeployOutcome::Rejected => "rejected",
         }
     }
 }
 
 /// A human being who wishes something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "who", content = "id", rename_all = "snake_case")]
-pub enum By {
-    /// Somebody in Slack.
-    Person(UserId),
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum ActedBy {
+    /// A user in Slack.
+    User(QualifiedUser),
     /// Somebody at the command line, by the name the system knows.
     Operator(String),
 }
 
 /// Who asked, from where, for what and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct DeployRequest {
     /// The workspace.
     pub team: TeamId,
     /// The conversation the command was typed in.
@@ -192,8 +201,22 @@ pub struct Ask {
     pub branch: BranchName,
     /// The job.
     pub job: JobName,
+    /// The environment that the job deploys to; `None` if project or job is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// When it was typed, by Slack's signed timestamp.
-    pub asked_at: Time,
+    pub requested_at: Time,
+}
+
+impl DeployRequest {
+    /// The requester with their workspace.
+    #[must_use]
+    pub fn qualified_user(&self) -> QualifiedUser {
+        QualifiedUser {
+            team: self.team.clone(),
+            user: self.user.clone(),
+        }
+    }
 }
 
 /// What may be deployed by one deploy at a time: a project's environment.
@@ -209,39 +232,39 @@ impl fmt::Display for Target {
 
 /// The intent to send one POST.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Armed {
+pub struct TriggerIntent {
     /// The only invocation that may send it, and the only one that may take the intent back.
-    pub by: Invocation,
+    pub by: InvocationId,
     /// When the intent was written.
     pub at: Time,
     /// After this moment nobody sends, and everybody may look for the proof.
     pub send_by: Time,
     /// Why the sender does not know the outcome, once it has said so.
-    pub doubt: Option<String>,
+    pub unknown_because: Option<String>,
     /// The project at CircleCI, kept here so that a changed configuration loses no run.
-    pub slug: Slug,
+    pub slug: ProjectSlug,
     /// The call that sends it, kept for the same reason. The first one there was is not written
     /// down, so that what is on record stays as it is.
-    #[serde(default, skip_serializing_if = "TriggerCall::is_first")]
+    #[serde(default, skip_serializing_if = "TriggerCall::is_default")]
     pub call: TriggerCall,
     /// The parameter that carries our deploy id, if the job declares one.
-    pub proof_parameter: Option<String>,
+    pub deploy_id_parameter: Option<String>,
 }
 
 /// How we know that a pipeline is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Proof {
+pub enum MatchedBy {
     /// CircleCI answered our POST with it.
-    Answer,
+    Response,
     /// It carries our deploy id.
-    CarriesId,
+    DeployId,
 }
 
 /// What CircleCI made of a trigger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RunKind {
+pub enum CiRunKind {
     /// A pipeline with workflows.
     #[default]
     Pipeline,
@@ -249,7 +272,7 @@ pub enum RunKind {
     Build,
 }
 
-impl RunKind {
+impl CiRunKind {
     /// Whether it is the one that is meant where none is written.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
@@ -262,10 +285,10 @@ impl RunKind {
 
 /// The pipeline, or the single build, at CircleCI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pipeline {
+pub struct CiPipeline {
     /// Which of the two it is; a pipeline is not marked, as there was nothing else at first.
-    #[serde(default, skip_serializing_if = "RunKind::is_first")]
-    pub kind: RunKind,
+    #[serde(default, skip_serializing_if = "CiRunKind::is_first")]
+    pub kind: CiRunKind,
     /// CircleCI's id; of a build the one that is derived from its project and number.
     pub id: PipelineId,
     /// Its number within the project.
@@ -276,30 +299,30 @@ pub struct Pipeline {
 
 /// The run this deploy started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct CiRun {
     /// The pipeline.
-    pub pipeline: Pipeline,
+    pub pipeline: CiPipeline,
     /// How we know it is ours.
-    pub proof: Proof,
+    pub matched_by: MatchedBy,
     /// When we knew.
-    pub since: Time,
+    pub triggered_at: Time,
     /// When the pipeline was first seen `created`; from then on it may be missed having workflows.
-    pub created: Option<Time>,
+    pub created_at: Option<Time>,
     /// The commit CircleCI builds, once it has said so.
     pub revision: Option<String>,
 }
 
 /// Why a deploy ended as it did; the details that the words need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum Reason {
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EndReason {
     /// The workflows say it all.
     Workflows {
         /// The name of each workflow that decided, with CircleCI's word for its status.
         decided_by: Vec<(String, String)>,
     },
     /// Not allowed or not possible now.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// CircleCI said no.
     TriggerRefused {
         /// HTTP status.
@@ -308,11 +331,11 @@ pub enum Reason {
         message: String,
     },
     /// It could not be sent before the command went stale.
-    TriggerGaveUp {
+    TriggerGivenUp {
         /// How often it was tried.
         attempts: u32,
         /// What the last try met.
-        last: String,
+        last_error: String,
     },
     /// CircleCI's words about the project's configuration.
     ConfigErrors {
@@ -322,99 +345,105 @@ pub enum Reason {
     /// No workflow appeared.
     NoWorkflow,
     /// Canceled by a person before anything was sent.
-    CanceledBefore {
+    CanceledBeforeTrigger {
         /// Who.
-        by: By,
+        by: ActedBy,
     },
     /// The outcome of the POST is unknown.
-    Unproven {
+    OutcomeUnknown {
         /// What happened to the answer.
-        doubt: String,
+        because: String,
         /// Pipelines that might be it.
-        candidates: Vec<Pipeline>,
+        candidates: Vec<CiPipeline>,
     },
     /// Following was given up at the tracking limit.
-    TrackedTooLong,
+    FollowTimeout,
 }
 
 /// The end of a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct DeployEnd {
     /// When.
     pub at: Time,
     /// Why.
-    pub reason: Reason,
+    pub reason: EndReason,
 }
 
 /// A person's wish to cancel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CancelWish {
+pub struct CancelRequest {
     /// Who.
-    pub by: By,
+    pub by: ActedBy,
     /// When.
     pub at: Time,
 }
 
 /// The one record of a deploy that decides everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct DeployRecord {
     /// The deploy.
     pub id: DeployId,
     /// What people call it.
-    pub short: ShortId,
+    pub short_id: ShortId,
     /// Counts the writes; a write goes through only over the version it has seen.
     pub version: u64,
     /// Where it stands.
-    pub state: State,
+    pub state: DeployState,
     /// How many audit events there are.
     pub events: u64,
     /// The hash of the last of them.
-    pub last_hash: Hash,
+    pub last_hash: EventHash,
     /// Who asked for what.
-    pub ask: Ask,
+    pub request: DeployRequest,
     /// After this moment nothing is started.
     pub valid_until: Time,
     /// The target whose lock this deploy holds.
-    pub holds: Option<Target>,
+    pub locked_target: Option<Target>,
     /// How often it was armed.
     pub attempts: u32,
     /// What the last disarmed attempt met.
-    pub last_obstacle: Option<String>,
+    pub last_error: Option<String>,
     /// CircleCI has refused the token once and it has been read afresh since.
     pub token_refused: bool,
-    /// The open intent, while ARMED (kept afterwards for the record).
-    pub armed: Option<Armed>,
+    /// The open intent, while TRIGGERING (kept afterwards for the record).
+    pub trigger_intent: Option<TriggerIntent>,
     /// The run, from TRIGGERED on.
-    pub run: Option<Run>,
+    pub run: Option<CiRun>,
     /// It was seen waiting for an approval, and that is (to be) told.
     #[serde(default)]
-    pub held: bool,
+    pub on_hold: bool,
     /// How often CircleCI was looked at in this state; spaces the looks.
-    pub looks: u32,
+    pub poll_count: u32,
     /// The only timer: nothing is to be done before this moment; `None` means nothing is left.
     pub due_at: Option<Time>,
     /// The end, once there is one.
-    pub end: Option<End>,
+    pub end: Option<DeployEnd>,
     /// An order to try again is still owed to the dead-letter queue.
-    pub owes_order: bool,
+    pub owes_ticket: bool,
     /// Somebody wants it canceled.
-    pub cancel: Option<CancelWish>,
+    pub cancel: Option<CancelRequest>,
     /// The deploy this one repeats.
     pub retry_of: Option<DeployId>,
     /// The request that made it do so; `None` for a command of its own, and for an order from the
     /// dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wished_by: Option<RequestId>,
+    pub retry_request: Option<RequestId>,
+    /// The operator who made it do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// The deploy that repeats this one.
     pub retried_by: Option<DeployId>,
 }
 
-impl Head {
+impl DeployRecord {
     /// Whether somebody should look at it: it was not started, or nobody knows, and nobody has
     /// tried it again.
     #[must_use]
     pub fn awaits_retry(&self) -> bool {
-        matches!(self.state, State::TriggerFailed | State::Unresolved) && self.retried_by.is_none()
+        matches!(
+            self.state,
+            DeployState::TriggerFailed | DeployState::Unresolved
+        ) && self.retried_by.is_none()
     }
 
     /// Whether the deploy's timer has run out.

@@ -6,15 +6,20 @@ use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
 use crate::Time;
-use crate::audit::{Actor, Change};
-use crate::command::{Deploy, Wish};
-use crate::config::{Config, Slug, TriggerCall};
-use crate::deploy::{Armed, Ask, Head, Pipeline, Proof, Reason, RunKind, State, Target};
-use crate::id::{ChannelId, DeployId, Invocation, PipelineId, RequestId, TeamId, UserId};
+use crate::audit::{AuditActor, AuditChange};
+use crate::command::{DeployAction, DeployCommand};
+use crate::config::{Config, ProjectSlug, TriggerCall};
+use crate::deploy::{
+    CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy, Target,
+    TriggerIntent,
+};
+use crate::id::{
+    ChannelId, DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, TeamId, UserId,
+};
 use crate::machine;
-use crate::message::{Asker, DeployMessage, WishMessage, Wisher};
+use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::name::{BranchName, JobName, ProjectName};
-use crate::ports::{Look, PipelineState, Workflow, WorkflowStatus};
+use crate::ports::{CiWorkflow, PipelineState, PollResult, WorkflowStatus};
 use crate::secret::ResponseUrl;
 
 /// A reply address with a part that must never be seen.
@@ -37,14 +42,14 @@ aliases = ["ship"]
 environment = "production"
 branches = ["main", "release/*"]
 channels = ["C012ABCDEF"]
-people = ["U012ABCDEF"]
+users = ["U012ABCDEF"]
 
 [projects.web.jobs.test]
 deploy_id_parameter = false
 exclusive = false
 branches = ["*"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 "#;
 
 pub(crate) fn config() -> Config {
@@ -65,12 +70,22 @@ pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(crate) fn me() -> Invocation {
-    Invocation::new("me")
+pub(crate) fn me() -> InvocationId {
+    InvocationId::new("me")
 }
 
 pub(crate) fn user() -> UserId {
     UserId::parse("U012ABCDEF").unwrap()
+}
+
+/// [`user`] in [`team`].
+pub(crate) fn qualified_user() -> QualifiedUser {
+    qualify(user())
+}
+
+/// A user of [`team`].
+pub(crate) fn qualify(user: UserId) -> QualifiedUser {
+    QualifiedUser { team: team(), user }
 }
 
 pub(crate) fn channel() -> ChannelId {
@@ -93,8 +108,8 @@ pub(crate) fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
 }
 
-pub(crate) fn ask() -> Ask {
-    Ask {
+pub(crate) fn ask() -> DeployRequest {
+    DeployRequest {
         team: team(),
         channel: channel(),
         user: user(),
@@ -102,7 +117,8 @@ pub(crate) fn ask() -> Ask {
         project: Some(project("web")),
         branch: branch("main"),
         job: job("deploy"),
-        asked_at: start(),
+        environment: None,
+        requested_at: start(),
     }
 }
 
@@ -115,8 +131,8 @@ pub(crate) fn address() -> ResponseUrl {
     ResponseUrl::parse(ADDRESS, &[slack]).unwrap()
 }
 
-pub(crate) fn slug() -> Slug {
-    Slug {
+pub(crate) fn slug() -> ProjectSlug {
+    ProjectSlug {
         vcs: "gh".into(),
         org: "acme".into(),
         repo: "web".into(),
@@ -127,74 +143,84 @@ pub(crate) fn target() -> Target {
     Target("web/production".into())
 }
 
-pub(crate) fn pipeline(number: u64) -> Pipeline {
+pub(crate) fn pipeline(number: u64) -> CiPipeline {
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/{number}");
-    Pipeline {
-        kind: RunKind::Pipeline,
+    CiPipeline {
+        kind: CiRunKind::Pipeline,
         id: PipelineId(Uuid::from_u128(u128::from(number))),
         number,
         url: url::Url::parse(&url).unwrap(),
     }
 }
 
-pub(crate) fn armed_by(by: &Invocation, now: Time) -> Armed {
-    Armed {
+pub(crate) fn armed_by(by: &InvocationId, now: Time) -> TriggerIntent {
+    TriggerIntent {
         by: by.clone(),
         at: now,
         send_by: now + secs(15),
-        doubt: None,
+        unknown_because: None,
         call: TriggerCall::Pipeline,
         slug: slug(),
-        proof_parameter: Some("deploy_id".into()),
+        deploy_id_parameter: Some("deploy_id".into()),
     }
 }
 
-pub(crate) fn arming(attempt: u32) -> Change {
-    Change::Armed {
+pub(crate) fn arming(attempt: u32) -> AuditChange {
+    AuditChange::TriggerBegun {
         attempt,
-        armed: armed_by(&me(), start()),
+        intent: armed_by(&me(), start()),
         target: Some(target()),
         config: "0123456789ab".into(),
     }
 }
 
-pub(crate) fn requested() -> Head {
+pub(crate) fn requested() -> DeployRecord {
     let valid_until = at(600);
-    let by = Actor::Person(user());
-    machine::begin((id(), id().short(8)), ask(), None, valid_until, by, start()).0
+    let by = AuditActor::User(qualified_user());
+    machine::begin_deploy(
+        (id(), id().short_id(8)),
+        ask(),
+        None,
+        valid_until,
+        by,
+        start(),
+    )
+    .0
 }
 
 /// A deploy that went the shortest way to `state`, all at the moment the tests begin at.
-pub(crate) fn head_in(state: State) -> Head {
-    let triggered = || Change::Triggered {
+pub(crate) fn head_in(state: DeployState) -> DeployRecord {
+    let triggered = || AuditChange::Triggered {
         pipeline: pipeline(7),
-        proof: Proof::Answer,
+        matched_by: MatchedBy::Response,
     };
-    let started = || Change::Started {
+    let started = || AuditChange::Started {
         workflows: vec!["build".into()],
     };
     let way = match state {
-        State::Requested | State::Refused => vec![],
-        State::Armed | State::TriggerFailed | State::Unresolved => vec![arming(1)],
-        State::Triggered => vec![arming(1), triggered()],
+        DeployState::Requested | DeployState::Rejected => vec![],
+        DeployState::Triggering | DeployState::TriggerFailed | DeployState::Unresolved => {
+            vec![arming(1)]
+        }
+        DeployState::Triggered => vec![arming(1), triggered()],
         _ => vec![arming(1), triggered(), started()],
     };
-    let end = state.is_terminal().then_some(Change::Ended {
+    let end = state.is_terminal().then_some(AuditChange::Ended {
         state,
-        reason: Reason::NoWorkflow,
+        reason: EndReason::NoWorkflow,
     });
     way.into_iter()
         .chain(end)
         .fold(requested(), |head, change| {
-            let by = Actor::Worker(me());
-            let mut head = machine::apply(&head, change, by, start()).unwrap().0;
+            let by = AuditActor::Worker(me());
+            let mut head = machine::apply_change(&head, change, by, start()).unwrap().0;
             head.due_at = (!head.state.is_terminal()).then(start);
             head
         })
 }
 
-pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> Workflow {
-    Workflow {
+pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> CiWorkflow {
+    CiWorkflow {
         id: format!("{name}-{created}"),
         name: name.into(),
         status,
@@ -203,8 +229,8 @@ pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> Work
     }
 }
 
-pub(crate) fn look(state: PipelineState, workflows: Vec<Workflow>) -> Look {
-    Look {
+pub(crate) fn look(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResult {
+    PollResult {
         state,
         errors: vec![],
         revision: None,
@@ -232,34 +258,34 @@ impl Dice {
     }
 }
 
-pub(crate) fn asker() -> Asker {
-    Asker {
+pub(crate) fn requester() -> Requester {
+    Requester {
         team: team(),
         channel: channel(),
         user: user(),
         user_name: Some("ana".into()),
-        reply_to: Some(address()),
+        response_url: Some(address()),
     }
 }
 
 pub(crate) fn message() -> DeployMessage {
     DeployMessage {
         id: id(),
-        asker: asker(),
-        deploy: Deploy {
+        requester: requester(),
+        deploy: DeployCommand {
             project: None,
             branch: branch("main"),
             job: job("deploy"),
         },
-        asked_at: start(),
+        requested_at: start(),
     }
 }
 
-pub(crate) fn wish(from: Wisher, wish: Wish) -> WishMessage {
-    WishMessage {
+pub(crate) fn wish(from: ActionRequester, wish: DeployAction) -> ActionMessage {
+    ActionMessage {
         id: RequestId::of_request("T012ABCDEF", "A012ABCDEF", "4.5.6"),
-        from,
-        wish,
-        asked_at: start(),
+        requested_by: from,
+        action: wish,
+        requested_at: start(),
     }
 }

@@ -25,19 +25,19 @@ impl DeployId {
     /// where there is none.
     #[must_use]
     pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
-        Self(derive(&["request", team, app, occasion]))
+        Self(derive_uuid(&["request", team, app, occasion]))
     }
 
     /// The id of the one retry that can be derived from `old`.
     #[must_use]
     pub fn of_retry(old: DeployId) -> Self {
-        Self(derive(&["retry", &old.to_string()]))
+        Self(derive_uuid(&["retry", &old.to_string()]))
     }
 
     /// The short form people see. `length` is in hexadecimal digits; 8 unless another deploy
     /// already has those 8.
     #[must_use]
-    pub fn short(self, length: usize) -> ShortId {
+    pub fn short_id(self, length: usize) -> ShortId {
         let mut digits = self.0.simple().to_string();
         digits.truncate(length);
         ShortId(digits)
@@ -56,7 +56,7 @@ impl DeployId {
 }
 
 /// Every part carries its length, so that no two lists of parts give the same bytes.
-fn derive(parts: &[&str]) -> Uuid {
+fn derive_uuid(parts: &[&str]) -> Uuid {
     let mut bytes = Vec::new();
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -121,7 +121,7 @@ impl RequestId {
     /// The id of one Slack request; `occasion` as in [`DeployId::of_request`].
     #[must_use]
     pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
-        Self(derive(&["wish", team, app, occasion]))
+        Self(derive_uuid(&["wish", team, app, occasion]))
     }
 
     /// The id of one call of the command line, which the shell has drawn.
@@ -164,9 +164,9 @@ impl fmt::Display for DeployRef {
 /// different for every run, also for two deliveries of the same message in one batch.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Invocation(String);
+pub struct InvocationId(String);
 
-impl Invocation {
+impl InvocationId {
     /// An invocation named by the shell that runs it.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
@@ -246,6 +246,49 @@ outside_id!(
     ['U', 'W']
 );
 
+/// A Slack user with the workspace that the id belongs to, written `T…/U…`: an id alone is unique only
+/// within its workspace.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct QualifiedUser {
+    /// The workspace.
+    pub team: TeamId,
+    /// The user.
+    pub user: UserId,
+}
+
+impl QualifiedUser {
+    /// Reads `T…/U…`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (team, user) = text.split_once('/')?;
+        Some(Self {
+            team: TeamId::parse(team)?,
+            user: UserId::parse(user)?,
+        })
+    }
+}
+
+impl TryFrom<String> for QualifiedUser {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("'{text}' is not a workspace and a user, T…/U…"))
+    }
+}
+
+impl From<QualifiedUser> for String {
+    fn from(user: QualifiedUser) -> String {
+        user.to_string()
+    }
+}
+
+impl fmt::Display for QualifiedUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.team, self.user)
+    }
+}
+
 /// A CircleCI pipeline, or a single build of API v1.1, which has no id of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -256,7 +299,7 @@ impl PipelineId {
     /// long form and the build's number.
     #[must_use]
     pub fn of_build(slug: &str, number: u64) -> Self {
-        Self(derive(&["build", slug, &number.to_string()]))
+        Self(derive_uuid(&["build", slug, &number.to_string()]))
     }
 }
 
@@ -302,15 +345,15 @@ mod tests {
     fn what_people_paste_names_a_deploy() {
         let id = DeployId::of_request("T1", "A1", "x");
         for text in [
-            id.short(8).to_string(),
-            id.short(16).to_string().to_uppercase(),
+            id.short_id(8).to_string(),
+            id.short_id(16).to_string().to_uppercase(),
         ] {
             assert!(
                 matches!(DeployRef::parse(&text), Some(DeployRef::Short(_))),
                 "{text}"
             );
         }
-        let short = DeployRef::Short(id.short(8));
+        let short = DeployRef::Short(id.short_id(8));
         assert_eq!(DeployRef::parse(&format!("`{short}`")), Some(short));
         assert_eq!(DeployRef::parse(&id.to_string()), Some(DeployRef::Full(id)));
         for wrong in ["", "1234567", "123456789", "1234567g", "main", "12345678\n"] {

@@ -14,11 +14,11 @@ pub mod id;
 pub mod machine;
 pub mod message;
 pub mod name;
+pub mod notification;
 pub mod policy;
 pub mod ports;
-pub mod reply;
 pub mod secret;
-pub mod words;
+pub mod text;
 
 #[cfg(test)]
 mod fixtures;

@@ -2,37 +2,44 @@
 //! [`Head`] and seals the audit event that says so.
 
 use crate::Time;
-use crate::audit::{Actor, Change, Entry, Event, Hash};
-use crate::deploy::{Ask, CancelWish, End, Head, Run, State};
+use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash};
+use crate::deploy::{CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState};
 use crate::id::{DeployId, ShortId};
 
 /// A change that cannot happen in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a deploy that is {from} cannot see '{change:?}'")]
-pub struct Illegal {
+pub struct IllegalTransition {
     /// The state.
-    pub from: State,
+    pub from: DeployState,
     /// The change.
-    pub change: Box<Change>,
+    pub change: Box<AuditChange>,
 }
 
 /// The state after `change`, or an error that carries both.
 ///
 /// A terminal state is left by nothing; late evidence, or that somebody tries it again, is noted and
 /// changes nothing.
-pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
-    use State::{Armed, Refused, Requested, Running, TriggerFailed, Triggered, Unresolved};
+pub fn next_state(
+    from: DeployState,
+    change: &AuditChange,
+) -> Result<DeployState, IllegalTransition> {
+    use DeployState::{
+        Rejected, Requested, Running, TriggerFailed, Triggered, Triggering, Unresolved,
+    };
     match (from, change) {
-        (Requested, Change::Armed { .. }) => Ok(Armed),
-        (Armed, Change::Disarmed { .. }) => Ok(Requested),
-        (Armed, Change::Triggered { .. }) => Ok(Triggered),
-        (Triggered, Change::Started { .. }) | (Running, Change::Held { .. }) => Ok(Running),
-        (_, Change::Ended { state, .. }) if ends(from).contains(state) => Ok(*state),
-        (Armed, Change::Doubted { .. })
-        | (Requested | Armed | Triggered | Running, Change::CancelWished { .. })
-        | (Refused | TriggerFailed | Unresolved, Change::Retried { .. })
-        | (_, Change::Noted { .. }) => Ok(from),
-        _ => Err(Illegal {
+        (Requested, AuditChange::TriggerBegun { .. }) => Ok(Triggering),
+        (Triggering, AuditChange::TriggerRolledBack { .. }) => Ok(Requested),
+        (Triggering, AuditChange::Triggered { .. }) => Ok(Triggered),
+        (Triggered, AuditChange::Started { .. }) | (Running, AuditChange::Held { .. }) => {
+            Ok(Running)
+        }
+        (_, AuditChange::Ended { state, .. }) if possible_ends(from).contains(state) => Ok(*state),
+        (Triggering, AuditChange::OutcomeUnknown { .. })
+        | (Requested | Triggering | Triggered | Running, AuditChange::CancelRequested { .. })
+        | (Rejected | TriggerFailed | Unresolved, AuditChange::Retried { .. })
+        | (_, AuditChange::Noted { .. } | AuditChange::Notified { .. }) => Ok(from),
+        _ => Err(IllegalTransition {
             from,
             change: Box::new(change.clone()),
         }),
@@ -40,67 +47,67 @@ pub fn next(from: State, change: &Change) -> Result<State, Illegal> {
 }
 
 /// The ends that a state can come to.
-fn ends(from: State) -> &'static [State] {
-    use State::{
-        Armed, Canceled, CiErrored, Failed, LostTrack, NothingRan, Refused, Requested, Running,
-        Succeeded, TriggerFailed, Triggered, Unresolved,
+fn possible_ends(from: DeployState) -> &'static [DeployState] {
+    use DeployState::{
+        Canceled, CiError, Failed, LostTrack, NothingRan, Rejected, Requested, Running, Succeeded,
+        TriggerFailed, Triggered, Triggering, Unresolved,
     };
     match from {
-        Requested => &[Refused, TriggerFailed, Canceled],
-        Armed => &[TriggerFailed, Unresolved],
-        Triggered => &[NothingRan, CiErrored, LostTrack],
-        Running => &[
-            Succeeded, Failed, Canceled, NothingRan, CiErrored, LostTrack,
-        ],
+        Requested => &[Rejected, TriggerFailed, Canceled],
+        Triggering => &[TriggerFailed, Unresolved],
+        Triggered => &[NothingRan, CiError, LostTrack],
+        Running => &[Succeeded, Failed, Canceled, NothingRan, CiError, LostTrack],
         _ => &[],
     }
 }
 
 /// The first version of a deploy, REQUESTED and due at once, with the event that opens its audit.
 #[must_use]
-pub fn begin(
+pub fn begin_deploy(
     (id, short): (DeployId, ShortId),
-    ask: Ask,
+    ask: DeployRequest,
     retry_of: Option<DeployId>,
     valid_until: Time,
-    by: Actor,
+    by: AuditActor,
     now: Time,
-) -> (Head, Event) {
-    let event = Event::seal(&Entry {
+) -> (DeployRecord, AuditEvent) {
+    let event = AuditEvent::seal(&AuditEntry {
         deploy: id,
         n: 1,
         at: now,
         by,
-        change: Change::Requested {
-            ask: ask.clone(),
+        change: AuditChange::Requested {
+            request: ask.clone(),
             retry_of,
         },
-        state: State::Requested,
-        prev: Hash::START,
+        state: DeployState::Requested,
+        revision: None,
+        prev: EventHash::START,
     });
-    let head = Head {
+    let head = DeployRecord {
         id,
-        short,
+        short_id: short,
         version: 1,
-        state: State::Requested,
+        state: DeployState::Requested,
         events: 1,
         last_hash: event.hash,
-        ask,
+        request: ask,
         valid_until,
-        holds: None,
+        locked_target: None,
         attempts: 0,
-        last_obstacle: None,
+        last_error: None,
         token_refused: false,
-        armed: None,
+        trigger_intent: None,
         run: None,
-        held: false,
-        looks: 0,
+        on_hold: false,
+        poll_count: 0,
         due_at: Some(now),
         end: None,
-        owes_order: false,
+        owes_ticket: false,
         cancel: None,
         retry_of,
-        wished_by: None,
+        retry_request: None,
+        operator: None,
         retried_by: None,
     };
     (head, event)
@@ -109,78 +116,89 @@ pub fn begin(
 /// Applies `change` to `head`: the next version of it, with the sealed event that records why.
 ///
 /// The timer is not touched: what is due next is the caller's decision.
-pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head, Event), Illegal> {
-    let state = next(head.state, &change)?;
+pub fn apply_change(
+    head: &DeployRecord,
+    change: AuditChange,
+    by: AuditActor,
+    now: Time,
+) -> Result<(DeployRecord, AuditEvent), IllegalTransition> {
+    let state = next_state(head.state, &change)?;
     let mut head = head.clone();
     head.state = state;
     match &change {
-        Change::Armed {
+        AuditChange::TriggerBegun {
             attempt,
-            armed,
+            intent: armed,
             target,
             ..
         } => {
             head.attempts = *attempt;
-            head.armed = Some(armed.clone());
-            head.holds.clone_from(target);
-            head.looks = 0;
+            head.trigger_intent = Some(armed.clone());
+            head.locked_target.clone_from(target);
+            head.poll_count = 0;
         }
-        Change::Disarmed {
-            obstacle,
+        AuditChange::TriggerRolledBack {
+            error: obstacle,
             token_refused,
             ..
         } => {
-            head.last_obstacle = Some(obstacle.clone());
+            head.last_error = Some(obstacle.clone());
             head.token_refused |= *token_refused;
         }
-        Change::Doubted { doubt } => {
-            if let Some(armed) = &mut head.armed {
-                armed.doubt = Some(doubt.clone());
+        AuditChange::OutcomeUnknown { because: doubt } => {
+            if let Some(armed) = &mut head.trigger_intent {
+                armed.unknown_because = Some(doubt.clone());
             }
         }
-        Change::Triggered { pipeline, proof } => {
-            head.run = Some(Run {
+        AuditChange::Triggered {
+            pipeline,
+            matched_by: proof,
+        } => {
+            head.run = Some(CiRun {
                 pipeline: pipeline.clone(),
-                proof: *proof,
-                since: now,
-                created: None,
+                matched_by: *proof,
+                triggered_at: now,
+                created_at: None,
                 revision: None,
             });
-            head.looks = 0;
+            head.poll_count = 0;
         }
-        Change::Started { .. } => head.looks = 0,
-        Change::Held { .. } => head.held = true,
-        Change::Ended { state, reason } => {
-            head.end = Some(End {
+        AuditChange::Started { .. } => head.poll_count = 0,
+        AuditChange::Held { .. } => head.on_hold = true,
+        AuditChange::Ended { state, reason } => {
+            head.end = Some(DeployEnd {
                 at: now,
                 reason: reason.clone(),
             });
-            head.holds = None;
+            head.locked_target = None;
             // The order goes to the dead-letter queue in a step of its own, so it is owed first.
-            head.owes_order = *state == State::TriggerFailed;
+            head.owes_ticket = *state == DeployState::TriggerFailed;
         }
-        Change::CancelWished { by } => {
-            head.cancel = Some(CancelWish {
+        AuditChange::CancelRequested { by } => {
+            head.cancel = Some(CancelRequest {
                 by: by.clone(),
                 at: now,
             });
         }
-        Change::Retried { by } => {
+        AuditChange::Retried { by } => {
             head.retried_by = Some(*by);
             // An order to try again that was not placed yet has nothing left to say.
-            head.owes_order = false;
+            head.owes_ticket = false;
         }
-        Change::Requested { .. } | Change::Noted { .. } => {}
+        AuditChange::Requested { .. }
+        | AuditChange::Noted { .. }
+        | AuditChange::Notified { .. } => {}
     }
     head.version += 1;
     head.events += 1;
-    let event = Event::seal(&Entry {
+    let event = AuditEvent::seal(&AuditEntry {
         deploy: head.id,
         n: head.events,
         at: now,
         by,
         change,
         state,
+        revision: head.run.as_ref().and_then(|run| run.revision.clone()),
         prev: head.last_hash,
     });
     head.last_hash = event.hash;
@@ -191,87 +209,92 @@ pub fn apply(head: &Head, change: Change, by: Actor, now: Time) -> Result<(Head,
 mod tests {
     use super::*;
     use crate::audit;
-    use crate::deploy::{By, Proof, Reason, State::*};
-    use crate::fixtures::{arming, ask, at, head_in, id, me, pipeline, start, user};
+    use crate::deploy::{ActedBy, DeployState::*, EndReason, MatchedBy};
+    use crate::fixtures::{arming, ask, at, head_in, id, me, pipeline, start};
+    use crate::notification::{DeliveryStatus, NotificationKind};
 
     /// Every kind of change; `Ended` once for every state, the terminal ones and the others.
-    fn changes() -> Vec<Change> {
+    fn changes() -> Vec<AuditChange> {
         let mut all = vec![
-            Change::Requested {
-                ask: ask(),
+            AuditChange::Requested {
+                request: ask(),
                 retry_of: None,
             },
             arming(2),
-            Change::Disarmed {
-                obstacle: "429".into(),
+            AuditChange::TriggerRolledBack {
+                error: "429".into(),
                 token_refused: false,
                 again_at: at(5),
             },
-            Change::Doubted {
-                doubt: "a reset".into(),
+            AuditChange::OutcomeUnknown {
+                because: "a reset".into(),
             },
-            Change::Triggered {
+            AuditChange::Triggered {
                 pipeline: pipeline(7),
-                proof: Proof::Answer,
+                matched_by: MatchedBy::Response,
             },
-            Change::Started {
+            AuditChange::Started {
                 workflows: vec!["build".into()],
             },
-            Change::CancelWished {
-                by: By::Person(user()),
+            AuditChange::CancelRequested {
+                by: ActedBy::User(crate::fixtures::qualified_user()),
             },
-            Change::Retried { by: id() },
-            Change::Held {
+            AuditChange::Retried { by: id() },
+            AuditChange::Held {
                 workflows: vec!["build".into()],
             },
-            Change::Noted {
+            AuditChange::Noted {
                 note: "seen".into(),
             },
+            AuditChange::Notified {
+                notification: NotificationKind::Final,
+                delivery: DeliveryStatus::Unknown,
+            },
         ];
-        all.extend(State::ALL.map(|state| Change::Ended {
+        all.extend(DeployState::ALL.map(|state| AuditChange::Ended {
             state,
-            reason: Reason::NoWorkflow,
+            reason: EndReason::NoWorkflow,
         }));
         all
     }
 
     /// The legal pairs, written down once more: from, change, to.
-    fn legal(from: State, change: &Change) -> Option<State> {
-        let table: &[(State, &str, State)] = &[
-            (Requested, "armed", Armed),
+    fn legal(from: DeployState, change: &AuditChange) -> Option<DeployState> {
+        let table: &[(DeployState, &str, DeployState)] = &[
+            (Requested, "trigger_begun", Triggering),
             (Requested, "ended TRIGGER_FAILED", TriggerFailed),
-            (Requested, "ended REFUSED", Refused),
+            (Requested, "ended REJECTED", Rejected),
             (Requested, "ended CANCELED", Canceled),
-            (Requested, "cancel_wished", Requested),
-            (Armed, "disarmed", Requested),
-            (Armed, "doubted", Armed),
-            (Armed, "triggered", Triggered),
-            (Armed, "ended TRIGGER_FAILED", TriggerFailed),
-            (Armed, "ended UNRESOLVED", Unresolved),
-            (Armed, "cancel_wished", Armed),
+            (Requested, "cancel_requested", Requested),
+            (Triggering, "trigger_rolled_back", Requested),
+            (Triggering, "outcome_unknown", Triggering),
+            (Triggering, "triggered", Triggered),
+            (Triggering, "ended TRIGGER_FAILED", TriggerFailed),
+            (Triggering, "ended UNRESOLVED", Unresolved),
+            (Triggering, "cancel_requested", Triggering),
             (Triggered, "started", Running),
             (Triggered, "ended NOTHING_RAN", NothingRan),
-            (Triggered, "ended CI_ERRORED", CiErrored),
+            (Triggered, "ended CI_ERROR", CiError),
             (Triggered, "ended LOST_TRACK", LostTrack),
-            (Triggered, "cancel_wished", Triggered),
+            (Triggered, "cancel_requested", Triggered),
             (Running, "ended SUCCEEDED", Succeeded),
             (Running, "ended FAILED", Failed),
             (Running, "ended CANCELED", Canceled),
             (Running, "ended NOTHING_RAN", NothingRan),
-            (Running, "ended CI_ERRORED", CiErrored),
+            (Running, "ended CI_ERROR", CiError),
             (Running, "ended LOST_TRACK", LostTrack),
-            (Running, "cancel_wished", Running),
+            (Running, "cancel_requested", Running),
             (Running, "held", Running),
-            (Refused, "retried", Refused),
+            (Rejected, "retried", Rejected),
             (TriggerFailed, "retried", TriggerFailed),
             (Unresolved, "retried", Unresolved),
         ];
         let value = serde_json::to_value(change).unwrap();
-        let mut word = value["what"].as_str().unwrap().to_owned();
-        if let Change::Ended { state, .. } = change {
+        let mut word = value["kind"].as_str().unwrap().to_owned();
+        if let AuditChange::Ended { state, .. } = change {
             word = format!("{word} {state}");
         }
-        if word == "noted" {
+        if matches!(&*word, "noted" | "notified") {
             return Some(from);
         }
         let row = table.iter().find(|(f, w, _)| *f == from && *w == word);
@@ -281,32 +304,35 @@ mod tests {
     #[test]
     fn exactly_the_legal_pairs_are_accepted() {
         let mut accepted = 0;
-        for from in State::ALL {
+        for from in DeployState::ALL {
             for change in changes() {
-                let expected = legal(from, &change).ok_or_else(|| Illegal {
+                let expected = legal(from, &change).ok_or_else(|| IllegalTransition {
                     from,
                     change: Box::new(change.clone()),
                 });
                 accepted += usize::from(expected.is_ok());
-                assert_eq!(next(from, &change), expected, "{from} and {change:?}");
+                assert_eq!(next_state(from, &change), expected, "{from} and {change:?}");
                 // What is not allowed cannot be applied either.
-                let applied = apply(&head_in(from), change, Actor::Worker(me()), start());
+                let applied =
+                    apply_change(&head_in(from), change, AuditActor::Worker(me()), start());
                 assert_eq!(applied.map(|(head, _)| head.state), expected);
             }
         }
-        assert_eq!(accepted, 27 + State::ALL.len());
+        assert_eq!(accepted, 27 + 2 * DeployState::ALL.len());
     }
 
     #[test]
     fn a_terminal_state_is_left_by_nothing() {
-        for from in State::ALL.into_iter().filter(|s| s.is_terminal()) {
+        for from in DeployState::ALL.into_iter().filter(|s| s.is_terminal()) {
             for change in changes() {
-                match next(from, &change) {
+                match next_state(from, &change) {
                     Ok(to) => {
                         assert_eq!(to, from);
                         assert!(matches!(
                             change,
-                            Change::Noted { .. } | Change::Retried { .. }
+                            AuditChange::Noted { .. }
+                                | AuditChange::Notified { .. }
+                                | AuditChange::Retried { .. }
                         ));
                     }
                     Err(illegal) => assert_eq!((illegal.from, *illegal.change), (from, change)),
@@ -317,20 +343,21 @@ mod tests {
 
     #[test]
     fn every_state_can_be_reached() {
-        for state in State::ALL {
+        for state in DeployState::ALL {
             assert_eq!(head_in(state).state, state);
         }
     }
 
     #[test]
     fn a_note_changes_nothing_but_the_count() {
-        for state in State::ALL {
+        for state in DeployState::ALL {
             let head = head_in(state);
-            let note = Change::Noted {
+            let note = AuditChange::Noted {
                 note: "seen".into(),
             };
-            let (noted, event) = apply(&head, note, Actor::Worker(me()), at(9)).unwrap();
-            let expected = Head {
+            let (noted, event) =
+                apply_change(&head, note, AuditActor::Worker(me()), at(9)).unwrap();
+            let expected = DeployRecord {
                 version: head.version + 1,
                 events: head.events + 1,
                 last_hash: event.hash,
@@ -342,53 +369,55 @@ mod tests {
 
     #[test]
     fn only_a_hold_marks_it_as_held() {
-        for from in State::ALL {
+        for from in DeployState::ALL {
             for change in changes() {
-                let is_hold = matches!(change, Change::Held { .. });
+                let is_hold = matches!(change, AuditChange::Held { .. });
                 let head = head_in(from);
-                if let Ok((after, _)) = apply(&head, change, Actor::Worker(me()), at(9)) {
-                    assert_eq!(after.held, is_hold);
+                if let Ok((after, _)) = apply_change(&head, change, AuditActor::Worker(me()), at(9))
+                {
+                    assert_eq!(after.on_hold, is_hold);
                     assert!(!is_hold || after.due_at == head.due_at);
                 }
             }
         }
         // What was held once stays so to the end.
-        let held = Change::Held { workflows: vec![] };
-        let by = || Actor::Worker(me());
-        let (once, _) = apply(&head_in(Running), held.clone(), by(), at(9)).unwrap();
-        let end = Change::Ended {
+        let held = AuditChange::Held { workflows: vec![] };
+        let by = || AuditActor::Worker(me());
+        let (once, _) = apply_change(&head_in(Running), held.clone(), by(), at(9)).unwrap();
+        let end = AuditChange::Ended {
             state: Succeeded,
-            reason: Reason::NoWorkflow,
+            reason: EndReason::NoWorkflow,
         };
-        let (twice, _) = apply(&once, held, by(), at(10)).unwrap();
-        assert!(apply(&twice, end, by(), at(11)).unwrap().0.held);
+        let (twice, _) = apply_change(&once, held, by(), at(10)).unwrap();
+        assert!(apply_change(&twice, end, by(), at(11)).unwrap().0.on_hold);
     }
 
     #[test]
     fn each_change_is_a_version_and_a_link_of_the_chain() {
-        let by = || Actor::Worker(me());
+        let by = || AuditActor::Worker(me());
         let valid_until = at(600);
-        let short = id().short(8);
-        let (mut head, first) = begin((id(), short), ask(), None, valid_until, by(), start());
+        let short = id().short_id(8);
+        let (mut head, first) =
+            begin_deploy((id(), short), ask(), None, valid_until, by(), start());
         assert_eq!(
             (head.version, head.events, head.due_at),
             (1, 1, Some(start()))
         );
         let mut events = vec![first];
         let way = [1, 2, 0, 1, 6, 3, 4, 5, 8];
-        let end = Change::Ended {
+        let end = AuditChange::Ended {
             state: Failed,
-            reason: Reason::NoWorkflow,
+            reason: EndReason::NoWorkflow,
         };
         let way = way.into_iter().map(|i| changes().swap_remove(i));
         for (i, change) in way
-            .filter(|c| !matches!(c, Change::Requested { .. }))
+            .filter(|c| !matches!(c, AuditChange::Requested { .. }))
             .enumerate()
         {
             let now = at(i64::try_from(i).unwrap());
             let before = head.clone();
             let event;
-            (head, event) = apply(&head, change.clone(), by(), now).unwrap();
+            (head, event) = apply_change(&head, change.clone(), by(), now).unwrap();
             assert_eq!(head.version, before.version + 1);
             assert_eq!(head.events, before.events + 1);
             assert_eq!(head.last_hash, event.hash);
@@ -400,10 +429,10 @@ mod tests {
             assert_eq!((entry.change, entry.prev), (change, before.last_hash));
             events.push(event);
         }
-        let (head, event) = apply(&head, end, by(), at(99)).unwrap();
+        let (head, event) = apply_change(&head, end, by(), at(99)).unwrap();
         events.push(event);
         assert_eq!(head.end.map(|end| end.at), Some(at(99)));
-        assert_eq!(head.holds, None);
-        audit::verify(id(), &events, head.last_hash).unwrap();
+        assert_eq!(head.locked_target, None);
+        audit::verify_chain(id(), &events, head.last_hash).unwrap();
     }
 }

@@ -1,21 +1,21 @@
-//! The policy: may this person, here, run this job on this branch? Denied unless allowed, and
-//! every no carries the rule that said so.
+//! The policy: whether a user may run this job on this branch from this channel. Everything is
+//! denied unless allowed, and every rejection names its rule.
 //!
-//! The worker decides with it when it arms. Ingest runs the same function only to choose the tone
-//! of the acknowledgement.
+//! The worker decides with it when it begins a trigger. Ingest runs the same function only to choose
+//! the acknowledgement.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::config::{Config, Job, Project};
-use crate::deploy::{Ask, Target};
+use crate::config::{Config, JobConfig, ProjectConfig};
+use crate::deploy::{DeployRequest, Target};
 use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 
-/// Why a command is refused: the rule, with what a reader needs to find the way out.
+/// Why a command is rejected: the rule, with what the reader needs to get it accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
-pub enum Refusal {
+pub enum Rejection {
     /// `slack.teams` does not list the workspace.
     Team {
         /// The workspace.
@@ -23,14 +23,14 @@ pub enum Refusal {
     },
     /// No project was named and there is no default.
     NoProject {
-        /// What may be named.
+        /// The configured projects.
         known: Vec<ProjectName>,
     },
     /// The project is not configured.
     UnknownProject {
         /// As typed.
         project: ProjectName,
-        /// What may be named.
+        /// The configured projects.
         known: Vec<ProjectName>,
     },
     /// The project has no such job.
@@ -39,12 +39,12 @@ pub enum Refusal {
         project: ProjectName,
         /// As typed.
         job: JobName,
-        /// What was typed as the branch; it may be what was meant as a command or the job.
+        /// What was typed as the branch; it may be meant as a command or the job.
         branch: BranchName,
-        /// The jobs this person may run here.
+        /// The jobs this user may run here.
         usable: Vec<JobName>,
     },
-    /// The job is not run from this channel.
+    /// The job cannot be run from this channel.
     Channel {
         /// The project.
         project: ProjectName,
@@ -55,8 +55,8 @@ pub enum Refusal {
         /// Where it may be typed.
         allowed: Vec<ChannelId>,
     },
-    /// The person may not run the job.
-    Person {
+    /// The user may not run the job.
+    User {
         /// The project.
         project: ProjectName,
         /// The job.
@@ -64,7 +64,7 @@ pub enum Refusal {
         /// Who typed it.
         user: UserId,
     },
-    /// The branch fits none of the job's patterns.
+    /// The branch matches none of the job's patterns.
     Branch {
         /// The project.
         project: ProjectName,
@@ -75,10 +75,10 @@ pub enum Refusal {
         /// The patterns.
         patterns: Vec<String>,
     },
-    /// Asked too long ago.
-    Stale {
-        /// When it was asked.
-        asked_at: Time,
+    /// Requested too long ago.
+    Expired {
+        /// When it was requested.
+        requested_at: Time,
     },
     /// Another deploy has the target.
     Busy {
@@ -86,31 +86,31 @@ pub enum Refusal {
         target: Target,
         /// The deploy that has it.
         holder: DeployId,
-        /// What people call that deploy.
-        short: ShortId,
-        /// Who asked for it.
+        /// Its short id.
+        short_id: ShortId,
+        /// Its requester.
         user: UserId,
         /// Since when it has the target.
         since: Time,
-        /// Until when it keeps it, if it has ended without anybody knowing how.
+        /// Until when it keeps it, if it ended with its outcome unknown.
         until: Option<Time>,
     },
 }
 
-/// What the policy lets through: the project and job as configured.
+/// What the policy allows: the project and job as configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Allowed<'a> {
+pub struct AllowedJob<'a> {
     /// The project's name.
     pub project_name: &'a ProjectName,
     /// The project.
-    pub project: &'a Project,
+    pub project: &'a ProjectConfig,
     /// The job's name.
     pub job_name: &'a JobName,
     /// The job.
-    pub job: &'a Job,
+    pub job: &'a JobConfig,
 }
 
-impl Allowed<'_> {
+impl AllowedJob<'_> {
     /// What the deploy would lock, or `None` if the job opts out.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
@@ -120,18 +120,18 @@ impl Allowed<'_> {
     }
 }
 
-/// A rule that was asked, and what it said.
+/// A rule that was checked, and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct RuleCheck {
     /// The rule.
-    pub rule: Rule,
-    /// What it said.
-    pub verdict: Result<(), Refusal>,
+    pub rule: PolicyRule,
+    /// What it says.
+    pub verdict: Result<(), Rejection>,
 }
 
-/// The rules, in the order in which they are asked.
+/// The rules, in the order in which they are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
+pub enum PolicyRule {
     /// `slack.teams`
     Team,
     /// `projects`, `default_project`
@@ -140,98 +140,103 @@ pub enum Rule {
     Job,
     /// `channels`
     Channel,
-    /// `people`
-    Person,
+    /// `users`
+    User,
     /// `branches`
     Branch,
 }
 
-/// Every rule's answer. Where a rule says no that others build on (the workspace, the project, the
-/// job), those are not asked; of the others each is.
+/// Every rule's verdict. If the workspace, the project or the job is rejected, the rules after it are
+/// not checked; each of the others is.
 #[derive(Debug, Clone)]
-pub struct Explained<'a> {
-    /// What was asked and answered, in order.
-    pub checks: Vec<Check>,
+pub struct PolicyReport<'a> {
+    /// The checks, in order.
+    pub checks: Vec<RuleCheck>,
     /// The project and job, where they are known.
-    pub found: Option<Allowed<'a>>,
+    pub found: Option<AllowedJob<'a>>,
 }
 
-/// Decides. The first rule that says no is the one that is named.
-pub fn decide<'a>(config: &'a Config, ask: &Ask) -> Result<Allowed<'a>, Refusal> {
-    let Explained { checks, found } = explain(config, ask);
-    match (
-        checks.into_iter().find_map(|check| check.verdict.err()),
-        found,
-    ) {
-        (Some(refusal), _) => Err(refusal),
+/// Decides. The rejection is that of the first rule that says no.
+pub fn authorize_deploy<'a>(
+    config: &'a Config,
+    request: &DeployRequest,
+) -> Result<AllowedJob<'a>, Rejection> {
+    let PolicyReport { checks, found } = evaluate_rules(config, request);
+    let rejection = checks.into_iter().find_map(|check| check.verdict.err());
+    match (rejection, found) {
+        (Some(rejection), _) => Err(rejection),
         (None, Some(allowed)) => Ok(allowed),
         // Denied unless allowed, whatever may be missing.
         (None, None) => Err(no_project(config)),
     }
 }
 
-/// Asks every rule that can be asked.
+/// Checks every rule that can be checked.
 #[must_use]
-pub fn explain<'a>(config: &'a Config, ask: &Ask) -> Explained<'a> {
+pub fn evaluate_rules<'a>(config: &'a Config, request: &DeployRequest) -> PolicyReport<'a> {
     let mut checks = Vec::new();
-    let found = walk(config, ask, &mut checks);
-    Explained { checks, found }
+    let found = check_rules(config, request, &mut checks);
+    PolicyReport { checks, found }
 }
 
-/// Asks the rules in order, and stops where there is nothing left to ask.
-fn walk<'a>(config: &'a Config, ask: &Ask, checks: &mut Vec<Check>) -> Option<Allowed<'a>> {
-    let mut check = |rule, verdict: Result<(), Refusal>| {
+/// Checks the rules in order, and stops where the next one has nothing to check.
+fn check_rules<'a>(
+    config: &'a Config,
+    request: &DeployRequest,
+    checks: &mut Vec<RuleCheck>,
+) -> Option<AllowedJob<'a>> {
+    let mut check = |rule, verdict: Result<(), Rejection>| {
         let holds = verdict.is_ok();
-        checks.push(Check { rule, verdict });
+        checks.push(RuleCheck { rule, verdict });
         holds.then_some(())
     };
-    check(Rule::Team, listens(config, &ask.team))?;
-    let named = ask.project.as_ref();
+    check(PolicyRule::Team, check_team(config, &request.team))?;
+    let named = request.project.as_ref();
     let known = named.and_then(|name| config.project(name));
     let project = || match (named, known) {
         (None, _) => Err(no_project(config)),
-        (Some(name), None) => Err(Refusal::UnknownProject {
+        (Some(name), None) => Err(Rejection::UnknownProject {
             project: name.clone(),
             known: config.projects.keys().cloned().collect(),
         }),
         (Some(_), Some(_)) => Ok(()),
     };
-    check(Rule::Project, project())?;
+    check(PolicyRule::Project, project())?;
     let (name, project) = known?;
-    let job = project.job(&ask.job);
-    let unknown = || Refusal::UnknownJob {
+    let job = project.job(&request.job);
+    let unknown = || Rejection::UnknownJob {
         project: name.clone(),
-        job: ask.job.clone(),
-        branch: ask.branch.clone(),
-        usable: usable(project, &ask.user, &ask.channel),
+        job: request.job.clone(),
+        branch: request.branch.clone(),
+        usable: usable_jobs(project, &request.user, &request.channel),
     };
-    check(Rule::Job, job.map(drop).ok_or_else(unknown))?;
+    check(PolicyRule::Job, job.map(drop).ok_or_else(unknown))?;
     let (job_name, job) = job?;
-    let channel = || Refusal::Channel {
+    let channel = || Rejection::Channel {
         project: name.clone(),
         job: job_name.clone(),
-        channel: ask.channel.clone(),
+        channel: request.channel.clone(),
         allowed: job.channels.listed().to_vec(),
     };
-    check(
-        Rule::Channel,
-        holds(job.channels.allow(&ask.channel), channel),
-    );
-    let person = || Refusal::Person {
+    let allowed = job.channels.allows(&request.channel);
+    check(PolicyRule::Channel, require(allowed, channel));
+    let user = || Rejection::User {
         project: name.clone(),
         job: job_name.clone(),
-        user: ask.user.clone(),
+        user: request.user.clone(),
     };
-    check(Rule::Person, holds(job.people.allow(&ask.user), person));
-    let branch = || Refusal::Branch {
+    let allowed = job.users.allows(&request.user);
+    check(PolicyRule::User, require(allowed, user));
+    let branch = || Rejection::Branch {
         project: name.clone(),
         job: job_name.clone(),
-        branch: ask.branch.clone(),
+        branch: request.branch.clone(),
         patterns: job.branches.iter().map(ToString::to_string).collect(),
     };
-    let fits = job.branches.iter().any(|pattern| pattern.fits(&ask.branch));
-    check(Rule::Branch, holds(fits, branch));
-    Some(Allowed {
+    let mut patterns = job.branches.iter();
+    let allowed = patterns.any(|pattern| pattern.matches(&request.branch));
+    check(PolicyRule::Branch, require(allowed, branch));
+    Some(AllowedJob {
         project_name: name,
         project,
         job_name,
@@ -239,30 +244,30 @@ fn walk<'a>(config: &'a Config, ask: &Ask, checks: &mut Vec<Check>) -> Option<Al
     })
 }
 
-fn holds(yes: bool, otherwise: impl FnOnce() -> Refusal) -> Result<(), Refusal> {
+fn require(yes: bool, otherwise: impl FnOnce() -> Rejection) -> Result<(), Rejection> {
     if yes { Ok(()) } else { Err(otherwise()) }
 }
 
-/// Whether the workspace is listened to at all: the one rule for questions.
-pub fn listens(config: &Config, team: &TeamId) -> Result<(), Refusal> {
-    holds(config.slack.teams.allow(team), || Refusal::Team {
+/// Whether commands of the workspace are accepted: the only rule for queries.
+pub fn check_team(config: &Config, team: &TeamId) -> Result<(), Rejection> {
+    require(config.slack.teams.allows(team), || Rejection::Team {
         team: team.clone(),
     })
 }
 
-fn no_project(config: &Config) -> Refusal {
-    Refusal::NoProject {
+fn no_project(config: &Config) -> Rejection {
+    Rejection::NoProject {
         known: config.projects.keys().cloned().collect(),
     }
 }
 
-/// The jobs of `project` that this person may run in this place on some branch.
+/// The jobs of `project` that this user may run from this channel on some branch.
 #[must_use]
-pub fn usable(project: &Project, user: &UserId, channel: &ChannelId) -> Vec<JobName> {
+pub fn usable_jobs(project: &ProjectConfig, user: &UserId, channel: &ChannelId) -> Vec<JobName> {
     project
         .jobs
         .iter()
-        .filter(|(_, job)| job.channels.allow(channel) && job.people.allow(user))
+        .filter(|(_, job)| job.channels.allows(channel) && job.users.allows(user))
         .map(|(name, _)| name.clone())
         .collect()
 }

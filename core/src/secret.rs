@@ -6,34 +6,32 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
-/// Slack's reply address for one command: a bearer secret, since whoever holds it can post into
-/// the conversation for 30 minutes.
+/// Slack's response URL for one command: a bearer secret, since its holder can post into the
+/// conversation for 30 minutes.
 ///
-/// It serialises, because it has to travel: in the command's queue message and in the reply item,
-/// and nowhere else.
+/// It is serialised only into the command's queue message and the notification record.
 #[derive(Clone)]
 pub struct ResponseUrl(SecretString);
 
-/// Why an address is not one that Slack could have sent.
+/// The address is not one that Slack could have sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the response_url is not an address of Slack's")]
-pub struct NotSlacks;
+pub struct ResponseUrlError;
 
 impl ResponseUrl {
-    /// Accepts an address only below one of `origins` (scheme, host and port, compared exactly)
-    /// and only on Slack's path for commands, so that a forged request cannot make the notifier
-    /// call something else.
-    pub fn parse(text: &str, origins: &[Url]) -> Result<Self, NotSlacks> {
+    /// Accepts only one of `origins` (scheme, host and port, compared exactly) and only Slack's path
+    /// for commands, so that a forged request cannot make the notifier call another server.
+    pub fn parse(text: &str, origins: &[Url]) -> Result<Self, ResponseUrlError> {
         let plain = text.len() <= 1024
             && text.bytes().all(|b| b.is_ascii_graphic())
             && !text.contains(['\\', '#', '@', '?', '%'])
             && !text.contains("/.");
-        let url = Url::parse(text).map_err(|_| NotSlacks)?;
+        let url = Url::parse(text).map_err(|_| ResponseUrlError)?;
         let known = origins.iter().any(|o| o.origin() == url.origin());
         if plain && known && url.path().starts_with("/commands/") {
             Ok(Self(SecretString::from(text)))
         } else {
-            Err(NotSlacks)
+            Err(ResponseUrlError)
         }
     }
 
@@ -57,8 +55,7 @@ impl Serialize for ResponseUrl {
 }
 
 impl<'de> Deserialize<'de> for ResponseUrl {
-    /// What was stored was validated when it came in, and the notifier validates again before it
-    /// sends, so reading back does not.
+    /// Does not validate: ingest validated it, and the notifier validates it again before it posts.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
     }
@@ -107,9 +104,7 @@ mod tests {
         let stored = serde_json::to_string(&url).unwrap();
         let back: ResponseUrl = serde_json::from_str(&stored).unwrap();
         assert_eq!(back.expose(), url.expose());
-        assert_eq!(
-            format!("{back:?} {back:#?}"),
-            "ResponseUrl(…) ResponseUrl(…)"
-        );
+        let printed = format!("{back:?} {back:#?}");
+        assert_eq!(printed, "ResponseUrl(…) ResponseUrl(…)");
     }
 }

@@ -1,200 +1,229 @@
-//! A command of Slack's, from its form to one message in the queue and its acknowledgement.
+//! Slack's commands: from the form to one message in the queue and the acknowledgement.
 //!
-//! Help and what is not a command are answered at once. The log says which command came and from
-//! whom, by id; it says nothing of what was typed, and no reply address.
-
-use std::time::Duration;
+//! Help and usage errors are answered at once. The log has the command's verb and the user's id, and
+//! never what was typed or a response URL.
 
 use chatops_core::Time;
-use chatops_core::command::{self, Command, Deploy, Question, Verb, Wish};
-use chatops_core::id::{DeployId, RequestId, ShortId};
+use chatops_core::command::{self, ChatCommand, DeployAction, DeployCommand, Query, Verb};
+use chatops_core::id::{DeployId, RequestId, UserId};
 use chatops_core::message::{
-    Asker, Body, DeployMessage, QuestionMessage, WishMessage, Wisher, WorkMessage,
+    ActionMessage, ActionRequester, DeployMessage, QueryMessage, Requester, WorkMessage,
 };
 use chatops_core::policy;
-use chatops_core::ports::{Lane, Queue, SendError};
+use chatops_core::ports::{MessageQueue, SendError};
 use chatops_core::secret::ResponseUrl;
-use chatops_core::words::{self, Post};
+use chatops_core::text::{self, SlackMessage};
+use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::Ingest;
-use crate::form::{BadForm, Form};
+use crate::form::{CommandForm, FormError};
 
-/// What a command is answered with at once.
+/// The immediate answer to a command.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// A post.
-    Shown(Box<Post>),
-    /// Nothing that anybody sees.
-    Nothing,
+pub(crate) enum CommandResponse {
+    Message(Box<SlackMessage>),
+    /// Slack shows nothing.
+    Empty,
 }
 
-impl From<Post> for Answer {
-    fn from(post: Post) -> Self {
-        Answer::Shown(Box::new(post))
+impl From<SlackMessage> for CommandResponse {
+    fn from(message: SlackMessage) -> Self {
+        CommandResponse::Message(Box::new(message))
     }
 }
 
-/// What became of a command. Where it ended early, nothing was queued, and the post says why.
-type Done = Result<Answer, Box<Post>>;
+/// The result of a command. On an error nothing was queued, and the message says why.
+type CommandResult = Result<CommandResponse, Box<SlackMessage>>;
 
-impl<Q: Queue, X, K> Ingest<Q, X, K> {
-    /// Takes the command of a signed form, and says what to answer.
-    pub(crate) async fn answer(&self, form: &Form, asked_at: Time) -> Result<Answer, BadForm> {
-        let asker = Asker {
-            team: form.team()?,
-            channel: form.channel()?,
-            user: form.user()?,
+impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
+    /// Handles the command of a verified form.
+    pub(crate) async fn handle_command(
+        &self,
+        form: &CommandForm,
+        requested_at: Time,
+    ) -> Result<CommandResponse, FormError> {
+        let requester = Requester {
+            team: form.team_id()?,
+            channel: form.channel_id()?,
+            user: form.user_id()?,
             user_name: form.user_name(),
-            reply_to: None,
+            response_url: None,
         };
-        let done = self.take(form, asker, asked_at).await;
-        Ok(done.unwrap_or_else(Answer::Shown))
+        let result = self.dispatch_command(form, requester, requested_at).await;
+        Ok(result.unwrap_or_else(CommandResponse::Message))
     }
 
-    async fn take(&self, form: &Form, asker: Asker, asked_at: Time) -> Done {
+    async fn dispatch_command(
+        &self,
+        form: &CommandForm,
+        requester: Requester,
+        requested_at: Time,
+    ) -> CommandResult {
         let config = &*self.config;
         let command = command::parse(form.get("text").unwrap_or_default());
-        // A deploy is put on record even where it will be refused; nothing else is listened to.
-        if !matches!(command, Ok(Command::Deploy(_))) {
-            policy::listens(config, &asker.team)
-                .map_err(|refusal| words::not_listened_to(&refusal))?;
+        // From other workspaces only deploys are queued, since each is put on record and rejected.
+        if !matches!(command, Ok(ChatCommand::Deploy(_))) {
+            policy::check_team(config, &requester.team)
+                .map_err(|rejection| text::team_not_allowed(&rejection))?;
         }
-        match command.map_err(|error| words::bad_command(&error, config))? {
-            Command::Help(topic) => {
-                Ok(words::help(topic, &asker.user, &asker.channel, config).into())
+        match command.map_err(|error| text::bad_command(&error, config))? {
+            ChatCommand::Help(topic) => {
+                Ok(text::help_message(topic, &requester.user, &requester.channel, config).into())
             }
-            Command::Deploy(deploy) => self.deploy(form, asker, deploy, asked_at).await,
-            Command::Ask(question) => self.ask(form, asker, question, asked_at).await,
-            Command::Wish(wish) => self.wish(form, asker, wish, asked_at).await,
+            ChatCommand::Deploy(deploy) => {
+                self.queue_deploy(form, requester, deploy, requested_at)
+                    .await
+            }
+            ChatCommand::Query(query) => {
+                self.queue_query(form, requester, query, requested_at).await
+            }
+            ChatCommand::Action(action) => {
+                self.queue_action(form, requester, action, requested_at)
+                    .await
+            }
         }
     }
 
-    async fn deploy(&self, form: &Form, asker: Asker, deploy: Deploy, asked_at: Time) -> Done {
-        let asker = self.answerable(form, asker)?;
-        let (team, app, occasion) = identity(form, &asker)?;
+    async fn queue_deploy(
+        &self,
+        form: &CommandForm,
+        requester: Requester,
+        deploy: DeployCommand,
+        requested_at: Time,
+    ) -> CommandResult {
+        let requester = self.with_response_url(form, requester)?;
+        let (team, app, key) = request_identity(form, &requester)?;
         let message = DeployMessage {
-            id: DeployId::of_request(team, app, occasion),
-            asker,
+            id: DeployId::of_request(team, app, key),
+            requester,
             deploy,
-            asked_at,
+            requested_at,
         };
-        let ask = message.ask(&self.config);
+        let request = message.deploy_request(&self.config);
         let id = message.id;
-        let short = id.short(ShortId::USUAL);
-        let (user, verb) = (&ask.user, Verb::Deploy.word());
-        let sent = self.send(&WorkMessage::Deploy(Box::new(message))).await;
-        let post = match sent {
-            Ok(()) => {
-                info!(deploy.id = %id, %user, verb, "command queued");
-                match policy::decide(&self.config, &ask) {
-                    Ok(_) => words::accepted(&ask, &short),
-                    Err(_) => words::checking(&ask, &short),
-                }
+        let message = WorkMessage::Deploy(Box::new(message));
+        let sent = self.queue_command(&message, Some(id), &request.user, Verb::Deploy);
+        let reply = match sent.await {
+            Ok(()) if policy::authorize_deploy(&self.config, &request).is_ok() => {
+                text::deploy_accepted(&request, id)
             }
-            Err(error @ SendError::NotSent(_)) => {
-                warn!(deploy.id = %id, %user, verb, %error, "command not accepted");
-                words::not_accepted()
-            }
-            Err(error @ SendError::Unknown(_)) => {
-                warn!(deploy.id = %id, %user, verb, %error, "command not confirmed");
-                words::cannot_confirm(&ask, &short)
-            }
+            Ok(()) => text::deploy_checking(&request, id),
+            Err(SendError::NotSent(_)) => text::not_accepted(),
+            Err(SendError::Unknown(_)) => text::deploy_unconfirmed(&request, id),
         };
-        Ok(post.into())
+        Ok(reply.into())
     }
 
-    /// A question is acknowledged with nothing to see: its answer follows in one hop.
-    async fn ask(&self, form: &Form, asker: Asker, question: Question, asked_at: Time) -> Done {
-        let asker = self.answerable(form, asker)?;
-        if asker.reply_to.is_none() {
-            return Err(words::nowhere_to_answer().into());
+    /// Acknowledges a query with an empty answer: the reply follows in one message.
+    async fn queue_query(
+        &self,
+        form: &CommandForm,
+        requester: Requester,
+        query: Query,
+        requested_at: Time,
+    ) -> CommandResult {
+        let requester = self.with_response_url(form, requester)?;
+        if requester.response_url.is_none() {
+            return Err(text::no_response_url().into());
         }
-        let (user, verb) = (asker.user.clone(), verb(&question).word());
-        let message = QuestionMessage {
-            asker,
-            question,
-            asked_at,
-        };
-        match self.send(&WorkMessage::Question(Box::new(message))).await {
-            Ok(()) => info!(%user, verb, "command queued"),
-            Err(error @ SendError::NotSent(_)) => {
-                warn!(%user, verb, %error, "command not accepted");
-                return Err(words::not_accepted().into());
-            }
-            // It may be answered; whoever gets no answer can ask again.
-            Err(error @ SendError::Unknown(_)) => {
-                warn!(%user, verb, %error, "command not confirmed");
-            }
+        let (user, verb) = (requester.user.clone(), query_verb(&query));
+        let message = WorkMessage::Query(Box::new(QueryMessage {
+            requester,
+            query,
+            requested_at,
+        }));
+        match self.queue_command(&message, None, &user, verb).await {
+            // Where it is unknown, a reply may follow; otherwise the user types it again.
+            Ok(()) | Err(SendError::Unknown(_)) => Ok(CommandResponse::Empty),
+            Err(SendError::NotSent(_)) => Err(text::not_accepted().into()),
         }
-        Ok(Answer::Nothing)
     }
 
-    async fn wish(&self, form: &Form, asker: Asker, wish: Wish, asked_at: Time) -> Done {
-        let asker = self.answerable(form, asker)?;
-        let (team, app, occasion) = identity(form, &asker)?;
-        let id = RequestId::of_request(team, app, occasion);
-        let (user, verb) = (asker.user.clone(), wish.verb().word());
-        let message = WishMessage {
+    async fn queue_action(
+        &self,
+        form: &CommandForm,
+        requester: Requester,
+        action: DeployAction,
+        requested_at: Time,
+    ) -> CommandResult {
+        let requester = self.with_response_url(form, requester)?;
+        let (team, app, key) = request_identity(form, &requester)?;
+        let id = RequestId::of_request(team, app, key);
+        let user = requester.user.clone();
+        let message = WorkMessage::Action(Box::new(ActionMessage {
             id,
-            from: Wisher::Person(asker),
-            wish: wish.clone(),
-            asked_at,
+            requested_by: ActionRequester::User(requester),
+            action: action.clone(),
+            requested_at,
+        }));
+        let sent = self.queue_command(&message, None, &user, action.verb());
+        let reply = match sent.await {
+            Ok(()) => text::action_accepted(&action),
+            Err(SendError::NotSent(_)) => text::not_accepted(),
+            Err(SendError::Unknown(_)) => text::action_unconfirmed(&action),
         };
-        let post = match self.send(&WorkMessage::Wish(Box::new(message))).await {
-            Ok(()) => {
-                info!(%user, verb, "command queued");
-                words::noted(&wish)
-            }
-            Err(error @ SendError::NotSent(_)) => {
-                warn!(%user, verb, %error, "command not accepted");
-                words::not_accepted()
-            }
-            Err(error @ SendError::Unknown(_)) => {
-                warn!(%user, verb, %error, "command not confirmed");
-                words::cannot_confirm_wish(&wish)
-            }
-        };
-        Ok(post.into())
+        Ok(reply.into())
     }
 
-    /// Adds the reply address, if there is one.
-    fn answerable(&self, form: &Form, asker: Asker) -> Result<Asker, Box<Post>> {
-        let origins = &self.config.slack.reply_origins;
-        let reply_to = form
+    /// Queues the message of a command and logs how that went.
+    async fn queue_command(
+        &self,
+        message: &WorkMessage,
+        id: Option<DeployId>,
+        user: &UserId,
+        verb: Verb,
+    ) -> Result<(), SendError> {
+        let (deploy, verb) = (id.map(display), verb.as_str());
+        let sent = self.send_message(message).await;
+        match &sent {
+            Ok(()) => info!(deploy.id = deploy, %user, verb, "command queued"),
+            Err(error @ SendError::NotSent(_)) => {
+                warn!(deploy.id = deploy, %user, verb, %error, "command not accepted");
+            }
+            Err(error @ SendError::Unknown(_)) => {
+                warn!(deploy.id = deploy, %user, verb, %error, "command not confirmed");
+            }
+        }
+        sent
+    }
+
+    fn with_response_url(
+        &self,
+        form: &CommandForm,
+        requester: Requester,
+    ) -> Result<Requester, Box<SlackMessage>> {
+        let origins = &self.config.slack.response_url_origins;
+        let response_url = form
             .get("response_url")
             .map(|text| ResponseUrl::parse(text, origins))
             .transpose()
-            .map_err(|_| words::not_slacks())?;
-        Ok(Asker { reply_to, ..asker })
-    }
-
-    /// Sends the one message.
-    async fn send(&self, message: &WorkMessage) -> Result<(), SendError> {
-        let body = Body::encode(message).map_err(|error| SendError::NotSent(error.to_string()))?;
-        self.queue.send(Lane::Work, &body, Duration::ZERO).await
+            .map_err(|_| text::invalid_response_url())?;
+        Ok(Requester {
+            response_url,
+            ..requester
+        })
     }
 }
 
-/// What makes a request unlike any other, and the same as its repetition: the workspace, the app
-/// and the occasion, which is Slack's `trigger_id` or, where there is none, the reply address.
-fn identity<'a>(
-    form: &'a Form,
-    asker: &'a Asker,
-) -> Result<(&'a str, &'a str, &'a str), Box<Post>> {
-    let address = asker.reply_to.as_ref().map(ResponseUrl::expose);
-    let occasion = form.get("trigger_id").or(address);
-    let occasion = occasion.ok_or_else(words::no_identity)?;
+/// What identifies a request and its repetitions: the workspace, the app and the idempotency key,
+/// which is Slack's `trigger_id` or, if that is missing, the response URL.
+fn request_identity<'a>(
+    form: &'a CommandForm,
+    requester: &'a Requester,
+) -> Result<(&'a str, &'a str, &'a str), Box<SlackMessage>> {
+    let url = requester.response_url.as_ref().map(ResponseUrl::expose);
+    let key = form.get("trigger_id").or(url);
+    let key = key.ok_or_else(text::no_request_id)?;
     let app = form.get("api_app_id").unwrap_or_default();
-    Ok((asker.team.as_str(), app, occasion))
+    Ok((requester.team.as_str(), app, key))
 }
 
-/// The command that a question was typed as.
-fn verb(question: &Question) -> Verb {
-    match question {
-        Question::Plan(_) => Verb::Plan,
-        Question::Status { .. } | Question::Open => Verb::Status,
-        Question::History(_) => Verb::History,
-        Question::Failed { .. } => Verb::Failed,
+fn query_verb(query: &Query) -> Verb {
+    match query {
+        Query::Plan(_) => Verb::Plan,
+        Query::Status { .. } | Query::InProgress => Verb::Status,
+        Query::History(_) => Verb::History,
+        Query::Failed { .. } => Verb::Failed,
     }
 }

@@ -1,56 +1,52 @@
-//! The form of a slash command: which fields are read, and what is wrong when one cannot be.
+//! The form of a slash command: its fields, and why one cannot be read.
 
 use std::collections::BTreeMap;
 
 use chatops_core::id::{ChannelId, TeamId, UserId};
 use http::{HeaderMap, header};
+use percent_encoding::percent_decode;
 
 /// The longest name of a user that is kept, in characters.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
-/// Why a body is not the form of a command. The text goes back to the sender.
+/// Why a body is not the form of a command. The text is sent back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadForm {
+pub(crate) enum FormError {
     #[error("the content type has to be application/x-www-form-urlencoded")]
     ContentType,
     #[error("the form is not UTF-8")]
     Encoding,
     #[error("the form has the field '{0}' twice")]
-    Doubled(String),
+    DuplicateField(String),
     #[error("the form has no valid '{0}'")]
-    Field(&'static str),
+    InvalidField(&'static str),
 }
 
 /// The fields of a command. Unknown fields are ignored; Slack may add some at any time.
 #[derive(Debug)]
-pub(crate) struct Form {
+pub(crate) struct CommandForm {
     fields: BTreeMap<String, String>,
 }
 
-impl Form {
-    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, BadForm> {
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok());
-        let essence = kind
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
+impl CommandForm {
+    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormError> {
+        let kind = headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(BadForm::ContentType);
+            return Err(FormError::ContentType);
         }
-        // The parser puts U+FFFD where bytes are not UTF-8, which it could also have read. What
-        // separates fields is ASCII, so the form is UTF-8 if and only if each field is.
-        if std::str::from_utf8(&percent_decoded(body)).is_err() {
-            return Err(BadForm::Encoding);
+        // The parser replaces bytes that are not UTF-8 by U+FFFD, which a field may also contain.
+        // Separators are ASCII, so the form is UTF-8 if and only if each field is.
+        if percent_decode(body).decode_utf8().is_err() {
+            return Err(FormError::Encoding);
         }
         let mut fields = BTreeMap::new();
         for (key, value) in form_urlencoded::parse(body) {
             let key = key.into_owned();
             if fields.contains_key(&key) {
-                return Err(BadForm::Doubled(key.escape_debug().take(40).collect()));
+                let shown = key.escape_debug().take(40).collect();
+                return Err(FormError::DuplicateField(shown));
             }
             fields.insert(key, value.into_owned());
         }
@@ -59,54 +55,38 @@ impl Form {
 
     /// A field; `None` if it is missing or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.fields
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let value = self.fields.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
     }
 
-    pub(crate) fn team(&self) -> Result<TeamId, BadForm> {
-        self.id("team_id", TeamId::parse)
+    pub(crate) fn team_id(&self) -> Result<TeamId, FormError> {
+        self.parse_id("team_id", TeamId::parse)
     }
 
-    pub(crate) fn channel(&self) -> Result<ChannelId, BadForm> {
-        self.id("channel_id", ChannelId::parse)
+    pub(crate) fn channel_id(&self) -> Result<ChannelId, FormError> {
+        self.parse_id("channel_id", ChannelId::parse)
     }
 
-    pub(crate) fn user(&self) -> Result<UserId, BadForm> {
-        self.id("user_id", UserId::parse)
+    pub(crate) fn user_id(&self) -> Result<UserId, FormError> {
+        self.parse_id("user_id", UserId::parse)
     }
 
-    /// What Slack calls the user: for finding what they did, never for rights. What cannot be a
-    /// name is none.
+    /// The user's name in Slack: for finding what they did, never for permissions. `None` if it
+    /// cannot be a name.
     pub(crate) fn user_name(&self) -> Option<String> {
         let plain = |c: &char| !c.is_control();
         let name: String = self.get("user_name")?.chars().filter(plain).collect();
         let name = name.trim().trim_start_matches('@').trim_start();
-        (1..=LONGEST_NAME)
-            .contains(&name.chars().count())
-            .then(|| name.to_owned())
+        let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+        is_name.then(|| name.to_owned())
     }
 
-    fn id<T>(&self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, BadForm> {
-        self.get(name).and_then(parse).ok_or(BadForm::Field(name))
+    fn parse_id<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, FormError> {
+        let id = self.get(name).and_then(parse);
+        id.ok_or(FormError::InvalidField(name))
     }
-}
-
-/// The bytes that a body stands for, its separators among them.
-fn percent_decoded(body: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| char::from(*body.get(at)?).to_digit(16);
-    let mut bytes = Vec::with_capacity(body.len());
-    let mut at = 0;
-    while let Some(&byte) = body.get(at) {
-        let escape = (byte == b'%').then(|| digit(at + 1).zip(digit(at + 2)));
-        if let Some((high, low)) = escape.flatten() {
-            bytes.extend(u8::try_from(high << 4 | low));
-            at += 3;
-        } else {
-            bytes.push(byte);
-            at += 1;
-        }
-    }
-    bytes
 }

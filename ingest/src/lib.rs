@@ -1,7 +1,8 @@
-//! Receives: verifies the raw bytes, parses, sends one message, acknowledges. It does no work.
+//! The ingest service: verifies a request's raw bytes, parses them, queues one message for the worker
+//! and acknowledges.
 //!
-//! One `match` on method and path over plain HTTP types, so that a Lambda function and the
-//! one-machine server run the same code. Nothing here reads the ledger or talks to CircleCI.
+//! Plain HTTP types go in and out, so that a Lambda function and the one-machine server run the same
+//! code. Nothing here reads the ledger, decides about a deploy or calls Slack or CircleCI.
 
 mod circleci;
 mod command;
@@ -10,27 +11,29 @@ mod slack;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chatops_core::config::Config;
-use chatops_core::ports::{Clock, Queue, Secrets};
+use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::ports::{Clock, MessageQueue, QueueName, SecretReader, SendError};
 use http::{Method, Request, Response, StatusCode, header};
 
 /// The largest body that is read, in bytes. Slack's commands stay far below.
-pub const LARGEST_BODY: usize = 16 * 1024;
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// The largest event of CircleCI's that is read, in bytes. They have a few thousand.
-pub const LARGEST_EVENT: usize = 256 * 1024;
+/// The largest webhook of CircleCI that is read, in bytes. They have a few thousand.
+pub const MAX_WEBHOOK_BYTES: usize = 256 * 1024;
 
-/// Where CircleCI's events arrive.
+/// Where CircleCI's webhooks arrive.
 pub const WEBHOOK_PATH: &str = "/circleci/webhook";
 
-/// The stage: its ports and the configuration it answers by.
+/// The service: its ports and its configuration.
 #[derive(Debug)]
 pub struct Ingest<Q, X, K> {
-    /// Where commands go.
+    /// Where messages for the worker go.
     pub queue: Q,
-    /// Where the signing secret comes from.
+    /// The secrets that Slack and CircleCI sign with.
     pub secrets: X,
     /// The time.
     pub clock: K,
@@ -38,33 +41,43 @@ pub struct Ingest<Q, X, K> {
     pub config: Arc<Config>,
 }
 
-impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
+impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
     /// Answers one request.
     ///
-    /// A command is acknowledged only after the queue has it. The queue adapter bounds the time
-    /// that takes, since Slack waits for three seconds.
+    /// A command is acknowledged only after the queue has taken it. The queue adapter bounds the
+    /// time that takes, since Slack waits for three seconds.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path();
         match (request.method(), path) {
-            (&Method::POST, "/slack/commands" | "/chatops") => self.slack_command(&request).await,
-            (&Method::POST, WEBHOOK_PATH) => self.circleci_event(&request).await,
-            (&Method::GET, "/slack/commands" | "/chatops") if asks_ssl_check(&request) => {
+            (&Method::POST, "/slack/commands" | "/chatops") => {
+                self.handle_slack_command(&request).await
+            }
+            (&Method::POST, WEBHOOK_PATH) => self.handle_webhook(&request).await,
+            (&Method::GET, "/slack/commands" | "/chatops") if is_ssl_check_get(&request) => {
                 plain(StatusCode::OK, "")
             }
             (&Method::GET, "/healthz") => plain(StatusCode::OK, "ok\n"),
-            (_, "/slack/commands" | "/chatops" | WEBHOOK_PATH) => not_allowed("POST"),
-            (_, "/healthz") => not_allowed("GET"),
+            (_, "/slack/commands" | "/chatops" | WEBHOOK_PATH) => method_not_allowed("POST"),
+            (_, "/healthz") => method_not_allowed("GET"),
             _ => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
         }
     }
 }
 
-/// Slack's older way of testing the certificate: a GET that carries nothing else.
-fn asks_ssl_check(request: &Request<Bytes>) -> bool {
-    request
-        .uri()
-        .query()
-        .is_some_and(|query| query.split('&').any(|pair| pair == "ssl_check=1"))
+impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
+    async fn send_message(&self, message: &WorkMessage) -> Result<(), SendError> {
+        let body = MessageBody::encode(message);
+        let body = body.map_err(|error| SendError::not_sent(error.to_string()))?;
+        self.queue
+            .send(QueueName::Work, &body, Duration::ZERO)
+            .await
+    }
+}
+
+/// Slack's older test of the certificate: a GET that carries nothing else.
+fn is_ssl_check_get(request: &Request<Bytes>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|pair| pair == "ssl_check=1")
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
@@ -75,13 +88,10 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     response
 }
 
-fn not_allowed(allowed: &'static str) -> Response<Bytes> {
-    let mut response = plain(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This address takes another method.\n",
-    );
-    response
-        .headers_mut()
-        .insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
+    let text = "This address takes another method.\n";
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let allowed = header::HeaderValue::from_static(allowed);
+    response.headers_mut().insert(header::ALLOW, allowed);
     response
 }

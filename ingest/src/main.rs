@@ -1,49 +1,49 @@
-//! The Lambda function in front of the pipeline: API Gateway's requests to ingest, and back.
+//! The Lambda function of the ingest service, behind API Gateway.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use chatops_aws::client::{Aws, Settings};
-use chatops_aws::clock::SystemClock;
-use chatops_aws::lambda::{self, environment, http};
-use chatops_aws::secrets::{AwsSecrets, Sources};
-use chatops_aws::sqs::{Addresses, Sqs};
-use chatops_core::ports::{Lane, SecretName};
+use chatops_aws::client::{AwsSdk, AwsSettings};
+use chatops_aws::clock::LambdaClock;
+use chatops_aws::lambda::{self, env_var, http};
+use chatops_aws::secrets::{AwsSecrets, SecretSources};
+use chatops_aws::sqs::{QueueUrls, Sqs};
+use chatops_core::ports::{QueueName, SecretName};
 use chatops_ingest::Ingest;
 
-/// How long the queue may take. Slack waits for three seconds, start and way included.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the queue may take. Slack waits for three seconds, cold start and network included.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    lambda::run(ingest())
+    lambda::run(run_ingest())
 }
 
-async fn ingest() -> Result<()> {
-    let config = lambda::config(environment)?;
-    let patience = PATIENCE;
-    let aws = Aws::new(&Settings {
-        patience,
-        ..Settings::read(environment)?
+async fn run_ingest() -> Result<()> {
+    let config = lambda::load_config(env_var)?;
+    let aws = AwsSdk::new(&AwsSettings {
+        call_timeout: QUEUE_TIMEOUT,
+        ..AwsSettings::read(env_var)?
     })?;
-    let queue = Sqs::new(aws.sqs(), Addresses::read(environment, &[Lane::Work])?);
-    let (clock, sources) = (SystemClock, Sources::read(environment)?);
-    // Opened here, while nobody waits and the function has a whole processor.
-    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources);
-    let (secrets, ()) = futures::join!(secrets, queue.warm(Lane::Work));
+    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &[QueueName::Work])?);
+    let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
+    // Opened at start-up, while nobody waits and the function has a whole processor.
+    let previous_ttl = config.timeouts.previous_secret_ttl;
+    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources, previous_ttl);
+    let (secrets, ()) = futures::join!(secrets, queue.warm(QueueName::Work));
     let secrets = secrets?;
-    secrets.need_one_of(&[SecretName::SlackSigning, SecretName::SlackVerification])?;
+    secrets.require_any(&[SecretName::SlackSigning, SecretName::SlackVerification])?;
     let ingest = Ingest {
         queue,
         secrets,
         clock,
         config,
     };
-    lambda::serve(async |call: http::Call, _| match call.request() {
-        Ok(request) => Ok(http::Reply::from(ingest.handle(request).await)),
-        Err(http::BadCall::Malformed) => Ok(http::Reply::malformed()),
-        Err(nothing) => Err(nothing.into()),
+    lambda::serve(async |call: http::GatewayRequest, _| match call.request() {
+        Ok(request) => Ok(http::GatewayResponse::from(ingest.handle(request).await)),
+        Err(http::RequestError::Malformed) => Ok(http::GatewayResponse::bad_request()),
+        Err(error) => Err(error.into()),
     })
     .await
 }

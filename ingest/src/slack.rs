@@ -1,135 +1,116 @@
-//! A request at the command's address: whether it is Slack's, and the answer in Slack's form.
+//! Slack's requests to the command's address: verified, and answered in Slack's form.
 
 use bytes::Bytes;
-use chatops_core::ports::{Clock, Queue, SecretName, Secrets, SecretsError};
-use chatops_core::words::Post;
+use chatops_core::ports::{Clock, MessageQueue, SecretError, SecretName, SecretReader};
+use chatops_core::text::SlackMessage;
 use http::{Request, Response, StatusCode, header};
 use tracing::{error, warn};
 
-use crate::command::Answer;
-use crate::form::{BadForm, Form};
-use crate::verify::{self, Claim, Forged, Verified};
-use crate::{Ingest, LARGEST_BODY, plain};
+use crate::command::CommandResponse;
+use crate::form::{CommandForm, FormError};
+use crate::verify::{self, SignatureHeaders, Unauthenticated, VerifiedBody};
+use crate::{Ingest, MAX_BODY_BYTES, plain};
 
-/// Why a request is not acted on.
+/// Why a request is not verified.
 #[derive(Debug, thiserror::Error)]
-enum Unverified {
-    /// The sender's doing.
+enum AuthError {
     #[error(transparent)]
-    Forged(#[from] Forged),
-    /// Our own trouble.
+    Sender(#[from] Unauthenticated),
+    /// Whoever sent it: the secret cannot be read.
     #[error(transparent)]
-    Secret(#[from] SecretsError),
+    Secret(#[from] SecretError),
 }
 
-impl<Q: Queue, X: Secrets, K: Clock> Ingest<Q, X, K> {
-    pub(crate) async fn slack_command(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        if request.body().len() > LARGEST_BODY {
-            return plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is larger than 16 KiB.\n",
-            );
+impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+    pub(crate) async fn handle_slack_command(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        if request.body().len() > MAX_BODY_BYTES {
+            let text = "The body is larger than 16 KiB.\n";
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, text);
         }
-        match self.verified(request).await {
-            Ok(verified) => self.signed(request, &verified).await,
-            Err(Unverified::Forged(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
-            Err(Unverified::Forged(forged)) => {
-                warn!(reason = %forged, "request refused: it is not known to be Slack's");
-                plain(
-                    StatusCode::UNAUTHORIZED,
-                    "The request is not signed by Slack.\n",
-                )
+        match self.verify_request(request).await {
+            Ok(verified) => self.handle_form(request, &verified).await,
+            Err(AuthError::Sender(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
+            Err(AuthError::Sender(reason)) => {
+                warn!(%reason, "request rejected: not verified to be Slack's");
+                let text = "The request is not signed by Slack.\n";
+                plain(StatusCode::UNAUTHORIZED, text)
             }
-            Err(Unverified::Secret(error)) => {
+            Err(AuthError::Secret(error)) => {
                 error!(%error, "the signing secret cannot be read: every command fails");
-                plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "The signing secret cannot be read; an operator has to look.\n",
-                )
+                let text = "The signing secret cannot be read; the log says why.\n";
+                plain(StatusCode::INTERNAL_SERVER_ERROR, text)
             }
         }
     }
 
-    /// Verifies. Where that fails for want of the right secret, it is tried once more with the
-    /// secret read afresh, since it may have been rotated.
-    async fn verified<'r>(&self, request: &'r Request<Bytes>) -> Result<Verified<'r>, Unverified> {
+    async fn verify_request<'r>(
+        &self,
+        request: &'r Request<Bytes>,
+    ) -> Result<VerifiedBody<'r>, AuthError> {
+        let now = self.clock.now();
         if verify::is_unsigned(request.headers())
-            && let Some(verified) = self.by_token(request).await
+            && let Some(verified) = self.verify_by_token(request).await
         {
             return Ok(verified?);
         }
-        let claim = Claim::read(request.headers(), request.body(), self.clock.now())?;
-        let first = match self.secrets.get(SecretName::SlackSigning).await {
-            Ok(secrets) => claim.verify(&secrets).map_err(Unverified::Forged),
-            Err(error) => Err(Unverified::Secret(error)),
-        };
-        if first.is_ok() {
-            return first;
-        }
-        if let Err(error) = self.secrets.refresh(SecretName::SlackSigning).await {
-            warn!(%error, "the signing secret could not be read afresh");
-            return first;
-        }
-        let secrets = self.secrets.get(SecretName::SlackSigning).await?;
-        Ok(claim.verify(&secrets)?)
+        let headers = SignatureHeaders::parse(request.headers(), request.body(), now)?;
+        let name = SecretName::SlackSigning;
+        let verified = self
+            .check_with(name, |secret| headers.verify(secret))
+            .await?;
+        Ok(verified.ok_or(Unauthenticated::WrongSignature)?)
     }
 
-    /// An unsigned request of a legacy command, where somebody has opted in to those. A token that
-    /// does not fit is tried once more with the right one read afresh.
-    async fn by_token<'r>(
+    /// Verifies an unsigned request of a legacy command; `None` unless an operator has opted in to
+    /// those and the form has a token.
+    async fn verify_by_token<'r>(
         &self,
         request: &'r Request<Bytes>,
-    ) -> Option<Result<Verified<'r>, Forged>> {
-        let name = SecretName::SlackVerification;
-        let expected = self.secrets.get(name).await.ok()?;
-        let form = Form::parse(request.headers(), request.body()).ok()?;
-        let token = form.get("token")?;
-        let now = self.clock.now();
-        let first = verify::by_token(request.body(), token, &expected, now);
-        if first.is_ok() {
-            return Some(first);
-        }
-        if let Err(error) = self.secrets.refresh(name).await {
-            warn!(%error, "the verification token could not be read afresh");
-            return Some(first);
-        }
-        let expected = self.secrets.get(name).await.ok()?;
-        Some(verify::by_token(request.body(), token, &expected, now))
+    ) -> Option<Result<VerifiedBody<'r>, Unauthenticated>> {
+        let form = CommandForm::parse(request.headers(), request.body()).ok()?;
+        let (token, now) = (form.get("token")?, self.clock.now());
+        let check = |expected: &_| verify::verify_token(request.body(), token, expected, now);
+        let verified = self.check_with(SecretName::SlackVerification, check).await;
+        Some(verified.ok()?.ok_or(Unauthenticated::WrongToken))
     }
 
-    async fn signed(&self, request: &Request<Bytes>, body: &Verified<'_>) -> Response<Bytes> {
-        let form = match Form::parse(request.headers(), body.body()) {
+    async fn handle_form(
+        &self,
+        request: &Request<Bytes>,
+        body: &VerifiedBody<'_>,
+    ) -> Response<Bytes> {
+        let form = match CommandForm::parse(request.headers(), body.bytes) {
             Ok(form) => form,
-            Err(bad) => return bad_form(&bad),
+            Err(error) => return bad_form_response(&error),
         };
         if form.get("ssl_check") == Some("1") {
             return plain(StatusCode::OK, "");
         }
-        match self.answer(&form, body.signed_at()).await {
-            Ok(Answer::Shown(post)) => shown(&post),
-            Ok(Answer::Nothing) => plain(StatusCode::OK, ""),
-            Err(bad) => bad_form(&bad),
+        match self.handle_command(&form, body.signed_at).await {
+            Ok(CommandResponse::Message(message)) => message_response(&message),
+            Ok(CommandResponse::Empty) => plain(StatusCode::OK, ""),
+            Err(error) => bad_form_response(&error),
         }
     }
 }
 
-/// Slack's test of the certificate comes without a signature. It is answered with nothing, and
-/// nothing else in the body is looked at.
+/// Slack tests the certificate without a signature. The answer is empty, and nothing else in the
+/// body is read.
 fn is_bare_ssl_check(request: &Request<Bytes>) -> bool {
     verify::is_unsigned(request.headers())
-        && Form::parse(request.headers(), request.body())
+        && CommandForm::parse(request.headers(), request.body())
             .is_ok_and(|form| form.get("ssl_check") == Some("1"))
 }
 
-fn bad_form(bad: &BadForm) -> Response<Bytes> {
-    warn!(reason = %bad, "signed request refused");
+fn bad_form_response(error: &FormError) -> Response<Bytes> {
+    warn!(reason = %error, "signed request rejected");
     let mut response = plain(StatusCode::BAD_REQUEST, "");
-    *response.body_mut() = Bytes::from(format!("Not a command: {bad}.\n"));
+    *response.body_mut() = Bytes::from(format!("Not a command: {error}.\n"));
     response
 }
 
-fn shown(post: &Post) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(post.to_json().to_string()));
+fn message_response(message: &SlackMessage) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(message.to_json().to_string()));
     let json = header::HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response

@@ -1,195 +1,196 @@
-//! Slack's signature, over the raw bytes and before anything is parsed.
+//! Who sent a request: signatures over the raw bytes, checked before anything is parsed.
 //!
-//! HMAC-SHA256 with the signing secret as text, over `v0:`, the timestamp as received, `:` and the
-//! body; the timestamp at most 300 seconds off in either direction.
+//! Slack signs `v0:`, the timestamp as received, `:` and the body with HMAC-SHA256 and the signing
+//! secret as text; the timestamp is at most 300 seconds off in either direction.
 //!
 //! Legacy custom commands carry no signature, only a token in the form. Where an operator has opted
-//! in by configuring that token, it stands in for the signature.
+//! in by configuring that token, it replaces the signature.
 
 use chatops_core::Time;
-use chatops_core::ports::Versions;
+use chatops_core::ports::SecretVersions;
+use chatops_core::ports::{Clock, MessageQueue, SecretError, SecretName, SecretReader};
 use chrono::DateTime;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use sha2::Sha256;
+use tracing::warn;
+
+use crate::Ingest;
 
 /// How far Slack's clock and ours may be apart, in seconds. Exactly this much is still accepted.
-const WINDOW: i64 = 300;
+const MAX_SKEW_SECS: i64 = 300;
 
-const SIGNATURE: &str = "x-slack-signature";
-const TIMESTAMP: &str = "x-slack-request-timestamp";
+const SIGNATURE_HEADER: &str = "x-slack-signature";
+const TIMESTAMP_HEADER: &str = "x-slack-request-timestamp";
 
-/// A body whose sender is known to be Slack. Only [`Claim::verify`] and [`by_token`] make one.
+/// An HMAC-SHA256.
+pub(crate) type Tag = [u8; 32];
+
+/// A body that Slack sent. Only [`SignatureHeaders::verify`] and [`verify_token`] make one.
 #[derive(Debug)]
-pub(crate) struct Verified<'a> {
-    body: &'a [u8],
-    signed_at: Time,
+pub(crate) struct VerifiedBody<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// When Slack signed it; of an unsigned request when it arrived.
+    pub(crate) signed_at: Time,
 }
 
-impl<'a> Verified<'a> {
-    pub(crate) fn body(&self) -> &'a [u8] {
-        self.body
-    }
-
-    /// The moment Slack signed; of an unsigned request the moment it arrived.
-    pub(crate) fn signed_at(&self) -> Time {
-        self.signed_at
-    }
-}
-
-/// Why a request is not known to be Slack's. For the log; the sender learns none of it.
+/// Why Slack is not known to be the sender. For the log; the sender is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Forged {
+pub(crate) enum Unauthenticated {
     #[error("a signature header is missing or doubled")]
-    Headers,
+    HeaderCount,
     #[error("a signature header is malformed")]
-    Malformed,
-    #[error("the timestamp is more than {WINDOW} s off")]
-    Window,
-    #[error("the signature does not fit the body")]
-    Signature,
-    #[error("the verification token does not fit")]
-    Token,
+    MalformedHeader,
+    #[error("the timestamp is more than {MAX_SKEW_SECS} s off")]
+    StaleTimestamp,
+    #[error("the signature does not match")]
+    WrongSignature,
+    #[error("the verification token does not match")]
+    WrongToken,
+}
+
+impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+    /// Runs `check` with a secret; if it fails, refreshes the secret, which may have been rotated,
+    /// and runs it once more. An optional secret that cannot be read is not refreshed.
+    pub(crate) async fn check_with<T>(
+        &self,
+        name: SecretName,
+        check: impl Fn(&SecretVersions) -> Option<T>,
+    ) -> Result<Option<T>, SecretError> {
+        let first = self.secrets.get(name).await.map(|secret| check(&secret));
+        match &first {
+            Ok(None) => {}
+            Err(_) if name == SecretName::SlackSigning => {}
+            Ok(Some(_)) | Err(_) => return first,
+        }
+        if let Err(error) = self.secrets.refresh(name).await {
+            warn!(secret = ?name, %error, "the secret could not be refreshed");
+            return first;
+        }
+        Ok(check(&self.secrets.get(name).await?))
+    }
+}
+
+/// The versions of a secret that are accepted.
+pub(crate) fn versions(secret: &SecretVersions) -> impl Iterator<Item = &str> {
+    let versions = [Some(&secret.current), secret.previous.as_ref()];
+    versions
+        .into_iter()
+        .flatten()
+        .map(ExposeSecret::expose_secret)
+}
+
+/// Whether one of `tags` is the HMAC of `parts` under one of `keys`. Every pair is compared, each in
+/// constant time, so that the time does not tell which one matched.
+pub(crate) fn any_tag_matches<'k>(
+    keys: impl IntoIterator<Item = &'k str>,
+    parts: &[&[u8]],
+    tags: &[Tag],
+) -> bool {
+    let mut any = false;
+    for mac in keys.into_iter().filter_map(|key| hmac(key, parts)) {
+        for tag in tags {
+            any |= mac.clone().verify_slice(tag).is_ok();
+        }
+    }
+    any
+}
+
+/// `None` if the key is empty: with that anybody could sign.
+fn hmac(key: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    let key = Some(key).filter(|key| !key.is_empty())?;
+    let mac = Hmac::new_from_slice(key.as_bytes()).ok()?;
+    Some(parts.iter().fold(mac, Mac::chain_update))
 }
 
 /// Whether the request carries neither of the signature's headers.
 pub(crate) fn is_unsigned(headers: &HeaderMap) -> bool {
-    !headers.contains_key(SIGNATURE) && !headers.contains_key(TIMESTAMP)
+    !headers.contains_key(SIGNATURE_HEADER) && !headers.contains_key(TIMESTAMP_HEADER)
 }
 
-/// Accepts an unsigned body by the token that stood in its form, compared in constant time.
-pub(crate) fn by_token<'a>(
-    body: &'a [u8],
+/// Accepts an unsigned body by the token in its form.
+pub(crate) fn verify_token<'a>(
+    bytes: &'a [u8],
     token: &str,
-    expected: &Versions,
+    expected: &SecretVersions,
     now: Time,
-) -> Result<Verified<'a>, Forged> {
-    // Both are hashed under the same key, since only a hash is compared in constant time.
-    let tag = |key: &str, text: &str| {
-        let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
-        Some(mac.chain_update(text))
-    };
-    let fits = |expected: &str| {
-        let mine = tag(expected, expected).map(|mac| mac.finalize().into_bytes());
-        let theirs = tag(expected, token);
-        match (mine, theirs) {
-            (Some(mine), Some(theirs)) if !expected.is_empty() => {
-                theirs.verify_slice(&mine).is_ok()
-            }
-            _ => false,
-        }
-    };
-    if fits(expected.current.expose_secret()) {
-        Ok(Verified {
-            body,
-            signed_at: now,
-        })
-    } else {
-        Err(Forged::Token)
-    }
+) -> Option<VerifiedBody<'a>> {
+    let expected = expected.current.expose_secret();
+    // Both texts are hashed under the same key, since only tags are compared in constant time.
+    let tag = hmac(expected, &[expected.as_bytes()])?
+        .finalize()
+        .into_bytes();
+    let matches = any_tag_matches([expected], &[token.as_bytes()], &[tag.into()]);
+    let signed_at = now;
+    matches.then_some(VerifiedBody { bytes, signed_at })
 }
 
-/// What a request says of its sender: well-formed and of now, but not proven.
+/// What a request claims about its sender: well-formed and recent, but not verified.
 #[derive(Debug)]
-pub(crate) struct Claim<'a> {
+pub(crate) struct SignatureHeaders<'a> {
     timestamp: &'a str,
     signed_at: Time,
-    signature: [u8; 32],
+    tag: Tag,
     body: &'a [u8],
 }
 
-impl<'a> Claim<'a> {
-    /// Reads everything that can be judged without a secret.
-    pub(crate) fn read(headers: &'a HeaderMap, body: &'a [u8], now: Time) -> Result<Self, Forged> {
-        let timestamp = the_one(headers, TIMESTAMP)?;
-        let digits =
+impl<'a> SignatureHeaders<'a> {
+    /// Checks everything that needs no secret.
+    pub(crate) fn parse(
+        headers: &'a HeaderMap,
+        body: &'a [u8],
+        now: Time,
+    ) -> Result<Self, Unauthenticated> {
+        let malformed = Unauthenticated::MalformedHeader;
+        let timestamp = single_header(headers, TIMESTAMP_HEADER)?;
+        let is_digits =
             (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
-        let seconds: i64 = timestamp
+        let seconds = timestamp
             .parse()
             .ok()
-            .filter(|_| digits)
-            .ok_or(Forged::Malformed)?;
-        let signed_at = DateTime::from_timestamp(seconds, 0).ok_or(Forged::Malformed)?;
-        let signature = the_one(headers, SIGNATURE)?
-            .strip_prefix("v0=")
-            .and_then(unhex)
-            .ok_or(Forged::Malformed)?;
-        if (now.timestamp() - seconds).abs() > WINDOW {
-            return Err(Forged::Window);
+            .filter(|_| is_digits)
+            .ok_or(malformed)?;
+        let signed_at = DateTime::from_timestamp(seconds, 0).ok_or(malformed)?;
+        let signature = single_header(headers, SIGNATURE_HEADER)?.strip_prefix("v0=");
+        let tag = signature.and_then(decode_tag).ok_or(malformed)?;
+        if (now.timestamp() - seconds).abs() > MAX_SKEW_SECS {
+            return Err(Unauthenticated::StaleTimestamp);
         }
         Ok(Self {
             timestamp,
             signed_at,
-            signature,
+            tag,
             body,
         })
     }
 
-    /// Checks the signature against every version of the secret that counts.
-    pub(crate) fn verify(&self, secrets: &Versions) -> Result<Verified<'a>, Forged> {
-        // Every secret is tried, so that the time tells nothing about which one is in use.
-        let fits = [Some(&secrets.current), secrets.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|secret| {
-                let secret = secret.expose_secret();
-                fits(secret, self.timestamp, self.body, &self.signature)
-            })
-            .fold(false, |any, this| any | this);
-        if fits {
-            Ok(Verified {
-                body: self.body,
-                signed_at: self.signed_at,
-            })
-        } else {
-            Err(Forged::Signature)
-        }
+    pub(crate) fn verify(&self, secret: &SecretVersions) -> Option<VerifiedBody<'a>> {
+        let parts = [b"v0:", self.timestamp.as_bytes(), b":", self.body];
+        any_tag_matches(versions(secret), &parts, &[self.tag]).then_some(VerifiedBody {
+            bytes: self.body,
+            signed_at: self.signed_at,
+        })
     }
-}
-
-fn fits(secret: &str, timestamp: &str, body: &[u8], signature: &[u8; 32]) -> bool {
-    // An empty key would let anybody sign.
-    let Some(mac) = Some(secret)
-        .filter(|secret| !secret.is_empty())
-        .and_then(|secret| Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok())
-    else {
-        return false;
-    };
-    mac.chain_update("v0:")
-        .chain_update(timestamp)
-        .chain_update(":")
-        .chain_update(body)
-        .verify_slice(signature)
-        .is_ok()
 }
 
 /// The header's value, if there is exactly one. An API gateway joins doubled headers with a comma,
 /// which neither header may hold.
-fn the_one<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Forged> {
+fn single_header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Unauthenticated> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Forged::Headers);
+        return Err(Unauthenticated::HeaderCount);
     };
-    let value = value.to_str().map_err(|_| Forged::Malformed)?;
-    if value.contains(',') {
-        Err(Forged::Headers)
-    } else {
-        Ok(value)
+    match value.to_str() {
+        Err(_) => Err(Unauthenticated::MalformedHeader),
+        Ok(value) if value.contains(',') => Err(Unauthenticated::HeaderCount),
+        Ok(value) => Ok(value),
     }
 }
 
-/// Exactly 64 lower-case hexadecimal digits.
-pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let bytes: &[u8; 64] = text.as_bytes().try_into().ok()?;
-    let mut out = [0; 32];
-    for (pair, byte) in bytes.chunks_exact(2).zip(&mut out) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(out)
+/// Reads exactly 64 lower-case hexadecimal digits.
+pub(crate) fn decode_tag(digits: &str) -> Option<Tag> {
+    let mut tag = Tag::default();
+    let decoded = base16ct::lower::decode(digits, &mut tag).ok()?.len();
+    (decoded == tag.len()).then_some(tag)
 }

@@ -1,31 +1,35 @@
-//! Tells: reserves a use of the reply address on record, posts, and records what became of it.
+//! The notifier service: reserves a delivery on record, posts to Slack and records the result.
 //!
-//! It reads deploys and writes reply items, nothing else; it alone talks to Slack.
+//! Only the notifier calls Slack. It reads deploys and writes notification records; nothing here
+//! writes a deploy, decides about one or calls CircleCI.
 
-mod answer;
+mod query_reply;
 mod slack;
 
 use std::sync::Arc;
 
 use chatops_core::config::Config;
 use chatops_core::id::DeployId;
-use chatops_core::message::{Body, NoticeMessage};
-use chatops_core::ports::{
-    Chat, Clock, CommitError, Conflict, Lane, Queue, Replies, SendError, StoreError, To,
+use chatops_core::message::{MessageBody, NotifyMessage};
+use chatops_core::notification::{
+    self, DeliveryRoute, DeliveryStep, NotificationKind, NotificationRecord, PostResult,
 };
-use chatops_core::reply::{self, Kind, Next, Posted, Reply, Via};
-use chatops_core::words;
+use chatops_core::ports::{
+    ChatClient, Clock, CommitError, Conflict, LedgerError, MessageQueue, NotificationStore,
+    PortErrorKind, PostTarget, QueueName, SendError,
+};
+use chatops_core::text;
 use tracing::field::display;
 use tracing::{Span, info, warn};
 
 pub use self::slack::SlackClient;
 
-/// The stage: its ports and the configuration.
+/// The service: its ports and its configuration.
 #[derive(Debug)]
 pub struct Notifier<S, Q, H, K> {
-    /// Deploys to read, reply items to write.
-    pub replies: S,
-    /// Where reminders go.
+    /// Deploys to read, notification records to write.
+    pub notifications: S,
+    /// Where wake-ups go.
     pub queue: Q,
     /// Slack.
     pub chat: H,
@@ -33,148 +37,148 @@ pub struct Notifier<S, Q, H, K> {
     pub clock: K,
     /// The configuration.
     pub config: Arc<Config>,
-    /// Whether a bot can post where a reply address cannot any more.
-    pub bot: bool,
+    /// Whether a bot can post after the response URL has expired.
+    pub has_bot: bool,
 }
 
-/// Why a notice could not be dealt with. Its message goes back to the queue.
+/// Why a message could not be handled. It goes back to the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum HandlerError {
-    /// The message is not one we know.
+pub enum NotifyError {
+    /// The message is not a known one.
     #[error("the message cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// The ledger failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The reminder could not be sent.
+    Store(#[from] LedgerError),
+    /// The wake-up could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
 }
 
-/// More rounds than any deploy can need: both things told, each settled once or twice.
-const ROUNDS: usize = 12;
+/// More rounds than any deploy needs: each notification is saved a few times.
+const MAX_ROUNDS: usize = 12;
 
-impl<S: Replies, Q: Queue, H: Chat, K: Clock> Notifier<S, Q, H, K> {
-    /// Deals with one message of the notice queue, and says in the shell's span which deploy it is
-    /// about. It may come twice, late or out of order.
-    pub async fn handle(&self, body: &Body) -> Result<(), HandlerError> {
+impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S, Q, H, K> {
+    /// Handles one message of the notify queue and records its deploy in the caller's span. A message
+    /// may come twice, late or out of order.
+    pub async fn handle(&self, body: &MessageBody) -> Result<(), NotifyError> {
         match body.decode()? {
-            NoticeMessage::Tell { deploy } => {
+            NotifyMessage::Notify { deploy } => {
                 Span::current().record("deploy.id", display(deploy));
-                self.tell(deploy).await
+                self.deliver_notifications(deploy).await
             }
-            NoticeMessage::Answer(answer) => self.answer(*answer).await,
+            NotifyMessage::QueryReply(reply) => self.deliver_reply(*reply).await,
         }
     }
 
-    async fn tell(&self, id: DeployId) -> Result<(), HandlerError> {
-        let mut wrote = false;
-        for _ in 0..ROUNDS {
-            let Some(item) = self.replies.reply(id).await? else {
-                info!(deploy.id = %id, "nothing is known about whom to tell");
+    async fn deliver_notifications(&self, id: DeployId) -> Result<(), NotifyError> {
+        let mut has_written = false;
+        for _ in 0..MAX_ROUNDS {
+            let Some(item) = self.notifications.read_notification(id).await? else {
+                info!(deploy.id = %id, "no notification record");
                 return Ok(());
             };
-            match reply::next(&item, self.clock.now(), &self.config.times, self.bot) {
-                Next::Rest if wrote => return self.remind(&item).await,
-                Next::Rest => return Ok(()),
-                Next::Settle(settled) => wrote |= self.save(settled).await?,
-                Next::Post {
+            let (now, timeouts) = (self.clock.now(), &self.config.timeouts);
+            match notification::next_delivery(&item, now, timeouts, self.has_bot) {
+                DeliveryStep::Rest if has_written => return self.schedule_wake_up(&item).await,
+                DeliveryStep::Rest => return Ok(()),
+                DeliveryStep::Save(item) => has_written |= self.save_record(item).await?,
+                DeliveryStep::Post {
                     reserved,
                     kind,
-                    via,
+                    route,
                     repeat,
                 } => {
-                    if self.save(reserved.clone()).await? {
-                        wrote = true;
-                        self.post(reserved, kind, via, repeat).await?;
+                    if self.save_record(reserved.clone()).await? {
+                        has_written = true;
+                        self.post_reserved(reserved, kind, route, repeat).await?;
                     }
                 }
             }
         }
-        warn!(deploy.id = %id, "telling took more rounds than it can need");
+        warn!(deploy.id = %id, "the delivery took more rounds than any needs");
         Ok(())
     }
 
-    /// Posts what was reserved, then records the outcome.
-    async fn post(
+    /// Posts what was reserved, then records the result.
+    async fn post_reserved(
         &self,
-        reserved: Reply,
-        kind: Kind,
-        via: Via,
+        reserved: NotificationRecord,
+        kind: NotificationKind,
+        route: DeliveryRoute,
         repeat: bool,
-    ) -> Result<(), HandlerError> {
+    ) -> Result<(), NotifyError> {
         let id = reserved.deploy;
-        let Some(head) = self.replies.told_head(id).await? else {
+        let Some(record) = self.notifications.read_notified_deploy(id).await? else {
             return Ok(());
         };
-        let to = match (via, &reserved.address) {
-            (Via::Address, Some(address)) => To::Address(address.clone()),
-            (Via::Address, None) => return Ok(()),
-            (Via::Bot, _) => To::Conversation {
-                channel: head.ask.channel.clone(),
-                user: head.ask.user.clone(),
+        let to = match (route, &reserved.response_url) {
+            (DeliveryRoute::ResponseUrl, Some(url)) => PostTarget::ResponseUrl(url.clone()),
+            (DeliveryRoute::ResponseUrl, None) => return Ok(()),
+            (DeliveryRoute::Bot, _) => PostTarget::Conversation {
+                channel: record.request.channel.clone(),
+                user: record.request.user.clone(),
             },
         };
-        let post = match kind {
-            Kind::Progress => words::progress(&head),
-            Kind::Hold => words::hold(&head),
-            Kind::Final => words::last(&head, repeat, &self.config),
+        let message = match kind {
+            NotificationKind::Progress => text::deploy_running(&record),
+            NotificationKind::Hold => text::waiting_for_approval(&record),
+            NotificationKind::Final => text::final_status(&record, repeat, &self.config),
         };
-        if via == Via::Bot && reserved.token_refused {
+        if route == DeliveryRoute::Bot && reserved.token_refused {
             self.chat.renew_token().await;
         }
-        let posted = self.chat.post(&to, &post).await;
-        info!(deploy.id = %id, state = %head.state, ?kind, ?via, outcome = posted.word(), "posted to Slack");
-        self.record(reserved, kind, via, &posted).await
+        let result = self.chat.post(&to, &message).await;
+        info!(deploy.id = %id, state = %record.state, ?kind, ?route, outcome = result.as_str(), "posted to Slack");
+        self.record_result(reserved, kind, route, &result).await
     }
 
-    /// Records what became of a post. The worker may have made something owed in the meantime: then
-    /// the outcome is written over that. If the reservation itself is gone, its lease ran out and
-    /// another run has concluded "unknown", which stays true.
-    async fn record(
+    /// Records the result of a post. If the worker has requested a delivery in the meantime, the
+    /// result is added to that. If the reservation is gone, its lease has expired and another run has
+    /// recorded "unknown", which stays true.
+    async fn record_result(
         &self,
-        reserved: Reply,
-        kind: Kind,
-        via: Via,
-        posted: &Posted,
-    ) -> Result<(), HandlerError> {
-        let telling = reserved.telling(kind).clone();
+        reserved: NotificationRecord,
+        kind: NotificationKind,
+        route: DeliveryRoute,
+        result: &PostResult,
+    ) -> Result<(), NotifyError> {
+        let delivery = reserved.delivery(kind).clone();
         let mut item = reserved;
-        for _ in 0..ROUNDS {
-            let id = item.deploy;
-            if self
-                .save(reply::after(&item, kind, via, posted, self.clock.now()))
-                .await?
-            {
+        for _ in 0..MAX_ROUNDS {
+            let now = self.clock.now();
+            let next = notification::after_post(&item, kind, route, result, now);
+            if self.save_record(next).await? {
                 return Ok(());
             }
-            match self.replies.reply(id).await? {
-                Some(fresh) if *fresh.telling(kind) == telling => item = fresh,
+            match self.notifications.read_notification(item.deploy).await? {
+                Some(fresh) if *fresh.delivery(kind) == delivery => item = fresh,
                 _ => return Ok(()),
             }
         }
         Ok(())
     }
 
-    /// Writes an item; `false` if it has moved on in the meantime.
-    async fn save(&self, item: Reply) -> Result<bool, HandlerError> {
-        match self.replies.save(item).await {
+    /// Writes a record; `false` if it has moved on in the meantime.
+    async fn save_record(&self, item: NotificationRecord) -> Result<bool, NotifyError> {
+        match self.notifications.save_notification(item).await {
             Ok(()) => Ok(true),
-            Err(CommitError::Conflict(Conflict::Version)) => Ok(false),
-            Err(CommitError::Conflict(other)) => Err(StoreError(other.to_string()).into()),
-            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Conflict(Conflict::StaleVersion)) => Ok(false),
+            Err(CommitError::Conflict(other)) => {
+                Err(LedgerError::new(PortErrorKind::Unavailable, other.to_string()).into())
+            }
+            Err(CommitError::Ledger(error)) => Err(error.into()),
         }
     }
 
-    /// What is still owed is looked at again when it is due; the sweeper would come later.
-    async fn remind(&self, item: &Reply) -> Result<(), HandlerError> {
+    /// Schedules the next wake-up for what is pending; the sweeper would come later.
+    async fn schedule_wake_up(&self, item: &NotificationRecord) -> Result<(), NotifyError> {
         let Some(due) = item.due_at() else {
             return Ok(());
         };
         let delay = (due - self.clock.now()).to_std().unwrap_or_default();
-        let body = Body::encode(&NoticeMessage::Tell {
-            deploy: item.deploy,
-        })?;
-        Ok(self.queue.send(Lane::Notice, &body, delay).await?)
+        let deploy = item.deploy;
+        let body = MessageBody::encode(&NotifyMessage::Notify { deploy })?;
+        Ok(self.queue.send(QueueName::Notify, &body, delay).await?)
     }
 }

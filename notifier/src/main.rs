@@ -1,44 +1,46 @@
-//! The Lambda function that tells: batches of the notice queue.
+//! The Lambda function of the notifier service: batches of the notify queue.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chatops_aws::client::{Aws, Settings};
-use chatops_aws::clock::SystemClock;
+use chatops_aws::client::{AwsSdk, AwsSettings};
+use chatops_aws::clock::LambdaClock;
 use chatops_aws::dynamodb::DynamoDb;
-use chatops_aws::lambda::batch::{self, Batch};
-use chatops_aws::lambda::{self, environment};
-use chatops_aws::secrets::{AwsSecrets, Sources};
-use chatops_aws::sqs::{Addresses, Sqs};
-use chatops_core::ports::{Lane, SecretName};
+use chatops_aws::lambda::batch::{self, SqsBatch};
+use chatops_aws::lambda::{self, env_var};
+use chatops_aws::secrets::{AwsSecrets, SecretSources};
+use chatops_aws::sqs::{QueueUrls, Sqs};
+use chatops_core::ports::{QueueName, SecretName};
 use chatops_notifier::{Notifier, SlackClient};
 
 fn main() -> ExitCode {
-    lambda::run(notifier())
+    lambda::run(run_notifier())
 }
 
-async fn notifier() -> Result<()> {
-    let config = lambda::config(environment)?;
-    let aws = Aws::new(&Settings::read(environment)?)?;
-    let queue = Sqs::new(aws.sqs(), Addresses::read(environment, &[Lane::Notice])?);
-    let replies = DynamoDb::new(aws.dynamodb(), lambda::table(environment)?);
-    let (clock, sources) = (SystemClock, Sources::read(environment)?);
-    // Opened here, while nobody waits and the function has a whole processor.
-    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources);
-    let (secrets, (), ()) = futures::join!(secrets, replies.warm(), queue.warm(Lane::Notice));
+async fn run_notifier() -> Result<()> {
+    let config = lambda::load_config(env_var)?;
+    let aws = AwsSdk::new(&AwsSettings::read(env_var)?)?;
+    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &[QueueName::Notify])?);
+    let notifications = DynamoDb::new(aws.dynamodb(), lambda::table_name(env_var)?);
+    let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
+    // Opened at start-up, while nobody waits and the function has a whole processor.
+    let previous_ttl = config.timeouts.previous_secret_ttl;
+    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources, previous_ttl);
+    let (secrets, (), ()) =
+        futures::join!(secrets, notifications.warm(), queue.warm(QueueName::Notify));
     let secrets = secrets?;
     let notifier = Notifier {
-        replies,
-        bot: secrets.has(SecretName::SlackBot),
-        chat: SlackClient::new(&config.slack, &config.times, secrets)?,
+        notifications,
+        has_bot: secrets.has_secret(SecretName::SlackBot),
+        chat: SlackClient::new(&config.slack, &config.timeouts, secrets)?,
         queue,
         clock,
         config,
     };
-    lambda::serve(async |batch: Batch, left| {
+    lambda::serve(async |batch: SqsBatch, left| {
         let handle = async |body| notifier.handle(&body).await;
-        Ok(batch::run(&notifier.queue, Lane::Notice, batch, left, handle).await)
+        Ok(batch::run(&notifier.queue, QueueName::Notify, batch, left, handle).await)
     })
     .await
 }

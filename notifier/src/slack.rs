@@ -1,16 +1,16 @@
-//! Slack over HTTP: reply addresses, and the bot's Web API where there is a bot.
+//! Slack over HTTP: response URLs, and the Web API if there is a bot. Nothing here knows a deploy.
 //!
-//! One post, once: no resend, no redirect, no pooled connection that may have died, no proxy from
-//! the environment.
+//! Each message is posted once: no resend, no redirect, no pooled connection that may have died, no
+//! proxy from the environment.
 
-mod answer;
+mod response;
 
-use chatops_core::config::{Slack, Times};
+use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_core::id::{ChannelId, UserId};
-use chatops_core::ports::{Chat, SecretName, Secrets, To};
-use chatops_core::reply::Posted;
+use chatops_core::notification::PostResult;
+use chatops_core::ports::{ChatClient, PostTarget, SecretName, SecretReader};
 use chatops_core::secret::ResponseUrl;
-use chatops_core::words::{Audience, Post};
+use chatops_core::text::{Audience, SlackMessage};
 use reqwest::{Client, RequestBuilder, Response, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -20,112 +20,117 @@ use url::Url;
 /// The client for Slack.
 #[derive(Debug)]
 pub struct SlackClient<X> {
-    client: Client,
-    origins: Vec<Url>,
-    api: Url,
+    http: Client,
+    response_url_origins: Vec<Url>,
+    api_url: Url,
     secrets: X,
 }
 
-impl<X: Secrets> SlackClient<X> {
-    /// A client that posts to reply addresses below the configured origins and, with the bot's
-    /// token from `secrets`, to the Web API.
-    pub fn new(slack: &Slack, times: &Times, secrets: X) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .connect_timeout(times.connect_timeout)
-            .timeout(times.request_timeout)
+impl<X: SecretReader> SlackClient<X> {
+    /// A client that posts to response URLs below the configured origins and, with the bot's token
+    /// from `secrets`, to the Web API.
+    pub fn new(slack: &SlackConfig, timeouts: &Timeouts, secrets: X) -> reqwest::Result<Self> {
+        let http = Client::builder()
+            .connect_timeout(timeouts.connect_timeout)
+            .timeout(timeouts.request_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
             .no_proxy()
             .build()?;
         Ok(Self {
-            client,
-            origins: slack.reply_origins.clone(),
-            api: slack.api.clone(),
+            http,
+            response_url_origins: slack.response_url_origins.clone(),
+            api_url: slack.api.clone(),
             secrets,
         })
     }
 
-    async fn to_address(&self, to: &ResponseUrl, post: &Post) -> Posted {
-        // Checked when it came in, and again before it is called.
-        if ResponseUrl::parse(to.expose(), &self.origins).is_err() {
-            return Posted::Refused {
-                why: "the address is not Slack's".to_owned(),
-            };
+    async fn post_to_url(&self, url: &ResponseUrl, message: &SlackMessage) -> PostResult {
+        // Checked by ingest, and again before it is called.
+        if ResponseUrl::parse(url.expose(), &self.response_url_origins).is_err() {
+            let reason = "the response URL is not Slack's".to_owned();
+            return PostResult::Refused { reason };
         }
-        match self
-            .send(self.client.post(to.expose()), &post.to_json())
-            .await
-        {
-            Ok(response) => answer::of_an_address(response).await,
-            Err(posted) => posted,
+        let request = self.http.post(url.expose());
+        match self.send_once(request, &message.to_json()).await {
+            Ok(response) => response::response_url_result(response).await,
+            Err(result) => result,
         }
     }
 
-    /// `chat.postMessage`, or `chat.postEphemeral` for what is the asker's alone.
-    async fn to_conversation(&self, channel: &ChannelId, user: &UserId, post: &Post) -> Posted {
+    /// `chat.postMessage`, or `chat.postEphemeral` for what only the requester sees.
+    async fn post_as_bot(
+        &self,
+        channel: &ChannelId,
+        user: &UserId,
+        message: &SlackMessage,
+    ) -> PostResult {
         let token = match self.secrets.get(SecretName::SlackBot).await {
             Ok(token) => token,
-            Err(error) => {
-                return Posted::NotSent {
-                    why: error.to_string(),
-                };
-            }
+            Err(error) => return not_sent(&error.to_string()),
         };
-        let mut body = post.to_json();
+        let mut body = message.to_json();
         body["channel"] = json!(channel.as_str());
-        let method = match post.audience {
+        let method = match message.audience {
             Audience::Channel => "chat.postMessage",
-            Audience::Asker => {
+            Audience::Requester => {
                 body["user"] = json!(user.as_str());
                 "chat.postEphemeral"
             }
         };
         if let Some(body) = body.as_object_mut() {
-            // A word of reply addresses alone.
+            // Only response URLs have this key.
             body.remove("response_type");
         }
-        let mut url = self.api.clone();
+        let mut url = self.api_url.clone();
         url.set_path(&format!("/api/{method}"));
-        let request = self
-            .client
-            .post(url)
-            .bearer_auth(token.current.expose_secret());
-        match self.send(request, &body).await {
-            Ok(response) => answer::of_the_web_api(response).await,
-            Err(posted) => posted,
+        let token = token.current.expose_secret();
+        let request = self.http.post(url).bearer_auth(token);
+        match self.send_once(request, &body).await {
+            Ok(response) => response::web_api_result(response).await,
+            Err(result) => result,
         }
     }
 
-    /// Sends, once: what Slack answered, or what became of a request that got no answer.
-    async fn send(&self, request: RequestBuilder, body: &Value) -> Result<Response, Posted> {
+    /// Sends once: Slack's answer, or the result of a request without an answer.
+    async fn send_once(
+        &self,
+        request: RequestBuilder,
+        body: &Value,
+    ) -> Result<Response, PostResult> {
         let request = request
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .body(body.to_string());
         request.send().await.map_err(|error| {
             if error.is_connect() || error.is_builder() {
                 // No byte of the request was written.
-                Posted::NotSent {
-                    why: "Slack could not be reached".to_owned(),
-                }
+                not_sent("Slack could not be reached")
             } else {
-                Posted::Unknown
+                PostResult::Unknown
             }
         })
     }
 }
 
-impl<X: Secrets> Chat for SlackClient<X> {
-    async fn post(&self, to: &To, post: &Post) -> Posted {
+fn not_sent(reason: &str) -> PostResult {
+    let reason = reason.to_owned();
+    PostResult::NotSent { reason }
+}
+
+impl<X: SecretReader> ChatClient for SlackClient<X> {
+    async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         match to {
-            To::Address(address) => self.to_address(address, post).await,
-            To::Conversation { channel, user } => self.to_conversation(channel, user, post).await,
+            PostTarget::ResponseUrl(url) => self.post_to_url(url, message).await,
+            PostTarget::Conversation { channel, user } => {
+                self.post_as_bot(channel, user, message).await
+            }
         }
     }
 
     async fn renew_token(&self) {
         if let Err(error) = self.secrets.refresh(SecretName::SlackBot).await {
-            warn!(%error, "the bot's token could not be read afresh");
+            warn!(%error, "the bot's token could not be refreshed");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Faults as settings: what goes wrong with the next calls, and how it looks on the wire.
+//! Faults of the next calls, and their effect on the connection.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,215 +9,188 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures::{StreamExt as _, stream};
 
-use crate::server::Dropped;
+use crate::server::{DropConnection, lock};
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The call has no effect and is answered with this status.
-    Refuse {
+pub enum HttpFault {
+    /// The call has no effect, and the response has this status.
+    Reject {
         /// The HTTP status.
         status: u16,
         /// The `Retry-After` header, if any.
         retry_after_s: Option<u64>,
-        /// CircleCI's `message`; the whole body at Slack.
+        /// CircleCI's `message`; Slack's complete body.
         message: String,
     },
-    /// The call takes effect and the connection closes before any byte of the answer.
+    /// The call takes effect, and the connection closes before any byte of the response.
     AnswerLost,
-    /// The call takes effect and is answered with this status instead of its own.
+    /// The call takes effect, and the response has this status instead of its own.
     ErrorAfter {
         /// The HTTP status.
         status: u16,
     },
-    /// The call takes effect; half of the answer's body arrives and the connection closes.
+    /// The call takes effect; half of the response's body arrives, and the connection closes.
     HalfBody,
-    /// The call has no effect; the connection stays silent for this long and closes.
+    /// The call has no effect; the connection closes without a byte after this time.
     Hang {
         /// How long.
-        for_: Duration,
+        duration: Duration,
     },
-    /// The call takes effect and is answered with its own status and a body that is a web page.
+    /// The call takes effect; the response has its own status, and its body is a web page.
     Garbage,
 }
 
-/// The faults in wait, for each kind of call in order.
+/// The coming faults of each kind of call, in order.
 #[derive(Debug)]
-pub(crate) struct Faults<K>(Mutex<BTreeMap<K, VecDeque<Fault>>>);
+pub(crate) struct FaultQueues<K>(Mutex<BTreeMap<K, VecDeque<HttpFault>>>);
 
-impl<K: Ord> Faults<K> {
+impl<K: Ord> FaultQueues<K> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn push(&self, call: K, fault: Fault) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(call)
-            .or_default()
-            .push_back(fault);
+    pub(crate) fn push(&self, call: K, fault: HttpFault) {
+        lock(&self.0).entry(call).or_default().push_back(fault);
     }
 
-    pub(crate) fn take(&self, call: &K) -> Option<Fault> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(call)?
-            .pop_front()
+    pub(crate) fn take_next(&self, call: &K) -> Option<HttpFault> {
+        lock(&self.0).get_mut(call)?.pop_front()
     }
 }
 
-/// An answer before any fault has touched it.
+/// A response before a fault changes it.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct PlannedResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
     /// For the journal.
     pub(crate) note: String,
 }
 
-/// A call that has met its fault: its effect has happened, its answer has not been sent.
+/// A call after its effect, before its response is sent.
 #[derive(Debug)]
-pub(crate) struct Met {
-    /// The status that the caller will see; nothing if no answer arrives.
+pub(crate) struct FaultedResponse {
+    /// The status that the caller will see; `None` if no response arrives.
     pub(crate) status: Option<u16>,
     /// For the journal.
     pub(crate) note: String,
-    wire: Wire,
+    wire: WireResponse,
 }
 
 /// What goes over the connection.
 #[derive(Debug)]
-enum Wire {
-    Whole {
-        status: u16,
-        body: String,
-        retry_after_s: Option<u64>,
-    },
-    Half {
-        status: u16,
-        body: String,
-    },
-    Nothing {
-        after: Duration,
-    },
+enum WireResponse {
+    /// Status, body and `Retry-After`.
+    Complete(u16, String, Option<u64>),
+    /// Status and complete body.
+    Half(u16, String),
+    /// Silence for this long.
+    Nothing(Duration),
 }
 
-/// Runs the effect where the fault leaves it. `refusal` is the body for an error's message.
-pub(crate) fn meet(
-    fault: Option<Fault>,
-    refusal: impl FnOnce(&str) -> String,
-    effect: impl FnOnce() -> Answer,
-) -> Met {
-    let whole = |status, body, retry_after_s, note| Met {
+/// Runs the effect unless the fault prevents it. `error_body` makes a body of an error's message.
+pub(crate) fn apply_fault(
+    fault: Option<HttpFault>,
+    error_body: impl FnOnce(&str) -> String,
+    effect: impl FnOnce() -> PlannedResponse,
+) -> FaultedResponse {
+    let complete = |status, body, retry_after_s, note| FaultedResponse {
         status: Some(status),
         note,
-        wire: Wire::Whole {
-            status,
-            body,
-            retry_after_s,
-        },
+        wire: WireResponse::Complete(status, body, retry_after_s),
+    };
+    let broken = |note, wire| FaultedResponse {
+        status: None,
+        note,
+        wire,
     };
     match fault {
         None => {
-            let answer = effect();
-            whole(answer.status, answer.body, None, answer.note)
+            let planned = effect();
+            complete(planned.status, planned.body, None, planned.note)
         }
-        Some(Fault::Refuse {
+        Some(HttpFault::Reject {
             status,
             retry_after_s,
             message,
-        }) => whole(status, refusal(&message), retry_after_s, message),
-        Some(Fault::ErrorAfter { status }) => {
+        }) => complete(status, error_body(&message), retry_after_s, message),
+        Some(HttpFault::ErrorAfter { status }) => {
             let note = format!("{}; answered with an error", effect().note);
-            whole(status, refusal("Internal server error"), None, note)
+            complete(status, error_body("Internal server error"), None, note)
         }
-        Some(Fault::Garbage) => {
-            let answer = effect();
+        Some(HttpFault::Garbage) => {
+            let planned = effect();
             let page = "<!doctype html><title>Working on it</title>".to_owned();
-            let note = format!("{}; answered with a web page", answer.note);
-            whole(answer.status, page, None, note)
+            let note = format!("{}; answered with a web page", planned.note);
+            complete(planned.status, page, None, note)
         }
-        Some(Fault::AnswerLost) => Met {
-            status: None,
-            note: format!("{}; the answer is lost", effect().note),
-            wire: Wire::Nothing {
-                after: Duration::ZERO,
-            },
-        },
-        Some(Fault::HalfBody) => {
-            let answer = effect();
-            Met {
-                status: None,
-                note: format!("{}; half of the answer is lost", answer.note),
-                wire: Wire::Half {
-                    status: answer.status,
-                    body: answer.body,
-                },
-            }
+        Some(HttpFault::AnswerLost) => {
+            let note = format!("{}; the answer is lost", effect().note);
+            broken(note, WireResponse::Nothing(Duration::ZERO))
         }
-        Some(Fault::Hang { for_ }) => Met {
-            status: None,
-            note: "no effect and no answer".to_owned(),
-            wire: Wire::Nothing { after: for_ },
-        },
+        Some(HttpFault::HalfBody) => {
+            let planned = effect();
+            let note = format!("{}; half of the answer is lost", planned.note);
+            broken(note, WireResponse::Half(planned.status, planned.body))
+        }
+        Some(HttpFault::Hang { duration }) => {
+            let note = "no effect and no answer".to_owned();
+            broken(note, WireResponse::Nothing(duration))
+        }
     }
 }
 
-impl Met {
-    /// Sends what the fault leaves of the answer.
+impl FaultedResponse {
+    /// The response, after the silence of a fault.
     pub(crate) async fn into_response(self) -> Response {
         match self.wire {
-            Wire::Whole {
-                status,
-                body,
-                retry_after_s,
-            } => {
-                let mut response = response(status, content_type(&body), Body::from(body));
+            WireResponse::Complete(status, body, retry_after_s) => {
+                let mut response = build_response(status, content_type(&body), Body::from(body));
                 if let Some(seconds) = retry_after_s {
-                    response
-                        .headers_mut()
-                        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                    let headers = response.headers_mut();
+                    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
                 }
                 response
             }
-            Wire::Half { status, body } => half(status, &body),
-            Wire::Nothing { after } => {
-                if !after.is_zero() {
-                    tokio::time::sleep(after).await;
+            WireResponse::Half(status, body) => half_response(status, &body),
+            WireResponse::Nothing(silence) => {
+                if !silence.is_zero() {
+                    tokio::time::sleep(silence).await;
                 }
                 let mut response = Response::new(Body::empty());
-                response.extensions_mut().insert(Dropped);
+                response.extensions_mut().insert(DropConnection);
                 response
             }
         }
     }
 }
 
-/// Announces the whole body and breaks off after half of it.
-fn half(status: u16, body: &str) -> Response {
+/// Announces the length of the complete body and breaks off after half of it.
+fn half_response(status: u16, body: &str) -> Response {
     let sent = Bytes::copy_from_slice(&body.as_bytes()[..body.len() / 2]);
     // The pause lets the server flush the half before the error closes the connection.
     let broken = stream::once(async {
         tokio::task::yield_now().await;
         Err(std::io::Error::other("the fault breaks off the body"))
     });
-    let body_stream = stream::iter([Ok(sent)]).chain(broken);
-    let mut response = response(status, content_type(body), Body::from_stream(body_stream));
+    let chunks = stream::iter([Ok(sent)]).chain(broken);
+    let mut response = build_response(status, content_type(body), Body::from_stream(chunks));
+    let length = HeaderValue::from(body.len());
     response
         .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        .insert(header::CONTENT_LENGTH, length);
     response
 }
 
-fn response(status: u16, content_type: &'static str, body: Body) -> Response {
+fn build_response(status: u16, content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = HeaderValue::from_static(content_type);
     response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 

@@ -1,47 +1,73 @@
-//! A plain HTTP client for loopback: no TLS, no redirects, one connection per request.
+//! The HTTP client: requests to loopback alone, without redirects, a connection for each.
 
-use std::io;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper::{HeaderMap, Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::{Client, Response, Url, redirect, retry};
+use sha2::Sha256;
 
 /// The longest line that is read from a stream, in bytes.
-const LONGEST_LINE: usize = 1024 * 1024;
+const MAX_LINE: usize = 1024 * 1024;
 
-/// Why no whole answer arrived.
-#[derive(Debug)]
-pub enum Error {
-    /// Not a request to an `http` address on loopback.
-    Address(String),
+/// How long a connection may take; every request has a limit of its own for the rest.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Shared by all, also across runtimes, since it keeps no connection open.
+#[expect(
+    clippy::expect_used,
+    reason = "no setting of the client depends on its surroundings"
+)]
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    // A client needs a TLS provider even if it never uses TLS. An earlier one stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("a client for plain HTTP")
+});
+
+/// Why there is no complete response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The URL is not `http` on loopback.
+    #[error("{0} is not http on loopback")]
+    NotLoopback(String),
+    /// The URL or a header is malformed.
+    #[error(transparent)]
+    Malformed(#[from] axum::http::Error),
     /// The time limit passed.
+    #[error("the time limit passed")]
     TimedOut,
-    /// No connection, or it closed before the answer was complete.
-    Broken(io::Error),
+    /// There was no connection, or it closed before the response was complete.
+    #[error("the connection broke: {0}")]
+    Broken(#[source] reqwest::Error),
+    /// A line of a stream is too long.
+    #[error("a line has no end")]
+    EndlessLine,
 }
 
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "{address} is not http on loopback"),
-            Self::TimedOut => f.write_str("the time limit passed"),
-            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken(error)
         }
     }
 }
 
-impl std::error::Error for Error {}
-
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct HttpReply {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -50,10 +76,10 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-impl Reply {
+impl HttpReply {
     /// The body as text, with what is not UTF-8 replaced.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        lossy_text(&self.body)
     }
 
     /// The body as JSON.
@@ -62,146 +88,104 @@ impl Reply {
     }
 }
 
-/// Sends a request and reads the whole answer within `limit`.
-pub async fn send(request: Request<String>, limit: Duration) -> Result<Reply, Error> {
-    let exchange = exchange(request);
-    tokio::time::timeout(limit, exchange)
-        .await
-        .unwrap_or(Err(Error::TimedOut))
+/// Posts a body with these headers.
+pub(crate) async fn post(
+    url: &str,
+    headers: &[(&'static str, String)],
+    body: &str,
+    limit: Duration,
+) -> Result<HttpReply, HttpError> {
+    let mut request = Request::post(url);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    send_request(request.body(body.to_owned())?, limit).await
 }
 
-async fn exchange(request: Request<String>) -> Result<Reply, Error> {
-    let (mut sender, connection, request) = connect(request).await?;
-    let answer = async move {
-        let response = sender.send_request(request).await?;
-        let (head, body) = response.into_parts();
-        // The sender must live until the body is read: dropping it closes the connection.
-        let body = body.collect().await?.to_bytes();
-        drop(sender);
-        Ok(Reply {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
-    };
-    // The connection only drives the exchange; its own error shows in the answer, too.
-    let (answer, _driven) = tokio::join!(answer, connection);
-    answer.map_err(broken)
-}
-
-/// An answer that is read line by line as it comes. Dropping it hangs up.
-#[derive(Debug)]
-pub struct Lines {
-    status: StatusCode,
-    body: Incoming,
-    read: BytesMut,
-    _sender: SendRequest<Full<Bytes>>,
-    // Drives the connection, and ends with this.
-    _connection: JoinSet<()>,
-}
-
-/// Sends a request and waits for the head of the answer.
-pub async fn lines(request: Request<String>) -> Result<Lines, Error> {
-    let (mut sender, connection, request) = connect(request).await?;
-    let mut driver = JoinSet::new();
-    driver.spawn(async move {
-        // Its error shows in the answer, too.
-        let _ = connection.await;
-    });
-    let (head, body) = sender
-        .send_request(request)
-        .await
-        .map_err(broken)?
-        .into_parts();
-    Ok(Lines {
-        status: head.status,
-        body,
-        read: BytesMut::new(),
-        _sender: sender,
-        _connection: driver,
+/// Sends a request and reads the complete response within `limit`.
+pub async fn send_request(
+    request: Request<String>,
+    limit: Duration,
+) -> Result<HttpReply, HttpError> {
+    let response = send(request, Some(limit)).await?;
+    Ok(HttpReply {
+        status: response.status(),
+        headers: response.headers().clone(),
+        body: response.bytes().await?,
     })
 }
 
-impl Lines {
+/// Sends a request and waits for the head of the response.
+async fn send(request: Request<String>, limit: Option<Duration>) -> Result<Response, HttpError> {
+    let mut request = reqwest::Request::try_from(request)?;
+    if !is_loopback(request.url()) {
+        return Err(HttpError::NotLoopback(request.url().to_string()));
+    }
+    *request.timeout_mut() = limit;
+    Ok(CLIENT.execute(request).await?)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
+    url.scheme() == "http" && (host == "localhost" || ip.is_ok_and(|ip: IpAddr| ip.is_loopback()))
+}
+
+/// A response that is read line by line. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct LineStream {
+    response: Response,
+    buffer: BytesMut,
+}
+
+/// Sends a request and waits for the head of the response. There is no time limit.
+pub async fn open_lines(request: Request<String>) -> Result<LineStream, HttpError> {
+    Ok(LineStream {
+        response: send(request, None).await?,
+        buffer: BytesMut::new(),
+    })
+}
+
+impl LineStream {
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.response.status()
     }
 
-    /// The next line without its end, with what is not UTF-8 replaced; nothing after the last.
-    pub async fn next(&mut self) -> Result<Option<String>, Error> {
+    /// The next line without its end, with what is not UTF-8 replaced; `None` after the last one.
+    pub async fn next_line(&mut self) -> Result<Option<String>, HttpError> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line = self.read.split_to(end);
-                self.read.advance(1);
-                return Ok(Some(text(&line)));
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                return Ok(Some(lossy_text(&line[..end])));
             }
-            if self.read.len() > LONGEST_LINE {
-                return Err(Error::Broken(io::Error::other("a line has no end")));
-            }
-            match self.body.frame().await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.read.extend_from_slice(&data);
-                    }
-                }
-                Some(Err(error)) => return Err(broken(error)),
-                None if self.read.is_empty() => return Ok(None),
-                None => return Ok(Some(text(&self.read.split()))),
+            match self.response.chunk().await? {
+                Some(data) if self.buffer.len() <= MAX_LINE => self.buffer.extend(data),
+                Some(_) => return Err(HttpError::EndlessLine),
+                None if self.buffer.is_empty() => return Ok(None),
+                None => return Ok(Some(lossy_text(&self.buffer.split()))),
             }
         }
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// Whether a body is declared as JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()?.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Connects, and makes the request one of the kind that goes over a connection.
-async fn connect(
-    request: Request<String>,
-) -> Result<
-    (
-        SendRequest<Full<Bytes>>,
-        Connection<TokioIo<TcpStream>, Full<Bytes>>,
-        Request<Full<Bytes>>,
-    ),
-    Error,
-> {
-    let (mut head, body) = request.into_parts();
-    let authority = loopback(&head.uri)?.to_owned();
-    let host = authority
-        .parse()
-        .map_err(|_| Error::Address(authority.clone()))?;
-    head.headers.insert(hyper::header::HOST, host);
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    head.uri = path
-        .parse()
-        .map_err(|_| Error::Address(authority.clone()))?;
-
-    let stream = TcpStream::connect(&authority)
-        .await
-        .map_err(Error::Broken)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    let request = Request::from_parts(head, Full::new(Bytes::from(body)));
-    Ok((sender, connection, request))
-}
-
-fn broken(error: hyper::Error) -> Error {
-    Error::Broken(io::Error::other(error))
-}
-
-/// The host and port, if the address is `http` on loopback with a port.
-fn loopback(uri: &Uri) -> Result<&str, Error> {
-    let is_loopback = |host: &str| {
-        let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
-        host == "localhost" || ip.is_ok_and(|ip: IpAddr| ip.is_loopback())
+/// The HMAC-SHA256 of a message in lower-case hexadecimal.
+pub(crate) fn hmac_hex(secret: &str, message: &str) -> String {
+    // HMAC takes a key of any length; the error exists only in the trait.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
+        return String::new();
     };
-    uri.authority()
-        .filter(|_| uri.scheme_str() == Some("http"))
-        .filter(|authority| authority.port().is_some() && is_loopback(authority.host()))
-        .map(hyper::http::uri::Authority::as_str)
-        .ok_or_else(|| Error::Address(uri.to_string()))
+    mac.update(message.as_bytes());
+    base16ct::lower::encode_string(&mac.finalize().into_bytes())
+}
+
+fn lossy_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

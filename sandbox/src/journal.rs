@@ -1,32 +1,32 @@
-//! One ordered record of everything that can be seen from outside.
+//! One ordered record of everything that is visible from outside.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use crate::server::{Time, lock};
 use tokio::sync::watch;
 
-/// Something seen, and when.
+/// An event and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// When it was seen.
-    pub at: DateTime<Utc>,
-    /// What was seen.
-    pub what: Seen,
+pub struct JournalEntry {
+    /// When it happened.
+    pub at: Time,
+    /// What happened.
+    pub event: JournalEvent,
 }
 
-impl Entry {
-    /// Whether this is a question to CircleCI that changes nothing.
-    pub fn is_poll(&self) -> bool {
-        matches!(&self.what, Seen::CircleCall { method, .. } if method == "GET")
+impl JournalEntry {
+    /// Whether this is a call of CircleCI that changes nothing.
+    pub fn is_get(&self) -> bool {
+        matches!(&self.event, JournalEvent::CircleCiCall { method, .. } if method == "GET")
     }
 }
 
-/// What can be seen from outside.
+/// What is visible from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum JournalEvent {
     /// A person typed a command.
-    Typed {
+    CommandTyped {
         /// Who, by id.
         user_id: String,
         /// Who, by name.
@@ -41,108 +41,99 @@ pub enum Seen {
         text: String,
     },
     /// The app answered a command at once, or failed to.
-    Acknowledged {
-        /// Who had typed it, by id.
+    CommandAcknowledged {
+        /// Who typed it, by id.
         user_id: String,
-        /// From sending the command to the whole answer, or to giving up.
+        /// From sending the command to the complete answer, or to giving up.
         latency: Duration,
         /// What the person sees; empty for an empty answer.
         shown: String,
+        /// The id of its first block.
+        block_id: Option<String>,
         /// Whether the whole channel sees it.
         public: bool,
     },
-    /// A message was delivered through a response address or from the bot.
-    SlackMessage {
+    /// A message was delivered through a response URL or by the bot.
+    MessageDelivered {
         /// Where.
         channel: String,
-        /// The only person who sees it; nobody in particular means the whole channel.
+        /// The only person who sees it; `None` means the whole channel.
         visible_to: Option<String>,
-        /// The response address it came through, or the bot's method such as
-        /// `/api/chat.postMessage`.
+        /// The path of the response URL, or of the bot's method such as `/api/chat.postMessage`.
         response_path: String,
         /// What people see.
         shown: String,
-        /// Which use of the address it was, from one; zero for the bot.
+        /// The id of its first block.
+        block_id: Option<String>,
+        /// Which use of the URL it was, from one; zero for the bot.
         nth_use: u32,
-        /// The status that the app saw; nothing if the answer was lost.
+        /// The status that the app saw; `None` if the response was lost.
         status: Option<u16>,
     },
     /// A message was not delivered.
-    SlackRefused {
-        /// The status that the app saw; nothing if there was no answer.
+    MessageRejected {
+        /// The status that the app saw; `None` without a response.
         status: Option<u16>,
         /// The reason.
         error: String,
     },
     /// CircleCI was called.
-    CircleCall {
+    CircleCiCall {
         /// The HTTP method.
         method: String,
         /// The path and query.
         path: String,
-        /// The status that the caller saw; nothing if the answer was lost.
+        /// The status that the caller saw; `None` if the response was lost.
         status: Option<u16>,
-        /// What came of it.
+        /// The effect.
         note: String,
     },
     /// CircleCI sent a webhook.
-    Webhook {
+    WebhookSent {
         /// The kind of event, such as `workflow-completed`.
         event: String,
-        /// The status that the app answered with; nothing if there was no answer.
+        /// The app's status; `None` without a response.
         status: Option<u16>,
-        /// What it said, and how it was sent.
+        /// How it was sent.
         note: String,
     },
-    /// CircleCI cannot be reached from now on.
-    CircleGone,
-    /// CircleCI can be reached again.
-    CircleBack,
+    /// CircleCI went offline.
+    CircleCiDown,
+    /// CircleCI came back.
+    CircleCiUp,
 }
 
-/// The record. Clones share it.
-#[derive(Debug, Clone)]
+/// The journal. Clones share it.
+#[derive(Debug, Clone, Default)]
 pub struct Journal {
-    entries: Arc<Mutex<Vec<Entry>>>,
+    entries: Arc<Mutex<Vec<JournalEntry>>>,
     count: Arc<watch::Sender<usize>>,
 }
 
-impl Default for Journal {
-    fn default() -> Self {
-        Self {
-            entries: Arc::default(),
-            count: Arc::new(watch::Sender::new(0)),
-        }
-    }
-}
-
 impl Journal {
-    /// Adds an entry and wakes everyone who waits.
-    pub fn record(&self, at: DateTime<Utc>, what: Seen) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.push(Entry { at, what });
+    /// Adds an entry and wakes all listeners.
+    pub fn record(&self, at: Time, event: JournalEvent) {
+        let mut entries = lock(&self.entries);
+        entries.push(JournalEntry { at, event });
         self.count.send_replace(entries.len());
     }
 
     /// Everything so far.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn entries(&self) -> Vec<JournalEntry> {
+        lock(&self.entries).clone()
     }
 
-    /// Asks `found` about everything so far, and again after each new entry, until it finds
+    /// Calls `found` with everything so far, and again after each new entry, until it finds
     /// something or `timeout` passes.
     pub async fn wait_until<T>(
         &self,
         timeout: Duration,
-        mut found: impl FnMut(&[Entry]) -> Option<T>,
+        mut found: impl FnMut(&[JournalEntry]) -> Option<T>,
     ) -> Option<T> {
         let mut count = self.count.subscribe();
         let search = async {
             loop {
-                // Marked as seen before looking, so that no entry falls between.
+                // Before reading the entries, so that none is missed.
                 count.mark_unchanged();
                 if let Some(found) = found(&self.entries()) {
                     return Some(found);
@@ -153,16 +144,16 @@ impl Journal {
         tokio::time::timeout(timeout, search).await.ok().flatten()
     }
 
-    /// How many wait for entries: subscriptions and searches that still run.
-    pub fn listeners(&self) -> usize {
+    /// The number of subscriptions and running searches.
+    pub fn listener_count(&self) -> usize {
         self.count.receiver_count()
     }
 
     /// Every entry from now on, in order.
-    pub fn subscribe(&self) -> Subscription {
+    pub fn subscribe(&self) -> JournalSubscription {
         let count = self.count.subscribe();
         let next = *count.borrow();
-        Subscription {
+        JournalSubscription {
             entries: Arc::clone(&self.entries),
             count,
             next,
@@ -170,24 +161,21 @@ impl Journal {
     }
 }
 
-/// The entries after a certain moment, one by one.
+/// The entries after the subscription, one by one.
 #[derive(Debug)]
-pub struct Subscription {
-    entries: Arc<Mutex<Vec<Entry>>>,
+pub struct JournalSubscription {
+    entries: Arc<Mutex<Vec<JournalEntry>>>,
     count: watch::Receiver<usize>,
     next: usize,
 }
 
-impl Subscription {
-    /// The next entry; nothing once every clone of the journal is gone.
-    pub async fn next(&mut self) -> Option<Entry> {
-        // The number is only a wake-up: entries come from the record, so none is skipped.
+impl JournalSubscription {
+    /// The next entry; `None` once every clone of the journal is dropped.
+    pub async fn next(&mut self) -> Option<JournalEntry> {
+        // The count is only a wake-up: entries come from the journal, so none is skipped.
         let (next, count) = (self.next, &mut self.count);
         let more = count.wait_for(|count| *count > next).await.is_ok();
-        let entry = self
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let entry = lock(&self.entries)
             .get(self.next)
             .filter(|_| more)
             .cloned()?;
@@ -198,10 +186,12 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
-    fn refused(error: &str) -> Seen {
-        Seen::SlackRefused {
+    fn rejected(error: &str) -> JournalEvent {
+        JournalEvent::MessageRejected {
             status: Some(404),
             error: error.to_owned(),
         }
@@ -210,12 +200,12 @@ mod tests {
     #[tokio::test]
     async fn a_subscription_gives_each_entry_once_in_order() {
         let journal = Journal::default();
-        journal.record(DateTime::UNIX_EPOCH, refused("before"));
+        journal.record(DateTime::UNIX_EPOCH, rejected("before"));
         let mut subscription = journal.subscribe();
-        journal.record(DateTime::UNIX_EPOCH, refused("one"));
-        journal.record(DateTime::UNIX_EPOCH, refused("two"));
-        assert_eq!(subscription.next().await.unwrap().what, refused("one"));
-        assert_eq!(subscription.next().await.unwrap().what, refused("two"));
+        journal.record(DateTime::UNIX_EPOCH, rejected("one"));
+        journal.record(DateTime::UNIX_EPOCH, rejected("two"));
+        assert_eq!(subscription.next().await.unwrap().event, rejected("one"));
+        assert_eq!(subscription.next().await.unwrap().event, rejected("two"));
         drop(journal);
         assert_eq!(subscription.next().await, None);
     }
@@ -223,19 +213,19 @@ mod tests {
     #[tokio::test]
     async fn waiting_ends_with_the_entry_waited_for() {
         let journal = Journal::default();
-        let second = |entries: &[Entry]| entries.get(1).map(|entry| entry.what.clone());
+        let second = |entries: &[JournalEntry]| entries.get(1).map(|entry| entry.event.clone());
         let (found, ()) = tokio::join!(journal.wait_until(Duration::from_secs(5), second), async {
-            journal.record(DateTime::UNIX_EPOCH, refused("one"));
+            journal.record(DateTime::UNIX_EPOCH, rejected("one"));
             tokio::task::yield_now().await;
-            journal.record(DateTime::UNIX_EPOCH, refused("two"));
+            journal.record(DateTime::UNIX_EPOCH, rejected("two"));
         });
-        assert_eq!(found, Some(refused("two")));
+        assert_eq!(found, Some(rejected("two")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_the_time_limit() {
         let journal = Journal::default();
-        let never = |_: &[Entry]| None::<()>;
+        let never = |_: &[JournalEntry]| None::<()>;
         let found = journal.wait_until(Duration::from_hours(1), never).await;
         assert_eq!(found, None);
     }

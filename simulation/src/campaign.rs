@@ -5,20 +5,20 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::coverage::Reached;
-use crate::matrix::Matrix;
-use crate::planted::Bug;
+use crate::coverage::CoveragePoint;
+use crate::matrix::FaultMatrix;
 use crate::schedule;
+use crate::seeded::SeededBug;
 
 /// How many seeds a thread takes at a time.
-const PIECE: u64 = 64;
+const SEEDS_PER_PIECE: u64 = 64;
 
 /// After so many violations nobody learns more from the next one.
-const ENOUGH: usize = 5;
+const MAX_VIOLATIONS: usize = 5;
 
 /// What many schedules came to.
 #[derive(Debug, Default)]
-pub struct Campaign {
+pub struct CampaignReport {
     /// How many schedules.
     pub runs: u64,
     /// How many of them on AWS.
@@ -26,35 +26,35 @@ pub struct Campaign {
     /// How many crashes in all.
     pub crashes: u64,
     /// How many other faults in all.
-    pub others: u64,
+    pub other_faults: u64,
     /// How often each fault hit a deploy in each state (`None`: not on record).
-    pub matrix: Matrix,
+    pub matrix: FaultMatrix,
     /// In how many schedules each thing came of what people did.
-    pub reached: BTreeMap<Reached, u64>,
+    pub reached: BTreeMap<CoveragePoint, u64>,
     /// Seeds that broke an invariant, with what broke.
     pub violations: Vec<(u64, String)>,
 }
 
 /// Runs the schedules of these seeds. `progress` hears how many are done.
-pub fn run(seeds: Range<u64>, progress: &(impl Fn(u64) + Sync)) -> Campaign {
+pub fn run_seeds(seeds: Range<u64>, progress: &(impl Fn(u64) + Sync)) -> CampaignReport {
     let next = AtomicU64::new(seeds.start);
     let enough = AtomicBool::new(false);
-    let total = Mutex::new(Campaign::default());
+    let total = Mutex::new(CampaignReport::default());
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             threads.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
-                    let first = next.fetch_add(PIECE, Ordering::Relaxed);
+                    let first = next.fetch_add(SEEDS_PER_PIECE, Ordering::Relaxed);
                     if first >= seeds.end {
                         return;
                     }
-                    let mut piece = Campaign::default();
-                    for seed in first..(first + PIECE).min(seeds.end) {
-                        piece.add(seed);
+                    let mut piece = CampaignReport::default();
+                    for seed in first..(first + SEEDS_PER_PIECE).min(seeds.end) {
+                        piece.add_seed(seed);
                     }
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.merge(piece);
-                    enough.fetch_or(total.violations.len() >= ENOUGH, Ordering::Relaxed);
+                    enough.fetch_or(total.violations.len() >= MAX_VIOLATIONS, Ordering::Relaxed);
                     progress(total.runs);
                 }
             });
@@ -65,17 +65,17 @@ pub fn run(seeds: Range<u64>, progress: &(impl Fn(u64) + Sync)) -> Campaign {
     total
 }
 
-impl Campaign {
-    fn add(&mut self, seed: u64) {
-        let report = schedule::run(seed, false);
+impl CampaignReport {
+    fn add_seed(&mut self, seed: u64) {
+        let report = schedule::run_seed(seed, false);
         self.runs += 1;
-        self.on_aws += u64::from(report.cloud);
+        self.on_aws += u64::from(report.on_aws);
         for (fault, state) in &report.faults {
             *self.matrix.entry((*fault, *state)).or_default() += 1;
         }
         let crashes = report.crashes as u64;
         self.crashes += crashes;
-        self.others += report.faults.len() as u64 - crashes;
+        self.other_faults += report.faults.len() as u64 - crashes;
         for reached in report.reached {
             *self.reached.entry(reached).or_default() += 1;
         }
@@ -84,11 +84,11 @@ impl Campaign {
         }
     }
 
-    fn merge(&mut self, piece: Campaign) {
+    fn merge(&mut self, piece: CampaignReport) {
         self.runs += piece.runs;
         self.on_aws += piece.on_aws;
         self.crashes += piece.crashes;
-        self.others += piece.others;
+        self.other_faults += piece.other_faults;
         self.violations.extend(piece.violations);
         for (reached, count) in piece.reached {
             *self.reached.entry(reached).or_default() += count;
@@ -101,7 +101,7 @@ impl Campaign {
 
 /// The first seed, of at most `limit`, whose schedule finds a bug, with what it found.
 #[must_use]
-pub fn hunt(bug: Bug, limit: u64) -> Option<(u64, String)> {
+pub fn hunt_bug(bug: SeededBug, limit: u64) -> Option<(u64, String)> {
     let next = AtomicU64::new(0);
     let found: Mutex<Option<(u64, String)>> = Mutex::new(None);
     std::thread::scope(|threads| {
@@ -122,7 +122,7 @@ pub fn hunt(bug: Bug, limit: u64) -> Option<(u64, String)> {
                         return;
                     }
                     found(
-                        schedule::run_with(seed, Some(bug), false)
+                        schedule::run_with_bug(seed, Some(bug), false)
                             .violations
                             .into_iter()
                             .next(),

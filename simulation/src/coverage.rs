@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use chatops_core::deploy::{Head, Reason, State};
-use chatops_core::policy::Refusal;
-use chatops_core::reply::Telling;
+use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
+use chatops_core::notification::DeliveryStatus;
+use chatops_core::policy::Rejection;
 
 use crate::world::World;
 
 /// Something that can come of what people do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reached {
+pub enum CoveragePoint {
     /// A person's press made a deploy.
     RetryByPerson,
     /// An operator's wish made a deploy.
@@ -18,123 +18,136 @@ pub enum Reached {
     /// One that was too old was tried again, since an operator insisted.
     RetryByForce,
     /// An order that was sent back made a deploy.
-    RetryByOrder,
+    RetryByTicket,
     /// A retry was tried again.
     RetryOfRetry,
     /// A refused deploy was tried again.
-    RetryOfRefused,
+    RetryOfRejected,
     /// Somebody looked and confirmed, and it was tried again.
     RetryConfirmed,
     /// A deploy was canceled before it was sent.
-    CanceledBefore,
+    CanceledBeforeSent,
     /// A cancel was put to CircleCI.
-    CancelPut,
+    CancelSent,
     /// A run was canceled at CircleCI, as somebody wished.
-    CanceledWhileItRan,
+    CanceledWhileRunning,
     /// An approval was waited for.
-    Held,
+    OnHold,
     /// A command came too late, or was sent back too late.
-    Stale,
+    Expired,
     /// The bot told something.
-    ToldByBot,
+    NotifiedByBot,
     /// Nobody could be told.
-    Undeliverable,
+    DeliveryFailed,
     /// A question was answered.
-    Answered,
+    QueryAnswered,
     /// A run on AWS knew that it would be cut off, and left what it could not finish to another.
-    NoTime,
+    OutOfTime,
     /// A run on AWS was dropped where it waited.
     CutOff,
     /// Of a batch some messages were dealt with, and only the others came again.
-    PartlyFailed,
+    BatchPartlyFailed,
 }
 
-impl Reached {
+impl CoveragePoint {
     /// All of them.
-    pub const ALL: [Reached; 18] = [
-        Reached::RetryByPerson,
-        Reached::RetryByOperator,
-        Reached::RetryByForce,
-        Reached::RetryByOrder,
-        Reached::RetryOfRetry,
-        Reached::RetryOfRefused,
-        Reached::RetryConfirmed,
-        Reached::CanceledBefore,
-        Reached::CancelPut,
-        Reached::CanceledWhileItRan,
-        Reached::Held,
-        Reached::Stale,
-        Reached::ToldByBot,
-        Reached::Undeliverable,
-        Reached::Answered,
-        Reached::NoTime,
-        Reached::CutOff,
-        Reached::PartlyFailed,
+    pub const ALL: [CoveragePoint; 18] = [
+        CoveragePoint::RetryByPerson,
+        CoveragePoint::RetryByOperator,
+        CoveragePoint::RetryByForce,
+        CoveragePoint::RetryByTicket,
+        CoveragePoint::RetryOfRetry,
+        CoveragePoint::RetryOfRejected,
+        CoveragePoint::RetryConfirmed,
+        CoveragePoint::CanceledBeforeSent,
+        CoveragePoint::CancelSent,
+        CoveragePoint::CanceledWhileRunning,
+        CoveragePoint::OnHold,
+        CoveragePoint::Expired,
+        CoveragePoint::NotifiedByBot,
+        CoveragePoint::DeliveryFailed,
+        CoveragePoint::QueryAnswered,
+        CoveragePoint::OutOfTime,
+        CoveragePoint::CutOff,
+        CoveragePoint::BatchPartlyFailed,
     ];
 }
 
 /// What came of what people did in this run.
 #[must_use]
-pub fn of(world: &World) -> BTreeSet<Reached> {
-    let heads = world.store.heads();
+pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
+    let records = world.ledger.records();
     let mut reached = BTreeSet::new();
-    for head in &heads {
-        let old = heads.iter().find(|old| head.retry_of == Some(old.id));
+    for record in &records {
+        let old = records.iter().find(|old| record.retry_of == Some(old.id));
         if let Some(old) = old {
-            reached.extend(retry(world, head, old));
+            reached.extend(reached_by_retry(world, record, old));
         }
-        if head.held {
-            reached.insert(Reached::Held);
+        if record.on_hold {
+            reached.insert(CoveragePoint::OnHold);
         }
-        reached.extend(head.end.as_ref().and_then(|end| match &end.reason {
-            Reason::CanceledBefore { .. } => Some(Reached::CanceledBefore),
-            Reason::Refused(Refusal::Stale { .. }) => Some(Reached::Stale),
-            Reason::Workflows { .. } if head.state == State::Canceled => {
-                head.cancel.is_some().then_some(Reached::CanceledWhileItRan)
+        reached.extend(record.end.as_ref().and_then(|end| {
+            match &end.reason {
+                EndReason::CanceledBeforeTrigger { .. } => Some(CoveragePoint::CanceledBeforeSent),
+                EndReason::Rejected(Rejection::Expired { .. }) => Some(CoveragePoint::Expired),
+                EndReason::Workflows { .. } if record.state == DeployState::Canceled => record
+                    .cancel
+                    .is_some()
+                    .then_some(CoveragePoint::CanceledWhileRunning),
+                _ => None,
             }
-            _ => None,
         }));
     }
-    if !world.circleci.canceled().is_empty() {
-        reached.insert(Reached::CancelPut);
+    if !world.circleci.canceled_deploys().is_empty() {
+        reached.insert(CoveragePoint::CancelSent);
     }
-    let undeliverable = |telling: &Telling| matches!(telling, Telling::Undeliverable { .. });
-    if world.store.replies().iter().any(|r| undeliverable(&r.last)) {
-        reached.insert(Reached::Undeliverable);
+    let undeliverable =
+        |delivery: &DeliveryStatus| matches!(delivery, DeliveryStatus::Failed { .. });
+    if world
+        .ledger
+        .notifications()
+        .iter()
+        .any(|r| undeliverable(&r.final_status))
+    {
+        reached.insert(CoveragePoint::DeliveryFailed);
     }
-    for message in world.slack.shown() {
+    for message in world.slack.shown_messages() {
         let path = &message.response_path;
-        let mut questions = world.typed.iter().filter(|typed| typed.is_question());
+        let mut queries = world.typed.iter().filter(|typed| typed.is_query());
         if path.starts_with("/api/") {
-            reached.insert(Reached::ToldByBot);
-        } else if questions.any(|typed| typed.path == *path) {
-            reached.insert(Reached::Answered);
+            reached.insert(CoveragePoint::NotifiedByBot);
+        } else if queries.any(|typed| typed.response_path == *path) {
+            reached.insert(CoveragePoint::QueryAnswered);
         }
     }
     reached
 }
 
-fn retry(world: &World, head: &Head, old: &Head) -> Vec<Reached> {
-    let Some(wish) = head.wished_by else {
-        return vec![Reached::RetryByOrder];
+fn reached_by_retry(
+    world: &World,
+    record: &DeployRecord,
+    old: &DeployRecord,
+) -> Vec<CoveragePoint> {
+    let Some(wish) = record.retry_request else {
+        return vec![CoveragePoint::RetryByTicket];
     };
     let typed = world.typed.iter().find(|typed| typed.request == wish);
     let is_person = typed.is_some_and(|typed| typed.user.is_some());
     let mut reached = vec![if is_person {
-        Reached::RetryByPerson
+        CoveragePoint::RetryByPerson
     } else {
-        Reached::RetryByOperator
+        CoveragePoint::RetryByOperator
     }];
     let ended = old.end.as_ref().map(|end| end.at);
-    if ended.is_some_and(|at| head.ask.asked_at > at + chrono::TimeDelta::days(1)) {
-        reached.push(Reached::RetryByForce);
+    if ended.is_some_and(|at| record.request.requested_at > at + chrono::TimeDelta::days(1)) {
+        reached.push(CoveragePoint::RetryByForce);
     }
     if old.retry_of.is_some() {
-        reached.push(Reached::RetryOfRetry);
+        reached.push(CoveragePoint::RetryOfRetry);
     }
     match old.state {
-        State::Refused => reached.push(Reached::RetryOfRefused),
-        State::Unresolved => reached.push(Reached::RetryConfirmed),
+        DeployState::Rejected => reached.push(CoveragePoint::RetryOfRejected),
+        DeployState::Unresolved => reached.push(CoveragePoint::RetryConfirmed),
         _ => {}
     }
     reached

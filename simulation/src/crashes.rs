@@ -4,32 +4,32 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chatops_core::deploy::State;
+use chatops_core::deploy::DeployState;
 
+use crate::crash_points::CrashPoints;
 use crate::invariants;
-use crate::points::Points;
 use crate::scenario::Scenario;
-use crate::world::{Delivering, Redelivery, World};
+use crate::world::{DeliveryPlan, Redelivery, World};
 
 /// The ways in which messages are delivered.
-pub const WAYS: [Delivering; 4] = [
-    way(Redelivery::AtOnce, false),
-    way(Redelivery::Late, false),
-    way(Redelivery::AtOnce, true),
-    way(Redelivery::Late, true),
+pub const DELIVERY_PLANS: [DeliveryPlan; 4] = [
+    delivery_plan(Redelivery::AtOnce, false),
+    delivery_plan(Redelivery::Late, false),
+    delivery_plan(Redelivery::AtOnce, true),
+    delivery_plan(Redelivery::Late, true),
 ];
 
-const fn way(redelivery: Redelivery, twice: bool) -> Delivering {
-    Delivering {
+const fn delivery_plan(redelivery: Redelivery, twice: bool) -> DeliveryPlan {
+    DeliveryPlan {
         redelivery,
         twice,
-        receives: 5,
+        max_receives: 5,
     }
 }
 
 /// What a campaign did and found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct RunFindings {
     /// How many runs.
     pub runs: usize,
     /// A readable account of each run that broke an invariant.
@@ -38,24 +38,25 @@ pub struct Found {
 
 /// Runs a story with crashes at these points.
 #[must_use]
-pub fn run(scenario: &Scenario, way: Delivering, crash_at: &[usize]) -> World {
-    let mut world = World::new(&Points::crashing_at(crash_at.iter().copied()), way);
+pub fn run_scenario(scenario: &Scenario, delivery: DeliveryPlan, crash_at: &[usize]) -> World {
+    let mut world = World::new(&CrashPoints::crash_at(crash_at.iter().copied()), delivery);
     (scenario.play)(&mut world);
     world
 }
 
 /// Everything that is wrong after a run, with what a person needs to see why; `None` if nothing is.
 #[must_use]
-pub fn judge(
+pub fn find_violations(
     scenario: &Scenario,
-    way: Delivering,
+    delivery: DeliveryPlan,
     crash_at: &[usize],
     world: &World,
 ) -> Option<String> {
     let mut found = invariants::check(world);
-    let ends = ends(world);
-    let allowed = |end: &State| scenario.ends.contains(end) || scenario.also.contains(end);
-    if world.points.crashes() == 0 && ends != scenario.ends {
+    let ends = end_states(world);
+    let allowed =
+        |end: &DeployState| scenario.ends.contains(end) || scenario.also_allowed.contains(end);
+    if world.points.crash_count() == 0 && ends != scenario.ends {
         found.push(format!("ended {ends:?} instead of {:?}", scenario.ends));
     } else if !ends.iter().all(allowed) {
         found.push(format!("ended {ends:?}"));
@@ -63,54 +64,55 @@ pub fn judge(
     if found.is_empty() {
         return None;
     }
-    let names = world.points.names();
+    let names = world.points.point_names();
     let crashes: Vec<_> = crash_at
         .iter()
         .map(|at| (at, names.get(*at).map(String::as_str)))
         .collect();
-    let struck = world.points.struck();
+    let struck = world.points.struck_faults();
     let struck = if struck.is_empty() {
         String::new()
     } else {
         format!(" struck by {struck:?}")
     };
     Some(format!(
-        "'{}' {way:?} crashing at {crashes:?}{struck}:\n{}\n{}",
+        "'{}' {delivery:?} crashing at {crashes:?}{struck}:\n{}\n{}",
         scenario.name,
         found.join("\n"),
-        world.account(),
+        world.transcript(),
     ))
 }
 
 /// How every deploy ended, in the order of their requests.
-pub(crate) fn ends(world: &World) -> Vec<State> {
-    world.deploys().iter().map(|head| head.state).collect()
+pub(crate) fn end_states(world: &World) -> Vec<DeployState> {
+    world.deploys().iter().map(|record| record.state).collect()
 }
 
 /// Runs every story in every way with every set of `depth` crashes, on all cores. After the first
 /// few violations it stops. `progress` hears how many of how many pieces are done.
-pub fn every(
-    stories: &[Scenario],
-    ways: &[Delivering],
+pub fn run_every(
+    scenarios: &[Scenario],
+    deliveries: &[DeliveryPlan],
     depth: usize,
     progress: &(impl Fn(usize, usize) + Sync),
-) -> Found {
+) -> RunFindings {
     // One piece of work is one first crash, so that the long stories are shared, too.
     let mut pieces = Vec::new();
-    for scenario in stories {
-        for way in ways {
-            let points = run(scenario, *way, &[]).points.passed();
-            pieces.push((scenario, *way, None));
+    for scenario in scenarios {
+        for delivery in deliveries {
+            let points = run_scenario(scenario, *delivery, &[]).points.passed_count();
+            pieces.push((scenario, *delivery, None));
             pieces.extend(
                 (0..points)
                     .filter(|_| depth > 0)
-                    .map(|at| (scenario, *way, Some(at))),
+                    .map(|at| (scenario, *delivery, Some(at))),
             );
         }
     }
-    let work = |(scenario, way, first): &(&Scenario, Delivering, Option<usize>)| match first {
-        None => one(scenario, *way, &[]),
-        Some(first) => from(scenario, *way, &mut vec![*first], depth),
+    let work = |(scenario, delivery, first): &(&Scenario, DeliveryPlan, Option<usize>)| match first
+    {
+        None => run_one(scenario, *delivery, &[]),
+        Some(first) => run_from(scenario, *delivery, &mut vec![*first], depth),
     };
     on_all_cores(&pieces, work, progress)
 }
@@ -118,9 +120,9 @@ pub fn every(
 /// Does every piece of work, unless the first few find too much.
 pub(crate) fn on_all_cores<P: Sync>(
     pieces: &[P],
-    work: impl Fn(&P) -> Found + Sync,
+    work: impl Fn(&P) -> RunFindings + Sync,
     progress: &(impl Fn(usize, usize) + Sync),
-) -> Found {
+) -> RunFindings {
     let (next, runs, violations) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -142,16 +144,18 @@ pub(crate) fn on_all_cores<P: Sync>(
     let violations = violations
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    Found {
+    RunFindings {
         runs: runs.into_inner(),
         violations,
     }
 }
 
-fn one(scenario: &Scenario, way: Delivering, crash_at: &[usize]) -> Found {
-    let world = run(scenario, way, crash_at);
-    let violations = judge(scenario, way, crash_at, &world).into_iter().collect();
-    Found {
+fn run_one(scenario: &Scenario, delivery: DeliveryPlan, crash_at: &[usize]) -> RunFindings {
+    let world = run_scenario(scenario, delivery, crash_at);
+    let violations = find_violations(scenario, delivery, crash_at, &world)
+        .into_iter()
+        .collect();
+    RunFindings {
         runs: 1,
         violations,
     }
@@ -159,17 +163,24 @@ fn one(scenario: &Scenario, way: Delivering, crash_at: &[usize]) -> Found {
 
 /// This set of crashes, and every larger one up to `depth` that begins with it. A later crash can
 /// also hit what happens only because of an earlier one, so the points are counted anew.
-fn from(scenario: &Scenario, way: Delivering, crash_at: &mut Vec<usize>, depth: usize) -> Found {
-    let world = run(scenario, way, crash_at);
-    let mut found = Found {
+fn run_from(
+    scenario: &Scenario,
+    delivery: DeliveryPlan,
+    crash_at: &mut Vec<usize>,
+    depth: usize,
+) -> RunFindings {
+    let world = run_scenario(scenario, delivery, crash_at);
+    let mut found = RunFindings {
         runs: 1,
-        violations: judge(scenario, way, crash_at, &world).into_iter().collect(),
+        violations: find_violations(scenario, delivery, crash_at, &world)
+            .into_iter()
+            .collect(),
     };
     let last = crash_at.last().copied().unwrap_or_default();
     if crash_at.len() < depth && found.violations.is_empty() {
-        for at in last + 1..world.points.passed() {
+        for at in last + 1..world.points.passed_count() {
             crash_at.push(at);
-            let deeper = from(scenario, way, crash_at, depth);
+            let deeper = run_from(scenario, delivery, crash_at, depth);
             crash_at.pop();
             found.runs += deeper.runs;
             found.violations.extend(deeper.violations);

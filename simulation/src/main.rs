@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use chatops_core::deploy::State;
-use chatops_simulation::campaign::{self, Campaign};
-use chatops_simulation::cloud::stories;
-use chatops_simulation::coverage::Reached;
-use chatops_simulation::crashes::{Found, WAYS, every};
-use chatops_simulation::model::{self, Bounds};
-use chatops_simulation::planted::Bug;
+use chatops_core::deploy::DeployState;
+use chatops_simulation::campaign::{self, CampaignReport};
+use chatops_simulation::cloud::scenarios;
+use chatops_simulation::coverage::CoveragePoint;
+use chatops_simulation::crashes::{DELIVERY_PLANS, RunFindings, run_every};
+use chatops_simulation::model::{self, ModelBounds};
 use chatops_simulation::scenario::{self, Scenario};
+use chatops_simulation::seeded::SeededBug;
 use chatops_simulation::{matrix, schedule};
 use clap::{Parser, Subcommand};
 
@@ -20,13 +20,13 @@ use clap::{Parser, Subcommand};
 /// Each command prints how many violations it found as its last line and exits with 1 if there
 /// are any.
 #[derive(Debug, Parser)]
-struct Cli {
+struct SimulationCli {
     #[command(subcommand)]
-    command: Command,
+    command: SimulationCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SimulationCommand {
     /// Search every state of small models that make the product's real decisions
     Model,
     /// Run seeded schedules: handlers interleaved, everything failing
@@ -45,7 +45,7 @@ enum Command {
         depth: usize,
         /// Only the stories whose names contain this
         #[arg(long, default_value = "")]
-        story: String,
+        scenario: String,
         /// Only the few stories that are run with triples, too
         #[arg(long)]
         golden: bool,
@@ -55,7 +55,7 @@ enum Command {
         cloud: bool,
     },
     /// Let every planted bug be found
-    Planted {
+    SeededBugs {
         /// How many schedules a bug may survive
         #[arg(default_value_t = 100_000)]
         limit: u64,
@@ -65,30 +65,34 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let bad = match Cli::parse().command {
-        Command::Model => models(),
-        Command::Schedules {
+    let bad = match SimulationCli::parse().command {
+        SimulationCommand::Model => search_models(),
+        SimulationCommand::Schedules {
             seed: Some(seed), ..
-        } => replay(seed),
-        Command::Schedules { count, .. } => schedules(count),
-        Command::Crashes {
+        } => replay_schedule(seed),
+        SimulationCommand::Schedules { count, .. } => run_schedules(count),
+        SimulationCommand::Crashes {
             depth,
-            story,
+            scenario,
             golden,
             cloud,
         } => {
             let mut all = scenario::all();
-            all.retain(|s| s.name.contains(&story) && (s.golden || !golden));
+            all.retain(|s| s.name.contains(&scenario) && (s.golden || !golden));
             if cloud {
-                faults(depth, &all)
+                run_faults(depth, &all)
             } else {
-                crashes(depth, &all)
+                run_crashes(depth, &all)
             }
         }
-        Command::Planted { limit } => planted(limit),
-        Command::All => {
+        SimulationCommand::SeededBugs { limit } => hunt_seeded_bugs(limit),
+        SimulationCommand::All => {
             let all = scenario::all();
-            models() + schedules(1_000_000) + crashes(3, &all) + faults(2, &all) + planted(100_000)
+            search_models()
+                + run_schedules(1_000_000)
+                + run_crashes(3, &all)
+                + run_faults(2, &all)
+                + hunt_seeded_bugs(100_000)
         }
     };
     if bad == 0 {
@@ -99,7 +103,7 @@ fn main() -> ExitCode {
 }
 
 /// Overwrites one line on a terminal; quiet in a pipe.
-fn progress(text: &str) {
+fn show_progress(text: &str) {
     let mut out = stderr();
     if out.is_terminal() {
         let _ = write!(out, "\r{text}\x1b[K");
@@ -108,15 +112,15 @@ fn progress(text: &str) {
 }
 
 /// Searches every model to its end.
-fn models() -> usize {
+fn search_models() -> usize {
     let start = Instant::now();
-    let outcome = model::check(&Bounds::full(), &mut |now| {
-        progress(&format!(
+    let outcome = model::check_models(&ModelBounds::full(), &mut |now| {
+        show_progress(&format!(
             "{}: {} states, depth {}",
             now.model, now.states, now.depth
         ));
     });
-    progress("");
+    show_progress("");
     for report in &outcome.models {
         anstream::println!(
             "{:<48} {:>10} states {:>11} transitions, depth {}, exhausted",
@@ -139,8 +143,8 @@ fn models() -> usize {
     outcome.violations.len()
 }
 
-fn replay(seed: u64) -> usize {
-    let report = schedule::run(seed, true);
+fn replay_schedule(seed: u64) -> usize {
+    let report = schedule::run_seed(seed, true);
     anstream::println!("{}", report.log);
     for violation in &report.violations {
         anstream::println!("{violation}");
@@ -149,30 +153,30 @@ fn replay(seed: u64) -> usize {
     report.violations.len()
 }
 
-fn schedules(count: u64) -> usize {
+fn run_schedules(count: u64) -> usize {
     let start = Instant::now();
-    let result = campaign::run(0..count, &|done| {
+    let result = campaign::run_seeds(0..count, &|done| {
         if done % 4_096 < 64 {
-            progress(&format!("{done} of {count} schedules"));
+            show_progress(&format!("{done} of {count} schedules"));
         }
     });
-    progress("");
+    show_progress("");
     let took = start.elapsed().as_secs_f64();
-    let Campaign {
+    let CampaignReport {
         runs,
         on_aws,
         crashes,
-        others,
+        other_faults: others,
         ..
     } = result;
-    let mean = |n: u64| Mean { total: n, runs };
+    let mean = |n: u64| MeanPerRun { total: n, runs };
     anstream::println!(
         "{runs} schedules in {took:.1} s, {on_aws} of them on AWS; mean {} crashes and {} other faults each",
         mean(crashes),
         mean(others)
     );
-    anstream::print!("{}", matrix::table(&result.matrix));
-    for what in Reached::ALL {
+    anstream::print!("{}", matrix::render_table(&result.matrix));
+    for what in CoveragePoint::ALL {
         let count = result.reached.get(&what).copied().unwrap_or_default();
         anstream::println!("{:<20} {count:>9}", format!("{what:?}"));
     }
@@ -181,25 +185,25 @@ fn schedules(count: u64) -> usize {
         anstream::println!("seed {seed}: {what}\n  replay: schedules --seed {seed}");
     }
     if let Some((seed, _)) = result.violations.first() {
-        anstream::println!("{}", schedule::run(*seed, true).log);
+        anstream::println!("{}", schedule::run_seed(*seed, true).log);
     }
     if count >= 10_000 {
-        for fault in matrix::never(&result.matrix) {
+        for fault in matrix::never_injected(&result.matrix) {
             anstream::println!("never struck: {fault:?}");
             bad += 1;
         }
     }
     // The rarest cells need the whole million.
     if count >= 1_000_000 {
-        for (fault, state) in matrix::missed(&result.matrix) {
-            anstream::println!("never hit: {fault:?} in {}", name(state));
+        for (fault, state) in matrix::missed_cells(&result.matrix) {
+            anstream::println!("never hit: {fault:?} in {}", state_name(state));
             bad += 1;
         }
     }
-    for (fault, state) in matrix::surprising(&result.matrix) {
+    for (fault, state) in matrix::unexpected_cells(&result.matrix) {
         anstream::println!(
             "hit although it should be impossible: {fault:?} in {}",
-            name(state)
+            state_name(state)
         );
         bad += 1;
     }
@@ -207,70 +211,77 @@ fn schedules(count: u64) -> usize {
     bad
 }
 
-fn name(state: Option<State>) -> &'static str {
-    state.map_or("no state", State::word)
+fn state_name(state: Option<DeployState>) -> &'static str {
+    state.map_or("no state", DeployState::as_str)
 }
 
 /// The stories on AWS, with single faults and then with a crash as well.
-fn faults(depth: usize, all: &[Scenario]) -> usize {
+fn run_faults(depth: usize, all: &[Scenario]) -> usize {
     let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
-    let single = (all, &WAYS[..], false, "every fault");
-    let pairs = (&golden[..], &WAYS[..], true, "every fault and crash");
+    let single = (all, &DELIVERY_PLANS[..], false, "every fault");
+    let pairs = (
+        &golden[..],
+        &DELIVERY_PLANS[..],
+        true,
+        "every fault and crash",
+    );
     let mut bad = 0;
-    for (stories, ways, with_crashes, words) in [single, pairs].into_iter().take(depth.clamp(1, 2))
+    for (scenarios, deliveries, with_crashes, label) in
+        [single, pairs].into_iter().take(depth.clamp(1, 2))
     {
         let start = Instant::now();
-        let (found, struck) = stories::every(stories, ways, with_crashes, &|done, all| {
-            progress(&format!("{words}: {done} of {all} pieces"));
-        });
-        progress("");
+        let (found, struck) =
+            scenarios::run_every(scenarios, deliveries, with_crashes, &|done, all| {
+                show_progress(&format!("{label}: {done} of {all} pieces"));
+            });
+        show_progress("");
         anstream::println!(
-            "{words}: {} runs of {} stories in {} ways on AWS, {:.1} s",
+            "{label}: {} runs of {} stories in {} ways on AWS, {:.1} s",
             found.runs,
-            stories.len(),
-            ways.len(),
+            scenarios.len(),
+            deliveries.len(),
             start.elapsed().as_secs_f64()
         );
-        for fault in stories::placed() {
+        for fault in scenarios::placed_faults() {
             let count = struck.get(&fault).copied().unwrap_or_default();
             anstream::println!("  {:<20} {count:>9}", format!("{fault:?}"));
         }
-        bad += tell(&found);
+        bad += print_violations(&found);
     }
     anstream::println!("violations: {bad}");
     bad
 }
 
-fn crashes(depth: usize, all: &[Scenario]) -> usize {
+fn run_crashes(depth: usize, all: &[Scenario]) -> usize {
     let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
     let mut bad = 0;
     for depth in 0..=depth {
         // Triples grow with the cube of the points: the golden paths, at once, late and doubled.
-        let (stories, ways) = if depth < 3 {
-            (all, &WAYS[..])
+        let (scenarios, deliveries) = if depth < 3 {
+            (all, &DELIVERY_PLANS[..])
         } else {
-            (&golden[..], &WAYS[..3])
+            (&golden[..], &DELIVERY_PLANS[..3])
         };
         let start = Instant::now();
-        let found = every(stories, ways, depth, &|done, all| {
-            progress(&format!("up to {depth} crashes: {done} of {all} pieces"));
+        let found = run_every(scenarios, deliveries, depth, &|done, all| {
+            show_progress(&format!("up to {depth} crashes: {done} of {all} pieces"));
         });
-        progress("");
+        show_progress("");
         anstream::println!(
             "up to {depth} crashes: {} runs of {} stories in {} ways, {:.1} s",
             found.runs,
-            stories.len(),
-            ways.len(),
+            scenarios.len(),
+            deliveries.len(),
             start.elapsed().as_secs_f64()
         );
-        bad += tell(&found);
+        bad += print_violations(&found);
     }
     anstream::println!("violations: {bad}");
     bad
 }
 
 /// Shows what was violated; how much it was.
-fn tell(found: &Found) -> usize {
+fn print_violations(found: &RunFindings) -> usize {
     for violation in &found.violations {
         anstream::println!("{violation}");
     }
@@ -278,12 +289,12 @@ fn tell(found: &Found) -> usize {
 }
 
 /// A mean with two decimals, in whole numbers.
-struct Mean {
+struct MeanPerRun {
     total: u64,
     runs: u64,
 }
 
-impl std::fmt::Display for Mean {
+impl std::fmt::Display for MeanPerRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hundredths = self.total * 100 / self.runs.max(1);
         write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
@@ -291,19 +302,19 @@ impl std::fmt::Display for Mean {
 }
 
 /// Prints after how many schedules each bug is found; returns how many survive.
-fn planted(limit: u64) -> usize {
+fn hunt_seeded_bugs(limit: u64) -> usize {
     let mut survivors = 0;
-    for bug in Bug::ALL {
-        let words = bug.words();
-        progress(words);
-        let found = campaign::hunt(bug, limit);
-        progress("");
+    for bug in SeededBug::ALL {
+        let label = bug.label();
+        show_progress(label);
+        let found = campaign::hunt_bug(bug, limit);
+        show_progress("");
         if let Some((seed, what)) = found {
             let invariant = what.split(':').next().unwrap_or_default();
-            anstream::println!("{words:<45} found by schedule {:>6}, {invariant}", seed + 1);
+            anstream::println!("{label:<45} found by schedule {:>6}, {invariant}", seed + 1);
         } else {
             survivors += 1;
-            anstream::println!("{words:<45} SURVIVED {limit} schedules");
+            anstream::println!("{label:<45} SURVIVED {limit} schedules");
         }
     }
     anstream::println!("survivors: {survivors}");

@@ -7,31 +7,31 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::audit::Event;
-use chatops_core::config::{Config, Times};
-use chatops_core::id::{DeployId, Invocation};
-use chatops_core::message::{Body, WorkMessage};
-use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
-use chatops_sandbox::circleci::Project;
-use chatops_worker::Turn;
+use chatops_core::audit::AuditEvent;
+use chatops_core::config::{Config, Timeouts};
+use chatops_core::id::{DeployId, InvocationId};
+use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_sandbox::circleci::FakeProject;
+use chatops_worker::Invocation;
 use chrono::{DateTime, TimeDelta};
 
-use crate::cloud::{CloudQueue, CloudStore};
-use crate::dice::Fault;
-use crate::memory::{Lying, ManualClock, MemoryQueue, MemoryStore};
-use crate::outside::{CircleCi, RotatingSecrets, Slack};
-use crate::people::Typed;
-use crate::planted::Bug;
-use crate::points::{Points, drive};
+use crate::cloud::{CloudLedger, CloudQueue};
+use crate::crash_points::{CrashPoints, drive};
+use crate::fault_injector::FaultKind;
+use crate::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQueue};
+use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
+use crate::people::IssuedCommand;
+use crate::seeded::SeededBug;
 
 /// The configuration of every run: one project with an exclusive `deploy` and a free `check`.
 pub const CONFIG: &str = r#"
 version = 1
 default_project = "web"
-[times]
-reply_for = "5m"
-track_for = "4m"
-grace = "1m"
+[timeouts]
+response_url_ttl = "5m"
+follow_timeout = "4m"
+workflow_start_timeout = "1m"
 [slack]
 teams = ["T0001"]
 [projects.web]
@@ -39,29 +39,29 @@ slug = "gh/acme/web"
 [projects.web.jobs.deploy]
 branches = ["main"]
 channels = ["C0001"]
-people = ["*"]
+users = ["*"]
 [projects.web.jobs.check]
 exclusive = false
 branches = ["*"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 "#;
 
 /// Parsed once: a run takes less time than reading its configuration.
-static PARSED: LazyLock<Arc<Config>> = LazyLock::new(|| {
+static DEFAULT_CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
     let config = Config::parse(CONFIG, "simulation.toml");
     Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")))
 });
 
-pub(crate) const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
-const TOKEN: &str = "the-circleci-token";
+pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+const CIRCLECI_TOKEN: &str = "the-circleci-token";
 
 /// How long a received message stays hidden.
 const VISIBILITY: Duration = Duration::from_mins(3);
 
 /// No run takes longer, in virtual time or in deliveries: one that does will never end.
-const LONGEST: Duration = Duration::from_hours(72);
-const MOST_DELIVERIES: usize = 5_000;
+const MAX_RUN_TIME: Duration = Duration::from_hours(72);
+const MAX_DELIVERIES: usize = 5_000;
 
 /// When a crashed handler's message comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +74,13 @@ pub enum Redelivery {
 
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivering {
+pub struct DeliveryPlan {
     /// When a crashed handler's message comes back.
     pub redelivery: Redelivery,
     /// Every message is delivered twice.
     pub twice: bool,
     /// How often a message is received before it is dead.
-    pub receives: u32,
+    pub max_receives: u32,
 }
 
 /// The world of one run.
@@ -88,43 +88,43 @@ pub struct World {
     /// The time.
     pub clock: ManualClock,
     /// The ledger.
-    pub store: Arc<MemoryStore>,
+    pub ledger: Arc<MemoryLedger>,
     /// The queues.
     pub queue: Arc<MemoryQueue>,
     /// The ledger as the handlers see it.
-    pub cloud_store: Arc<CloudStore>,
+    pub cloud_ledger: Arc<CloudLedger>,
     /// The queues as the handlers see them, and whoever delivers messages to them.
     pub cloud_queue: Arc<CloudQueue>,
     /// CircleCI.
-    pub circleci: Arc<CircleCi>,
+    pub circleci: Arc<MemoryCircleCi>,
     /// Slack.
-    pub slack: Arc<Slack>,
+    pub slack: Arc<MemorySlack>,
     /// The secrets.
     pub secrets: Arc<RotatingSecrets>,
     /// The crash points.
-    pub points: Points,
+    pub points: CrashPoints,
     /// How far a handler's clock may be off, or a handler may stand still between looking at the
     /// clock and acting: by so much a moment may be missed.
     pub tolerance: TimeDelta,
     /// The bug that its handlers have.
-    pub bug: Option<Bug>,
+    pub bug: Option<SeededBug>,
     /// How many things went wrong that may each make Slack be told once more.
     pub faults: usize,
     /// The deploys whose command was acknowledged as accepted or as being checked.
     pub acknowledged: Vec<DeployId>,
     /// Everything that was typed.
-    pub typed: Vec<Typed>,
+    pub typed: Vec<IssuedCommand>,
     /// Whether a bot tells what a reply address cannot any more.
-    pub bot: bool,
+    pub has_bot: bool,
     /// Whether new commands kill whoever handles them.
     pub poisoned: bool,
     /// The orders that were sent back, and when.
     pub redriven: Vec<(Time, DeployId)>,
     /// What went wrong while it ran: audits that changed, runs that did not end.
-    pub broken: Vec<String>,
+    pub violations: Vec<String>,
     pub(crate) config: Arc<Config>,
-    delivering: Delivering,
-    audits: BTreeMap<DeployId, Vec<Event>>,
+    delivery: DeliveryPlan,
+    audits: BTreeMap<DeployId, Vec<AuditEvent>>,
     invocations: u64,
     pub(crate) next_sweep: Time,
 }
@@ -140,21 +140,21 @@ impl fmt::Debug for World {
 impl World {
     /// A world at rest.
     #[must_use]
-    pub fn new(points: &Points, delivering: Delivering) -> Self {
-        let config = Arc::clone(&PARSED);
+    pub fn new(points: &CrashPoints, delivery: DeliveryPlan) -> Self {
+        let config = Arc::clone(&DEFAULT_CONFIG);
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
         let clock = ManualClock::new(start);
-        let store = Arc::new(MemoryStore::new());
-        let secrets = Arc::new(RotatingSecrets::new(SIGNING, TOKEN));
-        let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
-        let queue = Arc::new(MemoryQueue::new(clock.clone(), delivering.receives));
+        let ledger = Arc::new(MemoryLedger::new());
+        let secrets = Arc::new(RotatingSecrets::new(SIGNING_SECRET, CIRCLECI_TOKEN));
+        let project = FakeProject::declaring("gh/acme/web", CIRCLECI_TOKEN, &["job", "deploy_id"]);
+        let queue = Arc::new(MemoryQueue::new(clock.clone(), delivery.max_receives));
         Self {
-            cloud_store: Arc::new(CloudStore::new(&store, points)),
+            cloud_ledger: Arc::new(CloudLedger::new(&ledger, points)),
             cloud_queue: Arc::new(CloudQueue::new(&queue, points, &clock)),
             queue,
-            circleci: Arc::new(CircleCi::new(project, &secrets, &store, &clock)),
-            slack: Arc::new(Slack::new(&clock)),
-            next_sweep: start + config.times.sweep_every,
+            circleci: Arc::new(MemoryCircleCi::new(project, &secrets, &ledger, &clock)),
+            slack: Arc::new(MemorySlack::new(&clock)),
+            next_sweep: start + config.timeouts.sweep_interval,
             points: points.clone(),
             tolerance: TimeDelta::zero(),
             bug: None,
@@ -162,16 +162,16 @@ impl World {
             acknowledged: vec![],
             typed: vec![],
             redriven: vec![],
-            bot: false,
+            has_bot: false,
             poisoned: false,
-            broken: vec![],
+            violations: vec![],
             audits: BTreeMap::new(),
             invocations: 0,
             clock,
-            store,
+            ledger,
             secrets,
             config,
-            delivering,
+            delivery,
         }
     }
 
@@ -183,8 +183,8 @@ impl World {
 
     /// Whether every message is delivered twice.
     #[must_use]
-    pub fn is_doubling(&self) -> bool {
-        self.delivering.twice
+    pub fn delivers_twice(&self) -> bool {
+        self.delivery.twice
     }
 
     /// From now on this is the configuration.
@@ -193,32 +193,32 @@ impl World {
     }
 
     /// Changes the times of this run.
-    pub fn change_times(&mut self, change: impl FnOnce(&mut Times)) {
-        change(&mut Arc::make_mut(&mut self.config).times);
+    pub fn change_timeouts(&mut self, change: impl FnOnce(&mut Timeouts)) {
+        change(&mut Arc::make_mut(&mut self.config).timeouts);
     }
 
     /// A name for one more run of a handler.
-    pub(crate) fn invocation(&mut self) -> Invocation {
+    pub(crate) fn next_invocation(&mut self) -> InvocationId {
         self.invocations += 1;
-        Invocation::new(format!("run-{}", self.invocations))
+        InvocationId::new(format!("run-{}", self.invocations))
     }
 
     /// Runs until nothing is left to do. Faults set beforehand happen on the way.
-    pub fn settle(&mut self) {
-        let end = self.clock.now() + LONGEST;
+    pub fn run_to_rest(&mut self) {
+        let end = self.clock.now() + MAX_RUN_TIME;
         if !self.run_until(end) {
-            self.broken
+            self.violations
                 .push("I15: the run does not come to rest".to_owned());
         }
     }
 
     /// Does what can be done without waiting.
-    pub fn settle_now(&mut self) {
-        self.settle_for(Duration::ZERO);
+    pub fn run_now(&mut self) {
+        self.run_for(Duration::ZERO);
     }
 
     /// Runs for so long, whether there is something to do or not.
-    pub fn settle_for(&mut self, time: Duration) {
+    pub fn run_for(&mut self, time: Duration) {
         let end = self.clock.now() + time;
         self.run_until(end);
         self.clock.set(end);
@@ -227,12 +227,12 @@ impl World {
     /// Runs until nothing is left to do or the next thing is to be done after `end`; whether
     /// nothing is left.
     fn run_until(&mut self, end: Time) -> bool {
-        for _ in 0..MOST_DELIVERIES {
-            if self.deliver(Lane::Work) || self.deliver(Lane::Notice) {
+        for _ in 0..MAX_DELIVERIES {
+            if self.deliver_one(QueueName::Work) || self.deliver_one(QueueName::Notify) {
                 self.watch_audits();
                 continue;
             }
-            self.cloud_store.arrive();
+            self.cloud_ledger.flush_late_writes();
             let Some(next) = self.next_moment() else {
                 return true;
             };
@@ -241,22 +241,22 @@ impl World {
             }
             self.clock.set(next);
             if next >= self.next_sweep {
-                self.next_sweep = next + self.config.times.sweep_every;
+                self.next_sweep = next + self.config.timeouts.sweep_interval;
                 // A sweep that crashes is followed by the next one.
-                let _ = drive(self.worker(TimeDelta::zero()).sweep());
-                let _ = drive(self.tidier().tidy());
+                let _ = drive(self.worker(TimeDelta::zero()).sweep_due());
+                let _ = drive(self.dlq_sweeper().clean_dead_letters());
             }
         }
         false
     }
 
     /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
-    pub fn redrive(&mut self) -> Option<Body> {
-        let dead = drive(self.queue.receive(Lane::WorkDead, 1, VISIBILITY))?
+    pub fn redrive_one(&mut self) -> Option<MessageBody> {
+        let dead = drive(self.queue.receive(QueueName::WorkDlq, 1, VISIBILITY))?
             .ok()?
             .pop()?;
-        let _ = drive(self.queue.send(Lane::Work, &dead.body, Duration::ZERO));
-        let _ = drive(self.queue.delete(Lane::WorkDead, &dead.receipt));
+        let _ = drive(self.queue.send(QueueName::Work, &dead.body, Duration::ZERO));
+        let _ = drive(self.queue.delete(QueueName::WorkDlq, &dead.receipt));
         if let Ok(WorkMessage::Retry { deploy }) = dead.body.decode() {
             self.redriven.push((self.clock.now(), deploy));
         }
@@ -264,24 +264,33 @@ impl World {
     }
 
     pub(crate) fn next_moment(&self) -> Option<Time> {
-        let visible = [Lane::Work, Lane::Notice].map(|lane| self.queue.next_visible(lane));
-        let due = self.store.heads().iter().any(|head| head.due_at.is_some())
+        let visible =
+            [QueueName::Work, QueueName::Notify].map(|queue| self.queue.next_visible(queue));
+        let due = self
+            .ledger
+            .records()
+            .iter()
+            .any(|record| record.due_at.is_some())
             || self
-                .store
-                .replies()
+                .ledger
+                .notifications()
                 .iter()
-                .any(|reply| reply.due_at().is_some());
+                .any(|notification| notification.due_at().is_some());
         // An order that was carried out by another way is for the sweeper to remove.
-        let carried_out = |lying: &Lying| match lying.body.decode() {
+        let carried_out = |message: &MemoryMessage| match message.body.decode() {
             Ok(WorkMessage::Retry { deploy }) => {
-                let head = drive(self.store.head(deploy))
+                let record = drive(self.ledger.read_deploy(deploy))
                     .and_then(Result::ok)
                     .flatten();
-                head.is_some_and(|head| head.retried_by.is_some())
+                record.is_some_and(|record| record.retried_by.is_some())
             }
             _ => false,
         };
-        let needless = self.queue.messages(Lane::WorkDead).iter().any(carried_out);
+        let needless = self
+            .queue
+            .messages(QueueName::WorkDlq)
+            .iter()
+            .any(carried_out);
         let sweep = (due || needless).then_some(self.next_sweep);
         visible
             .into_iter()
@@ -291,46 +300,46 @@ impl World {
             .map(|at| at.max(self.clock.now()))
     }
 
-    pub(crate) fn receive(&self, lane: Lane) -> Option<Delivery> {
-        drive(self.cloud_queue.receive(lane, 1, VISIBILITY))?
+    pub(crate) fn receive_one(&self, queue: QueueName) -> Option<ReceivedMessage> {
+        drive(self.cloud_queue.receive(queue, 1, VISIBILITY))?
             .ok()?
             .pop()
     }
 
     /// Delivers one visible message, if there is one.
-    fn deliver(&mut self, lane: Lane) -> bool {
-        let Some(delivery) = self.receive(lane) else {
+    fn deliver_one(&mut self, queue: QueueName) -> bool {
+        let Some(delivery) = self.receive_one(queue) else {
             return false;
         };
-        let times = if self.delivering.twice { 2 } else { 1 };
+        let timeouts = if self.delivery.twice { 2 } else { 1 };
         let mut done = true;
-        for _ in 0..times {
-            done = self.handle(lane, &delivery);
+        for _ in 0..timeouts {
+            done = self.handle_message(queue, &delivery);
         }
         if done {
-            let _ = drive(self.cloud_queue.delete(lane, &delivery.receipt));
-        } else if self.delivering.redelivery == Redelivery::AtOnce {
+            let _ = drive(self.cloud_queue.delete(queue, &delivery.receipt));
+        } else if self.delivery.redelivery == Redelivery::AtOnce {
             let release = self
                 .cloud_queue
-                .release(lane, &delivery.receipt, Duration::ZERO);
+                .release(queue, &delivery.receipt, Duration::ZERO);
             let _ = drive(release);
         }
         true
     }
 
     /// Runs the handler; whether it succeeded.
-    fn handle(&mut self, lane: Lane, delivery: &Delivery) -> bool {
+    fn handle_message(&mut self, queue: QueueName, delivery: &ReceivedMessage) -> bool {
         if self.poisoned && matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_))) {
             return false;
         }
-        let mut turn = Turn::from(self.invocation());
+        let mut invocation = Invocation::from(self.next_invocation());
         let exact = TimeDelta::zero();
-        match lane {
-            Lane::Work => {
+        match queue {
+            QueueName::Work => {
                 // What is dropped where it waits is a crash; here is what it means to know before.
-                let cut_short = self.points.fails(Fault::CutShort);
-                turn.ends = cut_short.then(|| self.clock.now());
-                drive(self.worker(exact).handle(&turn, &delivery.body))
+                let cut_short = self.points.should_fail(FaultKind::CutShort);
+                invocation.deadline = cut_short.then(|| self.clock.now());
+                drive(self.worker(exact).handle(&invocation, &delivery.body))
                     .is_some_and(|done| done.is_ok())
             }
             _ => {
@@ -341,23 +350,23 @@ impl World {
 
     /// A deploy's audit.
     #[must_use]
-    pub fn audit(&self, id: DeployId) -> Vec<Event> {
-        drive(self.store.events(id))
+    pub fn audit_events(&self, id: DeployId) -> Vec<AuditEvent> {
+        drive(self.ledger.read_events(id))
             .and_then(Result::ok)
             .unwrap_or_default()
     }
 
     /// The audits and what Slack showed, for a person who wants to see what happened.
     #[must_use]
-    pub fn account(&self) -> String {
-        let heads = self.store.heads();
-        let audit = heads
+    pub fn transcript(&self) -> String {
+        let records = self.ledger.records();
+        let audit = records
             .iter()
-            .flat_map(|head| self.audit(head.id))
+            .flat_map(|record| self.audit_events(record.id))
             .map(|event| event.body);
         let shown = self
             .slack
-            .shown()
+            .shown_messages()
             .into_iter()
             .map(|m| format!("{} {}", m.at, m.text));
         let lines: Vec<String> = ["audit:".to_owned()]
@@ -371,16 +380,16 @@ impl World {
 
     /// I6: what an audit once said, it goes on saying.
     pub(crate) fn watch_audits(&mut self) {
-        for head in self.store.heads() {
-            let known = self.audits.get(&head.id).map_or(0, Vec::len);
-            if known as u64 == head.events {
+        for record in self.ledger.records() {
+            let known = self.audits.get(&record.id).map_or(0, Vec::len);
+            if known as u64 == record.events {
                 continue;
             }
-            let now = self.audit(head.id);
-            let before = self.audits.entry(head.id).or_default();
+            let now = self.audit_events(record.id);
+            let before = self.audits.entry(record.id).or_default();
             if !now.starts_with(before) {
-                self.broken
-                    .push(format!("I6: the audit of {} changed", head.id));
+                self.violations
+                    .push(format!("I6: the audit of {} changed", record.id));
             }
             *before = now;
         }

@@ -5,22 +5,26 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::audit::{Actor, Change};
-use chatops_core::command::Wish;
-use chatops_core::config::Times;
-use chatops_core::decide::{self, Cause, Here, Retryable, Step, follow, trigger};
-use chatops_core::deploy::{Ask, Head, Reason, State};
+use chatops_core::audit::{AuditActor, AuditChange};
+use chatops_core::command::DeployAction;
+use chatops_core::config::Timeouts;
+use chatops_core::decide::{self, Context, NextStep, RetryCause, RetryDecision, follow, trigger};
+use chatops_core::deploy::{DeployRecord, DeployRequest, DeployState, EndReason};
 use chatops_core::id::{DeployId, ShortId};
-use chatops_core::machine::{self, Illegal};
-use chatops_core::ports::{Commit, Finding, LockChange, Look, Outcome};
-use chatops_core::reply::{self, Kind, Next, Posted, Reply, Telling, Via};
+use chatops_core::machine::{self, IllegalTransition};
+use chatops_core::notification::{
+    self, DeliveryRoute, DeliveryStatus, DeliveryStep, NotificationKind, NotificationRecord,
+    PostResult,
+};
+use chatops_core::ports::{Commit, LockChange, LookupResult, PollResult, TriggerOutcome};
 use chatops_simulation::model::{
-    Bounds, Counterexample, Model, Rules, Scope, Working, check, check_rules,
+    BoundedModel, Counterexample, DecisionRules, ModelBounds, ModelScope, WorkerScope,
+    check_models, check_rules,
 };
 
 #[test]
 fn the_small_models_hold() {
-    let outcome = check(&Bounds::small(), &mut |_| {});
+    let outcome = check_models(&ModelBounds::small(), &mut |_| {});
     for found in &outcome.violations {
         println!("{found}");
     }
@@ -32,130 +36,142 @@ fn the_small_models_hold() {
 }
 
 /// The first violation of `rules` in a model of the given scope; an empty one if there is none.
-fn found(rules: &dyn Rules, scope: Scope) -> Counterexample {
+fn find_violation(rules: &dyn DecisionRules, scope: ModelScope) -> Counterexample {
     let name = "wrong";
-    let bounds = Bounds {
-        models: vec![Model { name, scope }],
+    let bounds = ModelBounds {
+        models: vec![BoundedModel { name, scope }],
         threads: 2,
     };
     let found = check_rules(rules, &bounds, &mut |_| {}).violations.pop();
     found.unwrap_or_else(|| Counterexample {
         model: name,
-        broken: "nothing".to_owned(),
+        violation: "nothing".to_owned(),
         trace: vec![],
     })
 }
 
-const ONE: Scope = Scope::Working(Working {
+const ONE: ModelScope = ModelScope::Worker(WorkerScope {
     workers: 2,
-    ..Working::ONE
+    ..WorkerScope::ONE
 });
-const TWO: Scope = Scope::Working(Working {
+const TWO: ModelScope = ModelScope::Worker(WorkerScope {
     deploys: 2,
-    ..Working::ONE
+    ..WorkerScope::ONE
 });
-const CANCELED: Scope = Scope::Working(Working {
+const CANCELED: ModelScope = ModelScope::Worker(WorkerScope {
     cancel: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 });
 /// One order, which may be sent back.
-const SENT_BACK: Scope = Scope::Working(Working {
-    links: 1,
+const REDRIVEN: ModelScope = ModelScope::Worker(WorkerScope {
+    retry_links: 1,
     redrive: true,
     plain: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 });
 /// One person presses, and the retry can be tried again.
-const PRESSED: Scope = Scope::Working(Working {
-    presses: 1,
-    links: 2,
+const ONE_RETRIER: ModelScope = ModelScope::Worker(WorkerScope {
+    retriers: 1,
+    retry_links: 2,
     redrive: true,
     plain: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 });
-const TELLING: Scope = Scope::Telling { notifiers: 2 };
+const NOTIFIER: ModelScope = ModelScope::Notifier { notifiers: 2 };
 
 /// Takes a lost answer for a definite "not now".
-struct ResendsInDoubt;
+struct ResendsOnUnknown;
 
-impl Rules for ResendsInDoubt {
+impl DecisionRules for ResendsOnUnknown {
     fn after_post(
         &self,
-        head: &Head,
+        record: &DeployRecord,
         attempt: u32,
-        outcome: &Outcome,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let again = Outcome::NotNow {
-            obstacle: "lost".into(),
-            after: None,
+        outcome: &TriggerOutcome,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let again = TriggerOutcome::NotNow {
+            error: "lost".into(),
+            retry_after: None,
         };
-        let lost = matches!(outcome, Outcome::Unknown { .. });
-        trigger::after_post(head, attempt, if lost { &again } else { outcome }, here)
+        let lost = matches!(outcome, TriggerOutcome::Unknown { .. });
+        trigger::after_post(record, attempt, if lost { &again } else { outcome }, ctx)
     }
 }
 
 #[test]
 fn taking_a_lost_answer_for_a_no_is_found() {
-    let found = found(&ResendsInDoubt, ONE);
-    let either = found.broken.starts_with("I1:") || found.broken.starts_with("I8");
+    let found = find_violation(&ResendsOnUnknown, ONE);
+    let either = found.violation.starts_with("I1:") || found.violation.starts_with("I8");
     assert!(either, "{found}");
 }
 
 /// Sends again at once when the answer is lost.
 struct ResendsAtOnce;
 
-impl Rules for ResendsAtOnce {
+impl DecisionRules for ResendsAtOnce {
     fn after_post(
         &self,
-        head: &Head,
+        record: &DeployRecord,
         attempt: u32,
-        outcome: &Outcome,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let again = Outcome::Unauthorized {
+        outcome: &TriggerOutcome,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let again = TriggerOutcome::Unauthorized {
             message: "lost".into(),
         };
-        let lost = matches!(outcome, Outcome::Unknown { .. });
-        trigger::after_post(head, attempt, if lost { &again } else { outcome }, here)
+        let lost = matches!(outcome, TriggerOutcome::Unknown { .. });
+        trigger::after_post(record, attempt, if lost { &again } else { outcome }, ctx)
     }
 }
 
 #[test]
 fn sending_twice_is_found() {
-    let found = found(&ResendsAtOnce, ONE);
-    assert!(found.broken.starts_with("I1:"), "{found}");
+    let found = find_violation(&ResendsAtOnce, ONE);
+    assert!(found.violation.starts_with("I1:"), "{found}");
 }
 
 /// A commit for `change`, with the lock and the notices the real one would have.
-fn changed(head: &Head, change: Change, here: Here<'_>) -> Result<Commit, Illegal> {
-    let (mut after, event) =
-        machine::apply(head, change, Actor::Worker(here.me.clone()), here.now)?;
-    after.due_at = Some(here.now);
+fn commit_change(
+    record: &DeployRecord,
+    change: AuditChange,
+    ctx: Context<'_>,
+) -> Result<Commit, IllegalTransition> {
+    let (mut after, event) = machine::apply_change(
+        record,
+        change,
+        AuditActor::Worker(ctx.invocation.clone()),
+        ctx.now,
+    )?;
+    after.due_at = Some(ctx.now);
     Ok(Commit {
-        head: after,
+        record: after,
         event: Some(event),
         lock: None,
         claim: None,
-        owe: vec![],
-        open: None,
-        repeats: None,
+        notifications: vec![],
+        open_notifications: None,
+        retried: None,
     })
 }
 
 /// Takes another run's intent back once its time is over.
-struct DisarmsOthers;
+struct RollsBackOthers;
 
-impl Rules for DisarmsOthers {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        match decide::next(head, here)? {
-            Step::Search(_) => {
-                let change = Change::Disarmed {
-                    obstacle: "the sender is gone".into(),
+impl DecisionRules for RollsBackOthers {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        match decide::next_step(record, ctx)? {
+            NextStep::LookUp(_) => {
+                let change = AuditChange::TriggerRolledBack {
+                    error: "the sender is gone".into(),
                     token_refused: false,
-                    again_at: here.now,
+                    again_at: ctx.now,
                 };
-                changed(head, change, here).map(|commit| Step::Write(Box::new(commit)))
+                commit_change(record, change, ctx).map(|commit| NextStep::Write(Box::new(commit)))
             }
             other => Ok(other),
         }
@@ -163,53 +179,60 @@ impl Rules for DisarmsOthers {
 }
 
 #[test]
-fn taking_back_the_intent_of_another_is_found() {
-    let found = found(&DisarmsOthers, ONE);
-    let either = found.broken.starts_with("I1:") || found.broken.starts_with("I8");
+fn rolling_back_the_intent_of_another_is_found() {
+    let found = find_violation(&RollsBackOthers, ONE);
+    let either = found.violation.starts_with("I1:") || found.violation.starts_with("I8");
     assert!(either, "{found}");
 }
 
 /// Believes an empty listing, and says that nothing was created.
 struct BelievesAbsence;
 
-impl Rules for BelievesAbsence {
-    fn after_search(
+impl DecisionRules for BelievesAbsence {
+    fn after_lookup(
         &self,
-        head: &Head,
-        finding: &Finding,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        if head.state != State::Armed || matches!(finding, Finding::Found(_)) {
-            return trigger::after_search(head, finding, here);
+        record: &DeployRecord,
+        result: &LookupResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        if record.state != DeployState::Triggering || matches!(result, LookupResult::Found(_)) {
+            return trigger::after_lookup(record, result, ctx);
         }
-        let reason = Reason::TriggerGaveUp {
-            attempts: head.attempts,
-            last: "absent".into(),
+        let reason = EndReason::TriggerGivenUp {
+            attempts: record.attempts,
+            last_error: "absent".into(),
         };
-        let change = Change::Ended {
-            state: State::TriggerFailed,
+        let change = AuditChange::Ended {
+            state: DeployState::TriggerFailed,
             reason,
         };
-        let mut commit = changed(head, change, here)?;
-        commit.lock = head.holds.clone().map(|target| LockChange::Free { target });
-        commit.owe = vec![Kind::Final];
+        let mut commit = commit_change(record, change, ctx)?;
+        commit.lock = record
+            .locked_target
+            .clone()
+            .map(|target| LockChange::Free { target });
+        commit.notifications = vec![NotificationKind::Final];
         Ok(Some(commit))
     }
 }
 
 #[test]
 fn believing_an_empty_listing_is_found() {
-    let found = found(&BelievesAbsence, ONE);
-    assert!(found.broken.starts_with("I8"), "{found}");
+    let found = find_violation(&BelievesAbsence, ONE);
+    assert!(found.violation.starts_with("I8"), "{found}");
 }
 
 /// Arms without the lock.
-struct ArmsWithoutLock;
+struct TriggersWithoutLock;
 
-impl Rules for ArmsWithoutLock {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        let mut step = decide::next(head, here)?;
-        if let Step::Write(commit) = &mut step
+impl DecisionRules for TriggersWithoutLock {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        let mut step = decide::next_step(record, ctx)?;
+        if let NextStep::Write(commit) = &mut step
             && matches!(commit.lock, Some(LockChange::Take { .. }))
         {
             commit.lock = None;
@@ -219,60 +242,64 @@ impl Rules for ArmsWithoutLock {
 }
 
 #[test]
-fn arming_without_the_lock_is_found() {
-    let found = found(&ArmsWithoutLock, TWO);
-    assert!(found.broken.starts_with("I3"), "{found}");
+fn triggering_without_the_lock_is_found() {
+    let found = find_violation(&TriggersWithoutLock, TWO);
+    assert!(found.violation.starts_with("I3"), "{found}");
 }
 
 /// Sends however late it is.
 struct SendsLate;
 
-impl Rules for SendsLate {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        let mut patient = head.clone();
-        if let Some(armed) = &mut patient.armed {
-            armed.send_by += Duration::from_mins(10);
+impl DecisionRules for SendsLate {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        let mut patient = record.clone();
+        if let Some(intent) = &mut patient.trigger_intent {
+            intent.send_by += Duration::from_mins(10);
         }
-        match decide::next(&patient, here)? {
-            Step::Post(order) => Ok(Step::Post(order)),
-            _ => decide::next(head, here),
+        match decide::next_step(&patient, ctx)? {
+            NextStep::Post(request) => Ok(NextStep::Post(request)),
+            _ => decide::next_step(record, ctx),
         }
     }
 }
 
 #[test]
 fn sending_late_is_found() {
-    let found = found(&SendsLate, ONE);
-    assert!(found.broken.starts_with("I3"), "{found}");
+    let found = find_violation(&SendsLate, ONE);
+    assert!(found.violation.starts_with("I3"), "{found}");
 }
 
 /// Writes the end again when it sees another one.
 struct RewritesTheEnd;
 
-impl Rules for RewritesTheEnd {
-    fn after_look(
+impl DecisionRules for RewritesTheEnd {
+    fn after_poll(
         &self,
-        head: &Head,
-        look: &Look,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        if !head.state.is_terminal() {
-            return follow::after_look(head, look, here);
+        record: &DeployRecord,
+        poll: &PollResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        if !record.state.is_terminal() {
+            return follow::after_poll(record, poll, ctx);
         }
-        let note = Change::Noted {
+        let note = AuditChange::Noted {
             note: "it ended otherwise".into(),
         };
-        let mut commit = changed(head, note, here)?;
-        (commit.head.state, commit.head.due_at) = (State::Failed, None);
+        let mut commit = commit_change(record, note, ctx)?;
+        (commit.record.state, commit.record.due_at) = (DeployState::Failed, None);
         Ok(Some(commit))
     }
 }
 
 #[test]
 fn rewriting_an_end_is_found() {
-    let found = found(&RewritesTheEnd, ONE);
+    let found = find_violation(&RewritesTheEnd, ONE);
     assert!(
-        found.broken.starts_with("I5") || found.broken.starts_with("I4"),
+        found.violation.starts_with("I5") || found.violation.starts_with("I4"),
         "{found}"
     );
 }
@@ -280,16 +307,16 @@ fn rewriting_an_end_is_found() {
 /// Forgets a deploy whose search failed.
 struct ForgetsTheTimer;
 
-impl Rules for ForgetsTheTimer {
-    fn after_failed_search(
+impl DecisionRules for ForgetsTheTimer {
+    fn after_failed_lookup(
         &self,
-        head: &Head,
+        record: &DeployRecord,
         after: Option<Duration>,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let mut commit = trigger::after_failed_search(head, after, here)?;
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let mut commit = trigger::after_failed_lookup(record, after, ctx)?;
         if let Some(commit) = &mut commit {
-            commit.head.due_at = None;
+            commit.record.due_at = None;
         }
         Ok(commit)
     }
@@ -297,75 +324,82 @@ impl Rules for ForgetsTheTimer {
 
 #[test]
 fn a_forgotten_timer_is_found() {
-    let found = found(&ForgetsTheTimer, ONE);
-    assert!(found.broken.starts_with("I15"), "{found}");
+    let found = find_violation(&ForgetsTheTimer, ONE);
+    assert!(found.violation.starts_with("I15"), "{found}");
 }
 
 /// Searches for ever: nothing is lost, but nothing ends either.
 struct NeverGivesUp;
 
-impl Rules for NeverGivesUp {
-    fn after_search(
+impl DecisionRules for NeverGivesUp {
+    fn after_lookup(
         &self,
-        head: &Head,
-        finding: &Finding,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let mut hopeful = head.clone();
-        if let Some(armed) = &mut hopeful.armed {
-            armed.send_by = here.now;
+        record: &DeployRecord,
+        result: &LookupResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let mut hopeful = record.clone();
+        if let Some(intent) = &mut hopeful.trigger_intent {
+            intent.send_by = ctx.now;
         }
-        let mut commit = trigger::after_search(&hopeful, finding, here)?;
-        if let (Some(commit), Some(armed)) = (&mut commit, &head.armed) {
-            commit.head.armed = Some(armed.clone());
+        let mut commit = trigger::after_lookup(&hopeful, result, ctx)?;
+        if let (Some(commit), Some(intent)) = (&mut commit, &record.trigger_intent) {
+            commit.record.trigger_intent = Some(intent.clone());
         }
         Ok(commit)
     }
 
-    fn after_failed_search(
+    fn after_failed_lookup(
         &self,
-        head: &Head,
+        record: &DeployRecord,
         after: Option<Duration>,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let mut hopeful = head.clone();
-        if let Some(armed) = &mut hopeful.armed {
-            armed.send_by = here.now;
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let mut hopeful = record.clone();
+        if let Some(intent) = &mut hopeful.trigger_intent {
+            intent.send_by = ctx.now;
         }
-        trigger::after_failed_search(&hopeful, after, here)
+        trigger::after_failed_lookup(&hopeful, after, ctx)
     }
 }
 
 #[test]
 fn never_giving_up_is_found() {
-    let found = found(&NeverGivesUp, ONE);
-    assert!(found.broken.starts_with("I15"), "{found}");
+    let found = find_violation(&NeverGivesUp, ONE);
+    assert!(found.violation.starts_with("I15"), "{found}");
 }
 
 /// Posts before the reservation is on record.
 struct PostsUnreserved;
 
-impl Rules for PostsUnreserved {
-    fn reserves(&self) -> bool {
+impl DecisionRules for PostsUnreserved {
+    fn reserves_first(&self) -> bool {
         false
     }
 }
 
 #[test]
 fn posting_without_a_reservation_is_found() {
-    let found = found(&PostsUnreserved, TELLING);
-    assert!(found.broken.starts_with("I9"), "{found}");
+    let found = find_violation(&PostsUnreserved, NOTIFIER);
+    assert!(found.violation.starts_with("I9"), "{found}");
 }
 
 /// Forgets that a try may have been shown.
-struct ForgetsDoubt;
+struct ForgetsUnknown;
 
-impl Rules for ForgetsDoubt {
-    fn reply_next(&self, item: &Reply, now: Time, times: &Times) -> Next {
-        match reply::next(item, now, times, false) {
-            Next::Settle(mut settled) if matches!(settled.last, Telling::Owed { .. }) => {
-                settled.unsure = item.unsure;
-                Next::Settle(settled)
+impl DecisionRules for ForgetsUnknown {
+    fn next_delivery(
+        &self,
+        item: &NotificationRecord,
+        now: Time,
+        timeouts: &Timeouts,
+    ) -> DeliveryStep {
+        match notification::next_delivery(item, now, timeouts, false) {
+            DeliveryStep::Save(mut settled)
+                if matches!(settled.final_status, DeliveryStatus::Pending { .. }) =>
+            {
+                settled.unknown_count = item.unknown_count;
+                DeliveryStep::Save(settled)
             }
             other => other,
         }
@@ -374,58 +408,79 @@ impl Rules for ForgetsDoubt {
 
 #[test]
 fn an_unmarked_repetition_is_found() {
-    let found = found(&ForgetsDoubt, TELLING);
-    assert!(found.broken.starts_with("I9"), "{found}");
+    let found = find_violation(&ForgetsUnknown, NOTIFIER);
+    assert!(found.violation.starts_with("I9"), "{found}");
 }
 
 /// Says "told" of what nobody may have seen.
-struct SaysTold;
+struct SaysDelivered;
 
-impl Rules for SaysTold {
-    fn reply_after(&self, reserved: &Reply, kind: Kind, posted: &Posted, now: Time) -> Reply {
-        let unknown = *posted == Posted::Unknown;
-        reply::after(
+impl DecisionRules for SaysDelivered {
+    fn after_delivery(
+        &self,
+        reserved: &NotificationRecord,
+        kind: NotificationKind,
+        posted: &PostResult,
+        now: Time,
+    ) -> NotificationRecord {
+        let unknown = *posted == PostResult::Unknown;
+        notification::after_post(
             reserved,
             kind,
-            Via::Address,
-            if unknown { &Posted::Shown } else { posted },
+            DeliveryRoute::ResponseUrl,
+            if unknown {
+                &PostResult::Delivered
+            } else {
+                posted
+            },
             now,
         )
     }
 }
 
 #[test]
-fn claiming_that_it_was_told_is_found() {
-    let found = found(&SaysTold, TELLING);
-    assert!(found.broken.starts_with("I10"), "{found}");
+fn claiming_that_it_was_delivered_is_found() {
+    let found = find_violation(&SaysDelivered, NOTIFIER);
+    assert!(found.violation.starts_with("I10"), "{found}");
 }
 
 /// Arms what was canceled before.
 struct IgnoresTheCancel;
 
-impl Rules for IgnoresTheCancel {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        let mut willing = head.clone();
-        if head.state == State::Requested {
+impl DecisionRules for IgnoresTheCancel {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        let mut willing = record.clone();
+        if record.state == DeployState::Requested {
             willing.cancel = None;
         }
-        decide::next(&willing, here)
+        decide::next_step(&willing, ctx)
     }
 }
 
 #[test]
-fn ignoring_a_cancel_before_arming_is_found() {
-    let found = found(&IgnoresTheCancel, CANCELED);
-    assert!(found.broken.starts_with("I8: a deploy goes on"), "{found}");
+fn ignoring_a_cancel_before_the_trigger_is_found() {
+    let found = find_violation(&IgnoresTheCancel, CANCELED);
+    assert!(
+        found.violation.starts_with("I8: a deploy goes on"),
+        "{found}"
+    );
 }
 
 /// Takes no notice of a wish to cancel what runs.
 struct LetsItRun;
 
-impl Rules for LetsItRun {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        let mut step = decide::next(head, here)?;
-        if let Step::Look { cancel, .. } = &mut step {
+impl DecisionRules for LetsItRun {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        let mut step = decide::next_step(record, ctx)?;
+        if let NextStep::Poll { cancel, .. } = &mut step {
             *cancel = false;
         }
         Ok(step)
@@ -433,94 +488,102 @@ impl Rules for LetsItRun {
 }
 
 #[test]
-fn not_putting_a_cancel_to_circleci_is_found() {
-    let found = found(&LetsItRun, CANCELED);
-    assert!(found.broken.starts_with("I8: a wish to cancel"), "{found}");
+fn not_sending_a_cancel_to_circleci_is_found() {
+    let found = find_violation(&LetsItRun, CANCELED);
+    assert!(
+        found.violation.starts_with("I8: a wish to cancel"),
+        "{found}"
+    );
 }
 
 /// Ends what may be running, because somebody wants it canceled.
 struct CancelsBlindly;
 
-impl Rules for CancelsBlindly {
-    fn after_search(
+impl DecisionRules for CancelsBlindly {
+    fn after_lookup(
         &self,
-        head: &Head,
-        finding: &Finding,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        match (&head.cancel, finding) {
-            (Some(_), Finding::Absent { .. }) if head.state == State::Armed => {
-                let change = Change::Disarmed {
-                    obstacle: "canceled".into(),
+        record: &DeployRecord,
+        result: &LookupResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        match (&record.cancel, result) {
+            (Some(_), LookupResult::Absent { .. }) if record.state == DeployState::Triggering => {
+                let change = AuditChange::TriggerRolledBack {
+                    error: "canceled".into(),
                     token_refused: false,
-                    again_at: here.now,
+                    again_at: ctx.now,
                 };
-                changed(head, change, here).map(Some)
+                commit_change(record, change, ctx).map(Some)
             }
-            _ => trigger::after_search(head, finding, here),
+            _ => trigger::after_lookup(record, result, ctx),
         }
     }
 }
 
 #[test]
 fn canceling_what_may_have_been_sent_is_found() {
-    let found = found(&CancelsBlindly, CANCELED);
-    assert!(found.broken.starts_with("I8: what is on"), "{found}");
+    let found = find_violation(&CancelsBlindly, CANCELED);
+    assert!(found.violation.starts_with("I8: what is on"), "{found}");
 }
 
 /// Draws the id of a retry.
-struct DrawsTheId;
+struct RandomizesTheId;
 
-impl Rules for DrawsTheId {
+impl DecisionRules for RandomizesTheId {
     fn open_retry(
         &self,
-        old: &Head,
-        first: &Ask,
-        cause: Cause<'_>,
-        here: Here<'_>,
-    ) -> Result<Commit, Illegal> {
-        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
-        commit.head.id = DeployId::of_request("T0001", "A0001", "drawn");
+        old: &DeployRecord,
+        first: &DeployRequest,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> Result<Commit, IllegalTransition> {
+        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, ctx)?;
+        commit.record.id = DeployId::of_request("T0001", "A0001", "drawn");
         Ok(commit)
     }
 }
 
 #[test]
-fn drawing_the_id_of_a_retry_is_found() {
-    let found = found(&DrawsTheId, PRESSED);
-    assert!(found.broken.starts_with("I16: the id"), "{found}");
+fn randomizing_the_id_of_a_retry_is_found() {
+    let found = find_violation(&RandomizesTheId, ONE_RETRIER);
+    assert!(found.violation.starts_with("I16: the id"), "{found}");
 }
 
 /// Says nothing at the deploy that is repeated.
 struct ForgetsTheOldOne;
 
-impl Rules for ForgetsTheOldOne {
+impl DecisionRules for ForgetsTheOldOne {
     fn open_retry(
         &self,
-        old: &Head,
-        first: &Ask,
-        cause: Cause<'_>,
-        here: Here<'_>,
-    ) -> Result<Commit, Illegal> {
-        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
-        commit.repeats = None;
+        old: &DeployRecord,
+        first: &DeployRequest,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> Result<Commit, IllegalTransition> {
+        let mut commit = decide::open_retry(old, first, cause, ShortId::USUAL, ctx)?;
+        commit.retried = None;
         Ok(commit)
     }
 }
 
 #[test]
 fn forgetting_the_deploy_that_is_repeated_is_found() {
-    let found = found(&ForgetsTheOldOne, PRESSED);
-    assert!(found.broken.starts_with("I16: a retry"), "{found}");
+    let found = find_violation(&ForgetsTheOldOne, ONE_RETRIER);
+    assert!(found.violation.starts_with("I16: a retry"), "{found}");
 }
 
 /// Retries what may be running without anybody having looked.
 struct NeedsNoConfirm;
 
-impl Rules for NeedsNoConfirm {
-    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
-        match decide::retryable(old, cause, here) {
-            Retryable::NeedsConfirm => Retryable::Yes,
+impl DecisionRules for NeedsNoConfirm {
+    fn decide_retry(
+        &self,
+        old: &DeployRecord,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> RetryDecision {
+        match decide::decide_retry(old, cause, ctx) {
+            RetryDecision::NeedsConfirm => RetryDecision::Yes,
             other => other,
         }
     }
@@ -528,20 +591,27 @@ impl Rules for NeedsNoConfirm {
 
 #[test]
 fn ignoring_that_nobody_confirmed_is_found() {
-    let found = found(&NeedsNoConfirm, PRESSED);
-    assert!(found.broken.starts_with("I16: nobody has"), "{found}");
+    let found = find_violation(&NeedsNoConfirm, ONE_RETRIER);
+    assert!(found.violation.starts_with("I16: nobody has"), "{found}");
 }
 
 /// Takes the `confirm` for one deploy for that of its retry, too.
 struct ConfirmsTheWholeChain;
 
-impl Rules for ConfirmsTheWholeChain {
-    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
-        let why = decide::retryable(old, cause, here);
+impl DecisionRules for ConfirmsTheWholeChain {
+    fn decide_retry(
+        &self,
+        old: &DeployRecord,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> RetryDecision {
+        let why = decide::decide_retry(old, cause, ctx);
         match cause {
-            Cause::Wish(wish) if matches!(wish.wish, Wish::Retry { confirm: true, .. }) => {
-                if why == Retryable::NeedsConfirm {
-                    Retryable::Yes
+            RetryCause::Action(action)
+                if matches!(action.action, DeployAction::Retry { confirm: true, .. }) =>
+            {
+                if why == RetryDecision::NeedsConfirm {
+                    RetryDecision::Yes
                 } else {
                     why
                 }
@@ -553,154 +623,172 @@ impl Rules for ConfirmsTheWholeChain {
 
 #[test]
 fn taking_one_confirm_for_another_is_found() {
-    let found = found(&ConfirmsTheWholeChain, PRESSED);
-    assert!(found.broken.starts_with("I16: nobody has"), "{found}");
+    let found = find_violation(&ConfirmsTheWholeChain, ONE_RETRIER);
+    assert!(found.violation.starts_with("I16: nobody has"), "{found}");
 }
 
 /// Leaves in the dead-letter queue what was carried out.
 struct RemovesNothing;
 
-impl Rules for RemovesNothing {
-    fn needless(&self, _: &Head) -> bool {
+impl DecisionRules for RemovesNothing {
+    fn is_ticket_needless(&self, _: &DeployRecord) -> bool {
         false
     }
 }
 
 #[test]
-fn leaving_a_copy_of_an_order_behind_is_found() {
-    let found = found(&RemovesNothing, SENT_BACK);
-    assert!(found.broken.starts_with("I15: it does not"), "{found}");
+fn leaving_a_copy_of_a_ticket_behind_is_found() {
+    let found = find_violation(&RemovesNothing, REDRIVEN);
+    assert!(found.violation.starts_with("I15: it does not"), "{found}");
 }
 
 /// Removes every order that it sees.
-struct RemovesEveryOrder;
+struct RemovesEveryTicket;
 
-impl Rules for RemovesEveryOrder {
-    fn needless(&self, old: &Head) -> bool {
-        old.state == State::TriggerFailed
+impl DecisionRules for RemovesEveryTicket {
+    fn is_ticket_needless(&self, old: &DeployRecord) -> bool {
+        old.state == DeployState::TriggerFailed
     }
 }
 
 #[test]
-fn removing_an_order_that_was_not_carried_out_is_found() {
-    let found = found(&RemovesEveryOrder, PRESSED);
-    assert!(found.broken.starts_with("I16: an order is gone"), "{found}");
+fn removing_a_ticket_that_was_not_carried_out_is_found() {
+    let found = find_violation(&RemovesEveryTicket, ONE_RETRIER);
+    assert!(
+        found.violation.starts_with("I16: an order is gone"),
+        "{found}"
+    );
 }
 
 /// Does not carry out orders, and takes them for done.
-struct DropsOrders;
+struct DropsTickets;
 
-impl Rules for DropsOrders {
-    fn retryable(&self, old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+impl DecisionRules for DropsTickets {
+    fn decide_retry(
+        &self,
+        old: &DeployRecord,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> RetryDecision {
         match cause {
-            Cause::Order => Retryable::TooOld,
-            Cause::Wish(_) => decide::retryable(old, cause, here),
+            RetryCause::Ticket => RetryDecision::TooOld,
+            RetryCause::Action(_) => decide::decide_retry(old, cause, ctx),
         }
     }
 }
 
 #[test]
-fn dropping_an_order_is_found() {
-    let found = found(&DropsOrders, PRESSED);
-    assert!(found.broken.starts_with("I16: an order is gone"), "{found}");
+fn dropping_a_ticket_is_found() {
+    let found = find_violation(&DropsTickets, ONE_RETRIER);
+    assert!(
+        found.violation.starts_with("I16: an order is gone"),
+        "{found}"
+    );
 }
 
 /// Does not know a wish again.
-struct ForgetsTheWish;
+struct ForgetsTheAction;
 
-impl Rules for ForgetsTheWish {
-    fn remembers(&self) -> bool {
+impl DecisionRules for ForgetsTheAction {
+    fn remembers_actions(&self) -> bool {
         false
     }
 }
 
 #[test]
-fn fulfilling_a_wish_twice_is_found() {
-    let found = found(&ForgetsTheWish, PRESSED);
-    assert!(found.broken.starts_with("I16: one wish"), "{found}");
+fn carrying_out_an_action_twice_is_found() {
+    let found = find_violation(&ForgetsTheAction, ONE_RETRIER);
+    assert!(found.violation.starts_with("I16: one wish"), "{found}");
 }
 
 /// The product's decisions, with the states they lead to noted down.
 #[derive(Default)]
-struct Watches(Mutex<BTreeSet<State>>);
+struct RecordsStates(Mutex<BTreeSet<DeployState>>);
 
-impl Watches {
-    fn note(&self, commit: Option<&Commit>) {
+impl RecordsStates {
+    fn note_state(&self, commit: Option<&Commit>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.extend(commit.map(|commit| commit.head.state));
+        seen.extend(commit.map(|commit| commit.record.state));
     }
 }
 
-impl Rules for Watches {
-    fn next(&self, head: &Head, here: Here<'_>) -> Result<Step, Illegal> {
-        let step = decide::next(head, here)?;
-        if let Step::Write(commit) = &step {
-            self.note(Some(commit));
+impl DecisionRules for RecordsStates {
+    fn next_step(
+        &self,
+        record: &DeployRecord,
+        ctx: Context<'_>,
+    ) -> Result<NextStep, IllegalTransition> {
+        let step = decide::next_step(record, ctx)?;
+        if let NextStep::Write(commit) = &step {
+            self.note_state(Some(commit));
         }
         Ok(step)
     }
 
     fn after_post(
         &self,
-        head: &Head,
+        record: &DeployRecord,
         attempt: u32,
-        outcome: &Outcome,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let commit = trigger::after_post(head, attempt, outcome, here)?;
-        self.note(commit.as_ref());
+        outcome: &TriggerOutcome,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let commit = trigger::after_post(record, attempt, outcome, ctx)?;
+        self.note_state(commit.as_ref());
         Ok(commit)
     }
 
-    fn after_search(
+    fn after_lookup(
         &self,
-        head: &Head,
-        finding: &Finding,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let commit = trigger::after_search(head, finding, here)?;
-        self.note(commit.as_ref());
+        record: &DeployRecord,
+        result: &LookupResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let commit = trigger::after_lookup(record, result, ctx)?;
+        self.note_state(commit.as_ref());
         Ok(commit)
     }
 
-    fn after_look(
+    fn after_poll(
         &self,
-        head: &Head,
-        look: &Look,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let commit = follow::after_look(head, look, here)?;
-        self.note(commit.as_ref());
+        record: &DeployRecord,
+        poll: &PollResult,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let commit = follow::after_poll(record, poll, ctx)?;
+        self.note_state(commit.as_ref());
         Ok(commit)
     }
 }
 
 #[test]
 fn every_state_is_reached() {
-    let rules = Watches::default();
-    let outcome = found(&rules, CANCELED);
-    assert_eq!(outcome.broken, "nothing", "{outcome}");
+    let rules = RecordsStates::default();
+    let outcome = find_violation(&rules, CANCELED);
+    assert_eq!(outcome.violation, "nothing", "{outcome}");
     let seen = rules.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let missing: Vec<_> = State::ALL.iter().filter(|s| !seen.contains(s)).collect();
+    let missing: Vec<_> = DeployState::ALL
+        .iter()
+        .filter(|s| !seen.contains(s))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// The product's decisions, with what was retried, and how, noted down.
 #[derive(Default)]
-struct WatchesRetries(Mutex<BTreeSet<(State, &'static str, bool)>>);
+struct RecordsRetries(Mutex<BTreeSet<(DeployState, &'static str, bool)>>);
 
-impl Rules for WatchesRetries {
+impl DecisionRules for RecordsRetries {
     fn open_retry(
         &self,
-        old: &Head,
-        first: &Ask,
-        cause: Cause<'_>,
-        here: Here<'_>,
-    ) -> Result<Commit, Illegal> {
-        let commit = decide::open_retry(old, first, cause, ShortId::USUAL, here)?;
+        old: &DeployRecord,
+        first: &DeployRequest,
+        cause: RetryCause<'_>,
+        ctx: Context<'_>,
+    ) -> Result<Commit, IllegalTransition> {
+        let commit = decide::open_retry(old, first, cause, ShortId::USUAL, ctx)?;
         let why = match cause {
-            Cause::Order => "order",
-            Cause::Wish(_) => "wish",
+            RetryCause::Ticket => "order",
+            RetryCause::Action(_) => "wish",
         };
         let again = old.retry_of.is_some();
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -711,15 +799,15 @@ impl Rules for WatchesRetries {
 
 #[test]
 fn every_kind_of_retry_is_reached() {
-    let rules = WatchesRetries::default();
-    let outcome = found(&rules, PRESSED);
-    assert_eq!(outcome.broken, "nothing", "{outcome}");
+    let rules = RecordsRetries::default();
+    let outcome = find_violation(&rules, ONE_RETRIER);
+    assert_eq!(outcome.violation, "nothing", "{outcome}");
     let seen = rules.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let ends = [
-        (State::TriggerFailed, "order"),
-        (State::TriggerFailed, "wish"),
-        (State::Refused, "wish"),
-        (State::Unresolved, "wish"),
+        (DeployState::TriggerFailed, "order"),
+        (DeployState::TriggerFailed, "wish"),
+        (DeployState::Rejected, "wish"),
+        (DeployState::Unresolved, "wish"),
     ];
     let kinds = ends
         .into_iter()

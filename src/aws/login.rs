@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{self, ProfileFileCredentialsProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -15,51 +15,43 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use chatops_aws::BadSettings;
-use chatops_aws::client::{Roots, http_client};
+use chatops_aws::SettingsError;
+use chatops_aws::client::{TlsRoots, http_client};
 
-use super::At;
+use super::StackLocation;
 
-/// How long it may take to connect.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// How long one attempt may take: somebody waits at a terminal, and knows how to stop it.
-const ATTEMPT: Duration = Duration::from_secs(20);
-
-/// How long a call may take with all its attempts.
-const CALL: Duration = Duration::from_mins(1);
-
-/// Why nobody is known to AWS.
+/// Why there are no credentials to call AWS with.
 #[derive(Debug)]
-pub(crate) enum NoLogin {
+pub(crate) enum LoginError {
     /// A setting makes no sense.
-    Settings(BadSettings),
-    /// Nobody says which region.
+    Settings(SettingsError),
+    /// No region is set.
     NoRegion,
     /// There are no credentials anywhere.
-    None {
-        /// The profile that was looked into.
+    Missing {
+        /// The profile that was read.
         profile: Option<String>,
     },
-    /// Those of single sign-on have run out, or were never fetched.
+    /// Those of single sign-on have expired, or were never fetched.
     Sso {
-        /// The profile that was looked into.
+        /// The profile that was read.
         profile: Option<String>,
-        /// What was found.
+        /// The error.
         why: String,
     },
-    /// They could not be had.
-    Broken(String),
+    /// Fetching them failed.
+    Unavailable(String),
 }
 
 /// What every client is made of, and the region.
-pub(super) async fn login(at: &At) -> Result<(SdkConfig, String), NoLogin> {
-    let roots = Roots::read(|name| std::env::var_os(name)).map_err(NoLogin::Settings)?;
-    let http = http_client(roots).map_err(NoLogin::Settings)?;
+pub(super) async fn load_login(at: &StackLocation) -> Result<(SdkConfig, String), LoginError> {
+    let roots = TlsRoots::read(|name| std::env::var_os(name)).map_err(LoginError::Settings)?;
+    let http = http_client(roots).map_err(LoginError::Settings)?;
+    // Somebody waits at a terminal, and knows how to stop it.
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(CALL)
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -72,57 +64,69 @@ pub(super) async fn login(at: &At) -> Result<(SdkConfig, String), NoLogin> {
         loader = loader.region(Region::new(region.clone()));
     }
     let config = loader.load().await;
-    let region = config.region().cloned().ok_or(NoLogin::NoRegion)?;
+    let region = config.region().cloned().ok_or(LoginError::NoRegion)?;
     let provider = match &at.profile {
-        // Who names a profile means it, whatever the environment holds.
+        // A named profile counts, whatever the environment holds.
         Some(profile) => {
-            let providers = ProviderConfig::without_region()
-                .with_region(Some(region.clone()))
-                .with_http_client(http);
+            let providers = ProviderConfig::without_region().with_region(Some(region.clone()));
             let provider = ProfileFileCredentialsProvider::builder()
-                .configure(&providers)
-                .profile_name(profile)
-                .build();
-            Some(SharedCredentialsProvider::new(provider))
+                .configure(&providers.with_http_client(http))
+                .profile_name(profile);
+            Some(SharedCredentialsProvider::new(provider.build()))
         }
         None => config.credentials_provider(),
     };
-    // Asked for now, so that what is wrong with them is said as such.
-    let profile = at.profile.clone().or_else(named);
-    let provider = provider.ok_or(NoLogin::None {
-        profile: profile.clone(),
-    })?;
-    let first = provider.provide_credentials().await;
-    let first = first.map_err(|error| no_login(&error, profile))?;
-    let known = Known {
-        first: Mutex::new(Some(first)),
-        then: provider,
+    // Fetched now, so that an error is reported as one of the credentials.
+    let profile = at.profile.clone().or_else(env_profile);
+    let none = profile.clone();
+    let provider = provider.ok_or(LoginError::Missing { profile: none })?;
+    let first = match provider.provide_credentials().await {
+        Ok(first) => Mutex::new(Some(first)),
+        Err(error) => {
+            let uses_sso = uses_sso(profile.as_deref()).await;
+            return Err(classify(&error, profile, uses_sso));
+        }
     };
-    let provider = SharedCredentialsProvider::new(known);
+    let provider = SharedCredentialsProvider::new(FetchedCredentials { first, provider });
     let config = config.into_builder().credentials_provider(provider).build();
     Ok((config, region.to_string()))
 }
 
 /// The profile that the environment names.
-fn named() -> Option<String> {
+fn env_profile() -> Option<String> {
     let name = std::env::var_os("AWS_PROFILE")?.into_string().ok()?;
     Some(name).filter(|name| !name.is_empty())
 }
 
-fn no_login(error: &CredentialsError, profile: Option<String>) -> NoLogin {
-    let why = chain(error);
-    if why.to_lowercase().contains("sso") {
-        NoLogin::Sso { profile, why }
-    } else if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-        NoLogin::None { profile }
-    } else {
-        NoLogin::Broken(why)
+/// Whether a profile, or one that it takes its credentials from, signs in by SSO. The SDK has no error
+/// type of its own for that.
+async fn uses_sso(profile: Option<&str>) -> bool {
+    let name = profile.map(|name| name.to_owned().into());
+    let (fs, env, files) = Default::default();
+    let all = profile::load(&fs, &env, &files, name).await;
+    let Ok(all) = all else { return false };
+    let mut next = Some(all.selected_profile());
+    // A longer chain than there are profiles is a loop.
+    all.profiles().any(|_| {
+        let profile = next.and_then(|name| all.get_profile(name));
+        let get = |key| profile.and_then(|profile| profile.get(key));
+        next = get("source_profile");
+        get("sso_session").or(get("sso_start_url")).is_some()
+    })
+}
+
+fn classify(error: &CredentialsError, profile: Option<String>, uses_sso: bool) -> LoginError {
+    let why = cause_chain(error);
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => LoginError::Missing { profile },
+        CredentialsError::ProviderError(_) if uses_sso => LoginError::Sso { profile, why },
+        _ => LoginError::Unavailable(why),
     }
 }
 
-/// An error and what caused it, each cause once. What a process for credentials has written is left
-/// out: nobody knows what it holds.
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// An error and its causes, each once, without the stderr of a process for credentials, which may hold
+/// anything.
+fn cause_chain(error: &(dyn Error + 'static)) -> String {
     let (mut causes, mut next) = (Vec::<String>::new(), Some(error));
     while let Some(cause) = next {
         let said = cause.to_string();
@@ -135,20 +139,20 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     causes.join(": ")
 }
 
-/// Credentials that have just been fetched, and those that come after them: what asks a person for a
-/// code asks once.
-struct Known {
+/// Credentials that have just been fetched, and later ones: a provider that asks a person for a code
+/// asks once.
+struct FetchedCredentials {
     first: Mutex<Option<Credentials>>,
-    then: SharedCredentialsProvider,
+    provider: SharedCredentialsProvider,
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for FetchedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").finish_non_exhaustive()
+        f.debug_struct("FetchedCredentials").finish_non_exhaustive()
     }
 }
 
-impl ProvideCredentials for Known {
+impl ProvideCredentials for FetchedCredentials {
     fn provide_credentials<'a>(&'a self) -> Provided<'a>
     where
         Self: 'a,
@@ -156,7 +160,7 @@ impl ProvideCredentials for Known {
         let first = self.first.lock().ok().and_then(|mut first| first.take());
         match first {
             Some(first) => Provided::ready(Ok(first)),
-            None => self.then.provide_credentials(),
+            None => self.provider.provide_credentials(),
         }
     }
 }
@@ -166,21 +170,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_credentials_is_told_apart() {
+    fn errors_of_credentials_are_classified() {
         let sso = CredentialsError::provider_error("the SSO token has expired");
-        assert!(matches!(no_login(&sso, None), NoLogin::Sso { .. }));
+        assert!(matches!(classify(&sso, None, true), LoginError::Sso { .. }));
+        let process = classify(&sso, None, false);
+        assert!(matches!(process, LoginError::Unavailable(_)));
         let none = CredentialsError::not_loaded("no providers in chain provided credentials");
-        assert!(matches!(no_login(&none, None), NoLogin::None { .. }));
+        let none = classify(&none, None, true);
+        assert!(matches!(none, LoginError::Missing { .. }));
         let other = CredentialsError::invalid_configuration("a loop of profiles");
-        assert!(matches!(no_login(&other, None), NoLogin::Broken(_)));
+        let other = classify(&other, None, true);
+        assert!(matches!(other, LoginError::Unavailable(_)));
     }
 
     #[test]
-    fn what_a_process_for_credentials_says_is_not_shown() {
+    fn the_stderr_of_a_process_for_credentials_is_not_shown() {
         let error = CredentialsError::provider_error(
             "external process exited with code 1. Stderr: SecretAccessKey=canary",
         );
-        let NoLogin::Broken(why) = no_login(&error, None) else {
+        let LoginError::Unavailable(why) = classify(&error, None, false) else {
             panic!("it is broken");
         };
         assert!(why.ends_with("exited with code 1."), "{why}");

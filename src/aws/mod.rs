@@ -1,74 +1,78 @@
 //! A deployment on AWS as the command line uses it: synchronous calls over the ports of
 //! `chatops-aws`, with the operator's own credentials.
 //!
-//! Only reading and one kind of writing happen here: a wish into the work queue. What a failed call
-//! means is put into one sentence with its fix.
+//! It reads, and writes one thing: messages into the work queue. A failed call becomes one sentence
+//! with its fix.
 
 mod login;
-mod words;
+mod text;
 
 use std::time::Duration;
 
 use anyhow::Context;
-use chatops_aws::client::Aws;
+use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
-use chatops_aws::operator::{Letters, Names, Trouble, inspect};
+use chatops_aws::operator::{DeadLetters, StackNames, inspect};
 use chatops_aws::sqs::Sqs;
-use chatops_core::audit::Event;
-use chatops_core::audit::stored::Chain;
-use chatops_core::deploy::Head;
+use chatops_aws::{AwsError, failed};
+use chatops_core::audit::AuditEvent;
+use chatops_core::audit::stored::StoredChain;
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, ShortId};
-use chatops_core::message::Body;
-use chatops_core::ports::{Filter, Lane, Page, Position, Queue, SendError, Store};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{
+    DeployFilter, DeployPage, Ledger, LedgerPosition, MessageQueue, PortErrorKind, QueueName,
+    SendError,
+};
 use tokio::runtime::Runtime;
 
-pub(crate) use self::login::NoLogin;
+pub(crate) use self::login::LoginError;
 
-/// How often a deploy is read that moves on meanwhile.
-const TRIES: usize = 3;
+/// How often a deploy is read that changes meanwhile.
+const MAX_TRIES: usize = 3;
 
 /// Which deployment.
 #[derive(Debug, Clone)]
-pub(crate) struct At {
+pub(crate) struct StackLocation {
     /// Its stack.
     pub(crate) stack: String,
-    /// Its region, if it was said.
+    /// Its region, if it was named.
     pub(crate) region: Option<String>,
-    /// The profile of the credentials, if it was said.
+    /// The profile of the credentials, if it was named.
     pub(crate) profile: Option<String>,
 }
 
-/// A call that was of no use, in one sentence with its fix.
+/// A failed call, in one sentence with its fix.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Failed(pub(crate) String);
+pub(crate) struct CallError(pub(crate) String);
 
-/// A deployment, and the way to it.
-pub(crate) struct Cloud {
+/// A deployment, and the clients for it.
+pub(crate) struct AwsInstallation {
     runtime: Runtime,
-    at: At,
+    location: StackLocation,
     region: String,
     config: aws_config::SdkConfig,
-    aws: Aws,
-    names: Names,
+    aws: AwsSdk,
+    names: StackNames,
     ledger: DynamoDb,
 }
 
-impl Cloud {
-    /// Finds the credentials; nothing is asked of the deployment yet.
-    pub(crate) fn open(at: At) -> Result<Self, Failed> {
+impl AwsInstallation {
+    /// Finds the credentials; the deployment is not called yet.
+    pub(crate) fn open(at: StackLocation) -> Result<Self, CallError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failed(format!("the runtime could not be started: {error}")))?;
-        let login = runtime.block_on(login::login(&at));
-        let (config, region) = login.map_err(|why| Failed(words::no_login(&why)))?;
-        let aws = Aws::from(config.clone());
-        let names = Names::of_stack(&at.stack);
+            .map_err(|error| CallError(format!("the runtime could not be started: {error}")))?;
+        let login = runtime.block_on(login::load_login(&at));
+        let (config, region) = login.map_err(|why| CallError(text::login_error(&why)))?;
+        let aws = AwsSdk::from(config.clone());
+        let names = StackNames::new(&at.stack);
         let ledger = DynamoDb::new(aws.dynamodb(), names.table());
         Ok(Self {
             runtime,
-            at,
+            location: at,
             region,
             config,
             aws,
@@ -78,68 +82,71 @@ impl Cloud {
     }
 
     /// What a failed call means here.
-    fn failed(&self, trouble: impl Into<Trouble>) -> Failed {
-        let trouble = trouble.into();
-        let profile = self.at.profile.as_deref();
-        Failed(words::trouble(
-            &trouble,
-            &self.at.stack,
-            &self.region,
-            profile,
-        ))
+    fn explain_error(&self, error: impl Into<AwsError>) -> CallError {
+        let error = error.into();
+        let (location, region) = (&self.location, &self.region);
+        let profile = location.profile.as_deref();
+        CallError(text::aws_error(&error, &location.stack, region, profile))
     }
 
     /// Runs one call.
-    fn block<T, E: Into<Trouble>>(
+    fn run_call<T, E: Into<AwsError>>(
         &self,
         call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Failed> {
-        self.runtime
-            .block_on(call)
-            .map_err(|error| self.failed(error))
+    ) -> Result<T, CallError> {
+        let ended = self.runtime.block_on(call);
+        ended.map_err(|error| self.explain_error(error))
     }
 
-    /// Who asks, as AWS says: an ARN.
-    pub(crate) fn who(&self) -> Result<String, Failed> {
-        self.block(self.identity())
+    /// The caller's ARN.
+    pub(crate) fn caller_arn(&self) -> Result<String, CallError> {
+        self.run_call(self.read_caller_arn())
     }
 
-    async fn identity(&self) -> Result<String, Trouble> {
+    async fn read_caller_arn(&self) -> Result<String, AwsError> {
         let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| Trouble::of("sts:GetCallerIdentity", &error))?;
-        let none = || Trouble::of_words("sts:GetCallerIdentity names nobody");
-        answer.arn.ok_or_else(none)
+        let answer = request
+            .send()
+            .await
+            .map_err(failed("sts:GetCallerIdentity"))?;
+        answer.arn.ok_or_else(|| AwsError {
+            action: None,
+            kind: PortErrorKind::Unreadable,
+            message: "sts:GetCallerIdentity names nobody".to_owned(),
+        })
     }
 
-    pub(crate) fn head(&self, id: DeployId) -> Result<Option<Head>, Failed> {
-        self.block(self.ledger.head(id))
+    pub(crate) fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, CallError> {
+        self.run_call(self.ledger.read_deploy(id))
     }
 
-    pub(crate) fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, Failed> {
-        self.block(self.ledger.by_short(short))
+    pub(crate) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, CallError> {
+        self.run_call(self.ledger.find_by_short_id(short))
     }
 
-    pub(crate) fn list(
+    pub(crate) fn list_deploys(
         &self,
-        filter: &Filter,
-        before: Option<Position>,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
         limit: usize,
-    ) -> Result<Page, Failed> {
-        self.block(self.ledger.list(filter, before, limit))
+    ) -> Result<DeployPage, CallError> {
+        self.run_call(self.ledger.list_deploys(filter, before, limit))
     }
 
-    /// A deploy and its audit. They are two reads; what does not fit together is read again, as it
-    /// may have moved on in between.
-    pub(crate) fn deploy(&self, id: DeployId) -> Result<Option<(Head, Vec<Event>)>, Failed> {
+    /// A deploy and its audit. They are two reads; if they do not match, the deploy has changed in
+    /// between and is read again.
+    pub(crate) fn read_with_audit(
+        &self,
+        id: DeployId,
+    ) -> Result<Option<(DeployRecord, Vec<AuditEvent>)>, CallError> {
         let mut read = None;
-        for _ in 0..TRIES {
-            let Some(head) = self.head(id)? else {
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.read_deploy(id)? else {
                 return Ok(None);
             };
-            let events = self.block(self.ledger.events(id))?;
-            let fits = head.events == events.len() as u64;
-            read = Some((head, events));
+            let events = self.run_call(self.ledger.read_events(id))?;
+            let fits = record.events == events.len() as u64;
+            read = Some((record, events));
             if fits {
                 break;
             }
@@ -148,87 +155,86 @@ impl Cloud {
     }
 
     /// Every deploy's audit as it stands in the table: a scan of all of it.
-    pub(crate) fn each_chain<E>(
+    pub(crate) fn for_each_chain<E>(
         &self,
-        check: impl Fn(&Chain) -> Result<(), E>,
-        see: impl FnMut(&Chain, Result<(), E>),
-    ) -> Result<(), Failed> {
-        self.block(self.ledger.each_chain(check, see))
+        check: impl Fn(&StoredChain) -> Result<(), E>,
+        see: impl FnMut(&StoredChain, Result<(), E>),
+    ) -> Result<(), CallError> {
+        self.run_call(self.ledger.for_each_chain(check, see))
     }
 
     /// Puts a message into the worker's queue.
-    pub(crate) fn send(&self, body: &Body) -> Result<(), Failed> {
-        let url = self.block(self.names.address(&self.aws, Lane::Work))?;
-        let queues = Sqs::new(self.aws.sqs(), [(Lane::Work, url)].into_iter().collect());
-        let sent = queues.send(Lane::Work, body, Duration::ZERO);
+    pub(crate) fn send_message(&self, body: &MessageBody) -> Result<(), CallError> {
+        let url = self.run_call(self.names.queue_url(&self.aws, QueueName::Work))?;
+        let urls = [(QueueName::Work, url)].into_iter().collect();
+        let queues = Sqs::new(self.aws.sqs(), urls);
+        let sent = queues.send(QueueName::Work, body, Duration::ZERO);
         self.runtime.block_on(sent).map_err(|error| match error {
-            SendError::NotSent(why) => self.failed(Trouble::of_words(&why)),
-            unknown @ SendError::Unknown(_) => Failed(words::perhaps_sent(&unknown)),
+            SendError::NotSent(error) => self.explain_error(error),
+            unknown @ SendError::Unknown(_) => CallError(text::send_unknown(&unknown)),
         })
     }
 
-    /// Shows every letter of the work queue's dead-letter queue, and gives them back.
-    pub(crate) fn letters<T>(
+    /// Shows all dead letters of the work queue to `visit`, and releases them.
+    pub(crate) fn dead_letters<T>(
         &self,
         mut progress: impl FnMut(u64, u64),
-        look: impl FnOnce(&[Body]) -> anyhow::Result<T>,
+        visit: impl FnOnce(&[MessageBody]) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let url = self.block(self.names.address(&self.aws, Lane::WorkDead))?;
-        let mut letters = Letters::at(self.aws.sqs(), url);
-        let all = self.block(letters.count())?;
-        let taken = letters.take(|taken| {
+        let url = self.run_call(self.names.queue_url(&self.aws, QueueName::WorkDlq))?;
+        let mut letters = DeadLetters::new(self.aws.sqs(), url);
+        let all = self.run_call(letters.count_letters())?;
+        let taken = letters.take_all(|taken| {
             let taken = taken as u64;
             progress(taken, all.max(taken));
         });
-        let taken = self.block(taken);
-        let looked = taken
-            .map_err(anyhow::Error::from)
-            .and_then(|taken| look(&taken));
-        let back = self.block(letters.give_back());
-        let looked = looked?;
-        back.context(words::NOT_GIVEN_BACK)?;
-        Ok(looked)
+        let taken = self.run_call(taken);
+        let visited = taken.map_err(anyhow::Error::from);
+        let visited = visited.and_then(|taken| visit(&taken));
+        let back = self.run_call(letters.release_all());
+        let visited = visited?;
+        back.context(text::NOT_RELEASED)?;
+        Ok(visited)
     }
 
     /// How the deployment is set up.
-    pub(crate) fn examine(&self) -> Examined {
+    pub(crate) fn inspect(&self) -> InstallationReport {
         let (aws, names) = (&self.aws, &self.names);
-        let ask = |lane| self.runtime.block_on(inspect::queue(aws, names, lane));
+        let queue = |queue_name| {
+            let found = inspect::read_queue(aws, names, queue_name);
+            let found = self.runtime.block_on(found);
+            (queue_name, names.queue(queue_name), found)
+        };
         let secret = |name: String| {
-            let found = self.runtime.block_on(inspect::secret(aws, &name));
+            let found = self.runtime.block_on(inspect::check_secret(aws, &name));
             (name, found)
         };
-        Examined {
-            who: self.runtime.block_on(self.identity()),
+        let table = self.runtime.block_on(inspect::check_table(aws, names));
+        let recovery = inspect::is_recovery_enabled(aws, names);
+        InstallationReport {
+            caller_arn: self.runtime.block_on(self.read_caller_arn()),
             region: self.region.clone(),
-            table: (
-                names.table(),
-                self.runtime.block_on(inspect::table(aws, names)),
-            ),
-            recovery: self
-                .runtime
-                .block_on(inspect::point_in_time_recovery(aws, names)),
-            queues: Lane::ALL
-                .map(|lane| (lane, names.queue(lane), ask(lane)))
-                .into(),
+            table: (names.table(), table),
+            recovery: self.runtime.block_on(recovery),
+            queues: QueueName::ALL.map(queue).into(),
             secrets: names.secrets().map(secret).into(),
         }
     }
 }
 
-/// What was found of a deployment, each thing or why it is not known.
+/// What was found of a deployment; for each part, or the error.
 #[derive(Debug)]
-pub(crate) struct Examined {
-    /// Who asks.
-    pub(crate) who: Result<String, Trouble>,
+pub(crate) struct InstallationReport {
+    /// The caller.
+    pub(crate) caller_arn: Result<String, AwsError>,
     /// Where.
     pub(crate) region: String,
     /// The table's name, and what differs from the one that the template makes.
-    pub(crate) table: (String, Result<Vec<String>, Trouble>),
+    pub(crate) table: (String, Result<Vec<String>, AwsError>),
     /// Whether the table can be brought back to how it was at a moment.
-    pub(crate) recovery: Result<bool, Trouble>,
+    pub(crate) recovery: Result<bool, AwsError>,
     /// The queues, with their names.
-    pub(crate) queues: Vec<(Lane, String, Result<inspect::QueueState, Trouble>)>,
+    pub(crate) queues: Vec<(QueueName, String, Result<inspect::QueueState, AwsError>)>,
     /// The secrets' names, and whether they exist.
-    pub(crate) secrets: Vec<(String, Result<(), Trouble>)>,
+    pub(crate) secrets: Vec<(String, Result<(), AwsError>)>,
 }

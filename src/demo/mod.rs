@@ -1,12 +1,12 @@
-//! The whole product on this machine: the sandbox as Slack and CircleCI, the real pipeline between
-//! them, and a few acts that must end as they say. With `--keep` it stays, for `chatops say`.
+//! The whole product on this machine: the sandbox as Slack and CircleCI, the real services between
+//! them, and scenarios that are checked. With `--keep` it keeps running, for `chatops say`.
 
-mod acts;
-pub(crate) mod cast;
-mod keep;
-pub(crate) mod readable;
-mod stage;
+pub(crate) mod directory;
+mod interactive;
+pub(crate) mod render;
+mod scenarios;
 mod timeline;
+mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -15,73 +15,68 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use self::stage::Stage;
 use self::timeline::Timeline;
+use self::world::DemoWorld;
 
-/// Where the stand-in Slack of a kept demo listens unless told otherwise.
-pub(crate) const SLACK: &str = "127.0.0.1:4390";
+/// The default address of the stand-in Slack of a kept demo.
+pub(crate) const SLACK_ADDRESS: &str = "127.0.0.1:4390";
 
 /// The options of `chatops demo`.
 #[derive(Debug, Args)]
-pub struct Options {
-    /// Show every call that CircleCI receives, also the look-ups
+pub struct DemoOptions {
+    /// Show every call that CircleCI receives, including polls
     #[arg(long)]
     calls: bool,
-    /// Stay after the acts, so that you can type commands with `chatops say`
+    /// Keep running after the scenarios, for commands with `chatops say`
     #[arg(long)]
     keep: bool,
-    /// With --keep: where the stand-in Slack listens, on this machine only
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        requires = "keep",
-        default_value = SLACK,
-        value_parser = loopback
-    )]
+    /// With --keep: the address of the stand-in Slack, on this machine only
+    #[arg(long, value_name = "ADDRESS", requires = "keep")]
+    #[arg(default_value = SLACK_ADDRESS, value_parser = parse_loopback)]
     slack: SocketAddr,
 }
 
 /// An address that only this machine can reach.
-pub(crate) fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text
         .parse()
-        .map_err(|_| format!("this is no address and port, such as {SLACK}"))?;
+        .map_err(|_| format!("this is not an address and port such as {SLACK_ADDRESS}"))?;
     if address.ip().is_loopback() && address.port() != 0 {
         Ok(address)
     } else {
         Err(format!(
-            "it has to be an address of this machine alone, such as {SLACK}"
+            "it must be a local address such as {SLACK_ADDRESS}"
         ))
     }
 }
 
-/// Plays every act and says how each ended. Succeeds only if all ended as they must; with `--keep`
-/// it then stays until `stop` is ready.
-pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<ExitCode> {
+/// Plays every scenario. Succeeds only if all ended as expected; with `--keep` it then runs until
+/// `stop` is ready.
+pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result<ExitCode> {
     let slack = if options.keep {
         options.slack
     } else {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
     };
     let mut stop = pin!(stop);
-    let stage = Stage::set(slack).await?;
-    let timeline = Timeline::new(&stage, options.calls);
-    Timeline::open();
+    let world = DemoWorld::start(slack).await?;
+    let timeline = Timeline::new(&world, options.calls);
+    Timeline::print_header();
     let played = tokio::select! {
-        failed = play(&stage, &timeline) => Some(failed),
+        failed = run_scenarios(&world, &timeline) => Some(failed),
         () = &mut stop => None,
     };
     let Some(failed) = played else {
-        stage.strike().await?;
-        anstream::println!("\nStopped before the last act had ended.");
+        world.stop().await?;
+        anstream::println!("\nStopped before the last scenario ended.");
         return Ok(ExitCode::FAILURE);
     };
     if options.keep {
-        timeline.close(acts::ALL.len(), failed);
-        keep::stay(stage, &timeline, options.slack, stop).await?;
+        timeline.print_summary(scenarios::SCENARIOS.len(), failed);
+        interactive::keep_running(world, &timeline, options.slack, stop).await?;
     } else {
-        stage.strike().await?;
-        timeline.close(acts::ALL.len(), failed);
+        world.stop().await?;
+        timeline.print_summary(scenarios::SCENARIOS.len(), failed);
     }
     Ok(if failed == 0 {
         ExitCode::SUCCESS
@@ -90,14 +85,14 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<Exi
     })
 }
 
-/// Plays every act; how many did not end as they must.
-async fn play(stage: &Stage, timeline: &Timeline) -> usize {
+/// Plays every scenario; returns how many did not end as expected.
+async fn run_scenarios(world: &DemoWorld, timeline: &Timeline) -> usize {
     let mut failed = 0;
-    for act in acts::ALL {
-        Timeline::title(act.title);
-        let verdict = timeline.follow((act.play)(stage)).await;
-        failed += usize::from(verdict.is_err());
-        Timeline::verdict(&verdict);
+    for (title, play) in scenarios::SCENARIOS {
+        Timeline::print_title(title);
+        let result = timeline.follow_scenario(play(world)).await;
+        failed += usize::from(result.is_err());
+        Timeline::print_result(&result);
     }
     failed
 }

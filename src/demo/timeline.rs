@@ -1,4 +1,4 @@
-//! The timeline: what the sandbox saw, one line each, as it happens. Colour only on a terminal.
+//! The timeline: the events of the sandbox as they happen. Colours only on a terminal.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -6,101 +6,101 @@ use std::time::Duration;
 use anyhow::Result;
 use chatops_core::Time;
 use chatops_core::ports::Clock;
-use chatops_sandbox::{Entry, Journal, Seen, Subscription};
+use chatops_sandbox::{Journal, JournalEntry, JournalEvent, JournalSubscription};
 use owo_colors::OwoColorize;
 
-use super::cast;
-use super::readable::readable;
-use super::stage::Stage;
-use crate::clock::SystemClock;
+use super::directory;
+use super::render::render_mrkdwn;
+use super::world::DemoWorld;
+use crate::clock::WallClock;
 
-/// Prints as things happen.
+/// Prints events as they happen.
 pub(super) struct Timeline {
     journal: Journal,
     start: Time,
-    calls: bool,
+    show_all_calls: bool,
 }
 
 impl Timeline {
-    pub(super) fn new(stage: &Stage, calls: bool) -> Self {
+    pub(super) fn new(world: &DemoWorld, show_all_calls: bool) -> Self {
         Self {
-            journal: stage.sandbox.journal().clone(),
-            start: SystemClock.now(),
-            calls,
+            journal: world.sandbox.journal().clone(),
+            start: WallClock.now(),
+            show_all_calls,
         }
     }
 
-    pub(super) fn open() {
+    pub(super) fn print_header() {
         anstream::println!(
-            "{}\nSlack and CircleCI are stand-ins on this machine; the pipeline between them, its \
-             HTTP, its\nsignatures and its SQLite file are real.",
+            "{}\nSlack and CircleCI are stand-ins on this machine; the services between them, their \
+             HTTP,\nsignatures and SQLite file are real.",
             "chatops demo".bold()
         );
     }
 
-    pub(super) fn title(title: &str) {
+    pub(super) fn print_title(title: &str) {
         anstream::println!("\n{}", title.bold());
     }
 
-    /// Plays an act and prints what is seen meanwhile.
-    pub(super) async fn follow(
+    /// Plays a scenario and prints the events.
+    pub(super) async fn follow_scenario(
         &self,
         play: impl Future<Output = Result<String>>,
     ) -> Result<String> {
         let mut seen = self.journal.subscribe();
         let mut play = pin!(play);
-        let verdict = loop {
+        let result = loop {
             tokio::select! {
                 biased;
-                Some(entry) = seen.next() => self.entry(&entry),
-                verdict = &mut play => break verdict,
+                Some(entry) = seen.next() => self.print_entry(&entry),
+                result = &mut play => break result,
             }
         };
-        self.rest(&mut seen).await;
-        verdict
+        self.print_rest(&mut seen).await;
+        result
     }
 
-    /// Prints what is seen from now on, for as long as it is asked to.
-    pub(super) async fn watch(&self) {
+    /// Prints the events from now on.
+    pub(super) async fn follow_journal(&self) {
         let mut seen = self.journal.subscribe();
         while let Some(entry) = seen.next().await {
-            self.entry(&entry);
+            self.print_entry(&entry);
         }
     }
 
-    /// What was seen before the act ended and is not printed yet.
-    async fn rest(&self, seen: &mut Subscription) {
+    /// Prints the events that are left after a scenario.
+    async fn print_rest(&self, seen: &mut JournalSubscription) {
         loop {
             tokio::select! {
                 biased;
-                Some(entry) = seen.next() => self.entry(&entry),
+                Some(entry) = seen.next() => self.print_entry(&entry),
                 () = std::future::ready(()) => return,
             }
         }
     }
 
-    pub(super) fn verdict(verdict: &Result<String>) {
-        match verdict {
+    pub(super) fn print_result(result: &Result<String>) {
+        match result {
             Ok(said) => anstream::println!("{:>9}  {} {said}", "", "✓".green().bold()),
             Err(error) => anstream::println!("{:>9}  {} {error:#}", "", "✗".red().bold()),
         }
     }
 
-    pub(super) fn close(&self, acts: usize, failed: usize) {
-        let took = seconds(SystemClock.now() - self.start);
+    pub(super) fn print_summary(&self, scenarios: usize, failed: usize) {
+        let took = as_seconds(WallClock.now() - self.start);
         if failed == 0 {
-            anstream::println!("\nAll {acts} acts ended as they must, in {took:.1} s.");
+            anstream::println!("\nAll {scenarios} scenarios ended as expected, in {took:.1} s.");
         } else {
-            anstream::println!("\n{failed} of {acts} acts did not end as they must.");
+            anstream::println!("\n{failed} of {scenarios} scenarios did not end as expected.");
         }
     }
 
-    fn entry(&self, entry: &Entry) {
-        if entry.is_poll() && !self.calls && !is_search(entry) {
+    fn print_entry(&self, entry: &JournalEntry) {
+        if entry.is_get() && !self.show_all_calls && !is_lookup(entry) {
             return;
         }
-        let at = format!("{:7.3} s", seconds(entry.at - self.start));
-        let (who, what) = describe(&entry.what);
+        let at = format!("{:7.3} s", as_seconds(entry.at - self.start));
+        let (who, what) = describe_entry(&entry.event);
         let mut lines = what.lines();
         let first = lines.next().unwrap_or_default();
         anstream::println!("{}  {:<22} {first}", at.dimmed(), who.cyan());
@@ -110,21 +110,23 @@ impl Timeline {
     }
 }
 
-fn seconds(span: chrono::TimeDelta) -> f64 {
+fn as_seconds(span: chrono::TimeDelta) -> f64 {
     span.to_std().unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
-/// Reading the listing or a pipeline's values is how a lost answer is found again: worth showing.
-fn is_search(entry: &Entry) -> bool {
-    match &entry.what {
-        Seen::CircleCall { path, .. } => path.contains("branch=") || path.ends_with("/values"),
+/// The calls of a trigger lookup, which finds the pipeline of a lost answer.
+fn is_lookup(entry: &JournalEntry) -> bool {
+    match &entry.event {
+        JournalEvent::CircleCiCall { path, .. } => {
+            path.contains("branch=") || path.ends_with("/values")
+        }
         _ => false,
     }
 }
 
-fn describe(seen: &Seen) -> (String, String) {
+fn describe_entry(seen: &JournalEvent) -> (String, String) {
     match seen {
-        Seen::Typed {
+        JournalEvent::CommandTyped {
             user_name,
             channel_name,
             command,
@@ -134,54 +136,56 @@ fn describe(seen: &Seen) -> (String, String) {
             format!("{user_name} in #{channel_name}"),
             format!("{command} {text}"),
         ),
-        Seen::Acknowledged {
+        JournalEvent::CommandAcknowledged {
             user_id,
             latency,
             shown,
             public,
+            ..
         } => {
-            let whom = cast::audience(Some(user_id).filter(|_| !public).map(String::as_str));
+            let whom =
+                directory::audience_label(Some(user_id).filter(|_| !public).map(String::as_str));
             let ms = latency.as_secs_f64() * 1_000.0;
             if shown.is_empty() {
                 return (format!("acknowledged, {ms:.1} ms"), "…".to_owned());
             }
-            (format!("answer {whom}, {ms:.1} ms"), readable(shown))
+            (format!("answer {whom}, {ms:.1} ms"), render_mrkdwn(shown))
         }
-        Seen::SlackMessage {
+        JournalEvent::MessageDelivered {
             visible_to, shown, ..
         } => {
-            let whom = cast::audience(visible_to.as_deref());
-            (format!("Slack shows {whom}"), readable(shown))
+            let whom = directory::audience_label(visible_to.as_deref());
+            (format!("Slack shows {whom}"), render_mrkdwn(shown))
         }
-        Seen::SlackRefused { status, error } => (
-            "Slack refuses".to_owned(),
-            format!("{} {error}", answered(*status)),
+        JournalEvent::MessageRejected { status, error } => (
+            "Slack rejects".to_owned(),
+            format!("{} {error}", status_label(*status)),
         ),
-        Seen::CircleCall {
+        JournalEvent::CircleCiCall {
             method,
             path,
             status,
             note,
         } => {
-            let line = format!("{method} {path} → {} {note}", answered(*status));
+            let line = format!("{method} {path} → {} {note}", status_label(*status));
             ("CircleCI receives".to_owned(), line.trim_end().to_owned())
         }
-        Seen::Webhook {
+        JournalEvent::WebhookSent {
             event,
             status,
             note,
         } => {
-            let line = format!("{event} → {} {note}", answered(*status));
+            let line = format!("{event} → {} {note}", status_label(*status));
             ("CircleCI sends".to_owned(), line.trim_end().to_owned())
         }
-        Seen::CircleGone => (
+        JournalEvent::CircleCiDown => (
             "CircleCI".to_owned(),
             "cannot be reached from now on".to_owned(),
         ),
-        Seen::CircleBack => ("CircleCI".to_owned(), "can be reached again".to_owned()),
+        JournalEvent::CircleCiUp => ("CircleCI".to_owned(), "can be reached again".to_owned()),
     }
 }
 
-fn answered(status: Option<u16>) -> String {
+fn status_label(status: Option<u16>) -> String {
     status.map_or_else(|| "no answer".to_owned(), |status| status.to_string())
 }

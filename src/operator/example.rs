@@ -4,24 +4,27 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chatops_core::Time;
-use chatops_core::audit::{Actor, Change, Entry, Event};
-use chatops_core::config::{Slug, TriggerCall};
-use chatops_core::deploy::{Armed, Ask, By, Head, Pipeline, Proof, Reason, RunKind, State, Target};
-use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, ShortId, TeamId, UserId};
+use chatops_core::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent};
+use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::deploy::{
+    ActedBy, CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy,
+    Target, TriggerIntent,
+};
+use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
-use chatops_core::ports::{Commit, Store};
+use chatops_core::ports::{Commit, Ledger};
 use chrono::{DateTime, TimeDelta};
 
-use crate::clock::SystemClock;
-use crate::sqlite::{Settings, Sqlite};
+use crate::clock::WallClock;
+use crate::sqlite::{Sqlite, SqliteSettings};
 
-fn start() -> Time {
+fn start_time() -> Time {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-pub(super) fn ask(branch: &str) -> Ask {
-    Ask {
+pub(super) fn request(branch: &str) -> DeployRequest {
+    DeployRequest {
         team: TeamId::parse("T012ABCDEF").unwrap(),
         channel: ChannelId::parse("C012ABCDEF").unwrap(),
         user: UserId::parse("U012ABCDEF").unwrap(),
@@ -29,94 +32,96 @@ pub(super) fn ask(branch: &str) -> Ask {
         project: Some(ProjectName::parse("web").unwrap()),
         branch: BranchName::parse(branch).unwrap(),
         job: JobName::parse("deploy").unwrap(),
-        asked_at: start(),
+        environment: Some("production".to_owned()),
+        requested_at: start_time(),
     }
 }
 
-fn begin(occasion: &str, branch: &str) -> Story {
-    let id = DeployId::of_request("T012ABCDEF", "A012ABCDEF", occasion);
-    let ask = ask(branch);
-    let by = Actor::Person(ask.user.clone());
-    let until = start() + TimeDelta::seconds(600);
-    let (head, event) = machine::begin(
-        (id, id.short(ShortId::USUAL)),
-        ask,
+fn begin_story(key: &str, branch: &str) -> DeployStory {
+    let id = DeployId::of_request("T012ABCDEF", "A012ABCDEF", key);
+    let request = request(branch);
+    let by = AuditActor::User(request.qualified_user());
+    let until = start_time() + TimeDelta::seconds(600);
+    let (record, event) = machine::begin_deploy(
+        (id, id.short_id(ShortId::USUAL)),
+        request,
         None,
         until,
         by,
-        start(),
+        start_time(),
     );
-    Story(vec![(head, event)])
+    DeployStory(vec![(record, event)])
 }
 
 /// The versions of a deploy, each with the event that made it.
-pub(super) struct Story(pub(super) Vec<(Head, Event)>);
+pub(super) struct DeployStory(pub(super) Vec<(DeployRecord, AuditEvent)>);
 
-impl Story {
-    fn then(mut self, after: i64, by: Actor, change: Change) -> Self {
-        let head = self.head();
-        let at = head.ask.asked_at + TimeDelta::seconds(after);
-        self.0.push(machine::apply(&head, change, by, at).unwrap());
+impl DeployStory {
+    fn apply(mut self, after: i64, by: AuditActor, change: AuditChange) -> Self {
+        let record = self.record();
+        let at = record.request.requested_at + TimeDelta::seconds(after);
+        self.0
+            .push(machine::apply_change(&record, change, by, at).unwrap());
         self
     }
 
-    fn head(&self) -> Head {
+    fn record(&self) -> DeployRecord {
         self.0.last().unwrap().0.clone()
     }
 }
 
 /// A file with so many deploys of several lengths.
 pub(super) async fn write_file(path: &Path, deploys: usize) {
-    let db = Sqlite::open(path, Settings::new(Arc::new(SystemClock))).unwrap();
+    let db = Sqlite::open(path, SqliteSettings::new(Arc::new(WallClock))).unwrap();
     for n in 0..deploys {
         let story = match n % 5 {
-            0 => young(&n.to_string()),
-            _ => long(&n.to_string()),
+            0 => requested_story(&n.to_string()),
+            _ => canceled_story(&n.to_string()),
         };
         let length = 1 + n % story.0.len();
-        for (head, event) in story.0.into_iter().take(length) {
+        for (record, event) in story.0.into_iter().take(length) {
             let commit = Commit {
-                head,
+                record,
                 event: Some(event),
                 lock: None,
                 claim: None,
-                owe: vec![],
-                open: None,
-                repeats: None,
+                notifications: vec![],
+                open_notifications: None,
+                retried: None,
             };
             db.commit(commit).await.unwrap();
         }
     }
 }
 
-fn worker() -> Actor {
-    Actor::Worker(Invocation::new("w"))
+fn worker_actor() -> AuditActor {
+    AuditActor::Worker(InvocationId::new("w"))
 }
 
-fn armed() -> Change {
-    Change::Armed {
+fn triggering() -> AuditChange {
+    AuditChange::TriggerBegun {
         attempt: 1,
-        armed: Armed {
-            by: Invocation::new("w"),
-            at: start(),
-            send_by: start() + TimeDelta::seconds(15),
-            doubt: None,
-            slug: Slug {
+        intent: TriggerIntent {
+            by: InvocationId::new("w"),
+            at: start_time(),
+            send_by: start_time() + TimeDelta::seconds(15),
+            unknown_because: None,
+            slug: ProjectSlug {
                 vcs: "gh".into(),
                 org: "acme".into(),
                 repo: "web".into(),
             },
             call: TriggerCall::Pipeline,
-            proof_parameter: Some("deploy_id".into()),
+            deploy_id_parameter: Some("deploy_id".into()),
         },
         target: Some(Target("web/production".into())),
         config: "0123456789ab".into(),
     }
 }
 
-fn pipeline() -> Pipeline {
-    Pipeline {
-        kind: RunKind::Pipeline,
+fn example_pipeline() -> CiPipeline {
+    CiPipeline {
+        kind: CiRunKind::Pipeline,
         id: PipelineId(uuid::Uuid::from_u128(7)),
         number: 7,
         url: "https://app.circleci.com/pipelines/github/acme/web/7"
@@ -126,93 +131,100 @@ fn pipeline() -> Pipeline {
 }
 
 /// It ran, somebody canceled it, and CircleCI's words hold what no terminal should obey.
-pub(super) fn told() -> (Head, Vec<Entry>) {
-    let story = long("1");
+pub(super) fn canceled_with_audit() -> (DeployRecord, Vec<AuditEntry>) {
+    let story = canceled_story("1");
     let entries = story.0.iter().map(|(_, event)| event.entry().unwrap());
-    (story.head(), entries.collect())
+    (story.record(), entries.collect())
 }
 
 /// A deploy to which much happens; each occasion is another one.
-pub(super) fn long(occasion: &str) -> Story {
-    let again_at = start() + TimeDelta::seconds(6);
-    let (pipeline, proof) = (pipeline(), Proof::CarriesId);
-    let by = By::Operator("ada".into());
-    let reason = Reason::Workflows {
+pub(super) fn canceled_story(key: &str) -> DeployStory {
+    let again_at = start_time() + TimeDelta::seconds(6);
+    let (pipeline, matched_by) = (example_pipeline(), MatchedBy::DeployId);
+    let by = ActedBy::Operator("ada".into());
+    let reason = EndReason::Workflows {
         decided_by: vec![("ship\u{1b}[2J".into(), "canceled".into())],
     };
-    let state = State::Canceled;
+    let state = DeployState::Canceled;
     let workflows = vec!["ship".to_owned(), "notify".to_owned()];
-    begin(occasion, "feature/login")
-        .then(0, worker(), armed())
-        .then(
+    begin_story(key, "feature/login")
+        .apply(0, worker_actor(), triggering())
+        .apply(
             1,
-            worker(),
-            Change::Disarmed {
-                obstacle: "HTTP 503: come back later".into(),
+            worker_actor(),
+            AuditChange::TriggerRolledBack {
+                error: "HTTP 503: come back later".into(),
                 token_refused: false,
                 again_at,
             },
         )
-        .then(6, worker(), armed())
-        .then(
+        .apply(6, worker_actor(), triggering())
+        .apply(
             8,
-            worker(),
-            Change::Doubted {
-                doubt: "timed out".into(),
+            worker_actor(),
+            AuditChange::OutcomeUnknown {
+                because: "timed out".into(),
             },
         )
-        .then(60, worker(), Change::Triggered { pipeline, proof })
-        .then(
+        .apply(
+            60,
+            worker_actor(),
+            AuditChange::Triggered {
+                pipeline,
+                matched_by,
+            },
+        )
+        .apply(
             65,
-            worker(),
-            Change::Started {
+            worker_actor(),
+            AuditChange::Started {
                 workflows: workflows.clone(),
             },
         )
-        .then(90, worker(), Change::Held { workflows })
-        .then(
+        .apply(90, worker_actor(), AuditChange::Held { workflows })
+        .apply(
             100,
-            Actor::Operator("ada".into()),
-            Change::CancelWished { by },
+            AuditActor::Operator("ada".into()),
+            AuditChange::CancelRequested { by },
         )
-        .then(130, worker(), Change::Ended { state, reason })
+        .apply(130, worker_actor(), AuditChange::Ended { state, reason })
 }
 
 /// A deploy that has only begun.
-pub(super) fn young(occasion: &str) -> Story {
-    begin(occasion, "main")
+pub(super) fn requested_story(key: &str) -> DeployStory {
+    begin_story(key, "main")
 }
 
-pub(super) fn head() -> Head {
-    told().0
+pub(super) fn canceled() -> DeployRecord {
+    canceled_with_audit().0
 }
 
-pub(super) fn open() -> Head {
-    young("2").head()
+pub(super) fn requested() -> DeployRecord {
+    requested_story("2").record()
 }
 
 /// Nothing was started.
-pub(super) fn not_started() -> Head {
-    let reason = Reason::TriggerRefused {
+pub(super) fn not_started() -> DeployRecord {
+    let reason = EndReason::TriggerRefused {
         status: 400,
         message: "Branch not found".into(),
     };
-    let state = State::TriggerFailed;
-    let story = young("3").then(0, worker(), armed());
+    let state = DeployState::TriggerFailed;
+    let story = requested_story("3").apply(0, worker_actor(), triggering());
     story
-        .then(2, worker(), Change::Ended { state, reason })
-        .head()
+        .apply(2, worker_actor(), AuditChange::Ended { state, reason })
+        .record()
 }
 
 /// Nobody knows whether it was.
-pub(super) fn unresolved() -> Head {
-    let reason = Reason::Unproven {
-        doubt: "timed out".into(),
-        candidates: vec![pipeline()],
+pub(super) fn unresolved() -> DeployRecord {
+    let reason = EndReason::OutcomeUnknown {
+        because: "timed out".into(),
+        candidates: vec![example_pipeline()],
     };
-    let state = State::Unresolved;
-    let story = young("3").then(0, worker(), armed());
+    let state = DeployState::Unresolved;
+    let story = requested_story("3").apply(0, worker_actor(), triggering());
     story
-        .then(900, worker(), Change::Ended { state, reason })
-        .head()
+        .apply(900, worker_actor(), AuditChange::Ended { state, reason })
+        .record()
 }

@@ -1,56 +1,56 @@
-//! The filters of `chatops history`: the same words as in Slack, and what they mean here.
+//! The filters of `chatops history`, as in Slack.
 
 use chatops_core::command::{
-    self, Command, FilterError, GrammarError, HistoryFilter, Question, Who,
+    self, ChatCommand, FilterError, GrammarError, HistoryFilter, Query, UserFilter,
 };
 
-use super::{Usage, words};
+use super::{UsageError, text};
 
-/// What was typed: the filters, and how many deploys if `limit:` says so.
+/// The typed filters, and the number of deploys of `limit:`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Typed {
+pub(super) struct TypedFilters {
     pub(super) filter: HistoryFilter,
     pub(super) limit: Option<usize>,
 }
 
-/// Reads the words. `limit:` is the terminal's own: it has room for more than Slack.
-pub(super) fn parse(typed: &[String]) -> Result<Typed, Usage> {
+/// Parses the filters. `limit:` may be larger than in Slack.
+pub(super) fn parse(typed: &[String]) -> Result<TypedFilters, UsageError> {
     let (limits, filters): (Vec<&str>, Vec<&str>) = typed
         .iter()
         .flat_map(|word| word.split_whitespace())
         .partition(|word| word.starts_with("limit:"));
     let limit = match limits.as_slice() {
         [] => None,
-        [limit] => Some(number(limit.trim_start_matches("limit:"))?),
-        _ => return Err(Usage(words::twice("limit"))),
+        [limit] => Some(parse_limit(limit.trim_start_matches("limit:"))?),
+        _ => return Err(UsageError(text::filter_twice("limit"))),
     };
     let parsed = command::parse(&format!("history {}", filters.join(" ")));
     match parsed {
-        Ok(Command::Ask(Question::History(filter))) if filter.user == Some(Who::Me) => {
-            Err(Usage(words::NOBODY_IS_ME.to_owned()))
+        Ok(ChatCommand::Query(Query::History(filter))) if filter.user == Some(UserFilter::Me) => {
+            Err(UsageError(text::NOBODY_IS_ME.to_owned()))
         }
-        Ok(Command::Ask(Question::History(filter))) => Ok(Typed { filter, limit }),
-        Err(GrammarError::Filter(error)) => Err(Usage(complaint(&error))),
-        Err(_) | Ok(_) => Err(Usage(words::FILTERS_TOO_LONG.to_owned())),
+        Ok(ChatCommand::Query(Query::History(filter))) => Ok(TypedFilters { filter, limit }),
+        Err(GrammarError::Filter(error)) => Err(UsageError(filter_error(&error))),
+        Err(_) | Ok(_) => Err(UsageError(text::FILTERS_TOO_LONG.to_owned())),
     }
 }
 
 /// A number of deploys.
-pub(super) fn number(text: &str) -> Result<usize, Usage> {
+pub(super) fn parse_limit(text: &str) -> Result<usize, UsageError> {
     let number = text.parse().ok().filter(|n| *n > 0);
-    number.ok_or_else(|| Usage(words::not_a_number(text)))
+    number.ok_or_else(|| UsageError(text::not_a_number(text)))
 }
 
-fn complaint(error: &FilterError) -> String {
+fn filter_error(error: &FilterError) -> String {
     match error {
-        FilterError::Bare { word } => words::bare_filter(word),
-        FilterError::Unknown { key, near } => words::unknown_filter(key, *near),
-        FilterError::Twice { key } => words::twice(key),
-        FilterError::Value {
+        FilterError::MissingColon { word } => text::bare_filter(word),
+        FilterError::UnknownKey { key, suggestion } => text::unknown_filter(key, *suggestion),
+        FilterError::DuplicateKey { key } => text::filter_twice(key),
+        FilterError::InvalidValue {
             key,
             value,
             expected,
-        } => words::bad_filter(key, value, expected),
+        } => text::bad_filter(key, value, expected),
     }
 }
 
@@ -58,25 +58,25 @@ fn complaint(error: &FilterError) -> String {
 mod tests {
     use super::*;
 
-    fn read(words: &[&str]) -> Result<Typed, String> {
+    fn parse_words(words: &[&str]) -> Result<TypedFilters, String> {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
         parse(&words).map_err(|usage| usage.0)
     }
 
     #[test]
-    fn the_words_are_those_of_slack() {
-        let typed = read(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
+    fn the_filters_are_those_of_slack() {
+        let typed = parse_words(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
         assert_eq!(
             typed.filter.to_string(),
             "branch:main status:failed since:7days"
         );
         assert_eq!(typed.limit, Some(500));
-        assert_eq!(read(&[]).unwrap().limit, None);
+        assert_eq!(parse_words(&[]).unwrap().limit, None);
     }
 
     #[test]
     fn what_is_no_filter_is_answered() {
-        let no = |words: &[&str]| read(words).unwrap_err();
+        let no = |words: &[&str]| parse_words(words).unwrap_err();
         insta::assert_snapshot!(no(&["main"]), @"'main' is not a filter: write one as key:value, such as branch:main");
         insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, job, project, status, since, limit, before)");
         insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, job, project, status, since, limit, before)");

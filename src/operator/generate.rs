@@ -1,4 +1,4 @@
-//! `chatops completions` and `chatops man`: made of the command line itself.
+//! `chatops completions` and `chatops man`, generated from the command line.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,12 +7,12 @@ use anyhow::Result;
 use clap::Args;
 use clap_complete::Shell;
 
-use super::out::Out;
-use super::{Usage, words};
+use super::output::CommandOutput;
+use super::{UsageError, text};
 
 /// The options of `chatops completions`.
 #[derive(Debug, Args)]
-pub struct Completions {
+pub struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
@@ -20,19 +20,19 @@ pub struct Completions {
 
 /// The options of `chatops man`.
 #[derive(Debug, Args)]
-pub struct Man {
+pub struct ManOptions {
     /// The command, such as `history` or `audit verify`
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 /// Prints a shell's completions.
-pub(super) fn completions(
-    options: &Completions,
+pub(super) fn print_completions(
+    options: &CompletionsOptions,
     mut tree: clap::Command,
-    out: &mut Out,
+    out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    // It gives up loudly where it cannot write, so it does not write to the pipe itself.
+    // It panics where it cannot write, so it does not write to the pipe itself.
     let mut text = Vec::new();
     clap_complete::generate(options.shell, &mut tree, "chatops", &mut text);
     out.write_all(&text)?;
@@ -40,12 +40,16 @@ pub(super) fn completions(
 }
 
 /// Prints a manual page.
-pub(super) fn man(options: &Man, mut tree: clap::Command, out: &mut Out) -> Result<ExitCode> {
+pub(super) fn print_manual(
+    options: &ManOptions,
+    mut tree: clap::Command,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
     tree.build();
     let mut page = &tree;
     for name in &options.command {
         let next = page.find_subcommand(name);
-        page = next.ok_or_else(|| Usage(words::no_command(name)))?;
+        page = next.ok_or_else(|| UsageError(text::no_command(name)))?;
     }
     clap_mangen::Man::new(page.clone()).render(out)?;
     Ok(ExitCode::SUCCESS)

@@ -1,330 +1,312 @@
-//! `chatops history` and `chatops failed`: lists of deploys, page by page.
+//! `chatops history` and `chatops failed`: lists of deploys, read page by page.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use chatops_core::command::HistoryFilter;
-use chatops_core::deploy::{Head, Standing};
+use chatops_core::deploy::{DeployOutcome, DeployRecord};
 use chatops_core::id::DeployRef;
-use chatops_core::ports::{Filter, More, Position};
+use chatops_core::ports::{DeployFilter, LedgerPosition, PageEnd};
 use clap::Args;
 use owo_colors::{OwoColorize, Style};
 
-use super::filters::{self, Typed};
-use super::out::{Out, iso, remark};
-use super::record::Record;
-use super::row::{self, Row};
-use super::{ConfigFile, DataFile, Place, Usage, now, words};
+use super::filters::{self, TypedFilters};
+use super::output::{CommandOutput, iso_time, print_remark, sanitize};
+use super::row::{self, DeployRow};
+use super::store::OperatorStore;
+use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
 
-/// How many deploys are listed unless told otherwise.
-const USUAL: usize = 20;
+/// The default number of deploys.
+const DEFAULT_LIMIT: usize = 20;
 
-/// How many are read at a time; few in tests, which have few.
-const BATCH: usize = if cfg!(test) { 7 } else { 500 };
+/// How many are read at a time; few in tests, to have several pages.
+const READ_BATCH: usize = if cfg!(test) { 7 } else { 500 };
+
+/// How many characters of a commit the table shows.
+const SHORT_COMMIT: usize = 8;
+
+const STATE: &str = "STATE";
+const DURATION: &str = "DURATION";
 
 /// The options of `chatops history`.
 #[derive(Debug, Args)]
-pub struct History {
+pub struct HistoryOptions {
     /// Filters, as in Slack: user:@ana branch:main job:deploy project:web status:failed since:7d
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     #[command(flatten)]
-    shape: Shape,
+    format: ListOptions,
     #[command(flatten)]
     data: DataFile,
     #[command(flatten)]
-    config: ConfigFile,
+    config: OptionalConfig,
 }
 
 /// The options of `chatops failed`.
 #[derive(Debug, Args)]
-pub struct Failed {
-    /// Only what is older than this deploy: the next page
-    #[arg(long, value_name = "ID", value_parser = super::deploy_ref)]
+pub struct FailedOptions {
+    /// Only deploys older than this one: the next page
+    #[arg(long, value_name = "ID", value_parser = super::parse_deploy_ref)]
     before: Option<DeployRef>,
     #[command(flatten)]
-    shape: Shape,
+    format: ListOptions,
     #[command(flatten)]
     data: DataFile,
 }
 
 #[derive(Debug, Args)]
-struct Shape {
-    /// How many deploys at most [default: 20]
+struct ListOptions {
+    /// The most deploys to list [default: 20]
     #[arg(long, value_name = "N", conflicts_with = "all")]
     limit: Option<usize>,
-    /// All of them
+    /// List all of them
     #[arg(long)]
     all: bool,
-    /// One JSON object per line
+    /// Write one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Comma-separated values with a line of names; cells that look like formulas get a ' in front
+    /// Write comma-separated values with a header; cells that look like formulas get a ' in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
 
-impl Shape {
-    fn limit(&self, typed: Option<usize>) -> Result<usize, Usage> {
+impl ListOptions {
+    fn effective_limit(&self, typed: Option<usize>) -> Result<usize, UsageError> {
         match (self.limit, typed) {
             _ if self.all => Ok(usize::MAX),
-            (Some(0), _) => Err(Usage(words::not_a_number("0"))),
-            (Some(_), Some(_)) => Err(Usage(words::twice("limit"))),
-            (one, other) => Ok(one.or(other).unwrap_or(USUAL)),
+            (Some(0), _) => Err(UsageError(text::not_a_number("0"))),
+            (Some(_), Some(_)) => Err(UsageError(text::filter_twice("limit"))),
+            (one, other) => Ok(one.or(other).unwrap_or(DEFAULT_LIMIT)),
         }
     }
 }
 
-/// What was deployed.
-pub(super) fn history(options: &History, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    let Typed { filter, limit } = filters::parse(&options.filters)?;
-    let limit = options.shape.limit(limit)?;
-    let config = options.config.read()?;
-    let meant = Filter::meant(&filter, None, now(), &config);
-    let record = place.open(&options.data.data)?;
-    let list = List {
-        filter: meant,
-        before: position(&record, filter.before.as_ref(), place)?,
+/// Lists deploys.
+pub(super) fn list_history(
+    options: &HistoryOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let TypedFilters { filter, limit } = filters::parse(&options.filters)?;
+    let limit = options.format.effective_limit(limit)?;
+    let config = options.config.load()?;
+    let store = installation.open(&options.data.path)?;
+    let list = DeployList {
+        filter: DeployFilter::from_typed(&filter, None, now(), &config),
+        before: find_position(&store, filter.before.as_ref(), installation)?,
         limit,
-        tells_why: false,
-        none: words::NOTHING,
-        again: &|more| {
+        shows_reason: false,
+        empty_text: text::NO_DEPLOYS,
+        next_command: &|more| {
             let before = Some(DeployRef::Short(more.before.clone()));
             let filter = HistoryFilter {
                 before,
                 ..filter.clone()
             };
-            format!("{} history {filter}", place.call())
+            format!("{} history {filter}", installation.command_prefix())
         },
-        place,
+        installation,
     };
-    list.write(&record, &options.shape, out)
+    list.write_list(&store, &options.format, out)
 }
 
-/// What was not started, or nobody knows whether it was, and nobody has tried again.
-pub(super) fn failed(options: &Failed, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    let limit = options.shape.limit(None)?;
-    let record = place.open(&options.data.data)?;
-    let list = List {
-        filter: Filter {
-            awaits_retry: true,
-            ..Filter::default()
-        },
-        before: position(&record, options.before.as_ref(), place)?,
+/// Lists deploys waiting for a retry.
+pub(super) fn list_failed(
+    options: &FailedOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let limit = options.format.effective_limit(None)?;
+    let store = installation.open(&options.data.path)?;
+    let filter = DeployFilter {
+        awaits_retry: true,
+        ..DeployFilter::default()
+    };
+    let list = DeployList {
+        filter,
+        before: find_position(&store, options.before.as_ref(), installation)?,
         limit,
-        tells_why: true,
-        none: words::NOTHING_FAILED,
-        again: &|more| format!("{} failed --before {}", place.call(), more.before),
-        place,
+        shows_reason: true,
+        empty_text: text::NO_FAILED,
+        next_command: &|more| {
+            let prefix = installation.command_prefix();
+            format!("{prefix} failed --before {}", more.before)
+        },
+        installation,
     };
-    list.write(&record, &options.shape, out)
+    list.write_list(&store, &options.format, out)
 }
 
-fn position(
-    record: &Record,
+fn find_position(
+    store: &OperatorStore,
     before: Option<&DeployRef>,
-    place: &Place,
-) -> Result<Option<Position>> {
-    let found = before.map(|deploy| super::find(record, deploy, place));
-    Ok(found.transpose()?.map(|head| Position::of(&head)))
+    installation: &Installation,
+) -> Result<Option<LedgerPosition>> {
+    let found = before.map(|deploy| super::find_deploy(store, deploy, installation));
+    Ok(found.transpose()?.map(|record| LedgerPosition::of(&record)))
 }
 
-struct List<'a> {
-    filter: Filter,
-    before: Option<Position>,
+struct DeployList<'a> {
+    filter: DeployFilter,
+    before: Option<LedgerPosition>,
     limit: usize,
-    /// Whether the table has the reason of each end, and says below how to try again.
-    tells_why: bool,
-    /// What is said of an empty list.
-    none: &'a str,
-    /// The command that goes on behind this list.
-    again: &'a dyn Fn(&More) -> String,
-    place: &'a Place,
+    /// Whether the table shows reasons, and below it how to retry.
+    shows_reason: bool,
+    /// The text of an empty list.
+    empty_text: &'a str,
+    /// The command that continues this list.
+    next_command: &'a dyn Fn(&PageEnd) -> String,
+    installation: &'a Installation,
 }
 
-impl List<'_> {
-    fn write(&self, record: &Record, shape: &Shape, out: &mut Out) -> Result<ExitCode> {
+impl DeployList<'_> {
+    fn write_list(
+        &self,
+        store: &OperatorStore,
+        shape: &ListOptions,
+        out: &mut CommandOutput,
+    ) -> Result<ExitCode> {
         let (mut shown, mut before) = (0, self.before);
         if shape.csv {
-            row::csv_header(out)?;
+            row::write_csv_header(out)?;
         }
         let mut table = Vec::new();
         let more = loop {
-            let wanted = (self.limit - shown).min(BATCH);
-            let page = record.list(&self.filter, before, wanted)?;
+            let wanted = (self.limit - shown).min(READ_BATCH);
+            let page = store.list_deploys(&self.filter, before, wanted)?;
             shown += page.deploys.len();
-            let last = page.deploys.last().map(Position::of);
-            for head in page.deploys {
+            let last = page.deploys.last().map(LedgerPosition::of);
+            for record in &page.deploys {
                 if shape.json {
-                    out.json(&Row::of(&head))?;
+                    out.write_json(&DeployRow::from_record(record))?;
                 } else if shape.csv {
-                    row::csv_row(out, &Row::of(&head))?;
+                    row::write_csv_row(out, &DeployRow::from_record(record))?;
                 } else {
-                    table.push(line(&head, self.tells_why));
+                    table.push(table_row(record, self.shows_reason));
                 }
             }
             let Some(more) = page.more else { break None };
-            // A page that is not full ends behind a deploy that was read and not listed.
+            // A page that is not full ends after a deploy that was read and not listed.
+            let end = DeployRef::Short(more.before.clone());
             before = match last {
                 Some(last) if more.full => Some(last),
-                _ => position(
-                    record,
-                    Some(&DeployRef::Short(more.before.clone())),
-                    self.place,
-                )?,
+                _ => find_position(store, Some(&end), self.installation)?,
             };
-            // Such a page has read as many deploys as one may: only --all goes on.
+            // Such a page has read the most deploys that one page may: only --all continues.
             let enough = shown >= self.limit || (!more.full && self.limit != usize::MAX);
             if enough || out.is_closed() {
                 break Some(more);
             }
         };
-        // Whoever has gone away wants no more.
-        let more = more.filter(|_| !out.is_closed());
-        let again = more.map(|more| {
-            let again = (self.again)(&more);
+        let again = more.filter(|_| !out.is_closed()).map(|more| {
+            let again = (self.next_command)(&more);
             if more.full {
-                words::more(shown, &again)
+                text::more_deploys(shown, &again)
             } else {
-                words::looked_back_to(&iso(more.looked_back_to), &again)
+                text::searched_back_to(&iso_time(more.read_back_to), &again)
             }
         });
         if shape.json || shape.csv {
             if let Some(again) = again {
-                remark(&again);
+                print_remark(&again);
             }
             return Ok(ExitCode::SUCCESS);
         }
         if table.is_empty() {
-            writeln!(out, "{}", self.none)?;
+            writeln!(out, "{}", self.empty_text)?;
         } else {
-            write_table(&table, self.tells_why, out)?;
+            write_table(&table, out)?;
         }
         if let Some(again) = again {
             writeln!(out, "{again}")?;
         }
-        if self.tells_why && !table.is_empty() {
-            writeln!(out, "{}", words::how_to_retry(&self.place.call()))?;
+        if self.shows_reason && !table.is_empty() {
+            let prefix = self.installation.command_prefix();
+            writeln!(out, "{}", text::how_to_retry(&prefix))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// How many columns there are.
-const COLUMNS: usize = 8;
+/// A row of the table, far smaller than its record: the outcome, and the cells by column.
+type TableRow = (DeployOutcome, Vec<(&'static str, String)>);
 
-/// What the table holds of a deploy: its cells are far smaller than its record.
-struct Line {
-    standing: Standing,
-    cells: [String; COLUMNS],
+/// The row of a deploy. A list of deploys that wait for a retry has reasons, and neither durations nor
+/// commits.
+fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
+    let request = &record.request;
+    let project = request.project.as_ref().map(ToString::to_string);
+    let commit = record.run.as_ref().and_then(|run| run.revision.as_ref());
+    let commit = commit.map(|commit| sanitize(commit).chars().take(SHORT_COMMIT).collect());
+    let end = record.end.as_ref();
+    let duration = end.map(|end| super::elapsed(request.requested_at, end.at));
+    let reason = end.map(|end| text::end_reason(&end.reason));
+    let operator = record.operator.as_deref().map(sanitize);
+    let mut cells = vec![
+        ("ID", record.short_id.to_string()),
+        (STATE, record.state.to_string()),
+        ("REQUESTED (UTC)", iso_time(request.requested_at)),
+        (DURATION, duration.unwrap_or_default()),
+        ("USER", row::user_label(record)),
+        ("PROJECT", project.unwrap_or_default()),
+        (
+            "ENVIRONMENT",
+            request.environment.clone().unwrap_or_default(),
+        ),
+        ("JOB", request.job.to_string()),
+        ("BRANCH", request.branch.to_string()),
+        ("COMMIT", commit.unwrap_or_default()),
+        ("OPERATOR", operator.unwrap_or_default()),
+        ("REASON", reason.unwrap_or_default()),
+    ];
+    cells.retain(|(name, _)| match *name {
+        DURATION | "COMMIT" => !shows_reason,
+        "REASON" => shows_reason,
+        _ => true,
+    });
+    (record.state.outcome(), cells)
 }
 
-/// What stands above the columns. What waits for a retry took no time, and needs a reason.
-fn names(tells_why: bool) -> [&'static str; COLUMNS] {
-    if tells_why {
-        [
-            "ID",
-            "STATE",
-            "ASKED (UTC)",
-            "BY",
-            "PROJECT",
-            "JOB",
-            "BRANCH",
-            "WHY",
-        ]
-    } else {
-        [
-            "ID",
-            "STATE",
-            "ASKED (UTC)",
-            "TOOK",
-            "BY",
-            "PROJECT",
-            "JOB",
-            "BRANCH",
-        ]
-    }
-}
-
-fn line(head: &Head, tells_why: bool) -> Line {
-    let ask = &head.ask;
-    let project = ask.project.as_ref().map(ToString::to_string);
-    let end = head.end.as_ref();
-    let (id, state) = (head.short.to_string(), head.state.to_string());
-    let (asked, by, project) = (
-        iso(ask.asked_at),
-        row::who(head),
-        project.unwrap_or_default(),
-    );
-    let (job, branch) = (ask.job.to_string(), ask.branch.to_string());
-    let cells = if tells_why {
-        let why = end.map(|end| words::reason(&end.reason));
-        [
-            id,
-            state,
-            asked,
-            by,
-            project,
-            job,
-            branch,
-            why.unwrap_or_default(),
-        ]
-    } else {
-        let took = end.map(|end| super::took(ask.asked_at, end.at));
-        [
-            id,
-            state,
-            asked,
-            took.unwrap_or_default(),
-            by,
-            project,
-            job,
-            branch,
-        ]
+/// Writes the rows in columns as wide as their widest cell.
+fn write_table(rows: &[TableRow], out: &mut impl Write) -> Result<()> {
+    let Some((_, first)) = rows.first() else {
+        return Ok(());
     };
-    Line {
-        standing: head.state.standing(),
-        cells,
-    }
-}
-
-/// Columns as wide as what stands in them.
-fn write_table(lines: &[Line], tells_why: bool, out: &mut impl Write) -> Result<()> {
-    let names = names(tells_why);
-    let width = |column: usize| {
-        let cells = lines.iter().map(|line| line.cells[column].chars().count());
-        cells.chain([names[column].len()]).max().unwrap_or_default()
+    let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
+    let width = |n: usize| {
+        let cells = rows.iter().map(|(_, cells)| cells[n].1.chars().count());
+        cells.chain([names[n].len()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
-    let padded = |cell: &str, column: usize| {
-        if column + 1 == COLUMNS {
-            cell.to_owned()
-        } else if names[column] == "TOOK" {
-            format!("{cell:>width$}", width = widths[column])
-        } else {
-            format!("{cell:<width$}", width = widths[column])
-        }
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let padded = |n: usize, cell: &str| match (names[n], widths[n]) {
+        (DURATION, width) => format!("{cell:>width$}"),
+        (_, width) => format!("{cell:<width$}"),
     };
-    let header = names.iter().enumerate().map(|(i, name)| padded(name, i));
-    writeln!(out, "{}", header.collect::<Vec<_>>().join("  ").bold())?;
-    for Line { standing, cells } in lines {
-        let cells = cells.iter().enumerate().map(|(i, cell)| match i {
-            1 => padded(cell, i).style(colour(*standing)).to_string(),
-            _ => padded(cell, i),
-        });
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
+    let header: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| padded(n, name))
+        .collect();
+    writeln!(out, "{}", header.join("  ").trim_end().bold())?;
+    for (outcome, cells) in rows {
+        let cell = |(n, (name, cell)): (usize, &(&str, String))| match *name {
+            STATE => padded(n, cell).style(outcome_style(*outcome)).to_string(),
+            _ => padded(n, cell),
+        };
+        let cells: Vec<String> = cells.iter().enumerate().map(cell).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     Ok(())
 }
 
-/// The colour of a state; the word says the same.
-pub(super) fn colour(standing: Standing) -> Style {
-    match standing {
-        Standing::Open => Style::new().cyan(),
-        Standing::Succeeded => Style::new().green(),
-        Standing::Failed => Style::new().red(),
-        Standing::Canceled | Standing::Refused => Style::new().yellow(),
+/// The colour of a state.
+pub(super) fn outcome_style(outcome: DeployOutcome) -> Style {
+    match outcome {
+        DeployOutcome::InProgress => Style::new().cyan(),
+        DeployOutcome::Succeeded => Style::new().green(),
+        DeployOutcome::Failed => Style::new().red(),
+        DeployOutcome::Canceled | DeployOutcome::Rejected => Style::new().yellow(),
     }
 }
 

@@ -1,225 +1,245 @@
-//! The operator's commands: read the record, wish a retry or a cancel, check what is set up.
+//! The operator's commands: read the record, request a retry or a cancel, check an installation.
 //!
 //! They work on the data file beside a running `chatops serve` or without one, and never take its
-//! lock: readers open the file read-only, and a wish is one row in the worker's queue. With `--aws`
-//! they work on a deployment on AWS instead, in the same way.
+//! lock: readers open the file read-only, and an action is one row in the work queue. With `--aws`
+//! they work on an installation on AWS in the same way.
 
+mod action;
 mod config;
 mod doctor;
 mod filters;
 mod generate;
+mod installation;
 mod list;
-mod out;
-mod place;
-mod record;
+mod output;
 mod retry_all;
 mod row;
 mod show;
+mod store;
+mod text;
 mod verify;
-mod wish;
-mod words;
 
 #[cfg(test)]
 mod example;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use chatops_core::Time;
 use chatops_core::config::Config;
-use chatops_core::deploy::Head;
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployRef;
 use chatops_core::ports::Clock;
 use clap::{Args, Subcommand};
 
-use self::out::Out;
+pub use self::installation::Installation;
+use self::output::CommandOutput;
 #[cfg(feature = "aws")]
-pub(crate) use self::out::plain;
-pub use self::place::Place;
-use self::record::Record;
-use crate::clock::SystemClock;
+pub(crate) use self::output::sanitize;
+use self::store::OperatorStore;
+use crate::clock::WallClock;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// List what was deployed, newest first
+pub enum OperatorCommand {
+    /// List deploys, newest first
     ///
-    /// The filters are those of `/chatops history`. The list is a table for people, or with --json
-    /// and --csv one line per deploy for programs.
+    /// The filters are those of `/chatops history`. The output is a table for people, or with --json
+    /// or --csv one line per deploy for programs.
     #[command(after_help = "Examples:
   chatops history status:failed since:7d
   chatops history user:@ana branch:main --limit 100
   chatops history since:2026-11-01 --all --csv > november.csv")]
-    History(list::History),
-    /// Show one deploy with everything that happened to it
+    History(list::HistoryOptions),
+    /// Show one deploy and its audit
     #[command(after_help = "Examples:
   chatops show 1a2b3c4d
   chatops show 1a2b3c4d --json | jq '.events[].change'")]
-    Show(show::Show),
-    /// List what was not started, or nobody knows whether it was, and nobody has tried again
+    Show(show::ShowOptions),
+    /// List deploys waiting for a retry: not started, or it is not known whether they started
     #[command(after_help = "Examples:
   chatops failed
-  chatops failed --json | jq -r .short")]
-    Failed(list::Failed),
-    /// Wish that a deploy that was not started be tried again
+  chatops failed --json | jq -r .short_id")]
+    Failed(list::FailedOptions),
+    /// Retry a deploy that did not start
     ///
-    /// The wish goes into the data file's queue, and the `chatops serve` that runs on that file
-    /// fulfils it (on AWS into the work queue, and the worker does): a new deploy, asked for by
-    /// whoever asked first, with your name in its audit. The rules and the lock are checked again.
-    /// Pressed twice, it starts nothing twice.
+    /// The action goes into the data file's queue, and the `chatops serve` on that file carries it
+    /// out (on AWS: into the work queue, and the worker does). The retry is a new deploy of the same
+    /// requester, with your name in its audit. The rules and the lock are checked again. A second
+    /// retry of the same deploy starts nothing.
     #[command(after_help = "Examples:
   chatops retry 1a2b3c4d
   chatops retry 1a2b3c4d --confirm --as ada
   chatops --aws retry --all --dry-run
 
-With --all the orders stay where they are; the worker removes those that were carried out.
+With --all the dead letters stay where they are; the worker removes those that were retried.
 
-Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 not typed right. The
-name is what the system or you say, no proof of who you are: whoever may write the data file may
-wish. On AWS it is the ARN of your credentials.")]
-    Retry(wish::Retry),
-    /// Wish that a deploy be canceled
+Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 usage error. The
+name is the login name or the one you give; it proves nothing: everyone who may write the data file
+may do this. On AWS it is the ARN of your credentials.")]
+    Retry(action::RetryOptions),
+    /// Cancel a deploy
     ///
-    /// The wish goes into the data file's queue, or on AWS into the work queue. What was not sent
-    /// yet ends at once; what runs is canceled at CircleCI, and ends as CircleCI says.
+    /// The action goes into the data file's queue, or on AWS into the work queue. A deploy that was
+    /// not sent yet ends at once; a running one is canceled at CircleCI, and ends as CircleCI reports.
     #[command(after_help = "Example:
   chatops cancel 1a2b3c4d
 
-Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 not typed right.")]
-    Cancel(wish::CancelOptions),
-    /// Check the audit
+Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
+    Cancel(action::CancelOptions),
+    /// Verify the audit
     #[command(subcommand)]
-    Audit(verify::Audit),
-    /// Check the configuration, without network and secrets
+    Audit(verify::AuditCommand),
+    /// Check the configuration, without network or secrets
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Check everything that `chatops serve` needs, and say how to put it right
+    /// Check everything that `chatops serve` or an installation on AWS needs, and show the fixes
     #[command(after_help = doctor::HELP)]
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorOptions),
     /// Print the completions for a shell
     #[command(after_help = "Example:
   chatops completions bash > /etc/bash_completion.d/chatops")]
-    Completions(generate::Completions),
-    /// Print the manual page, of all or of one command
+    Completions(generate::CompletionsOptions),
+    /// Print the manual page of chatops or of one command
     #[command(after_help = "Examples:
   chatops man > chatops.1
   chatops man audit verify > chatops-audit-verify.1")]
-    Man(generate::Man),
+    Man(generate::ManOptions),
 }
 
-/// Runs one. Exit codes: 0 it was done, 1 the answer is no or something is wrong, 2 it was not typed
-/// right.
+/// Runs a command. Exit codes: 0 success, 1 failure or a negative answer, 2 usage error.
 ///
-/// `tree` is the whole command line, for what is generated from it; `file` is whether a data file
-/// was named in the arguments.
-pub fn run(command: &Command, place: &Place, file: bool, tree: clap::Command) -> Result<ExitCode> {
-    let mut out = Out::stdout();
+/// `tree` is the whole command line, to generate from; `file` is whether the arguments name a data
+/// file.
+pub fn run_command(
+    command: &OperatorCommand,
+    installation: &Installation,
+    file: bool,
+    tree: clap::Command,
+) -> Result<ExitCode> {
+    let mut out = CommandOutput::stdout();
     let works = !matches!(
         command,
-        Command::Config(_) | Command::Completions(_) | Command::Man(_)
+        OperatorCommand::Config(_) | OperatorCommand::Completions(_) | OperatorCommand::Man(_)
     );
-    let done = place.check(works, file).map_err(anyhow::Error::from);
-    let done = done.and_then(|()| match command {
-        Command::History(options) => list::history(options, place, &mut out),
-        Command::Failed(options) => list::failed(options, place, &mut out),
-        Command::Audit(verify::Audit::Verify(options)) => verify::run(options, place, &mut out),
-        Command::Config(config::ConfigCommand::Check(options)) => config::check(options, &mut out),
-        Command::Doctor(options) => doctor::run(options, place, &mut out),
-        Command::Completions(options) => generate::completions(options, tree, &mut out),
-        Command::Man(options) => generate::man(options, tree, &mut out),
-        Command::Retry(options) => wish::retry(options, place, &mut out),
-        Command::Cancel(options) => wish::cancel(options, place, &mut out),
-        Command::Show(options) => show::run(options, place, &mut out),
+    let usage = installation.check_usage(works, file).map_err(Into::into);
+    let done = usage.and_then(|()| match command {
+        OperatorCommand::History(options) => list::list_history(options, installation, &mut out),
+        OperatorCommand::Failed(options) => list::list_failed(options, installation, &mut out),
+        OperatorCommand::Audit(verify::AuditCommand::Verify(options)) => {
+            verify::verify_audit(options, installation, &mut out)
+        }
+        OperatorCommand::Config(config::ConfigCommand::Check(options)) => {
+            config::check_config(options, &mut out)
+        }
+        OperatorCommand::Doctor(options) => doctor::run_doctor(options, installation, &mut out),
+        OperatorCommand::Completions(options) => {
+            generate::print_completions(options, tree, &mut out)
+        }
+        OperatorCommand::Man(options) => generate::print_manual(options, tree, &mut out),
+        OperatorCommand::Retry(options) => action::retry_deploy(options, installation, &mut out),
+        OperatorCommand::Cancel(options) => action::cancel_deploy(options, installation, &mut out),
+        OperatorCommand::Show(options) => show::show_deploy(options, installation, &mut out),
     });
-    std::io::Write::flush(&mut out).context("the output takes no more")?;
-    told(done)
+    std::io::Write::flush(&mut out).context("the output cannot be written")?;
+    to_exit_code(done)
 }
 
-/// Refuses a place for what works on this machine only.
-pub fn only_here(place: &Place) -> Result<Option<ExitCode>> {
-    match place.check(false, false) {
+/// Refuses the options for AWS where a command works on this machine only.
+pub fn require_local(installation: &Installation) -> Result<Option<ExitCode>> {
+    match installation.check_usage(false, false) {
         Ok(()) => Ok(None),
-        Err(usage) => told(Err(usage.into())).map(Some),
+        Err(usage) => to_exit_code(Err(usage.into())).map(Some),
     }
 }
 
-/// What was not typed right has an exit code of its own.
-fn told(done: Result<ExitCode>) -> Result<ExitCode> {
+/// A usage error has its own exit code.
+fn to_exit_code(done: Result<ExitCode>) -> Result<ExitCode> {
     match done {
-        Err(error) if error.is::<Usage>() => {
-            out::remark(&format!("chatops: {error}"));
+        Err(error) if error.is::<UsageError>() => {
+            output::print_remark(&format!("chatops: {error}"));
             Ok(ExitCode::from(2))
         }
         done => done,
     }
 }
 
-/// It was not typed right.
+/// A usage error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Usage(String);
+struct UsageError(String);
 
-/// The data file, for the commands that only read it or put a wish into it.
+/// The data file of a command.
 #[derive(Debug, Args)]
-struct DataFile {
-    /// The data file of `chatops serve`
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CHATOPS_DATA",
-        default_value = "chatops.db"
-    )]
-    data: PathBuf,
+pub(crate) struct DataFile {
+    /// The data file of `chatops serve`, which creates it
+    #[arg(id = "data", long = "data", value_name = "FILE", env = "CHATOPS_DATA")]
+    #[arg(default_value = "chatops.db")]
+    pub(crate) path: PathBuf,
 }
 
-/// The configuration, where a command does without it.
+/// The configuration of a command that needs one.
 #[derive(Debug, Args)]
-struct ConfigFile {
-    /// The configuration file; names and aliases are understood by it [default: chatops.toml, if
-    /// there is one]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(id = "config", long = "config", value_name = "FILE")]
+    #[arg(env = "CHATOPS_CONFIG")]
+    #[arg(default_value = "chatops.toml")]
+    pub(crate) path: PathBuf,
+}
+
+/// The configuration of a command that works without one.
+#[derive(Debug, Args)]
+struct OptionalConfig {
+    /// The configuration file, for names and aliases [default: chatops.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "CHATOPS_CONFIG")]
     config: Option<PathBuf>,
 }
 
-/// What serves where there is no configuration: it knows nobody and nothing.
-const NO_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
+/// The configuration where there is no file.
+const EMPTY_CONFIG: &str = "version = 1\n[slack]\nteams = []\n";
 
-impl ConfigFile {
-    /// The configuration, or an empty one where there is none.
-    fn read(&self) -> Result<Config> {
-        let usual = PathBuf::from("chatops.toml");
+impl OptionalConfig {
+    /// The configuration, or an empty one if there is none.
+    fn load(&self) -> Result<Config> {
         if let Some(path) = &self.config {
             return crate::cli::read_config(path);
         }
+        let usual = Path::new("chatops.toml");
         if usual.exists() {
-            match crate::cli::read_config(&usual) {
+            match crate::cli::read_config(usual) {
                 Ok(config) => return Ok(config),
-                // Nobody named it, and the record can be read without it.
-                Err(error) => out::remark(&words::config_is_not_used(&error)),
+                // It was not named, and the record can be read without it.
+                Err(error) => output::print_remark(&text::config_is_not_used(&error)),
             }
         }
-        Ok(Config::parse(NO_CONFIG, "no configuration")?)
+        Ok(Config::parse(EMPTY_CONFIG, "no configuration")?)
     }
 }
 
-fn deploy_ref(text: &str) -> Result<DeployRef, &'static str> {
-    DeployRef::parse(text).ok_or("a deploy's id has 8 or 16 hexadecimal digits, or is a whole one")
+fn parse_deploy_ref(text: &str) -> Result<DeployRef, &'static str> {
+    DeployRef::parse(text)
+        .ok_or("the id of a deploy has 8 or 16 hexadecimal digits, or is a full id")
 }
 
-/// The deploy that somebody names.
-fn find(record: &Record, deploy: &DeployRef, place: &Place) -> Result<Head> {
-    let found = record.find(deploy)?;
-    found.ok_or_else(|| anyhow!(words::unknown_deploy(deploy, &place.call())))
+/// The deploy with this id.
+fn find_deploy(
+    store: &OperatorStore,
+    deploy: &DeployRef,
+    installation: &Installation,
+) -> Result<DeployRecord> {
+    let found = store.find_deploy(deploy)?;
+    found.ok_or_else(|| anyhow!(text::unknown_deploy(deploy, &installation.command_prefix())))
 }
 
 fn now() -> Time {
-    SystemClock.now()
+    WallClock.now()
 }
 
-/// A length of time, to the second.
-fn took(from: Time, until: Time) -> String {
+/// A duration, to the second.
+fn elapsed(from: Time, until: Time) -> String {
     let seconds = (until - from).num_seconds().max(0);
     humantime::format_duration(Duration::from_secs(seconds.unsigned_abs())).to_string()
 }

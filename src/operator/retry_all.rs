@@ -1,215 +1,219 @@
-//! `chatops retry --all`: a wish for every order in the work queue's dead-letter queue.
+//! `chatops retry --all`: a retry for every retry ticket in the work queue's dead-letter queue.
 //!
-//! The orders stay where they are: the worker's sweeper removes those whose deploy was tried again.
+//! The tickets stay there: the worker's sweep removes those whose deploy was retried.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use chatops_core::Time;
-use chatops_core::command::Wish;
-use chatops_core::decide::{self, Cause, Retryable};
-use chatops_core::deploy::Head;
-use chatops_core::id::{DeployId, DeployRef, Invocation};
-use chatops_core::message::{Body, WorkMessage};
+use chatops_core::command::DeployAction;
+use chatops_core::decide::{self, RetryCause, RetryDecision};
+use chatops_core::deploy::DeployRecord;
+use chatops_core::id::{DeployId, DeployRef, InvocationId};
+use chatops_core::message::{MessageBody, WorkMessage};
 use clap::Args;
 use serde::Serialize;
 
-use super::out::{Out, progress, remark};
-use super::wish::{Desk, How, here};
-use super::{Place, words};
+use super::action::{ActionOptions, ActionSender, context};
+use super::output::{CommandOutput, print_remark, progress_bar};
+use super::{Installation, text};
 
-/// Which orders.
+/// Which dead letters.
 #[derive(Debug, Args)]
-pub(super) struct Orders {
-    /// Every deploy whose order lies in the dead-letter queue, instead of one
-    // What only goes with it is refused beside a deploy: `requires` is waived for what conflicts.
+pub(super) struct RetryAllOptions {
+    /// Retry every deploy with a retry ticket in the dead-letter queue
+    // The other options conflict with `deploy`: clap waives `requires` for options that conflict.
     #[arg(long, conflicts_with_all = ["deploy", "confirm", "force"])]
     all: bool,
-    /// Only those that ended at most so long ago, such as 30m or 3d; with more than 24h the old ones
-    /// are forced
-    #[arg(
-        long,
-        value_name = "TIME",
-        requires = "all",
-        conflicts_with = "deploy",
-        default_value = "24h",
-        value_parser = humantime::parse_duration
-    )]
-    max_age: Duration,
-    /// Say what would be done, and do nothing
+    /// Only deploys that ended at most this long ago, such as 30m or 3d; older ones than
+    /// timeouts.retry_window are forced [default: that]
+    #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "deploy")]
+    #[arg(value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+    /// Show what would be done, and do nothing
     #[arg(long, requires = "all", conflicts_with = "deploy")]
     dry_run: bool,
 }
 
-/// Why a letter is left as it is.
+/// Why a dead letter is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(strum::VariantArray))]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Left {
-    /// Another order for the same deploy was met before.
+pub(super) enum SkipReason {
+    /// Another ticket is for the same deploy.
     Duplicate,
-    /// The deploy was tried again already.
-    Retried,
-    /// It is another message, or none that can be read.
-    NotAnOrder,
+    /// The deploy was retried already.
+    AlreadyRetried,
+    /// It is another message, or cannot be read.
+    NotATicket,
     /// Its deploy is not on record.
-    Unknown,
+    UnknownDeploy,
     /// Its deploy ended too long ago.
     TooOld,
-    /// The rules say no.
-    Refused,
-    /// The wish could not be sent.
+    /// The rules do not allow it.
+    NotAllowed,
+    /// The action could not be sent.
     NotSent,
 }
 
-impl Left {
-    /// Whether nothing is left to be done about it.
+impl SkipReason {
+    /// Whether nothing is left to do.
     fn is_done(self) -> bool {
-        matches!(self, Left::Duplicate | Left::Retried)
+        matches!(self, SkipReason::Duplicate | SkipReason::AlreadyRetried)
     }
 }
 
-/// What became of the letters.
+/// The result for all dead letters.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Summary {
-    /// How many lie there.
-    pub(super) letters: usize,
-    /// The deploys that are tried again, or would be.
+pub(super) struct RetrySummary {
+    /// How many there are.
+    pub(super) dead_letters: usize,
+    /// The deploys that are retried, or would be.
     pub(super) enqueued: Vec<DeployId>,
-    /// What was left, and why.
-    pub(super) left: BTreeMap<Left, usize>,
+    /// How many were skipped, and why.
+    pub(super) skipped: BTreeMap<SkipReason, usize>,
     /// Whether nothing was done.
     pub(super) dry_run: bool,
-    /// Who wishes.
+    /// The operator.
     pub(super) operator: String,
 }
 
-/// Goes through them.
-pub(super) fn run(options: &Orders, how: &How, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    let desk = Desk::open(how, place)?;
-    let shows = std::io::stderr().is_terminal();
-    let show = |what: &str, n: u64, of: u64| {
-        if shows {
-            progress(&words::bar(what, n, of));
-        }
+/// Retries the deploys of the dead letters.
+pub(super) fn retry_all(
+    options: &RetryAllOptions,
+    common: &ActionOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let sender = ActionSender::open(common, installation)?;
+    let bar = progress_bar(Some(0));
+    let show = |what, n, of| {
+        bar.set_prefix(what);
+        bar.set_length(of);
+        bar.set_position(n);
     };
-    let summary = desk.record.letters(
+    let summary = sender.store.dead_letters(
         |read, of| show("read", read, of),
-        |letters| go_through(options, &desk, letters, |n, of| show("wished", n, of)),
+        |letters| retry_each(options, &sender, letters, |n, of| show("sent", n, of)),
     );
-    if shows {
-        progress("");
-    }
+    bar.finish_and_clear();
     let summary = summary?;
-    if how.json {
-        out.json(&summary)?;
+    if common.json {
+        out.write_json(&summary)?;
     } else {
-        write!(out, "{}", words::retried_all(&summary, &place.call()))?;
+        let prefix = installation.command_prefix();
+        write!(out, "{}", text::retry_summary(&summary, &prefix))?;
     }
-    Ok(if summary.left.keys().all(|why| why.is_done()) {
+    Ok(if summary.skipped.keys().all(|why| why.is_done()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-fn go_through(
-    options: &Orders,
-    desk: &Desk<'_>,
-    letters: &[Body],
+fn retry_each(
+    options: &RetryAllOptions,
+    sender: &ActionSender<'_>,
+    dead_letters: &[MessageBody],
     progress: impl Fn(u64, u64),
-) -> Result<Summary> {
-    let mut summary = Summary {
-        letters: letters.len(),
+) -> Result<RetrySummary> {
+    let mut summary = RetrySummary {
+        dead_letters: dead_letters.len(),
         dry_run: options.dry_run,
-        operator: desk.name.clone(),
-        ..Summary::default()
+        operator: sender.operator.clone(),
+        ..RetrySummary::default()
     };
     let (mut met, mut failed) = (BTreeSet::new(), None);
-    for (n, letter) in (1..).zip(letters) {
-        let deploy = match order(letter) {
-            Some(deploy) if !met.insert(deploy) => Err(Left::Duplicate),
+    for (n, body) in (1..).zip(dead_letters) {
+        let deploy = match ticket_deploy(body) {
+            Some(deploy) if !met.insert(deploy) => Err(SkipReason::Duplicate),
             Some(deploy) => Ok(deploy),
-            None => Err(Left::NotAnOrder),
+            None => Err(SkipReason::NotATicket),
         };
         let done = match deploy {
-            Err(left) => Err(left),
-            // Where one could not be sent, the next can hardly be.
-            Ok(_) if failed.is_some() => Err(Left::NotSent),
-            Ok(deploy) => match desk.record.head(deploy)? {
-                None => Err(Left::Unknown),
-                Some(head) => one(options, desk, &head, &mut failed),
+            Err(skipped) => Err(skipped),
+            // After one failure the next is unlikely to work.
+            Ok(_) if failed.is_some() => Err(SkipReason::NotSent),
+            Ok(deploy) => match sender.store.read_deploy(deploy)? {
+                None => Err(SkipReason::UnknownDeploy),
+                Some(record) => retry_one(options, sender, &record, &mut failed),
             },
         };
         match done {
             Ok(deploy) => summary.enqueued.push(deploy),
-            Err(left) => *summary.left.entry(left).or_default() += 1,
+            Err(skipped) => *summary.skipped.entry(skipped).or_default() += 1,
         }
-        progress(n, letters.len() as u64);
+        progress(n, dead_letters.len() as u64);
     }
     if let Some(error) = failed {
-        remark(&format!("chatops: {error:#}"));
+        print_remark(&format!("chatops: {error:#}"));
     }
     Ok(summary)
 }
 
-/// The deploy that a letter orders to be tried again.
-fn order(letter: &Body) -> Option<DeployId> {
-    match letter.decode() {
+/// The deploy of a retry ticket.
+fn ticket_deploy(body: &MessageBody) -> Option<DeployId> {
+    match body.decode() {
         Ok(WorkMessage::Retry { deploy }) => Some(deploy),
         _ => None,
     }
 }
 
-fn one(
-    options: &Orders,
-    desk: &Desk<'_>,
-    head: &Head,
+fn retry_one(
+    options: &RetryAllOptions,
+    sender: &ActionSender<'_>,
+    record: &DeployRecord,
     failed: &mut Option<anyhow::Error>,
-) -> Result<DeployId, Left> {
-    let wish = |force| Wish::Retry {
-        deploy: DeployRef::Full(head.id),
+) -> Result<DeployId, SkipReason> {
+    let action = |force| DeployAction::Retry {
+        deploy: DeployRef::Full(record.id),
         confirm: false,
         force,
     };
-    let me = Invocation::new("command line");
+    let me = InvocationId::new("command line");
     let judge = |force| {
-        let message = desk.message(wish(force));
-        let here = here(&message, &me, &desk.config);
+        let message = sender.action_message(action(force));
+        let ctx = context(&message, &me, &sender.config);
         (
-            decide::retryable(head, Cause::Wish(&message), here),
+            decide::decide_retry(record, RetryCause::Action(&message), ctx),
             message,
         )
     };
     let (mut why, mut message) = judge(false);
-    if why != Retryable::Retried && is_older(head, options.max_age, message.asked_at) {
-        return Err(Left::TooOld);
+    let max_age = options
+        .max_age
+        .unwrap_or(sender.config.timeouts.retry_window);
+    if why != RetryDecision::Retried && is_older(record, max_age, message.requested_at) {
+        return Err(SkipReason::TooOld);
     }
-    // Whoever asks for older ones has said that they may be old.
-    if why == Retryable::TooOld {
+    // A larger --max-age allows older ones.
+    if why == RetryDecision::TooOld {
         (why, message) = judge(true);
     }
     match why {
-        Retryable::Yes => {}
-        Retryable::Retried => return Err(Left::Retried),
-        Retryable::TooOld => return Err(Left::TooOld),
-        Retryable::Open | Retryable::Ran | Retryable::NeedsConfirm => return Err(Left::Refused),
+        RetryDecision::Yes => {}
+        RetryDecision::Retried => return Err(SkipReason::AlreadyRetried),
+        RetryDecision::TooOld => return Err(SkipReason::TooOld),
+        RetryDecision::InProgress | RetryDecision::HasRun | RetryDecision::NeedsConfirm => {
+            return Err(SkipReason::NotAllowed);
+        }
     }
     if !options.dry_run
-        && let Err(error) = desk.enqueue(message)
+        && let Err(error) = sender.enqueue(message)
     {
         *failed = Some(error);
-        return Err(Left::NotSent);
+        return Err(SkipReason::NotSent);
     }
-    Ok(head.id)
+    Ok(record.id)
 }
 
-/// Whether a deploy ended longer ago than that.
-fn is_older(head: &Head, max_age: Duration, now: Time) -> bool {
-    let age = head.end.as_ref().map(|end| now - end.at);
-    // Ages beyond what time itself can say are older than nothing.
+/// Whether a deploy ended longer ago than `max_age`.
+fn is_older(record: &DeployRecord, max_age: Duration, now: Time) -> bool {
+    let age = record.end.as_ref().map(|end| now - end.at);
+    // A larger age than `TimeDelta` can hold excludes nothing.
     let most = chrono::TimeDelta::from_std(max_age).unwrap_or(chrono::TimeDelta::MAX);
     age.is_some_and(|age| age > most)
 }

@@ -1,28 +1,29 @@
-//! `chatops show`: one deploy, and its audit from the first event to the last.
+//! `chatops show`: one deploy and its audit.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use chatops_core::audit::{self, Entry};
-use chatops_core::deploy::Head;
+use chatops_core::audit::{self, AuditEntry};
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployRef;
 use clap::Args;
 use owo_colors::OwoColorize;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::list::colour;
-use super::out::{Out, iso, plain};
-use super::row::Row;
-use super::{DataFile, Place, words};
+use super::list::outcome_style;
+use super::output::{CommandOutput, iso_time, sanitize, unify_times};
+use super::row::DeployRow;
+use super::{DataFile, Installation, text};
 
 /// The options of `chatops show`.
 #[derive(Debug, Args)]
-pub struct Show {
-    /// The deploy, by its short or its whole id
-    #[arg(value_name = "ID", value_parser = super::deploy_ref)]
+pub struct ShowOptions {
+    /// The deploy, by its short or full id
+    #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
     deploy: DeployRef,
-    /// One JSON object: the deploy as `history` lists it, and its `events`
+    /// Write one JSON object: the deploy as `history` lists it, `chain`, and its `events`
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -30,98 +31,108 @@ pub struct Show {
 }
 
 #[derive(Serialize)]
-struct Whole<'a> {
+struct ShowOutput<'a> {
     #[serde(flatten)]
-    row: Row,
+    row: DeployRow,
     chain: &'a str,
-    events: &'a [Entry],
+    events: Value,
 }
 
-/// Shows it.
-pub(super) fn run(options: &Show, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    let record = place.open(&options.data.data)?;
-    let id = super::find(&record, &options.deploy, place)?.id;
-    let (head, events) = record
-        .deploy(id)?
-        .with_context(|| words::unknown_deploy(&options.deploy, &place.call()))?;
+/// Shows a deploy.
+pub(super) fn show_deploy(
+    options: &ShowOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let store = installation.open(&options.data.path)?;
+    let id = super::find_deploy(&store, &options.deploy, installation)?.id;
+    let (record, events) = store
+        .read_with_audit(id)?
+        .with_context(|| text::unknown_deploy(&options.deploy, &installation.command_prefix()))?;
     let entries = events.iter().map(|event| {
-        let unreadable = || words::unreadable(event.n);
+        let unreadable = || text::unreadable_event(event.n);
         event.entry().with_context(unreadable)
     });
-    let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
-    let chain = match audit::verify(head.id, &events, head.last_hash) {
-        Ok(()) => "whole".to_owned(),
+    let entries: Vec<AuditEntry> = entries.collect::<Result<_>>()?;
+    let chain = match audit::verify_chain(record.id, &events, record.last_hash) {
+        Ok(()) => "verified".to_owned(),
         Err(broken) => format!("BROKEN: {broken}"),
     };
     if options.json {
-        out.json(&Whole {
-            row: Row::of(&head),
+        let mut events = serde_json::to_value(&entries)?;
+        unify_times(&mut events);
+        out.write_json(&ShowOutput {
+            row: DeployRow::from_record(&record),
             chain: &chain,
-            events: &entries,
+            events,
         })?;
     } else {
-        write(&head, &entries, &chain, out)?;
+        write_deploy(&record, &entries, &chain, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(head: &Head, entries: &[Entry], chain: &str, out: &mut impl Write) -> Result<()> {
-    let (ask, row) = (&head.ask, Row::of(head));
-    writeln!(out, "{} {}", "Deploy".bold(), head.id)?;
+fn write_deploy(
+    record: &DeployRecord,
+    entries: &[AuditEntry],
+    chain: &str,
+    out: &mut impl Write,
+) -> Result<()> {
+    let request = &record.request;
+    writeln!(out, "{} {}", "Deploy".bold(), record.id)?;
     let mut line = |name: &str, value: String| writeln!(out, "  {name:<11} {value}");
-    line(
-        "state",
-        head.state.style(colour(head.state.standing())).to_string(),
-    )?;
-    let project = row.project.as_deref().unwrap_or("(no project)");
-    line(
-        "what",
-        format!("{} on {} of {project}", ask.job, ask.branch),
-    )?;
-    let name = ask.user_name.as_deref();
-    let name = name.map_or_else(String::new, |name| format!(" (@{})", plain(name)));
-    let asked = iso(ask.asked_at);
-    line(
-        "asked",
-        format!(
-            "{asked} by {}{name} in {} of {}",
-            ask.user, ask.channel, ask.team
-        ),
-    )?;
-    if let Some(end) = &head.end {
-        let took = super::took(ask.asked_at, end.at);
-        line("ended", format!("{} after {took}", iso(end.at)))?;
-        line("why", words::reason(&end.reason))?;
-        for candidate in words::candidates(&end.reason) {
+    let style = outcome_style(record.state.outcome());
+    line("state", record.state.style(style).to_string())?;
+    let project = request
+        .project
+        .as_ref()
+        .map_or("(no project)", |p| p.as_str());
+    let what = format!("{} on {} of {project}", request.job, request.branch);
+    line("what", what)?;
+    if let Some(environment) = &request.environment {
+        line("environment", environment.clone())?;
+    }
+    let name = request.user_name.as_deref();
+    let name = name.map_or_else(String::new, |name| format!(" (@{})", sanitize(name)));
+    let requested = iso_time(request.requested_at);
+    let (user, channel, team) = (&request.user, &request.channel, &request.team);
+    let requested = format!("{requested} by {user}{name} in {channel} of {team}");
+    line("requested", requested)?;
+    if let Some(operator) = &record.operator {
+        line("operator", sanitize(operator))?;
+    }
+    if let Some(end) = &record.end {
+        let took = super::elapsed(request.requested_at, end.at);
+        line("ended", format!("{} after {took}", iso_time(end.at)))?;
+        line("reason", text::end_reason(&end.reason))?;
+        for candidate in text::candidate_lines(&end.reason) {
             line("", candidate)?;
         }
     }
-    if let Some(run) = &head.run {
-        line("at CircleCI", words::run(&run.pipeline))?;
-        line("", plain(run.pipeline.url.as_str()))?;
+    if let Some(run) = &record.run {
+        line("at CircleCI", text::run_label(&run.pipeline))?;
+        line("", sanitize(run.pipeline.url.as_str()))?;
         if let Some(commit) = &run.revision {
-            line("commit", plain(commit))?;
+            line("commit", sanitize(commit))?;
         }
     }
-    if let Some(wish) = &head.cancel {
-        let by = words::by(&wish.by);
-        line("cancel", format!("wished at {} by {by}", iso(wish.at)))?;
+    if let Some(action) = &record.cancel {
+        let (at, by) = (iso_time(action.at), text::requester_label(&action.by));
+        line("cancel", format!("requested at {at} by {by}"))?;
     }
-    if let Some(old) = head.retry_of {
-        line("repeats", old.to_string())?;
+    if let Some(old) = record.retry_of {
+        line("retry of", old.to_string())?;
     }
-    if let Some(new) = head.retried_by {
-        line("tried again", format!("as {new}"))?;
+    if let Some(new) = record.retried_by {
+        line("retried", format!("as {new}"))?;
     }
     let events = format!("{} events, the chain is {chain}", entries.len());
     line("audit", events)?;
     writeln!(out)?;
     for entry in entries {
-        let (what, below) = words::event(entry);
-        let who = words::actor(&entry.by);
-        let at = entry
-            .at
-            .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let (what, below) = text::event_text(entry);
+        let who = text::actor_label(&entry.by);
+        let at = (entry.at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
         writeln!(out, "{:>3}  {at}  {state:<14}  {who}: {what}", entry.n)?;
         for more in below {
@@ -138,10 +149,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_happened_is_told() {
-        let (head, entries) = super::super::example::told();
+    fn the_deploy_and_its_events_are_shown() {
+        let (record, entries) = super::super::example::canceled_with_audit();
         let mut text = Vec::new();
-        write(&head, &entries, "whole", &mut text).unwrap();
+        write_deploy(&record, &entries, "verified", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab
@@ -156,13 +167,13 @@ mod tests {
           audit       10 events, the chain is whole
 
           1  2027-01-15T08:00:00.000Z  REQUESTED       U012ABCDEF: asked for deploy on feature/login of web, in C012ABCDEF
-          2  2027-01-15T08:00:00.000Z  ARMED           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+          2  2027-01-15T08:00:00.000Z  TRIGGERING           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
           3  2027-01-15T08:00:01.000Z  REQUESTED       worker: not sent: HTTP 503: come back later
                                                          to be tried again at 2027-01-15T08:00:06Z
-          4  2027-01-15T08:00:06.000Z  ARMED           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+          4  2027-01-15T08:00:06.000Z  TRIGGERING           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
-          5  2027-01-15T08:00:08.000Z  ARMED           worker: sent, but the answer was lost: timed out
+          5  2027-01-15T08:00:08.000Z  TRIGGERING           worker: sent, but the answer was lost: timed out
           6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: pipeline 7 is ours: it carries this deploy's id
                                                          https://app.circleci.com/pipelines/github/acme/web/7
           7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify

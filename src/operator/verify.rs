@@ -1,86 +1,87 @@
-//! `chatops audit verify`: every deploy's audit, read from where it is and checked link by link.
+//! `chatops audit verify`: every deploy's audit, read and checked link by link.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use chatops_core::audit::stored::Chain;
-use chatops_core::audit::{self, Change, Event, Hash};
-use chatops_core::deploy::Head;
+use chatops_core::audit::stored::StoredChain;
+use chatops_core::audit::{self, AuditChange, AuditEvent, EventHash};
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
 use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use super::out::{Out, plain, progress};
-use super::record::Record;
-use super::{DataFile, Place, words};
+use super::output::{CommandOutput, progress_bar, sanitize};
+use super::store::OperatorStore;
+use super::{DataFile, Installation, text};
 
-/// After so many deploys the progress is shown anew.
-const BATCH: u64 = 200;
-
-/// How many broken ones are told.
-const TOLD: usize = 20;
+/// How many broken deploys are listed.
+const MAX_SHOWN: usize = 20;
 
 /// `chatops audit`.
 #[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Check that no recorded event was edited, removed, inserted or moved
+pub enum AuditCommand {
+    /// Verify that no recorded event was edited, removed, inserted or moved
     #[command(after_help = "\
-Each event is hashed together with the hash of the one before, and each deploy's record remembers
-the last hash. So an event that was edited, removed, inserted or moved is found, and so is a record
-whose state or command is not what its events say.
+Each event is hashed together with the hash of the previous one, and each deploy's record holds the
+last hash. An event that was edited, removed, inserted or moved is found, and so is a record whose
+state or request differs from its events.
 
-What a chain cannot show: that somebody wrote a deploy's events anew from the changed one on, with
-new hashes, and its record as well; or that they took out a whole deploy, record, events and all.
-Against those who can write the file only a copy helps that they cannot write, such as a backup.
+A chain cannot show that someone rewrote a deploy's events from the changed one on, with new hashes,
+and its record, too; or that someone removed a whole deploy with its record and events. Against
+people who can write the file, keep a copy that they cannot write, such as a backup.
 
 On AWS this reads the whole table once.
 
 Example:
   chatops audit verify --json
 
-Exit codes: 0 everything is whole, 1 something is broken or cannot be read.")]
-    Verify(Verify),
+Exit codes: 0 every chain is verified, 1 something is broken or cannot be read.")]
+    Verify(VerifyOptions),
 }
 
 /// The options of `chatops audit verify`.
 #[derive(Debug, Args)]
-pub struct Verify {
-    /// One JSON object: `deploys`, `events`, `broken` (how many) and `first` (the first 20 of them)
+pub struct VerifyOptions {
+    /// Write one JSON object: `deploys`, `events`, `broken` (how many) and `first` (the first 20)
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     data: DataFile,
 }
 
-/// A deploy whose audit is not whole.
+/// A deploy whose audit is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Broken {
-    /// The deploy, by the key in the file.
+pub(super) struct BrokenDeploy {
+    /// The deploy, by its key in the store.
     pub(super) deploy: String,
-    /// The place in the chain, from 1; `None` if it is the record that does not fit.
+    /// The position in the chain, from 1; `None` if the record is wrong.
     pub(super) event: Option<u64>,
     /// What is wrong.
-    pub(super) why: String,
+    pub(super) reason: String,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Summary {
+struct VerifySummary {
     deploys: u64,
     events: u64,
     broken: u64,
-    first: Vec<Broken>,
+    first: Vec<BrokenDeploy>,
 }
 
-/// Checks everything there is.
-pub(super) fn run(options: &Verify, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    let record = place.open(&options.data.data)?;
-    let summary = all(&record, std::io::stderr().is_terminal())?;
+/// Verifies every deploy.
+pub(super) fn verify_audit(
+    options: &VerifyOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let store = installation.open(&options.data.path)?;
+    let summary = verify_all(&store)?;
     if options.json {
-        out.json(&summary)?;
+        out.write_json(&summary)?;
     } else {
-        write(&summary, out)?;
+        write_summary(&summary, out)?;
     }
     Ok(match summary.broken {
         0 => ExitCode::SUCCESS,
@@ -88,97 +89,100 @@ pub(super) fn run(options: &Verify, place: &Place, out: &mut Out) -> Result<Exit
     })
 }
 
-fn all(record: &Record, shows_progress: bool) -> Result<Summary> {
-    let mut summary = Summary::default();
-    let total = if shows_progress {
-        record.count()?
+fn verify_all(store: &OperatorStore) -> Result<VerifySummary> {
+    let mut summary = VerifySummary::default();
+    let is_shown = std::io::stderr().is_terminal();
+    let total = if is_shown {
+        store.count_deploys()?
     } else {
         None
     };
-    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-    let see = |chain: &Chain, found: Result<(), Broken>| {
+    let bar = progress_bar(total).with_prefix("deploys");
+    let see = |chain: &StoredChain, found: Result<(), BrokenDeploy>| {
         summary.deploys += 1;
         summary.events += chain.events.len() as u64;
         if let Err(broken) = found {
             summary.broken += 1;
-            if summary.first.len() < TOLD {
+            if summary.first.len() < MAX_SHOWN {
                 summary.first.push(broken);
             }
         }
-        if shows_progress && summary.deploys.is_multiple_of(BATCH) {
-            progress(&format!("{}{of} deploys", summary.deploys));
-        }
+        bar.inc(1);
     };
-    record.each_chain(check, see)?;
-    if shows_progress {
-        progress("");
-    }
+    store.for_each_chain(verify_chain, see)?;
+    bar.finish_and_clear();
     Ok(summary)
 }
 
-/// Checks one deploy: its chain, and that its record says what the chain says.
-pub(super) fn check(chain: &Chain) -> Result<(), Broken> {
-    let broken = |event: Option<u64>, why: &str| Broken {
+/// Verifies one deploy: its chain, and that its record agrees.
+pub(super) fn verify_chain(chain: &StoredChain) -> Result<(), BrokenDeploy> {
+    let broken = |event: Option<u64>, why: &str| BrokenDeploy {
         deploy: chain.deploy.clone(),
         event,
-        why: why.to_owned(),
+        reason: why.to_owned(),
     };
     let Ok(id) = DeployId::parse(&chain.deploy) else {
-        return Err(broken(None, "is filed under what is no deploy's id"));
+        return Err(broken(None, "has a key that is no deploy's id"));
     };
     let mut events = Vec::with_capacity(chain.events.len());
-    for (place, raw) in (1..).zip(&chain.events) {
-        let hash = Hash::parse(&raw.hash).filter(|hash| hash.to_string() == raw.hash);
-        let hash = hash.ok_or_else(|| broken(Some(place), "has no hash"))?;
-        events.push(Event {
+    for (n, raw) in (1..).zip(&chain.events) {
+        let hash = EventHash::parse(&raw.hash).filter(|hash| hash.to_string() == raw.hash);
+        let hash = hash.ok_or_else(|| broken(Some(n), "has no hash"))?;
+        events.push(AuditEvent {
             deploy: id,
             n: raw.n.cast_unsigned(),
             body: raw.body.clone(),
             hash,
         });
     }
-    let Some(head) = &chain.head else {
+    let Some(record) = &chain.record else {
         return Err(broken(None, "has events and no record"));
     };
-    let head: Head =
-        serde_json::from_str(head).map_err(|_| broken(None, "has a record that cannot be read"))?;
-    audit::verify(id, &events, head.last_hash).map_err(|at| broken(Some(at.n), at.why))?;
-    record(id, &head, &events).map_err(|why| broken(None, why))
+    let record: DeployRecord = serde_json::from_str(record)
+        .map_err(|_| broken(None, "has a record that cannot be read"))?;
+    audit::verify_chain(id, &events, record.last_hash).map_err(|at| broken(Some(at.n), at.why))?;
+    check_record(id, &record, &events).map_err(|why| broken(None, why))
 }
 
-/// Whether the record fits its events, which are whole.
-fn record(id: DeployId, head: &Head, events: &[Event]) -> Result<(), &'static str> {
+/// Checks the record against its events, whose chain is verified.
+fn check_record(
+    id: DeployId,
+    record: &DeployRecord,
+    events: &[AuditEvent],
+) -> Result<(), &'static str> {
     const NO_EVENTS: &str = "has a record and no events";
     let first = events.first().and_then(|event| event.entry().ok());
     let last = events.last().and_then(|event| event.entry().ok());
     let (first, last) = (first.ok_or(NO_EVENTS)?, last.ok_or(NO_EVENTS)?);
-    let asked = match &first.change {
-        Change::Requested { ask, retry_of } => *ask == head.ask && *retry_of == head.retry_of,
+    let requested = match &first.change {
+        AuditChange::Requested { request, retry_of } => {
+            *request == record.request && *retry_of == record.retry_of
+        }
         _ => false,
     };
-    if head.id != id {
+    if record.id != id {
         Err("has the record of another deploy")
-    } else if head.events != events.len() as u64 {
-        Err("has a record that counts another number of events")
-    } else if head.state != last.state {
+    } else if record.events != events.len() as u64 {
+        Err("has a record with another number of events")
+    } else if record.state != last.state {
         Err("has a record with another state than its last event")
-    } else if !asked {
-        Err("has a record of another command than its first event")
+    } else if !requested {
+        Err("has a record with another request than its first event")
     } else {
         Ok(())
     }
 }
 
-fn write(summary: &Summary, out: &mut impl Write) -> Result<()> {
+fn write_summary(summary: &VerifySummary, out: &mut impl Write) -> Result<()> {
     for broken in &summary.first {
-        let what = words::broken(&plain(&broken.deploy), broken.event, &broken.why);
+        let what = text::broken_deploy(&sanitize(&broken.deploy), broken.event, &broken.reason);
         writeln!(out, "{} {what}", "BROKEN".red())?;
     }
     let hidden = summary.broken - summary.first.len() as u64;
     if hidden > 0 {
-        writeln!(out, "{}", words::more_broken(hidden))?;
+        writeln!(out, "{}", text::more_broken(hidden))?;
     }
-    let said = words::verified(summary.deploys, summary.events, summary.broken);
+    let said = text::verify_result(summary.deploys, summary.events, summary.broken);
     Ok(writeln!(out, "{said}")?)
 }
 

@@ -1,4 +1,4 @@
-//! HTTP in front of ingest: the body's limits, and the health of the data file.
+//! HTTP for ingest: limits of the body, and the health check.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,84 +10,81 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
-use chatops_core::ports::{Clock, Store};
-use chatops_ingest::{Ingest, LARGEST_BODY, LARGEST_EVENT, WEBHOOK_PATH};
+use chatops_core::ports::{Clock, Ledger};
+use chatops_ingest::{Ingest, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, WEBHOOK_PATH};
 use tokio::net::TcpListener;
 use tracing::error;
 
-use super::stop::Stop;
-use crate::clock::SystemClock;
+use super::shutdown::StopReceiver;
+use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
 use crate::sqlite::Sqlite;
 
-/// How long a body may take to arrive. Slack's come in one piece.
-const BODY_TIME: Duration = Duration::from_secs(5);
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long requests in hand may take after a stop was asked for: later Slack has given up waiting.
-/// Without a limit, one client that connected and said nothing would keep the process alive.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// How long requests in flight may take after the stop: later Slack no longer waits. Without a limit,
+/// a client that connects and sends nothing would keep the process alive.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-type Stage = Ingest<Sqlite, EnvSecrets, SystemClock>;
+type LocalIngest = Ingest<Sqlite, EnvSecrets, WallClock>;
 
-/// Serves until stopped; requests in hand are answered.
-pub(super) async fn serve(
+/// Serves until the stop, and answers the requests in flight.
+pub(super) async fn serve_http(
     listener: TcpListener,
-    ingest: Arc<Stage>,
+    ingest: Arc<LocalIngest>,
     db: Sqlite,
-    stop: Stop,
+    stop: StopReceiver,
 ) -> Result<()> {
     let app = Router::new()
-        .route("/healthz", get(health).with_state(db))
-        .fallback(receive)
+        .route("/healthz", get(check_health).with_state(db))
+        .fallback(handle_request)
         .with_state(ingest);
     let (mut asked, mut late) = (stop.clone(), stop);
-    let until = async move { asked.asked().await };
+    let until = async move { asked.requested().await };
     let serving = axum::serve(listener, app)
         .with_graceful_shutdown(until)
         .into_future();
     tokio::select! {
         served = serving => served.context("the HTTP server failed"),
-        () = async { late.asked().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
+        () = async { late.requested().await; tokio::time::sleep(DRAIN_TIMEOUT).await } => Ok(()),
     }
 }
 
-async fn receive(State(ingest): State<Arc<Stage>>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let (largest, too_large) = match head.uri.path() {
-        WEBHOOK_PATH => (LARGEST_EVENT, "The event is larger than 256 KiB.\n"),
-        _ => (LARGEST_BODY, "The body is larger than 16 KiB.\n"),
+async fn handle_request(
+    State(ingest): State<Arc<LocalIngest>>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let (largest, too_large) = match parts.uri.path() {
+        WEBHOOK_PATH => (MAX_WEBHOOK_BYTES, "The webhook is larger than 256 KiB.\n"),
+        _ => (MAX_BODY_BYTES, "The body is larger than 16 KiB.\n"),
     };
-    let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, largest)).await {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, largest)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, too_large),
+        Ok(Err(_)) => return text_response(StatusCode::PAYLOAD_TOO_LARGE, too_large),
         Err(_) => {
-            return text(
-                StatusCode::REQUEST_TIMEOUT,
-                "The body took too long to arrive.\n",
-            );
+            let late = "The body took too long to arrive.\n";
+            return text_response(StatusCode::REQUEST_TIMEOUT, late);
         }
     };
-    ingest
-        .handle(Request::from_parts(head, body))
-        .await
-        .map(Body::from)
+    let request = Request::from_parts(parts, body);
+    ingest.handle(request).await.map(Body::from)
 }
 
-/// Healthy means that the data can be read.
-async fn health(State(db): State<Sqlite>) -> Response<Body> {
-    match db.due(SystemClock.now(), 1).await {
-        Ok(_) => text(StatusCode::OK, "ok\n"),
+/// Healthy: the data file can be read.
+async fn check_health(State(db): State<Sqlite>) -> Response<Body> {
+    match db.list_due(WallClock.now(), 1).await {
+        Ok(_) => text_response(StatusCode::OK, "ok\n"),
         Err(error) => {
             error!(%error, "not healthy");
-            text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The data file cannot be read.\n",
-            )
+            let unreadable = "The data file cannot be read.\n";
+            text_response(StatusCode::SERVICE_UNAVAILABLE, unreadable)
         }
     }
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     response

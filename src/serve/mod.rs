@@ -1,10 +1,10 @@
-//! The one-machine runner: HTTP in front, the three stages, one SQLite file behind.
+//! The one-machine runner: HTTP, the three services, and one SQLite file.
 //!
-//! It only carries: every decision is the stages'. If any part of it ends, all of it ends.
+//! Every decision is the services'. If any part of it ends, the whole server ends.
 
-mod consume;
+mod consumer;
 mod http;
-mod stop;
+mod shutdown;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,57 +13,57 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chatops_core::config::Config;
-use chatops_core::id::Invocation;
-use chatops_core::ports::{Lane, SecretName};
+use chatops_core::id::InvocationId;
+use chatops_core::ports::{QueueName, SecretName};
 use chatops_ingest::Ingest;
 use chatops_notifier::{Notifier, SlackClient};
-use chatops_worker::{CircleCi, Worker};
+use chatops_worker::{CircleCiClient, Worker};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use self::consume::{Consumer, Handled};
-use self::stop::StopSender;
-use crate::clock::SystemClock;
+use self::consumer::{HandlerResult, QueueConsumer};
+use self::shutdown::StopSender;
+use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
 use crate::sqlite::{self, Sqlite};
 
-/// What a server needs.
+/// The settings of a server.
 #[derive(Debug)]
-pub struct Settings {
+pub struct ServeSettings {
     /// The configuration.
     pub config: Arc<Config>,
     /// The secrets.
     pub secrets: EnvSecrets,
-    /// The data file; it is made if it does not exist.
+    /// The data file; created if it does not exist.
     pub data: PathBuf,
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free port.
     pub listen: SocketAddr,
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
-pub struct Server {
+pub struct ChatopsServer {
     address: SocketAddr,
     stop: StopSender,
-    parts: JoinSet<Result<()>>,
+    tasks: JoinSet<Result<()>>,
 }
 
-/// How long what is in hand may take after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long messages in flight may take after the stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-impl Server {
+impl ChatopsServer {
     /// Opens the data, binds the address and starts every part.
-    pub async fn start(settings: Settings) -> Result<Self> {
-        let Settings {
+    pub async fn start(settings: ServeSettings) -> Result<Self> {
+        let ServeSettings {
             config,
             secrets,
             data,
             listen,
         } = settings;
-        let clock = SystemClock;
-        let db = Sqlite::open(&data, sqlite::Settings::new(Arc::new(clock)))?;
+        let clock = WallClock;
+        let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(clock)))?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
@@ -79,55 +79,50 @@ impl Server {
             config: Arc::clone(&config),
         });
         let worker = Arc::new(Worker {
-            store: db.clone(),
+            ledger: db.clone(),
             queue: db.clone(),
-            ci: CircleCi::new(config.circleci.clone(), &config.times, secrets.clone())?,
+            ci: CircleCiClient::new(config.circleci.clone(), &config.timeouts, secrets.clone())?,
             secrets: secrets.clone(),
             clock,
             config: Arc::clone(&config),
         });
         let notifier = Arc::new(Notifier {
-            replies: db.clone(),
+            notifications: db.clone(),
             queue: db.clone(),
-            bot: secrets.has(SecretName::SlackBot),
-            chat: SlackClient::new(&config.slack, &config.times, secrets.clone())?,
+            has_bot: secrets.has(SecretName::SlackBot),
+            chat: SlackClient::new(&config.slack, &config.timeouts, secrets.clone())?,
             clock,
             config: Arc::clone(&config),
         });
 
-        let (stop, heard) = stop::channel();
+        let (sender, mut stop) = shutdown::stop_channel();
         let mut parts = JoinSet::new();
-        parts.spawn(http::serve(listener, ingest, db.clone(), heard.clone()));
-        let work = Consumer {
+        parts.spawn(http::serve_http(listener, ingest, db.clone(), stop.clone()));
+        let consumer = |queue_name| QueueConsumer {
             queue: db.clone(),
-            lane: Lane::Work,
-            stop: heard.clone(),
+            queue_name,
+            stop: stop.clone(),
         };
+        let (work, notify) = (consumer(QueueName::Work), consumer(QueueName::Notify));
         let for_work = Arc::clone(&worker);
         parts.spawn(work.run(move |body| {
             let worker = Arc::clone(&for_work);
-            async move { Handled::from(worker.handle(&invocation().into(), &body).await) }
+            async move { HandlerResult::from(worker.handle(&new_invocation().into(), &body).await) }
         }));
-        let notices = Consumer {
-            queue: db,
-            lane: Lane::Notice,
-            stop: heard.clone(),
-        };
-        parts.spawn(notices.run(move |body| {
+        parts.spawn(notify.run(move |body| {
             let notifier = Arc::clone(&notifier);
-            async move { Handled::from(notifier.handle(&body).await) }
+            async move { HandlerResult::from(notifier.handle(&body).await) }
         }));
-        let every = config.times.sweep_every;
-        let mut heard = heard;
+        let every = config.timeouts.sweep_interval;
         parts.spawn(async move {
-            while !heard.within(every).await {
-                match worker.sweep().await {
+            while !stop.requested_within(every).await {
+                match worker.sweep_due().await {
                     Ok(0) => {}
-                    Ok(found) => info!(found, "reminded of what was due"),
+                    Ok(found) => info!(found, "the sweep found due items"),
                     Err(error) => warn!(%error, "the sweep failed; the next one follows"),
                 }
-                if let Err(error) = worker.tidy().await {
-                    warn!(%error, "the dead letters could not be tidied; the next sweep follows");
+                if let Err(error) = worker.clean_dead_letters().await {
+                    warn!(%error, "the dead letters could not be cleaned; the next sweep follows");
                 }
             }
             Ok(())
@@ -135,58 +130,57 @@ impl Server {
         info!(%address, data = %data.display(), config = %config.revision, "serving");
         Ok(Self {
             address,
-            stop,
-            parts,
+            stop: sender,
+            tasks: parts,
         })
     }
 
-    /// Where it listens.
-    #[must_use]
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Runs until `asked` is ready, then finishes what is in hand. If a part ends by itself, that
-    /// is an error.
+    /// Runs until `asked` is ready, then finishes what is in flight. If a part ends by itself, that is
+    /// an error.
     pub async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<()> {
         tokio::select! {
-            () = asked => info!("stopping: finishing what is in hand"),
-            ended = self.parts.join_next() => {
+            () = asked => info!("stopping: finishing what is in flight"),
+            ended = self.tasks.join_next() => {
                 error!("a part of the server ended");
                 ended.context("the server has no parts")??.context("a part of the server failed")?;
-                bail!("a part of the server ended although nobody asked it to");
+                bail!("a part of the server ended unexpectedly");
             }
         }
         self.stop().await
     }
 
-    /// Stops taking work, and finishes what is in hand.
+    /// Stops receiving, and finishes what is in flight.
     pub async fn stop(mut self) -> Result<()> {
-        self.stop.ask();
+        self.stop.request_stop();
         let all = async {
-            while let Some(ended) = self.parts.join_next().await {
+            while let Some(ended) = self.tasks.join_next().await {
                 ended??;
             }
             Ok(())
         };
-        match tokio::time::timeout(GRACE, all).await {
+        match tokio::time::timeout(STOP_TIMEOUT, all).await {
             Ok(ended) => ended,
-            // Everything that was not finished is on record and is taken up at the next start.
-            Err(_) => bail!("what is in hand took longer than {} s", GRACE.as_secs()),
+            // Everything unfinished is on record and continues at the next start.
+            Err(_) => bail!("stopping took longer than {} s", STOP_TIMEOUT.as_secs()),
         }
     }
 }
 
-/// A name that no other run of a handler has.
+/// The id of one run of a handler.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the shell is where the one drawn id is made"
+    reason = "the runner makes the random ids of invocations"
 )]
-fn invocation() -> Invocation {
-    Invocation::new(Uuid::new_v4().to_string())
+fn new_invocation() -> InvocationId {
+    InvocationId::new(Uuid::new_v4().to_string())
 }
 
-/// rustls takes its cryptography from whoever installs it first; a second time changes nothing.
-fn install_tls_provider() {
+/// Gives rustls its cryptography; a second call changes nothing.
+pub(crate) fn install_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

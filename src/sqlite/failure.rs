@@ -1,54 +1,62 @@
-//! Why a read or a write failed, in words that name the way out, and what is known about it.
+//! Why a read or a write failed, with the fix, and whether anything was written.
 
-use chatops_core::ports::{CommitError, Conflict, QueueError, SendError, StoreError};
+use chatops_core::ports::{
+    CommitError, Conflict, LedgerError, PortErrorKind, QueueError, SendError,
+};
 use rusqlite::ErrorCode;
 
-/// What is said when a thread of the file is gone.
-pub(super) const STOPPED: &str = "the data file's thread has stopped; restart chatops";
+/// The error when a thread of the file has stopped.
+pub(super) const THREAD_STOPPED: &str = "the data file's thread has stopped; restart chatops";
+
+/// What a read or a write returns.
+pub(super) type FileResult<T> = Result<T, SqliteFailure>;
+
+/// What a method of the ledger returns.
+pub(super) type LedgerResult<T> = Result<T, LedgerError>;
 
 /// A failed read or write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum SqliteFailure {
     /// Certainly nothing was written.
-    Definite(String),
+    NotWritten(String),
     /// It may have been written.
     Unknown(String),
 }
 
-impl Failure {
-    /// What SQLite said before anything was committed.
-    pub(super) fn of(error: &rusqlite::Error) -> Self {
-        Self::Definite(words(error))
+impl SqliteFailure {
+    /// An error of SQLite before the commit.
+    pub(super) fn before_commit(error: &rusqlite::Error) -> Self {
+        Self::NotWritten(error_message(error))
     }
 
-    /// What SQLite said to COMMIT. An I/O error there can hit a transaction that is found whole
+    /// An error of SQLite at COMMIT. After an I/O error the transaction may still be found complete
     /// when the file is opened again.
-    pub(super) fn of_commit(error: &rusqlite::Error) -> Self {
+    pub(super) fn at_commit(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
                 | ErrorCode::DiskFull
                 | ErrorCode::ReadOnly,
-            ) => Self::Definite(words(error)),
-            _ => Self::Unknown(words(error)),
+            ) => Self::NotWritten(error_message(error)),
+            _ => Self::Unknown(error_message(error)),
         }
     }
 
-    /// The thread took the job and is gone.
-    pub(super) fn no_answer() -> Self {
-        Self::Unknown(STOPPED.to_owned())
+    /// The thread took the job and stopped.
+    pub(super) fn thread_died() -> Self {
+        Self::Unknown(THREAD_STOPPED.to_owned())
     }
 
-    fn into_words(self) -> String {
+    fn into_message(self) -> String {
         match self {
-            Failure::Definite(words) | Failure::Unknown(words) => words,
+            Self::NotWritten(message) | Self::Unknown(message) => message,
         }
     }
 }
 
-/// What SQLite said, with the fix where there is a usual one.
-pub(super) fn words(error: &rusqlite::Error) -> String {
+/// SQLite's error, with the usual fix if there is one.
+pub(super) fn error_message(error: &rusqlite::Error) -> String {
     let fix = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "the data file is locked by another program; close what has it open (a backup, an \
@@ -72,72 +80,72 @@ pub(super) fn words(error: &rusqlite::Error) -> String {
     format!("{fix} ({error})")
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for SqliteFailure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::of(&error)
+        Self::before_commit(&error)
     }
 }
 
-impl From<Failure> for SendError {
-    fn from(failure: Failure) -> Self {
+impl From<SqliteFailure> for SendError {
+    fn from(failure: SqliteFailure) -> Self {
         match failure {
-            Failure::Definite(words) => SendError::NotSent(words),
-            Failure::Unknown(words) => SendError::Unknown(words),
+            SqliteFailure::NotWritten(message) => SendError::not_sent(message),
+            SqliteFailure::Unknown(message) => SendError::unknown(message),
         }
     }
 }
 
-impl From<Failure> for QueueError {
-    fn from(failure: Failure) -> Self {
-        QueueError(failure.into_words())
+impl From<SqliteFailure> for QueueError {
+    fn from(failure: SqliteFailure) -> Self {
+        QueueError::new(PortErrorKind::Unavailable, failure.into_message())
     }
 }
 
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        StoreError(failure.into_words())
+impl From<SqliteFailure> for LedgerError {
+    fn from(failure: SqliteFailure) -> Self {
+        LedgerError::new(PortErrorKind::Unavailable, failure.into_message())
     }
 }
 
-/// Why a commit was not made: a condition, or the file.
+/// Why a commit failed.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum CommitFailure {
     /// A condition did not hold.
     Conflict(Conflict),
     /// The file, or a defect.
-    Failure(Failure),
+    Sqlite(SqliteFailure),
 }
 
-impl Stop {
+impl CommitFailure {
     /// A commit that no correct caller makes.
     pub(super) fn defect(what: String) -> Self {
-        Self::Failure(Failure::Definite(what))
+        Self::Sqlite(SqliteFailure::NotWritten(what))
     }
 }
 
-impl From<Conflict> for Stop {
+impl From<Conflict> for CommitFailure {
     fn from(conflict: Conflict) -> Self {
         Self::Conflict(conflict)
     }
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
+impl From<SqliteFailure> for CommitFailure {
+    fn from(failure: SqliteFailure) -> Self {
+        Self::Sqlite(failure)
     }
 }
 
-impl From<rusqlite::Error> for Stop {
+impl From<rusqlite::Error> for CommitFailure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Failure(error.into())
+        Self::Sqlite(error.into())
     }
 }
 
-impl From<Stop> for CommitError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Conflict(conflict) => conflict.into(),
-            Stop::Failure(failure) => CommitError::Store(failure.into()),
+impl From<CommitFailure> for CommitError {
+    fn from(failure: CommitFailure) -> Self {
+        match failure {
+            CommitFailure::Conflict(conflict) => conflict.into(),
+            CommitFailure::Sqlite(failure) => CommitError::Ledger(failure.into()),
         }
     }
 }
@@ -148,36 +156,32 @@ mod tests {
 
     use super::*;
 
-    fn said(code: i32) -> rusqlite::Error {
+    fn sqlite_error(code: i32) -> rusqlite::Error {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
     }
 
     #[test]
-    fn only_a_disk_error_at_commit_leaves_a_doubt() {
+    fn only_a_disk_error_at_commit_is_unknown() {
+        let is_unknown = |failure| matches!(failure, SqliteFailure::Unknown(_));
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
-            assert!(
-                matches!(Failure::of_commit(&said(code)), Failure::Definite(_)),
-                "{code}"
-            );
+            let failure = SqliteFailure::at_commit(&sqlite_error(code));
+            assert!(!is_unknown(failure), "{code}");
         }
-        assert!(matches!(
-            Failure::of_commit(&said(ffi::SQLITE_IOERR)),
-            Failure::Unknown(_)
-        ));
-        assert!(matches!(
-            Failure::of(&said(ffi::SQLITE_IOERR)),
-            Failure::Definite(_)
-        ));
+        let disk = sqlite_error(ffi::SQLITE_IOERR);
+        assert!(is_unknown(SqliteFailure::at_commit(&disk)));
+        assert!(!is_unknown(SqliteFailure::before_commit(&disk)));
     }
 
     #[test]
-    fn the_words_name_the_fix() {
-        let text = words(&said(ffi::SQLITE_READONLY));
-        assert!(
-            text.contains("read-only; make it and its directory writable"),
-            "{text}"
-        );
-        assert!(words(&said(ffi::SQLITE_FULL)).contains("make room"));
-        assert!(words(&said(ffi::SQLITE_BUSY)).contains("locked by another program"));
+    fn the_message_names_the_fix() {
+        let read_only = "read-only; make it and its directory writable";
+        for (code, fix) in [
+            (ffi::SQLITE_READONLY, read_only),
+            (ffi::SQLITE_FULL, "make room"),
+            (ffi::SQLITE_BUSY, "locked by another program"),
+        ] {
+            let text = error_message(&sqlite_error(code));
+            assert!(text.contains(fix), "{text}");
+        }
     }
 }

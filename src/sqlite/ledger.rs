@@ -1,121 +1,90 @@
-//! The ledger in the file, as the worker uses it.
+//! The worker's port on the file: the ledger.
 
 use chatops_core::Time;
-use chatops_core::audit::{Event, Hash};
-use chatops_core::deploy::{Head, Target};
+use chatops_core::audit::{AuditEvent, EventHash};
+use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, Due, Filter, Lock, LockChange, Page, Position, Repeated, Store,
-    StoreError,
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LedgerPosition,
+    LockChange, RetriedDeploy, TargetLock,
 };
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::failure::{Failure, Stop};
-use super::schema::{count, micros, moment};
-use super::threads::Tx;
-use super::{Sqlite, listing, replies};
+use super::failure::{CommitFailure, FileResult, LedgerResult, SqliteFailure};
+use super::schema::{from_micros, to_i64, to_micros};
+use super::threads::WriteTx;
+use super::{Sqlite, listing, notifications};
 
-impl Store for Sqlite {
-    async fn head(&self, id: DeployId) -> Result<Option<Head>, StoreError> {
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| head(connection, id))
-            .await?)
+impl Ledger for Sqlite {
+    async fn read_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
+        self.read(move |db| select_record(db, id)).await
     }
 
-    async fn events(&self, id: DeployId) -> Result<Vec<Event>, StoreError> {
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| events(connection, id))
-            .await?)
+    async fn read_events(&self, id: DeployId) -> LedgerResult<Vec<AuditEvent>> {
+        self.read(move |db| select_events(db, id)).await
     }
 
-    async fn lock(&self, target: &Target) -> Result<Option<Lock>, StoreError> {
+    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
         let target = target.clone();
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| lock(connection, &target))
-            .await?)
+        self.read(move |db| select_lock(db, &target)).await
     }
 
-    async fn owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, StoreError> {
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| owner(connection, pipeline))
-            .await?)
+    async fn pipeline_owner(&self, pipeline: PipelineId) -> LedgerResult<Option<DeployId>> {
+        self.read(move |db| select_owner(db, pipeline)).await
     }
 
-    async fn by_short(&self, short: &ShortId) -> Result<Option<DeployId>, StoreError> {
+    async fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
         let short = short.clone();
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| by_short(connection, &short))
-            .await?)
+        self.read(move |db| select_short_id(db, &short)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let write = move |tx: &Tx<'_>| apply(tx.connection, &commit);
-        self.0
-            .threads
-            .write(write)
-            .await
-            .map_err(|stop: Stop| stop.into())
+        let write = move |tx: &WriteTx<'_>| apply_commit(tx.db, &commit);
+        self.write(write).await
     }
 
-    async fn list(
+    async fn list_deploys(
         &self,
-        filter: &Filter,
-        before: Option<Position>,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
         limit: usize,
-    ) -> Result<Page, StoreError> {
+    ) -> LedgerResult<DeployPage> {
         let filter = filter.clone();
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| listing::list(connection, &filter, before, limit))
-            .await?)
+        self.read(move |db| listing::list_page(db, &filter, before, limit))
+            .await
     }
 
-    async fn due(&self, now: Time, limit: usize) -> Result<Vec<Due>, StoreError> {
-        Ok(self
-            .0
-            .threads
-            .read(move |connection| due(connection, now, limit))
-            .await?)
+    async fn list_due(&self, now: Time, limit: usize) -> LedgerResult<Vec<DueItem>> {
+        self.read(move |db| select_due(db, now, limit)).await
     }
 }
 
-/// A deploy as it stands.
-pub(super) fn head(connection: &Connection, id: DeployId) -> Result<Option<Head>, Failure> {
-    let body: Option<String> = one(
-        connection,
-        "SELECT body FROM head WHERE id = ?1",
+/// The record of a deploy.
+pub(super) fn select_record(db: &Connection, id: DeployId) -> FileResult<Option<DeployRecord>> {
+    let body: Option<String> = select_one(
+        db,
+        "SELECT body FROM deploy WHERE id = ?1",
         [id.to_string()],
     )?;
-    body.map(|body| parse(&format!("deploy {id}"), &body))
+    body.map(|body| from_json(&format!("deploy {id}"), &body))
         .transpose()
 }
 
 /// A deploy's audit, in order.
-pub(super) fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>, Failure> {
+pub(super) fn select_events(db: &Connection, id: DeployId) -> FileResult<Vec<AuditEvent>> {
     let sql = "SELECT n, body, hash FROM event WHERE deploy = ?1 ORDER BY n";
-    let mut query = connection.prepare_cached(sql)?;
+    let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query([id.to_string()])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
         let n: i64 = row.get(0)?;
         let hash: String = row.get(2)?;
-        let hash = Hash::parse(&hash)
-            .ok_or_else(|| Failure::Definite(format!("event {n} of {id} has no hash")))?;
-        events.push(Event {
+        let hash = EventHash::parse(&hash)
+            .ok_or_else(|| SqliteFailure::NotWritten(format!("event {n} of {id} has no hash")))?;
+        events.push(AuditEvent {
             deploy: id,
             n: n.cast_unsigned(),
             body: row.get(1)?,
@@ -125,9 +94,9 @@ pub(super) fn events(connection: &Connection, id: DeployId) -> Result<Vec<Event>
     Ok(events)
 }
 
-fn lock(connection: &Connection, target: &Target) -> Result<Option<Lock>, Failure> {
+fn select_lock(db: &Connection, target: &Target) -> FileResult<Option<TargetLock>> {
     let sql = "SELECT deploy, since, until FROM lock WHERE target = ?1";
-    let mut query = connection.prepare_cached(sql)?;
+    let mut query = db.prepare_cached(sql)?;
     let row = query.query_row([&target.0], |row| {
         Ok((
             row.get::<_, String>(0)?,
@@ -136,168 +105,166 @@ fn lock(connection: &Connection, target: &Target) -> Result<Option<Lock>, Failur
         ))
     });
     let lock = |(deploy, since, until): (String, i64, Option<i64>)| {
-        Ok(Lock {
-            deploy: id(&deploy)?,
-            since: moment(since),
-            until: until.map(moment),
+        Ok(TargetLock {
+            deploy: parse_id(&deploy)?,
+            since: from_micros(since),
+            until: until.map(from_micros),
         })
     };
     row.optional()?.map(lock).transpose()
 }
 
-fn owner(connection: &Connection, pipeline: PipelineId) -> Result<Option<DeployId>, Failure> {
+fn select_owner(db: &Connection, pipeline: PipelineId) -> FileResult<Option<DeployId>> {
     let sql = "SELECT deploy FROM pipeline WHERE id = ?1";
-    let owner: Option<String> = one(connection, sql, [pipeline.to_string()])?;
-    owner.as_deref().map(id).transpose()
+    let owner: Option<String> = select_one(db, sql, [pipeline.to_string()])?;
+    owner.as_deref().map(parse_id).transpose()
 }
 
-/// The deploy people call by this short id.
-pub(super) fn by_short(
-    connection: &Connection,
-    short: &ShortId,
-) -> Result<Option<DeployId>, Failure> {
-    let sql = "SELECT deploy FROM short WHERE short = ?1";
-    let deploy: Option<String> = one(connection, sql, [short.as_str()])?;
-    deploy.as_deref().map(id).transpose()
+/// The deploy with this short id.
+pub(super) fn select_short_id(db: &Connection, short: &ShortId) -> FileResult<Option<DeployId>> {
+    let sql = "SELECT deploy FROM short_id WHERE id = ?1";
+    let deploy: Option<String> = select_one(db, sql, [short.as_str()])?;
+    deploy.as_deref().map(parse_id).transpose()
 }
 
-fn due(connection: &Connection, now: Time, limit: usize) -> Result<Vec<Due>, Failure> {
-    let sql = "SELECT due_at, 0 AS kind, id FROM head WHERE due_at <= ?1 \
-               UNION ALL SELECT due_at, 1, deploy FROM reply WHERE due_at <= ?1 \
+fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueItem>> {
+    let sql = "SELECT due_at, 0 AS kind, id FROM deploy WHERE due_at <= ?1 \
+               UNION ALL SELECT due_at, 1, deploy FROM notification WHERE due_at <= ?1 \
                ORDER BY 1, 2, 3 LIMIT ?2";
-    let mut query = connection.prepare_cached(sql)?;
+    let mut query = db.prepare_cached(sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = query.query(params![micros(now), limit])?;
+    let mut rows = query.query(params![to_micros(now), limit])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        let deploy = id(&row.get::<_, String>(2)?)?;
+        let deploy = parse_id(&row.get::<_, String>(2)?)?;
         let kind: i64 = row.get(1)?;
         due.push(if kind == 0 {
-            Due::Deploy(deploy)
+            DueItem::Deploy(deploy)
         } else {
-            Due::Reply(deploy)
+            DueItem::Notification(deploy)
         });
     }
     Ok(due)
 }
 
-/// Checks the conditions in their order and writes, within the job's savepoint.
-fn apply(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
-    let deploy = commit.head.id;
-    put_head(connection, &commit.head)?;
-    if let Some(repeated) = &commit.repeats {
-        put_repeated(connection, commit, repeated)?;
+/// Checks the conditions in order and writes, in the job's savepoint.
+fn apply_commit(db: &Connection, commit: &Commit) -> Result<(), CommitFailure> {
+    let deploy = commit.record.id;
+    put_record(db, &commit.record)?;
+    if let Some(repeated) = &commit.retried {
+        put_retried(db, commit, repeated)?;
     }
     if let Some(change) = &commit.lock {
-        change_lock(connection, deploy, change)?;
+        change_lock(db, deploy, change)?;
     }
     if let Some(pipeline) = commit.claim {
-        claim(connection, deploy, pipeline)?;
+        claim_pipeline(db, deploy, pipeline)?;
     }
     if let Some(event) = &commit.event {
-        add_event(connection, deploy, event)?;
+        add_event(db, deploy, event)?;
     }
-    if let Some(reply) = &commit.open {
-        if commit.head.version != 1 || reply.deploy != deploy {
-            let what = format!("only its first commit opens the reply item of {deploy}");
-            return Err(Stop::defect(what));
+    if let Some(notification) = &commit.open_notifications {
+        if commit.record.version != 1 || notification.deploy != deploy {
+            let what = format!("only its first commit opens the notification of {deploy}");
+            return Err(CommitFailure::defect(what));
         }
-        replies::open(connection, reply)?;
+        notifications::insert_notification(db, notification)?;
     }
-    owe(connection, commit)
+    request_notifications(db, commit)
 }
 
-/// Writes the next version and event of the deploy that this one repeats.
-fn put_repeated(connection: &Connection, commit: &Commit, old: &Repeated) -> Result<(), Stop> {
-    if commit.head.version != 1 || old.head.id == commit.head.id {
-        let id = commit.head.id;
-        let what = format!("only its first commit says that {id} repeats another");
-        return Err(Stop::defect(what));
+/// Writes the next version and event of the deploy that this one retries.
+fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> Result<(), CommitFailure> {
+    if commit.record.version != 1 || old.record.id == commit.record.id {
+        let id = commit.record.id;
+        let what = format!("only its first commit says that {id} retries another");
+        return Err(CommitFailure::defect(what));
     }
-    if old.head.version <= 1 {
-        return Err(Conflict::Version.into());
+    if old.record.version <= 1 {
+        return Err(Conflict::StaleVersion.into());
     }
-    put_head(connection, &old.head)?;
-    add_event(connection, old.head.id, &old.event)
+    put_record(db, &old.record)?;
+    add_event(db, old.record.id, &old.event)
 }
 
-fn put_head(connection: &Connection, head: &Head) -> Result<(), Stop> {
-    let id = head.id.to_string();
-    let stored: Option<i64> = one(connection, "SELECT version FROM head WHERE id = ?1", [&id])?;
-    if head.version.checked_sub(1).map(count) != Some(stored.unwrap_or(0)) {
-        return Err(Conflict::Version.into());
+fn put_record(db: &Connection, record: &DeployRecord) -> Result<(), CommitFailure> {
+    let id = record.id.to_string();
+    let stored: Option<i64> = select_one(db, "SELECT version FROM deploy WHERE id = ?1", [&id])?;
+    if record.version.checked_sub(1).map(to_i64) != Some(stored.unwrap_or(0)) {
+        return Err(Conflict::StaleVersion.into());
     }
-    if head.version == 1 {
-        let known: Option<String> = one(
-            connection,
-            "SELECT deploy FROM short WHERE short = ?1",
-            [head.short.as_str()],
+    if record.version == 1 {
+        let known: Option<String> = select_one(
+            db,
+            "SELECT deploy FROM short_id WHERE id = ?1",
+            [record.short_id.as_str()],
         )?;
         if known.is_some() {
-            return Err(Conflict::Short.into());
+            return Err(Conflict::ShortId.into());
         }
-        let sql = "INSERT INTO short (short, deploy) VALUES (?1, ?2)";
-        write(connection, sql, params![head.short.as_str(), id])?;
+        let sql = "INSERT INTO short_id (id, deploy) VALUES (?1, ?2)";
+        execute(db, sql, params![record.short_id.as_str(), id])?;
     }
-    write_head(connection, &id, head)
+    write_record(db, &id, record)
 }
 
-/// Writes the row. What was asked for never changes, and the state, which is in nearly every index,
-/// is written only if it does: most versions of a deploy move its timer and nothing else.
-fn write_head(connection: &Connection, id: &str, head: &Head) -> Result<(), Stop> {
-    let (version, state) = (count(head.version), head.state.word());
-    let (due_at, awaits_retry) = (head.due_at.map(micros), head.awaits_retry());
-    let body = json(head)?;
-    if head.version > 1 {
-        let sql = "UPDATE head SET version = ?2, awaits_retry = ?3, due_at = ?4, body = ?5 \
+/// Writes the row. The request never changes, and the state, which is in nearly every index, is
+/// written only if it changes: most versions of a deploy only move its timer.
+fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> Result<(), CommitFailure> {
+    let (version, state) = (to_i64(record.version), record.state.as_str());
+    let (due_at, awaits_retry) = (record.due_at.map(to_micros), record.awaits_retry());
+    let body = to_json(record)?;
+    if record.version > 1 {
+        let sql = "UPDATE deploy SET version = ?2, awaiting_retry = ?3, due_at = ?4, body = ?5 \
                    WHERE id = ?1";
         let values = params![id, version, awaits_retry, due_at, body];
-        write(connection, sql, values)?;
-        let sql = "UPDATE head SET state = ?2 WHERE id = ?1 AND state <> ?2";
-        return Ok(write(connection, sql, params![id, state])?);
+        execute(db, sql, values)?;
+        let sql = "UPDATE deploy SET state = ?2 WHERE id = ?1 AND state <> ?2";
+        return Ok(execute(db, sql, params![id, state])?);
     }
-    let sql = "INSERT INTO head (id, version, asked_at, user, user_name, branch, job, project, \
-               state, awaits_retry, due_at, body) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let ask = &head.ask;
+    let sql = "INSERT INTO deploy (id, version, requested_at, user, user_name, branch, job, project, \
+               environment, state, awaiting_retry, due_at, body) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let request = &record.request;
     let values = params![
         id,
         version,
-        micros(ask.asked_at),
-        ask.user.as_str(),
-        ask.user_name.as_deref().map(str::to_lowercase),
-        ask.branch.as_str(),
-        ask.job.as_str(),
-        ask.project.as_ref().map(ProjectName::as_str),
+        to_micros(request.requested_at),
+        request.qualified_user().to_string(),
+        request.user_name.as_deref().map(str::to_lowercase),
+        request.branch.as_str(),
+        request.job.as_str(),
+        request.project.as_ref().map(ProjectName::as_str),
+        request.environment,
         state,
         awaits_retry,
         due_at,
         body
     ];
-    Ok(write(connection, sql, values)?)
+    Ok(execute(db, sql, values)?)
 }
 
-fn change_lock(connection: &Connection, deploy: DeployId, change: &LockChange) -> Result<(), Stop> {
+fn change_lock(
+    db: &Connection,
+    deploy: DeployId,
+    change: &LockChange,
+) -> Result<(), CommitFailure> {
     let (LockChange::Take { target, .. }
     | LockChange::Free { target }
     | LockChange::Expire { target, .. }) = change;
-    let held = lock(connection, target)?;
+    let held = select_lock(db, target)?;
     let (since, until) = match (change, held) {
-        (LockChange::Take { now, .. }, Some(lock)) if lock.bars(deploy, *now) => {
+        (LockChange::Take { now, .. }, Some(lock)) if lock.blocks(deploy, *now) => {
             return Err(Conflict::Lock(lock).into());
         }
         (LockChange::Take { now, .. }, held) => {
             let ours = held.filter(|lock| lock.deploy == deploy);
             (ours.map_or(*now, |lock| lock.since), None)
         }
-        (_, None) => return Err(Stop::defect(format!("no deploy holds '{target}'"))),
+        (_, None) => return Err(CommitFailure::defect(format!("no deploy holds '{target}'"))),
         (_, Some(lock)) if lock.deploy != deploy => return Err(Conflict::Lock(lock).into()),
         (LockChange::Free { .. }, Some(_)) => {
-            write(
-                connection,
-                "DELETE FROM lock WHERE target = ?1",
-                [&target.0],
-            )?;
+            execute(db, "DELETE FROM lock WHERE target = ?1", [&target.0])?;
             return Ok(());
         }
         (LockChange::Expire { until, .. }, Some(lock)) => (lock.since, Some(*until)),
@@ -308,20 +275,24 @@ fn change_lock(connection: &Connection, deploy: DeployId, change: &LockChange) -
     let values = params![
         target.0,
         deploy.to_string(),
-        micros(since),
-        until.map(micros)
+        to_micros(since),
+        until.map(to_micros)
     ];
-    Ok(write(connection, sql, values)?)
+    Ok(execute(db, sql, values)?)
 }
 
-fn claim(connection: &Connection, deploy: DeployId, pipeline: PipelineId) -> Result<(), Stop> {
-    match owner(connection, pipeline)? {
+fn claim_pipeline(
+    db: &Connection,
+    deploy: DeployId,
+    pipeline: PipelineId,
+) -> Result<(), CommitFailure> {
+    match select_owner(db, pipeline)? {
         Some(owner) if owner == deploy => Ok(()),
         Some(owner) => Err(Conflict::Claim(owner).into()),
         None => {
             let sql = "INSERT INTO pipeline (id, deploy) VALUES (?1, ?2)";
-            Ok(write(
-                connection,
+            Ok(execute(
+                db,
                 sql,
                 params![pipeline.to_string(), deploy.to_string()],
             )?)
@@ -329,74 +300,76 @@ fn claim(connection: &Connection, deploy: DeployId, pipeline: PipelineId) -> Res
     }
 }
 
-fn add_event(connection: &Connection, deploy: DeployId, event: &Event) -> Result<(), Stop> {
+fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> Result<(), CommitFailure> {
     let id = deploy.to_string();
     let sql = "SELECT n FROM event WHERE deploy = ?1 ORDER BY n DESC LIMIT 1";
-    let recorded: i64 = one(connection, sql, [&id])?.unwrap_or(0);
-    if event.deploy != deploy || count(event.n) != recorded + 1 {
+    let recorded: i64 = select_one(db, sql, [&id])?.unwrap_or(0);
+    if event.deploy != deploy || to_i64(event.n) != recorded + 1 {
         let what = format!("event {} cannot follow event {recorded} of {id}", event.n);
-        return Err(Stop::defect(what));
+        return Err(CommitFailure::defect(what));
     }
     let sql = "INSERT INTO event (deploy, n, body, hash) VALUES (?1, ?2, ?3, ?4)";
-    let values = params![id, count(event.n), event.body, event.hash.to_string()];
-    Ok(write(connection, sql, values)?)
+    let values = params![id, to_i64(event.n), event.body, event.hash.to_string()];
+    Ok(execute(db, sql, values)?)
 }
 
-/// Makes what the commit says owed, from the moment of its event on.
-fn owe(connection: &Connection, commit: &Commit) -> Result<(), Stop> {
-    if commit.owe.is_empty() {
+/// Requests the commit's notifications, as of the time of its event.
+fn request_notifications(db: &Connection, commit: &Commit) -> Result<(), CommitFailure> {
+    if commit.notifications.is_empty() {
         return Ok(());
     }
-    let id = commit.head.id;
+    let id = commit.record.id;
     let Some(event) = &commit.event else {
-        let what = format!("what is owed about {id} needs an event that says so");
-        return Err(Stop::defect(what));
+        let what = format!("a notification about {id} needs an event");
+        return Err(CommitFailure::defect(what));
     };
     let entry = event
         .entry()
-        .map_err(|e| Stop::defect(format!("an event cannot be read: {e}")))?;
-    let Some(mut reply) = replies::read(connection, id)? else {
+        .map_err(|e| CommitFailure::defect(format!("an event cannot be read: {e}")))?;
+    let Some(mut notification) = notifications::select_notification(db, id)? else {
         return Ok(());
     };
-    let before = reply.version;
-    for kind in &commit.owe {
-        reply.owe(*kind, entry.at);
+    let before = notification.version;
+    for kind in &commit.notifications {
+        notification.request_delivery(*kind, entry.at);
     }
-    if reply.version == before {
+    if notification.version == before {
         Ok(())
     } else {
-        replies::replace(connection, &reply, before)
+        notifications::update_notification(db, &notification, before)
     }
 }
 
 /// The first column of the only row, if there is one.
-fn one<T: rusqlite::types::FromSql>(
-    connection: &Connection,
+fn select_one<T: rusqlite::types::FromSql>(
+    db: &Connection,
     sql: &str,
     values: impl Params,
-) -> Result<Option<T>, Failure> {
-    let mut query = connection.prepare_cached(sql)?;
+) -> FileResult<Option<T>> {
+    let mut query = db.prepare_cached(sql)?;
     Ok(query.query_row(values, |row| row.get(0)).optional()?)
 }
 
-fn write(connection: &Connection, sql: &str, values: impl Params) -> Result<(), Failure> {
-    connection.prepare_cached(sql)?.execute(values)?;
+fn execute(db: &Connection, sql: &str, values: impl Params) -> FileResult<()> {
+    db.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-pub(super) fn id(text: &str) -> Result<DeployId, Failure> {
-    DeployId::parse(text)
-        .map_err(|_| Failure::Definite(format!("'{text}' in the data file is not a deploy's id")))
+pub(super) fn parse_id(text: &str) -> FileResult<DeployId> {
+    DeployId::parse(text).map_err(|_| {
+        SqliteFailure::NotWritten(format!("'{text}' in the data file is not a deploy's id"))
+    })
 }
 
 /// A record as its body column holds it.
-pub(super) fn json(record: &impl Serialize) -> Result<String, Failure> {
+pub(super) fn to_json(record: &impl Serialize) -> FileResult<String> {
     serde_json::to_string(record)
-        .map_err(|e| Failure::Definite(format!("a record cannot be written as JSON: {e}")))
+        .map_err(|e| SqliteFailure::NotWritten(format!("a record cannot be written as JSON: {e}")))
 }
 
 /// The record in a body column.
-pub(super) fn parse<T: DeserializeOwned>(what: &str, body: &str) -> Result<T, Failure> {
-    serde_json::from_str(body)
-        .map_err(|e| Failure::Definite(format!("{what} cannot be read from the data file: {e}")))
+pub(super) fn from_json<T: DeserializeOwned>(what: &str, body: &str) -> FileResult<T> {
+    serde_json::from_str(body).map_err(|e| {
+        SqliteFailure::NotWritten(format!("{what} cannot be read from the data file: {e}"))
+    })
 }

@@ -1,184 +1,170 @@
-//! Lists of deploys, newest first, at a price that does not grow with the ledger.
+//! Lists of deploys, newest first, at a cost that does not grow with the ledger.
 //!
-//! Every part of a filter has an index in which its deploys stand in the order of the ledger. A list
-//! walks along one of them, and what else is asked for is looked up in the same index. Several keys
-//! of one index are walked side by side. Only deploys that are shown are read as a whole.
+//! Every part of a filter has an index that holds its deploys in the order of the ledger. A list
+//! walks along one of them and checks the other parts in the same index. Several keys of one index
+//! are walked side by side. Only records that are shown are read.
 
 use std::ops::ControlFlow;
 
-use chatops_core::deploy::{Head, State};
-use chatops_core::id::UserId;
-use chatops_core::ports::{Filter, More, Page, People, Position, READS};
+use chatops_core::deploy::{DeployRecord, DeployState};
+use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::ports::{
+    DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
+};
 use rusqlite::{CachedStatement, Connection, Row, Rows, params};
 
-use super::failure::Failure;
+use super::failure::{FileResult, SqliteFailure};
 use super::ledger;
-use super::schema::micros;
+use super::schema::to_micros;
 
-/// How many entries of each index are read to learn which is the rarest to walk along.
-const PROBE: usize = 64;
+/// How many entries of each index are read to find the rarest route.
+const PROBE_LEN: usize = 64;
 
-/// The indexes of the head table in which deploys stand newest first.
+/// The indexes of `deploy` that lists walk along, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Index {
-    Asked,
+enum ListIndex {
+    Requested,
     User,
     UserName,
     Branch,
     Job,
     Project,
+    Environment,
     State,
     AwaitsRetry,
 }
 
-/// The walk along an index: `?1` is its key, `?2` and `?3` the place it begins behind, `?4` the
-/// oldest moment. The index is named, so that SQLite does not choose another one and sort.
+/// The walk along an index: `?1` is its key, `?2` and `?3` the position it starts after, `?4` the
+/// oldest time. The index is named, so that SQLite does not choose another one and sort.
 macro_rules! walk {
     ($index:literal, $key:literal) => {
         concat!(
-            "SELECT asked_at, id, user, user_name, branch, job, project, state \
-             FROM head INDEXED BY ",
+            "SELECT requested_at, id, user, user_name, branch, job, project, state, \
+             environment FROM deploy INDEXED BY ",
             $index,
             " WHERE ",
             $key,
-            "(asked_at, id) < (?2, ?3) AND asked_at >= ?4 ORDER BY asked_at DESC, id DESC"
+            "(requested_at, id) < (?2, ?3) AND requested_at >= ?4 ORDER BY requested_at DESC, id DESC"
         )
     };
 }
 
-impl Index {
-    fn walk(self) -> &'static str {
+impl ListIndex {
+    fn walk_sql(self) -> &'static str {
         match self {
-            Index::Asked => walk!("head_asked", ""),
-            Index::User => walk!("head_user", "user = ?1 AND "),
-            Index::UserName => walk!("head_user_name", "user_name = ?1 AND "),
-            Index::Branch => walk!("head_branch", "branch = ?1 AND "),
-            Index::Job => walk!("head_job", "job = ?1 AND "),
-            Index::Project => walk!("head_project", "project = ?1 AND "),
-            Index::State => walk!("head_state", "state = ?1 AND "),
-            Index::AwaitsRetry => walk!("head_awaits_retry", "awaits_retry = 1 AND "),
+            ListIndex::Requested => walk!("deploy_requested", ""),
+            ListIndex::User => walk!("deploy_user", "user = ?1 AND "),
+            ListIndex::UserName => walk!("deploy_user_name", "user_name = ?1 AND "),
+            ListIndex::Branch => walk!("deploy_branch", "branch = ?1 AND "),
+            ListIndex::Job => walk!("deploy_job", "job = ?1 AND "),
+            ListIndex::Project => walk!("deploy_project", "project = ?1 AND "),
+            ListIndex::Environment => walk!("deploy_environment", "environment = ?1 AND "),
+            ListIndex::State => walk!("deploy_state", "state = ?1 AND "),
+            ListIndex::AwaitsRetry => walk!("deploy_awaiting_retry", "awaiting_retry = 1 AND "),
         }
     }
 }
 
 /// A way through the ledger: an index, and the keys in it that are walked side by side.
 #[derive(Debug, PartialEq, Eq)]
-struct Route<'f> {
-    index: Index,
-    keys: Vec<&'f str>,
+struct IndexRoute {
+    index: ListIndex,
+    keys: Vec<String>,
 }
 
-impl<'f> Route<'f> {
-    /// The ways that meet every deploy that fits.
-    fn all(filter: &'f Filter) -> Vec<Self> {
-        let route = |index, keys| Route { index, keys };
-        // Few deploys wait at any time: no other index is likely to be shorter.
+impl IndexRoute {
+    /// The routes that each visit every deploy that the filter matches.
+    fn all_routes(filter: &DeployFilter) -> Vec<Self> {
+        let route = |index, keys| IndexRoute { index, keys };
+        let one = |index, key: Option<&str>| key.map(|key| route(index, vec![key.to_owned()]));
+        // Few deploys wait for a retry at any time: no other index is likely to be shorter.
         if filter.awaits_retry {
-            return vec![route(Index::AwaitsRetry, vec![""])];
+            return vec![route(ListIndex::AwaitsRetry, vec![String::new()])];
         }
-        let people = filter.people.as_ref().map(|people| match people {
-            People::Ids(ids) => {
-                let mut keys: Vec<_> = ids.iter().map(UserId::as_str).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                route(Index::User, keys)
-            }
-            People::Name(name) => route(Index::UserName, vec![name.as_str()]),
+        let user = filter.requesters.as_ref().and_then(|who| match who {
+            RequesterFilter::Name(name) => one(ListIndex::UserName, Some(name)),
+            ids => ids.user_keys().map(|keys| route(ListIndex::User, keys)),
         });
-        let branch = filter.branch.as_ref().map(|b| (Index::Branch, b.as_str()));
-        let job = filter.job.as_ref().map(|j| (Index::Job, j.as_str()));
-        let project = filter
-            .project
-            .as_ref()
-            .map(|p| (Index::Project, p.as_str()));
         let status = filter.status.map(|status| {
-            let fitting = State::ALL.into_iter().filter(|state| status.fits(*state));
-            route(Index::State, fitting.map(State::word).collect())
+            let states = DeployState::ALL.into_iter();
+            let states = states.filter(|state| status.matches(*state));
+            let keys = states.map(|state| state.as_str().to_owned());
+            route(ListIndex::State, keys.collect())
         });
-        let named = [branch, job, project].into_iter().flatten();
-        let routes: Vec<_> = (people.into_iter())
-            .chain(named.map(|(index, key)| route(index, vec![key])))
-            .chain(status)
-            .collect();
+        let branch = filter.branch.as_ref().map(BranchName::as_str);
+        let project = filter.project.as_ref().map(ProjectName::as_str);
+        let routes = [
+            user,
+            one(ListIndex::Branch, branch),
+            one(ListIndex::Job, filter.job.as_ref().map(JobName::as_str)),
+            one(ListIndex::Project, project),
+            one(ListIndex::Environment, filter.environment.as_deref()),
+            status,
+        ];
+        let routes: Vec<_> = routes.into_iter().flatten().collect();
         if routes.is_empty() {
-            return vec![route(Index::Asked, vec![""])];
+            return vec![route(ListIndex::Requested, vec![String::new()])];
         }
         routes
     }
 }
 
-/// What an index says about a deploy.
+/// An entry of an index.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    asked_at: i64,
+struct IndexEntry {
+    requested_at: i64,
     id: String,
     fits: bool,
 }
 
-impl Entry {
-    fn read(row: &Row<'_>, filter: &Filter) -> Result<Self, Failure> {
+impl IndexEntry {
+    fn read(row: &Row<'_>, filter: &DeployFilter) -> FileResult<Self> {
         Ok(Self {
-            asked_at: row.get(0)?,
+            requested_at: row.get(0)?,
             id: row.get(1)?,
-            fits: fits(row, filter)?,
+            fits: row_fits(row, filter)?,
         })
     }
 }
 
-/// Whether the columns fit, all but `asked_at` and `awaits_retry`, which every walk sees to.
-fn fits(row: &Row<'_>, filter: &Filter) -> rusqlite::Result<bool> {
-    let is = |column: usize, wanted: &str| -> rusqlite::Result<bool> {
-        let value = row.get_ref(column)?.as_str_or_null();
-        Ok(value.is_ok_and(|value| value == Some(wanted)))
-    };
-    let fits = match &filter.people {
-        Some(People::Ids(ids)) => {
-            let user = row.get_ref(2)?.as_str().unwrap_or_default();
-            ids.iter().any(|id| id.as_str() == user)
-        }
-        Some(People::Name(name)) => is(3, name)?,
-        None => true,
-    };
-    let state = |status: chatops_core::command::Status| {
-        let word = row.get_ref(7)?.as_str().unwrap_or_default();
-        Ok::<_, rusqlite::Error>(State::parse(word).is_some_and(|state| status.fits(state)))
-    };
-    Ok(fits
-        && filter
-            .branch
-            .as_ref()
-            .map_or(Ok(true), |b| is(4, b.as_str()))?
-        && filter
-            .job
-            .as_ref()
-            .map_or(Ok(true), |j| is(5, j.as_str()))?
-        && filter
-            .project
-            .as_ref()
-            .map_or(Ok(true), |p| is(6, p.as_str()))?
-        && filter.status.map_or(Ok(true), state)?)
+/// Whether the columns match, except `requested_at` and `awaiting_retry`, which the walk checks.
+fn row_fits(row: &Row<'_>, filter: &DeployFilter) -> rusqlite::Result<bool> {
+    let mut columns = [None; 7];
+    for (n, column) in columns.iter_mut().enumerate() {
+        *column = row.get_ref(n + 2)?.as_str_or_null().unwrap_or_default();
+    }
+    let [user, user_name, branch, job, project, state, environment] = columns;
+    let is = |column: Option<&str>, wanted: Option<&str>| wanted.is_none() || column == wanted;
+    let state = state.and_then(DeployState::parse);
+    Ok(is(branch, filter.branch.as_ref().map(BranchName::as_str))
+        && is(job, filter.job.as_ref().map(JobName::as_str))
+        && is(project, filter.project.as_ref().map(ProjectName::as_str))
+        && is(environment, filter.environment.as_deref())
+        && (filter.status).is_none_or(|status| state.is_some_and(|state| status.matches(state)))
+        && (filter.requesters.as_ref())
+            .is_none_or(|who| who.matches(user.unwrap_or_default(), user_name)))
 }
 
-/// Walks a route, newest first, until `visit` breaks off or it ends.
-fn walk(
-    connection: &Connection,
-    route: &Route<'_>,
-    filter: &Filter,
-    before: Option<Position>,
-    mut visit: impl FnMut(Entry) -> Result<ControlFlow<()>, Failure>,
-) -> Result<(), Failure> {
+/// Walks a route, newest first, until `visit` breaks or the route ends.
+fn walk_route(
+    db: &Connection,
+    route: &IndexRoute,
+    filter: &DeployFilter,
+    before: Option<LedgerPosition>,
+    mut visit: impl FnMut(IndexEntry) -> FileResult<ControlFlow<()>>,
+) -> FileResult<()> {
     let (at, id) = before.map_or((i64::MAX, String::new()), |before| {
-        (micros(before.asked_at), before.id.to_string())
+        (to_micros(before.requested_at), before.id.to_string())
     });
-    let since = filter.since.map_or(i64::MIN, micros);
+    let since = filter.since.map_or(i64::MIN, to_micros);
     let statements = route
         .keys
         .iter()
-        .map(|_| connection.prepare_cached(route.index.walk()));
+        .map(|_| db.prepare_cached(route.index.walk_sql()));
     let mut statements = statements.collect::<Result<Vec<CachedStatement<'_>>, _>>()?;
-    let next = |rows: &mut Rows<'_>| -> Result<Option<Entry>, Failure> {
+    let next = |rows: &mut Rows<'_>| -> FileResult<Option<IndexEntry>> {
         let row = rows.next()?;
-        row.map(|row| Entry::read(row, filter)).transpose()
+        row.map(|row| IndexEntry::read(row, filter)).transpose()
     };
     let mut streams = Vec::new();
     for (statement, key) in statements.iter_mut().zip(&route.keys) {
@@ -201,27 +187,27 @@ fn walk(
     }
 }
 
-/// The route on which the fewest deploys lie, judged by the first of them.
-fn rarest<'f>(
-    connection: &Connection,
-    filter: &'f Filter,
-    before: Option<Position>,
-) -> Result<Option<Route<'f>>, Failure> {
-    let mut routes = Route::all(filter);
+/// The route with the fewest deploys, judged by its first entries.
+fn rarest_route(
+    db: &Connection,
+    filter: &DeployFilter,
+    before: Option<LedgerPosition>,
+) -> FileResult<Option<IndexRoute>> {
+    let mut routes = IndexRoute::all_routes(filter);
     if routes.len() == 1 {
         return Ok(routes.pop());
     }
     let mut best = None;
     for route in routes {
         let (mut met, mut back_to) = (0, i64::MAX);
-        walk(connection, &route, filter, before, |entry| {
-            (met, back_to) = (met + 1, entry.asked_at);
+        walk_route(db, &route, filter, before, |entry| {
+            (met, back_to) = (met + 1, entry.requested_at);
             Ok(match met {
-                PROBE => ControlFlow::Break(()),
+                PROBE_LEN => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             })
         })?;
-        if met < PROBE {
+        if met < PROBE_LEN {
             return Ok(Some(route));
         }
         if best
@@ -235,40 +221,37 @@ fn rarest<'f>(
 }
 
 /// A page of deploys.
-pub(super) fn list(
-    connection: &Connection,
-    filter: &Filter,
-    before: Option<Position>,
+pub(super) fn list_page(
+    db: &Connection,
+    filter: &DeployFilter,
+    before: Option<LedgerPosition>,
     limit: usize,
-) -> Result<Page, Failure> {
-    let mut page = Page::default();
-    let Some(route) = rarest(connection, filter, before)? else {
+) -> FileResult<DeployPage> {
+    let mut page = DeployPage::default();
+    let Some(route) = rarest_route(db, filter, before)? else {
         return Ok(page);
     };
     let (limit, mut reads, mut last) = (limit.max(1), 0, None);
-    let more = |head: &Head, full| More {
-        before: head.short.clone(),
-        looked_back_to: head.ask.asked_at,
+    let more = |record: &DeployRecord, full| PageEnd {
+        before: record.short_id.clone(),
+        read_back_to: record.request.requested_at,
         full,
     };
-    walk(connection, &route, filter, before, |entry| {
-        if reads == READS {
-            let last = last.take().map(|id: String| known(connection, &id));
-            page.more = last.transpose()?.map(|head| more(&head, false));
+    walk_route(db, &route, filter, before, |entry| {
+        if reads == PAGE_READ_LIMIT {
+            let last = last.take().map(|id: String| load_record(db, &id));
+            page.more = last.transpose()?.map(|record| more(&record, false));
             return Ok(ControlFlow::Break(()));
         }
         reads += 1;
-        // The columns find; the record decides.
-        let head = entry
-            .fits
-            .then(|| known(connection, &entry.id))
-            .transpose()?;
-        if let Some(head) = head.filter(|head| filter.fits(head)) {
+        // The columns select; the record decides.
+        let record = entry.fits.then(|| load_record(db, &entry.id)).transpose()?;
+        if let Some(record) = record.filter(|record| filter.matches(record)) {
             if page.deploys.len() == limit {
-                page.more = page.deploys.last().map(|head| more(head, true));
+                page.more = page.deploys.last().map(|record| more(record, true));
                 return Ok(ControlFlow::Break(()));
             }
-            page.deploys.push(head);
+            page.deploys.push(record);
         }
         last = Some(entry.id);
         Ok(ControlFlow::Continue(()))
@@ -276,10 +259,12 @@ pub(super) fn list(
     Ok(page)
 }
 
-/// A deploy that an index names.
-fn known(connection: &Connection, id: &str) -> Result<Head, Failure> {
-    let head = ledger::head(connection, ledger::id(id)?)?;
-    head.ok_or_else(|| Failure::Definite(format!("deploy {id} is listed and cannot be found")))
+/// The record of a deploy that an index names.
+fn load_record(db: &Connection, id: &str) -> FileResult<DeployRecord> {
+    let record = ledger::select_record(db, ledger::parse_id(id)?)?;
+    record.ok_or_else(|| {
+        SqliteFailure::NotWritten(format!("deploy {id} is listed and cannot be found"))
+    })
 }
 
 #[cfg(test)]

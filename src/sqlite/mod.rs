@@ -1,14 +1,14 @@
-//! The ports over one SQLite file: ledger, reply items and queues of the one-machine runner.
+//! The ports over one SQLite file: ledger, notifications and queues of the one-machine runner.
 //!
-//! What is acknowledged is on disk (`synchronous=FULL`), and survives a killed process. No rule of
-//! the pipeline lives here: an adapter checks the conditions it is given and writes.
+//! A write is on disk before it is acknowledged (`synchronous=FULL`), so it survives a killed
+//! process. No rule of the pipeline lives here: the adapter checks the given conditions and writes.
 
 mod failure;
-pub mod guest;
 mod ledger;
 mod listing;
+mod notifications;
 mod queue;
-mod replies;
+pub mod read_only;
 mod schema;
 mod threads;
 
@@ -20,17 +20,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
 
-use chatops_core::ports::{Clock, Lane};
+use chatops_core::ports::{Clock, QueueName};
 use rusqlite::{Connection, OpenFlags};
 
-use self::threads::{Signals, Threads};
+use self::failure::SqliteFailure;
+use self::threads::{SqliteThreads, WriteTx, WriterSignals};
 
 /// How a file is used.
 #[derive(Clone)]
-pub struct Settings {
-    /// Tells the queues the time.
+pub struct SqliteSettings {
+    /// The clock of the queues.
     pub clock: Arc<dyn Clock>,
-    /// How often a message is handed out before it goes to the dead lane; at least once.
+    /// How often a message is received before it becomes a dead letter; at least once.
     pub max_receives: u32,
     /// How long a write waits for another program that has the file locked.
     pub busy_timeout: Duration,
@@ -38,7 +39,7 @@ pub struct Settings {
     pub max_page_count: Option<u32>,
 }
 
-impl Settings {
+impl SqliteSettings {
     /// What the runner uses.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -50,9 +51,9 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for SqliteSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("SqliteSettings")
             .field("max_receives", &self.max_receives)
             .field("busy_timeout", &self.busy_timeout)
             .field("max_page_count", &self.max_page_count)
@@ -74,42 +75,42 @@ pub enum OpenError {
         /// The lock file.
         lock: PathBuf,
     },
-    /// A newer version of this program wrote it.
+    /// A newer version of chatops made it.
     #[error(
-        "the data file {} has version {found} and this chatops knows {known}; use a newer chatops",
+        "the data file {} has format {found} and this chatops knows {known}; use a newer chatops",
         path.display()
     )]
     Newer {
         /// The data file.
         path: PathBuf,
-        /// Its version.
+        /// Its format.
         found: i64,
-        /// Ours.
+        /// The format of this chatops.
         known: i64,
     },
-    /// An early version of this program made it.
+    /// An unreleased version of chatops made it.
     #[error(
-        "{} has version {found} and this chatops needs {known}: keep it for its history and start \
-         with a new file",
+        "{} was made by an unreleased version of chatops (format {found}, this one needs {known}): \
+         keep it for its history and start with a new file",
         path.display()
     )]
     Older {
         /// The data file.
         path: PathBuf,
-        /// Its version.
+        /// Its format.
         found: i64,
-        /// Ours.
+        /// The format of this chatops.
         known: i64,
     },
-    /// Another program wrote it.
+    /// Another program made it.
     #[error("{} is not a data file of chatops; name another one", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// It is to be there and is not.
+    /// It does not exist.
     #[error(
-        "there is no data file {}; name it with --data, or start `chatops serve`, which makes it",
+        "there is no data file {}; name it with --data, or start `chatops serve`, which creates it",
         path.display()
     )]
     Missing {
@@ -124,7 +125,7 @@ pub enum OpenError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// It cannot be written.
@@ -141,16 +142,16 @@ pub enum OpenError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// SQLite says no.
-    #[error("the data file {} cannot be used: {words}", path.display())]
+    /// SQLite cannot use it.
+    #[error("the data file {} cannot be used: {message}", path.display())]
     Sqlite {
         /// The data file.
         path: PathBuf,
-        /// What SQLite says, and what helps.
-        words: String,
+        /// SQLite's error, and the fix.
+        message: String,
     },
     /// No thread can be started.
     #[error("no thread can be started for the data file: {0}")]
@@ -159,21 +160,17 @@ pub enum OpenError {
 
 impl OpenError {
     fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, message) = (path.to_owned(), failure::error_message(error));
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => Self::Foreign {
-                path: path.to_owned(),
-            },
-            _ => Self::Sqlite {
-                path: path.to_owned(),
-                words: failure::words(error),
-            },
+            Some(rusqlite::ErrorCode::NotADatabase) => Self::Foreign { path },
+            _ => Self::Sqlite { path, message },
         }
     }
 }
 
 /// An open data file. Clones share it; the last one closes it.
 #[derive(Clone)]
-pub struct Sqlite(Arc<Inner>);
+pub struct Sqlite(Arc<SqliteInner>);
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,43 +180,41 @@ impl fmt::Debug for Sqlite {
     }
 }
 
-struct Inner {
+struct SqliteInner {
     // Dropped in this order: the file is closed before its lock is given up.
-    threads: Threads,
-    signals: Arc<Signals>,
-    settings: Settings,
+    threads: SqliteThreads,
+    signals: Arc<WriterSignals>,
+    settings: SqliteSettings,
     _lock: File,
 }
 
 impl Sqlite {
-    /// Opens a file, making it if there is none, and keeps every other process off it.
-    pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
-        make_private(path)?;
-        let lock = lock(path)?;
+    /// Opens a file, creates it if there is none, and locks it against other servers.
+    pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
+        create_private(path)?;
+        let lock = lock_file(path)?;
         let failed = |e| OpenError::sqlite(path, &e);
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read_write = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
         let mut writer = Connection::open_with_flags(path, read_write).map_err(failed)?;
         // SQLite falls back to reading where it may not write.
         if writer.is_readonly("main").map_err(failed)? {
-            return Err(OpenError::ReadOnly {
-                path: path.to_owned(),
-            });
+            let path = path.to_owned();
+            return Err(OpenError::ReadOnly { path });
         }
         writer.busy_timeout(settings.busy_timeout).map_err(failed)?;
         writer
             .pragma_update(None, "foreign_keys", true)
             .map_err(failed)?;
-        schema::prepare(path, &mut writer)?;
+        schema::prepare_schema(path, &mut writer)?;
         let mode = writer
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
         if mode.map_err(failed)? != "wal" {
-            // Without it a reader would hold the writer up, and a commit would cost more.
-            let words = "it cannot have a write-ahead log here; put it on a local disk".to_owned();
-            return Err(OpenError::Sqlite {
-                path: path.to_owned(),
-                words,
-            });
+            // Without it a reader would block the writer, and a commit would cost more.
+            let message =
+                "it cannot have a write-ahead log here; put it on a local disk".to_owned();
+            let path = path.to_owned();
+            return Err(OpenError::Sqlite { path, message });
         }
         writer
             .pragma_update(None, "synchronous", "full")
@@ -228,14 +223,14 @@ impl Sqlite {
             let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
             set.map_err(failed)?;
         }
-        queue::give_back(&writer, settings.clock.now()).map_err(failed)?;
+        queue::release_all(&writer, settings.clock.now()).map_err(failed)?;
         let read_only = flags | OpenFlags::SQLITE_OPEN_READ_ONLY;
         let reader = Connection::open_with_flags(path, read_only).map_err(failed)?;
         reader.busy_timeout(settings.busy_timeout).map_err(failed)?;
-        let signals = Arc::new(Signals::default());
-        let threads = Threads::start(writer, reader, Arc::clone(&signals));
+        let signals = Arc::new(WriterSignals::default());
+        let threads = SqliteThreads::start(writer, reader, Arc::clone(&signals));
         let threads = threads.map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(SqliteInner {
             threads,
             signals,
             settings,
@@ -243,58 +238,72 @@ impl Sqlite {
         })))
     }
 
-    /// Resolves once something was sent or released to a lane since this last resolved, be it
-    /// visible now or later: then receive, ask [`next_visible`](Self::next_visible) and sleep no
-    /// longer than that. Made for one receiving loop per lane; a wake-up is remembered until
-    /// the loop waits, and it may come for nothing.
-    pub async fn wake(&self, lane: Lane) {
-        self.0.signals.of(lane).notified().await;
+    /// Resolves once a message was sent or released to a queue since this last resolved, visible
+    /// now or later: then receive, and sleep no longer than until
+    /// [`next_visible`](Self::next_visible). One receiving loop per queue may wait. A wake-up is
+    /// remembered until the loop waits, and it may be spurious.
+    pub async fn wait_for_wake_up(&self, queue: QueueName) {
+        self.0.signals.queue(queue).notified().await;
     }
 
-    /// How many transactions have written something since the file was opened.
-    pub fn commits(&self) -> u64 {
+    /// Runs `work` on the thread that reads.
+    async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, SqliteFailure> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SqliteFailure>,
+    {
+        Ok(self.0.threads.read(work).await?)
+    }
+
+    /// Runs `work` on the thread that writes, and returns after the commit.
+    async fn write<T, E, F>(
+        &self,
+        work: impl FnOnce(&WriteTx<'_>) -> Result<T, F> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<F>,
+        F: From<SqliteFailure> + Send + 'static,
+    {
+        Ok(self.0.threads.write(work).await?)
+    }
+
+    /// How many transactions wrote something since the file was opened.
+    pub fn commit_count(&self) -> u64 {
         self.0.signals.commits.load(Ordering::Relaxed)
     }
 }
 
-/// Takes the lock file beside the data file, whatever name the data file was given by. The system
-/// gives it up when the process ends, however it ends; the file itself stays.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let real = path.canonicalize();
-    let real = real.map_err(|error| OpenError::File {
-        path: path.to_owned(),
-        error,
-    })?;
-    let mut name = OsString::from(real);
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let failed = |error| OpenError::File {
-        path: name.clone(),
-        error,
+/// Locks the lock file beside the data file, by the data file's real name. The system releases the
+/// lock when the process ends; the lock file stays.
+fn lock_file(path: &Path) -> Result<File, OpenError> {
+    let failed = |path: &Path, error| {
+        let path = path.to_owned();
+        OpenError::File { path, error }
     };
-    let file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(&name);
-    let file = file.map_err(failed)?;
+    let real = path.canonicalize().map_err(|error| failed(path, error))?;
+    let mut lock = OsString::from(real);
+    lock.push(".lock");
+    let lock = PathBuf::from(lock);
+    let mut options = OpenOptions::new();
+    let file = options.create(true).write(true).truncate(false).open(&lock);
+    let file = file.map_err(|error| failed(&lock, error))?;
+    let path = path.to_owned();
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            path: path.to_owned(),
-            lock: name,
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path, lock }),
+        Err(TryLockError::Error(error)) => Err(failed(&lock, error)),
     }
 }
 
-/// Makes the file if there is none, readable by its owner alone: reply addresses lie in it.
-fn make_private(path: &Path) -> Result<(), OpenError> {
+/// Creates the file if there is none, readable by its owner only: it holds response URLs.
+fn create_private(path: &Path) -> Result<(), OpenError> {
     let failed = |error| {
-        Err(OpenError::File {
-            path: path.to_owned(),
-            error,
-        })
+        let path = path.to_owned();
+        Err(OpenError::File { path, error })
     };
     if path.is_dir() {
         return failed(io::ErrorKind::IsADirectory.into());

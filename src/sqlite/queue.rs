@@ -1,161 +1,171 @@
 //! The queues in the file.
 //!
-//! A receipt is the message's number and how often it has been received in its lane; numbers are
-//! never used twice, so a void receipt can never fit another message.
+//! A receipt is the message's number and its receive count in its queue. Numbers are never used
+//! twice, so an outdated receipt never fits another message.
 
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::message::Body;
-use chatops_core::ports::{Delivery, Lane, Queue, QueueError, Receipt, SendError};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{
+    MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage, SendError,
+};
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
-use super::failure::Failure;
-use super::schema::{later, micros, moment};
-use super::threads::Tx;
+use super::failure::{FileResult, SqliteFailure};
+use super::schema::{add_delay, from_micros, to_micros};
+use super::threads::WriteTx;
 
-/// The longest delay; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+/// The longest delay; a longer one is cut.
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
 impl Sqlite {
-    /// When the first message of a lane can be received; in the past if one can be now.
-    pub async fn next_visible(&self, lane: Lane) -> Result<Option<Time>, QueueError> {
-        let read = move |connection: &Connection| {
-            let sql = "SELECT min(visible_at) FROM message WHERE lane = ?1";
-            let mut query = connection.prepare_cached(sql)?;
-            let first: Option<i64> = query.query_row([lane.name()], |row| row.get(0))?;
-            Ok::<_, Failure>(first.map(moment))
+    /// When the first message of a queue becomes visible; in the past if one is visible now.
+    pub async fn next_visible(&self, queue: QueueName) -> Result<Option<Time>, QueueError> {
+        let read = move |db: &Connection| {
+            let sql = "SELECT min(visible_at) FROM message WHERE queue = ?1";
+            let mut query = db.prepare_cached(sql)?;
+            let first: Option<i64> = query.query_row([queue.as_str()], |row| row.get(0))?;
+            Ok::<_, SqliteFailure>(first.map(from_micros))
         };
-        Ok(self.0.threads.read(read).await?)
+        self.read(read).await
     }
 }
 
-impl Queue for Sqlite {
-    async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
+impl MessageQueue for Sqlite {
+    async fn send(
+        &self,
+        queue: QueueName,
+        body: &MessageBody,
+        delay: Duration,
+    ) -> Result<(), SendError> {
         let now = self.0.settings.clock.now();
-        let visible_at = later(now, delay.min(LONGEST_DELAY));
+        let visible_at = add_delay(now, delay.min(MAX_DELAY));
         let body = body.clone();
-        let write = move |tx: &Tx<'_>| {
-            let sql = "INSERT INTO message (lane, body, visible_at, sent_at, receives) \
+        let write = move |tx: &WriteTx<'_>| {
+            let sql = "INSERT INTO message (queue, body, visible_at, sent_at, receive_count) \
                        VALUES (?1, ?2, ?3, ?4, 0)";
-            let values = params![lane.name(), body.as_wire(), micros(visible_at), micros(now)];
-            tx.connection.prepare_cached(sql)?.execute(values)?;
-            tx.wake(lane);
-            Ok::<_, Failure>(())
+            let values = params![
+                queue.as_str(),
+                body.as_wire(),
+                to_micros(visible_at),
+                to_micros(now)
+            ];
+            tx.db.prepare_cached(sql)?.execute(values)?;
+            tx.wake_queue(queue);
+            Ok::<_, SqliteFailure>(())
         };
-        Ok(self.0.threads.write(write).await?)
+        self.write(write).await
     }
 
     async fn receive(
         &self,
-        lane: Lane,
+        queue: QueueName,
         max: usize,
         visibility: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
-        let (now, most) = (
-            self.0.settings.clock.now(),
-            self.0.settings.max_receives.max(1),
-        );
-        let write = move |tx: &Tx<'_>| {
-            bury(tx, lane, now, most)?;
-            receive(tx.connection, lane, max, now, later(now, visibility))
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let settings = &self.0.settings;
+        let (now, most) = (settings.clock.now(), settings.max_receives.max(1));
+        let write = move |tx: &WriteTx<'_>| {
+            move_to_dlq(tx, queue, now, most)?;
+            receive_batch(tx.db, queue, max, now, add_delay(now, visibility))
         };
-        Ok(self.0.threads.write(write).await?)
+        self.write(write).await
     }
 
-    async fn delete(&self, lane: Lane, receipt: &Receipt) -> Result<(), QueueError> {
-        let Some(id) = number(receipt) else {
+    async fn delete(&self, queue: QueueName, receipt: &MessageReceipt) -> Result<(), QueueError> {
+        let Some(id) = message_id(receipt) else {
             return Ok(());
         };
         let receipt = receipt.0.clone();
-        let write = move |tx: &Tx<'_>| {
-            let sql = "DELETE FROM message WHERE id = ?1 AND lane = ?2 AND receipt = ?3";
-            let values = params![id, lane.name(), receipt];
-            tx.connection.prepare_cached(sql)?.execute(values)?;
-            Ok::<_, Failure>(())
+        let write = move |tx: &WriteTx<'_>| {
+            let sql = "DELETE FROM message WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
+            let values = params![id, queue.as_str(), receipt];
+            tx.db.prepare_cached(sql)?.execute(values)?;
+            Ok::<_, SqliteFailure>(())
         };
-        Ok(self.0.threads.write(write).await?)
+        self.write(write).await
     }
 
     async fn release(
         &self,
-        lane: Lane,
-        receipt: &Receipt,
+        queue: QueueName,
+        receipt: &MessageReceipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let Some(id) = number(receipt) else {
+        let Some(id) = message_id(receipt) else {
             return Ok(());
         };
         let receipt = receipt.0.clone();
-        let visible_at = later(self.0.settings.clock.now(), delay);
-        let write = move |tx: &Tx<'_>| {
+        let visible_at = add_delay(self.0.settings.clock.now(), delay);
+        let write = move |tx: &WriteTx<'_>| {
             let sql = "UPDATE message SET visible_at = ?4 \
-                       WHERE id = ?1 AND lane = ?2 AND receipt = ?3";
-            let values = params![id, lane.name(), receipt, micros(visible_at)];
-            if tx.connection.prepare_cached(sql)?.execute(values)? > 0 {
-                tx.wake(lane);
+                       WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
+            let values = params![id, queue.as_str(), receipt, to_micros(visible_at)];
+            if tx.db.prepare_cached(sql)?.execute(values)? > 0 {
+                tx.wake_queue(queue);
             }
-            Ok::<_, Failure>(())
+            Ok::<_, SqliteFailure>(())
         };
-        Ok(self.0.threads.write(write).await?)
+        self.write(write).await
     }
 }
 
-/// Makes visible what another process had in hand: nobody else has the file, so that process is
-/// gone. How often a message was received stays counted.
-pub(super) fn give_back(connection: &Connection, now: Time) -> rusqlite::Result<()> {
+/// Makes the messages visible that another process had in flight: this one holds the lock, so that
+/// process is gone. The receive counts stay.
+pub(super) fn release_all(db: &Connection, now: Time) -> rusqlite::Result<()> {
     let sql = "UPDATE message SET visible_at = ?1 WHERE receipt IS NOT NULL AND visible_at > ?1";
-    connection.execute(sql, [micros(now)]).map(drop)
+    db.execute(sql, [to_micros(now)]).map(drop)
 }
 
-/// The message a receipt is about.
-fn number(receipt: &Receipt) -> Option<i64> {
+/// The message of a receipt.
+fn message_id(receipt: &MessageReceipt) -> Option<i64> {
     receipt.0.split_once('-')?.0.parse().ok()
 }
 
-/// Moves what was received too often to the dead lane, where it is counted afresh.
-fn bury(tx: &Tx<'_>, lane: Lane, now: Time, max_receives: u32) -> Result<(), Failure> {
-    let Some(dead) = lane.dead() else {
+/// Moves messages that were received too often to the dead-letter queue, where the count starts anew.
+fn move_to_dlq(tx: &WriteTx<'_>, queue: QueueName, now: Time, max_receives: u32) -> FileResult<()> {
+    let Some(dlq) = queue.dead_letter_queue() else {
         return Ok(());
     };
-    let sql = "UPDATE message SET lane = ?1, visible_at = ?3, receives = 0, receipt = NULL \
-               WHERE lane = ?2 AND visible_at <= ?3 AND receives >= ?4";
-    let values = params![dead.name(), lane.name(), micros(now), max_receives];
-    if tx.connection.prepare_cached(sql)?.execute(values)? > 0 {
-        tx.wake(dead);
+    let sql = "UPDATE message SET queue = ?1, visible_at = ?3, receive_count = 0, receipt = NULL \
+               WHERE queue = ?2 AND visible_at <= ?3 AND receive_count >= ?4";
+    let values = params![dlq.as_str(), queue.as_str(), to_micros(now), max_receives];
+    if tx.db.prepare_cached(sql)?.execute(values)? > 0 {
+        tx.wake_queue(dlq);
     }
     Ok(())
 }
 
-fn receive(
-    connection: &Connection,
-    lane: Lane,
+fn receive_batch(
+    db: &Connection,
+    queue: QueueName,
     max: usize,
     now: Time,
     hidden_until: Time,
-) -> Result<Vec<Delivery>, Failure> {
-    let sql = "SELECT id, body, receives FROM message WHERE lane = ?1 AND visible_at <= ?2 \
+) -> FileResult<Vec<ReceivedMessage>> {
+    let sql = "SELECT id, body, receive_count FROM message WHERE queue = ?1 AND visible_at <= ?2 \
                ORDER BY visible_at, id LIMIT ?3";
-    let mut query = connection.prepare_cached(sql)?;
+    let mut query = db.prepare_cached(sql)?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = query.query_map(params![lane.name(), micros(now), limit], |row| {
-        let receives = row.get::<_, u32>(2)?.saturating_add(1);
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, receives))
+    let rows = query.query_map(params![queue.as_str(), to_micros(now), limit], |row| {
+        let receive_count = row.get::<_, u32>(2)?.saturating_add(1);
+        Ok((row.get(0)?, row.get(1)?, receive_count))
     })?;
     let found: Vec<(i64, String, u32)> = rows.collect::<Result<_, _>>()?;
-    let sql = "UPDATE message SET visible_at = ?2, receives = ?3, receipt = ?4 WHERE id = ?1";
-    let mut hide = connection.prepare_cached(sql)?;
-    let mut deliveries = Vec::with_capacity(found.len());
-    for (id, body, receives) in found {
-        let receipt = format!("{id}-{receives}");
-        hide.execute(params![id, micros(hidden_until), receives, receipt])?;
-        let body = Body::from_wire(body);
-        deliveries.push(Delivery {
-            receipt: Receipt(receipt),
-            body,
-            receives,
+    let sql = "UPDATE message SET visible_at = ?2, receive_count = ?3, receipt = ?4 WHERE id = ?1";
+    let mut hide = db.prepare_cached(sql)?;
+    let mut received = Vec::with_capacity(found.len());
+    for (id, body, receive_count) in found {
+        let receipt = format!("{id}-{receive_count}");
+        let values = params![id, to_micros(hidden_until), receive_count, receipt];
+        hide.execute(values)?;
+        received.push(ReceivedMessage {
+            receipt: MessageReceipt(receipt),
+            body: MessageBody::from_wire(body),
+            receive_count,
         });
     }
-    Ok(deliveries)
+    Ok(received)
 }

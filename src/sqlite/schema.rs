@@ -1,9 +1,9 @@
-//! The tables, and the moments in them.
+//! The tables, and the times in them.
 //!
-//! A record's JSON body is the truth; the columns beside it are what is searched and compared.
-//! The indexes of `head` that lists walk along hold all the columns that a filter can ask about, so
-//! that what does not fit is passed over without reading its row. Moments in columns are microseconds since 1970 UTC. Audit events can be added and nothing
-//! else: the triggers hold against every program that opens the file.
+//! The JSON body is the record; the columns beside it are searched and compared. Each index of
+//! `deploy` that a list walks along holds every column that a filter can ask about, so deploys that do
+//! not match are skipped without reading their rows. Times in columns are microseconds since 1970
+//! UTC. Audit events can only be added: the triggers hold against every program that opens the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,46 +15,50 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
-/// Marks the file as ours (`chop` in ASCII), kept in `application_id`.
-const OURS: i64 = 0x6368_6f70;
+/// Marks a file of chatops (`chop` in ASCII), kept in `application_id`.
+const APPLICATION_ID: i64 = 0x6368_6f70;
 
 const TABLES: &str = "
-CREATE TABLE head (
+CREATE TABLE deploy (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
-    asked_at INTEGER NOT NULL,
+    requested_at INTEGER NOT NULL,
     user TEXT NOT NULL,
     user_name TEXT,
     branch TEXT NOT NULL,
     job TEXT NOT NULL,
     project TEXT,
+    environment TEXT,
     state TEXT NOT NULL,
-    awaits_retry INTEGER NOT NULL,
+    awaiting_retry INTEGER NOT NULL,
     due_at INTEGER,
     body TEXT NOT NULL
 ) STRICT;
-CREATE INDEX head_due ON head (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deploy_due ON deploy (due_at) WHERE due_at IS NOT NULL;
 
-CREATE INDEX head_asked ON head (asked_at, id);
-CREATE INDEX head_user ON head
-    (user, asked_at, id, user_name, branch, job, project, state);
-CREATE INDEX head_user_name ON head
-    (user_name, asked_at, id, user, branch, job, project, state) WHERE user_name IS NOT NULL;
-CREATE INDEX head_branch ON head
-    (branch, asked_at, id, user, user_name, job, project, state);
-CREATE INDEX head_job ON head
-    (job, asked_at, id, user, user_name, branch, project, state);
-CREATE INDEX head_project ON head
-    (project, asked_at, id, user, user_name, branch, job, state) WHERE project IS NOT NULL;
-CREATE INDEX head_state ON head
-    (state, asked_at, id, user, user_name, branch, job, project);
-CREATE INDEX head_awaits_retry ON head
-    (asked_at, id, user, user_name, branch, job, project, state) WHERE awaits_retry = 1;
+CREATE INDEX deploy_requested ON deploy (requested_at, id);
+CREATE INDEX deploy_user ON deploy
+    (user, requested_at, id, user_name, branch, job, project, state, environment);
+CREATE INDEX deploy_user_name ON deploy
+    (user_name, requested_at, id, user, branch, job, project, state, environment) WHERE user_name IS NOT NULL;
+CREATE INDEX deploy_branch ON deploy
+    (branch, requested_at, id, user, user_name, job, project, state, environment);
+CREATE INDEX deploy_job ON deploy
+    (job, requested_at, id, user, user_name, branch, project, state, environment);
+CREATE INDEX deploy_project ON deploy
+    (project, requested_at, id, user, user_name, branch, job, state, environment) WHERE project IS NOT NULL;
+CREATE INDEX deploy_environment ON deploy
+    (environment, requested_at, id, user, user_name, branch, job, project, state)
+    WHERE environment IS NOT NULL;
+CREATE INDEX deploy_state ON deploy
+    (state, requested_at, id, user, user_name, branch, job, project, environment);
+CREATE INDEX deploy_awaiting_retry ON deploy
+    (requested_at, id, user, user_name, branch, job, project, state, environment) WHERE awaiting_retry = 1;
 
 CREATE TABLE event (
-    deploy TEXT NOT NULL REFERENCES head (id),
+    deploy TEXT NOT NULL REFERENCES deploy (id),
     n INTEGER NOT NULL,
     body TEXT NOT NULL,
     hash TEXT NOT NULL,
@@ -78,37 +82,46 @@ CREATE TABLE pipeline (
     id TEXT PRIMARY KEY,
     deploy TEXT NOT NULL
 ) STRICT;
-CREATE TABLE short (
-    short TEXT PRIMARY KEY,
+CREATE TABLE short_id (
+    id TEXT PRIMARY KEY,
     deploy TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE reply (
+CREATE TABLE notification (
     deploy TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     due_at INTEGER,
     body TEXT NOT NULL
 ) STRICT;
-CREATE INDEX reply_due ON reply (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notification_due ON notification (due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE rejected_action (
+    id TEXT PRIMARY KEY,
+    deploy TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE TABLE project (
+    slug TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    lane TEXT NOT NULL,
+    queue TEXT NOT NULL,
     body TEXT NOT NULL,
     visible_at INTEGER NOT NULL,
     sent_at INTEGER NOT NULL,
-    receives INTEGER NOT NULL,
+    receive_count INTEGER NOT NULL,
     receipt TEXT
 ) STRICT;
-CREATE INDEX message_visible ON message (lane, visible_at);
+CREATE INDEX message_visible ON message (queue, visible_at);
 ";
 
-/// Makes the tables in an empty file, and refuses a file of another program or of a newer
-/// version of this one.
-pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+/// Creates the tables in an empty file, and refuses a file of another program or version.
+pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
-    // Read and made in one transaction, so that two programs cannot both find an empty file.
-    let tx = connection
+    // One transaction, so that two programs cannot both find an empty file.
+    let tx = db
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     let number = |sql: &str| {
@@ -121,64 +134,53 @@ pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), Op
     let empty = any.optional().map_err(failed)?.is_none();
     if version == 0 && owner == 0 && empty {
         tx.execute_batch(TABLES).map_err(failed)?;
-        tx.pragma_update(None, "user_version", VERSION)
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION)
             .map_err(failed)?;
-        tx.pragma_update(None, "application_id", OURS)
+        tx.pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(failed)?;
         return tx.commit().map_err(failed);
     }
-    known(path, owner, version)
+    check_version(path, owner, version)
 }
 
-/// Refuses a file of another program or of a newer version of this one, and an empty one.
-pub(super) fn recognise(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+/// Refuses an empty file, and one of another program or version.
+pub(super) fn check_schema(path: &Path, db: &Connection) -> Result<(), OpenError> {
     let number = |sql: &str| {
-        connection
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
+        db.query_row(sql, [], |row| row.get::<_, i64>(0))
             .map_err(|e| OpenError::sqlite(path, &e))
     };
-    known(
+    check_version(
         path,
         number("PRAGMA application_id")?,
         number("PRAGMA user_version")?,
     )
 }
 
-fn known(path: &Path, owner: i64, version: i64) -> Result<(), OpenError> {
-    if owner != OURS || version < 1 {
-        return Err(OpenError::Foreign {
-            path: path.to_owned(),
-        });
+fn check_version(path: &Path, owner: i64, version: i64) -> Result<(), OpenError> {
+    let (path, found, known) = (path.to_owned(), version, SCHEMA_VERSION);
+    if owner != APPLICATION_ID || found < 1 {
+        Err(OpenError::Foreign { path })
+    } else if found < known {
+        Err(OpenError::Older { path, found, known })
+    } else if found > known {
+        Err(OpenError::Newer { path, found, known })
+    } else {
+        Ok(())
     }
-    if version < VERSION {
-        return Err(OpenError::Older {
-            path: path.to_owned(),
-            found: version,
-            known: VERSION,
-        });
-    }
-    if version > VERSION {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found: version,
-            known: VERSION,
-        });
-    }
-    Ok(())
 }
 
-/// A moment as a column holds it.
-pub(super) fn micros(time: Time) -> i64 {
+/// A time as a column holds it.
+pub(super) fn to_micros(time: Time) -> i64 {
     time.timestamp_micros()
 }
 
-/// The moment in a column.
-pub(super) fn moment(micros: i64) -> Time {
+/// The time in a column.
+pub(super) fn from_micros(micros: i64) -> Time {
     DateTime::from_timestamp_micros(micros).unwrap_or(Time::MAX_UTC)
 }
 
-/// `now` and `wait`, or the end of time.
-pub(super) fn later(now: Time, wait: Duration) -> Time {
+/// `now` plus `wait`, or the end of time.
+pub(super) fn add_delay(now: Time, wait: Duration) -> Time {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| now.checked_add_signed(wait))
@@ -186,6 +188,6 @@ pub(super) fn later(now: Time, wait: Duration) -> Time {
 }
 
 /// A count as a column holds it.
-pub(super) fn count(n: u64) -> i64 {
+pub(super) fn to_i64(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

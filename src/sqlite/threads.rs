@@ -1,9 +1,8 @@
 //! The two threads that own the connections: one writes, one reads.
 //!
-//! The writer takes every job that waits, runs each in a savepoint of one transaction, and
-//! answers all of them after the COMMIT: many writes share one flush to disk, and nobody hears
-//! "written" before it is. A job that fails, or panics, undoes only itself. The reader sees what
-//! is committed.
+//! The writer takes all waiting jobs, runs each in a savepoint of one transaction, and answers them
+//! after the COMMIT: many writes share one flush to disk, and no job is acknowledged before it is on
+//! disk. A job that fails or panics undoes only itself. The reader sees committed data.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,85 +13,85 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-use chatops_core::ports::Lane;
+use chatops_core::ports::QueueName;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
-use super::failure::{Failure, STOPPED};
+use super::failure::{FileResult, SqliteFailure, THREAD_STOPPED};
 
 /// The most jobs that share a transaction.
-const BATCH: usize = 128;
+const MAX_BATCH: usize = 128;
 
-/// How many prepared statements a connection keeps: all there are.
-const STATEMENTS: usize = 64;
+/// How many prepared statements a connection keeps: all of them.
+const STATEMENT_CACHE: usize = 64;
 
-/// What the writer tells the outside.
+/// What the writer signals.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
-    /// One per lane: its schedule changed.
-    lanes: [Notify; Lane::ALL.len()],
+pub(super) struct WriterSignals {
+    /// One per queue: its schedule changed.
+    queues: [Notify; QueueName::ALL.len()],
     /// Transactions that wrote something and were committed.
     pub(super) commits: AtomicU64,
 }
 
-impl Signals {
-    pub(super) fn of(&self, lane: Lane) -> &Notify {
-        &self.lanes[place(lane)]
+impl WriterSignals {
+    pub(super) fn queue(&self, queue: QueueName) -> &Notify {
+        &self.queues[queue_index(queue)]
     }
 }
 
-fn place(lane: Lane) -> usize {
-    match lane {
-        Lane::Work => 0,
-        Lane::Notice => 1,
-        Lane::WorkDead => 2,
-        Lane::NoticeDead => 3,
+fn queue_index(queue: QueueName) -> usize {
+    match queue {
+        QueueName::Work => 0,
+        QueueName::Notify => 1,
+        QueueName::WorkDlq => 2,
+        QueueName::NotifyDlq => 3,
     }
 }
 
 /// The transaction as a job sees it.
-pub(super) struct Tx<'c> {
-    pub(super) connection: &'c Connection,
-    woken: Cell<[bool; Lane::ALL.len()]>,
+pub(super) struct WriteTx<'c> {
+    pub(super) db: &'c Connection,
+    woken: Cell<[bool; QueueName::ALL.len()]>,
 }
 
-impl Tx<'_> {
-    /// Wakes the receivers of a lane once this is committed.
-    pub(super) fn wake(&self, lane: Lane) {
+impl WriteTx<'_> {
+    /// Wakes the receiver of a queue after the commit.
+    pub(super) fn wake_queue(&self, queue: QueueName) {
         let mut woken = self.woken.get();
-        woken[place(lane)] = true;
+        woken[queue_index(queue)] = true;
         self.woken.set(woken);
     }
 }
 
-/// Tells the caller how it ended, given how the transaction ended.
-type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+/// Answers the caller, given the result of the transaction.
+type WriteReply = Box<dyn FnOnce(Result<(), SqliteFailure>) + Send>;
 
-/// A write, or why it cannot begin: whether to keep what it did, and how to answer.
-type Write = Box<dyn FnOnce(Result<&Tx<'_>, Failure>) -> (bool, Answer) + Send>;
+/// A write, given the transaction or why there is none: whether to keep it, and how to answer.
+type WriteJob = Box<dyn FnOnce(Result<&WriteTx<'_>, SqliteFailure>) -> (bool, WriteReply) + Send>;
 
-/// A read, which answers by itself.
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+/// A read, which answers itself.
+type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The threads. Dropping this ends them, after what was asked of them.
+/// The threads. Dropping this ends them after the jobs they have.
 ///
-/// The reader ends first, so that the writer's connection is the last and tidies the file up.
-pub(super) struct Threads {
-    reader: Worker<Read>,
-    writer: Worker<Write>,
+/// The reader ends first: the writer's connection is then the last one and cleans the file up.
+pub(super) struct SqliteThreads {
+    reader: JobThread<ReadJob>,
+    writer: JobThread<WriteJob>,
 }
 
-impl Threads {
+impl SqliteThreads {
     pub(super) fn start(
         read_write: Connection,
         read_only: Connection,
-        signals: Arc<Signals>,
+        signals: Arc<WriterSignals>,
     ) -> io::Result<Self> {
-        read_write.set_prepared_statement_cache_capacity(STATEMENTS);
-        read_only.set_prepared_statement_cache_capacity(STATEMENTS);
+        read_write.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        read_only.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         let write = move |jobs| run_writer(&read_write, &jobs, &signals);
-        let writer = Worker::start("sqlite-write", write)?;
-        let reader = Worker::start("sqlite-read", move |jobs: Receiver<Read>| {
+        let writer = JobThread::start("sqlite-write", write)?;
+        let reader = JobThread::start("sqlite-read", move |jobs: Receiver<ReadJob>| {
             for job in jobs {
                 job(&read_only);
             }
@@ -104,15 +103,15 @@ impl Threads {
     /// COMMIT. Dropping the future does not stop the write.
     pub(super) async fn write<T, E, W>(&self, work: W) -> Result<T, E>
     where
-        W: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        W: FnOnce(&WriteTx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
-        E: From<Failure> + Send + 'static,
+        E: From<SqliteFailure> + Send + 'static,
     {
-        let (job, answered) = writing(work);
+        let (job, answered) = write_job(work);
         self.writer.hand_over(job)?;
         answered
             .await
-            .unwrap_or_else(|_| Err(Failure::no_answer().into()))
+            .unwrap_or_else(|_| Err(SqliteFailure::thread_died().into()))
     }
 
     /// Reads what is committed.
@@ -120,26 +119,26 @@ impl Threads {
     where
         R: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
-        E: From<Failure> + Send + 'static,
+        E: From<SqliteFailure> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Read = Box::new(move |connection| {
-            let _ = answer.send(guarded(|| work(connection)));
+        let job: ReadJob = Box::new(move |db| {
+            let _ = answer.send(catch_panic(|| work(db)));
         });
         self.reader.hand_over(job)?;
         answered
             .await
-            .unwrap_or_else(|_| Err(Failure::no_answer().into()))
+            .unwrap_or_else(|_| Err(SqliteFailure::thread_died().into()))
     }
 }
 
-/// A thread that does jobs until nobody can hand it any, and is waited for when dropped.
-struct Worker<J> {
+/// A thread that runs jobs until it is dropped, which waits for its end.
+struct JobThread<J> {
     jobs: Option<Sender<J>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<J: Send + 'static> Worker<J> {
+impl<J: Send + 'static> JobThread<J> {
     fn start(name: &str, run: impl FnOnce(Receiver<J>) + Send + 'static) -> io::Result<Self> {
         let (sender, jobs) = mpsc::channel();
         let builder = thread::Builder::new().name(name.to_owned());
@@ -150,34 +149,33 @@ impl<J: Send + 'static> Worker<J> {
         })
     }
 
-    fn hand_over(&self, job: J) -> Result<(), Failure> {
+    fn hand_over(&self, job: J) -> FileResult<()> {
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        // What was never handed over was never written.
-        sent.ok_or_else(|| Failure::Definite(STOPPED.to_owned()))
+        // A job that was not handed over has written nothing.
+        sent.ok_or_else(|| SqliteFailure::NotWritten(THREAD_STOPPED.to_owned()))
     }
 }
 
-impl<J> Drop for Worker<J> {
+impl<J> Drop for JobThread<J> {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        // Its end is waited for, however it ends.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
-/// The job that does `work`, and where its answer arrives.
-fn writing<T, E, W>(work: W) -> (Write, oneshot::Receiver<Result<T, E>>)
+/// The job that runs `work`, and where its answer arrives.
+fn write_job<T, E, W>(work: W) -> (WriteJob, oneshot::Receiver<Result<T, E>>)
 where
-    W: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    W: FnOnce(&WriteTx<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
-    E: From<Failure> + Send + 'static,
+    E: From<SqliteFailure> + Send + 'static,
 {
     let (answer, answered) = oneshot::channel();
-    let job: Write = Box::new(move |tx| {
-        let result = guarded(|| work(tx?));
+    let job: WriteJob = Box::new(move |tx| {
+        let result = catch_panic(|| work(tx?));
         let keep = result.is_ok();
-        let answer: Answer = Box::new(move |fate| {
-            // Nobody listening is no reason to undo.
+        let answer: WriteReply = Box::new(move |fate| {
+            // The caller may be gone; the write stays.
             let _ = answer.send(fate.map_err(E::from).and(result));
         });
         (keep, answer)
@@ -185,39 +183,39 @@ where
     (job, answered)
 }
 
-/// Runs a job so that its panic stays its own.
-fn guarded<T, E: From<Failure>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+/// Runs a job and turns a panic into an error.
+fn catch_panic<T, E: From<SqliteFailure>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let words = "a defect: the job on the data file panicked, and nothing was written";
-        Err(Failure::Definite(words.to_owned()).into())
+        let message = "a defect: the job on the data file panicked, and nothing was written";
+        Err(SqliteFailure::NotWritten(message.to_owned()).into())
     })
 }
 
-fn run_writer(connection: &Connection, jobs: &Receiver<Write>, signals: &Signals) {
+fn run_writer(db: &Connection, jobs: &Receiver<WriteJob>, signals: &WriterSignals) {
     while let Ok(first) = jobs.recv() {
         let mut batch = VecDeque::from([first]);
-        batch.extend(jobs.try_iter().take(BATCH - 1));
+        batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
         while !batch.is_empty() {
-            run_batch(connection, &mut batch, signals);
+            run_batch(db, &mut batch, signals);
         }
     }
 }
 
-/// Runs what it can of the batch in one transaction. If SQLite gives the transaction up, the jobs
-/// that have not run stay in the batch.
-fn run_batch(connection: &Connection, batch: &mut VecDeque<Write>, signals: &Signals) {
-    undo(connection);
-    if let Err(error) = run(connection, "BEGIN IMMEDIATE") {
-        // Each of them has waited for the file; the next batch may be luckier.
-        let failure = Failure::of(&error);
+/// Runs the batch in one transaction. If SQLite rolls the transaction back, the jobs that have not
+/// run stay in the batch.
+fn run_batch(db: &Connection, batch: &mut VecDeque<WriteJob>, signals: &WriterSignals) {
+    roll_back(db);
+    if let Err(error) = execute(db, "BEGIN IMMEDIATE") {
+        // Each of them has waited for the file.
+        let failure = SqliteFailure::before_commit(&error);
         for job in batch.drain(..) {
             let (_, answer) = job(Err(failure.clone()));
             answer(Err(failure.clone()));
         }
         return;
     }
-    let tx = Tx {
-        connection,
+    let tx = WriteTx {
+        db,
         woken: Cell::default(),
     };
     let mut answers = Vec::with_capacity(batch.len());
@@ -237,64 +235,63 @@ fn run_batch(connection: &Connection, batch: &mut VecDeque<Write>, signals: &Sig
     }
     let fate = match lost {
         Some(failure) => Err(failure),
-        None => run(connection, "COMMIT").map_err(|error| Failure::of_commit(&error)),
+        None => execute(db, "COMMIT").map_err(|error| SqliteFailure::at_commit(&error)),
     };
     if fate.is_err() {
-        undo(connection);
+        roll_back(db);
     }
     if fate.is_ok() {
-        signals
-            .commits
-            .fetch_add(u64::from(kept), Ordering::Relaxed);
+        let commits = &signals.commits;
+        commits.fetch_add(u64::from(kept), Ordering::Relaxed);
         let woken = tx.woken.get();
-        signals
-            .lanes
-            .iter()
-            .zip(woken)
-            .filter(|(_, w)| *w)
-            .for_each(|(lane, _)| lane.notify_one());
+        let woken = signals.queues.iter().zip(woken).filter(|(_, woken)| *woken);
+        woken.for_each(|(queue, _)| queue.notify_one());
     }
     for answer in answers {
         answer(fate.clone());
     }
 }
 
-/// Runs one job in its savepoint. An error means that the whole transaction is lost: how to
-/// answer this job, and what to tell those before it.
-fn run_job(tx: &Tx<'_>, job: Write) -> Result<(bool, Answer), (impl FnOnce() + use<>, Failure)> {
+/// Runs one job in its savepoint. An error means that the whole transaction is lost: how to answer
+/// this job, and the failure of the jobs before it.
+fn run_job(
+    tx: &WriteTx<'_>,
+    job: WriteJob,
+) -> Result<(bool, WriteReply), (impl FnOnce() + use<>, SqliteFailure)> {
     let woken = tx.woken.get();
-    let opened = run(tx.connection, "SAVEPOINT job").map_err(|error| Failure::of(&error));
+    let opened =
+        execute(tx.db, "SAVEPOINT job").map_err(|error| SqliteFailure::before_commit(&error));
     let (keep, answer) = job(opened.clone().map(|()| tx));
     let ended = opened.and_then(|()| {
-        if tx.connection.is_autocommit() {
-            let words = "a write beside this one failed and SQLite took this one back; try again";
-            return Err(Failure::Definite(words.to_owned()));
+        if tx.db.is_autocommit() {
+            let message = "another write failed and SQLite rolled this one back; try again";
+            return Err(SqliteFailure::NotWritten(message.to_owned()));
         }
         if !keep {
             tx.woken.set(woken);
-            run(tx.connection, "ROLLBACK TO job")?;
+            execute(tx.db, "ROLLBACK TO job")?;
         }
-        Ok(run(tx.connection, "RELEASE job")?)
+        Ok(execute(tx.db, "RELEASE job")?)
     });
     match ended {
         Ok(()) => Ok((keep, answer)),
         Err(failure) => {
-            // A job that failed knows better what it met.
+            // A job that failed has its own error.
             let fate = if keep { Err(failure.clone()) } else { Ok(()) };
             Err((move || answer(fate), failure))
         }
     }
 }
 
-/// Ends a transaction that is still open. Where even that fails, the next BEGIN says why.
-fn undo(connection: &Connection) {
-    if !connection.is_autocommit() {
-        let _ = run(connection, "ROLLBACK");
+/// Ends a transaction that is still open. If that fails, the next BEGIN reports it.
+fn roll_back(db: &Connection) {
+    if !db.is_autocommit() {
+        let _ = execute(db, "ROLLBACK");
     }
 }
 
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
+fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 #[cfg(test)]

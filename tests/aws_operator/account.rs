@@ -1,10 +1,10 @@
-//! Who asks, and where: what is wrong with it is said with its fix.
+//! Credentials and stacks: an error names its fix.
 
 use std::fs;
 
-use crate::support::{Ended, World, ended};
+use crate::support::{ProgramExit, StackWorld, run_program};
 
-fn no(ended: &Ended, code: i32, parts: &[&str]) {
+fn assert_fails(ended: &ProgramExit, code: i32, parts: &[&str]) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
     for part in parts {
@@ -14,7 +14,7 @@ fn no(ended: &Ended, code: i32, parts: &[&str]) {
 
 #[test]
 fn a_stack_that_is_not_there_is_named() {
-    let world = World::new();
+    let world = StackWorld::new();
     let whole = ["--aws", "--stack", "nowhere", "--region", "eu-west-1"];
     for arguments in [
         &["history"][..],
@@ -26,53 +26,36 @@ fn a_stack_that_is_not_there_is_named() {
         &["audit", "verify"],
     ] {
         let ended = world.run(&[&whole, arguments].concat());
-        no(
-            &ended,
-            1,
-            &["there is no stack nowhere in eu-west-1", "--stack"],
-        );
+        let why = "there is no stack nowhere in eu-west-1";
+        assert_fails(&ended, 1, &[why, "--stack"]);
     }
     // The variable names it as well.
     let mut command = world.command(&["--aws", "history"]);
-    no(
-        &ended(command.env("CHATOPS_STACK", "elsewhere")),
-        1,
-        &["no stack elsewhere in us-east-1"],
-    );
-    let mut command = world.command(&["--aws", "history"]);
-    let said = ended(command.env("CHATOPS_STACK", &world.stack)).said();
-    assert_eq!(said, "Nothing found.\n");
+    let ended = run_program(command.env("CHATOPS_STACK", "elsewhere"));
+    assert_fails(&ended, 1, &["no stack elsewhere in us-east-1"]);
+    let ended = run_program(command.env("CHATOPS_STACK", &world.stack));
+    assert_eq!(ended.success_output(), "Nothing found.\n");
 }
 
 #[test]
 fn without_credentials_there_is_a_way_to_get_some() {
-    let world = World::new();
+    let world = StackWorld::new();
     let mut command = world.command(&["--aws", "history"]);
-    command
-        .env_remove("AWS_ACCESS_KEY_ID")
-        .env_remove("AWS_SECRET_ACCESS_KEY");
-    no(
-        &ended(&mut command),
-        1,
-        &["there are no AWS credentials", "--profile"],
-    );
+    command.env_remove("AWS_ACCESS_KEY_ID");
+    command.env_remove("AWS_SECRET_ACCESS_KEY");
+    let why = "there are no AWS credentials";
+    assert_fails(&run_program(&mut command), 1, &[why, "--profile"]);
     let mut command = world.command(&["--aws", "history"]);
-    no(
-        &ended(command.env_remove("AWS_REGION")),
-        1,
-        &["--region", "AWS_REGION"],
-    );
+    let ended = run_program(command.env_remove("AWS_REGION"));
+    assert_fails(&ended, 1, &["--region", "AWS_REGION"]);
     let mut command = world.command(&["--aws", "history"]);
-    no(
-        &ended(command.env("CHATOPS_AWS_ROOTS", "mine")),
-        1,
-        &["CHATOPS_AWS_ROOTS"],
-    );
+    let ended = run_program(command.env("CHATOPS_AWS_ROOTS", "mine"));
+    assert_fails(&ended, 1, &["CHATOPS_AWS_ROOTS"]);
 }
 
 #[test]
 fn a_profile_is_where_the_credentials_are() {
-    let world = World::new();
+    let world = StackWorld::new();
     let aws = world.dir().join(".aws");
     fs::create_dir(&aws).unwrap();
     fs::write(aws.join("keys"), KEYS).unwrap();
@@ -80,20 +63,17 @@ fn a_profile_is_where_the_credentials_are() {
     fs::write(aws.join("config"), config).unwrap();
     let there = |profile: &str| {
         let mut command = world.command(&["--aws", "--profile", profile, "--stack", &world.stack]);
-        // What the environment holds does not matter to whoever names a profile.
+        // With --profile the keys of the environment do not matter.
         command.arg("history").env("PATH", "/usr/bin:/bin");
-        ended(&mut command)
+        run_program(&mut command)
     };
-    assert_eq!(there("process").said(), "Nothing found.\n");
-    assert_eq!(there("keys").said(), "Nothing found.\n");
-    // What the process says about itself is nobody's business.
-    no(
-        &there("broken"),
-        1,
-        &["the AWS credentials cannot be had", "exited"],
-    );
-    no(&there("sso"), 1, &["aws sso login --profile sso"]);
-    no(&there("nobody"), 1, &["nobody", "AWS credentials"]);
+    assert_eq!(there("process").success_output(), "Nothing found.\n");
+    assert_eq!(there("keys").success_output(), "Nothing found.\n");
+    // The output of the process is not shown.
+    let why = "the AWS credentials cannot be";
+    assert_fails(&there("broken"), 1, &[why, "exited"]);
+    assert_fails(&there("sso"), 1, &["aws sso login --profile sso"]);
+    assert_fails(&there("nobody"), 1, &["nobody", "AWS credentials"]);
 }
 
 /// What a process for credentials prints.
@@ -117,8 +97,8 @@ sso_start_url = https://corp.awsapps.com/start
 ";
 
 #[test]
-fn what_makes_no_sense_with_aws_is_not_typed_right() {
-    let world = World::new();
+fn what_does_not_work_with_aws_is_a_usage_error() {
+    let world = StackWorld::new();
     for arguments in [
         &["--aws", "serve"][..],
         &["--aws", "demo"],
@@ -126,49 +106,26 @@ fn what_makes_no_sense_with_aws_is_not_typed_right() {
         &["--aws", "config", "check"],
         &["man", "--aws"],
     ] {
-        no(&world.run(arguments), 2, &["--aws is for history"]);
+        assert_fails(&world.run(arguments), 2, &["--aws is for history"]);
     }
-    no(
-        &world.run(&["--aws", "history", "--data", "chatops.db"]),
-        2,
-        &["--data"],
-    );
-    no(
-        &world.run(&["history", "--stack", "web"]),
-        2,
-        &["--stack", "add --aws"],
-    );
-    no(
-        &world.run(&["--region", "eu-west-1", "doctor"]),
-        2,
-        &["--region", "add --aws"],
-    );
-    no(
-        &world.run(&["--aws", "--stack", "a/b", "history"]),
-        2,
-        &["--stack"],
-    );
-    no(&world.run(&["retry"]), 2, &["ID"]);
-    no(&world.run(&["retry", "--all", "1a2b3c4d"]), 2, &["--all"]);
-    no(
-        &world.run(&["retry", "1a2b3c4d", "--max-age", "1h"]),
-        2,
-        &["--max-age"],
-    );
-    no(
-        &world.run(&["retry", "1a2b3c4d", "--dry-run"]),
-        2,
-        &["--dry-run"],
-    );
-    // The environment of another occasion does not matter.
+    for (line, parts) in [
+        ("--aws history --data chatops.db", &["--data"][..]),
+        ("history --stack web", &["--stack", "add --aws"]),
+        ("--region eu-west-1 doctor", &["--region", "add --aws"]),
+        ("--aws --stack a/b history", &["--stack"]),
+        ("retry", &["ID"]),
+        ("retry --all 1a2b3c4d", &["--all"]),
+        ("retry 1a2b3c4d --max-age 1h", &["--max-age"]),
+        ("retry 1a2b3c4d --dry-run", &["--dry-run"]),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        assert_fails(&world.run(&arguments), 2, parts);
+    }
+    // Variables for the other installation do not matter.
     let mut command = world.command(&["history", "--data", "chatops.db"]);
-    assert_eq!(
-        ended(command.env("CHATOPS_STACK", "web")).said(),
-        "Nothing found.\n"
-    );
+    let ended = run_program(command.env("CHATOPS_STACK", "web"));
+    assert_eq!(ended.success_output(), "Nothing found.\n");
     let mut command = world.command(&["--aws", "--stack", &world.stack, "history"]);
-    assert_eq!(
-        ended(command.env("CHATOPS_DATA", "x.db")).said(),
-        "Nothing found.\n"
-    );
+    let ended = run_program(command.env("CHATOPS_DATA", "x.db"));
+    assert_eq!(ended.success_output(), "Nothing found.\n");
 }

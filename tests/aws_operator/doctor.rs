@@ -1,8 +1,9 @@
 //! The doctor on AWS.
 
-use serde_json::Value;
+use chatops_testbed::account::make_secret;
+use serde_json::{Value, json};
 
-use crate::support::{Story, World, ended};
+use crate::support::{CommitStory, StackWorld, run_program};
 
 fn level(report: &Value, name: &str) -> String {
     let mut checks = report["checks"].as_array().unwrap().iter();
@@ -13,21 +14,16 @@ fn level(report: &Value, name: &str) -> String {
 }
 
 #[test]
-fn a_deployment_is_looked_at() {
-    let world = World::new();
+fn an_installation_is_checked() {
+    let world = StackWorld::new();
     let stack = world.stack.clone();
     for secret in ["inbound", "circleci"] {
-        let request = world
-            .aws
-            .secrets()
-            .create_secret()
-            .name(format!("{stack}/{secret}"));
-        let request = request.secret_string("{\"x\":\"canary\"}");
-        world.block(request.send()).unwrap();
+        let value = json!({ "x": "canary" });
+        world.block(make_secret(&world.aws, &stack, secret, &value));
     }
-    let failed = world.write(&Story::begin("failed", 60).not_started().0);
-    world.bury_order(failed.id);
-    let report = world.there(&["doctor", "--json"]);
+    let failed = world.write(&CommitStory::begin("failed", 60).not_started().0);
+    world.send_retry_ticket(failed.id);
+    let report = world.on_aws(&["doctor", "--json"]);
     assert_eq!(report.code, Some(0), "{report:?}");
     let report = report.json();
     for (name, expected) in [
@@ -35,9 +31,9 @@ fn a_deployment_is_looked_at() {
         (&format!("table {stack}-ledger"), "ok"),
         ("point-in-time recovery", "warn"),
         (&format!("queue {stack}-work"), "ok"),
-        (&format!("queue {stack}-work-dead"), "warn"),
-        (&format!("queue {stack}-notice"), "ok"),
-        (&format!("queue {stack}-notice-dead"), "ok"),
+        (&format!("queue {stack}-work-dlq"), "warn"),
+        (&format!("queue {stack}-notify"), "ok"),
+        (&format!("queue {stack}-notify-dlq"), "ok"),
         (&format!("secret {stack}/inbound"), "ok"),
         (&format!("secret {stack}/circleci"), "ok"),
         (&format!("secret {stack}/slack-bot"), "warn"),
@@ -47,28 +43,18 @@ fn a_deployment_is_looked_at() {
     assert_eq!(report["ok"], true);
 
     let mut command = world.command(&["--aws", "doctor", "--json"]);
-    let report = ended(command.env_remove("AWS_ACCESS_KEY_ID"));
+    let report = run_program(command.env_remove("AWS_ACCESS_KEY_ID"));
     assert_eq!(report.code, Some(1));
     assert_eq!(level(&report.json(), "credentials"), "fail");
 
     let words = world.run(&["--aws", "--stack", "nowhere", "doctor"]);
     assert_eq!(words.code, Some(1), "{words:?}");
-    assert!(
-        words
-            .stdout
-            .contains("FAIL  table nowhere-ledger: it is not there"),
-        "{words:?}"
-    );
-    assert!(
-        words
-            .stdout
-            .contains("FAIL  queue nowhere-work: it is not there"),
-        "{words:?}"
-    );
-    assert!(
-        words
-            .stdout
-            .contains("FAIL  secret nowhere/inbound: it is not there"),
-        "{words:?}"
-    );
+    for what in [
+        "table nowhere-ledger",
+        "queue nowhere-work",
+        "secret nowhere/inbound",
+    ] {
+        let line = format!("FAIL  {what}: it is not there");
+        assert!(words.stdout.contains(&line), "{words:?}");
+    }
 }

@@ -7,8 +7,8 @@
 )]
 
 mod account;
+mod actions;
 mod doctor;
 mod reading;
 mod support;
 mod verify;
-mod wishes;

@@ -1,23 +1,21 @@
 //! What is read from a table is what the same record in a file says.
 
-use crate::support::{Story, World};
+use crate::support::{CommitStory, StackWorld};
 
 #[test]
 fn the_same_record_reads_the_same() {
-    let world = World::new();
+    let world = StackWorld::new();
     let mut failed = None;
     for n in 0..25 {
-        let story = Story::begin(&format!("a{n}"), 100 - n);
-        let story = if n % 3 == 0 {
-            story.not_started()
-        } else {
-            story
-        };
-        let head = world.write(&story.0);
-        failed = (n % 3 == 0).then_some(head).or(failed);
+        let mut story = CommitStory::begin(&format!("a{n}"), 100 - n);
+        if n % 3 == 0 {
+            story = story.not_started();
+        }
+        let record = world.write(&story.0);
+        failed = (n % 3 == 0).then_some(record).or(failed);
     }
     let failed = failed.unwrap();
-    let (short, id) = (failed.short.to_string(), failed.id.to_string());
+    let (short, id) = (failed.short_id.to_string(), failed.id.to_string());
     let there = format!(" --aws --stack {}", world.stack);
     for arguments in [
         &["history"][..],
@@ -39,27 +37,21 @@ fn the_same_record_reads_the_same() {
         &["retry", "ffffffff", "--json"],
         &["cancel", &id],
     ] {
-        let (on_aws, in_file) = (world.there(arguments), world.here(arguments));
+        let (on_aws, in_file) = (world.on_aws(arguments), world.on_file(arguments));
         assert_eq!(on_aws.code, in_file.code, "{arguments:?}: {on_aws:?}");
-        assert_eq!(
+        let (stdout, stderr) = (
             on_aws.stdout.replace(&there, ""),
-            in_file.stdout,
-            "{arguments:?}"
-        );
-        assert_eq!(
             on_aws.stderr.replace(&there, ""),
-            in_file.stderr,
-            "{arguments:?}"
         );
+        assert_eq!(stdout, in_file.stdout, "{arguments:?}");
+        assert_eq!(stderr, in_file.stderr, "{arguments:?}");
     }
     // Not all of that was empty, and what is to be typed next goes to the same place.
-    let listed = world.there(&["history", "--limit", "7"]).said();
+    let listed = world.on_aws(&["history", "--limit", "7"]).success_output();
     assert_eq!(listed.lines().count(), 9, "{listed}");
-    assert!(
-        listed.contains(&format!("chatops{there} history before:")),
-        "{listed}"
-    );
-    let shown = world.there(&["show", &id, "--json"]);
+    let next = format!("chatops{there} history before:");
+    assert!(listed.contains(&next), "{listed}");
+    let shown = world.on_aws(&["show", &id, "--json"]);
     assert_eq!(shown.json()["events"].as_array().unwrap().len(), 3);
-    assert_eq!(shown.json()["chain"], "whole");
+    assert_eq!(shown.json()["chain"], "verified");
 }

@@ -1,23 +1,26 @@
-//! A stack in the emulator and a data file with the same record, and the program between them.
+//! A stack in the emulator and a data file with the same records, and the program between them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use chatops::clock::SystemClock;
-use chatops::sqlite::{Settings, Sqlite};
-use chatops_aws::client::Aws;
+use chatops::clock::WallClock;
+use chatops::sqlite::{Sqlite, SqliteSettings};
+use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
-use chatops_core::audit::{Actor, Change};
-use chatops_core::config::{Config, Slug, TriggerCall};
-use chatops_core::decide::{self, Cause, Here};
-use chatops_core::deploy::{Armed, Ask, Head, Reason, State, Target};
-use chatops_core::id::{ChannelId, DeployId, Invocation, ShortId, TeamId, UserId};
+use chatops_core::audit::{AuditActor, AuditChange};
+use chatops_core::config::{Config, ProjectSlug, TriggerCall};
+use chatops_core::decide::{self, Context, RetryCause};
+use chatops_core::deploy::{
+    DeployRecord, DeployRequest, DeployState, EndReason, Target, TriggerIntent,
+};
+use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserId};
 use chatops_core::machine;
-use chatops_core::message::{Body, WorkMessage};
+use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::name::{BranchName, JobName, ProjectName};
-use chatops_core::ports::{Clock, Commit, Lane, Queue, Store};
+use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
 use chatops_testbed::account::{make_queues, make_table};
 use chatops_testbed::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
@@ -25,17 +28,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// How the program ended, and what it said.
+/// How the program ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ProgramExit {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ended {
+impl ProgramExit {
     /// What it printed, if it ended well.
-    pub(crate) fn said(self) -> String {
+    pub(crate) fn success_output(self) -> String {
         assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
         self.stdout
     }
@@ -47,25 +50,25 @@ impl Ended {
 }
 
 /// A stack and a file.
-pub(crate) struct World {
+pub(crate) struct StackWorld {
     pub(crate) stack: String,
-    pub(crate) aws: Aws,
+    pub(crate) aws: AwsSdk,
     pub(crate) table: DynamoDb,
     pub(crate) file: Arc<Sqlite>,
     dir: TempDir,
     runtime: Runtime,
 }
 
-impl World {
+impl StackWorld {
     /// Both empty.
     pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let (stack, aws) = (unique(), emulator::aws(&endpoint().url));
+        let (stack, aws) = (unique(), emulator::aws_clients(&endpoint().url));
         let dir = tempfile::tempdir().unwrap();
-        let clock = Settings::new(Arc::new(SystemClock));
+        let clock = SqliteSettings::new(Arc::new(WallClock));
         let file = Sqlite::open(&dir.path().join("chatops.db"), clock).unwrap();
         let table = runtime.block_on(async {
             make_queues(&aws, &stack, 5).await;
@@ -90,45 +93,49 @@ impl World {
     }
 
     /// Writes the same into the table and the file.
-    pub(crate) fn write(&self, commits: &[Commit]) -> Head {
+    pub(crate) fn write(&self, commits: &[Commit]) -> DeployRecord {
         self.block(async {
             for commit in commits {
                 self.table.commit(commit.clone()).await.unwrap();
                 self.file.commit(commit.clone()).await.unwrap();
             }
         });
-        commits.last().unwrap().head.clone()
+        commits.last().unwrap().record.clone()
     }
 
-    /// Puts it into the dead-letter queue and the file's dead lane.
-    pub(crate) fn bury(&self, letter: &str) {
-        let body = Body::from_wire(letter.to_owned());
+    /// Writes a deploy that was requested so many minutes ago and not triggered.
+    pub(crate) fn write_failed(&self, key: &str, minutes: i64) -> DeployId {
+        self.write(&CommitStory::begin(key, minutes).not_started().0)
+            .id
+    }
+
+    /// Puts it into the dead-letter queues of both.
+    pub(crate) fn send_dead_letter(&self, text: &str) {
+        let body = MessageBody::from_wire(text.to_owned());
         self.block(async {
-            let sent = self
-                .file
-                .send(Lane::WorkDead, &body, std::time::Duration::ZERO);
+            let sent = self.file.send(QueueName::WorkDlq, &body, Duration::ZERO);
             sent.await.unwrap();
-            let url = self.url(Lane::WorkDead).await;
+            let url = self.url(QueueName::WorkDlq).await;
             let request = self.aws.sqs().send_message().queue_url(url);
-            request.message_body(letter).send().await.unwrap();
+            request.message_body(text).send().await.unwrap();
         });
     }
 
-    pub(crate) fn bury_order(&self, deploy: DeployId) {
-        let order = Body::encode(&WorkMessage::Retry { deploy }).unwrap();
-        self.bury(order.as_wire());
+    pub(crate) fn send_retry_ticket(&self, deploy: DeployId) {
+        let ticket = MessageBody::encode(&WorkMessage::Retry { deploy }).unwrap();
+        self.send_dead_letter(ticket.as_wire());
     }
 
-    async fn url(&self, lane: Lane) -> String {
-        let name = format!("{}-{}", self.stack, lane.name());
+    async fn url(&self, queue: QueueName) -> String {
+        let name = format!("{}-{}", self.stack, queue.as_str());
         let request = self.aws.sqs().get_queue_url().queue_name(name);
         request.send().await.unwrap().queue_url.unwrap()
     }
 
     /// Takes everything out of a queue.
-    pub(crate) fn drain(&self, lane: Lane) -> Vec<String> {
+    pub(crate) fn drain(&self, queue: QueueName) -> Vec<String> {
         self.block(async {
-            let (sqs, url) = (self.aws.sqs(), self.url(lane).await);
+            let (sqs, url) = (self.aws.sqs(), self.url(queue).await);
             let mut bodies = Vec::new();
             loop {
                 let request = sqs.receive_message().queue_url(&url);
@@ -147,8 +154,7 @@ impl World {
         })
     }
 
-    /// The program with these arguments, in an environment that holds nothing but the way to the
-    /// emulator.
+    /// The program with these arguments, in an environment that only leads to the emulator.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatops"));
         command
@@ -166,27 +172,27 @@ impl World {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        ended(&mut self.command(arguments))
+    pub(crate) fn run(&self, arguments: &[&str]) -> ProgramExit {
+        run_program(&mut self.command(arguments))
     }
 
     /// On AWS.
-    pub(crate) fn there(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn on_aws(&self, arguments: &[&str]) -> ProgramExit {
         let mut all = vec!["--aws", "--stack", &self.stack];
         all.extend(arguments);
         self.run(&all)
     }
 
     /// On the file.
-    pub(crate) fn here(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn on_file(&self, arguments: &[&str]) -> ProgramExit {
         self.run(&[arguments, &["--data", "chatops.db"]].concat())
     }
 }
 
-pub(crate) fn ended(command: &mut Command) -> Ended {
+pub(crate) fn run_program(command: &mut Command) -> ProgramExit {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ended = Ended {
+    let ended = ProgramExit {
         code: output.status.code(),
         stdout: text(output.stdout),
         stderr: text(output.stderr),
@@ -198,85 +204,87 @@ pub(crate) fn ended(command: &mut Command) -> Ended {
     ended
 }
 
-/// A deploy as it comes to be.
-pub(crate) struct Story(pub(crate) Vec<Commit>);
+/// The commits of a deploy.
+pub(crate) struct CommitStory(pub(crate) Vec<Commit>);
 
-fn worker() -> Actor {
-    Actor::Worker(Invocation::new("w"))
+fn worker() -> AuditActor {
+    AuditActor::Worker(InvocationId::new("w"))
 }
 
-impl Story {
-    /// Asked for so many minutes ago.
-    pub(crate) fn begin(occasion: &str, minutes: i64) -> Self {
-        let asked_at = now() - TimeDelta::minutes(minutes);
-        let ask = Ask {
+impl CommitStory {
+    /// Requested so many minutes ago.
+    pub(crate) fn begin(key: &str, minutes: i64) -> Self {
+        let requested_at = now() - TimeDelta::minutes(minutes);
+        let request = DeployRequest {
             team: TeamId::parse("T01").unwrap(),
             channel: ChannelId::parse("C01").unwrap(),
             user: UserId::parse("U01").unwrap(),
             user_name: Some("ana".to_owned()),
             project: Some(ProjectName::parse("web").unwrap()),
-            branch: BranchName::parse(&format!("fix/{occasion}")).unwrap(),
+            branch: BranchName::parse(&format!("fix/{key}")).unwrap(),
             job: JobName::parse("deploy").unwrap(),
-            asked_at,
+            environment: None,
+            requested_at,
         };
-        let id = DeployId::of_request("T01", "A01", occasion);
-        let key = (id, id.short(ShortId::USUAL));
-        let by = Actor::Person(ask.user.clone());
-        let until = asked_at + TimeDelta::minutes(10);
-        let (head, event) = machine::begin(key, ask, None, until, by, asked_at);
-        Self(vec![commit(head, Some(event))])
+        let id = DeployId::of_request("T01", "A01", key);
+        let key = (id, id.short_id(ShortId::USUAL));
+        let by = AuditActor::User(request.qualified_user());
+        let until = requested_at + TimeDelta::minutes(10);
+        let (record, event) = machine::begin_deploy(key, request, None, until, by, requested_at);
+        Self(vec![commit(record, Some(event))])
     }
 
-    fn then(mut self, change: Change) -> Self {
-        let head = &self.0.last().unwrap().head;
-        let at = head.ask.asked_at + TimeDelta::seconds(1);
-        let (head, event) = machine::apply(head, change, worker(), at).unwrap();
-        self.0.push(commit(head, Some(event)));
+    fn apply(mut self, change: AuditChange) -> Self {
+        let record = &self.0.last().unwrap().record;
+        let at = record.request.requested_at + TimeDelta::seconds(1);
+        let (record, event) = machine::apply_change(record, change, worker(), at).unwrap();
+        self.0.push(commit(record, Some(event)));
         self
     }
 
-    /// CircleCI said no.
+    /// CircleCI rejected the trigger.
     pub(crate) fn not_started(self) -> Self {
-        let asked_at = self.0[0].head.ask.asked_at;
-        let armed = Change::Armed {
+        let requested_at = self.0[0].record.request.requested_at;
+        let triggering = AuditChange::TriggerBegun {
             attempt: 1,
-            armed: Armed {
-                by: Invocation::new("w"),
-                at: asked_at,
-                send_by: asked_at + TimeDelta::seconds(15),
-                doubt: None,
-                slug: Slug {
+            intent: TriggerIntent {
+                by: InvocationId::new("w"),
+                at: requested_at,
+                send_by: requested_at + TimeDelta::seconds(15),
+                unknown_because: None,
+                slug: ProjectSlug {
                     vcs: "gh".into(),
                     org: "acme".into(),
                     repo: "web".into(),
                 },
                 call: TriggerCall::Pipeline,
-                proof_parameter: Some("deploy_id".into()),
+                deploy_id_parameter: Some("deploy_id".into()),
             },
             target: Some(Target("web/production".into())),
             config: "0123456789ab".into(),
         };
-        let reason = Reason::TriggerRefused {
+        let reason = EndReason::TriggerRefused {
             status: 400,
             message: "Branch not found".into(),
         };
-        let state = State::TriggerFailed;
-        self.then(armed).then(Change::Ended { state, reason })
+        let state = DeployState::TriggerFailed;
+        self.apply(triggering)
+            .apply(AuditChange::Ended { state, reason })
     }
 
-    /// The commit that tries it again.
-    pub(crate) fn retried(self) -> Self {
+    /// The commit of a retry.
+    pub(crate) fn retry(self) -> Self {
         let config = Config::parse("version = 1\n[slack]\nteams = []\n", "none").unwrap();
-        let me = Invocation::new("w");
-        let here = Here {
+        let me = InvocationId::new("w");
+        let ctx = Context {
             now: now(),
-            me: &me,
-            posted: 0,
-            ends: None,
+            invocation: &me,
+            posted_attempt: 0,
+            deadline: None,
             config: &config,
         };
-        let old = self.0.last().unwrap().head.clone();
-        let retry = decide::open_retry(&old, &old.ask, Cause::Order, ShortId::USUAL, here);
+        let old = self.0.last().unwrap().record.clone();
+        let retry = decide::open_retry(&old, &old.request, RetryCause::Ticket, ShortId::USUAL, ctx);
         let mut commits = self.0;
         commits.push(retry.unwrap());
         Self(commits)
@@ -284,17 +292,17 @@ impl Story {
 }
 
 pub(crate) fn now() -> Time {
-    SystemClock.now()
+    WallClock.now()
 }
 
-fn commit(head: Head, event: Option<chatops_core::audit::Event>) -> Commit {
+fn commit(record: DeployRecord, event: Option<chatops_core::audit::AuditEvent>) -> Commit {
     Commit {
-        head,
+        record,
         event,
         lock: None,
         claim: None,
-        owe: vec![],
-        open: None,
-        repeats: None,
+        notifications: vec![],
+        open_notifications: None,
+        retried: None,
     }
 }

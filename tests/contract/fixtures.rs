@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops::sqlite::{Settings, Sqlite};
-use chatops_simulation::memory::{ManualClock, MemoryQueue, MemoryStore};
+use chatops::sqlite::{Sqlite, SqliteSettings};
+use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use tempfile::TempDir;
 
-use crate::suites::support::{Fixture, MAX_RECEIVES, at, block_on};
+use crate::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
 
-pub(crate) struct Memory {
+pub(crate) struct MemoryFixture {
     clock: ManualClock,
-    store: Arc<MemoryStore>,
+    store: Arc<MemoryLedger>,
     queue: Arc<MemoryQueue>,
 }
 
-impl Fixture for Memory {
-    type Store = MemoryStore;
+impl PortFixture for MemoryFixture {
+    type Store = MemoryLedger;
     type Queue = MemoryQueue;
 
     async fn fresh() -> Self {
@@ -33,7 +33,7 @@ impl Fixture for Memory {
         self.clock.advance(by);
     }
 
-    fn store(&self) -> Arc<MemoryStore> {
+    fn store(&self) -> Arc<MemoryLedger> {
         Arc::clone(&self.store)
     }
 
@@ -42,13 +42,13 @@ impl Fixture for Memory {
     }
 }
 
-pub(crate) struct File {
+pub(crate) struct SqliteFixture {
     clock: ManualClock,
     sqlite: Arc<Sqlite>,
     _dir: TempDir,
 }
 
-impl Fixture for File {
+impl PortFixture for SqliteFixture {
     type Store = Sqlite;
     type Queue = Sqlite;
 
@@ -76,15 +76,15 @@ impl Fixture for File {
     }
 }
 
-pub(crate) fn settings(clock: &ManualClock) -> Settings {
-    Settings {
+pub(crate) fn settings(clock: &ManualClock) -> SqliteSettings {
+    SqliteSettings {
         max_receives: MAX_RECEIVES,
-        ..Settings::new(Arc::new(clock.clone()))
+        ..SqliteSettings::new(Arc::new(clock.clone()))
     }
 }
 
 /// Runs a check of a suite with a fresh adapter.
-pub(crate) fn run<F: Fixture, C: AsyncFnOnce(F)>(check: C) {
+pub(crate) fn run<F: PortFixture, C: AsyncFnOnce(F)>(check: C) {
     block_on(async { check(F::fresh().await).await });
 }
 
@@ -94,13 +94,13 @@ macro_rules! suite {
         mod memory {
             $(#[test]
             fn $check() {
-                crate::fixtures::run::<crate::fixtures::Memory, _>(super::$check);
+                crate::fixtures::run::<crate::fixtures::MemoryFixture, _>(super::$check);
             })*
         }
         mod sqlite {
             $(#[test]
             fn $check() {
-                crate::fixtures::run::<crate::fixtures::File, _>(super::$check);
+                crate::fixtures::run::<crate::fixtures::SqliteFixture, _>(super::$check);
             })*
         }
     };

@@ -9,7 +9,7 @@
 mod fixtures;
 mod sqlite;
 mod sqlite_listing;
-mod sqlite_repeats;
+mod sqlite_retries;
 mod sqlite_sharing;
 #[path = "../suites/mod.rs"]
 mod suites;

@@ -1,64 +1,65 @@
-//! Builds that take longer than Slack's reply address lasts: the bot tells how they ended, and where
-//! there is no bot, that nobody could be told is on record.
+//! Builds that outlast the response URL: the bot sends the final message; without a bot the record
+//! says that it could not be sent.
 
 use std::time::Duration;
 
-use chatops_core::deploy::State;
-use chatops_core::reply::Telling;
-use chatops_sandbox::circleci::Script;
-use chatops_sandbox::slack::{Message, Model};
+use chatops_core::deploy::DeployState::Succeeded;
+use chatops_core::notification::DeliveryStatus;
+use chatops_core::text::MessageKind::Final;
+use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::slack::{CommandRequest, SlackModel};
 
-use crate::support::{Server, World};
+use crate::support::{ServeWorld, ServerProcess, assert_says, mark};
 
 const BOT: &str = "xoxb-canary4-bot4-token4";
 
-/// The address lasts for a moment only, the build longer.
+/// The response URL lasts for a moment only, the build longer.
 const TIMES: &str = r#"
-poll_first = "50ms"
-poll_longest = "100ms"
-sweep_every = "300ms"
-reply_for = "1s"
+poll_interval_min = "50ms"
+poll_interval_max = "100ms"
+sweep_interval = "300ms"
+response_url_ttl = "1s"
 "#;
 const LONG: Duration = Duration::from_secs(2);
 
-async fn world() -> World {
-    let world = World::with_times(TIMES).await;
-    let mut model = world.sandbox.circleci().lock();
-    model.script("deploy", Script::success(LONG));
-    drop(model);
+async fn world() -> ServeWorld {
+    let world = ServeWorld::with_times(TIMES).await;
+    world.script("deploy", RunScript::success(LONG));
     world
 }
 
-/// The app has a bot, and it is in the channel or not.
-fn install(world: &World, place: impl FnOnce(&mut Model)) {
+/// The app has a bot, which is in the channel or not; its server.
+async fn with_bot(world: &ServeWorld, place: impl FnOnce(&mut SlackModel)) -> ServerProcess {
     let mut slack = world.sandbox.slack().lock();
     slack.install_bot(BOT);
     place(&mut slack);
+    drop(slack);
+    world.serve_with_env("SLACK_BOT_TOKEN", BOT).await
 }
 
-fn has_final(told: &[Message]) -> bool {
-    told.iter().any(|m| m.shown().contains("*Succeeded:*"))
+/// Whether the final message came through the response URL.
+fn delivered_final(world: &ServeWorld, sent: &CommandRequest) -> bool {
+    let kinds = world.delivered_to(sent).into_iter();
+    let mut kinds = kinds.map(|message| mark(&message).unwrap().kind);
+    kinds.any(|kind| kind == Final)
 }
 
 #[tokio::test]
-async fn a_long_build_is_told_by_the_bot() {
+async fn a_long_build_is_notified_by_the_bot() {
     let world = world().await;
-    install(&world, |slack| slack.invite_bot("C0001"));
-    let mut command = world.command();
-    command.env("SLACK_BOT_TOKEN", BOT);
-    let server = Server::start(command).await;
-    let sent = world.compose(&server, "main deploy");
-    world.sandbox.client().send(&sent).await;
-    let shown = world.message("*Succeeded:*").await;
-    assert!(shown.contains("<@U0001>"), "{shown}");
-    let records = world.quiet().await;
-    assert_eq!(records.only().state, State::Succeeded);
-    let id = records.only().id;
-    assert!(matches!(records.replies[&id].last, Telling::Told { .. }));
+    let server = with_bot(&world, |slack| slack.invite_bot("C0001")).await;
+    let sent = world.send(&server, "main deploy").await;
+    let shown = world.wait_final(Succeeded).await;
+    assert_says(&shown, "<@U0001>");
+    let records = world.wait_settled().await;
+    assert_eq!(records.only_record().state, Succeeded);
+    let id = records.only_record().id;
+    let status = &records.notifications[&id].final_status;
+    assert!(matches!(status, DeliveryStatus::Delivered { .. }));
     let ended = server.stop().await;
 
-    // Whatever came through the address came in its time.
-    assert!(!has_final(&world.told(&sent)));
+    // The response URL was used in its time only.
+    assert!(!delivered_final(&world, &sent));
     let model = world.sandbox.slack().lock();
     let last = model.messages().last().unwrap();
     assert_eq!(last.response_path, "/api/chat.postMessage");
@@ -71,33 +72,25 @@ async fn a_long_build_is_told_by_the_bot() {
 async fn without_a_bot_it_is_on_record() {
     let world = world().await;
     let server = world.serve().await;
-    let sent = world.compose(&server, "main deploy");
-    world.sandbox.client().send(&sent).await;
-    let records = world.quiet().await;
-    let head = records.only();
-    assert_eq!(head.state, State::Succeeded);
-    let telling = &records.replies[&head.id].last;
-    assert!(
-        matches!(telling, Telling::Undeliverable { .. }),
-        "{telling:?}"
-    );
-    assert!(!has_final(&world.told(&sent)));
+    let sent = world.send(&server, "main deploy").await;
+    let records = world.wait_settled().await;
+    let record = records.only_record();
+    assert_eq!(record.state, Succeeded);
+    let status = &records.notifications[&record.id].final_status;
+    assert!(matches!(status, DeliveryStatus::Failed { .. }));
+    assert!(!delivered_final(&world, &sent));
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_bot_that_is_not_in_the_channel_is_on_record_too() {
     let world = world().await;
-    install(&world, |slack| slack.remove_bot("C0001"));
-    let mut command = world.command();
-    command.env("SLACK_BOT_TOKEN", BOT);
-    let server = Server::start(command).await;
-    world.types(&server, "main deploy").await;
-    let records = world.quiet().await;
-    let id = records.only().id;
-    let Telling::Undeliverable { why } = &records.replies[&id].last else {
-        panic!("{:?}", records.replies[&id].last);
-    };
-    assert_eq!(why, "not_in_channel");
+    let server = with_bot(&world, |slack| slack.remove_bot("C0001")).await;
+    world.type_command(&server, "main deploy").await;
+    let records = world.wait_settled().await;
+    let id = records.only_record().id;
+    let status = &records.notifications[&id].final_status;
+    let reason = "not_in_channel".to_owned();
+    assert_eq!(status, &DeliveryStatus::Failed { reason });
     server.stop().await;
 }

@@ -3,15 +3,14 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::support::{Process, chatops};
+use crate::support::{ChildProcess, assert_says, chatops, run_args};
 
 #[tokio::test]
 async fn every_act_ends_as_it_must() {
     let started = Instant::now();
-    let ended = Process::spawn(chatops("demo")).ended().await;
+    let ended = run_args(&["demo"]).await;
     assert!(started.elapsed() < Duration::from_secs(30));
-    let shown = ended.stdout.join("\n");
-    assert_eq!(ended.code, Some(0), "{shown}");
+    let shown = ended.success();
     assert_eq!(ended.stderr, [""; 0]);
 
     // Acts are set apart by an empty line; the first part is the opening, the last the closing.
@@ -21,10 +20,9 @@ async fn every_act_ends_as_it_must() {
     for act in acts {
         assert_eq!(act.matches('✓').count(), 1, "{act}");
     }
-    let closing = format!("All {} acts ended as they must", acts.len());
+    let closing = format!("All {} scenarios ended as expected", acts.len());
     assert!(parts[parts.len() - 1].starts_with(&closing), "{shown}");
     assert!(!shown.contains('✗'), "{shown}");
-    assert!(!shown.contains('\u{1b}'), "colour on a pipe: {shown}");
     // Nothing is left of Slack's notation, nor of the configuration's placeholders.
     for leftover in ["<@", "<#", "<!", "|", " :", "\u{200b}", "*:"] {
         let line = shown.lines().find(|line| line.contains(leftover));
@@ -34,10 +32,10 @@ async fn every_act_ends_as_it_must() {
 
 #[tokio::test]
 async fn a_stop_before_the_end_is_no_success() {
-    let process = Process::spawn(chatops("demo"));
-    process.says("main deploy").await;
-    process.ask_to_stop();
-    let ended = process.ended().await;
+    let process = ChildProcess::spawn(chatops("demo"));
+    process.wait_line("main deploy").await;
+    process.send_sigterm();
+    let ended = process.wait_exit().await;
     assert_eq!(ended.code, Some(1), "{:?}", ended.stdout);
     assert_eq!(ended.stderr, [""; 0]);
     let last = ended.stdout.last().unwrap();
@@ -48,32 +46,26 @@ async fn a_stop_before_the_end_is_no_success() {
 async fn slacks_address_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let mut command = chatops("demo");
-    command.args(["--keep", "--slack", &format!("127.0.0.1:{port}")]);
-    let ended = Process::spawn(command).ended().await;
-    assert_eq!((ended.code, ended.stdout.len()), (Some(1), 0));
-    let said = ended.stderr.join("\n");
-    let said = said
-        .replace(&port.to_string(), "<port>")
-        .replace(&(port + 1).to_string(), "<next>");
+    let slack = format!("127.0.0.1:{port}");
+    let said = run_args(&["demo", "--keep", "--slack", &slack])
+        .await
+        .failure(1);
+    let said = said.replace(&port.to_string(), "<port>");
+    let said = said.replace(&(port + 1).to_string(), "<next>");
     insta::assert_snapshot!(said, @"chatops: the stand-in Slack cannot listen on 127.0.0.1:<port>, since something else does (another `chatops demo --keep`?): stop that, or take another address with --slack, such as --slack 127.0.0.1:<next>");
 }
 
 #[tokio::test]
-async fn what_is_not_typed_right_ends_with_two() {
+async fn a_usage_error_ends_with_two() {
+    let everywhere = "0.0.0.0:4391";
     for (arguments, why) in [
-        (&["--slack", "127.0.0.1:4391"][..], "--keep"),
-        (&["--keep", "--slack", "4391"], "127.0.0.1:4390"),
+        (&["demo", "--slack", "127.0.0.1:4391"][..], "--keep"),
+        (&["demo", "--keep", "--slack", "4391"], "127.0.0.1:4390"),
         (
-            &["--keep", "--slack", "0.0.0.0:4391"],
+            &["demo", "--keep", "--slack", everywhere],
             "an address of this machine alone",
         ),
     ] {
-        let mut command = chatops("demo");
-        command.args(arguments);
-        let ended = Process::spawn(command).ended().await;
-        assert_eq!(ended.code, Some(2), "{arguments:?}");
-        let said = ended.stderr.join("\n");
-        assert!(said.contains(why), "{said}");
+        assert_says(&run_args(arguments).await.failure(2), why);
     }
 }

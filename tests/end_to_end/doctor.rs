@@ -1,5 +1,4 @@
-//! `chatops doctor` against the sandbox, and against a CircleCI and a Slack that say what a test
-//! wants them to.
+//! `chatops doctor` against the sandbox, and against a CircleCI and a Slack whose answers a test sets.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -14,17 +13,19 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::operator::{self, run};
-use crate::support::{Ended, SIGNING_SECRET, TOKEN, World, chatops, now};
+use crate::operator;
+use crate::support::{
+    ProcessExit, SIGNING_SECRET, ServeWorld, TOKEN, assert_says, chatops, now, run,
+};
 
 const BOT: &str = "canary3bot3token3of3slack";
 const DEFINITION: &str = "2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10";
 const YAML: &str =
     "version: 2.1\nparameters:\n  job:\n    type: string\n  deploy_id:\n    type: string\n";
 
-/// What the stand-in says; a test changes what it is about.
+/// What the fake answers; a test changes a part of it.
 #[derive(Clone)]
-struct Says {
+struct FakeAnswers {
     me: (u16, Value),
     project: (u16, Value),
     definitions: (u16, Value),
@@ -34,42 +35,38 @@ struct Says {
     ahead: TimeDelta,
 }
 
-impl Default for Says {
+impl Default for FakeAnswers {
     fn default() -> Self {
         let project = json!({
             "id": "5b2f6c1e-1111-4c58-9e3d-6a4f8b2c7d10", "name": "web", "organization_name": "acme",
             "vcs_info": { "default_branch": "main" },
         });
+        let definition = json!({ "id": DEFINITION, "name": "ship" });
+        let bot = json!({ "ok": true, "user": "deploys", "team": "Acme" });
         let pipeline = json!({ "id": "7d0c5a3e-2222-4c58-9e3d-6a4f8b2c7d10", "number": 42 });
         Self {
             me: (200, json!({ "id": "x", "login": "ada", "name": "Ada L." })),
             project: (200, project),
-            definitions: (
-                200,
-                json!({ "items": [{ "id": DEFINITION, "name": "ship" }] }),
-            ),
+            definitions: (200, json!({ "items": [definition] })),
             pipelines: (200, json!({ "items": [pipeline], "next_page_token": null })),
             source: (200, json!({ "source": YAML, "compiled": "" })),
-            bot: (
-                200,
-                json!({ "ok": true, "user": "deploys", "team": "Acme" }),
-            ),
+            bot: (200, bot),
             ahead: TimeDelta::zero(),
         }
     }
 }
 
-/// Both sides at one address, a configuration that names it, and what was asked.
-struct Stand {
+/// Both sides at one address, a configuration that names it, and the requests.
+struct DoctorWorld {
     dir: TempDir,
-    says: Arc<Mutex<Says>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    answers: Arc<Mutex<FakeAnswers>>,
+    requests: Arc<Mutex<Vec<String>>>,
     _server: JoinSet<()>,
 }
 
-type Shared = (Arc<Mutex<Says>>, Arc<Mutex<Vec<String>>>);
+type SharedAnswers = (Arc<Mutex<FakeAnswers>>, Arc<Mutex<Vec<String>>>);
 
-async fn answer(State((says, asked)): State<Shared>, request: Request) -> Response {
+async fn fake_answer(State((says, asked)): State<SharedAnswers>, request: Request) -> Response {
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?;
         Some(value.to_owned())
@@ -88,18 +85,17 @@ async fn answer(State((says, asked)): State<Shared>, request: Request) -> Respon
         path if path.ends_with("/config") => says.source,
         _ => (404, json!({ "message": "Not found" })),
     };
-    let date = (now() + says.ahead)
-        .format("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string();
+    let date = (now() + says.ahead).format("%a, %d %b %Y %H:%M:%S GMT");
+    let date = date.to_string();
     let status = StatusCode::from_u16(status).unwrap();
     (status, [("date", date)], body.to_string()).into_response()
 }
 
-impl Stand {
+impl DoctorWorld {
     async fn new() -> Self {
         let (says, asked) = (Arc::default(), Arc::default());
         let router = Router::new()
-            .fallback(answer)
+            .fallback(fake_answer)
             .with_state((Arc::clone(&says), Arc::clone(&asked)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -109,14 +105,14 @@ impl Stand {
         std::fs::write(dir.path().join("chatops.toml"), config(&origin, &origin)).unwrap();
         Self {
             dir,
-            says,
-            asked,
+            answers: says,
+            requests: asked,
             _server: server,
         }
     }
 
-    fn say(&self, change: impl FnOnce(&mut Says)) {
-        change(&mut self.says.lock().unwrap());
+    fn set_answers(&self, change: impl FnOnce(&mut FakeAnswers)) {
+        change(&mut self.answers.lock().unwrap());
     }
 
     fn command(&self) -> Command {
@@ -133,20 +129,20 @@ impl Stand {
     async fn check(&self, name: &str) -> (Value, Option<i32>) {
         let mut command = self.command();
         command.arg("--json");
-        let ended = examined(command).await;
-        let told = operator::json(&ended.stdout[0]);
-        assert_eq!(told["ok"], ended.code == Some(0), "{told}");
-        let checks = told["checks"].as_array().unwrap();
-        let mut found = checks.iter().filter(|check| check["name"] == name);
-        let check = found.next().unwrap_or_else(|| panic!("{name}: {told:#}"));
+        let ended = run_doctor(command).await;
+        let report = operator::json(&ended.stdout[0]);
+        assert_eq!(report["ok"], ended.code == Some(0), "{report}");
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name);
+        let check = check.unwrap_or_else(|| panic!("{name}: {report:#}"));
         (check.clone(), ended.code)
     }
 
     /// The check of that name comes to that level and says that, with a fix unless all is well.
-    async fn finds(&self, name: &str, level: &str, words: &str) -> String {
+    async fn check_is(&self, name: &str, level: &str, words: &str) -> String {
         let (check, code) = self.check(name).await;
         assert_eq!(check["level"], level, "{check}");
-        assert!(check["found"].as_str().unwrap().contains(words), "{check}");
+        assert_says(check["found"].as_str().unwrap(), words);
         assert_eq!(check["fix"].is_null(), level == "ok", "{check}");
         assert_eq!(code, Some(i32::from(level == "fail")), "{check}");
         check["fix"].as_str().unwrap_or_default().to_owned()
@@ -160,7 +156,7 @@ version = 1
 default_project = "web"
 [slack]
 teams = ["T0001"]
-reply_origins = ["{slack}"]
+response_url_origins = ["{slack}"]
 api = "{slack}"
 [circleci]
 api = "{circleci}"
@@ -169,19 +165,19 @@ slug = "gh/acme/web"
 [projects.web.jobs.deploy]
 branches = ["main"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 [projects.web.jobs.ship]
 trigger = "pipeline-run"
 definition = "{DEFINITION}"
 branches = ["main"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 "#
     )
 }
 
 /// Runs it; whatever it finds, it shows no secret.
-async fn examined(command: Command) -> Ended {
+async fn run_doctor(command: Command) -> ProcessExit {
     let ended = run(command).await;
     for line in ended.stdout.iter().chain(&ended.stderr) {
         for secret in [SIGNING_SECRET, TOKEN, BOT, "canary"] {
@@ -193,38 +189,26 @@ async fn examined(command: Command) -> Ended {
 
 #[tokio::test]
 async fn all_is_well_beside_a_server() {
-    let world = World::new().await;
-    let server = world.serve().await;
+    let (world, server) = ServeWorld::start().await;
     let mut command = operator::command(&world, &["doctor"]);
-    command
-        .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
-        .env("CIRCLECI_TOKEN", TOKEN);
-    let ended = examined(command).await;
-    let text = ended.stdout.join("\n");
-    assert_eq!(ended.code, Some(0), "{text}");
+    command.env("SLACK_SIGNING_SECRET", SIGNING_SECRET);
+    command.env("CIRCLECI_TOKEN", TOKEN);
+    let text = run_doctor(command).await.success();
     assert!(!text.contains("FAIL"), "{text}");
-    for words in [
-        "ok    CircleCI token: ",
-        "ok    project web: ",
-        "ok    data file: ",
-    ] {
-        assert!(text.contains(words), "{words}: {text}");
+    for check in ["CircleCI token", "project web", "data file"] {
+        assert_says(&text, &format!("ok    {check}: "));
     }
     server.stop().await;
 }
 
 #[tokio::test]
 async fn every_check_of_a_good_installation_is_ok() {
-    let stand = Stand::new().await;
+    let world = DoctorWorld::new().await;
     // The one warning is that nobody has served yet.
-    let ended = examined(stand.command()).await;
-    let text = ended.stdout.join("\n");
-    assert_eq!(ended.code, Some(0), "{text}");
-    let lines: Vec<&str> = ended.stdout.iter().map(String::as_str).collect();
-    assert!(
-        lines[0].starts_with("ok    configuration: chatops.toml, revision "),
-        "{text}"
-    );
+    let text = run_doctor(world.command()).await.success();
+    let lines: Vec<&str> = text.lines().collect();
+    let configuration = "ok    configuration: chatops.toml, revision ";
+    assert!(lines[0].starts_with(configuration), "{text}");
     for line in [
         "ok    secret SLACK_SIGNING_SECRET: it is set",
         "ok    secret CIRCLECI_TOKEN: it is set",
@@ -238,26 +222,14 @@ async fn every_check_of_a_good_installation_is_ok() {
     ] {
         assert!(lines.contains(&line), "{line}: {text}");
     }
+    assert_says(&text, "\nwarn  data file: there is none");
     assert!(
-        lines
-            .iter()
-            .any(|l| l.starts_with("warn  data file: there is none")),
+        text.ends_with("nothing is wrong, 1 worth a look."),
         "{text}"
-    );
-    assert!(
-        lines
-            .last()
-            .unwrap()
-            .ends_with("nothing is wrong, 1 worth a look."),
-        "{text}"
-    );
-    let asked = stand.asked.lock().unwrap().clone();
-    assert!(
-        asked.iter().all(|line| line.starts_with("GET ")),
-        "{asked:?}"
     );
     // Each token goes where it belongs and nowhere else.
-    for line in &asked {
+    for line in world.requests.lock().unwrap().iter() {
+        assert!(line.starts_with("GET "), "{line}");
         let circleci = line.contains("/api/v2/");
         assert_eq!(line.contains(TOKEN), circleci, "{line}");
         assert_eq!(line.contains(BOT), line.contains("/auth.test"), "{line}");
@@ -265,87 +237,81 @@ async fn every_check_of_a_good_installation_is_ok() {
 }
 
 #[tokio::test]
-async fn what_circleci_refuses_is_told_with_the_fix() {
-    let stand = Stand::new().await;
-    stand.say(|says| says.me = (401, json!({ "message": "You must log in first." })));
-    let fix = stand
-        .finds("CircleCI token", "fail", "401 You must log in first.")
+async fn an_answer_of_circleci_is_shown_with_the_fix() {
+    let world = DoctorWorld::new().await;
+    world.set_answers(|says| says.me = (401, json!({ "message": "You must log in first." })));
+    let fix = world
+        .check_is("CircleCI token", "fail", "401 You must log in first.")
         .await;
-    assert!(fix.contains("Personal API Tokens"), "{fix}");
-    stand.say(|says| says.me = (503, json!({})));
-    stand.finds("CircleCI's address", "warn", "503").await;
-    stand.say(|says| {
-        *says = Says {
-            project: (404, json!({ "message": "Project not found" })),
-            ..Says::default()
-        }
-    });
-    let fix = stand
-        .finds("project web", "fail", "404 Project not found")
+    assert_says(&fix, "Personal API Tokens");
+    world.set_answers(|says| says.me = (503, json!({})));
+    world.check_is("CircleCI's address", "warn", "503").await;
+    world.set_answers(|says| *says = FakeAnswers::default());
+    world.set_answers(|says| says.project = (404, json!({ "message": "Project not found" })));
+    let fix = world
+        .check_is("project web", "fail", "404 Project not found")
         .await;
-    assert!(fix.contains("[projects.web]"), "{fix}");
-    stand.say(|says| says.project = (429, json!({ "message": "Slow down" })));
-    stand.finds("project web", "warn", "429 Slow down").await;
-    // Whatever it says, it does not drive the terminal.
-    stand.say(|says| says.me = (200, json!({ "login": "a\u{1b}[2Jb", "name": "" })));
-    stand.finds("CircleCI token", "ok", r"a\u{1b}[2Jb").await;
+    assert_says(&fix, "[projects.web]");
+    world.set_answers(|says| says.project = (429, json!({ "message": "Slow down" })));
+    world.check_is("project web", "warn", "429 Slow down").await;
+    // Its answer cannot control the terminal.
+    world.set_answers(|says| says.me = (200, json!({ "login": "a\u{1b}[2Jb", "name": "" })));
+    world.check_is("CircleCI token", "ok", r"a\u{1b}[2Jb").await;
 }
 
 #[tokio::test]
 async fn definitions_and_parameters_are_looked_up_as_far_as_can_be_known() {
-    let stand = Stand::new().await;
+    let world = DoctorWorld::new().await;
     let definition = "pipeline definition of web";
     let other = "00000000-0b7a-4c58-9e3d-6a4f8b2c7d10";
-    stand.say(|says| says.definitions = (200, json!({ "items": [{ "id": other }] })));
-    let fix = stand.finds(definition, "fail", DEFINITION).await;
+    world.set_answers(|says| says.definitions = (200, json!({ "items": [{ "id": other }] })));
+    let fix = world.check_is(definition, "fail", DEFINITION).await;
     assert!(fix.contains(other), "{fix}");
-    stand.say(|says| says.definitions = (404, json!({ "message": "Not found" })));
-    stand
-        .finds(definition, "warn", "cannot be known (404 Not found)")
+    world.set_answers(|says| says.definitions = (404, json!({ "message": "Not found" })));
+    world
+        .check_is(definition, "warn", "cannot be known (404 Not found)")
         .await;
-    stand.say(|says| *says = Says::default());
+    world.set_answers(|says| *says = FakeAnswers::default());
 
     let parameters = "parameters of web/deploy";
     let without = YAML.replace("deploy_id", "other");
-    stand.say(|says| says.source.1["source"] = without.into());
-    let fix = stand
-        .finds(
+    world.set_answers(|says| says.source.1["source"] = without.into());
+    let fix = world
+        .check_is(
             parameters,
             "warn",
             "deploy_id not declared, judged by pipeline 42",
         )
         .await;
-    assert!(fix.contains("top-level `parameters:`"), "{fix}");
+    assert_says(&fix, "top-level `parameters:`");
     // With a setup workflow, that is the configuration that counts.
-    stand.say(|says| says.source.1["setup-config"] = YAML.into());
-    stand.finds(parameters, "ok", "declared").await;
-    stand.say(|says| says.source = (200, json!({ "source": "{a: b}", "compiled": "" })));
-    stand.finds(parameters, "warn", "cannot be known").await;
-    stand.say(|says| says.source = (403, json!({ "message": "Forbidden" })));
-    stand
-        .finds(parameters, "warn", "not shown (403 Forbidden)")
+    world.set_answers(|says| says.source.1["setup-config"] = YAML.into());
+    world.check_is(parameters, "ok", "declared").await;
+    world.set_answers(|says| says.source = (200, json!({ "source": "{a: b}", "compiled": "" })));
+    world.check_is(parameters, "warn", "cannot be known").await;
+    world.set_answers(|says| says.source = (403, json!({ "message": "Forbidden" })));
+    world
+        .check_is(parameters, "warn", "not shown (403 Forbidden)")
         .await;
-    stand.say(|says| says.pipelines = (200, json!({ "items": [] })));
-    stand
-        .finds(parameters, "warn", "no pipeline on main yet")
+    world.set_answers(|says| says.pipelines = (200, json!({ "items": [] })));
+    world
+        .check_is(parameters, "warn", "no pipeline on main yet")
         .await;
 
-    let path = stand.dir.path().join("chatops.toml");
+    let path = world.dir.path().join("chatops.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let text = text.replace(
-        "[projects.web.jobs.deploy]\n",
-        "[projects.web.jobs.deploy]\ntrigger = \"job\"\n",
-    );
+    let job = "[projects.web.jobs.deploy]\n";
+    let text = text.replace(job, &format!("{job}trigger = \"job\"\n"));
     std::fs::write(&path, text).unwrap();
-    stand.say(|says| *says = Says::default());
-    stand.finds(parameters, "warn", "version 2.1").await;
-    stand.say(|says| says.source.1["source"] = "version: 2\njobs: {}\n".into());
-    stand.finds(parameters, "ok", "no declaration").await;
+    world.set_answers(|says| *says = FakeAnswers::default());
+    world.check_is(parameters, "warn", "version 2.1").await;
+    world.set_answers(|says| says.source.1["source"] = "version: 2\njobs: {}\n".into());
+    world.check_is(parameters, "ok", "no declaration").await;
 }
 
 #[tokio::test]
 async fn clocks_are_compared_with_both_sides() {
-    let stand = Stand::new().await;
+    let world = DoctorWorld::new().await;
     for (seconds, level, words) in [
         (0, "ok", ""),
         (30, "ok", " s behind"),
@@ -354,10 +320,10 @@ async fn clocks_are_compared_with_both_sides() {
         (1000, "fail", " s behind"),
         (-1000, "fail", " s ahead"),
     ] {
-        stand.say(|says| says.ahead = TimeDelta::seconds(seconds));
+        world.set_answers(|says| says.ahead = TimeDelta::seconds(seconds));
         for whose in ["CircleCI", "Slack"] {
-            stand
-                .finds(&format!("clock against {whose}'s"), level, words)
+            world
+                .check_is(&format!("clock against {whose}'s"), level, words)
                 .await;
         }
     }
@@ -365,33 +331,29 @@ async fn clocks_are_compared_with_both_sides() {
 
 #[tokio::test]
 async fn the_bot_is_tried_if_there_is_one() {
-    let stand = Stand::new().await;
-    stand.say(|says| says.bot = (200, json!({ "ok": false, "error": "invalid_auth" })));
-    let fix = stand.finds("Slack bot", "fail", "invalid_auth").await;
-    assert!(fix.contains("SLACK_BOT_TOKEN"), "{fix}");
-    stand.say(|says| says.bot = (500, json!("oh")));
-    stand.finds("Slack bot", "warn", "500").await;
-    let mut command = stand.command();
+    let world = DoctorWorld::new().await;
+    world.set_answers(|says| says.bot = (200, json!({ "ok": false, "error": "invalid_auth" })));
+    let fix = world.check_is("Slack bot", "fail", "invalid_auth").await;
+    assert_says(&fix, "SLACK_BOT_TOKEN");
+    world.set_answers(|says| says.bot = (500, json!("oh")));
+    world.check_is("Slack bot", "warn", "500").await;
+    let mut command = world.command();
     command.env_remove("SLACK_BOT_TOKEN");
-    let ended = examined(command).await;
-    assert!(
-        !ended.stdout.join("\n").contains("bot"),
-        "{:?}",
-        ended.stdout
-    );
+    let ended = run_doctor(command).await;
+    assert!(!format!("{ended:?}").contains("bot"), "{ended:?}");
 }
 
 #[tokio::test]
-async fn what_is_wrong_on_this_machine_is_told_all_at_once() {
-    let stand = Stand::new().await;
-    let mut command = stand.command();
+async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
+    let world = DoctorWorld::new().await;
+    let mut command = world.command();
     command
         .env_remove("SLACK_SIGNING_SECRET")
         .env("CIRCLECI_TOKEN", "canary with spaces")
         .env("SLACK_BOT_TOKEN", "canary")
         .env("CIRCLECI_WEBHOOK_SECRET_FILE", "/nowhere/secret")
         .args(["--data", "/nowhere/chatops.db"]);
-    let ended = examined(command).await;
+    let ended = run_doctor(command).await;
     let text = ended.stdout.join("\n");
     assert_eq!(ended.code, Some(1), "{text}");
     for words in [
@@ -400,50 +362,45 @@ async fn what_is_wrong_on_this_machine_is_told_all_at_once() {
         "FAIL  secret SLACK_BOT_TOKEN: SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is too short",
         "FAIL  secret CIRCLECI_WEBHOOK_SECRET: CIRCLECI_WEBHOOK_SECRET_FILE names /nowhere/secret",
         "FAIL  data file: there is none, and /nowhere cannot be written",
-        // What can be asked without a token is asked.
+        // Requests that need no token are made.
         "ok    CircleCI's address: ",
     ] {
-        assert!(text.contains(words), "{words}: {text}");
+        assert_says(&text, words);
     }
-    let mut command = stand.command();
+    let mut command = world.command();
     command.args(["--config", "/nowhere/chatops.toml", "--json"]);
-    let ended = examined(command).await;
-    let told = operator::json(&ended.stdout[0]);
-    assert_eq!(
-        (ended.code, &told["checks"][0]["level"]),
-        (Some(1), &"fail".into())
-    );
+    let ended = run_doctor(command).await;
+    let report = operator::json(&ended.stdout[0]);
+    assert_eq!(report["checks"][0]["level"], "fail");
+    assert_eq!(ended.code, Some(1));
 
     // An address at which nobody listens.
-    let path = stand.dir.path().join("chatops.toml");
+    let path = world.dir.path().join("chatops.toml");
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
     std::fs::write(&path, config(&origin, &origin)).unwrap();
     for whom in ["CircleCI's address", "Slack's address"] {
-        stand.finds(whom, "fail", "cannot be reached: ").await;
+        world.check_is(whom, "fail", "cannot be reached: ").await;
     }
 }
 
 #[tokio::test]
 async fn a_damaged_data_file_is_found() {
-    let stand = Stand::new().await;
-    let path = stand.dir.path().join("chatops.db");
-    std::fs::write(
-        &path,
-        "this is no database at all, whatever its name may say",
-    )
-    .unwrap();
-    stand
-        .finds("data file", "fail", "is not a data file of chatops")
+    let world = DoctorWorld::new().await;
+    let path = world.dir.path().join("chatops.db");
+    let text = "this is no database at all, whatever its name may say";
+    std::fs::write(&path, text).unwrap();
+    world
+        .check_is("data file", "fail", "is not a data file of chatops")
         .await;
     std::fs::remove_file(&path).unwrap();
-    let world = World::new().await;
-    world.serve().await.stop().await;
-    let mut bytes = std::fs::read(world.data()).unwrap();
+    let served = ServeWorld::new().await;
+    served.serve().await.stop().await;
+    let mut bytes = std::fs::read(served.data()).unwrap();
     // The root of a table, overwritten.
     let page = 4096;
     bytes[2 * page..3 * page].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
-    stand.finds("data file", "fail", "damaged").await;
+    world.check_is("data file", "fail", "damaged").await;
 }

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use chatops_sandbox::slack::Typed;
+use chatops_sandbox::slack::TypedCommand;
 
-use crate::support::{World, chatops};
+use crate::support::{ServeWorld, assert_says, chatops};
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -26,17 +26,15 @@ async fn the_manifest_names_the_address_and_the_command() {
     let manifest = read("slack-manifest.yaml");
     let url = value(&manifest, "url:");
     let path = url.strip_prefix("https://chatops.example.com").unwrap();
-    let world = World::new().await;
-    let server = world.serve().await;
+    let (world, server) = ServeWorld::start().await;
     let here = format!("http://{}{path}", server.address());
-    let client = world.sandbox.client();
-    let sent = client.compose(&here, &Typed::new("help"));
-    let ack = client.send(&sent).await;
+    let help = TypedCommand::new("help");
+    let ack = world.sandbox.type_command(&here, help).await;
     assert_eq!(ack.status, Some(200));
     let shown = ack.body.unwrap().text;
     let command = value(&manifest, "command:");
-    assert!(shown.contains(&format!("{command} ")), "{shown}");
-    // Channels and people are named by what was typed, not by Slack's marks.
+    assert_says(&shown, &format!("{command} "));
+    // Channels and users are named as typed, not by Slack's marks.
     assert_eq!(value(&manifest, "should_escape:"), "false");
     server.stop().await;
 }
@@ -47,17 +45,12 @@ fn the_unit_uses_what_serve_knows() {
     assert!(value(&unit, "ExecStart=").ends_with("/chatops serve"));
     let help = chatops("serve").arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let variables: Vec<&str> = unit
+    let variables = unit
         .lines()
-        .filter_map(|line| line.strip_prefix("Environment="))
-        .map(|line| line.split('=').next().unwrap())
-        .collect();
-    assert!(variables.len() >= 4, "{variables:?}");
+        .filter_map(|line| line.strip_prefix("Environment="));
+    assert!(variables.clone().count() >= 4);
     for variable in variables {
-        let name = variable.trim_end_matches("_FILE");
-        assert!(
-            help.contains(name),
-            "`chatops serve` does not know {variable}"
-        );
+        let name = variable.split('=').next().unwrap();
+        assert_says(&help, name.trim_end_matches("_FILE"));
     }
 }

@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chatops_core::deploy::State;
+use chatops_core::deploy::DeployState::{
+    self, Failed, Rejected, Succeeded, TriggerFailed, Unresolved,
+};
 use chatops_core::id::{DeployId, ShortId};
-use chatops_sandbox::circleci::{Call, Script};
-use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
-use chatops_sandbox::{Fault, Sandbox};
+use chatops_core::text::MessageKind::{Accepted, Final, Progress, Unconfirmed};
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::slack::{CommandAck, CommandRequest, TypedCommand};
 use chatops_testbed::deploy_id;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::support::{Process, Records, Server, World};
+use crate::support::{
+    ChildProcess, DataFileRows, ServeWorld, ServerProcess, ack_kind, assert_says, mark,
+};
 
 /// How often the process is killed.
 const KILLS: u64 = 30;
@@ -27,26 +32,26 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 const SEED: u64 = 0x5eed_0fc4_a70b;
 
-/// Short enough that a deploy that met a kill ends within seconds.
+/// Short enough that a deploy that was interrupted by a kill ends within seconds.
 const TIMES: &str = r#"
 connect_timeout = "200ms"
 request_timeout = "500ms"
-send_window = "1s"
-horizon = "1500ms"
-search_for = "4s"
-grace = "500ms"
-poll_first = "50ms"
-poll_longest = "100ms"
-retry_first = "50ms"
-reply_lease = "800ms"
-sweep_every = "300ms"
-unresolved_lock = "1s"
+trigger_window = "1s"
+lookup_timeout = "1500ms"
+lookup_give_up = "4s"
+workflow_start_timeout = "500ms"
+poll_interval_min = "50ms"
+poll_interval_max = "100ms"
+retry_backoff = "50ms"
+delivery_lease = "800ms"
+sweep_interval = "300ms"
+unresolved_lock_ttl = "1s"
 "#;
 
 /// Marsaglia's xorshift: the same moments in every run.
-struct Random(u64);
+struct KillRng(u64);
 
-impl Random {
+impl KillRng {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -55,43 +60,47 @@ impl Random {
     }
 }
 
-/// A command, and what its asker heard at once.
-struct Asked {
-    sent: Sent,
-    ack: Ack,
+/// A command, and what its requester saw at once.
+struct SentRequest {
+    sent: CommandRequest,
+    ack: CommandAck,
 }
 
-impl Asked {
-    fn accepted(&self) -> bool {
-        self.ack.status == Some(200) && self.ack.shown.contains("*Accepted:*")
+impl SentRequest {
+    fn is_accepted(&self) -> bool {
+        self.ack.status == Some(200) && ack_kind(&self.ack) == Some(Accepted)
     }
 
-    /// Nobody told the asker what became of it: it may be queued or not.
-    fn open(&self) -> bool {
-        self.ack.status.is_none() || self.ack.shown.contains("*Could not confirm:*")
+    /// The requester does not know whether it is queued.
+    fn is_unknown(&self) -> bool {
+        self.ack.status.is_none() || ack_kind(&self.ack) == Some(Unconfirmed)
+    }
+
+    fn assert_known(&self) {
+        let known = self.is_accepted() || self.is_unknown();
+        assert!(known, "{}", self.ack.shown);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_thirty_kills() {
     println!("seed {SEED:#x}");
-    let world = Arc::new(World::with_times(TIMES).await);
-    script(&world.sandbox);
-    let asked = Arc::new(Mutex::new(Vec::new()));
+    let world = Arc::new(ServeWorld::with_times(TIMES).await);
+    let build = Duration::from_millis(300);
+    // Listed late, so that a lookup has to be repeated.
+    world.script("test", RunScript::success(build).listed_after(build / 2));
+    world.script("migrate", RunScript::failure(build));
+    let requests = Arc::new(Mutex::new(Vec::new()));
     let (address, heard) = watch::channel(None);
     let mut typists = JoinSet::new();
     for number in 0..TYPISTS {
-        typists.spawn(types_on(
-            number,
-            Arc::clone(&world),
-            heard.clone(),
-            Arc::clone(&asked),
-        ));
+        let (world, requests) = (Arc::clone(&world), Arc::clone(&requests));
+        typists.spawn(keep_typing(number, world, heard.clone(), requests));
     }
 
-    let mut random = Random(SEED);
+    let mut random = KillRng(SEED);
     for round in 0..KILLS {
-        let mut process = Process::spawn(world.command());
+        let mut process = ChildProcess::spawn(world.command());
         // One in five is killed while it starts, the others under load.
         if round % 5 > 0 {
             address.send_replace(Some(process.url().await));
@@ -103,90 +112,80 @@ async fn what_was_acknowledged_survives_thirty_kills() {
     }
     typists.shutdown().await;
     // An aborted typist may have left a request on the way to a process that is gone.
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let requests = std::mem::take(&mut *requests.lock().unwrap());
 
-    let before = world.records();
-    let lost = |asked: &&Asked| !before.heads.contains_key(&deploy_id(&asked.sent));
-    let waiting = asked.iter().filter(|a| a.accepted()).filter(lost).count();
+    let before = world.records().records;
+    let (accepted, unknown): (Vec<_>, Vec<_>) = requests.iter().partition(|r| r.is_accepted());
+    let unknown = unknown.iter().filter(|request| request.is_unknown());
+    let waiting = |request: &&&SentRequest| !before.contains_key(&deploy_id(&request.sent));
+    let waiting = accepted.iter().filter(waiting).count();
     let server = world.serve().await;
-    let records = world.quiet().await;
+    let records = world.wait_settled().await;
     server.stop().await;
 
-    let accepted = asked.iter().filter(|asked| asked.accepted()).count();
-    let open = asked.iter().filter(|asked| asked.open()).count();
-    println!("{accepted} accepted, {open} without an answer");
+    let accepted = accepted.len();
+    println!("{accepted} accepted, {} without an answer", unknown.count());
     println!("{waiting} accepted commands were not on record yet after the last kill");
-    let mut ends: BTreeMap<State, usize> = BTreeMap::new();
-    for head in records.heads.values() {
-        *ends.entry(head.state).or_default() += 1;
+    let mut ends: BTreeMap<DeployState, usize> = BTreeMap::new();
+    for record in records.records.values() {
+        *ends.entry(record.state).or_default() += 1;
     }
     println!("{ends:?}");
     assert!(accepted > 60, "that was no load: {accepted} commands");
-    check(&world, &asked, &records);
-}
-
-fn script(sandbox: &Sandbox) {
-    let build = Duration::from_millis(300);
-    let mut model = sandbox.circleci().lock();
-    // Listed late, so that a look-up has to be repeated.
-    model.script("test", Script::success(build).listed_after(build / 2));
-    model.script("migrate", Script::failure(build));
+    check_records(&world, &requests, &records);
 }
 
 /// One person types commands for as long as there is somebody to send them to.
-async fn types_on(
+async fn keep_typing(
     number: u32,
-    world: Arc<World>,
+    world: Arc<ServeWorld>,
     mut address: watch::Receiver<Option<String>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<SentRequest>>>,
 ) {
     for n in 0.. {
-        let Ok(url) = address
-            .wait_for(Option::is_some)
-            .await
-            .map(|url| url.clone())
-        else {
+        let url = address.wait_for(Option::is_some).await;
+        let Ok(Some(url)) = url.map(|url| url.clone()) else {
             return;
         };
-        // Every fourth command takes a lock. Each has a branch of its own, so that a look-up
-        // after a lost answer has little to read.
+        // Every fourth command takes a lock. Each has a branch of its own, so that a lookup after a
+        // lost answer has little to read.
         let job = if n % 4 == 3 { "migrate" } else { "test" };
-        let typed = Typed {
+        let typed = TypedCommand {
             user_id: format!("U{number}X{n}"),
-            ..Typed::new(&format!("load/{number}-{n} {job}"))
+            ..TypedCommand::new(&format!("load/{number}-{n} {job}"))
         };
         // Every fifth trigger, whose ever it is, loses its answer: then a kill finds deploys whose
         // outcome nobody knows.
         if n % 5 == 4 {
-            let circleci = world.sandbox.circleci();
-            circleci.fail_next(Call::Trigger, Fault::AnswerLost);
+            world.fail_next_trigger(HttpFault::AnswerLost);
         }
-        let client = world.sandbox.client();
-        let sent = client.compose(&url.unwrap_or_default(), &typed);
+        let client = world.sandbox.command_sender();
+        let sent = client.prepare_command(&url, &typed);
         // On record before it is sent: what is aborted half-way counts as unanswered.
+        let no_answer = CommandAck {
+            status: None,
+            body: None,
+            latency: Duration::ZERO,
+            shown: String::new(),
+        };
         let mine = {
-            let mut asked = asked.lock().unwrap();
-            let ack = Ack {
-                status: None,
-                body: None,
-                latency: Duration::ZERO,
-                shown: String::new(),
-            };
-            asked.push(Asked {
+            let mut requests = requests.lock().unwrap();
+            requests.push(SentRequest {
                 sent: sent.clone(),
-                ack,
+                ack: no_answer,
             });
-            asked.len() - 1
+            requests.len() - 1
         };
         let ack = client.send(&sent).await;
-        asked.lock().unwrap()[mine].ack = ack;
+        requests.lock().unwrap()[mine].ack = ack;
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn check(world: &World, asked: &[Asked], records: &Records) {
+fn check_records(world: &ServeWorld, requests: &[SentRequest], records: &DataFileRows) {
     records.verify();
-    let asked: BTreeMap<DeployId, &Asked> = asked.iter().map(|a| (deploy_id(&a.sent), a)).collect();
+    let requests = requests.iter().map(|one| (deploy_id(&one.sent), one));
+    let requests: BTreeMap<DeployId, &SentRequest> = requests.collect();
     let mut pipelines: BTreeMap<DeployId, usize> = BTreeMap::new();
     for pipeline in world.pipelines() {
         let id = pipeline.parameters["deploy_id"].as_str().unwrap();
@@ -194,111 +193,106 @@ fn check(world: &World, asked: &[Asked], records: &Records) {
     }
     for (id, count) in &pipelines {
         assert_eq!(*count, 1, "{id} was triggered {count} times");
-        let asked = asked.get(id).expect("nobody asked for that pipeline");
-        assert!(asked.accepted() || asked.open(), "{}", asked.ack.shown);
+        requests
+            .get(id)
+            .expect("nobody requested it")
+            .assert_known();
     }
-    for (id, asked) in &asked {
-        assert!(
-            matches!(asked.ack.status, None | Some(200)),
-            "{:?}",
-            asked.ack
-        );
-        let Some(head) = records.heads.get(id) else {
-            assert!(!asked.accepted(), "{id} was accepted and is lost");
-            assert!(world.told(&asked.sent).is_empty());
+    for (id, request) in &requests {
+        let ack = &request.ack;
+        assert!(matches!(ack.status, None | Some(200)), "{ack:?}");
+        let Some(record) = records.records.get(id) else {
+            assert!(!request.is_accepted(), "{id} was accepted and is lost");
+            assert!(world.delivered_to(&request.sent).is_empty());
             continue;
         };
-        assert!(asked.accepted() || asked.open(), "{}", asked.ack.shown);
-        if asked.accepted() {
-            let short = format!("`{}`", id.short(ShortId::USUAL));
-            assert!(asked.ack.shown.contains(&short), "{}", asked.ack.shown);
+        request.assert_known();
+        if request.is_accepted() {
+            let short = format!("`{}`", id.short_id(ShortId::USUAL));
+            assert_says(&ack.shown, &short);
         }
         let built = pipelines.contains_key(id);
-        match head.state {
-            State::Succeeded | State::Failed => assert!(built, "{id}"),
-            State::Refused | State::TriggerFailed => assert!(!built, "{id}"),
-            // Killed between the intent and the POST, or before the answer could be looked for.
-            State::Unresolved => {}
+        match record.state {
+            Succeeded | Failed => assert!(built, "{id}"),
+            Rejected | TriggerFailed => assert!(!built, "{id}"),
+            // Killed between the intent and the POST, or before the lookup.
+            Unresolved => {}
             other => panic!("{id} ended {other}"),
         }
-        told_in_the_end(world, &asked.sent, *id);
+        assert_notified(world, &request.sent, *id);
     }
     // Only a deploy whose start could not be proven keeps its lock, and that for a time.
     for (id, expires) in &records.locks {
-        let state = records.heads[id].state;
-        assert!(*expires && state == State::Unresolved, "{id} holds a lock");
+        let state = records.records[id].state;
+        assert!(*expires && state == Unresolved, "{id} holds a lock");
     }
 }
 
-/// The asker was told the end, and every copy after the first says that it is one.
-fn told_in_the_end(world: &World, sent: &Sent, id: DeployId) {
-    let told = world.told(sent);
-    let (progress, last): (Vec<_>, Vec<_>) = told
-        .iter()
-        .map(Message::shown)
-        .partition(|shown| shown.contains("*Running:*"));
+/// The requester was notified of the end, and every copy after the first says that it is one.
+fn assert_notified(world: &ServeWorld, sent: &CommandRequest, id: DeployId) {
+    let delivered = world.delivered_to(sent);
+    let marks = delivered.iter().filter_map(mark);
+    let (progress, last): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.kind == Progress);
     assert!(progress.len() <= 1, "{id}: {progress:?}");
-    assert!(!last.is_empty(), "{id} was never told");
-    for copy in &last[1..] {
-        assert!(copy.contains("said again"), "{id}: {last:?}");
-    }
-    assert!(told.iter().all(|message| message.nth_use <= 5), "{id}");
+    assert!(!last.is_empty(), "nobody was notified of {id}");
+    assert!(last.iter().all(|mark| mark.kind == Final), "{id}: {last:?}");
+    assert!(last[1..].iter().all(|mark| mark.repeat), "{id}: {last:?}");
+    assert!(delivered.iter().all(|message| message.nth_use <= 5), "{id}");
 }
 
 #[tokio::test]
 async fn a_stop_loses_nothing_that_was_typed_just_before() {
-    let world = World::new().await;
-    let server = world.serve().await;
-    let ack = world.types(&server, "main test").await;
+    let (world, server) = ServeWorld::start().await;
+    let ack = world.type_command(&server, "main test").await;
     let ended = server.stop().await;
-    assert!(ack.shown.contains("*Accepted:*"), "{}", ack.shown);
+    assert_eq!(ack_kind(&ack), Some(Accepted), "{}", ack.shown);
     let said = ended.stdout.join("\n");
-    assert!(
-        said.contains("stopping: finishing what is in hand"),
-        "{said}"
-    );
+    assert_says(&said, "stopping: finishing what is in hand");
 
     let server = world.serve().await;
-    world.message("*Succeeded:*").await;
-    let records = world.quiet().await;
+    world.wait_final(Succeeded).await;
+    let records = world.wait_settled().await;
     records.verify();
-    assert_eq!(records.only().state, State::Succeeded);
+    assert_eq!(records.only_record().state, Succeeded);
     assert_eq!(world.pipelines().len(), 1);
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_stop_waits_for_the_trigger_that_is_under_way() {
-    let world = World::new().await;
-    let hang = Fault::Hang {
-        for_: Duration::from_millis(500),
+    let world = ServeWorld::new().await;
+    let hang = HttpFault::Hang {
+        duration: Duration::from_millis(500),
     };
-    world.sandbox.circleci().fail_next(Call::Trigger, hang);
+    world.fail_next_trigger(hang);
     let server = world.serve().await;
-    world.types(&server, "main test").await;
-    world.posts(1).await;
+    world.type_command(&server, "main test").await;
+    world.wait_triggers(1).await;
     server.stop().await;
-    // The process did not leave before it had written down that it never heard an answer.
+    // Before it ended, the process stored that it had no answer.
     let records = world.records();
-    let head = records.only();
-    assert!(records.audit(head.id).contains(r#""what":"doubted""#));
+    let audit = records.audit(records.only_record().id);
+    assert_says(&audit, r#""kind":"outcome_unknown""#);
 
     let server = world.serve().await;
-    world.message("*Unresolved:*").await;
-    assert_eq!(world.posts_so_far(), 1, "in doubt nothing is sent again");
+    world.wait_final(Unresolved).await;
+    assert_eq!(
+        world.trigger_count(),
+        1,
+        "an unknown outcome is not repeated"
+    );
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_clients_that_say_nothing() {
-    let world = World::new().await;
-    let server = world.serve().await;
+    let (_world, server) = ServeWorld::start().await;
     let mut silent = Vec::new();
-    for head in ["", "POST /slack/commands HTTP/1.1\r\nHost: x\r\n"] {
-        silent.push(speaks(&server, head));
+    for part in ["", "POST /slack/commands HTTP/1.1\r\nHost: x\r\n"] {
+        silent.push(send_partly(&server, part));
     }
     // This one has had its answer and keeps the connection.
-    let mut kept = speaks(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut kept = send_partly(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     let mut answer = [0; 15];
     std::io::Read::read_exact(&mut kept, &mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
@@ -308,7 +302,7 @@ async fn a_stop_does_not_wait_for_clients_that_say_nothing() {
     drop(silent);
 }
 
-fn speaks(server: &Server, text: &str) -> std::net::TcpStream {
+fn send_partly(server: &ServerProcess, text: &str) -> std::net::TcpStream {
     let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
     std::io::Write::write_all(&mut stream, text.as_bytes()).unwrap();
     stream

@@ -9,19 +9,19 @@
     reason = "everything here is a test"
 )]
 
+mod actions;
 mod bot;
 mod demo;
 mod doctor;
 mod events;
 mod files;
 mod kill;
+mod locked_file;
 mod operator;
-mod questions;
-mod refusals;
+mod queries;
+mod rejections;
 mod say;
 mod start;
 mod stories;
 mod support;
 mod triggers;
-mod trouble;
-mod wishes;

@@ -1,26 +1,24 @@
-//! How `serve` starts, or says in one sentence why not; and what its log never holds.
+//! How `serve` starts, or says in one sentence why not, and what its log never contains.
 
 use std::net::TcpListener;
 use std::process::Command;
 
-use chatops_sandbox::Fault;
-use chatops_sandbox::circleci::{Call, Script};
-use chatops_sandbox::slack::SIGNATURE_HEADER;
+use chatops_core::deploy::DeployState::Succeeded;
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::circleci::{CiCall, RunScript};
+use chatops_sandbox::slack::{SIGNATURE_HEADER, TypedCommand};
 use serde_json::Value;
 
-use crate::support::{Ended, FORM_TOKEN, Process, SIGNING_SECRET, TOKEN, World, chatops, until};
+use crate::operator::json;
+use crate::support::{
+    ChildProcess, FORM_TOKEN, SIGNING_SECRET, ServeWorld, TOKEN, assert_says, reject, run,
+    run_args, wait_until,
+};
 
-/// Runs a command that must not start: the one sentence on standard error, with the folder of this
-/// test left out.
-async fn refusal(world: &World, command: Command) -> String {
-    let Ended {
-        code,
-        stdout,
-        stderr,
-    } = Process::spawn(command).ended().await;
-    assert_eq!(code, Some(1), "{stderr:?}");
-    assert_eq!(stdout, [""; 0], "nothing is served");
-    let said = stderr.join("\n");
+/// Runs a command that must not start: the one sentence on standard error, without the directory of
+/// this test.
+async fn start_error(world: &ServeWorld, command: Command) -> String {
+    let said = run(command).await.failure(1);
     for secret in [SIGNING_SECRET, TOKEN] {
         assert!(!said.contains(secret), "{said}");
     }
@@ -29,7 +27,7 @@ async fn refusal(world: &World, command: Command) -> String {
 
 #[tokio::test]
 async fn secrets_that_cannot_be_used() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let file = world.dir().join("secret");
     std::fs::write(&file, SIGNING_SECRET).unwrap();
     let file_name = file.to_str().unwrap();
@@ -42,7 +40,7 @@ async fn secrets_that_cannot_be_used() {
                 None => command.env_remove(name),
             };
         }
-        refusal(&world, command).await
+        start_error(&world, command).await
     };
     let (value, path) = ("SLACK_SIGNING_SECRET", "SLACK_SIGNING_SECRET_FILE");
     let mut said = vec![
@@ -70,34 +68,34 @@ async fn secrets_that_cannot_be_used() {
 
 #[tokio::test]
 async fn a_configuration_that_cannot_be_used() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let good = std::fs::read_to_string(world.config()).unwrap();
     std::fs::remove_file(world.config()).unwrap();
-    let mut said = vec![refusal(&world, world.command()).await];
+    let mut said = vec![start_error(&world, world.command()).await];
     for (from, to) in [
         ("exclusive = false", "exclusiv = false"),
-        ("exclusive = false", "people = []"),
+        ("exclusive = false", "users = []"),
         ("release/*", "release/["),
         ("\"U0009\"", "\"ada\""),
-        ("send_window = \"3s\"", "send_window = \"1s\""),
+        ("trigger_window = \"3s\"", "trigger_window = \"1s\""),
         ("version = 1", "version = 2"),
     ] {
         let text = good.replace(from, to);
         assert_ne!(text, good);
         std::fs::write(world.config(), text).unwrap();
-        said.push(refusal(&world, world.command()).await);
+        said.push(start_error(&world, world.command()).await);
     }
     for text in [&b""[..], b"version = \xff"] {
         std::fs::write(world.config(), text).unwrap();
-        said.push(refusal(&world, world.command()).await);
+        said.push(start_error(&world, world.command()).await);
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
     chatops: the configuration <dir>/chatops.toml cannot be read: No such file or directory (os error 2)
     chatops: <dir>/chatops.toml:61:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`
     chatops: <dir>/chatops.toml:61:1: duplicate key
     chatops: <dir>/chatops.toml:37:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`
-    chatops: <dir>/chatops.toml:55:11: 'ada' is neither a user id nor a name from [people]
-    chatops: <dir>/chatops.toml:20:15: send_window (1s) must be longer than request_timeout (2s)
+    chatops: <dir>/chatops.toml:55:11: 'ada' is neither a user id nor a name from [users]
+    chatops: <dir>/chatops.toml:20:15: trigger_window (1s) must be longer than request_timeout (2s)
     chatops: <dir>/chatops.toml:2:11: this program reads version = 1
     chatops: <dir>/chatops.toml:1:1: missing field `version`
     chatops: the configuration <dir>/chatops.toml cannot be read: stream did not contain valid UTF-8
@@ -106,21 +104,21 @@ async fn a_configuration_that_cannot_be_used() {
 
 #[tokio::test]
 async fn an_address_that_is_taken() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let command = world.command_on(&world.data(), &address);
-    let said = refusal(&world, command).await;
+    let said = start_error(&world, command).await;
     insta::assert_snapshot!(said.replace(&address, "<address>"), @r#"chatops: cannot listen on <address>: Address already in use (os error 98)"#);
 }
 
 #[tokio::test]
 async fn a_data_file_that_cannot_be_used() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let with_data = |path: &str| world.command_on(&world.dir().join(path), "127.0.0.1:0");
     let mut said = Vec::new();
     for path in ["gone/chatops.db", "chatops.toml", "."] {
-        said.push(refusal(&world, with_data(path)).await);
+        said.push(start_error(&world, with_data(path)).await);
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
     chatops: <dir>/gone/chatops.db cannot be opened for writing; check that its directory exists and is writable (No such file or directory (os error 2))
@@ -131,60 +129,36 @@ async fn a_data_file_that_cannot_be_used() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_data_stays_out() {
-    let world = World::new().await;
-    let server = world.serve().await;
-    insta::assert_snapshot!(refusal(&world, world.command()).await, @r#"chatops: the data file <dir>/chatops.db is in use: another `chatops serve` holds <dir>/chatops.db.lock; stop that one, or give this one another file"#);
+    let (world, server) = ServeWorld::start().await;
+    insta::assert_snapshot!(start_error(&world, world.command()).await, @r#"chatops: the data file <dir>/chatops.db is in use: another `chatops serve` holds <dir>/chatops.db.lock; stop that one, or give this one another file"#);
     // The first one was not disturbed.
-    world.types(&server, "main test").await;
-    world.message("*Succeeded:*").await;
+    world.deploy(&server, "main test", Succeeded).await;
     server.stop().await;
     world.serve().await.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_not_typed_right_ends_with_two() {
+async fn a_usage_error_ends_with_two() {
     for arguments in [
         &["--colour"][..],
         &["--listen", "nowhere"],
         &["--log", "xml"],
         &["more"],
     ] {
-        let mut command = chatops("serve");
-        command.args(arguments);
-        let ended = Process::spawn(command).ended().await;
-        assert_eq!(ended.code, Some(2), "{arguments:?}");
-        assert_eq!(ended.stdout, [""; 0]);
-        assert!(
-            ended.stderr.join("\n").contains("--help"),
-            "{:?}",
-            ended.stderr
-        );
+        let ended = run_args(&[&["serve"], arguments].concat()).await;
+        assert_says(&ended.failure(2), "--help");
     }
-    let ended = Process::spawn(chatops("sreve")).ended().await;
-    assert_eq!(ended.code, Some(2));
-    assert!(
-        ended.stderr.join("\n").contains("'serve'"),
-        "{:?}",
-        ended.stderr
-    );
+    assert_says(&run_args(&["sreve"]).await.failure(2), "'serve'");
 }
 
 #[tokio::test]
 async fn help_and_version_are_no_errors() {
     for arguments in ["--help", "--version"] {
-        let ended = Process::spawn(chatops(arguments)).ended().await;
-        assert_eq!((ended.code, ended.stderr.len()), (Some(0), 0));
-        assert!(
-            ended.stdout.join("\n").contains("chatops"),
-            "{:?}",
-            ended.stdout
-        );
+        let ended = run_args(&[arguments]).await;
+        assert_says(&ended.success(), "chatops");
+        assert_eq!(ended.stderr, [""; 0]);
     }
-    let mut command = chatops("serve");
-    command.arg("--help");
-    let ended = Process::spawn(command).ended().await;
-    let said = ended.stdout.join("\n");
-    assert_eq!(ended.code, Some(0));
+    let help = run_args(&["serve", "--help"]).await.success();
     for word in [
         "--config",
         "--data",
@@ -193,61 +167,54 @@ async fn help_and_version_are_no_errors() {
         "SLACK_SIGNING_SECRET",
         "_FILE",
     ] {
-        assert!(said.contains(word), "{word}: {said}");
+        assert_says(&help, word);
     }
-    assert!(!said.contains('\u{1b}'), "{said}");
 }
 
 #[tokio::test]
 async fn a_log_level_that_is_none() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let mut command = world.command();
     command.args(["--log-level", "chatops=loud"]);
-    insta::assert_snapshot!(refusal(&world, command).await, @r#"chatops: 'chatops=loud' is not a log level such as info: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+    insta::assert_snapshot!(start_error(&world, command).await, @r#"chatops: 'chatops=loud' is not a log level such as info: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
 }
 
 #[tokio::test]
 async fn a_secret_in_a_file_is_as_good_and_can_be_changed_while_it_serves() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let file = world.dir().join("token");
     std::fs::write(&file, "a-token-of-yesterday\n").unwrap();
     let mut command = world.command();
     command
         .env_remove("CIRCLECI_TOKEN")
         .env("CIRCLECI_TOKEN_FILE", &file);
-    let process = Process::spawn(command);
+    let process = ChildProcess::spawn(command);
     let url = process.url().await;
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
-    let typed = chatops_sandbox::slack::Typed::new("main test");
+    let typed = TypedCommand::new("main test");
     world.sandbox.type_command(&url, typed).await;
-    // CircleCI refuses the old token; the new one is read and used.
-    world.message("*Succeeded:*").await;
-    process.says("a secret was read afresh").await;
-    assert_eq!(world.posts_so_far(), 2);
+    // CircleCI rejects the old token; the new one is read and used.
+    world.wait_final(Succeeded).await;
+    process.wait_line("a secret was read afresh").await;
+    assert_eq!(world.trigger_count(), 2);
 }
 
 #[tokio::test]
 async fn the_json_log_is_json_and_names_the_deploy() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let server = world.serve_with(&["--log", "json"]).await;
-    world.types(&server, "main test").await;
-    world.message("*Succeeded:*").await;
-    let id = world.quiet().await.only().id.to_string();
+    world.deploy(&server, "main test", Succeeded).await;
+    let id = world.wait_settled().await.only_record().id.to_string();
     let ended = server.stop().await;
     assert_eq!(ended.stderr, [""; 0]);
-    let lines: Vec<Value> = ended
-        .stdout
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
-        .collect();
+    let lines: Vec<Value> = ended.stdout.iter().map(|line| json(line)).collect();
     for line in &lines {
         for key in ["timestamp", "level", "target", "message"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
     }
-    let about: Vec<&str> = lines
-        .iter()
-        .filter(|line| line["deploy.id"] == id)
+    let about = lines.iter().filter(|line| line["deploy.id"] == id);
+    let about: Vec<_> = about
         .map(|line| line["message"].as_str().unwrap())
         .collect();
     for step in [
@@ -262,80 +229,69 @@ async fn the_json_log_is_json_and_names_the_deploy() {
     }
 }
 
-/// Everything that could make a library talk happens once, with everything logged.
+/// Everything that a library could log happens once, at the lowest level.
 #[tokio::test]
 async fn no_secret_is_ever_logged() {
-    let world = World::new().await;
+    let world = ServeWorld::new().await;
     let circleci = world.sandbox.circleci();
     let slack = world.sandbox.slack();
     let mut said = Vec::new();
-    let mut secrets = vec![
-        SIGNING_SECRET.to_owned(),
-        TOKEN.to_owned(),
-        FORM_TOKEN.to_owned(),
-    ];
+    let mut secrets = [SIGNING_SECRET, TOKEN, FORM_TOKEN]
+        .map(str::to_owned)
+        .to_vec();
     for format in ["text", "json"] {
-        let server = world
-            .serve_with(&["--log", format, "--log-level", "trace"])
-            .await;
-        let send = async |text: &str| {
-            let sent = world.compose(&server, text);
-            world.sandbox.client().send(&sent).await;
-            sent
-        };
+        let log = ["--log", format, "--log-level", "trace"];
+        let server = world.serve_with(&log).await;
+        let send = async |text: &str| world.send(&server, text).await;
         let done = async |count: usize| {
-            until("the deploys' ends", || {
-                let records = world.records();
-                let told = records.replies.values().filter(|r| r.last.is_settled());
-                (told.count() == count).then_some(())
+            wait_until("the deploys' ends", || {
+                let notifications = world.records().notifications;
+                let settled = notifications
+                    .values()
+                    .filter(|one| one.final_status.is_settled());
+                (settled.count() == count).then_some(())
             })
             .await;
         };
-        let before = world.records().heads.len();
-        circleci.fail_next(Call::Trigger, Fault::AnswerLost);
-        circleci.fail_next(Call::List, Fault::Garbage);
+        let before = world.records().records.len();
+        world.fail_next_trigger(HttpFault::AnswerLost);
+        circleci.fail_next(CiCall::List, HttpFault::Garbage);
         let found = send("main test").await;
         done(before + 1).await;
-        circleci.fail_next(Call::Trigger, Fault::HalfBody);
-        circleci.fail_next(
-            Call::Pipeline,
-            Fault::Refuse {
-                status: 401,
-                retry_after_s: None,
-                message: "You must log in first.".to_owned(),
-            },
-        );
+        world.fail_next_trigger(HttpFault::HalfBody);
+        circleci.fail_next(CiCall::Pipeline, reject(401, "You must log in first."));
         let half = send("main e2e").await;
         done(before + 2).await;
-        circleci.lock().script_next(Script::config_error("no"));
-        slack.fail_next(Fault::AnswerLost);
-        let untold = send("main deploy").await;
+        world.script_next(RunScript::config_error("no"));
+        slack.fail_next(HttpFault::AnswerLost);
+        let unsent = send("main deploy").await;
         done(before + 3).await;
-        let refused = send("main reboot").await;
+        let rejected = send("main reboot").await;
         done(before + 4).await;
         let mut forged = world.compose(&server, "main test");
         forged
             .signed
-            .set(SIGNATURE_HEADER, format!("v0={}", "0".repeat(64)));
-        world.sandbox.client().send(&forged).await;
+            .set_header(SIGNATURE_HEADER, format!("v0={}", "0".repeat(64)));
+        world.sandbox.command_sender().send(&forged).await;
         let bad = send("a$(reboot) deploy").await;
-        for sent in [found, half, untold, refused, forged, bad] {
+        for sent in [found, half, unsent, rejected, forged, bad] {
             secrets.push(sent.response_path.rsplit('/').next().unwrap().to_owned());
-            let headers = sent.signed.headers.iter();
-            let signatures = headers
-                .filter(|(name, value)| *name == SIGNATURE_HEADER && !value.ends_with("00000000"));
-            secrets.extend(signatures.map(|(_, value)| value.clone()));
+            for (name, value) in &sent.signed.headers {
+                if *name == SIGNATURE_HEADER && !value.ends_with("00000000") {
+                    secrets.push(value.clone());
+                }
+            }
         }
         let ended = server.stop().await;
         said.extend(ended.stdout);
         said.extend(ended.stderr);
     }
     let said = said.join("\n");
-    // The log did hold what was looked for to be missing.
+    // The log does contain what happened.
     for word in [
         "command queued",
         "unknown",
-        "looked for the proof",
+        "looked up the pipeline",
         "is not known to be Slack's",
     ] {
         assert!(said.contains(word), "{word}");
@@ -343,17 +299,15 @@ async fn no_secret_is_ever_logged() {
     for secret in &secrets {
         assert!(!said.contains(secret), "{secret} is in the log");
     }
-    // Nor does the data file keep them, once everybody is told.
+    // Nor does the data file keep them, once every requester is notified.
     let records = world.records();
     let kept = format!("{:?}", records.messages);
-    for id in records.heads.keys() {
-        assert!(records.replies[id].address.is_none(), "{id}");
+    for id in records.records.keys() {
+        assert!(records.notifications[id].response_url.is_none(), "{id}");
         let audit = records.audit(*id);
         for secret in &secrets {
-            assert!(
-                !audit.contains(secret) && !kept.contains(secret),
-                "{secret}"
-            );
+            let found = audit.contains(secret) || kept.contains(secret);
+            assert!(!found, "{secret}");
         }
     }
 }

@@ -1,313 +1,233 @@
-//! A deploy's stories, each told through the real process: what the asker reads, and what
-//! CircleCI was asked to do.
+//! What happens to a deploy, through the real process: what the requester reads, and what CircleCI
+//! was asked to do.
 
-use chatops_core::deploy::State;
-use chatops_sandbox::Fault;
-use chatops_sandbox::circleci::{Call, Script};
+use chatops_core::deploy::DeployState::{
+    Canceled, CiError, Failed, NothingRan, Rejected, Succeeded, TriggerFailed,
+};
+use chatops_core::text::MessageKind::Progress;
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::circleci::RunScript;
 
-use crate::support::{BUILD, World};
+use crate::support::{BUILD_TIME, ServeWorld, assert_says, mark, rate_limit, reject};
 
 #[tokio::test]
 async fn a_build_that_succeeds() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script("deploy", Script::success(BUILD));
-    let server = world.serve().await;
+    let (world, server) = ServeWorld::start().await;
     let sent = world.compose(&server, "main deploy");
-    let ack = world.sandbox.client().send(&sent).await;
+    let ack = world.sandbox.command_sender().send(&sent).await;
     let body = ack.body.unwrap();
     assert_eq!(body.response_type, "in_channel");
-    world.message("*Succeeded:*").await;
-    let records = world.quiet().await;
+    world.wait_end(&sent, Succeeded).await;
+    let records = world.wait_settled().await;
     records.verify();
     server.stop().await;
 
-    let head = records.only();
-    let short = head.short.as_str();
-    assert!(
-        body.text
-            .starts_with(":inbox_tray: *Accepted:* `deploy` on `main` of `web`")
-    );
-    assert!(body.text.contains(&format!("`{short}`")), "{}", body.text);
+    let record = records.only_record();
+    let short = record.short_id.as_str();
+    let accepted = ":inbox_tray: *Accepted:* `deploy` on `main` of `web`";
+    assert!(body.text.starts_with(accepted), "{}", body.text);
+    assert_says(&body.text, &format!("`{short}`"));
     let pipelines = world.pipelines();
     assert_eq!(pipelines.len(), 1);
     let parameters = &pipelines[0].parameters;
     assert_eq!(parameters["job"], "deploy");
-    assert_eq!(parameters["deploy_id"], head.id.to_string());
+    assert_eq!(parameters["deploy_id"], record.id.to_string());
     assert_eq!(pipelines[0].branch, "main");
 
-    let told = world.told(&sent);
-    assert_eq!(told.len(), 2, "{told:?}");
+    let delivered = world.delivered_to(&sent);
+    assert_eq!(delivered.len(), 2, "{delivered:?}");
     let url = "https://app.circleci.com/pipelines/github/acme/web/1";
-    for (message, banner) in told.iter().zip([
-        ":arrow_forward: *Running:* ",
-        ":white_check_mark: *Succeeded:* ",
-    ]) {
-        let shown = message.shown();
-        assert!(shown.starts_with(&format!("{banner}`deploy` on `main` of `web` · `{short}`")));
-        assert!(shown.contains("<@U0001>"), "{shown}");
-        assert!(shown.contains(&format!("[View build] {url}")), "{shown}");
-        assert_eq!(
-            (message.visible_to.as_ref(), &*message.channel),
-            (None, "C0001")
-        );
+    let headings = [
+        ":arrow_forward: *Running:*",
+        ":white_check_mark: *Succeeded:*",
+    ];
+    for (message, heading) in delivered.iter().zip(headings) {
+        let shown = message.shown_text();
+        assert!(shown.starts_with(&format!(
+            "{heading} `deploy` on `main` of `web` · `{short}`"
+        )));
+        assert_says(&shown, "<@U0001>");
+        assert_says(&shown, &format!("[View build] {url}"));
+        let place = (message.visible_to.as_ref(), &*message.channel);
+        assert_eq!(place, (None, "C0001"));
     }
-    assert_eq!(head.state, State::Succeeded);
+    assert_eq!(record.state, Succeeded);
     assert!(records.locks.is_empty());
 }
 
 #[tokio::test]
 async fn a_build_that_fails() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script("e2e", Script::failure(BUILD));
+    let world = ServeWorld::new().await;
+    world.script("e2e", RunScript::failure(BUILD_TIME));
     let server = world.serve().await;
-    world.types(&server, "feature/login e2e").await;
-    let shown = world.message("*Failed:*").await;
-    assert!(
-        shown.starts_with(":x: *Failed:* `e2e` on `feature/login` of `web`"),
-        "{shown}"
-    );
-    assert!(shown.contains("`deploy` failed"), "{shown}");
-    assert!(shown.contains("[View build]"), "{shown}");
-    let records = world.quiet().await;
-    assert_eq!(records.only().state, State::Failed);
-    assert_eq!(world.posts_so_far(), 1);
+    let shown = world.deploy(&server, "feature/login e2e", Failed).await;
+    let heading = ":x: *Failed:* `e2e` on `feature/login` of `web`";
+    assert!(shown.starts_with(heading), "{shown}");
+    assert_says(&shown, "`deploy` failed");
+    assert_says(&shown, "[View build]");
+    let records = world.wait_settled().await;
+    assert_eq!(records.only_record().state, Failed);
+    assert_eq!(world.trigger_count(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_gets_lost_is_found_again() {
-    let world = World::new().await;
-    let circleci = world.sandbox.circleci();
-    circleci.fail_next(Call::Trigger, Fault::AnswerLost);
+async fn a_deploy_whose_answer_is_lost_is_found() {
+    let world = ServeWorld::new().await;
+    world.fail_next_trigger(HttpFault::AnswerLost);
     // The listing lags behind, as it may.
-    let script = Script::success(BUILD).listed_after(BUILD);
-    circleci.lock().script("deploy", script);
+    let script = RunScript::success(BUILD_TIME).listed_after(BUILD_TIME);
+    world.script("deploy", script);
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    world.message("*Succeeded:*").await;
-    let records = world.quiet().await;
-    let audit = records.audit(records.only().id);
-    assert!(audit.contains(r#""what":"doubted""#), "{audit}");
-    assert!(audit.contains(r#""proof":"carries_id""#), "{audit}");
-    assert_eq!(world.posts_so_far(), 1);
+    world.deploy(&server, "main deploy", Succeeded).await;
+    let records = world.wait_settled().await;
+    let audit = records.audit(records.only_record().id);
+    assert_says(&audit, r#""kind":"outcome_unknown""#);
+    assert_says(&audit, r#""matched_by":"deploy_id""#);
+    assert_eq!(world.trigger_count(), 1);
     assert_eq!(world.pipelines().len(), 1);
     server.stop().await;
 }
 
 #[tokio::test]
 async fn too_many_requests_and_then_a_success() {
-    let world = World::new().await;
-    let circleci = world.sandbox.circleci();
-    let wait = Fault::Refuse {
-        status: 429,
-        retry_after_s: Some(1),
-        message: "Rate limit exceeded".to_owned(),
-    };
-    circleci.fail_next(Call::Trigger, wait);
-    circleci.lock().script("deploy", Script::success(BUILD));
+    let world = ServeWorld::new().await;
+    world.fail_next_trigger(rate_limit(1));
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    world.message("*Succeeded:*").await;
-    let records = world.quiet().await;
-    let audit = records.audit(records.only().id);
-    assert!(audit.contains("HTTP 429: Rate limit exceeded"), "{audit}");
-    assert_eq!(world.posts_so_far(), 2);
+    world.deploy(&server, "main deploy", Succeeded).await;
+    let records = world.wait_settled().await;
+    let audit = records.audit(records.only_record().id);
+    assert_says(&audit, "HTTP 429: Rate limit exceeded");
+    assert_eq!(world.trigger_count(), 2);
     assert_eq!(world.pipelines().len(), 1);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_refusal_by_circleci_is_told_in_its_words() {
-    let world = World::new().await;
-    let refusal = Fault::Refuse {
-        status: 404,
-        retry_after_s: None,
-        message: "Project not found".to_owned(),
-    };
-    world.sandbox.circleci().fail_next(Call::Trigger, refusal);
+async fn a_rejection_by_circleci_is_quoted() {
+    let world = ServeWorld::new().await;
+    world.fail_next_trigger(reject(404, "Project not found"));
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    let shown = world.message("*Not started:*").await;
-    assert!(
-        shown.contains("CircleCI said no (404): `Project not found`"),
-        "{shown}"
-    );
-    assert!(
-        shown.contains("the project's slug in `chatops.toml`"),
-        "{shown}"
-    );
+    let shown = world.deploy(&server, "main deploy", TriggerFailed).await;
+    assert_says(&shown, "CircleCI said no (404): `Project not found`");
+    assert_says(&shown, "the project's slug in `chatops.toml`");
     assert!(world.pipelines().is_empty());
     server.stop().await;
     assert!(world.records().locks.is_empty());
 }
 
 #[tokio::test]
-async fn a_taken_target_is_a_refusal_that_names_the_holder() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script("deploy", Script::endless());
+async fn a_taken_target_is_rejected_and_names_the_holder() {
+    let world = ServeWorld::new().await;
+    world.script("deploy", RunScript::endless());
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    world.message("*Running:*").await;
-    let holder = world.records().only().short.clone();
+    world.type_command(&server, "main deploy").await;
+    world.wait_running().await;
+    let holder = world.records().only_record().short_id.clone();
 
-    let second = world.compose(&server, "main migrate");
-    world.sandbox.client().send(&second).await;
-    let shown = world.message("*Refused:*").await;
-    let taken = format!(
-        "`web/production` is taken by deploy `{}` of <@U0001>",
-        holder.as_str()
-    );
-    assert!(shown.contains(&taken), "{shown}");
-    assert!(shown.contains("(rule `exclusive`)"), "{shown}");
-    let told = world.told(&second);
-    assert_eq!(told.len(), 1);
-    assert_eq!(
-        told[0].visible_to.as_deref(),
-        Some("U0001"),
-        "only the asker sees it"
-    );
-    assert_eq!(world.posts_so_far(), 1);
+    let second = world.send(&server, "main migrate").await;
+    let shown = world.wait_end(&second, Rejected).await;
+    let taken = format!("`web/production` is taken by deploy `{holder}` of <@U0001>");
+    assert_says(&shown, &taken);
+    assert_says(&shown, "(rule `exclusive`)");
+    // Only the requester sees it.
+    let delivered = world.delivered_to(&second);
+    assert_eq!(delivered.len(), 1);
+    assert_eq!(delivered[0].visible_to.as_deref(), Some("U0001"));
+    assert_eq!(world.trigger_count(), 1);
 
     // The end of the first frees the target.
     world.cancel_all();
-    world.message("*Canceled:*").await;
-    world.types(&server, "main migrate").await;
-    world.message("*Succeeded:* `migrate`").await;
-    world.quiet().await.verify();
+    world.wait_final(Canceled).await;
+    world.deploy(&server, "main migrate", Succeeded).await;
+    world.wait_settled().await.verify();
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_pipeline_without_a_workflow_says_so() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script_next(Script::no_workflow());
+    let world = ServeWorld::new().await;
+    world.script_next(RunScript::no_workflow());
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    let shown = world.message("*Nothing ran:*").await;
-    assert!(shown.contains("a pipeline without a workflow"), "{shown}");
-    assert_eq!(world.quiet().await.only().state, State::NothingRan);
+    let shown = world.deploy(&server, "main deploy", NothingRan).await;
+    assert_says(&shown, "a pipeline without a workflow");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_configuration_that_circleci_cannot_use_is_told_in_its_words() {
-    let world = World::new().await;
-    let broken = Script::config_error("Job 'deploy' <is> not defined & `gone`");
-    world.sandbox.circleci().lock().script_next(broken);
+async fn a_config_error_of_circleci_is_quoted() {
+    let world = ServeWorld::new().await;
+    let broken = RunScript::config_error("Job 'deploy' <is> not defined & `gone`");
+    world.script_next(broken);
     let server = world.serve().await;
-    world.types(&server, "main deploy").await;
-    let shown = world.message("*Config error:*").await;
-    assert!(
-        shown.contains("CircleCI says: `Job 'deploy' <is> not defined & 'gone'`"),
-        "{shown}"
-    );
-    // On the wire what is foreign is escaped.
-    let payloads = world.sandbox.slack().lock().attempts().to_vec();
-    assert!(
-        payloads
-            .iter()
-            .any(|a| a.payload.contains("&lt;is&gt; not defined &amp; "))
-    );
-    assert!(payloads.iter().all(|a| !a.payload.contains("<is>")));
+    let shown = world.deploy(&server, "main deploy", CiError).await;
+    let quote = "CircleCI says: `Job 'deploy' <is> not defined & 'gone'`";
+    assert_says(&shown, quote);
+    // On the wire foreign text is escaped.
+    let attempts = world.sandbox.slack().lock().attempts().to_vec();
+    let sent = |words| attempts.iter().any(|one| one.payload.contains(words));
+    assert!(sent("&lt;is&gt; not defined &amp; "));
+    assert!(!sent("<is>"));
     server.stop().await;
 }
 
 #[tokio::test]
 async fn two_targets_are_built_at_the_same_time() {
-    let world = World::new().await;
-    {
-        let mut model = world.sandbox.circleci().lock();
-        model.script("deploy", Script::endless());
-        model.script("e2e", Script::endless());
-    }
+    let world = ServeWorld::new().await;
+    world.script("deploy", RunScript::endless());
+    world.script("e2e", RunScript::endless());
     let server = world.serve().await;
-    tokio::join!(
-        world.types(&server, "main deploy"),
-        world.types(&server, "main e2e"),
+    let (one, two) = tokio::join!(
+        world.send(&server, "main deploy"),
+        world.send(&server, "main e2e"),
     );
     // Neither ends before the other runs.
-    world.message("*Running:* `deploy`").await;
-    world.message("*Running:* `e2e`").await;
+    for sent in [&one, &two] {
+        world.wait_at(sent, Progress).await;
+    }
     world.cancel_all();
-    world.message("*Canceled:* `deploy`").await;
-    world.message("*Canceled:* `e2e`").await;
-    let records = world.quiet().await;
+    for sent in [&one, &two] {
+        world.wait_end(sent, Canceled).await;
+    }
+    let records = world.wait_settled().await;
     records.verify();
-    assert_eq!(records.heads.len(), 2);
+    assert_eq!(records.records.len(), 2);
     assert!(records.locks.is_empty());
     server.stop().await;
 }
 
 #[tokio::test]
-async fn an_end_that_slack_did_not_take_is_told_again_and_marked() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script_next(Script::config_error("no"));
-    let refused = Fault::Refuse {
-        status: 503,
-        retry_after_s: None,
-        message: "service unavailable".to_owned(),
-    };
-    world.sandbox.slack().fail_next(refused);
+async fn a_final_message_that_slack_did_not_take_is_repeated_and_marked() {
+    let world = ServeWorld::new().await;
+    world.script_next(RunScript::config_error("no"));
+    let unavailable = reject(503, "service unavailable");
+    world.sandbox.slack().fail_next(unavailable);
     let server = world.serve().await;
-    let shown = {
-        world.types(&server, "main deploy").await;
-        world.message("*Config error:*").await
-    };
-    // Slack may have shown what it answered 503 to, so the one copy that is seen is marked.
-    assert!(
-        shown.contains("_said again, in case the first copy was lost_"),
-        "{shown}"
-    );
-    world.quiet().await;
-    assert_eq!(
-        world.sandbox.slack().lock().messages().len(),
-        2,
-        "the answer and the end"
-    );
+    let shown = world.deploy(&server, "main deploy", CiError).await;
+    // Slack may have shown the message that it answered with 503, so the copy is marked.
+    assert_says(&shown, "_repeated in case the first message was lost_");
+    world.wait_settled().await;
+    // The immediate answer and the final message.
+    assert_eq!(world.sandbox.slack().lock().messages().len(), 2);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn an_end_that_slack_took_without_saying_so_is_told_twice_at_most() {
-    let world = World::new().await;
-    world
-        .sandbox
-        .circleci()
-        .lock()
-        .script_next(Script::config_error("no"));
-    world
-        .sandbox
-        .slack()
-        .fail_next(Fault::ErrorAfter { status: 503 });
+async fn a_final_message_whose_delivery_is_unknown_is_sent_twice_at_most() {
+    let world = ServeWorld::new().await;
+    world.script_next(RunScript::config_error("no"));
+    let slack = world.sandbox.slack();
+    slack.fail_next(HttpFault::ErrorAfter { status: 503 });
     let server = world.serve().await;
-    let sent = world.compose(&server, "main deploy");
-    world.sandbox.client().send(&sent).await;
-    world.message("said again").await;
-    world.quiet().await;
-    let marked: Vec<bool> = world
-        .told(&sent)
+    let sent = world.send(&server, "main deploy").await;
+    world
+        .wait_mark("a repeated message", |mark| mark.repeat)
+        .await;
+    world.wait_settled().await;
+    let delivered = world.delivered_to(&sent);
+    let repeats: Vec<_> = delivered
         .iter()
-        .map(|message| message.shown().contains("said again"))
+        .map(|one| mark(one).unwrap().repeat)
         .collect();
-    assert_eq!(marked, [false, true]);
+    assert_eq!(repeats, [false, true]);
     server.stop().await;
 }

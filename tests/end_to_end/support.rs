@@ -7,25 +7,26 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chatops::clock::SystemClock;
+use chatops::clock::WallClock;
 use chatops_core::Time;
-use chatops_core::audit::{self, Event, Hash};
-use chatops_core::deploy::Head;
+use chatops_core::audit::{self, AuditEvent, EventHash};
+use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
+use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::Clock;
-use chatops_core::reply::Reply;
-use chatops_sandbox::circleci::{Pipeline, Project, Script};
-use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
-use chatops_sandbox::{Entry, Sandbox, Seen, Settings};
+use chatops_core::text::{MessageKind, MessageMark};
+use chatops_sandbox::circleci::{CiCall, FakePipeline, FakeProject, RunScript};
+use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
+use chatops_sandbox::{HttpFault, JournalEntry, JournalEvent, Sandbox, SandboxSettings};
 use rusqlite::{Connection, OpenFlags, Row};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// What is waited for comes within this time even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a build takes.
-pub(crate) const BUILD: Duration = Duration::from_millis(200);
+pub(crate) const BUILD_TIME: Duration = Duration::from_millis(200);
 
 // Nothing else may ever look like these, so that a leak of them can be searched for.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
@@ -37,38 +38,44 @@ pub(crate) const FORM_TOKEN: &str = "gIkuvaNzQIHg97ATvDxqgjtO";
 const TIMES: &str = r#"
 connect_timeout = "1s"
 request_timeout = "2s"
-send_window = "3s"
-horizon = "1s"
-search_for = "4s"
-grace = "500ms"
-poll_first = "50ms"
-poll_longest = "100ms"
-retry_first = "50ms"
-reply_lease = "3s"
-sweep_every = "300ms"
+trigger_window = "3s"
+lookup_timeout = "1s"
+lookup_give_up = "4s"
+workflow_start_timeout = "500ms"
+poll_interval_min = "50ms"
+poll_interval_max = "100ms"
+retry_backoff = "50ms"
+delivery_lease = "3s"
+sweep_interval = "300ms"
 "#;
 
 /// One sandbox, one configuration and one data file.
-pub(crate) struct World {
+pub(crate) struct ServeWorld {
     pub(crate) sandbox: Sandbox,
     dir: TempDir,
 }
 
-impl World {
+impl ServeWorld {
     pub(crate) async fn new() -> Self {
         Self::with_times(TIMES).await
     }
 
+    /// A world and its server.
+    pub(crate) async fn start() -> (Self, ServerProcess) {
+        let world = Self::new().await;
+        let server = world.serve().await;
+        (world, server)
+    }
+
     pub(crate) async fn with_times(times: &str) -> Self {
-        let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
-        let settings = Settings::new(SIGNING_SECRET, vec![project]);
+        let project = FakeProject::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
+        let settings = SandboxSettings::new(SIGNING_SECRET, vec![project]);
         let sandbox = Sandbox::start(settings).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        for job in ["deploy", "migrate", "e2e", "restore", "test"] {
-            let mut model = sandbox.circleci().lock();
-            model.script(job, Script::success(BUILD));
-        }
         let world = Self { sandbox, dir };
+        for job in ["deploy", "migrate", "e2e", "restore", "test"] {
+            world.script(job, RunScript::success(BUILD_TIME));
+        }
         std::fs::write(world.config(), config(&world.sandbox, times)).unwrap();
         world
     }
@@ -110,132 +117,297 @@ impl World {
         command
     }
 
-    pub(crate) async fn serve(&self) -> Server {
+    pub(crate) async fn serve(&self) -> ServerProcess {
         self.serve_with(&[]).await
     }
 
-    pub(crate) async fn serve_with(&self, arguments: &[&str]) -> Server {
+    pub(crate) async fn serve_with(&self, arguments: &[&str]) -> ServerProcess {
         let mut command = self.command();
         command.args(arguments);
-        Server::start(command).await
+        ServerProcess::start(command).await
+    }
+
+    /// A server with one more variable in its environment.
+    pub(crate) async fn serve_with_env(&self, name: &str, value: &str) -> ServerProcess {
+        let mut command = self.command();
+        command.env(name, value);
+        ServerProcess::start(command).await
+    }
+
+    /// How every run of a job goes from now on.
+    pub(crate) fn script(&self, job: &str, script: RunScript) {
+        self.sandbox.circleci().lock().script_job(job, script);
+    }
+
+    /// How the next run goes.
+    pub(crate) fn script_next(&self, script: RunScript) {
+        self.sandbox.circleci().lock().script_next(script);
+    }
+
+    /// CircleCI rejects the next trigger for good.
+    pub(crate) fn reject_next_trigger(&self) {
+        self.fail_next_trigger(reject(400, "Branch not found"));
+    }
+
+    pub(crate) fn fail_next_trigger(&self, fault: HttpFault) {
+        self.sandbox.circleci().fail_next(CiCall::Trigger, fault);
     }
 
     /// Somebody types a command in the channel of the deploys.
-    pub(crate) async fn types(&self, server: &Server, text: &str) -> Ack {
-        self.sandbox
-            .type_command(&server.url, Typed::new(text))
-            .await
+    pub(crate) async fn type_command(&self, server: &ServerProcess, text: &str) -> CommandAck {
+        self.send_as(server, TypedCommand::new(text)).await.1
     }
 
     /// The signed request for a command, not sent yet.
-    pub(crate) fn compose(&self, server: &Server, text: &str) -> Sent {
-        self.sandbox
-            .client()
-            .compose(&server.url, &Typed::new(text))
+    pub(crate) fn compose(&self, server: &ServerProcess, text: &str) -> CommandRequest {
+        self.compose_as(server, &TypedCommand::new(text))
+    }
+
+    pub(crate) fn compose_as(
+        &self,
+        server: &ServerProcess,
+        typed: &TypedCommand,
+    ) -> CommandRequest {
+        let sender = self.sandbox.command_sender();
+        sender.prepare_command(&server.url, typed)
+    }
+
+    /// Types a command whose acknowledgement is of no interest.
+    pub(crate) async fn send(&self, server: &ServerProcess, text: &str) -> CommandRequest {
+        self.send_as(server, TypedCommand::new(text)).await.0
+    }
+
+    pub(crate) async fn send_as(
+        &self,
+        server: &ServerProcess,
+        typed: TypedCommand,
+    ) -> (CommandRequest, CommandAck) {
+        let sent = self.compose_as(server, &typed);
+        let ack = self.sandbox.command_sender().send(&sent).await;
+        (sent, ack)
+    }
+
+    /// Requests a deploy and waits for its end; it ended in that state.
+    pub(crate) async fn deploy(
+        &self,
+        server: &ServerProcess,
+        text: &str,
+        state: DeployState,
+    ) -> String {
+        let sent = self.send(server, text).await;
+        self.wait_end(&sent, state).await
+    }
+
+    /// Waits for the final message at the response URL of a command; the deploy that it is about
+    /// ended in that state.
+    pub(crate) async fn wait_end(&self, sent: &CommandRequest, state: DeployState) -> String {
+        let (mark, shown) = self.wait_at(sent, MessageKind::Final).await;
+        let record = &self.records().records[&mark.deploy.unwrap()];
+        assert_eq!(record.state, state, "{shown}");
+        shown
+    }
+
+    /// Waits for a reply at the response URL of a command.
+    pub(crate) async fn wait_reply(&self, sent: &CommandRequest) -> String {
+        self.wait_at(sent, MessageKind::Reply).await.1
+    }
+
+    /// Waits for a message of that kind at the response URL of a command.
+    pub(crate) async fn wait_at(
+        &self,
+        sent: &CommandRequest,
+        kind: MessageKind,
+    ) -> (MessageMark, String) {
+        let of_kind = |message: &ShownMessage| {
+            let mark = mark(message).filter(|mark| mark.kind == kind)?;
+            Some((mark, message.shown_text()))
+        };
+        let what = format!("{kind:?} for {}", sent.command_line);
+        let found = |_: &[JournalEntry]| self.delivered_to(sent).iter().find_map(of_kind);
+        self.wait_journal(&what, found).await
+    }
+
+    /// Waits for the final message of a deploy that ended in that state.
+    pub(crate) async fn wait_final(&self, state: DeployState) -> String {
+        let ended = |mark: MessageMark| {
+            let record = |deploy| self.records().records[&deploy].state;
+            mark.kind == MessageKind::Final && mark.deploy.map(record) == Some(state)
+        };
+        self.wait_mark(state.as_str(), ended).await
+    }
+
+    /// Waits for the message that a deploy runs.
+    pub(crate) async fn wait_running(&self) -> String {
+        let running = |mark: MessageMark| mark.kind == MessageKind::Progress;
+        self.wait_mark("a running deploy", running).await
+    }
+
+    /// Waits for a message with such a mark.
+    pub(crate) async fn wait_mark(
+        &self,
+        what: &str,
+        wanted: impl Fn(MessageMark) -> bool,
+    ) -> String {
+        let shown = |entry: &JournalEntry| match &entry.event {
+            JournalEvent::MessageDelivered {
+                shown, block_id, ..
+            } => {
+                let mark = MessageMark::parse(block_id.as_ref()?)?;
+                wanted(mark).then(|| shown.clone())
+            }
+            _ => None,
+        };
+        let found = |entries: &[JournalEntry]| entries.iter().find_map(shown);
+        self.wait_journal(what, found).await
     }
 
     /// Waits for something in the journal.
-    pub(crate) async fn sees<T>(&self, what: &str, found: impl FnMut(&[Entry]) -> Option<T>) -> T {
-        let found = self.sandbox.journal().wait_until(PATIENCE, found).await;
-        found.unwrap_or_else(|| {
-            panic!(
-                "{what} was not seen: {:#?}",
-                self.sandbox.journal().entries()
-            )
-        })
-    }
-
-    /// Waits for a message in Slack that holds `words`.
-    pub(crate) async fn message(&self, words: &str) -> String {
-        self.sees(&format!("a message that says '{words}'"), |entries| {
-            messages(entries).find(|shown| shown.contains(words))
-        })
-        .await
+    pub(crate) async fn wait_journal<T>(
+        &self,
+        what: &str,
+        found: impl FnMut(&[JournalEntry]) -> Option<T>,
+    ) -> T {
+        let journal = self.sandbox.journal();
+        let found = journal.wait_until(WAIT_TIMEOUT, found).await;
+        found.unwrap_or_else(|| panic!("{what} was not seen: {:#?}", journal.entries()))
     }
 
     /// Waits for `count` calls of CircleCI's trigger.
-    pub(crate) async fn posts(&self, count: usize) {
-        self.sees("the trigger", |entries| {
-            (posts(entries) >= count).then_some(())
-        })
-        .await;
+    pub(crate) async fn wait_triggers(&self, count: usize) {
+        let called = |entries: &[JournalEntry]| (count_triggers(entries) >= count).then_some(());
+        self.wait_journal("the trigger", called).await;
     }
 
     /// How often CircleCI's trigger was called so far.
-    pub(crate) fn posts_so_far(&self) -> usize {
-        posts(&self.sandbox.journal().entries())
+    pub(crate) fn trigger_count(&self) -> usize {
+        count_triggers(&self.sandbox.journal().entries())
     }
 
     /// Whether CircleCI was called at all.
     pub(crate) fn circleci_was_called(&self) -> bool {
         let entries = self.sandbox.journal().entries();
-        entries
-            .iter()
-            .any(|entry| matches!(entry.what, Seen::CircleCall { .. }))
+        let is_call =
+            |entry: &JournalEntry| matches!(entry.event, JournalEvent::CircleCiCall { .. });
+        entries.iter().any(is_call)
     }
 
-    pub(crate) fn pipelines(&self) -> Vec<Pipeline> {
-        self.sandbox.circleci().lock().ledger().to_vec()
+    pub(crate) fn pipelines(&self) -> Vec<FakePipeline> {
+        self.sandbox.circleci().lock().all_pipelines().to_vec()
     }
 
-    /// What came through the reply address of one command, in order.
-    pub(crate) fn told(&self, sent: &Sent) -> Vec<Message> {
+    /// A connection of our own to the data file.
+    pub(crate) fn open_data(&self) -> Connection {
+        let connection = Connection::open(self.data()).unwrap();
+        connection.busy_timeout(WAIT_TIMEOUT).unwrap();
+        connection
+    }
+
+    /// What came through the response URL of one command, in order.
+    pub(crate) fn delivered_to(&self, sent: &CommandRequest) -> Vec<ShownMessage> {
         let model = self.sandbox.slack().lock();
-        let posted = |m: &&Message| m.response_path == sent.response_path && m.nth_use > 0;
+        let posted = |m: &&ShownMessage| m.response_path == sent.response_path && m.nth_use > 0;
         model.messages().iter().filter(posted).cloned().collect()
     }
 
     /// Somebody cancels every workflow that runs, in CircleCI's own interface.
     pub(crate) fn cancel_all(&self) {
         let mut model = self.sandbox.circleci().lock();
-        let ids: Vec<_> = model.ledger().iter().map(|pipeline| pipeline.id).collect();
-        for id in ids {
-            for workflow in model.workflows(now(), id).unwrap().items {
+        let pipelines = model.all_pipelines().to_vec();
+        for FakePipeline { id, .. } in pipelines {
+            for workflow in model.list_workflows(now(), id).unwrap().items {
                 model.cancel_workflow(now(), workflow.id).unwrap();
             }
         }
     }
 
-    /// What lies in the data file.
-    pub(crate) fn records(&self) -> Records {
-        Records::read(&self.data())
+    /// What is in the data file.
+    pub(crate) fn records(&self) -> DataFileRows {
+        DataFileRows::read(&self.data())
     }
 
-    /// What lies in the data file, if every deploy has ended and been told and nothing is queued.
-    pub(crate) fn quiet_now(&self) -> Option<Records> {
-        Some(self.records()).filter(Records::is_quiet)
+    /// What is in the data file, once every requester is notified of the end and no message is left.
+    pub(crate) fn settled_now(&self) -> Option<DataFileRows> {
+        Some(self.records()).filter(DataFileRows::is_settled)
     }
 
-    /// Waits until every deploy has ended and been told, and nothing is queued.
-    pub(crate) async fn quiet(&self) -> Records {
-        until("the data file to become quiet", || self.quiet_now()).await
+    /// Waits until every requester is notified of the end and no message is left.
+    pub(crate) async fn wait_settled(&self) -> DataFileRows {
+        wait_until("the data file to become quiet", || self.settled_now()).await
     }
 }
 
-fn messages(entries: &[Entry]) -> impl Iterator<Item = String> {
-    entries.iter().filter_map(|entry| match &entry.what {
-        Seen::SlackMessage { shown, .. } => Some(shown.clone()),
-        _ => None,
-    })
-}
-
-fn posts(entries: &[Entry]) -> usize {
-    let is_trigger = |entry: &&Entry| matches!(&entry.what, Seen::CircleCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline"));
+fn count_triggers(entries: &[JournalEntry]) -> usize {
+    let is_trigger = |entry: &&JournalEntry| match &entry.event {
+        JournalEvent::CircleCiCall { method, path, .. } => {
+            method == "POST" && path.ends_with("/pipeline")
+        }
+        _ => false,
+    };
     entries.iter().filter(is_trigger).count()
 }
 
+/// What a message in Slack is.
+pub(crate) fn mark(message: &ShownMessage) -> Option<MessageMark> {
+    MessageMark::parse(&message.block_id()?)
+}
+
+/// What kind of message the immediate answer is.
+pub(crate) fn ack_kind(ack: &CommandAck) -> Option<MessageKind> {
+    let block_id = ack.body.as_ref()?.block_id()?;
+    Some(MessageMark::parse(&block_id)?.kind)
+}
+
+/// A command of another person.
+pub(crate) fn typed_by(user_id: &str, text: &str) -> TypedCommand {
+    TypedCommand {
+        user_id: user_id.to_owned(),
+        ..TypedCommand::new(text)
+    }
+}
+
+/// The other side answers with that status.
+pub(crate) fn reject(status: u16, message: &str) -> HttpFault {
+    HttpFault::Reject {
+        status,
+        retry_after_s: None,
+        message: message.to_owned(),
+    }
+}
+
+/// Too many requests: the next one is allowed after so many seconds.
+pub(crate) fn rate_limit(seconds: u64) -> HttpFault {
+    HttpFault::Reject {
+        status: 429,
+        retry_after_s: Some(seconds),
+        message: "Rate limit exceeded".to_owned(),
+    }
+}
+
+/// The answer is lost, and what was asked for never happens.
+pub(crate) const HANG: HttpFault = HttpFault::Hang {
+    duration: WAIT_TIMEOUT,
+};
+
+#[track_caller]
+pub(crate) fn assert_says(text: &str, words: &str) {
+    assert!(text.contains(words), "'{words}' is not in: {text}");
+}
+
 pub(crate) fn now() -> Time {
-    SystemClock.now()
+    WallClock.now()
 }
 
 /// Asks `found` again and again until it finds something.
-pub(crate) async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = found() {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(
+            started.elapsed() < WAIT_TIMEOUT,
+            "waited in vain for {what}"
+        );
         // Only the space between two questions.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -253,21 +425,55 @@ pub(crate) fn chatops(subcommand: &str) -> Command {
     command
 }
 
+/// Runs the program with these arguments to its end.
+pub(crate) async fn run_args(arguments: &[&str]) -> ProcessExit {
+    let mut command = chatops(arguments[0]);
+    command.args(&arguments[1..]);
+    run(command).await
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: Command) -> ProcessExit {
+    let ended = ChildProcess::spawn(command).wait_exit().await;
+    for line in ended.stdout.iter().chain(&ended.stderr) {
+        // Nobody sees colours in a pipe.
+        assert!(!line.contains('\u{1b}'), "{line:?}");
+    }
+    ended
+}
+
 /// A child process whose output is read as it comes; it is killed when dropped.
-pub(crate) struct Process {
+pub(crate) struct ChildProcess {
     child: Child,
     stdout: watch::Receiver<Vec<String>>,
     stderr: watch::Receiver<Vec<String>>,
 }
 
 /// How a process ended.
-pub(crate) struct Ended {
+#[derive(Debug)]
+pub(crate) struct ProcessExit {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<String>,
     pub(crate) stderr: Vec<String>,
 }
 
-impl Process {
+impl ProcessExit {
+    /// What it printed; it has to succeed.
+    #[track_caller]
+    pub(crate) fn success(&self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout.join("\n")
+    }
+
+    /// The errors; it has to end with that code and to print nothing else.
+    #[track_caller]
+    pub(crate) fn failure(&self, code: i32) -> String {
+        assert_eq!((self.code, self.stdout.len()), (Some(code), 0), "{self:?}");
+        self.stderr.join("\n")
+    }
+}
+
+impl ChildProcess {
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = drain(child.stdout.take().unwrap());
@@ -281,53 +487,49 @@ impl Process {
 
     /// Where its commands go, once it says that it serves.
     pub(crate) async fn url(&self) -> String {
-        let line = self.says("serving").await;
+        let line = self.wait_line("serving").await;
         let (_, after) = line.split_once("127.0.0.1:").unwrap();
         let port: String = after.chars().take_while(char::is_ascii_digit).collect();
         format!("http://127.0.0.1:{port}/slack/commands")
     }
 
     /// Waits for a line of its log.
-    pub(crate) async fn says(&self, words: &str) -> String {
+    pub(crate) async fn wait_line(&self, words: &str) -> String {
         let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(words)).cloned();
         let mut stdout = self.stdout.clone();
-        let seen = tokio::time::timeout(PATIENCE, stdout.wait_for(|lines| find(lines).is_some()));
-        match seen.await {
+        let seen = stdout.wait_for(|lines| find(lines).is_some());
+        match tokio::time::timeout(WAIT_TIMEOUT, seen).await {
             Ok(Ok(lines)) => find(&lines).unwrap(),
-            _ => panic!(
-                "it never said '{words}': {:#?} {:#?}",
-                self.stdout.borrow(),
-                self.stderr.borrow()
-            ),
+            _ => panic!("no '{words}': {:#?} {:#?}", self.stdout, self.stderr),
         }
     }
 
-    /// SIGKILL: no handler runs, nothing is tidied up.
+    /// SIGKILL: no handler runs.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM: the polite request to stop.
-    pub(crate) fn ask_to_stop(&self) {
+    pub(crate) fn send_sigterm(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for its end and takes all that it said.
-    pub(crate) async fn ended(mut self) -> Ended {
+    /// Waits for its end and takes its output.
+    pub(crate) async fn wait_exit(mut self) -> ProcessExit {
         let child = &mut self.child;
-        let status: ExitStatus = until("its end", || child.try_wait().unwrap()).await;
-        Ended {
+        let status: ExitStatus = wait_until("its end", || child.try_wait().unwrap()).await;
+        ProcessExit {
             code: status.code(),
-            stdout: rest(self.stdout.clone()).await,
-            stderr: rest(self.stderr.clone()).await,
+            stdout: remaining_lines(self.stdout.clone()).await,
+            stderr: remaining_lines(self.stderr.clone()).await,
         }
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // It may have ended before.
         let _ = self.child.kill();
@@ -346,22 +548,22 @@ fn drain(pipe: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
     receiver
 }
 
-async fn rest(mut lines: watch::Receiver<Vec<String>>) -> Vec<String> {
+async fn remaining_lines(mut lines: watch::Receiver<Vec<String>>) -> Vec<String> {
     while lines.changed().await.is_ok() {}
     lines.borrow().clone()
 }
 
 /// A process that serves.
-pub(crate) struct Server {
-    pub(crate) process: Process,
+pub(crate) struct ServerProcess {
+    pub(crate) process: ChildProcess,
     /// Where commands go.
     pub(crate) url: String,
 }
 
-impl Server {
+impl ServerProcess {
     /// Runs `command` until it serves.
     pub(crate) async fn start(command: Command) -> Self {
-        let process = Process::spawn(command);
+        let process = ChildProcess::spawn(command);
         let url = process.url().await;
         Self { process, url }
     }
@@ -373,81 +575,80 @@ impl Server {
     }
 
     /// Stops it politely; it has to end well.
-    pub(crate) async fn stop(self) -> Ended {
-        self.process.ask_to_stop();
-        let ended = self.process.ended().await;
-        assert_eq!(ended.code, Some(0), "{:?} {:?}", ended.stdout, ended.stderr);
+    pub(crate) async fn stop(self) -> ProcessExit {
+        self.process.send_sigterm();
+        let ended = self.process.wait_exit().await;
+        ended.success();
         ended
     }
 }
 
 /// The data file's rows, read by a connection of our own.
 #[derive(Debug)]
-pub(crate) struct Records {
-    pub(crate) heads: BTreeMap<DeployId, Head>,
-    events: BTreeMap<DeployId, Vec<Event>>,
-    pub(crate) replies: BTreeMap<DeployId, Reply>,
-    /// Lane and body of every message.
+pub(crate) struct DataFileRows {
+    pub(crate) records: BTreeMap<DeployId, DeployRecord>,
+    events: BTreeMap<DeployId, Vec<AuditEvent>>,
+    pub(crate) notifications: BTreeMap<DeployId, NotificationRecord>,
+    /// Queue and body of every message.
     pub(crate) messages: Vec<(String, String)>,
-    /// The deploy of every lock, and whether it ends by itself.
+    /// The deploy of every lock, and whether the lock expires.
     pub(crate) locks: Vec<(DeployId, bool)>,
 }
 
-impl Records {
+impl DataFileRows {
     fn read(path: &Path) -> Self {
-        let mut connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        connection.busy_timeout(PATIENCE).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let mut connection = Connection::open_with_flags(path, flags).unwrap();
+        connection.busy_timeout(WAIT_TIMEOUT).unwrap();
         // One transaction, so that the tables fit together.
         let tx = connection.transaction().unwrap();
-        let heads = rows(&tx, "SELECT body, state FROM head", |row| {
-            let head: Head = json(row, 0);
-            assert_eq!(text(row, 1), head.state.word());
-            (head.id, head)
+        let records = rows(&tx, "SELECT body, state FROM deploy", |row| {
+            let record: DeployRecord = json(row, 0);
+            assert_eq!(text(row, 1), record.state.as_str());
+            (record.id, record)
         });
-        let mut events: BTreeMap<DeployId, Vec<Event>> = BTreeMap::new();
+        let mut events: BTreeMap<DeployId, Vec<AuditEvent>> = BTreeMap::new();
         let sql = "SELECT deploy, n, body, hash FROM event ORDER BY deploy, n";
         for event in rows(&tx, sql, event) {
             events.entry(event.deploy).or_default().push(event);
         }
-        let replies = rows(&tx, "SELECT body FROM reply", |row| {
-            let reply: Reply = json(row, 0);
-            (reply.deploy, reply)
+        let notifications = rows(&tx, "SELECT body FROM notification", |row| {
+            let notification: NotificationRecord = json(row, 0);
+            (notification.deploy, notification)
         });
-        let messages = rows(&tx, "SELECT lane, body FROM message", |row| {
+        let messages = rows(&tx, "SELECT queue, body FROM message", |row| {
             (text(row, 0), text(row, 1))
         });
         let locks = rows(&tx, "SELECT deploy, until IS NOT NULL FROM lock", |row| {
             (id(row, 0), row.get(1).unwrap())
         });
         Self {
-            heads: heads.into_iter().collect(),
+            records: records.into_iter().collect(),
             events,
-            replies: replies.into_iter().collect(),
+            notifications: notifications.into_iter().collect(),
             messages,
             locks,
         }
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_settled(&self) -> bool {
+        let (mut records, mut notifications) = (self.records.values(), self.notifications.values());
         self.messages.is_empty()
-            && self.heads.values().all(|head| head.state.is_terminal())
-            && self.replies.values().all(|reply| reply.last.is_settled())
+            && records.all(|record| record.state.is_terminal())
+            && notifications.all(|notification| notification.final_status.is_settled())
     }
 
-    /// Every deploy's audit is whole: numbered, chained, and as long as its head says.
+    /// Every deploy's audit is verified: numbered, chained, and as long as its record says.
     pub(crate) fn verify(&self) {
-        for (id, head) in &self.heads {
+        for (id, record) in &self.records {
             let events = self.events.get(id).map_or(&[][..], Vec::as_slice);
-            assert_eq!(events.len() as u64, head.events, "{id}");
-            audit::verify(*id, events, head.last_hash).unwrap();
-            let ends = events
-                .iter()
-                .filter(|event| event.body.contains(r#""what":"ended""#));
-            let terminal = usize::from(head.state.is_terminal());
-            assert_eq!(ends.count(), terminal, "{id} does not end once");
+            assert_eq!(events.len() as u64, record.events, "{id}");
+            audit::verify_chain(*id, events, record.last_hash).unwrap();
+            let is_end = |event: &&AuditEvent| event.body.contains(r#""kind":"ended""#);
+            let ends = events.iter().filter(is_end).count();
+            assert_eq!(ends, usize::from(record.state.is_terminal()), "{id}");
         }
-        assert!(self.events.keys().all(|id| self.heads.contains_key(id)));
+        assert!(self.events.keys().all(|id| self.records.contains_key(id)));
     }
 
     /// The audit's text of one deploy.
@@ -456,19 +657,33 @@ impl Records {
         bodies.join("\n")
     }
 
+    /// The deploy that retries this one.
+    pub(crate) fn retry_of(&self, deploy: DeployId) -> Option<&DeployRecord> {
+        let mut retries = self.records.values().filter(|r| r.retry_of == Some(deploy));
+        let retry = retries.next();
+        assert!(retries.next().is_none(), "{deploy} has two retries");
+        retry
+    }
+
+    /// How many messages wait for the worker.
+    pub(crate) fn work_count(&self) -> usize {
+        let work = self.messages.iter().filter(|(queue, _)| queue == "work");
+        work.count()
+    }
+
     /// The one deploy there is.
-    pub(crate) fn only(&self) -> &Head {
-        assert_eq!(self.heads.len(), 1, "{:#?}", self.heads);
-        self.heads.values().next().unwrap()
+    pub(crate) fn only_record(&self) -> &DeployRecord {
+        assert_eq!(self.records.len(), 1, "{:#?}", self.records);
+        self.records.values().next().unwrap()
     }
 }
 
-fn event(row: &Row<'_>) -> Event {
-    Event {
+fn event(row: &Row<'_>) -> AuditEvent {
+    AuditEvent {
         deploy: id(row, 0),
         n: row.get::<_, u32>(1).unwrap().into(),
         body: text(row, 2),
-        hash: Hash::parse(&text(row, 3)).unwrap(),
+        hash: EventHash::parse(&text(row, 3)).unwrap(),
     }
 }
 
@@ -498,7 +713,7 @@ default_project = "web"
 
 [slack]
 teams = ["T0001"]
-reply_origins = ["{slack}"]
+response_url_origins = ["{slack}"]
 api = "{slack}"
 
 [circleci]
@@ -507,7 +722,7 @@ api = "{circleci}"
 [channels]
 deploys = "C0001"
 
-[times]
+[timeouts]
 {times}
 
 [projects.web]
@@ -518,28 +733,28 @@ slug = "gh/acme/web"
 environment = "production"
 branches = ["main", "release/*"]
 channels = ["deploys"]
-people = ["*"]
+users = ["*"]
 
 [projects.web.jobs.migrate]
 environment = "production"
 branches = ["**"]
 channels = ["deploys"]
-people = ["*"]
+users = ["*"]
 
 [projects.web.jobs.e2e]
 branches = ["**"]
 channels = ["deploys"]
-people = ["*"]
+users = ["*"]
 
 [projects.web.jobs.restore]
 branches = ["main"]
 channels = ["deploys"]
-people = ["U0009"]
+users = ["U0009"]
 
 [projects.web.jobs.test]
 branches = ["**"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 exclusive = false
 "#,
         slack = sandbox.slack_url(),

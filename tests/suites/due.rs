@@ -1,168 +1,175 @@
-//! What the worker and its sweeper rely on: what becomes owed, and what comes due.
+//! What the worker and its sweeper rely on: which notifications become pending, and what comes due.
 
-use chatops_core::ports::{Commit, CommitError, Due, Replies, Store};
-use chatops_core::reply::{Kind, Telling};
+use chatops_core::deploy::DeployRecord;
+use chatops_core::notification::{DeliveryStatus, NotificationKind};
+use chatops_core::ports::{Commit, CommitError, DueItem, Ledger, NotificationStore};
 
-use super::support::{Fixture, at, begun, done, first, id, noted, timer};
+use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit, timer_commit};
 use crate::fixtures::suite;
 
 suite![
-    owing_starts_at_the_event,
-    owing_twice_changes_nothing,
-    owing_without_a_reply_item_is_ignored,
-    the_reply_item_is_opened_by_the_first_commit_only,
+    pending_starts_at_the_event,
+    requesting_twice_changes_nothing,
+    requesting_without_a_notification_is_ignored,
+    the_notification_is_opened_by_the_first_commit_only,
     what_is_due_comes_oldest_first,
-    reply_items_come_due_too,
+    many_due_deploys_come_oldest_first_up_to_the_limit,
+    notifications_come_due_too,
     no_timer_is_never_due,
 ];
 
-async fn owing_starts_at_the_event<F: Fixture>(it: F) {
-    let store = it.store();
-    let head = begun(&*store, 1).await;
-    let owe = Commit {
-        owe: vec![Kind::Progress],
-        ..noted(&head, at(42))
-    };
-    done(&*store, owe).await.unwrap();
-    let reply = store.reply(id(1)).await.unwrap().unwrap();
-    assert_eq!(reply.version, 2);
-    assert_eq!(reply.progress, Telling::Owed { from: at(42) });
-    assert_eq!(reply.last, Telling::NotOwed);
-}
-
-async fn owing_twice_changes_nothing<F: Fixture>(it: F) {
-    let store = it.store();
-    let head = begun(&*store, 1).await;
-    let owe = |head, now| Commit {
-        owe: vec![Kind::Final],
-        ..noted(head, now)
-    };
-    let head = done(&*store, owe(&head, at(5))).await.unwrap();
-    let head = done(&*store, owe(&head, at(6))).await.unwrap();
-    let mut reply = store.reply(id(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (reply.version, &reply.last),
-        (2, &Telling::Owed { from: at(5) })
-    );
-    reply.version += 1;
-    reply.last = Telling::Told { at: at(7) };
-    store.save(reply).await.unwrap();
-    done(&*store, owe(&head, at(8))).await.unwrap();
-    let reply = store.reply(id(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (reply.version, reply.last),
-        (3, Telling::Told { at: at(7) })
-    );
-}
-
-async fn owing_without_a_reply_item_is_ignored<F: Fixture>(it: F) {
-    let store = it.store();
-    let head = done(
-        &*store,
-        Commit {
-            open: None,
-            ..first(1)
-        },
-    )
-    .await
-    .unwrap();
-    let owe = Commit {
-        owe: vec![Kind::Final],
-        ..noted(&head, at(5))
-    };
-    let head = done(&*store, owe).await.unwrap();
-    assert!(store.reply(id(1)).await.unwrap().is_none());
-    assert_eq!(store.head(id(1)).await.unwrap(), Some(head));
-}
-
-async fn the_reply_item_is_opened_by_the_first_commit_only<F: Fixture>(it: F) {
-    let store = it.store();
-    let head = done(
-        &*store,
-        Commit {
-            open: None,
-            ..first(1)
-        },
-    )
-    .await
-    .unwrap();
-    let late = Commit {
-        open: first(1).open,
-        ..noted(&head, at(5))
-    };
-    assert!(matches!(
-        store.commit(late).await,
-        Err(CommitError::Store(_))
-    ));
-    assert!(store.reply(id(1)).await.unwrap().is_none());
-    assert_eq!(store.head(id(1)).await.unwrap(), Some(head));
-}
-
-async fn what_is_due_comes_oldest_first<F: Fixture>(it: F) {
-    let store = it.store();
-    for (n, due_at) in [(1, 30), (2, 10), (3, 50), (4, 20), (5, 40)] {
-        let mut commit = first(n);
-        commit.head.due_at = Some(at(due_at));
-        done(&*store, commit).await.unwrap();
+/// The next commit over `record`, at that second, which requests notifications.
+fn requesting(record: &DeployRecord, kind: NotificationKind, second: i64) -> Commit {
+    Commit {
+        notifications: vec![kind],
+        ..noted_commit(record, at(second))
     }
-    let deploys = |ns: &[u32]| ns.iter().map(|n| Due::Deploy(id(*n))).collect::<Vec<_>>();
-    assert_eq!(store.due(at(9), 10).await.unwrap(), vec![]);
-    assert_eq!(store.due(at(10), 10).await.unwrap(), deploys(&[2]));
-    assert_eq!(store.due(at(40), 10).await.unwrap(), deploys(&[2, 4, 1, 5]));
-    assert_eq!(store.due(at(99), 3).await.unwrap(), deploys(&[2, 4, 1]));
-    assert_eq!(store.due(at(99), 0).await.unwrap(), vec![]);
+}
+
+/// The first commit of deploy 1, which opens no notification.
+fn without_notification() -> Commit {
+    Commit {
+        open_notifications: None,
+        ..first_commit(1)
+    }
+}
+
+/// The first commit of deploy `n`, due at that second.
+fn due_commit(n: u32, second: i64) -> Commit {
+    let mut commit = first_commit(n);
+    commit.record.due_at = Some(at(second));
+    commit
+}
+
+fn deploys(ns: impl IntoIterator<Item = u32>) -> Vec<DueItem> {
+    ns.into_iter().map(|n| DueItem::Deploy(id(n))).collect()
+}
+
+async fn pending_starts_at_the_event<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    let commit = requesting(&record, NotificationKind::Progress, 42);
+    store.put(commit).await;
+    let notification = store.notification(1).await.unwrap();
+    assert_eq!(notification.version, 2);
+    let pending = DeliveryStatus::Pending { from: at(42) };
+    assert_eq!(notification.progress, pending);
+    assert_eq!(notification.final_status, DeliveryStatus::NotRequested);
+}
+
+async fn requesting_twice_changes_nothing<F: PortFixture>(it: F) {
+    let store = it.store();
+    let request = |record, second| requesting(record, NotificationKind::Final, second);
+    let record = store.begin(1).await;
+    let record = store.put(request(&record, 5)).await;
+    let record = store.put(request(&record, 6)).await;
+    let mut notification = store.notification(1).await.unwrap();
+    let pending = DeliveryStatus::Pending { from: at(5) };
     assert_eq!(
-        store.due(at(99), usize::MAX).await.unwrap(),
-        deploys(&[2, 4, 1, 5, 3])
+        (notification.version, &notification.final_status),
+        (2, &pending)
+    );
+    let delivered = DeliveryStatus::Delivered { at: at(7) };
+    notification.version += 1;
+    notification.final_status = delivered.clone();
+    store.save_notification(notification).await.unwrap();
+    store.put(request(&record, 8)).await;
+    let notification = store.notification(1).await.unwrap();
+    assert_eq!(
+        (notification.version, notification.final_status),
+        (3, delivered)
     );
 }
 
-async fn reply_items_come_due_too<F: Fixture>(it: F) {
+async fn requesting_without_a_notification_is_ignored<F: PortFixture>(it: F) {
     let store = it.store();
-    let head = begun(&*store, 1).await;
-    let owe = Commit {
-        owe: vec![Kind::Final],
-        ..noted(&head, at(20))
+    let record = store.put(without_notification()).await;
+    let commit = requesting(&record, NotificationKind::Final, 5);
+    let record = store.put(commit).await;
+    assert!(store.notification(1).await.is_none());
+    store.assert_stored(&record).await;
+}
+
+async fn the_notification_is_opened_by_the_first_commit_only<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.put(without_notification()).await;
+    let late = Commit {
+        open_notifications: first_commit(1).open_notifications,
+        ..noted_commit(&record, at(5))
     };
-    let mut owe = owe;
-    owe.head.due_at = Some(at(30));
-    done(&*store, owe).await.unwrap();
-    let mut other = first(2);
-    other.head.due_at = Some(at(20));
-    done(&*store, other).await.unwrap();
-    let expected = [Due::Deploy(id(2)), Due::Reply(id(1)), Due::Deploy(id(1))];
-    assert_eq!(store.due(at(30), 10).await.unwrap(), expected);
-    assert_eq!(store.due(at(30), 2).await.unwrap(), expected[..2]);
-    assert_eq!(store.due(at(19), 10).await.unwrap(), vec![]);
-    let mut reply = store.reply(id(1)).await.unwrap().unwrap();
-    reply.version += 1;
-    reply.last = Telling::Sending { until: at(60) };
-    store.save(reply).await.unwrap();
-    assert_eq!(
-        store.due(at(59), 10).await.unwrap(),
-        [expected[0], expected[2]]
-    );
-    assert!(
-        store
-            .due(at(60), 10)
-            .await
-            .unwrap()
-            .contains(&Due::Reply(id(1)))
-    );
+    let ended = store.commit(late).await;
+    assert!(matches!(ended, Err(CommitError::Ledger(_))), "{ended:?}");
+    assert!(store.notification(1).await.is_none());
+    store.assert_stored(&record).await;
 }
 
-async fn no_timer_is_never_due<F: Fixture>(it: F) {
+async fn what_is_due_comes_oldest_first<F: PortFixture>(it: F) {
     let store = it.store();
-    let head = begun(&*store, 1).await;
-    assert_eq!(
-        store.due(at(0), 10).await.unwrap(),
-        vec![Due::Deploy(id(1))]
-    );
-    let head = done(&*store, timer(&head, None)).await.unwrap();
-    assert_eq!(store.due(at(1_000_000), 10).await.unwrap(), vec![]);
-    done(&*store, timer(&head, Some(at(9)))).await.unwrap();
-    assert_eq!(
-        store.due(at(9), 10).await.unwrap(),
-        vec![Due::Deploy(id(1))]
-    );
+    for (n, second) in [(1, 30), (2, 10), (3, 50), (4, 20), (5, 40)] {
+        store.put(due_commit(n, second)).await;
+    }
+    for (second, limit, expected) in [
+        (9, 10, &[][..]),
+        (10, 10, &[2]),
+        (40, 10, &[2, 4, 1, 5]),
+        (99, 3, &[2, 4, 1]),
+        (99, 0, &[]),
+        (99, usize::MAX, &[2, 4, 1, 5, 3]),
+    ] {
+        let due = store.due(second, limit).await;
+        assert_eq!(due, deploys(expected.iter().copied()), "{second} {limit}");
+    }
+}
+
+/// More deploys than a store has parts, so that each page takes from many parts.
+async fn many_due_deploys_come_oldest_first_up_to_the_limit<F: PortFixture>(it: F) {
+    let store = it.store();
+    // 7 and 40 have no common divisor: every second from 0 to 39 occurs once.
+    let second = |n: u32| i64::from(n * 7 % 40);
+    for n in 0..40 {
+        store.put(due_commit(n, second(n))).await;
+    }
+    let mut oldest_first: Vec<u32> = (0..40).collect();
+    oldest_first.sort_by_key(|n| second(*n));
+    let expected = deploys(oldest_first);
+    for limit in [1, 7, 16, 39, 40, 100] {
+        let due = store.due(39, limit).await;
+        assert_eq!(due, expected[..limit.min(40)], "by {limit}");
+    }
+    assert_eq!(store.due(19, 100).await, expected[..20]);
+    assert_eq!(store.due(19, 15).await, expected[..15]);
+}
+
+async fn notifications_come_due_too<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    let mut commit = requesting(&record, NotificationKind::Final, 20);
+    commit.record.due_at = Some(at(30));
+    store.put(commit).await;
+    store.put(due_commit(2, 20)).await;
+    let notification_due = DueItem::Notification(id(1));
+    let expected = [
+        DueItem::Deploy(id(2)),
+        notification_due,
+        DueItem::Deploy(id(1)),
+    ];
+    assert_eq!(store.due(30, 10).await, expected);
+    assert_eq!(store.due(30, 2).await, expected[..2]);
+    assert_eq!(store.due(19, 10).await, vec![]);
+    let mut notification = store.notification(1).await.unwrap();
+    notification.version += 1;
+    notification.final_status = DeliveryStatus::InFlight { until: at(60) };
+    store.save_notification(notification).await.unwrap();
+    assert_eq!(store.due(59, 10).await, deploys([2, 1]));
+    assert!(store.due(60, 10).await.contains(&notification_due));
+}
+
+async fn no_timer_is_never_due<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    assert_eq!(store.due(0, 10).await, deploys([1]));
+    let record = store.put(timer_commit(&record, None)).await;
+    assert_eq!(store.due(1_000_000, 10).await, vec![]);
+    store.put(timer_commit(&record, Some(at(9)))).await;
+    assert_eq!(store.due(9, 10).await, deploys([1]));
 }

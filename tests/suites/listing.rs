@@ -3,14 +3,17 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use chatops_core::command::Status;
-use chatops_core::deploy::{Head, Standing, State};
-use chatops_core::id::{DeployId, UserId};
+use chatops_core::command::StatusFilter;
+use chatops_core::deploy::{DeployOutcome, DeployRecord, DeployState};
+use chatops_core::id::{DeployId, QualifiedUser, TeamId, UserId};
 use chatops_core::name::{BranchName, JobName, ProjectName};
-use chatops_core::ports::{Commit, Filter, Page, People, Position, READS, Store};
+use chatops_core::ports::{
+    Commit, DeployFilter, DeployPage, Ledger, LedgerPosition, NotificationStore, PAGE_READ_LIMIT,
+    RequesterFilter,
+};
 use tokio::task::JoinSet;
 
-use super::support::{Fixture, at, first, id, noted};
+use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
 use crate::fixtures::suite;
 
 suite![
@@ -20,6 +23,8 @@ suite![
     every_limit_turns_the_pages,
     a_page_begins_behind_any_deploy,
     names_are_found_in_any_case,
+    a_user_is_told_apart_by_workspace,
+    an_environment_lists_its_own_deploys,
     since_is_that_moment_or_later,
     a_list_follows_every_write,
     what_takes_too_many_reads_is_continued,
@@ -28,12 +33,13 @@ suite![
 const BRANCHES: [&str; 4] = ["main", "release/1", "fix/a", "fix/b"];
 const JOBS: [&str; 3] = ["deploy", "test", "rollback"];
 const PROJECTS: [&str; 2] = ["web", "api"];
+const ENVIRONMENTS: [&str; 2] = ["production", "staging"];
 const NAMES: [&str; 4] = ["ana", "Ana", "Bo.B", "\u{c4}nne"];
 
 /// The same numbers every time (splitmix64).
-struct Dice(u64);
+struct ListingRng(u64);
 
-impl Dice {
+impl ListingRng {
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -43,33 +49,51 @@ impl Dice {
     }
 
     /// One of these, or none.
-    fn perhaps<'a>(&mut self, from: &[&'a str]) -> Option<&'a str> {
+    fn maybe_one<'a>(&mut self, from: &[&'a str]) -> Option<&'a str> {
         from.get(self.below(from.len() + 1)).copied()
     }
 
     /// The commits of deploy `n`, whose state comes at once or with a second version.
     fn deploy(&mut self, n: u32) -> Vec<Commit> {
-        let mut commit = first(n);
-        let ask = &mut commit.head.ask;
-        ask.user = user(self.below(5));
-        ask.user_name = self.perhaps(&NAMES).map(str::to_owned);
-        ask.branch = branch(BRANCHES[self.below(4)]);
-        ask.job = job(JOBS[self.below(3)]);
-        ask.project = self.perhaps(&PROJECTS).map(project);
+        let mut commit = first_commit(n);
+        let request = &mut commit.record.request;
+        request.user = user(self.below(5));
+        request.user_name = self.maybe_one(&NAMES).map(str::to_owned);
+        request.branch = branch(BRANCHES[self.below(4)]);
+        request.job = job(JOBS[self.below(3)]);
+        request.project = self.maybe_one(&PROJECTS).map(project);
+        request.team = TeamId::parse(["T01", "T02"][self.below(2)]).unwrap();
+        request.environment = self.maybe_one(&ENVIRONMENTS).map(str::to_owned);
         // Few moments, so that many deploys share one.
-        ask.asked_at = at(i64::try_from(self.below(60)).unwrap());
-        let mut next = noted(&commit.head, at(100));
+        request.requested_at = at(i64::try_from(self.below(60)).unwrap());
+        let mut next = noted_commit(&commit.record, at(100));
         let last = if self.below(2) == 0 {
             &mut commit
         } else {
             &mut next
         };
-        last.head.state = State::ALL[self.below(State::ALL.len())];
-        last.head.retried_by = (self.below(3) == 0).then(|| id(n + 1_000_000));
-        if next.head.state == State::Requested && next.head.retried_by.is_none() {
+        last.record.state = DeployState::ALL[self.below(DeployState::ALL.len())];
+        last.record.retried_by = (self.below(3) == 0).then(|| id(n + 1_000_000));
+        if next.record.state == DeployState::Requested && next.record.retried_by.is_none() {
             return vec![commit];
         }
         vec![commit, next]
+    }
+}
+
+fn by(requesters: RequesterFilter) -> DeployFilter {
+    DeployFilter {
+        requesters: Some(requesters),
+        ..DeployFilter::default()
+    }
+}
+
+/// The user `n` of a workspace.
+pub(crate) fn qualified(team: &str, n: usize) -> QualifiedUser {
+    let team = TeamId::parse(team).unwrap();
+    QualifiedUser {
+        team,
+        user: user(n),
     }
 }
 
@@ -93,66 +117,65 @@ fn project(name: &str) -> ProjectName {
 const WRITERS: usize = 100;
 
 /// Commits all of these, each after the one before of its own list; many at a time.
-pub(crate) async fn put<S: Store + 'static>(
+pub(crate) async fn put_commits<S: Ledger + 'static>(
     store: &Arc<S>,
     deploys: Vec<Vec<Commit>>,
-) -> Vec<Head> {
-    let (mut writers, mut heads) = (JoinSet::new(), Vec::with_capacity(deploys.len()));
+) -> Vec<DeployRecord> {
+    let (mut writers, mut records) = (JoinSet::new(), Vec::with_capacity(deploys.len()));
     for commits in deploys {
         if writers.len() == WRITERS {
-            heads.extend(writers.join_next().await.map(Result::unwrap));
+            records.extend(writers.join_next().await.map(Result::unwrap));
         }
         let store = Arc::clone(store);
         writers.spawn(async move {
-            let last = commits.last().unwrap().head.clone();
+            let last = commits.last().unwrap().record.clone();
             for commit in commits {
                 store.commit(commit).await.unwrap();
             }
             last
         });
     }
-    heads.extend(writers.join_all().await);
-    heads.sort_by_key(|head| Reverse(Position::of(head)));
-    heads
+    records.extend(writers.join_all().await);
+    records.sort_by_key(|record| Reverse(LedgerPosition::of(record)));
+    records
 }
 
 /// A few hundred deploys of all kinds, newest first.
-async fn ledger<S: Store + 'static>(store: &Arc<S>) -> Vec<Head> {
-    let mut dice = Dice(7);
-    put(store, (0..300).map(|n| dice.deploy(n)).collect()).await
+async fn ledger<S: Ledger + 'static>(store: &Arc<S>) -> Vec<DeployRecord> {
+    let mut rng = ListingRng(7);
+    put_commits(store, (0..300).map(|n| rng.deploy(n)).collect()).await
 }
 
-pub(crate) fn fitting(heads: &[Head], filter: &Filter) -> Vec<DeployId> {
-    let fitting = heads.iter().filter(|head| filter.fits(head));
-    fitting.map(|head| head.id).collect()
+pub(crate) fn fitting(records: &[DeployRecord], filter: &DeployFilter) -> Vec<DeployId> {
+    let fitting = records.iter().filter(|record| filter.matches(record));
+    fitting.map(|record| record.id).collect()
 }
 
-pub(crate) fn ids(deploys: &[Head]) -> Vec<DeployId> {
-    deploys.iter().map(|head| head.id).collect()
+pub(crate) fn ids(deploys: &[DeployRecord]) -> Vec<DeployId> {
+    deploys.iter().map(|record| record.id).collect()
 }
 
 /// Where the next page begins, as whoever types `before:` names it.
-async fn next<S: Store>(store: &S, page: &Page) -> Option<Position> {
+async fn next_position<S: Ledger>(store: &S, page: &DeployPage) -> Option<LedgerPosition> {
     let more = page.more.as_ref()?;
-    let id = store.by_short(&more.before).await.unwrap().unwrap();
-    let head = store.head(id).await.unwrap().unwrap();
-    assert_eq!(more.looked_back_to, head.ask.asked_at);
-    Some(Position::of(&head))
+    let id = store.find_by_short_id(&more.before).await.unwrap().unwrap();
+    let record = store.read_deploy(id).await.unwrap().unwrap();
+    assert_eq!(more.read_back_to, record.request.requested_at);
+    Some(LedgerPosition::of(&record))
 }
 
 /// Every page from the newest on.
-async fn pages<S: Store>(store: &S, filter: &Filter, limit: usize) -> Vec<Page> {
-    let (mut pages, mut before) = (Vec::<Page>::new(), None);
+async fn pages<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec<DeployPage> {
+    let (mut pages, mut before) = (Vec::<DeployPage>::new(), None);
     loop {
-        let page = store.list(filter, before, limit).await.unwrap();
-        let place = next(store, &page).await;
+        let page = store.list_deploys(filter, before, limit).await.unwrap();
+        let place = next_position(store, &page).await;
         assert!(page.deploys.len() <= limit);
         if page.more.as_ref().is_some_and(|more| more.full) {
             assert_eq!(page.deploys.len(), limit);
         }
-        if let (Some(place), Some(before)) = (place, before) {
-            assert!(place < before, "a page gets on");
-        }
+        let older = before.is_none_or(|before| place.is_none_or(|place| place < before));
+        assert!(older, "a page goes on");
         pages.push(page);
         before = place;
         if before.is_none() {
@@ -162,7 +185,7 @@ async fn pages<S: Store>(store: &S, filter: &Filter, limit: usize) -> Vec<Page> 
 }
 
 /// What all the pages show, in a ledger in which no page is cut short.
-async fn shown<S: Store>(store: &S, filter: &Filter, limit: usize) -> Vec<DeployId> {
+async fn listed_ids<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec<DeployId> {
     let pages = pages(store, filter, limit).await;
     let mut full = pages.iter().filter_map(|page| page.more.as_ref());
     assert!(full.all(|more| more.full), "{filter:?}");
@@ -171,237 +194,253 @@ async fn shown<S: Store>(store: &S, filter: &Filter, limit: usize) -> Vec<Deploy
     pages.iter().flat_map(|page| ids(&page.deploys)).collect()
 }
 
-async fn nothing_is_listed_at_first<F: Fixture>(it: F) {
-    let page = it.store().list(&Filter::default(), None, 20).await.unwrap();
-    assert_eq!(page, Page::default());
+/// The filter lists the records that fit, and there are some.
+async fn assert_lists<S: Ledger + NotificationStore>(
+    store: &S,
+    filter: &DeployFilter,
+    records: &[DeployRecord],
+    fits: impl Fn(&DeployRecord) -> bool,
+) {
+    let expected: Vec<_> = records.iter().filter(|one| fits(one)).cloned().collect();
+    assert!(!expected.is_empty(), "{filter:?}");
+    let page = store.page(filter, 300).await;
+    assert_eq!(page.deploys, expected, "{filter:?}");
 }
 
-async fn the_newest_comes_first_and_ties_go_by_id<F: Fixture>(it: F) {
+async fn nothing_is_listed_at_first<F: PortFixture>(it: F) {
+    let page = it.store().page(&DeployFilter::default(), 20).await;
+    assert_eq!(page, DeployPage::default());
+}
+
+async fn the_newest_comes_first_and_ties_go_by_id<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
-    let ties = heads
-        .windows(2)
-        .filter(|two| two[0].ask.asked_at == two[1].ask.asked_at);
-    assert!(ties.count() > 200);
-    let page = store.list(&Filter::default(), None, 300).await.unwrap();
-    assert_eq!(page.deploys, heads, "each as it stands");
+    let records = ledger(&store).await;
+    let requested_at = |record: &DeployRecord| record.request.requested_at;
+    let tie = |two: &&[DeployRecord]| requested_at(&two[0]) == requested_at(&two[1]);
+    assert!(records.windows(2).filter(tie).count() > 200);
+    let all = DeployFilter::default();
+    let page = store.page(&all, 300).await;
+    assert_eq!(page.deploys, records, "each as it stands");
     assert_eq!(page.more, None);
-    let page = store.list(&Filter::default(), None, 299).await.unwrap();
-    assert_eq!(page.deploys, heads[..299]);
-    assert_eq!(next(&*store, &page).await, Some(Position::of(&heads[298])));
+    let page = store.page(&all, 299).await;
+    assert_eq!(page.deploys, records[..299]);
+    let next = next_position(&*store, &page).await;
+    assert_eq!(next, Some(LedgerPosition::of(&records[298])));
 }
 
-/// Sets one part of a filter.
-type Part = Box<dyn Fn(&mut Filter)>;
+/// Each filter with each of these values.
+fn each<T: Clone>(
+    filters: &[DeployFilter],
+    values: &[T],
+    set: impl Fn(&mut DeployFilter, T),
+) -> Vec<DeployFilter> {
+    let with = |filter: &DeployFilter, value: &T| {
+        let mut filter = filter.clone();
+        set(&mut filter, value.clone());
+        filter
+    };
+    let with = &with;
+    let each = |filter| values.iter().map(move |value| with(filter, value));
+    filters.iter().flat_map(each).collect()
+}
 
 /// Every combination of some values of every part.
-fn filters() -> Vec<Filter> {
-    let people = [
+fn filters() -> Vec<DeployFilter> {
+    let (one, three) = (qualified("T01", 1), qualified("T02", 3));
+    let anywhere = [3, 1, 3, 9].map(user).to_vec();
+    let requesters = [
         None,
-        Some(People::Ids(vec![])),
-        Some(People::Ids(vec![user(1)])),
-        Some(People::Ids(vec![user(3), user(1), user(3), user(9)])),
-        Some(People::Name("ana".to_owned())),
+        Some(RequesterFilter::Users(vec![])),
+        Some(RequesterFilter::Users(vec![one.clone()])),
+        Some(RequesterFilter::Users(vec![three.clone(), one, three])),
+        Some(RequesterFilter::AnyWorkspace(anywhere)),
+        Some(RequesterFilter::Name("ana".to_owned())),
     ];
     let statuses = [
         None,
-        Some(Status::Standing(Standing::Failed)),
-        Some(Status::Standing(Standing::Open)),
-        Some(Status::State(State::TriggerFailed)),
-        Some(Status::State(State::Succeeded)),
+        Some(StatusFilter::Outcome(DeployOutcome::Failed)),
+        Some(StatusFilter::Outcome(DeployOutcome::InProgress)),
+        Some(StatusFilter::State(DeployState::TriggerFailed)),
+        Some(StatusFilter::State(DeployState::Succeeded)),
     ];
-    let mut filters = vec![Filter::default()];
-    let mut each = |parts: Vec<Part>| {
-        filters = filters
-            .iter()
-            .flat_map(|filter| {
-                parts.iter().map(|part| {
-                    let mut filter = filter.clone();
-                    part(&mut filter);
-                    filter
-                })
-            })
-            .collect();
-    };
-    let boxed = |part: Part| part;
-    each(
-        people
-            .into_iter()
-            .map(|p| boxed(Box::new(move |f| f.people.clone_from(&p))))
-            .collect(),
-    );
-    each(
-        [None, Some("main"), Some("gone")]
-            .map(|b| boxed(Box::new(move |f| f.branch = b.map(branch))))
-            .into(),
-    );
-    each(
-        [None, Some("test")]
-            .map(|j| boxed(Box::new(move |f| f.job = j.map(job))))
-            .into(),
-    );
-    each(
-        [None, Some("api")]
-            .map(|p| boxed(Box::new(move |f| f.project = p.map(project))))
-            .into(),
-    );
-    each(
-        statuses
-            .map(|s| boxed(Box::new(move |f| f.status = s)))
-            .into(),
-    );
-    each(
-        [false, true]
-            .map(|a| boxed(Box::new(move |f| f.awaits_retry = a)))
-            .into(),
-    );
-    each(
-        [None, Some(at(30))]
-            .map(|s| boxed(Box::new(move |f| f.since = s)))
-            .into(),
-    );
-    filters
+    let environments = [None, Some("production"), Some("gone")];
+    let branches = [None, Some("main"), Some("gone")];
+    let all = [DeployFilter::default()];
+    let all = each(&all, &requesters, |f, r| f.requesters = r);
+    let all = each(&all, &environments, |f, e| {
+        f.environment = e.map(str::to_owned)
+    });
+    let all = each(&all, &branches, |f, b| f.branch = b.map(branch));
+    let all = each(&all, &[None, Some("test")], |f, j| f.job = j.map(job));
+    let all = each(&all, &[None, Some("api")], |f, p| {
+        f.project = p.map(project)
+    });
+    let all = each(&all, &statuses, |f, s| f.status = s);
+    let all = each(&all, &[false, true], |f, a| f.awaits_retry = a);
+    each(&all, &[None, Some(at(30))], |f, s| f.since = s)
 }
 
-async fn every_filter_finds_what_fits<F: Fixture>(it: F) {
+async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
+    let records = ledger(&store).await;
     let filters = filters();
-    assert_eq!(filters.len(), 5 * 3 * 2 * 2 * 5 * 2 * 2);
+    assert_eq!(filters.len(), 6 * 3 * 3 * 2 * 2 * 5 * 2 * 2);
     let mut found = 0;
     for filter in &filters {
-        let expected = fitting(&heads, filter);
+        let expected = fitting(&records, filter);
         found += usize::from(!expected.is_empty());
-        assert_eq!(shown(&*store, filter, 20).await, expected, "{filter:?}");
+        let listed = listed_ids(&*store, filter, 20).await;
+        assert_eq!(listed, expected, "{filter:?}");
     }
     assert!(found > 200, "{found} filters found anything");
 }
 
-async fn every_limit_turns_the_pages<F: Fixture>(it: F) {
+async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
-    let by = |people| Filter {
-        people: Some(people),
-        ..Filter::default()
-    };
+    let records = ledger(&store).await;
+    let two = [1, 2].map(|n| qualified("T01", n)).to_vec();
     let filters = [
-        Filter::default(),
-        by(People::Ids(vec![user(1), user(2)])),
-        Filter {
+        DeployFilter::default(),
+        by(RequesterFilter::Users(two)),
+        DeployFilter {
             branch: Some(branch("main")),
-            status: Some(Status::Standing(Standing::Failed)),
-            ..by(People::Name("ana".to_owned()))
+            status: Some(StatusFilter::Outcome(DeployOutcome::Failed)),
+            ..by(RequesterFilter::Name("ana".to_owned()))
         },
     ];
     for filter in filters {
         // One by one, in pairs, with a rest at the end, and as many as there can be.
         for limit in [1, 2, 7, 20] {
-            assert_eq!(
-                shown(&*store, &filter, limit).await,
-                fitting(&heads, &filter),
-                "{filter:?} by {limit}"
-            );
+            let listed = listed_ids(&*store, &filter, limit).await;
+            assert_eq!(listed, fitting(&records, &filter), "{filter:?} by {limit}");
         }
     }
 }
 
-async fn a_page_begins_behind_any_deploy<F: Fixture>(it: F) {
+async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
-    let filter = Filter {
+    let records = ledger(&store).await;
+    let filter = DeployFilter {
         branch: Some(branch("main")),
-        ..Filter::default()
+        ..DeployFilter::default()
     };
-    for (n, head) in heads.iter().enumerate() {
-        let before = Some(Position::of(head));
-        let page = store.list(&filter, before, 300).await.unwrap();
-        assert_eq!(ids(&page.deploys), fitting(&heads[n + 1..], &filter));
+    for (n, record) in records.iter().enumerate() {
+        let before = Some(LedgerPosition::of(record));
+        let page = store.list_deploys(&filter, before, 300).await.unwrap();
+        assert_eq!(ids(&page.deploys), fitting(&records[n + 1..], &filter));
         assert_eq!(page.more, None);
     }
 }
 
-async fn names_are_found_in_any_case<F: Fixture>(it: F) {
+async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
+    let records = ledger(&store).await;
     for (wanted, known) in [
         ("ana", &["ana", "Ana"][..]),
         ("bo.b", &["Bo.B"]),
         ("\u{e4}nne", &["\u{c4}nne"]),
     ] {
-        let filter = Filter {
-            people: Some(People::Name(wanted.to_owned())),
-            ..Filter::default()
+        let filter = by(RequesterFilter::Name(wanted.to_owned()));
+        let named = |record: &DeployRecord| {
+            let name = record.request.user_name.as_deref();
+            name.is_some_and(|name| known.contains(&name))
         };
-        let named = |head: &&Head| {
-            known
-                .iter()
-                .any(|k| head.ask.user_name.as_deref() == Some(k))
-        };
-        let expected: Vec<_> = heads.iter().filter(named).cloned().collect();
-        assert!(!expected.is_empty());
-        let page = store.list(&filter, None, 300).await.unwrap();
-        assert_eq!(page.deploys, expected, "{wanted}");
+        assert_lists(&*store, &filter, &records, named).await;
     }
 }
 
-async fn since_is_that_moment_or_later<F: Fixture>(it: F) {
+/// Slack's user ids are unique within a workspace only.
+async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
     let store = it.store();
-    let heads = ledger(&store).await;
+    let records = ledger(&store).await;
+    let is = |record: &DeployRecord, who: &QualifiedUser| record.request.qualified_user() == *who;
+    let (here, there) = (qualified("T01", 1), qualified("T02", 1));
+    for (users, one, other) in [
+        (vec![here.clone()], &here, &here),
+        (vec![there.clone()], &there, &there),
+        (vec![there.clone(), here.clone()], &here, &there),
+    ] {
+        let filter = by(RequesterFilter::Users(users));
+        let fits = |record: &DeployRecord| is(record, one) || is(record, other);
+        assert_lists(&*store, &filter, &records, fits).await;
+    }
+    let nobody = by(RequesterFilter::Users(vec![qualified("T03", 1)]));
+    assert_eq!(store.page(&nobody, 300).await, DeployPage::default());
+    let filter = by(RequesterFilter::AnyWorkspace(vec![user(1)]));
+    let fits = |record: &DeployRecord| is(record, &here) || is(record, &there);
+    assert_lists(&*store, &filter, &records, fits).await;
+}
+
+async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
+    let store = it.store();
+    let records = ledger(&store).await;
+    for name in ENVIRONMENTS {
+        let filter = DeployFilter {
+            environment: Some(name.to_owned()),
+            ..DeployFilter::default()
+        };
+        let fits = |record: &DeployRecord| record.request.environment.as_deref() == Some(name);
+        assert_lists(&*store, &filter, &records, fits).await;
+    }
+}
+
+async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
+    let store = it.store();
+    let records = ledger(&store).await;
     for second in [-1, 0, 30, 59, 60] {
-        let filter = Filter {
+        let filter = DeployFilter {
             since: Some(at(second)),
-            ..Filter::default()
+            ..DeployFilter::default()
         };
-        let later = heads.iter().filter(|head| head.ask.asked_at >= at(second));
-        let page = store.list(&filter, None, 300).await.unwrap();
-        assert_eq!(page.deploys.len(), later.count(), "{second}");
+        let later = |record: &&DeployRecord| record.request.requested_at >= at(second);
+        let page = store.page(&filter, 300).await;
+        let later = records.iter().filter(later).count();
+        assert_eq!(page.deploys.len(), later, "{second}");
     }
 }
 
-async fn a_list_follows_every_write<F: Fixture>(it: F) {
+async fn a_list_follows_every_write<F: PortFixture>(it: F) {
     let store = it.store();
-    let mut head = put(&store, vec![vec![first(1)]]).await.remove(0);
-    for state in State::ALL.into_iter().chain([State::Requested]) {
-        let mut commit = noted(&head, at(1));
-        commit.head.state = state;
-        head = commit.head.clone();
-        store.commit(commit).await.unwrap();
-        for wanted in State::ALL {
-            let filter = Filter {
-                status: Some(Status::State(wanted)),
-                ..Filter::default()
+    let mut record = store.begin(1).await;
+    for state in DeployState::ALL.into_iter().chain([DeployState::Requested]) {
+        let mut commit = noted_commit(&record, at(1));
+        commit.record.state = state;
+        record = store.put(commit).await;
+        for wanted in DeployState::ALL {
+            let filter = DeployFilter {
+                status: Some(StatusFilter::State(wanted)),
+                ..DeployFilter::default()
             };
-            let page = store.list(&filter, None, 9).await.unwrap();
-            assert_eq!(page.deploys.contains(&head), wanted == state);
+            let page = store.page(&filter, 9).await;
+            assert_eq!(page.deploys.contains(&record), wanted == state);
         }
     }
 }
 
-/// Deploy `n`, asked for at its second.
-pub(crate) fn asked(n: u32, who: usize, what: &str) -> Vec<Commit> {
-    let mut commit = first(n);
-    commit.open = None;
-    commit.head.ask.user = user(who);
-    commit.head.ask.job = job(what);
-    commit.head.ask.asked_at = at(i64::from(n));
+/// Deploy `n`, requested at its second.
+pub(crate) fn requested(n: u32, who: usize, what: &str) -> Vec<Commit> {
+    let mut commit = first_commit(n);
+    commit.open_notifications = None;
+    commit.record.request.user = user(who);
+    commit.record.request.job = job(what);
+    commit.record.request.requested_at = at(i64::from(n));
     vec![commit]
 }
 
 /// Both parts of the filter fit more deploys than a page reads, and together they fit two.
-async fn what_takes_too_many_reads_is_continued<F: Fixture>(it: F) {
+async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
     let store = it.store();
-    let many = u32::try_from(READS).unwrap() * 2 + 200;
+    let many = u32::try_from(PAGE_READ_LIMIT).unwrap() * 2 + 200;
     let fits = [1, many - 1];
     let deploy = |n: u32| match n {
-        _ if fits.contains(&n) => asked(n, 1, "rollback"),
-        _ if n.is_multiple_of(2) => asked(n, 1, "deploy"),
-        _ => asked(n, 2, "rollback"),
+        _ if fits.contains(&n) => requested(n, 1, "rollback"),
+        _ if n.is_multiple_of(2) => requested(n, 1, "deploy"),
+        _ => requested(n, 2, "rollback"),
     };
-    put(&store, (0..many).map(deploy).collect()).await;
-    let filter = Filter {
-        people: Some(People::Ids(vec![user(1)])),
+    put_commits(&store, (0..many).map(deploy).collect()).await;
+    let filter = DeployFilter {
         job: Some(job("rollback")),
-        ..Filter::default()
+        ..by(RequesterFilter::Users(vec![qualified("T01", 1)]))
     };
     for limit in [1, 20] {
         let pages = pages(&*store, &filter, limit).await;
@@ -409,8 +448,11 @@ async fn what_takes_too_many_reads_is_continued<F: Fixture>(it: F) {
         assert_eq!(shown, [id(many - 1), id(1)], "by {limit}");
         let more = pages[0].more.as_ref().unwrap();
         assert!(!more.full, "nobody can know at a bounded price");
-        let looked = usize::try_from((at(i64::from(many)) - more.looked_back_to).num_seconds());
-        assert!(looked.unwrap() >= READS, "it reads as far as it may");
+        let looked = usize::try_from((at(i64::from(many)) - more.read_back_to).num_seconds());
+        assert!(
+            looked.unwrap() >= PAGE_READ_LIMIT,
+            "it reads as far as it may"
+        );
         assert!(pages.len() <= 3, "{}", pages.len());
     }
 }

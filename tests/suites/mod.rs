@@ -5,10 +5,10 @@
 //! macro `suite!` that makes each check a test of its own for each of them.
 
 mod due;
+mod ledger;
 pub(crate) mod listing;
 mod locks;
+mod notifications;
 mod queue;
-pub(crate) mod repeats;
-mod replies;
-mod store;
+pub(crate) mod retries;
 pub(crate) mod support;

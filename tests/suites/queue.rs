@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops_core::ports::{Delivery, Lane, Queue, Receipt};
+use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::ports::QueueName::{self, Notify, NotifyDlq, Work, WorkDlq};
+use chatops_core::ports::{MessageQueue, MessageReceipt, ReceivedMessage};
 use tokio::task::JoinSet;
 
-use super::support::{Fixture, MAX_RECEIVES, body};
+use super::support::{MAX_RECEIVES, PortFixture, body, id};
 use crate::fixtures::suite;
 
 suite![
@@ -17,15 +19,16 @@ suite![
     a_long_delay_is_cut_to_fifteen_minutes,
     a_received_message_is_hidden_and_comes_back,
     a_void_receipt_does_nothing,
-    a_receipt_counts_in_its_lane_only,
+    a_receipt_counts_in_its_queue_only,
     a_deleted_message_is_gone,
     a_receipt_counts_until_the_next_receive,
     a_released_message_waits_its_delay,
-    what_is_received_too_often_goes_to_the_dead_lane,
+    what_is_received_too_often_goes_to_the_dead_letter_queue,
     the_last_try_is_not_cut_short,
-    a_dead_lane_gives_for_ever,
-    lanes_are_separate,
+    a_dead_letter_queue_gives_for_ever,
+    queues_are_separate,
     a_body_survives_byte_by_byte,
+    a_crash_count_travels_in_the_message,
     many_senders_all_arrive,
     two_receivers_never_share_a_message,
 ];
@@ -33,309 +36,301 @@ suite![
 const HIDDEN: Duration = Duration::from_mins(1);
 const NOW: Duration = Duration::ZERO;
 
-async fn receive<Q: Queue>(queue: &Q, lane: Lane) -> Vec<Delivery> {
-    queue.receive(lane, 100, HIDDEN).await.unwrap()
-}
-
-async fn receive_one<Q: Queue>(queue: &Q, lane: Lane) -> Delivery {
-    let mut deliveries = receive(queue, lane).await;
-    assert_eq!(deliveries.len(), 1);
-    deliveries.remove(0)
-}
-
-fn texts(deliveries: &[Delivery]) -> BTreeSet<String> {
-    deliveries
-        .iter()
-        .map(|delivery| delivery.body.as_wire().to_owned())
-        .collect()
-}
-
-async fn what_is_sent_is_received<F: Fixture>(it: F) {
-    let queue = it.queue();
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
-    for text in ["one", "two", "two", "three"] {
-        queue.send(Lane::Work, &body(text), NOW).await.unwrap();
+/// What the checks ask of a queue. Whatever the queue cannot do ends the check.
+trait QueueExt: MessageQueue {
+    async fn put(&self, queue: QueueName, text: &str) {
+        self.put_later(queue, text, NOW).await;
     }
-    let deliveries = receive(&*queue, Lane::Work).await;
-    assert_eq!(deliveries.len(), 4);
-    assert!(deliveries.iter().all(|delivery| delivery.receives == 1));
-    let expected = ["one", "two", "three"].map(str::to_owned);
-    assert_eq!(texts(&deliveries), BTreeSet::from(expected));
-    let receipts: BTreeSet<_> = deliveries
-        .iter()
-        .map(|delivery| &delivery.receipt)
-        .collect();
+
+    async fn put_later(&self, queue: QueueName, text: &str, delay: Duration) {
+        self.send(queue, &body(text), delay).await.unwrap();
+    }
+
+    async fn take(&self, queue: QueueName, max: usize) -> Vec<ReceivedMessage> {
+        self.receive(queue, max, HIDDEN).await.unwrap()
+    }
+
+    /// The one message that is there.
+    async fn take_one(&self, queue: QueueName) -> ReceivedMessage {
+        let mut received = self.take(queue, 100).await;
+        assert_eq!(received.len(), 1);
+        received.remove(0)
+    }
+
+    async fn is_empty(&self, queue: QueueName) -> bool {
+        self.take(queue, 100).await.is_empty()
+    }
+
+    async fn remove(&self, queue: QueueName, receipt: &MessageReceipt) {
+        self.delete(queue, receipt).await.unwrap();
+    }
+
+    async fn give_back(&self, queue: QueueName, receipt: &MessageReceipt, delay: Duration) {
+        self.release(queue, receipt, delay).await.unwrap();
+    }
+}
+
+impl<Q: MessageQueue> QueueExt for Q {}
+
+fn texts(received: &[ReceivedMessage]) -> BTreeSet<&str> {
+    received.iter().map(|one| one.body.as_wire()).collect()
+}
+
+async fn what_is_sent_is_received<F: PortFixture>(it: F) {
+    let queue = it.queue();
+    assert!(queue.is_empty(Work).await);
+    for text in ["one", "two", "two", "three"] {
+        queue.put(Work, text).await;
+    }
+    let received = queue.take(Work, 100).await;
+    assert_eq!(received.len(), 4);
+    assert!(received.iter().all(|one| one.receive_count == 1));
+    assert_eq!(texts(&received), BTreeSet::from(["one", "two", "three"]));
+    let receipts: BTreeSet<_> = received.iter().map(|one| &one.receipt).collect();
     assert_eq!(receipts.len(), 4);
 }
 
-async fn a_receive_takes_no_more_than_asked_for<F: Fixture>(it: F) {
+async fn a_receive_takes_no_more_than_asked_for<F: PortFixture>(it: F) {
     let queue = it.queue();
     for n in 0..5 {
-        queue
-            .send(Lane::Work, &body(&n.to_string()), NOW)
-            .await
-            .unwrap();
+        queue.put(Work, &n.to_string()).await;
     }
-    let none = queue.receive(Lane::Work, 0, HIDDEN).await.unwrap();
-    assert!(none.is_empty());
-    let mut all = queue.receive(Lane::Work, 2, HIDDEN).await.unwrap();
+    assert!(queue.take(Work, 0).await.is_empty());
+    let mut all = queue.take(Work, 2).await;
     assert_eq!(all.len(), 2);
-    all.extend(queue.receive(Lane::Work, 2, HIDDEN).await.unwrap());
-    all.extend(queue.receive(Lane::Work, usize::MAX, HIDDEN).await.unwrap());
+    all.extend(queue.take(Work, 2).await);
+    all.extend(queue.take(Work, usize::MAX).await);
     assert_eq!((all.len(), texts(&all).len()), (5, 5));
 }
 
-async fn a_delayed_message_waits<F: Fixture>(it: F) {
+async fn a_delayed_message_waits<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue
-        .send(Lane::Work, &body("later"), Duration::from_secs(10))
-        .await
-        .unwrap();
+        .put_later(Work, "later", Duration::from_secs(10))
+        .await;
     it.advance(Duration::from_millis(9_999)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
     it.advance(Duration::from_millis(1)).await;
-    assert_eq!(receive_one(&*queue, Lane::Work).await.receives, 1);
+    assert_eq!(queue.take_one(Work).await.receive_count, 1);
 }
 
-async fn a_long_delay_is_cut_to_fifteen_minutes<F: Fixture>(it: F) {
+async fn a_long_delay_is_cut_to_fifteen_minutes<F: PortFixture>(it: F) {
     let queue = it.queue();
-    for delay in [
-        Duration::from_secs(901),
-        Duration::from_hours(24),
-        Duration::MAX,
-    ] {
-        queue.send(Lane::Work, &body("later"), delay).await.unwrap();
+    let (more, day) = (Duration::from_secs(901), Duration::from_hours(24));
+    for delay in [more, day, Duration::MAX] {
+        queue.put_later(Work, "later", delay).await;
     }
     it.advance(Duration::from_secs(899)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
     it.advance(Duration::from_secs(1)).await;
-    assert_eq!(receive(&*queue, Lane::Work).await.len(), 3);
+    assert_eq!(queue.take(Work, 100).await.len(), 3);
 }
 
-async fn a_received_message_is_hidden_and_comes_back<F: Fixture>(it: F) {
+async fn a_received_message_is_hidden_and_comes_back<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    let first = receive_one(&*queue, Lane::Work).await;
+    queue.put(Work, "one").await;
+    let first = queue.take_one(Work).await;
     it.advance(Duration::from_millis(59_999)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
     it.advance(Duration::from_millis(1)).await;
-    let second = receive_one(&*queue, Lane::Work).await;
-    assert_eq!(second.receives, 2);
+    let second = queue.take_one(Work).await;
+    assert_eq!(second.receive_count, 2);
     assert_eq!(second.body, first.body);
     assert_ne!(second.receipt, first.receipt);
 }
 
-async fn a_void_receipt_does_nothing<F: Fixture>(it: F) {
+async fn a_void_receipt_does_nothing<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    let void = receive_one(&*queue, Lane::Work).await.receipt;
+    queue.put(Work, "one").await;
+    let void = queue.take_one(Work).await.receipt;
     it.advance(HIDDEN).await;
-    let valid = receive_one(&*queue, Lane::Work).await.receipt;
-    let strange = [
-        "",
-        "-",
-        "1",
-        "1-",
-        "-1",
-        "9-9",
-        "nonsense",
-        "99999999999999999999-1",
-        "ü-1",
-    ];
-    let strange = strange.map(|text| Receipt(text.to_owned()));
+    let valid = queue.take_one(Work).await.receipt;
+    let huge = "99999999999999999999-1";
+    let strange = ["", "-", "1", "1-", "-1", "9-9", "nonsense", huge, "ü-1"];
+    let strange = strange.map(|text| MessageReceipt(text.to_owned()));
     for receipt in strange.iter().chain([&void]) {
-        queue.release(Lane::Work, receipt, NOW).await.unwrap();
-        assert!(
-            receive(&*queue, Lane::Work).await.is_empty(),
-            "{receipt:?} released it"
-        );
-        queue.delete(Lane::Work, receipt).await.unwrap();
+        queue.give_back(Work, receipt, NOW).await;
+        assert!(queue.is_empty(Work).await, "{receipt:?} released it");
+        queue.remove(Work, receipt).await;
     }
-    queue.release(Lane::Work, &valid, NOW).await.unwrap();
-    assert_eq!(receive_one(&*queue, Lane::Work).await.receives, 3);
+    queue.give_back(Work, &valid, NOW).await;
+    assert_eq!(queue.take_one(Work).await.receive_count, 3);
 }
 
-async fn a_receipt_counts_in_its_lane_only<F: Fixture>(it: F) {
+async fn a_receipt_counts_in_its_queue_only<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    let receipt = receive_one(&*queue, Lane::Work).await.receipt;
-    for lane in [Lane::Notice, Lane::WorkDead, Lane::NoticeDead] {
-        queue.delete(lane, &receipt).await.unwrap();
-        queue.release(lane, &receipt, NOW).await.unwrap();
+    queue.put(Work, "one").await;
+    let receipt = queue.take_one(Work).await.receipt;
+    for other in [Notify, WorkDlq, NotifyDlq] {
+        queue.remove(other, &receipt).await;
+        queue.give_back(other, &receipt, NOW).await;
     }
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
     it.advance(HIDDEN).await;
-    receive_one(&*queue, Lane::Work).await;
+    queue.take_one(Work).await;
 }
 
-async fn a_deleted_message_is_gone<F: Fixture>(it: F) {
+async fn a_deleted_message_is_gone<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    queue.send(Lane::Work, &body("two"), NOW).await.unwrap();
-    let deliveries = receive(&*queue, Lane::Work).await;
-    let gone = deliveries
-        .iter()
-        .find(|delivery| delivery.body == body("one"))
-        .unwrap();
-    for _ in 0..2 {
-        queue.delete(Lane::Work, &gone.receipt).await.unwrap();
-    }
-    queue.release(Lane::Work, &gone.receipt, NOW).await.unwrap();
+    queue.put(Work, "one").await;
+    queue.put(Work, "two").await;
+    let received = queue.take(Work, 100).await;
+    let gone = received.iter().find(|one| one.body == body("one"));
+    let gone = &gone.unwrap().receipt;
+    queue.remove(Work, gone).await;
+    queue.remove(Work, gone).await;
+    queue.give_back(Work, gone, NOW).await;
     it.advance(HIDDEN).await;
-    assert_eq!(receive_one(&*queue, Lane::Work).await.body, body("two"));
+    assert_eq!(queue.take_one(Work).await.body, body("two"));
 }
 
-async fn a_receipt_counts_until_the_next_receive<F: Fixture>(it: F) {
+async fn a_receipt_counts_until_the_next_receive<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    let receipt = receive_one(&*queue, Lane::Work).await.receipt;
+    queue.put(Work, "one").await;
+    let receipt = queue.take_one(Work).await.receipt;
     it.advance(HIDDEN * 2).await;
-    queue.delete(Lane::Work, &receipt).await.unwrap();
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    queue.remove(Work, &receipt).await;
+    assert!(queue.is_empty(Work).await);
 }
 
-async fn a_released_message_waits_its_delay<F: Fixture>(it: F) {
+async fn a_released_message_waits_its_delay<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("one"), NOW).await.unwrap();
-    let receipt = receive_one(&*queue, Lane::Work).await.receipt;
-    queue.release(Lane::Work, &receipt, NOW).await.unwrap();
-    let again = receive_one(&*queue, Lane::Work).await;
-    assert_eq!(again.receives, 2);
+    queue.put(Work, "one").await;
+    let receipt = queue.take_one(Work).await.receipt;
+    queue.give_back(Work, &receipt, NOW).await;
+    let again = queue.take_one(Work).await;
+    assert_eq!(again.receive_count, 2);
     // Later than it would have come back by itself.
-    queue
-        .release(Lane::Work, &again.receipt, HIDDEN * 2)
-        .await
-        .unwrap();
+    queue.give_back(Work, &again.receipt, HIDDEN * 2).await;
     it.advance(Duration::from_millis(119_999)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
     it.advance(Duration::from_millis(1)).await;
-    let last = receive_one(&*queue, Lane::Work).await;
-    assert_eq!(last.receives, 3);
-    queue
-        .release(Lane::Work, &last.receipt, Duration::MAX)
-        .await
-        .unwrap();
+    let last = queue.take_one(Work).await;
+    assert_eq!(last.receive_count, 3);
+    queue.give_back(Work, &last.receipt, Duration::MAX).await;
     // As far ahead as any queue can hide a message.
     it.advance(Duration::from_hours(10)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
+    assert!(queue.is_empty(Work).await);
 }
 
-async fn what_is_received_too_often_goes_to_the_dead_lane<F: Fixture>(it: F) {
+async fn what_is_received_too_often_goes_to_the_dead_letter_queue<F: PortFixture>(it: F) {
     let queue = it.queue();
-    for (lane, dead) in [
-        (Lane::Work, Lane::WorkDead),
-        (Lane::Notice, Lane::NoticeDead),
-    ] {
-        queue.send(lane, &body("poison"), NOW).await.unwrap();
+    for (name, dlq) in [(Work, WorkDlq), (Notify, NotifyDlq)] {
+        queue.put(name, "poison").await;
         let mut receipt = None;
         for receives in 1..=MAX_RECEIVES {
-            let delivery = receive_one(&*queue, lane).await;
-            assert_eq!(delivery.receives, receives);
-            receipt = Some(delivery.receipt);
+            let message = queue.take_one(name).await;
+            assert_eq!(message.receive_count, receives);
+            receipt = Some(message.receipt);
             it.advance(HIDDEN).await;
-            assert!(receive(&*queue, dead).await.is_empty());
+            assert!(queue.is_empty(dlq).await);
         }
-        queue.send(lane, &body("good"), NOW).await.unwrap();
-        assert_eq!(
-            receive_one(&*queue, lane).await.body,
-            body("good"),
-            "it blocks nobody"
-        );
+        queue.put(name, "good").await;
+        let next = queue.take_one(name).await.body;
+        assert_eq!(next, body("good"), "it blocks nobody");
         // The receipt from before the move is void.
-        queue.delete(lane, &receipt.clone().unwrap()).await.unwrap();
-        queue.delete(dead, &receipt.unwrap()).await.unwrap();
-        let buried = receive_one(&*queue, dead).await;
-        // Whether a dead lane counts afresh is the queue's own affair.
-        assert_eq!(buried.body, body("poison"));
-        queue.delete(dead, &buried.receipt).await.unwrap();
+        let receipt = receipt.unwrap();
+        queue.remove(name, &receipt).await;
+        queue.remove(dlq, &receipt).await;
+        let dead = queue.take_one(dlq).await;
+        // Whether a dead-letter queue counts afresh is its own affair.
+        assert_eq!(dead.body, body("poison"));
+        queue.remove(dlq, &dead.receipt).await;
         it.advance(HIDDEN).await;
-        assert!(receive(&*queue, dead).await.is_empty());
+        assert!(queue.is_empty(dlq).await);
     }
 }
 
-async fn the_last_try_is_not_cut_short<F: Fixture>(it: F) {
+async fn the_last_try_is_not_cut_short<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue.send(Lane::Work, &body("slow"), NOW).await.unwrap();
+    let both_empty = async || queue.is_empty(Work).await && queue.is_empty(WorkDlq).await;
+    queue.put(Work, "slow").await;
     for _ in 1..MAX_RECEIVES {
-        receive_one(&*queue, Lane::Work).await;
+        queue.take_one(Work).await;
         it.advance(HIDDEN).await;
     }
-    let last = receive_one(&*queue, Lane::Work).await;
+    let last = queue.take_one(Work).await;
     it.advance(Duration::from_millis(59_999)).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
-    assert!(receive(&*queue, Lane::WorkDead).await.is_empty());
-    queue.delete(Lane::Work, &last.receipt).await.unwrap();
+    assert!(both_empty().await);
+    queue.remove(Work, &last.receipt).await;
     it.advance(HIDDEN).await;
-    assert!(receive(&*queue, Lane::Work).await.is_empty());
-    assert!(receive(&*queue, Lane::WorkDead).await.is_empty());
+    assert!(both_empty().await);
 }
 
-async fn a_dead_lane_gives_for_ever<F: Fixture>(it: F) {
+async fn a_dead_letter_queue_gives_for_ever<F: PortFixture>(it: F) {
     let queue = it.queue();
-    queue
-        .send(Lane::WorkDead, &body("order"), NOW)
-        .await
-        .unwrap();
+    queue.put(WorkDlq, "ticket").await;
     for receives in 1..=4 * MAX_RECEIVES {
-        assert_eq!(
-            receive_one(&*queue, Lane::WorkDead).await.receives,
-            receives
-        );
+        assert_eq!(queue.take_one(WorkDlq).await.receive_count, receives);
         it.advance(HIDDEN).await;
     }
 }
 
-async fn lanes_are_separate<F: Fixture>(it: F) {
+async fn queues_are_separate<F: PortFixture>(it: F) {
     let queue = it.queue();
-    for lane in Lane::ALL {
-        queue.send(lane, &body(lane.name()), NOW).await.unwrap();
+    for name in QueueName::ALL {
+        queue.put(name, name.as_str()).await;
     }
-    for lane in Lane::ALL {
-        let delivery = receive_one(&*queue, lane).await;
-        assert_eq!(delivery.body, body(lane.name()));
-        queue.delete(lane, &delivery.receipt).await.unwrap();
+    for name in QueueName::ALL {
+        let message = queue.take_one(name).await;
+        assert_eq!(message.body, body(name.as_str()));
+        queue.remove(name, &message.receipt).await;
     }
     it.advance(HIDDEN).await;
-    for lane in Lane::ALL {
-        assert!(receive(&*queue, lane).await.is_empty());
+    for name in QueueName::ALL {
+        assert!(queue.is_empty(name).await);
     }
 }
 
-async fn a_body_survives_byte_by_byte<F: Fixture>(it: F) {
+async fn a_body_survives_byte_by_byte<F: PortFixture>(it: F) {
     let queue = it.queue();
     let long = "\u{1f680}x".repeat(50_000);
     // What JSON can be made of; control characters and the empty text are not.
     for text in [" ", "'\"\\%_?1;--", "\r\n\t\u{feff}e\u{301}\u{202e}", &long] {
-        queue.send(Lane::Notice, &body(text), NOW).await.unwrap();
-        let delivery = receive_one(&*queue, Lane::Notice).await;
-        assert!(delivery.body == body(text), "{:.20}", text.escape_debug());
-        queue.delete(Lane::Notice, &delivery.receipt).await.unwrap();
+        queue.put(Notify, text).await;
+        let message = queue.take_one(Notify).await;
+        assert!(message.body == body(text), "{:.20}", text.escape_debug());
+        queue.remove(Notify, &message.receipt).await;
     }
 }
 
-async fn many_senders_all_arrive<F: Fixture>(it: F) {
+/// However often the message is received and sent again; the message stays the same otherwise.
+async fn a_crash_count_travels_in_the_message<F: PortFixture>(it: F) {
+    let queue = it.queue();
+    let uncrashed = MessageBody::encode(&WorkMessage::Retry { deploy: id(1) }).unwrap();
+    let mut sent = uncrashed.clone();
+    for crashes in 0..3 {
+        assert_eq!(sent.crash_count(), crashes);
+        queue.put(Work, sent.as_wire()).await;
+        let received = queue.take_one(Work).await;
+        assert_eq!(received.body.crash_count(), crashes);
+        let read: WorkMessage = received.body.decode().unwrap();
+        assert_eq!(MessageBody::encode(&read).unwrap(), uncrashed);
+        queue.remove(Work, &received.receipt).await;
+        sent = received.body.after_crash().unwrap();
+    }
+}
+
+async fn many_senders_all_arrive<F: PortFixture>(it: F) {
     let queue = it.queue();
     let mut senders = JoinSet::new();
     for n in 0..50 {
         let queue = Arc::clone(&queue);
-        senders.spawn(async move { queue.send(Lane::Work, &body(&n.to_string()), NOW).await });
+        senders.spawn(async move { queue.send(Work, &body(&n.to_string()), NOW).await });
     }
     assert!(senders.join_all().await.iter().all(Result::is_ok));
-    assert_eq!(texts(&receive(&*queue, Lane::Work).await).len(), 50);
+    assert_eq!(texts(&queue.take(Work, 100).await).len(), 50);
 }
 
-async fn two_receivers_never_share_a_message<F: Fixture>(it: F) {
+async fn two_receivers_never_share_a_message<F: PortFixture>(it: F) {
     let queue = it.queue();
     for n in 0..40 {
-        queue
-            .send(Lane::Work, &body(&n.to_string()), NOW)
-            .await
-            .unwrap();
+        queue.put(Work, &n.to_string()).await;
     }
     let mut receivers = JoinSet::new();
     for _ in 0..10 {
         let queue = Arc::clone(&queue);
-        receivers.spawn(async move { queue.receive(Lane::Work, 5, HIDDEN).await.unwrap() });
+        receivers.spawn(async move { queue.receive(Work, 5, HIDDEN).await.unwrap() });
     }
     let all: Vec<_> = receivers.join_all().await.into_iter().flatten().collect();
     assert_eq!((all.len(), texts(&all).len()), (40, 40));

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::audit::{Actor, Change, Event};
-use chatops_core::deploy::{Ask, Head, Target};
-use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
+use chatops_core::audit::{self, AuditActor, AuditChange, AuditEvent};
+use chatops_core::deploy::{DeployRecord, DeployRequest, Target};
+use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::machine;
-use chatops_core::message::Body;
+use chatops_core::message::MessageBody;
 use chatops_core::name::{BranchName, JobName};
-use chatops_core::ports::{Commit, Conflict, LockChange, Queue, Replies, Store};
-use chatops_core::reply::Reply;
+use chatops_core::notification::NotificationRecord;
+use chatops_core::ports::{
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LockChange,
+    MessageQueue, NotificationStore, TargetLock,
+};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -20,9 +23,9 @@ use uuid::Uuid;
 pub(crate) const MAX_RECEIVES: u32 = 3;
 
 /// Fresh adapters over one clock.
-pub(crate) trait Fixture: 'static {
-    type Store: Store + Replies + 'static;
-    type Queue: Queue + 'static;
+pub(crate) trait PortFixture: 'static {
+    type Store: Ledger + NotificationStore + 'static;
+    type Queue: MessageQueue + 'static;
 
     fn fresh() -> impl Future<Output = Self>;
     /// Moves the clock of the queues.
@@ -57,13 +60,13 @@ pub(crate) fn target() -> Target {
     Target("web/production".to_owned())
 }
 
-pub(crate) fn body(text: &str) -> Body {
-    Body::from_wire(text.to_owned())
+pub(crate) fn body(text: &str) -> MessageBody {
+    MessageBody::from_wire(text.to_owned())
 }
 
-/// The first commit of deploy `n`, with its reply item, due at once.
-pub(crate) fn first(n: u32) -> Commit {
-    let ask = Ask {
+/// The first commit of deploy `n`, with its notification record, due at once.
+pub(crate) fn first_commit(n: u32) -> Commit {
+    let request = DeployRequest {
         team: TeamId::parse("T01").unwrap(),
         channel: ChannelId::parse("C01").unwrap(),
         user: UserId::parse("U01").unwrap(),
@@ -71,92 +74,136 @@ pub(crate) fn first(n: u32) -> Commit {
         project: None,
         branch: BranchName::parse("main").unwrap(),
         job: JobName::parse("deploy").unwrap(),
-        asked_at: at(0),
+        environment: None,
+        requested_at: at(0),
     };
-    let by = Actor::Person(ask.user.clone());
-    let (head, event) = machine::begin((id(n), id(n).short(8)), ask, None, at(600), by, at(0));
-    let open = Some(Reply::open(id(n), None, at(1_800)));
+    let by = AuditActor::User(request.qualified_user());
+    let ids = (id(n), id(n).short_id(8));
+    let (record, event) = machine::begin_deploy(ids, request, None, at(600), by, at(0));
     Commit {
-        open,
-        ..bare(head, Some(event))
+        open_notifications: Some(NotificationRecord::open(id(n), None, at(1_800))),
+        ..bare_commit(record, Some(event))
     }
 }
 
-/// The next commit over `head`, with an event of that moment and nothing else.
-pub(crate) fn noted(head: &Head, now: Time) -> Commit {
-    let by = Actor::Worker(Invocation::new("test"));
-    let change = Change::Noted {
+/// The next commit over `record`, with an event of that moment and nothing else.
+pub(crate) fn noted_commit(record: &DeployRecord, now: Time) -> Commit {
+    let by = AuditActor::Worker(InvocationId::new("test"));
+    let change = AuditChange::Noted {
         note: "ünïcode \u{1f680}\n".to_owned(),
     };
-    let (head, event) = machine::apply(head, change, by, now).unwrap();
-    bare(head, Some(event))
+    let (record, event) = machine::apply_change(record, change, by, now).unwrap();
+    bare_commit(record, Some(event))
 }
 
-/// The next commit over `head` that only moves the timer.
-pub(crate) fn timer(head: &Head, due_at: Option<Time>) -> Commit {
-    let mut head = head.clone();
-    head.version += 1;
-    head.due_at = due_at;
-    bare(head, None)
+/// The next commit over `record` that only moves the timer.
+pub(crate) fn timer_commit(record: &DeployRecord, due_at: Option<Time>) -> Commit {
+    let mut record = record.clone();
+    record.version += 1;
+    record.due_at = due_at;
+    bare_commit(record, None)
 }
 
-pub(crate) fn bare(head: Head, event: Option<Event>) -> Commit {
+pub(crate) fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
     Commit {
-        head,
+        record,
         event,
         lock: None,
         claim: None,
-        owe: vec![],
-        open: None,
-        repeats: None,
+        notifications: vec![],
+        open_notifications: None,
+        retried: None,
     }
 }
 
 /// Commits the first version of deploy `n`.
-pub(crate) async fn begun<S: Store>(store: &S, n: u32) -> Head {
-    let first = first(n);
+pub(crate) async fn begin_deploy<S: Ledger + ?Sized>(store: &S, n: u32) -> DeployRecord {
+    let first = first_commit(n);
     store.commit(first.clone()).await.unwrap();
-    first.head
+    first.record
 }
 
-/// Commits an event of `now` with a change of the lock.
-pub(crate) async fn relock<S: Store>(
+/// Commits; the new record, or the condition that did not hold.
+pub(crate) async fn try_commit<S: Ledger + ?Sized>(
     store: &S,
-    head: &Head,
-    now: Time,
-    change: LockChange,
-) -> Result<Head, Conflict> {
-    let commit = Commit {
-        lock: Some(change),
-        ..noted(head, now)
-    };
-    done(store, commit).await
-}
-
-/// Commits; the new head, or the condition that did not hold.
-pub(crate) async fn done<S: Store>(store: &S, commit: Commit) -> Result<Head, Conflict> {
-    let head = commit.head.clone();
+    commit: Commit,
+) -> Result<DeployRecord, Conflict> {
+    let record = commit.record.clone();
     match store.commit(commit).await {
-        Ok(()) => Ok(head),
-        Err(chatops_core::ports::CommitError::Conflict(conflict)) => Err(conflict),
+        Ok(()) => Ok(record),
+        Err(CommitError::Conflict(conflict)) => Err(conflict),
         Err(error) => panic!("{error}"),
     }
 }
 
-pub(crate) fn take(now: Time) -> LockChange {
-    LockChange::Take {
-        target: target(),
-        now,
+/// What the checks ask of a store. Whatever the store cannot do ends the check.
+pub(crate) trait StoreExt: Ledger + NotificationStore {
+    async fn record(&self, n: u32) -> Option<DeployRecord> {
+        self.read_deploy(id(n)).await.unwrap()
+    }
+
+    async fn events(&self, n: u32) -> Vec<AuditEvent> {
+        self.read_events(id(n)).await.unwrap()
+    }
+
+    async fn notification(&self, n: u32) -> Option<NotificationRecord> {
+        self.read_notification(id(n)).await.unwrap()
+    }
+
+    /// The lock of [`target`].
+    async fn lock(&self) -> Option<TargetLock> {
+        self.read_lock(&target()).await.unwrap()
+    }
+
+    async fn by_short_id(&self, short: &ShortId) -> Option<DeployId> {
+        self.find_by_short_id(short).await.unwrap()
+    }
+
+    async fn owner(&self, n: u128) -> Option<DeployId> {
+        self.pipeline_owner(pipeline(n)).await.unwrap()
+    }
+
+    async fn due(&self, second: i64, limit: usize) -> Vec<DueItem> {
+        self.list_due(at(second), limit).await.unwrap()
+    }
+
+    /// The newest page.
+    async fn page(&self, filter: &DeployFilter, limit: usize) -> DeployPage {
+        self.list_deploys(filter, None, limit).await.unwrap()
+    }
+
+    async fn begin(&self, n: u32) -> DeployRecord {
+        begin_deploy(self, n).await
+    }
+
+    /// Commits; the condition holds.
+    async fn put(&self, commit: Commit) -> DeployRecord {
+        try_commit(self, commit).await.unwrap()
+    }
+
+    /// Commits; the condition that does not hold.
+    async fn conflict(&self, commit: Commit) -> Conflict {
+        try_commit(self, commit).await.unwrap_err()
+    }
+
+    /// Commits an event of that second.
+    async fn note(&self, record: &DeployRecord, second: i64) -> DeployRecord {
+        self.put(noted_commit(record, at(second))).await
+    }
+
+    /// The record reads as this one, and its audit is complete.
+    async fn assert_stored(&self, record: &DeployRecord) {
+        let read = self.read_deploy(record.id).await.unwrap();
+        assert_eq!(read.as_ref(), Some(record));
+        let events = self.read_events(record.id).await.unwrap();
+        let chain = audit::verify_chain(record.id, &events, record.last_hash);
+        assert_eq!(chain, Ok(()));
     }
 }
 
-pub(crate) fn free() -> LockChange {
-    LockChange::Free { target: target() }
-}
+impl<S: Ledger + NotificationStore + ?Sized> StoreExt for S {}
 
-pub(crate) fn expire(until: Time) -> LockChange {
-    LockChange::Expire {
-        target: target(),
-        until,
-    }
+pub(crate) fn take_lock(now: Time) -> LockChange {
+    let target = target();
+    LockChange::Take { target, now }
 }

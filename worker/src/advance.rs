@@ -1,46 +1,48 @@
-//! The loop: read, decide, write, act, until there is nothing to do now.
+//! The loop: read, decide, write, act, until nothing is due. What to do is decided in
+//! `chatops_core::decide`.
 
-use chatops_core::config::Slug;
-use chatops_core::decide::{self, Here, Step, follow, trigger};
-use chatops_core::deploy::{Head, Pipeline, State};
+use chatops_core::config::ProjectSlug;
+use chatops_core::decide::{self, Context, NextStep, follow, trigger};
+use chatops_core::deploy::{CiPipeline, DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::machine::Illegal;
-use chatops_core::message::{Body, WorkMessage};
+use chatops_core::machine::IllegalTransition;
+use chatops_core::message::WorkMessage;
 use chatops_core::ports::{
-    Ci, CiError, Clock, Commit, CommitError, Conflict, Finding, Lane, Look, Queue, Search,
-    SecretName, Secrets, Store, StoreError, Trigger,
+    CiClient, CiReadError, Clock, Commit, CommitError, Conflict, Ledger, LedgerError,
+    LookupRequest, LookupResult, MessageQueue, PollResult, QueueName, SecretName, SecretReader,
+    TriggerRequest,
 };
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Turn, Worker, about};
+use crate::{Invocation, MAX_TRIES, WorkError, Worker, tag_span};
 
-/// More steps than any message can need; what is left then is taken up by the sweeper.
-const STEPS: usize = 32;
+/// More steps than any message needs; the sweeper continues after that.
+const MAX_STEPS: usize = 32;
 
-/// The most pipelines that a person is asked to look at; the newest come first.
-const CANDIDATES: usize = 5;
+/// The most candidate pipelines that are shown, the newest first.
+const MAX_CANDIDATES: usize = 5;
 
-/// What one run remembers from step to step.
+/// What one run remembers between steps.
 #[derive(Default)]
-pub(crate) struct Run {
+pub(crate) struct AdvanceRun {
     /// The attempt whose POST this run has sent.
-    posted: u32,
-    /// Whether this run wrote anything, and so is the one to set the next hint.
-    wrote: bool,
-    /// Whether this run may have armed the deploy: then it alone knows that nothing was sent.
-    armed: bool,
-    /// How often the ledger failed and this run went on all the same.
-    borne: usize,
-    /// What was seen when the last look was written down as "it runs": it may show the end, too.
-    look: Option<Look>,
+    posted_attempt: u32,
+    /// Whether this run wrote anything, and so schedules the next wake-up.
+    has_written: bool,
+    /// Whether this run may have begun a trigger: then only this run knows that nothing was sent.
+    began_trigger: bool,
+    /// How many failures of the ledger this run has tolerated.
+    store_errors: usize,
+    /// The poll that was last recorded: after the start it may show the end, too.
+    last_poll: Option<PollResult>,
 }
 
-impl Run {
-    /// A run that may have armed reads again when the ledger fails. If it gave up, whoever comes next
-    /// would have to look for a pipeline that nobody asked for, and end UNRESOLVED.
-    fn bear(&mut self, error: StoreError) -> Result<(), HandlerError> {
-        self.borne += 1;
-        if self.armed && self.borne < TRIES {
+impl AdvanceRun {
+    /// A run that may have begun a trigger reads again when the ledger fails. If it gave up, the next
+    /// run would look up a pipeline that was never triggered, and end UNRESOLVED.
+    fn tolerate_store_error(&mut self, error: LedgerError) -> Result<(), WorkError> {
+        self.store_errors += 1;
+        if self.began_trigger && self.store_errors < MAX_TRIES {
             Ok(())
         } else {
             Err(error.into())
@@ -50,213 +52,219 @@ impl Run {
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where
-    S: Store,
-    Q: Queue,
-    C: Ci,
-    X: Secrets,
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
     K: Clock,
 {
-    pub(crate) fn here<'a>(&'a self, turn: &'a Turn, posted: u32) -> Here<'a> {
-        Here {
+    pub(crate) fn ctx<'a>(&'a self, inv: &'a Invocation, posted: u32) -> Context<'a> {
+        Context {
             now: self.clock.now(),
-            me: &turn.me,
-            posted,
-            ends: turn.ends,
+            invocation: &inv.id,
+            posted_attempt: posted,
+            deadline: inv.deadline,
             config: &self.config,
         }
     }
 
-    /// Does everything that is due for one deploy, then sets the hint for what comes next.
-    pub(crate) async fn advance(&self, turn: &Turn, id: DeployId) -> Result<(), HandlerError> {
-        about(id);
-        let mut run = Run::default();
-        for _ in 0..STEPS {
-            let head = match self.store.head(id).await {
-                Ok(Some(head)) => head,
+    /// Does everything that is due for one deploy, then schedules the next wake-up.
+    pub(crate) async fn advance(&self, inv: &Invocation, id: DeployId) -> Result<(), WorkError> {
+        tag_span(id);
+        let mut run = AdvanceRun::default();
+        for _ in 0..MAX_STEPS {
+            let record = match self.ledger.read_deploy(id).await {
+                Ok(Some(record)) => record,
                 Ok(None) => {
-                    info!(deploy.id = %id, "a hint for a deploy that is not on record");
+                    info!(deploy.id = %id, "wake-up ignored: the deploy is not on record");
                     return Ok(());
                 }
                 Err(error) => {
-                    run.bear(error)?;
+                    run.tolerate_store_error(error)?;
                     continue;
                 }
             };
-            match decide::next(&head, self.here(turn, run.posted))? {
-                Step::Rest if run.wrote => return self.remind(&head).await,
-                Step::Rest => return Ok(()),
-                Step::Write(commit) => self.arm_or_end(turn, &head, *commit, &mut run).await?,
-                Step::Post(order) => self.post(turn, &head, &order, &mut run).await?,
-                Step::Search(search) => self.search(turn, &head, &search, &mut run).await?,
-                Step::Look {
+            match decide::next_step(&record, self.ctx(inv, run.posted_attempt))? {
+                NextStep::Wait if run.has_written => return self.schedule_wake_up(&record).await,
+                NextStep::Wait => return Ok(()),
+                NextStep::Write(commit) => {
+                    self.begin_or_end(inv, &record, *commit, &mut run).await?;
+                }
+                NextStep::Post(request) => self.send_post(inv, &record, &request, &mut run).await?,
+                NextStep::LookUp(lookup) => self.find_run(inv, &record, &lookup, &mut run).await?,
+                NextStep::Poll {
                     slug,
                     run: pipeline,
                     cancel,
                 } => {
-                    let look = match run.look.take() {
-                        Some(look) => Ok(look),
-                        None => self.ci.look(&slug, &pipeline).await,
+                    let poll = match run.last_poll.take() {
+                        Some(poll) => Ok(poll),
+                        None => self.ci.poll(&slug, &pipeline).await,
                     };
-                    if let (Ok(look), true) = (&look, cancel) {
-                        self.cancel_open(id, &slug, &pipeline, look).await;
+                    if let (Ok(poll), true) = (&poll, cancel) {
+                        self.cancel_runs(id, &slug, &pipeline, poll).await;
                     }
-                    self.looked(turn, id, look, &mut run).await?;
+                    self.record_poll(inv, id, poll, &mut run).await?;
                 }
-                Step::Later => return Err(HandlerError::NoTime),
-                Step::Order => {
-                    let body = Body::encode(&WorkMessage::Retry { deploy: id })?;
-                    self.queue
-                        .send(Lane::WorkDead, &body, std::time::Duration::ZERO)
-                        .await?;
-                    let placed = self.write(decide::order_placed(&head), &mut run).await?;
-                    placed.or_else(settle)?;
+                NextStep::OutOfTime => return Err(WorkError::DeadlineTooClose),
+                NextStep::WriteTicket => {
+                    let ticket = WorkMessage::Retry { deploy: id };
+                    self.send_now(QueueName::WorkDlq, &ticket).await?;
+                    let commit = decide::ticket_written(&record);
+                    let written = self.write(commit, &mut run).await?;
+                    written.or_else(resolve_conflict)?;
                 }
             }
         }
-        warn!(deploy.id = %id, "a message took more steps than it can need");
+        warn!(deploy.id = %id, "a message took more steps than any needs");
         Ok(())
     }
 
-    /// Arms, refuses or ends a deploy that nothing was sent for. If another deploy has the target,
-    /// that is the refusal.
-    async fn arm_or_end(
+    /// Begins the trigger of a deploy, or rejects or ends it. If another deploy has the target, the
+    /// deploy is rejected for that.
+    async fn begin_or_end(
         &self,
-        turn: &Turn,
-        head: &Head,
+        inv: &Invocation,
+        record: &DeployRecord,
         commit: Commit,
-        run: &mut Run,
-    ) -> Result<(), HandlerError> {
-        run.armed |= commit.head.state == State::Armed;
+        run: &mut AdvanceRun,
+    ) -> Result<(), WorkError> {
+        run.began_trigger |= commit.record.state == DeployState::Triggering;
         let written = match self.write(commit, run).await {
-            Err(HandlerError::Store(error)) => return run.bear(error),
+            Err(WorkError::Store(error)) => return run.tolerate_store_error(error),
             written => written?,
         };
         let Err(conflict) = written else {
             return Ok(());
         };
         let Conflict::Lock(lock) = conflict else {
-            return settle(conflict);
+            return resolve_conflict(conflict);
         };
-        let Some(holder) = self.store.head(lock.deploy).await? else {
-            return Err(HandlerError::Contradiction(Conflict::Lock(lock)));
+        let Some(holder) = self.ledger.read_deploy(lock.deploy).await? else {
+            return Err(WorkError::Conflict(Conflict::Lock(lock)));
         };
-        let refusal = decide::refuse_busy(head, &lock, &holder, self.here(turn, run.posted))?;
-        self.write(refusal, run).await?.or_else(settle)
+        let ctx = self.ctx(inv, run.posted_attempt);
+        let rejection = decide::reject_busy(record, &lock, &holder, ctx)?;
+        self.write(rejection, run).await?.or_else(resolve_conflict)
     }
 
-    /// Looks at CircleCI now, whatever the timer says, if the deploy is followed.
-    pub(crate) async fn look_now(&self, turn: &Turn, id: DeployId) -> Result<(), HandlerError> {
-        let mut run = Run::default();
-        self.record(turn, id, &mut run, |head, here| {
-            Ok(follow::look_now(head, here))
-        })
-        .await?;
-        self.advance(turn, id).await
+    /// Polls CircleCI now, before the timer, if the deploy is followed.
+    pub(crate) async fn poll_now(&self, inv: &Invocation, id: DeployId) -> Result<(), WorkError> {
+        let mut run = AdvanceRun::default();
+        let decide = |record: &_, ctx: Context<'_>| Ok(follow::poll_now(record, ctx));
+        self.record_answer(inv, id, &mut run, decide).await?;
+        self.advance(inv, id).await
     }
 
     /// Sends the one POST of this attempt and records the outcome.
-    async fn post(
+    async fn send_post(
         &self,
-        turn: &Turn,
-        head: &Head,
-        order: &Trigger,
-        run: &mut Run,
-    ) -> Result<(), HandlerError> {
-        if head.token_refused {
+        inv: &Invocation,
+        record: &DeployRecord,
+        request: &TriggerRequest,
+        run: &mut AdvanceRun,
+    ) -> Result<(), WorkError> {
+        if record.token_refused {
             self.refresh_token().await;
         }
-        let attempt = head.attempts;
-        run.posted = attempt;
-        info!(deploy.id = %head.id, attempt, "triggering CircleCI");
-        let outcome = self.ci.trigger(order).await;
-        info!(deploy.id = %head.id, attempt, outcome = outcome.word(), "trigger sent");
-        self.record(turn, head.id, run, |head, here| {
-            trigger::after_post(head, attempt, &outcome, here)
+        let attempt = record.attempts;
+        run.posted_attempt = attempt;
+        info!(deploy.id = %record.id, attempt, "triggering CircleCI");
+        let outcome = self.ci.trigger(request).await;
+        info!(deploy.id = %record.id, attempt, outcome = outcome.as_str(), "trigger sent");
+        self.record_answer(inv, record.id, run, |record, ctx| {
+            trigger::after_post(record, attempt, &outcome, ctx)
         })
         .await
     }
 
-    /// Looks for the proof. Pipelines that other deploys have claimed cannot be it.
-    async fn search(
+    /// Looks up the pipeline of an unknown outcome. Pipelines of other deploys are no candidates.
+    async fn find_run(
         &self,
-        turn: &Turn,
-        head: &Head,
-        search: &Search,
-        run: &mut Run,
-    ) -> Result<(), HandlerError> {
-        let found = self.ci.search(search).await;
+        inv: &Invocation,
+        record: &DeployRecord,
+        lookup: &LookupRequest,
+        run: &mut AdvanceRun,
+    ) -> Result<(), WorkError> {
+        let found = self.ci.look_up(lookup).await;
         let outcome = match &found {
-            Ok(Finding::Found(_)) => "found",
-            Ok(Finding::Absent { .. }) => "absent",
+            Ok(LookupResult::Found(_)) => "found",
+            Ok(LookupResult::Absent { .. }) => "absent",
             Err(_) => "unfinished",
         };
-        info!(deploy.id = %head.id, outcome, "looked for the proof");
+        info!(deploy.id = %record.id, outcome, "looked up the pipeline");
         match found {
-            Ok(mut finding) => {
-                if let Finding::Absent { candidates } = &mut finding {
-                    let mut open = Vec::new();
+            Ok(mut result) => {
+                if let LookupResult::Absent { candidates } = &mut result {
+                    let mut unclaimed = Vec::new();
                     for candidate in candidates.drain(..) {
-                        if self.store.owner(candidate.id).await?.is_none() {
-                            open.push(candidate);
+                        if self.ledger.pipeline_owner(candidate.id).await?.is_none() {
+                            unclaimed.push(candidate);
                         }
                     }
-                    open.truncate(CANDIDATES);
-                    *candidates = open;
+                    unclaimed.truncate(MAX_CANDIDATES);
+                    *candidates = unclaimed;
                 }
-                self.record(turn, head.id, run, |head, here| {
-                    trigger::after_search(head, &finding, here)
+                self.record_answer(inv, record.id, run, |record, ctx| {
+                    trigger::after_lookup(record, &result, ctx)
                 })
                 .await
             }
             Err(error) => {
-                self.after_ci_error(&error).await;
-                self.record(turn, head.id, run, |head, here| {
-                    trigger::after_failed_search(head, error.after, here)
+                self.handle_ci_error(&error).await;
+                self.record_answer(inv, record.id, run, |record, ctx| {
+                    trigger::after_failed_lookup(record, error.retry_after, ctx)
                 })
                 .await
             }
         }
     }
 
-    /// Records what a look showed.
-    async fn looked(
+    /// Records what a poll showed.
+    async fn record_poll(
         &self,
-        turn: &Turn,
+        inv: &Invocation,
         id: DeployId,
-        look: Result<Look, CiError>,
-        run: &mut Run,
-    ) -> Result<(), HandlerError> {
-        match look {
-            Ok(look) => {
-                self.record(turn, id, run, |head, here| {
-                    follow::after_look(head, &look, here)
+        poll: Result<PollResult, CiReadError>,
+        run: &mut AdvanceRun,
+    ) -> Result<(), WorkError> {
+        match poll {
+            Ok(poll) => {
+                self.record_answer(inv, id, run, |record, ctx| {
+                    follow::after_poll(record, &poll, ctx)
                 })
                 .await?;
-                run.look = Some(look);
+                run.last_poll = Some(poll);
                 Ok(())
             }
             Err(error) => {
-                info!(deploy.id = %id, unauthorized = error.unauthorized, "the look failed");
-                self.after_ci_error(&error).await;
-                self.record(turn, id, run, |head, here| {
-                    follow::after_failed_look(head, error.after, here)
+                info!(deploy.id = %id, unauthorized = error.unauthorized, "the poll failed");
+                self.handle_ci_error(&error).await;
+                self.record_answer(inv, id, run, |record, ctx| {
+                    follow::after_failed_poll(record, error.retry_after, ctx)
                 })
                 .await
             }
         }
     }
 
-    /// A wish to cancel is put to CircleCI again at each look, until nothing is open.
-    async fn cancel_open(&self, id: DeployId, slug: &Slug, run: &Pipeline, look: &Look) {
-        for workflow in look.workflows.iter().filter(|w| !w.status.is_final()) {
+    /// Sends the cancel to CircleCI at each poll, until every workflow has ended.
+    async fn cancel_runs(
+        &self,
+        id: DeployId,
+        slug: &ProjectSlug,
+        run: &CiPipeline,
+        poll: &PollResult,
+    ) {
+        for workflow in poll.workflows.iter().filter(|w| !w.status.is_final()) {
             if let Err(error) = self.ci.cancel(slug, run, &workflow.id).await {
                 let unauthorized = error.unauthorized;
-                warn!(deploy.id = %id, unauthorized, "the cancel failed; the next look tries again");
+                warn!(deploy.id = %id, unauthorized, "the cancel failed; the next poll tries again");
             }
         }
     }
 
-    async fn after_ci_error(&self, error: &CiError) {
+    async fn handle_ci_error(&self, error: &CiReadError) {
         if error.unauthorized {
             self.refresh_token().await;
         }
@@ -264,86 +272,82 @@ where
 
     async fn refresh_token(&self) {
         if let Err(error) = self.secrets.refresh(SecretName::CircleCiToken).await {
-            warn!(%error, "the CircleCI token could not be read afresh");
+            warn!(%error, "the CircleCI token could not be refreshed");
         }
     }
 
-    /// Turns what the outside world answered into a write. The answer is known only here, so when
-    /// others write in between, the deploy is read and decided again.
-    async fn record(
+    /// Records an answer from outside. Only this run knows the answer, so after a conflict it reads
+    /// the deploy and decides again.
+    async fn record_answer(
         &self,
-        turn: &Turn,
+        inv: &Invocation,
         id: DeployId,
-        run: &mut Run,
-        decide: impl Fn(&Head, Here<'_>) -> Result<Option<Commit>, Illegal>,
-    ) -> Result<(), HandlerError> {
+        run: &mut AdvanceRun,
+        decide: impl Fn(&DeployRecord, Context<'_>) -> Result<Option<Commit>, IllegalTransition>,
+    ) -> Result<(), WorkError> {
         let mut failure = None;
-        for _ in 0..TRIES {
-            let head = match self.store.head(id).await {
-                Ok(Some(head)) => head,
+        for _ in 0..MAX_TRIES {
+            let record = match self.ledger.read_deploy(id).await {
+                Ok(Some(record)) => record,
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     failure = Some(error);
                     continue;
                 }
             };
-            let Some(commit) = decide(&head, self.here(turn, run.posted))? else {
+            let Some(commit) = decide(&record, self.ctx(inv, run.posted_attempt))? else {
                 return Ok(());
             };
             match self.write(commit, run).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(Conflict::Version)) => {}
-                Ok(Err(other)) => return Err(HandlerError::Contradiction(other)),
-                Err(HandlerError::Store(error)) => failure = Some(error),
+                Ok(Err(Conflict::StaleVersion)) => {}
+                Ok(Err(other)) => return Err(WorkError::Conflict(other)),
+                Err(WorkError::Store(error)) => failure = Some(error),
                 Err(other) => return Err(other),
             }
         }
-        // The deploy stays as it is on record; whoever comes next looks for the proof.
+        // The record stays as it is; the next run looks up the pipeline.
         Err(failure.map_or(
-            HandlerError::Contradiction(Conflict::Version),
-            HandlerError::Store,
+            WorkError::Conflict(Conflict::StaleVersion),
+            WorkError::Store,
         ))
     }
 
-    /// Writes, then tells the notifier what is owed now. The outer error is the store's, the inner
-    /// one a condition that did not hold.
+    /// Writes, then wakes the notifier up if a notification is pending. The outer error is the
+    /// ledger's, the inner one a condition that failed.
     pub(crate) async fn write(
         &self,
         commit: Commit,
-        run: &mut Run,
-    ) -> Result<Result<(), Conflict>, HandlerError> {
-        let (id, state, owes) = (commit.head.id, commit.head.state, !commit.owe.is_empty());
-        let is_news = commit.event.is_some();
-        match self.store.commit(commit).await {
+        run: &mut AdvanceRun,
+    ) -> Result<Result<(), Conflict>, WorkError> {
+        let (id, notifies) = (commit.record.id, !commit.notifications.is_empty());
+        match self.commit(commit).await {
             Ok(()) => {}
             Err(CommitError::Conflict(conflict)) => return Ok(Err(conflict)),
-            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::Ledger(error)) => return Err(error.into()),
         }
-        run.wrote = true;
-        if is_news {
-            info!(deploy.id = %id, %state, "recorded");
-        }
-        if owes && let Err(error) = self.send_tell(id).await {
-            // It is on record as owed, and the sweeper reminds the notifier.
-            warn!(deploy.id = %id, %error, "the notice was not sent");
+        run.has_written = true;
+        if notifies && let Err(error) = self.send_notify(id).await {
+            // It is on record as pending, and the sweeper wakes the notifier up.
+            warn!(deploy.id = %id, %error, "the notifier was not woken up");
         }
         Ok(Ok(()))
     }
 
-    /// Sets the next hint; without it the sweeper would come later.
-    async fn remind(&self, head: &Head) -> Result<(), HandlerError> {
-        let Some(due) = head.due_at else {
+    /// Schedules the next wake-up; the sweeper would come later.
+    async fn schedule_wake_up(&self, record: &DeployRecord) -> Result<(), WorkError> {
+        let Some(due) = record.due_at else {
             return Ok(());
         };
         let delay = (due - self.clock.now()).to_std().unwrap_or_default();
-        self.send_look(head.id, delay).await
+        self.send_poll(record.id, delay).await
     }
 }
 
-/// A deploy that has moved on is read again; any other contradiction is for the log.
-fn settle(conflict: Conflict) -> Result<(), HandlerError> {
+/// A deploy that has moved on is read again; any other conflict is an error.
+fn resolve_conflict(conflict: Conflict) -> Result<(), WorkError> {
     match conflict {
-        Conflict::Version => Ok(()),
-        other => Err(HandlerError::Contradiction(other)),
+        Conflict::StaleVersion => Ok(()),
+        other => Err(WorkError::Conflict(other)),
     }
 }

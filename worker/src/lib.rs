@@ -1,45 +1,49 @@
-//! Works: triggers CircleCI, follows runs to their end, writes the ledger, and sweeps what is due.
+//! The worker service: triggers CircleCI, polls runs until they end, writes the ledger and sweeps
+//! what is due.
 //!
-//! Every message is a hint. The worker reads the deploy, asks the pure functions of
-//! `chatops_core::decide` for the one next step, takes it, and asks again. It alone talks to
-//! CircleCI and writes deploys, locks and pipelines; it never talks to Slack.
+//! Every message is a wake-up. The worker reads the deploy, gets the next step from the pure functions
+//! of `chatops_core::decide`, takes it, and repeats. Only the worker calls CircleCI and writes
+//! deploys, locks and pipelines. Nothing here calls Slack or decides by itself.
 
+mod action;
 mod advance;
 mod circleci;
-mod question;
+mod query;
 mod retry;
 mod sweep;
-mod wish;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::config::Config;
-use chatops_core::id::{DeployId, Invocation, PipelineId, ShortId};
-use chatops_core::machine::Illegal;
-use chatops_core::message::{Body, DeployMessage, NoticeMessage, WorkMessage};
+use chatops_core::decide;
+use chatops_core::id::{DeployId, InvocationId, PipelineId, ShortId};
+use chatops_core::machine::IllegalTransition;
+use chatops_core::message::{DeployMessage, MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{
-    Ci, Clock, Commit, CommitError, Conflict, Lane, Queue, QueueError, Secrets, SendError, Store,
-    StoreError,
+    CiClient, Clock, Commit, CommitError, Conflict, Ledger, LedgerError, MessageQueue, QueueError,
+    QueueName, SecretReader, SendError,
 };
+use serde::Serialize;
 use tracing::field::display;
 use tracing::{Span, info};
 
-pub use self::circleci::CircleCi;
+pub use self::circleci::CircleCiClient;
 
-/// How often something is decided anew when others got there first.
-const TRIES: usize = 8;
+/// How often a decision is repeated after a conflict or a failure of the ledger.
+const MAX_TRIES: usize = 8;
 
-/// The stage: its ports and the configuration.
+/// The service: its ports and its configuration.
 #[derive(Debug)]
 pub struct Worker<S, Q, C, X, K> {
     /// The ledger.
-    pub store: S,
-    /// Where hints, notices and orders go.
+    pub ledger: S,
+    /// Where wake-ups, notifications and retry tickets go.
     pub queue: Q,
     /// CircleCI.
     pub ci: C,
-    /// Where the token comes from; the worker only asks to have it read afresh.
+    /// Where the token comes from; the worker only refreshes it.
     pub secrets: X,
     /// The time.
     pub clock: K,
@@ -49,130 +53,151 @@ pub struct Worker<S, Q, C, X, K> {
 
 /// One run of the worker over one message.
 #[derive(Debug, Clone)]
-pub struct Turn {
-    /// Its name, which no other run has.
-    pub me: Invocation,
-    /// When it is cut off, where somebody cuts it off: nothing is sent whose answer might come later.
-    pub ends: Option<Time>,
+pub struct Invocation {
+    /// Its unique id.
+    pub id: InvocationId,
+    /// When it is cut off, if ever: nothing is sent whose answer might come later.
+    pub deadline: Option<Time>,
 }
 
-impl From<Invocation> for Turn {
-    /// A run that nobody cuts off.
-    fn from(me: Invocation) -> Self {
-        Self { me, ends: None }
+impl From<InvocationId> for Invocation {
+    /// A run that is never cut off.
+    fn from(id: InvocationId) -> Self {
+        let deadline = None;
+        Self { id, deadline }
     }
 }
 
-/// Why a message could not be dealt with. It goes back to the queue.
+/// Why a message could not be handled. It goes back to the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum HandlerError {
-    /// The message is not one we know.
+pub enum WorkError {
+    /// The message is not a known one.
     #[error("the message cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// The ledger failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A condition failed that reading again does not settle.
+    Store(#[from] LedgerError),
+    /// A conflict that reading again does not resolve.
     #[error("the ledger contradicts itself: {0}")]
-    Contradiction(Conflict),
-    /// A hint or an order could not be sent.
+    Conflict(Conflict),
+    /// A message could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
     /// The dead-letter queue could not be read.
     #[error(transparent)]
     Queue(#[from] QueueError),
     /// CircleCI's answer would come too late for this run.
-    #[error("this run ends too soon to send a trigger and hear the answer")]
-    NoTime,
-    /// A decision that the state machine does not allow: a defect.
+    #[error("this run ends too soon to send a trigger and receive the answer")]
+    DeadlineTooClose,
+    /// A decision that the state machine does not allow: a bug.
     #[error(transparent)]
-    Illegal(#[from] Illegal),
+    IllegalTransition(#[from] IllegalTransition),
 }
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where
-    S: Store,
-    Q: Queue,
-    C: Ci,
-    X: Secrets,
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
     K: Clock,
 {
-    /// Deals with one message of the work queue, and says in the shell's span which deploy it is
-    /// about. It may come twice, late or out of order; every call needs a turn of its own.
-    pub async fn handle(&self, turn: &Turn, body: &Body) -> Result<(), HandlerError> {
+    /// Handles one message of the work queue and records its deploy in the caller's span. A message
+    /// may come twice, late or out of order; every call needs an invocation of its own.
+    pub async fn handle(&self, inv: &Invocation, body: &MessageBody) -> Result<(), WorkError> {
         match body.decode()? {
             WorkMessage::Deploy(message) => {
-                self.open(turn, &message).await?;
-                self.advance(turn, message.id).await
+                self.add_deploy(inv, &message).await?;
+                self.advance(inv, message.id).await
             }
-            WorkMessage::Look { deploy } => self.advance(turn, deploy).await,
-            WorkMessage::Retry { deploy } => self.order(turn, deploy).await,
-            WorkMessage::Event { pipeline } => self.event(turn, pipeline).await,
-            WorkMessage::Question(question) => self.question(&question).await,
-            WorkMessage::Wish(wish) => self.wish(turn, &wish).await,
+            WorkMessage::Poll { deploy } => self.advance(inv, deploy).await,
+            WorkMessage::Retry { deploy } => self.handle_ticket(inv, deploy).await,
+            WorkMessage::Webhook { pipeline } => self.poll_pipeline(inv, pipeline).await,
+            WorkMessage::Query(query) => self.handle_query(&query).await,
+            WorkMessage::Action(action) => self.handle_action(inv, &action).await,
         }
     }
 
-    /// Looks at once at the run that an event is about, if it is one of ours.
-    async fn event(&self, turn: &Turn, pipeline: PipelineId) -> Result<(), HandlerError> {
-        let Some(id) = self.store.owner(pipeline).await? else {
-            info!(%pipeline, "an event of a pipeline that is not ours");
+    /// Polls at once the run that a webhook is about, if a deploy owns it.
+    async fn poll_pipeline(&self, inv: &Invocation, pipeline: PipelineId) -> Result<(), WorkError> {
+        let Some(id) = self.ledger.pipeline_owner(pipeline).await? else {
+            info!(%pipeline, "webhook ignored: no deploy has this pipeline");
             return Ok(());
         };
-        about(id);
-        self.look_now(turn, id).await
+        tag_span(id);
+        self.poll_now(inv, id).await
     }
 
-    /// Puts a command on record, unless it is.
-    async fn open(&self, turn: &Turn, message: &DeployMessage) -> Result<(), HandlerError> {
-        about(message.id);
-        if self.store.head(message.id).await?.is_some() {
+    /// Records a deploy, unless it is on record.
+    async fn add_deploy(&self, inv: &Invocation, message: &DeployMessage) -> Result<(), WorkError> {
+        tag_span(message.id);
+        if self.ledger.read_deploy(message.id).await?.is_some() {
             return Ok(());
         }
-        let here = self.here(turn, 0);
-        let commit = |digits| Ok(chatops_core::decide::open(message, digits, here));
-        self.create(commit).await?;
+        let ctx = self.ctx(inv, 0);
+        let commit = |digits| Ok(decide::open_deploy(message, digits, ctx));
+        self.create_deploy(commit).await?;
         info!(deploy.id = %message.id, "deploy requested");
         Ok(())
     }
 
     /// Writes a deploy's first transaction; `false` if it exists already, or if the deploy that it
-    /// repeats has moved on.
-    async fn create(
+    /// retries has moved on.
+    async fn create_deploy(
         &self,
-        commit: impl Fn(usize) -> Result<Commit, Illegal>,
-    ) -> Result<bool, HandlerError> {
-        let mut written = self.store.commit(commit(ShortId::USUAL)?).await;
-        if let Err(CommitError::Conflict(Conflict::Short)) = written {
-            written = self.store.commit(commit(ShortId::LONGER)?).await;
+        commit: impl Fn(usize) -> Result<Commit, IllegalTransition>,
+    ) -> Result<bool, WorkError> {
+        let mut written = self.commit(commit(ShortId::USUAL)?).await;
+        if let Err(CommitError::Conflict(Conflict::ShortId)) = written {
+            written = self.commit(commit(ShortId::LONGER)?).await;
         }
         match written {
             Ok(()) => Ok(true),
-            Err(CommitError::Conflict(Conflict::Version)) => Ok(false),
-            Err(CommitError::Conflict(other)) => Err(HandlerError::Contradiction(other)),
-            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Conflict(Conflict::StaleVersion)) => Ok(false),
+            Err(CommitError::Conflict(other)) => Err(WorkError::Conflict(other)),
+            Err(CommitError::Ledger(error)) => Err(error.into()),
         }
     }
 
-    async fn send_look(
-        &self,
-        deploy: DeployId,
-        delay: std::time::Duration,
-    ) -> Result<(), HandlerError> {
-        let body = Body::encode(&WorkMessage::Look { deploy })?;
-        Ok(self.queue.send(Lane::Work, &body, delay).await?)
+    /// Commits, then logs each event with its hash, so that the log can prove a changed ledger.
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let retried = commit
+            .retried
+            .iter()
+            .map(|old| (&old.event, old.record.state));
+        let own = commit
+            .event
+            .iter()
+            .map(|event| (event, commit.record.state));
+        let events = own.chain(retried).map(|(event, state)| {
+            let kind: &str = event.entry().map_or("", |entry| (&entry.change).into());
+            (event.deploy, event.n, event.hash, kind, state)
+        });
+        let events: Vec<_> = events.collect();
+        self.ledger.commit(commit).await?;
+        for (id, n, hash, kind, state) in events {
+            info!(deploy.id = %id, event.n = n, event.hash = %hash, event.kind = kind, %state, "recorded");
+        }
+        Ok(())
     }
 
-    async fn send_tell(&self, deploy: DeployId) -> Result<(), HandlerError> {
-        let body = Body::encode(&NoticeMessage::Tell { deploy })?;
-        Ok(self
-            .queue
-            .send(Lane::Notice, &body, std::time::Duration::ZERO)
-            .await?)
+    async fn send_poll(&self, deploy: DeployId, delay: Duration) -> Result<(), WorkError> {
+        let body = MessageBody::encode(&WorkMessage::Poll { deploy })?;
+        Ok(self.queue.send(QueueName::Work, &body, delay).await?)
+    }
+
+    async fn send_now(&self, queue: QueueName, message: &impl Serialize) -> Result<(), WorkError> {
+        let body = MessageBody::encode(message)?;
+        Ok(self.queue.send(queue, &body, Duration::ZERO).await?)
+    }
+
+    async fn send_notify(&self, deploy: DeployId) -> Result<(), WorkError> {
+        let message = NotifyMessage::Notify { deploy };
+        self.send_now(QueueName::Notify, &message).await
     }
 }
 
-/// Which deploy this run is about, for the log line of whoever hands it over.
-fn about(id: DeployId) {
+/// Names the deploy in the caller's span.
+fn tag_span(id: DeployId) {
     Span::current().record("deploy.id", display(id));
 }

@@ -1,57 +1,58 @@
-//! The Lambda function that works: batches of the work queue, and the sweeper's schedule.
+//! The Lambda function of the worker service: batches of the work queue, and the sweeper's schedule.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chatops_aws::client::{Aws, Settings};
-use chatops_aws::clock::SystemClock;
+use chatops_aws::client::{AwsSdk, AwsSettings};
+use chatops_aws::clock::LambdaClock;
 use chatops_aws::dynamodb::DynamoDb;
-use chatops_aws::lambda::batch::{self, Answer, Work};
-use chatops_aws::lambda::{self, environment, invocation};
-use chatops_aws::secrets::{AwsSecrets, Sources};
-use chatops_aws::sqs::{Addresses, Sqs};
-use chatops_core::ports::{Clock, Lane, SecretName};
-use chatops_worker::{CircleCi, Turn, Worker};
+use chatops_aws::lambda::batch::{self, BatchResponse, WorkerEvent};
+use chatops_aws::lambda::{self, env_var, new_invocation};
+use chatops_aws::secrets::{AwsSecrets, SecretSources};
+use chatops_aws::sqs::{QueueUrls, Sqs};
+use chatops_core::ports::{Clock, QueueName, SecretName};
+use chatops_worker::{CircleCiClient, Invocation, Worker};
 
 fn main() -> ExitCode {
-    lambda::run(worker())
+    lambda::run(run_worker())
 }
 
-async fn worker() -> Result<()> {
-    let config = lambda::config(environment)?;
-    let aws = Aws::new(&Settings::read(environment)?)?;
-    let lanes = [Lane::Work, Lane::Notice, Lane::WorkDead];
-    let queue = Sqs::new(aws.sqs(), Addresses::read(environment, &lanes)?);
-    let store = DynamoDb::new(aws.dynamodb(), lambda::table(environment)?);
-    let (clock, sources) = (SystemClock, Sources::read(environment)?);
-    // Opened here, while nobody waits and the function has a whole processor.
-    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources);
-    let (secrets, (), ()) = futures::join!(secrets, store.warm(), queue.warm(Lane::Work));
+async fn run_worker() -> Result<()> {
+    let config = lambda::load_config(env_var)?;
+    let aws = AwsSdk::new(&AwsSettings::read(env_var)?)?;
+    let queues = [QueueName::Work, QueueName::Notify, QueueName::WorkDlq];
+    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &queues)?);
+    let ledger = DynamoDb::new(aws.dynamodb(), lambda::table_name(env_var)?);
+    let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
+    // Opened at start-up, while nobody waits and the function has a whole processor.
+    let previous_ttl = config.timeouts.previous_secret_ttl;
+    let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources, previous_ttl);
+    let (secrets, (), ()) = futures::join!(secrets, ledger.warm(), queue.warm(QueueName::Work));
     let secrets = secrets?;
-    secrets.need_one_of(&[SecretName::CircleCiToken])?;
+    secrets.require_any(&[SecretName::CircleCiToken])?;
     let worker = Worker {
-        store,
-        ci: CircleCi::new(config.circleci.clone(), &config.times, secrets.clone())?,
+        ledger,
+        ci: CircleCiClient::new(config.circleci.clone(), &config.timeouts, secrets.clone())?,
         queue,
         secrets,
         clock,
         config,
     };
-    lambda::serve(async |work: Work, left| match work {
-        Work::Batch(batch) => {
-            let ends = Some(batch::ends(clock.now(), left));
+    lambda::serve(async |work: WorkerEvent, left| match work {
+        WorkerEvent::Batch(batch) => {
+            let deadline = Some(batch::work_deadline(clock.now(), left));
             let handle = async |body| {
-                let me = invocation();
-                Box::pin(worker.handle(&Turn { me, ends }, &body)).await
+                let id = new_invocation();
+                Box::pin(worker.handle(&Invocation { id, deadline }, &body)).await
             };
-            Ok(batch::run(&worker.queue, Lane::Work, batch, left, handle).await)
+            Ok(batch::run(&worker.queue, QueueName::Work, batch, left, handle).await)
         }
-        Work::Schedule(_) => {
-            let found = worker.sweep().await?;
-            let removed = worker.tidy().await?;
+        WorkerEvent::Schedule(_) => {
+            let found = worker.sweep_due().await?;
+            let removed = worker.clean_dead_letters().await?;
             tracing::info!(found, removed, "swept");
-            Ok(Answer::default())
+            Ok(BatchResponse::default())
         }
     })
     .await

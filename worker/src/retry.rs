@@ -1,117 +1,120 @@
-//! Trying again: an order out of the dead-letter queue, or somebody's wish. Either makes a new
-//! deploy whose id is derived from the old one's, so that no retry is started twice.
+//! Retries: by a ticket from the dead-letter queue, or by an action. Either makes a new deploy whose
+//! id is derived from the old one's, so that no retry is started twice.
 
-use chatops_core::decide::{self, Cause, Retryable};
-use chatops_core::deploy::{Ask, Head};
+use chatops_core::decide::{self, RetryCause, RetryDecision};
+use chatops_core::deploy::{DeployRecord, DeployRequest};
 use chatops_core::id::{DeployId, RequestId};
-use chatops_core::message::WishMessage;
-use chatops_core::ports::{Ci, Clock, Conflict, Queue, Secrets, Store};
-use chatops_core::words;
+use chatops_core::message::ActionMessage;
+use chatops_core::ports::{CiClient, Clock, Conflict, Ledger, MessageQueue, SecretReader};
+use chatops_core::text;
 use tracing::{info, warn};
 
-use crate::{HandlerError, TRIES, Turn, Worker, about};
+use crate::{Invocation, MAX_TRIES, WorkError, Worker, tag_span};
 
-/// More links than any chain of retries has; a longer one is a defect that must not hang.
-const LINKS: usize = 1_000;
+/// More links than any chain of retries has; a longer one is a bug that must not hang.
+const MAX_LINKS: usize = 1_000;
 
-/// Where a chain of retries leads.
-enum Chain {
-    /// To a deploy that this very wish has made.
-    Done(DeployId),
-    /// To its end.
-    End(Box<Head>),
+/// The end of a chain of retries.
+enum ChainEnd {
+    /// A deploy that this same action has made.
+    AlreadyRetried(DeployId),
+    /// The last deploy.
+    Last(Box<DeployRecord>),
 }
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where
-    S: Store,
-    Q: Queue,
-    C: Ci,
-    X: Secrets,
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
     K: Clock,
 {
-    /// Carries out an order: it derives only from the deploy it names.
-    pub(crate) async fn order(&self, turn: &Turn, old: DeployId) -> Result<(), HandlerError> {
-        about(old);
-        for _ in 0..TRIES {
-            let Some(head) = self.store.head(old).await? else {
-                warn!(deploy.id = %old, "an order for a deploy that is not on record");
-                return Ok(());
-            };
-            if let Some(new) = head.retried_by {
-                return self.advance(turn, new).await;
-            }
-            let why = decide::retryable(&head, Cause::Order, self.here(turn, 0));
-            if why != Retryable::Yes {
-                warn!(deploy.id = %old, state = %head.state, ?why, "an order that is not carried out");
-                return Ok(());
-            }
-            if let Some(new) = self.derive(turn, &head, Cause::Order).await? {
-                return self.advance(turn, new).await;
-            }
-        }
-        Err(HandlerError::Contradiction(Conflict::Version))
-    }
-
-    /// Fulfils somebody's wish: from the end of the chain, if that end can be tried again.
-    pub(crate) async fn retry(
+    /// Carries out a retry ticket: it retries exactly the deploy that it names.
+    pub(crate) async fn handle_ticket(
         &self,
-        turn: &Turn,
-        wish: &WishMessage,
-        named: Head,
-    ) -> Result<(), HandlerError> {
-        for _ in 0..TRIES {
-            let end = match self.follow(wish.id, named.clone()).await? {
-                Chain::Done(new) => return self.advance(turn, new).await,
-                Chain::End(end) => end,
+        inv: &Invocation,
+        old: DeployId,
+    ) -> Result<(), WorkError> {
+        tag_span(old);
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.ledger.read_deploy(old).await? else {
+                warn!(deploy.id = %old, "retry ticket ignored: the deploy is not on record");
+                return Ok(());
             };
-            let cause = Cause::Wish(wish);
-            let why = decide::retryable(&end, cause, self.here(turn, 0));
-            if why != Retryable::Yes {
-                info!(deploy.id = %end.id, state = %end.state, ?why, "not tried again");
-                let post = words::not_retried(&end, why, &self.config);
-                return self.answer_wish(wish, post).await;
+            if let Some(new) = record.retried_by {
+                return self.advance(inv, new).await;
             }
-            if let Some(new) = self.derive(turn, &end, cause).await? {
-                return self.advance(turn, new).await;
+            let why = decide::decide_retry(&record, RetryCause::Ticket, self.ctx(inv, 0));
+            if why != RetryDecision::Yes {
+                warn!(deploy.id = %old, state = %record.state, ?why, "retry ticket ignored: the deploy cannot be retried");
+                return Ok(());
+            }
+            if let Some(new) = self.create_retry(inv, &record, RetryCause::Ticket).await? {
+                return self.advance(inv, new).await;
             }
         }
-        Err(HandlerError::Contradiction(Conflict::Version))
+        Err(WorkError::Conflict(Conflict::StaleVersion))
     }
 
-    /// Follows the chain from `head` on.
-    async fn follow(&self, wish: RequestId, head: Head) -> Result<Chain, HandlerError> {
-        let Some(mut head) = self.store.head(head.id).await? else {
-            return Ok(Chain::End(Box::new(head)));
-        };
-        for _ in 0..LINKS {
-            if head.wished_by == Some(wish) {
-                return Ok(Chain::Done(head.id));
+    /// Carries out a retry action: it retries the end of the chain, if that can be retried.
+    pub(crate) async fn handle_retry(
+        &self,
+        inv: &Invocation,
+        action: &ActionMessage,
+        named: DeployRecord,
+    ) -> Result<(), WorkError> {
+        for _ in 0..MAX_TRIES {
+            let end = match self.follow(action.id, named.clone()).await? {
+                ChainEnd::AlreadyRetried(new) => return self.advance(inv, new).await,
+                ChainEnd::Last(end) => end,
+            };
+            let cause = RetryCause::Action(action);
+            let why = decide::decide_retry(&end, cause, self.ctx(inv, 0));
+            if why != RetryDecision::Yes {
+                info!(deploy.id = %end.id, state = %end.state, ?why, "not retried");
+                let reply = text::not_retried(&end, why, &self.config);
+                return self.reply_to_action(action, reply).await;
             }
-            let next = match head.retried_by {
-                Some(next) => self.store.head(next).await?,
+            if let Some(new) = self.create_retry(inv, &end, cause).await? {
+                return self.advance(inv, new).await;
+            }
+        }
+        Err(WorkError::Conflict(Conflict::StaleVersion))
+    }
+
+    /// Follows the chain from `record` on.
+    async fn follow(&self, action: RequestId, record: DeployRecord) -> Result<ChainEnd, WorkError> {
+        let Some(mut record) = self.ledger.read_deploy(record.id).await? else {
+            return Ok(ChainEnd::Last(Box::new(record)));
+        };
+        for _ in 0..MAX_LINKS {
+            if record.retry_request == Some(action) {
+                return Ok(ChainEnd::AlreadyRetried(record.id));
+            }
+            let next = match record.retried_by {
+                Some(next) => self.ledger.read_deploy(next).await?,
                 None => None,
             };
             match next {
-                Some(next) => head = next,
+                Some(next) => record = next,
                 None => break,
             }
         }
-        Ok(Chain::End(Box::new(head)))
+        Ok(ChainEnd::Last(Box::new(record)))
     }
 
-    /// Writes the retry of `old`; `None` if `old` has moved on or somebody else was first.
-    async fn derive(
+    /// Writes the retry of `old`; `None` if `old` has moved on or another run was first.
+    async fn create_retry(
         &self,
-        turn: &Turn,
-        old: &Head,
-        cause: Cause<'_>,
-    ) -> Result<Option<DeployId>, HandlerError> {
-        let first = self.first_ask(old).await?;
-        let here = self.here(turn, 0);
-        let written = self
-            .create(|digits| decide::open_retry(old, &first, cause, digits, here))
-            .await?;
+        inv: &Invocation,
+        old: &DeployRecord,
+        cause: RetryCause<'_>,
+    ) -> Result<Option<DeployId>, WorkError> {
+        let first = self.first_request(old).await?;
+        let ctx = self.ctx(inv, 0);
+        let commit = |digits| decide::open_retry(old, &first, cause, digits, ctx);
+        let written = self.create_deploy(commit).await?;
         let new = DeployId::of_retry(old.id);
         if written {
             info!(deploy.id = %new, retry_of = %old.id, "retry requested");
@@ -119,16 +122,16 @@ where
         Ok(written.then_some(new))
     }
 
-    /// What the first deploy of the chain asked for.
-    async fn first_ask(&self, head: &Head) -> Result<Ask, HandlerError> {
-        let mut first = head.ask.clone();
-        let mut before = head.retry_of;
-        for _ in 0..LINKS {
+    /// The request of the chain's first deploy.
+    async fn first_request(&self, record: &DeployRecord) -> Result<DeployRequest, WorkError> {
+        let mut first = record.request.clone();
+        let mut before = record.retry_of;
+        for _ in 0..MAX_LINKS {
             let Some(older) = before else { break };
-            let Some(older) = self.store.head(older).await? else {
+            let Some(older) = self.ledger.read_deploy(older).await? else {
                 break;
             };
-            first = older.ask;
+            first = older.request;
             before = older.retry_of;
         }
         Ok(first)

@@ -1,62 +1,64 @@
-//! The sweeper: whatever is due and was not reminded of gets a fresh hint, and the dead-letter queue
-//! loses what has no use any more.
+//! The sweeper: sends wake-ups for everything overdue, and deletes obsolete messages from the
+//! dead-letter queue.
 //!
-//! Hints are sent once and may be lost with the process that should have sent them; what is due
-//! stands on record. Together they make every obligation met, and mostly at once.
+//! A wake-up is sent once and may be lost with the process that should have sent it; what is due is
+//! on record. With both, everything is done at last, and mostly at once.
 
 use std::time::Duration;
 
-use chatops_core::message::{Body, WorkMessage};
-use chatops_core::ports::{Ci, Clock, Due, Lane, Queue, Secrets, Store};
+use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::ports::{
+    CiClient, Clock, DueItem, Ledger, MessageQueue, QueueName, SecretReader,
+};
 use tracing::info;
 
-use crate::{HandlerError, Worker};
+use crate::{WorkError, Worker};
 
-/// How much one sweep takes on.
-const LIMIT: usize = 500;
+/// The most items of one sweep.
+const MAX_DUE: usize = 500;
 
-/// How many dead letters are received at a time (the most that SQS hands out), and how often in
-/// one sweep.
-const LETTERS: usize = 10;
-const ROUNDS: usize = 10;
+/// How many dead letters are received at a time (SQS's limit), and how often in one sweep.
+const BATCH: usize = 10;
+const MAX_BATCHES: usize = 10;
 
-/// How long a dead letter is out of sight while it is looked at.
-const LOOKING: Duration = Duration::from_mins(1);
+/// How long a received dead letter is hidden from others.
+const LEASE: Duration = Duration::from_mins(1);
 
 impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
 where
-    S: Store,
-    Q: Queue,
-    C: Ci,
-    X: Secrets,
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
     K: Clock,
 {
-    /// Sends a hint for everything that is due; returns for how many things.
-    pub async fn sweep(&self) -> Result<usize, HandlerError> {
-        let due = self.store.due(self.clock.now(), LIMIT).await?;
-        for thing in &due {
-            match *thing {
-                Due::Deploy(id) => self.send_look(id, Duration::ZERO).await?,
-                Due::Reply(id) => self.send_tell(id).await?,
+    /// Sends a wake-up for everything that is due; returns how many.
+    pub async fn sweep_due(&self) -> Result<usize, WorkError> {
+        let due = self.ledger.list_due(self.clock.now(), MAX_DUE).await?;
+        for item in &due {
+            match *item {
+                DueItem::Deploy(id) => self.send_poll(id, Duration::ZERO).await?,
+                DueItem::Notification(id) => self.send_notify(id).await?,
             }
         }
         Ok(due.len())
     }
 
-    /// Removes from the dead-letter queue what nobody needs; returns how much that was.
+    /// Deletes obsolete messages from the dead-letter queue; returns how many.
     ///
-    /// What stays is an order that can still be carried out, or something that a person has to see.
-    pub async fn tidy(&self) -> Result<usize, HandlerError> {
+    /// Retry tickets that can still be carried out stay, and what an operator has to see.
+    pub async fn clean_dead_letters(&self) -> Result<usize, WorkError> {
         let mut kept = Vec::new();
         let mut removed = 0;
-        for _ in 0..ROUNDS {
-            let letters = self.queue.receive(Lane::WorkDead, LETTERS, LOOKING).await?;
-            if letters.is_empty() {
+        for _ in 0..MAX_BATCHES {
+            let dead_letters = self.queue.receive(QueueName::WorkDlq, BATCH, LEASE).await?;
+            if dead_letters.is_empty() {
                 break;
             }
-            for letter in letters {
-                if self.is_needless(&letter.body).await? {
-                    self.queue.delete(Lane::WorkDead, &letter.receipt).await?;
+            for letter in dead_letters {
+                if self.is_obsolete(&letter.body).await? {
+                    let receipt = &letter.receipt;
+                    self.queue.delete(QueueName::WorkDlq, receipt).await?;
                     removed += 1;
                 } else {
                     kept.push(letter.receipt);
@@ -64,38 +66,34 @@ where
             }
         }
         for receipt in &kept {
-            self.queue
-                .release(Lane::WorkDead, receipt, Duration::ZERO)
-                .await?;
+            let queue = QueueName::WorkDlq;
+            self.queue.release(queue, receipt, Duration::ZERO).await?;
         }
         if removed > 0 {
-            info!(
-                removed,
-                "removed from the dead-letter queue what has no use any more"
-            );
+            info!(removed, "obsolete dead letters deleted");
         }
         Ok(removed)
     }
 
-    /// Whether a dead letter has no use any more: an order that was carried out by other ways, or
-    /// a question whose answer nobody can be told.
-    async fn is_needless(&self, body: &Body) -> Result<bool, HandlerError> {
-        // What cannot be read is for a person to see.
+    /// Whether a dead letter is obsolete: the ticket of a deploy that was retried otherwise, or a
+    /// query whose response URL has expired.
+    async fn is_obsolete(&self, body: &MessageBody) -> Result<bool, WorkError> {
+        // What cannot be read is for an operator to see.
         let Ok(message) = body.decode() else {
             return Ok(false);
         };
         Ok(match message {
             WorkMessage::Retry { deploy } => {
-                let head = self.store.head(deploy).await?;
-                head.is_some_and(|head| head.retried_by.is_some())
+                let record = self.ledger.read_deploy(deploy).await?;
+                record.is_some_and(|record| record.retried_by.is_some())
             }
-            WorkMessage::Question(question) => {
-                self.clock.now() >= question.asked_at + self.config.times.reply_for
+            WorkMessage::Query(query) => {
+                self.clock.now() >= query.requested_at + self.config.timeouts.response_url_ttl
             }
             WorkMessage::Deploy(_)
-            | WorkMessage::Look { .. }
-            | WorkMessage::Event { .. }
-            | WorkMessage::Wish(_) => false,
+            | WorkMessage::Poll { .. }
+            | WorkMessage::Webhook { .. }
+            | WorkMessage::Action(_) => false,
         })
     }
 }

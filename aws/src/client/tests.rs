@@ -1,7 +1,7 @@
 use super::*;
 
-fn read(pairs: &[(&str, &str)]) -> Result<Settings, BadSettings> {
-    Settings::read(|name| {
+fn read(pairs: &[(&str, &str)]) -> Result<AwsSettings, SettingsError> {
+    AwsSettings::read(|name| {
         let found = pairs.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| OsString::from(value))
     })
@@ -24,8 +24,8 @@ fn what_lambda_sets_is_enough() {
     assert_eq!(settings.region, "eu-central-1");
     assert_eq!(settings.credentials.session_token(), Some("hidden-token"));
     assert_eq!(settings.endpoint, None);
-    assert_eq!(settings.roots, Roots::Amazon);
-    Aws::new(&settings).unwrap();
+    assert_eq!(settings.roots, TlsRoots::Amazon);
+    AwsSdk::new(&settings).unwrap();
 }
 
 #[test]
@@ -33,18 +33,15 @@ fn what_is_missing_is_named() {
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         let rest: Vec<_> = LAMBDA.into_iter().filter(|(n, _)| *n != name).collect();
         let error = read(&rest).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("{name} is not set: put "))
-        );
+        let expected = format!("{name} is not set: put ");
+        assert!(error.to_string().starts_with(&expected));
         let empty: Vec<_> = rest.into_iter().chain([(name, "")]).collect();
         assert_eq!(read(&empty).unwrap_err(), error);
     }
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn what_makes_no_sense_is_rejected() {
     for (name, value) in [
         ("AWS_ENDPOINT_URL", "127.0.0.1:4566"),
         ("CHATOPS_AWS_ROOTS", "mozilla"),
@@ -56,10 +53,10 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn both_sets_of_roots_make_a_client() {
-    for (word, roots) in [("amazon", Roots::Amazon), ("system", Roots::System)] {
+    for (word, roots) in [("amazon", TlsRoots::Amazon), ("system", TlsRoots::System)] {
         let settings = read(&with(("CHATOPS_AWS_ROOTS", word))).unwrap();
         assert_eq!(settings.roots, roots);
-        Aws::new(&settings).unwrap();
+        AwsSdk::new(&settings).unwrap();
     }
 }
 

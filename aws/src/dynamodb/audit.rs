@@ -1,51 +1,49 @@
-//! The audit as an operator checks it: every item as it stands in the table, whatever it is worth.
+//! The audit as an operator checks it: every item of every deploy, valid or not.
 //!
-//! This is the one place that scans. The product never does; a check of everything reads everything.
+//! Only this scans. The functions never do; a check of everything reads everything.
 
 use std::collections::BTreeSet;
 
-use chatops_core::audit::stored::{Chain, RawEvent};
+use chatops_core::audit::stored::{StoredChain, StoredEvent};
 
 use super::DynamoDb;
-use super::item::{self, DEPLOY, Item, text};
+use super::item::{self, DEPLOY, TableItem, text};
 use super::table::{PK, SK};
-use crate::operator::Trouble;
+use crate::{AwsError, failed};
 
-/// How often a deploy is read that does not look right.
-const READS: usize = 3;
+/// How often a deploy with a fault is read again.
+const MAX_READS: usize = 3;
 
 impl DynamoDb {
     /// Shows every deploy's items to `see`, each deploy once, in no order, with what `check` found.
     ///
-    /// The items of a partition lie side by side, so one pass over the table is enough. It is no look
-    /// at one moment, though: what `check` finds fault with is read again by its key, consistently, and
-    /// what is found then counts. So neither a deploy that moves on meanwhile nor one that was met in
-    /// two places is accused of anything.
-    pub async fn each_chain<E>(
+    /// The items of a partition are adjacent, so one pass over the table is enough. A scan is no
+    /// snapshot, though: where `check` finds a fault, the deploy is read again by key, consistently, and
+    /// that counts. So a deploy that changes meanwhile, or that the scan meets in two places, has none.
+    pub async fn for_each_chain<E>(
         &self,
-        check: impl Fn(&Chain) -> Result<(), E>,
-        mut see: impl FnMut(&Chain, Result<(), E>),
-    ) -> Result<(), Trouble> {
+        check: impl Fn(&StoredChain) -> Result<(), E>,
+        mut see: impl FnMut(&StoredChain, Result<(), E>),
+    ) -> Result<(), AwsError> {
         let mut seen = BTreeSet::new();
-        let (mut met, mut after): (Option<Chain>, Option<Item>) = (None, None);
+        let (mut met, mut after): (Option<StoredChain>, Option<TableItem>) = (None, None);
         loop {
             let scan = self.client.scan().table_name(&self.table);
             let scan = (scan.filter_expression("begins_with(#pk, :deploys)"))
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_values(":deploys", text(DEPLOY))
                 .set_exclusive_start_key(after);
-            let page = scan.send().await;
-            let page = page.map_err(|error| Trouble::of("dynamodb:Scan", &error))?;
+            let page = scan.send().await.map_err(failed("dynamodb:Scan"))?;
             for item in page.items() {
                 let deploy = attribute(item, PK);
                 let deploy = deploy.strip_prefix(DEPLOY).unwrap_or(&deploy).to_owned();
                 if met.as_ref().is_none_or(|chain| chain.deploy != deploy)
-                    && let Some(chain) = met.replace(empty(deploy))
+                    && let Some(chain) = met.replace(empty_chain(deploy))
                 {
-                    self.settle(chain, &mut seen, &check, &mut see).await?;
+                    self.recheck(chain, &mut seen, &check, &mut see).await?;
                 }
                 if let Some(chain) = &mut met {
-                    put(chain, item);
+                    add(chain, item);
                 }
             }
             after = page.last_evaluated_key;
@@ -54,23 +52,23 @@ impl DynamoDb {
             }
         }
         match met {
-            Some(chain) => self.settle(chain, &mut seen, &check, &mut see).await,
+            Some(chain) => self.recheck(chain, &mut seen, &check, &mut see).await,
             None => Ok(()),
         }
     }
 
-    async fn settle<E>(
+    async fn recheck<E>(
         &self,
-        met: Chain,
+        met: StoredChain,
         seen: &mut BTreeSet<Box<str>>,
-        check: &impl Fn(&Chain) -> Result<(), E>,
-        see: &mut impl FnMut(&Chain, Result<(), E>),
-    ) -> Result<(), Trouble> {
+        check: &impl Fn(&StoredChain) -> Result<(), E>,
+        see: &mut impl FnMut(&StoredChain, Result<(), E>),
+    ) -> Result<(), AwsError> {
         if !seen.insert(met.deploy.as_str().into()) {
             return Ok(());
         }
         let (mut found, mut chain) = (check(&met), met);
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             if found.is_ok() {
                 break;
             }
@@ -82,9 +80,9 @@ impl DynamoDb {
     }
 
     /// One deploy's items, read consistently by their key.
-    async fn read_chain(&self, deploy: String) -> Result<Chain, Trouble> {
+    async fn read_chain(&self, deploy: String) -> Result<StoredChain, AwsError> {
         let partition = text(format!("{DEPLOY}{deploy}"));
-        let (mut chain, mut after) = (empty(deploy), None);
+        let (mut chain, mut after) = (empty_chain(deploy), None);
         loop {
             let query = (self.client.query().table_name(&self.table))
                 .consistent_read(true)
@@ -92,9 +90,8 @@ impl DynamoDb {
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_values(":pk", partition.clone())
                 .set_exclusive_start_key(after);
-            let page = query.send().await;
-            let page = page.map_err(|error| Trouble::of("dynamodb:Query", &error))?;
-            page.items().iter().for_each(|item| put(&mut chain, item));
+            let page = query.send().await.map_err(failed("dynamodb:Query"))?;
+            page.items().iter().for_each(|item| add(&mut chain, item));
             after = page.last_evaluated_key;
             if after.is_none() {
                 return Ok(chain);
@@ -103,26 +100,26 @@ impl DynamoDb {
     }
 }
 
-/// A deploy of which nothing is read yet.
-fn empty(deploy: String) -> Chain {
-    Chain {
+/// A deploy before its first item.
+fn empty_chain(deploy: String) -> StoredChain {
+    StoredChain {
         deploy,
-        head: None,
+        record: None,
         events: vec![],
     }
 }
 
-/// Files an item of a deploy's partition. What is neither the record nor an event counts as an event
-/// that nobody wrote.
-fn put(chain: &mut Chain, item: &Item) {
+/// Adds an item of a deploy's partition. What is neither the record nor an event counts as an event
+/// with an impossible number.
+fn add(chain: &mut StoredChain, item: &TableItem) {
     let sort = attribute(item, SK);
-    if sort == item::HEAD {
-        chain.head = Some(attribute(item, "body"));
+    if sort == item::RECORD_SORT {
+        chain.record = Some(attribute(item, "body"));
         return;
     }
-    let n = item::count(item, "n").ok();
+    let n = item::get_number(item, "n").ok();
     let n = n.filter(|n| sort == item::event_sort(*n));
-    chain.events.push(RawEvent {
+    chain.events.push(StoredEvent {
         n: n.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1),
         body: attribute(item, "body"),
         hash: attribute(item, "hash"),
@@ -130,6 +127,6 @@ fn put(chain: &mut Chain, item: &Item) {
 }
 
 /// An attribute's text; empty if it is missing or no text, so that no hash fits.
-fn attribute(item: &Item, name: &str) -> String {
-    item::get(item, name).unwrap_or_default().to_owned()
+fn attribute(item: &TableItem, name: &str) -> String {
+    item::get_text(item, name).unwrap_or_default().to_owned()
 }

@@ -1,34 +1,37 @@
 //! Items: their keys, and records in and out of them.
 //!
-//! A record's JSON in `body` is the truth; the attributes beside it are what conditions compare
-//! and indexes hold.
+//! A record's JSON in `body` decides; the attributes beside it are for conditions and indexes. The
+//! prefixes `A#` and `C#` are reserved, see the [list of items](super).
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chatops_core::Time;
-use chatops_core::audit::{Event, Hash};
-use chatops_core::deploy::{Head, Target};
+use chatops_core::audit::{AuditEvent, EventHash};
+use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
-use chatops_core::ports::{Lock, Position, StoreError};
-use chatops_core::reply::Reply;
+use chatops_core::notification::NotificationRecord;
+use chatops_core::ports::{LedgerError, LedgerPosition, PortErrorKind, TargetLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::table::{ASKED, DUE_AT, Index, MEMBER, PK, SK, moment};
+use super::table::{DUE_AT, MEMBER, PK, REQUESTED_AT, SK, TableIndex, shard, sortable_time};
 
 /// An item, or a key of one.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(super) type TableItem = HashMap<String, AttributeValue>;
 
-/// What the partition key of a deploy begins with.
+/// The prefix of a deploy's partition key.
 pub(super) const DEPLOY: &str = "D#";
 
+/// Between the moment and the id in the `due_at` of a notification record.
+pub(super) const NOTIFICATION_MARK: &str = " N ";
+
 /// The sort key of a deploy's record.
-pub(super) const HEAD: &str = "HEAD";
+pub(super) const RECORD_SORT: &str = "RECORD";
 
 /// The sort key of an item that is alone in its partition.
-const ALONE: &str = "-";
+const ONLY_SORT: &str = "-";
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -38,98 +41,101 @@ pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn key(partition: String, sort: impl Into<String>) -> Item {
-    Item::from([
+fn item_key(partition: String, sort: impl Into<String>) -> TableItem {
+    [
         (PK.to_owned(), text(partition)),
         (SK.to_owned(), text(sort)),
-    ])
+    ]
+    .into()
 }
 
 pub(super) fn deploy_partition(id: DeployId) -> String {
     format!("{DEPLOY}{id}")
 }
 
-pub(super) fn head_key(id: DeployId) -> Item {
-    key(deploy_partition(id), HEAD)
+pub(super) fn record_key(id: DeployId) -> TableItem {
+    item_key(deploy_partition(id), RECORD_SORT)
 }
 
-pub(super) fn event_key(id: DeployId, n: u64) -> Item {
-    key(deploy_partition(id), event_sort(n))
+pub(super) fn event_key(id: DeployId, n: u64) -> TableItem {
+    item_key(deploy_partition(id), event_sort(n))
 }
 
-/// The number has as many digits as any, so that events sort by it.
+/// Padded, so that events sort by number.
 pub(super) fn event_sort(n: u64) -> String {
     format!("E#{n:020}")
 }
 
-pub(super) fn reply_key(id: DeployId) -> Item {
-    key(format!("N#{id}"), ALONE)
+pub(super) fn notification_key(id: DeployId) -> TableItem {
+    item_key(format!("N#{id}"), ONLY_SORT)
 }
 
-pub(super) fn lock_key(target: &Target) -> Item {
-    key(format!("LOCK#{target}"), ALONE)
+pub(super) fn lock_key(target: &Target) -> TableItem {
+    item_key(format!("LOCK#{target}"), ONLY_SORT)
 }
 
-pub(super) fn claim_key(pipeline: PipelineId) -> Item {
-    key(format!("P#{pipeline}"), ALONE)
+pub(super) fn pipeline_key(pipeline: PipelineId) -> TableItem {
+    item_key(format!("P#{pipeline}"), ONLY_SORT)
 }
 
-pub(super) fn short_key(short: &ShortId) -> Item {
-    key(format!("S#{short}"), ALONE)
+pub(super) fn short_id_key(short: &ShortId) -> TableItem {
+    item_key(format!("S#{short}"), ONLY_SORT)
 }
 
-/// The key of no item, among those that every function with a right to the table may read.
-pub(super) fn warm_key() -> Item {
-    key("N#".to_owned(), ALONE)
+/// The partition key of no item, which the rights of every function with a table cover.
+pub const WARM_UP_KEY: &str = "N#";
+
+pub(super) fn warm_key() -> TableItem {
+    item_key(WARM_UP_KEY.to_owned(), ONLY_SORT)
 }
 
-/// A place in the order of the ledger, as it stands in keys.
-pub(super) fn place(position: Position) -> String {
-    format!("{} {}", moment(position.asked_at), position.id)
+/// A position in the ledger's order, as keys hold it.
+pub(super) fn encode_position(position: LedgerPosition) -> String {
+    format!("{} {}", sortable_time(position.requested_at), position.id)
 }
 
-/// The deploy at a place.
-pub(super) fn placed(place: &str) -> Result<DeployId, StoreError> {
+/// The deploy at a position.
+pub(super) fn decode_position(place: &str) -> Result<DeployId, LedgerError> {
     let id = place.split(' ').next_back().unwrap_or_default();
     parse_id(id)
 }
 
-pub(super) fn head_item(head: &Head) -> Result<Item, StoreError> {
-    let ask = &head.ask;
-    let mut item = head_key(head.id);
-    let user_name = ask.user_name.as_deref().map(str::to_lowercase);
-    let member = |index: Index, is: bool| (index.partition(), is.then(|| MEMBER.to_owned()));
-    let due_at = head
-        .due_at
-        .map(|at| format!("{} D {}", moment(at), head.id));
+pub(super) fn record_item(record: &DeployRecord) -> Result<TableItem, LedgerError> {
+    let request = &record.request;
+    let mut item = record_key(record.id);
+    let user_name = request.user_name.as_deref().map(str::to_lowercase);
+    let in_index = |index: TableIndex, key: &str, is: bool| {
+        (index.partition_key(), is.then(|| key.to_owned()))
+    };
+    let (id, shard) = (record.id, shard(record.id));
+    let due_at = record.due_at;
+    let due_at = due_at.map(|at| format!("{} D {id}", sortable_time(at)));
+    let project = request.project.as_ref().map(ProjectName::as_str);
+    let position = encode_position(LedgerPosition::of(record));
     let texts = [
-        ("body", Some(json(head)?)),
-        (ASKED, Some(place(Position::of(head)))),
-        ("user", Some(ask.user.as_str().to_owned())),
+        ("body", Some(to_json(record)?)),
+        (REQUESTED_AT, Some(position)),
+        ("user", Some(request.qualified_user().to_string())),
         ("user_name", user_name.filter(|name| !name.is_empty())),
-        ("branch", Some(ask.branch.as_str().to_owned())),
-        ("job", Some(ask.job.as_str().to_owned())),
-        (
-            "project",
-            ask.project
-                .as_ref()
-                .map(|p: &ProjectName| p.as_str().to_owned()),
-        ),
-        ("state", Some(head.state.word().to_owned())),
-        member(Index::All, true),
-        member(Index::Awaits, head.awaits_retry()),
-        member(Index::Due, due_at.is_some()),
+        ("branch", Some(request.branch.as_str().to_owned())),
+        ("job", Some(request.job.as_str().to_owned())),
+        ("project", project.map(str::to_owned)),
+        ("environment", request.environment.clone()),
+        ("state", Some(record.state.as_str().to_owned())),
+        in_index(TableIndex::All, shard, true),
+        in_index(TableIndex::AwaitingRetry, MEMBER, record.awaits_retry()),
+        in_index(TableIndex::Due, shard, due_at.is_some()),
         (DUE_AT, due_at),
     ];
     for (name, value) in texts {
         item.extend(value.map(|value| (name.to_owned(), text(value))));
     }
-    item.insert("v".to_owned(), number(head.version));
-    item.insert("events".to_owned(), number(head.events));
+    item.insert("v".to_owned(), number(record.version));
+    item.insert("events".to_owned(), number(record.events));
     Ok(item)
 }
 
-pub(super) fn event_item(event: &Event) -> Item {
+pub(super) fn event_item(event: &AuditEvent) -> TableItem {
     let mut item = event_key(event.deploy, event.n);
     item.insert("n".to_owned(), number(event.n));
     item.insert("body".to_owned(), text(&event.body));
@@ -137,92 +143,101 @@ pub(super) fn event_item(event: &Event) -> Item {
     item
 }
 
-pub(super) fn reply_item(reply: &Reply) -> Result<Item, StoreError> {
-    let mut item = reply_key(reply.deploy);
-    item.insert("body".to_owned(), text(json(reply)?));
-    item.insert("v".to_owned(), number(reply.version));
-    if let Some(at) = reply.due_at() {
-        let due_at = format!("{} R {}", moment(at), reply.deploy);
+pub(super) fn notification_item(
+    notification: &NotificationRecord,
+) -> Result<TableItem, LedgerError> {
+    let mut item = notification_key(notification.deploy);
+    item.insert("body".to_owned(), text(to_json(notification)?));
+    item.insert("v".to_owned(), number(notification.version));
+    if let Some(at) = notification.due_at() {
+        let id = notification.deploy;
+        let due_at = format!("{}{NOTIFICATION_MARK}{id}", sortable_time(at));
         item.insert(DUE_AT.to_owned(), text(due_at));
-        item.insert(Index::Due.partition().to_owned(), text(MEMBER));
+        item.insert(TableIndex::Due.partition_key().to_owned(), text(shard(id)));
     }
     Ok(item)
 }
 
-pub(super) fn lock_item(target: &Target, lock: &Lock) -> Result<Item, StoreError> {
-    let mut item = owned(lock_key(target), lock.deploy);
-    item.insert("body".to_owned(), text(json(lock)?));
+pub(super) fn lock_item(target: &Target, lock: &TargetLock) -> Result<TableItem, LedgerError> {
+    let mut item = with_owner(lock_key(target), lock.deploy);
+    item.insert("body".to_owned(), text(to_json(lock)?));
     if let Some(until) = lock.until {
-        item.insert("until".to_owned(), text(moment(until)));
+        item.insert("until".to_owned(), text(sortable_time(until)));
     }
     Ok(item)
 }
 
-/// The lock in an item; one that was given up is a key and nothing else.
-pub(super) fn lock(item: &Item) -> Result<Option<Lock>, StoreError> {
+/// The lock in an item; a free one is only a key.
+pub(super) fn parse_lock(item: &TableItem) -> Result<Option<TargetLock>, LedgerError> {
     let held = item.contains_key("body");
-    held.then(|| record(item)).transpose()
+    held.then(|| parse_body(item)).transpose()
 }
 
-/// An item that says whose it is.
-pub(super) fn owned(mut key: Item, deploy: DeployId) -> Item {
+/// An item that belongs to a deploy.
+pub(super) fn with_owner(mut key: TableItem, deploy: DeployId) -> TableItem {
     key.insert("deploy".to_owned(), text(deploy.to_string()));
     key
 }
 
-pub(super) fn owner(item: &Item) -> Result<DeployId, StoreError> {
-    parse_id(get(item, "deploy")?)
+pub(super) fn owner(item: &TableItem) -> Result<DeployId, LedgerError> {
+    parse_id(get_text(item, "deploy")?)
 }
 
-pub(super) fn event(deploy: DeployId, item: &Item) -> Result<Event, StoreError> {
-    let hash = get(item, "hash")?;
-    Ok(Event {
+pub(super) fn parse_event(deploy: DeployId, item: &TableItem) -> Result<AuditEvent, LedgerError> {
+    let hash = get_text(item, "hash")?;
+    Ok(AuditEvent {
         deploy,
-        n: count(item, "n")?,
-        body: get(item, "body")?.to_owned(),
-        hash: Hash::parse(hash).ok_or_else(|| unfit(item, "hash"))?,
+        n: get_number(item, "n")?,
+        body: get_text(item, "body")?.to_owned(),
+        hash: EventHash::parse(hash).ok_or_else(|| bad_attribute(item, "hash"))?,
     })
 }
 
 /// The record in an item's body.
-pub(super) fn record<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
-    serde_json::from_str(get(item, "body")?)
-        .map_err(|error| StoreError(format!("{} cannot be read: {error}", name(item))))
+pub(super) fn parse_body<T: DeserializeOwned>(item: &TableItem) -> Result<T, LedgerError> {
+    serde_json::from_str(get_text(item, "body")?)
+        .map_err(|error| unreadable(format!("{} cannot be read: {error}", key_text(item))))
 }
 
-pub(super) fn get<'i>(item: &'i Item, attribute: &str) -> Result<&'i str, StoreError> {
+pub(super) fn get_text<'i>(item: &'i TableItem, attribute: &str) -> Result<&'i str, LedgerError> {
     let value = item.get(attribute).and_then(|value| value.as_s().ok());
     let value = value.map(String::as_str);
-    value.ok_or_else(|| unfit(item, attribute))
+    value.ok_or_else(|| bad_attribute(item, attribute))
 }
 
-pub(super) fn count(item: &Item, attribute: &str) -> Result<u64, StoreError> {
+pub(super) fn get_number(item: &TableItem, attribute: &str) -> Result<u64, LedgerError> {
     let value = item.get(attribute).and_then(|value| value.as_n().ok());
     let value = value.and_then(|digits| digits.parse().ok());
-    value.ok_or_else(|| unfit(item, attribute))
+    value.ok_or_else(|| bad_attribute(item, attribute))
 }
 
-/// A moment at the head of a sort key.
-pub(super) fn until(time: Time) -> String {
-    // Everything behind the moment in a key begins with a space.
-    format!("{}~", moment(time))
+/// Sorts after every sort key that begins with this moment or an earlier one.
+pub(super) fn upper_bound(time: Time) -> String {
+    // In a key a space follows the moment.
+    format!("{}~", sortable_time(time))
 }
 
-fn parse_id(id: &str) -> Result<DeployId, StoreError> {
-    DeployId::parse(id).map_err(|_| StoreError(format!("'{id}' in the table is no deploy's id")))
+fn parse_id(id: &str) -> Result<DeployId, LedgerError> {
+    DeployId::parse(id).map_err(|_| unreadable(format!("'{id}' in the table is no deploy's id")))
 }
 
-fn json(record: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(record)
-        .map_err(|error| StoreError(format!("a record cannot be written as JSON: {error}")))
+fn to_json(record: &impl Serialize) -> Result<String, LedgerError> {
+    serde_json::to_string(record).map_err(|error| {
+        let what = format!("a record cannot be written as JSON: {error}");
+        LedgerError::new(PortErrorKind::Defect, what)
+    })
 }
 
-fn unfit(item: &Item, attribute: &str) -> StoreError {
-    StoreError(format!("{} has no fitting '{attribute}'", name(item)))
+fn bad_attribute(item: &TableItem, attribute: &str) -> LedgerError {
+    unreadable(format!("{} has no fitting '{attribute}'", key_text(item)))
 }
 
-/// An item's keys, for a person to look.
-fn name(item: &Item) -> String {
+fn unreadable(what: String) -> LedgerError {
+    LedgerError::new(PortErrorKind::Unreadable, what)
+}
+
+/// An item's keys, for error messages.
+fn key_text(item: &TableItem) -> String {
     let part = |name| item.get(name).and_then(|value| value.as_s().ok());
     let part = |name| part(name).map_or("?", String::as_str);
     format!("the item {} / {}", part(PK), part(SK))

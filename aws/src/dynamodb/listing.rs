@@ -1,73 +1,77 @@
 //! Lists of deploys, newest first, at a price that does not grow with the ledger.
 //!
-//! Every part of a filter has an index in which its deploys stand in the order of the ledger. A
-//! list walks along one of them, and what else is asked for is looked up in what the index holds.
-//! Several keys of one index are walked side by side. Only deploys that are shown are read as a
-//! whole, and it is the record that decides whether one is shown: an index may be a moment behind.
+//! Every part of a filter has an index with its deploys in the ledger's order. A list walks along one
+//! of them and checks the other parts by the columns that the index holds. Several keys of one index
+//! are walked side by side. Only the deploys to show are read as a whole, and the record decides
+//! whether one is shown: an index may be a moment behind.
 
 use std::collections::VecDeque;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use chatops_core::deploy::{Head, State};
-use chatops_core::id::{DeployId, UserId};
+use chatops_core::deploy::{DeployRecord, DeployState};
+use chatops_core::id::DeployId;
 use chatops_core::name::{BranchName, JobName, ProjectName};
-use chatops_core::ports::{Filter, More, Page, People, Position, READS, Store, StoreError};
+use chatops_core::ports::{
+    DeployFilter, DeployPage, Ledger, LedgerError, LedgerPosition, PAGE_READ_LIMIT, PageEnd,
+    PortErrorKind, RequesterFilter,
+};
 use futures::future::try_join_all;
 
 use super::DynamoDb;
-use super::item::{self, Item, text};
-use super::table::{ASKED, Index, MEMBER, moment};
-use crate::failure::words;
+use super::item::{self, TableItem, text};
+use super::table::{MEMBER, REQUESTED_AT, SHARDS, TableIndex, sortable_time};
+use crate::failed;
 
-/// How many entries of each index are read to learn which is the rarest to walk along.
-const PROBE: usize = 64;
+/// How many entries of each index are read to find the rarest one.
+const PROBE_SIZE: usize = 64;
 
 /// How many records one request reads.
-const RECORDS: usize = 100;
+const BATCH_SIZE: usize = 100;
 
-/// How often records are asked for that DynamoDB left out of an answer.
-const TRIES: usize = 8;
+/// How often records are requested that DynamoDB left out of a response.
+const MAX_TRIES: usize = 8;
 
-/// A way through the ledger: an index, and the keys in it that are walked side by side.
+/// A way through the ledger: an index, and the keys in it to walk side by side.
 #[derive(Debug, PartialEq, Eq)]
-struct Route {
-    index: Index,
+struct QueryRoute {
+    index: TableIndex,
     keys: Vec<String>,
 }
 
-impl Route {
-    /// The ways that meet every deploy that fits.
-    fn all(filter: &Filter) -> Vec<Self> {
-        let route = |index, keys| Route { index, keys };
-        // Few deploys wait at any time: no other index is likely to be shorter.
+impl QueryRoute {
+    /// The routes that pass every matching deploy.
+    fn for_filter(filter: &DeployFilter) -> Vec<Self> {
+        let route = |index, keys| QueryRoute { index, keys };
+        // Few deploys wait at any time, so no other index is likely to be shorter.
         if filter.awaits_retry {
-            return vec![route(Index::Awaits, vec![MEMBER.to_owned()])];
+            return vec![route(TableIndex::AwaitingRetry, vec![MEMBER.to_owned()])];
         }
-        let mut routes = Vec::new();
-        match &filter.people {
-            Some(People::Ids(ids)) => {
-                let ids = ids.iter().map(UserId::as_str).map(str::to_owned);
-                let mut keys: Vec<_> = ids.collect();
-                keys.sort_unstable();
-                keys.dedup();
-                routes.push(route(Index::User, keys));
+        let one = |index, key: Option<&str>| key.map(|key| route(index, vec![key.to_owned()]));
+        let user = match &filter.requesters {
+            Some(RequesterFilter::Name(name)) => one(TableIndex::UserName, Some(name)),
+            users => {
+                let keys = users.as_ref().and_then(RequesterFilter::user_keys);
+                keys.map(|keys| route(TableIndex::User, keys))
             }
-            Some(People::Name(name)) => routes.push(route(Index::UserName, vec![name.clone()])),
-            None => {}
-        }
-        let branch = filter.branch.as_ref().map(|b| (Index::Branch, b.as_str()));
-        let job = filter.job.as_ref().map(|j| (Index::Job, j.as_str()));
-        let project = filter.project.as_ref();
-        let project = project.map(|p| (Index::Project, p.as_str()));
-        let named = [branch, job, project].into_iter().flatten();
-        routes.extend(named.map(|(index, key)| route(index, vec![key.to_owned()])));
+        };
+        let branch = filter.branch.as_ref().map(BranchName::as_str);
+        let project = filter.project.as_ref().map(ProjectName::as_str);
+        let routes = [
+            user,
+            one(TableIndex::Branch, branch),
+            one(TableIndex::Job, filter.job.as_ref().map(JobName::as_str)),
+            one(TableIndex::Project, project),
+            one(TableIndex::Environment, filter.environment.as_deref()),
+        ];
+        let mut routes: Vec<_> = routes.into_iter().flatten().collect();
         if let Some(status) = filter.status {
-            let fitting = State::ALL.into_iter().filter(|state| status.fits(*state));
-            let keys = fitting.map(|state| state.word().to_owned()).collect();
-            routes.push(route(Index::State, keys));
+            let states = DeployState::ALL.into_iter();
+            let states = states.filter(|state| status.matches(*state));
+            let keys = states.map(|state| state.as_str().to_owned()).collect();
+            routes.push(route(TableIndex::State, keys));
         }
         if routes.is_empty() {
-            routes.push(route(Index::All, vec![MEMBER.to_owned()]));
+            routes.push(route(TableIndex::All, SHARDS.map(str::to_owned).to_vec()));
         }
         routes
     }
@@ -75,120 +79,116 @@ impl Route {
 
 /// What an index says about a deploy.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct ProjectedDeploy {
     place: String,
     id: DeployId,
-    fits: bool,
+    is_match: bool,
 }
 
-impl Entry {
-    fn read(item: &Item, filter: &Filter) -> Result<Self, StoreError> {
-        let place = item::get(item, ASKED)?.to_owned();
+impl ProjectedDeploy {
+    fn from_item(item: &TableItem, filter: &DeployFilter) -> Result<Self, LedgerError> {
+        let place = item::get_text(item, REQUESTED_AT)?.to_owned();
         Ok(Self {
-            id: item::placed(&place)?,
-            fits: fits(item, filter),
+            id: item::decode_position(&place)?,
+            is_match: matches_filter(item, filter),
             place,
         })
     }
 }
 
-/// Whether the columns fit, all but `asked` and `awaits`, which every walk sees to.
-fn fits(item: &Item, filter: &Filter) -> bool {
+/// Whether the columns fit, except `requested_at` and `awaiting_retry`, which every walk checks.
+fn matches_filter(item: &TableItem, filter: &DeployFilter) -> bool {
     let column = |name: &str| {
         let value = item.get(name).and_then(|value| value.as_s().ok());
         value.map(String::as_str)
     };
-    let is =
-        |name: &str, wanted: Option<&str>| wanted.is_none_or(|wanted| column(name) == Some(wanted));
-    let person = match &filter.people {
-        Some(People::Ids(ids)) => ids.iter().any(|id| column("user") == Some(id.as_str())),
-        Some(People::Name(name)) => is("user_name", Some(name)),
-        None => true,
-    };
-    let state = || column("state").and_then(State::parse);
-    person
-        && is("branch", filter.branch.as_ref().map(BranchName::as_str))
+    let is = |name: &str, wanted: Option<&str>| wanted.is_none() || column(name) == wanted;
+    let state = || column("state").and_then(DeployState::parse);
+    is("branch", filter.branch.as_ref().map(BranchName::as_str))
         && is("job", filter.job.as_ref().map(JobName::as_str))
         && is("project", filter.project.as_ref().map(ProjectName::as_str))
-        && (filter.status).is_none_or(|status| state().is_some_and(|state| status.fits(state)))
+        && is("environment", filter.environment.as_deref())
+        && (filter.status).is_none_or(|status| state().is_some_and(|state| status.matches(state)))
+        && (filter.requesters.as_ref())
+            .is_none_or(|who| who.matches(column("user").unwrap_or_default(), column("user_name")))
 }
 
 /// One key of an index, as far as it has been read.
 #[derive(Debug)]
-struct Stream {
+struct KeyCursor {
     key: String,
-    read: VecDeque<Entry>,
-    after: Option<Item>,
+    read: VecDeque<ProjectedDeploy>,
+    start_key: Option<TableItem>,
     ended: bool,
 }
 
 /// A walk along a route, newest first.
 #[derive(Debug)]
-struct Walk<'w> {
+struct IndexWalk<'w> {
     store: &'w DynamoDb,
-    filter: &'w Filter,
+    filter: &'w DeployFilter,
     before: Option<String>,
-    index: Index,
-    streams: Vec<Stream>,
+    index: TableIndex,
+    streams: Vec<KeyCursor>,
     /// How many entries the next request asks for.
     chunk: usize,
     last: Option<String>,
 }
 
-impl<'w> Walk<'w> {
+impl<'w> IndexWalk<'w> {
     /// A walk whose first entries are read.
-    async fn begin(
+    async fn start(
         store: &'w DynamoDb,
-        filter: &'w Filter,
-        before: Option<Position>,
-        route: Route,
+        filter: &'w DeployFilter,
+        before: Option<LedgerPosition>,
+        route: QueryRoute,
         chunk: usize,
-    ) -> Result<Self, StoreError> {
-        let streams = route.keys.into_iter().map(|key| Stream {
+    ) -> Result<Self, LedgerError> {
+        let streams = route.keys.into_iter().map(|key| KeyCursor {
             key,
             read: VecDeque::new(),
-            after: None,
+            start_key: None,
             ended: false,
         });
         let mut walk = Self {
             store,
             filter,
-            before: before.map(item::place),
+            before: before.map(item::encode_position),
             index: route.index,
             streams: streams.collect(),
             chunk,
             last: None,
         };
-        walk.fill().await?;
+        walk.fill_streams().await?;
         Ok(walk)
     }
 
-    /// How many deploys lie on this way, if that is known.
-    fn whole(&self) -> Option<usize> {
+    /// How many deploys are on the route, if that is known.
+    fn known_len(&self) -> Option<usize> {
         let ended = self.streams.iter().all(|stream| stream.ended);
         ended.then(|| self.streams.iter().map(|stream| stream.read.len()).sum())
     }
 
-    /// How far back it has read: the further with the same reads, the rarer its deploys.
-    fn back_to(&self) -> Option<&str> {
+    /// How far back it has read: the further with the same number of reads, the rarer its deploys.
+    fn oldest_position(&self) -> Option<&str> {
         let open = self.streams.iter().filter(|stream| !stream.ended);
         let last = open.filter_map(|stream| stream.read.back());
         last.map(|entry| entry.place.as_str()).max()
     }
 
     /// The next entry.
-    async fn next(&mut self) -> Result<Option<Entry>, StoreError> {
+    async fn next_entry(&mut self) -> Result<Option<ProjectedDeploy>, LedgerError> {
         loop {
             if self.streams.iter().any(|s| s.read.is_empty() && !s.ended) {
-                self.chunk = (self.chunk * 4).min(READS / 2);
-                self.fill().await?;
+                self.chunk = (self.chunk * 4).min(PAGE_READ_LIMIT / 2);
+                self.fill_streams().await?;
             }
-            let first = |stream: &Stream| stream.read.front().map(|entry| entry.place.clone());
+            let first = |stream: &KeyCursor| stream.read.front().map(|entry| entry.place.clone());
             let newest = self.streams.iter_mut().max_by_key(|stream| first(stream));
             let Some(entry) = newest.and_then(|stream| stream.read.pop_front()) else {
                 return Ok(None);
             };
-            // The one that the page begins behind; or one that changed its key between two requests.
+            // The deploy that the page begins behind, or one that changed its key between two requests.
             let again = Some(&entry.place) == self.before.as_ref()
                 || Some(&entry.place) == self.last.as_ref();
             if !again {
@@ -198,11 +198,11 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// Reads on where a stream has run dry.
-    async fn fill(&mut self) -> Result<(), StoreError> {
+    /// Reads on in every key whose entries are used up.
+    async fn fill_streams(&mut self) -> Result<(), LedgerError> {
         let (store, filter, index, chunk) = (self.store, self.filter, self.index, self.chunk);
         let newest = self.before.clone().unwrap_or_else(|| "~".to_owned());
-        let oldest = filter.since.map_or_else(|| "-".to_owned(), moment);
+        let oldest = filter.since.map_or_else(|| "-".to_owned(), sortable_time);
         if oldest > newest {
             self.streams.clear();
             return Ok(());
@@ -210,84 +210,87 @@ impl<'w> Walk<'w> {
         let dry = self.streams.iter_mut();
         let dry = dry.filter(|stream| stream.read.is_empty() && !stream.ended);
         let range = (oldest.as_str(), newest.as_str());
-        let requests = dry.map(|stream| stream.read_on(store, filter, index, range, chunk));
+        let requests = dry.map(|stream| stream.read_page(store, filter, index, range, chunk));
         try_join_all(requests).await.map(drop)
     }
 }
 
-impl Stream {
-    async fn read_on(
+impl KeyCursor {
+    async fn read_page(
         &mut self,
         store: &DynamoDb,
-        filter: &Filter,
-        index: Index,
+        filter: &DeployFilter,
+        index: TableIndex,
         (oldest, newest): (&str, &str),
         chunk: usize,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), LedgerError> {
         while self.read.is_empty() && !self.ended {
             let query = (store.client.query().table_name(&store.table))
                 .index_name(index.name())
                 .scan_index_forward(false)
-                .key_condition_expression("#key = :key AND #asked BETWEEN :oldest AND :newest")
-                .expression_attribute_names("#key", index.partition())
-                .expression_attribute_names("#asked", ASKED)
+                .key_condition_expression("#key = :key AND #position BETWEEN :oldest AND :newest")
+                .expression_attribute_names("#key", index.partition_key())
+                .expression_attribute_names("#position", REQUESTED_AT)
                 .expression_attribute_values(":key", text(&self.key))
                 .expression_attribute_values(":oldest", text(oldest))
                 .expression_attribute_values(":newest", text(newest))
                 .limit(i32::try_from(chunk).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(self.after.take());
-            let page = query.send().await;
-            let page = page.map_err(|error| StoreError(words(&error)))?;
+                .set_exclusive_start_key(self.start_key.take());
+            let page = query.send().await.map_err(failed("dynamodb:Query"))?;
             for item in page.items() {
-                self.read.push_back(Entry::read(item, filter)?);
+                let entry = ProjectedDeploy::from_item(item, filter)?;
+                self.read.push_back(entry);
             }
-            self.after = page.last_evaluated_key;
-            self.ended = self.after.is_none();
+            self.start_key = page.last_evaluated_key;
+            self.ended = self.start_key.is_none();
         }
         Ok(())
     }
 }
 
-/// The walk on which the fewest deploys lie, judged by the first of them.
-async fn rarest<'w>(
+/// The walk with the fewest deploys, judged by the first of them.
+async fn rarest_walk<'w>(
     store: &'w DynamoDb,
-    filter: &'w Filter,
-    before: Option<Position>,
+    filter: &'w DeployFilter,
+    before: Option<LedgerPosition>,
     limit: usize,
-) -> Result<Option<Walk<'w>>, StoreError> {
-    let routes = Route::all(filter);
-    // A single way needs no more than the page, the deploy it begins behind, and one to see that
-    // there are more.
-    let chunk = match routes.len() {
-        1 => limit.saturating_add(2).min(READS / 2),
-        _ => PROBE,
+) -> Result<Option<IndexWalk<'w>>, LedgerError> {
+    let routes = QueryRoute::for_filter(filter);
+    // A single route needs the page, the deploy it begins behind, and one to see that there are more.
+    // Of several keys each gets twice its share.
+    let chunk = match &routes[..] {
+        [route] => {
+            let keys = route.keys.len().max(1);
+            let share = limit.saturating_add(2).saturating_mul(keys.min(2)) / keys;
+            share.clamp(4, PAGE_READ_LIMIT / 2)
+        }
+        _ => PROBE_SIZE,
     };
-    let walks = routes
-        .into_iter()
-        .map(|route| Walk::begin(store, filter, before, route, chunk));
+    let walk = |route| IndexWalk::start(store, filter, before, route, chunk);
+    let walks = routes.into_iter().map(walk);
     let walks = try_join_all(walks).await?;
-    let rarity = |walk: &Walk<'_>| match walk.whole() {
+    let rarity = |walk: &IndexWalk<'_>| match walk.known_len() {
         Some(length) => (0, length, String::new()),
-        None => (1, 0, walk.back_to().unwrap_or_default().to_owned()),
+        None => (1, 0, walk.oldest_position().unwrap_or_default().to_owned()),
     };
     Ok(walks.into_iter().min_by_key(rarity))
 }
 
 /// A page of deploys.
-pub(super) async fn list(
+pub(super) async fn list_deploys(
     store: &DynamoDb,
-    filter: &Filter,
-    before: Option<Position>,
+    filter: &DeployFilter,
+    before: Option<LedgerPosition>,
     limit: usize,
-) -> Result<Page, StoreError> {
-    let mut page = Page::default();
+) -> Result<DeployPage, LedgerError> {
+    let mut page = DeployPage::default();
     let limit = limit.max(1);
-    let Some(mut walk) = rarest(store, filter, before, limit).await? else {
+    let Some(mut walk) = rarest_walk(store, filter, before, limit).await? else {
         return Ok(page);
     };
-    let more = |head: &Head, full| More {
-        before: head.short.clone(),
-        looked_back_to: head.ask.asked_at,
+    let more = |record: &DeployRecord, full| PageEnd {
+        before: record.short_id.clone(),
+        read_back_to: record.request.requested_at,
         full,
     };
     let (mut reads, mut last, mut ended) = (0, None, false);
@@ -295,48 +298,49 @@ pub(super) async fn list(
         let missing = limit + 1 - page.deploys.len();
         let (mut found, mut cut) = (Vec::new(), false);
         while found.len() < missing && !ended {
-            match walk.next().await? {
+            match walk.next_entry().await? {
                 None => ended = true,
-                Some(_) if reads == READS => (ended, cut) = (true, true),
+                Some(_) if reads == PAGE_READ_LIMIT => (ended, cut) = (true, true),
                 Some(entry) => {
                     reads += 1;
                     last = Some(entry.id);
-                    found.extend(entry.fits.then_some(entry.id));
+                    found.extend(entry.is_match.then_some(entry.id));
                 }
             }
         }
-        let heads = store.records(&found).await?;
+        let records = store.read_records(&found).await?;
         page.deploys
-            .extend(heads.into_iter().filter(|head| filter.fits(head)));
+            .extend(records.into_iter().filter(|record| filter.matches(record)));
         if page.deploys.len() > limit {
             page.deploys.truncate(limit);
-            page.more = page.deploys.last().map(|head| more(head, true));
+            page.more = page.deploys.last().map(|record| more(record, true));
             return Ok(page);
         }
         if let (true, Some(id)) = (cut, last) {
-            let head = store.head(id).await?.ok_or_else(|| lost(id))?;
-            page.more = Some(more(&head, false));
+            let record = store.read_deploy(id).await?.ok_or_else(|| not_found(id))?;
+            page.more = Some(more(&record, false));
         }
     }
     Ok(page)
 }
 
-fn lost(id: DeployId) -> StoreError {
-    StoreError(format!("deploy {id} is listed and cannot be found"))
+fn not_found(id: DeployId) -> LedgerError {
+    let what = format!("deploy {id} is listed and cannot be found");
+    LedgerError::new(PortErrorKind::Missing, what)
 }
 
 impl DynamoDb {
     /// These deploys, in this order.
-    async fn records(&self, ids: &[DeployId]) -> Result<Vec<Head>, StoreError> {
-        let requests = ids.chunks(RECORDS).map(|ids| self.some_records(ids));
+    async fn read_records(&self, ids: &[DeployId]) -> Result<Vec<DeployRecord>, LedgerError> {
+        let requests = ids.chunks(BATCH_SIZE).map(|ids| self.read_chunk(ids));
         let records = try_join_all(requests).await?;
         Ok(records.into_iter().flatten().collect())
     }
 
-    async fn some_records(&self, ids: &[DeployId]) -> Result<Vec<Head>, StoreError> {
-        let mut heads = Vec::with_capacity(ids.len());
-        let mut keys: Vec<_> = ids.iter().map(|id| item::head_key(*id)).collect();
-        for tries in 0..TRIES {
+    async fn read_chunk(&self, ids: &[DeployId]) -> Result<Vec<DeployRecord>, LedgerError> {
+        let mut records = Vec::with_capacity(ids.len());
+        let mut keys: Vec<_> = ids.iter().map(|id| item::record_key(*id)).collect();
+        for tries in 0..MAX_TRIES {
             if keys.is_empty() {
                 break;
             }
@@ -347,26 +351,22 @@ impl DynamoDb {
             }
             let wanted = KeysAndAttributes::builder().consistent_read(true);
             let wanted = wanted.set_keys(Some(std::mem::take(&mut keys))).build();
-            let wanted = wanted.map_err(|error| StoreError(error.to_string()))?;
-            let request = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, wanted);
+            let wanted = wanted.map_err(|error| LedgerError::new(PortErrorKind::Defect, error))?;
+            let request = self.client.batch_get_item();
+            let request = request.request_items(&self.table, wanted);
             let answer = request.send().await;
-            let answer = answer.map_err(|error| StoreError(words(&error)))?;
+            let answer = answer.map_err(failed("dynamodb:BatchGetItem"))?;
             let found = answer.responses.unwrap_or_default().remove(&self.table);
             for item in found.unwrap_or_default() {
-                heads.push(item::record::<Head>(&item)?);
+                records.push(item::parse_body::<DeployRecord>(&item)?);
             }
-            let rest = answer
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(&self.table);
+            let mut rest = answer.unprocessed_keys.unwrap_or_default();
+            let rest = rest.remove(&self.table);
             keys = rest.map(|rest| rest.keys).unwrap_or_default();
         }
         let find = |id: &DeployId| {
-            let found = heads.iter().find(|head| head.id == *id).cloned();
-            found.ok_or_else(|| lost(*id))
+            let found = records.iter().find(|record| record.id == *id).cloned();
+            found.ok_or_else(|| not_found(*id))
         };
         ids.iter().map(find).collect()
     }

@@ -1,47 +1,49 @@
-//! The ledger and the reply items in one DynamoDB table.
+//! The ledger and the notification records in one DynamoDB table.
 //!
 //! # Items
 //!
 //! | partition key | sort key | what |
 //! |---|---|---|
-//! | `D#<deploy>` | `HEAD` | the deploy as it stands; in every index below |
+//! | `D#<deploy>` | `RECORD` | the deploy's record; in every index |
 //! | `D#<deploy>` | `E#<n>` | an audit event, written once |
-//! | `N#<deploy>` | `-` | the reply item; a partition of its own, so that the notifier's rights end there |
-//! | `LOCK#<target>` | `-` | who holds a target; nobody, if there is nothing but the key |
-//! | `P#<pipeline>` | `-` | whose a pipeline is |
-//! | `S#<short id>` | `-` | the deploy people call so |
+//! | `N#<deploy>` | `-` | the notification record; a partition of its own, which bounds the notifier's rights |
+//! | `LOCK#<target>` | `-` | the deploy that holds a target; none if the item is only a key |
+//! | `P#<pipeline>` | `-` | the deploy that a pipeline belongs to |
+//! | `S#<short id>` | `-` | the deploy with that short id |
+//! | `A#<request id>` | | reserved: an action that was not carried out |
+//! | `C#<project slug>` | | reserved: the webhooks and pauses of a project |
 //!
-//! Every write is one `TransactWriteItems` with a request token. What is decided on is read
-//! consistently and by its key; indexes, which lag behind by a moment, only find.
+//! Every write is one `TransactWriteItems` with a request token. Decisions read consistently and by
+//! key; indexes, which lag behind by a moment, only find.
 //!
 //! # Rights
 //!
-//! Nobody needs the right to delete. The worker needs `GetItem`, `BatchGetItem` and `PutItem` on the
+//! No right to delete is needed. The worker needs `GetItem`, `BatchGetItem` and `PutItem` on the
 //! table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
 //! `N#`, and `PutItem` on those that begin with `N#` (`dynamodb:LeadingKeys`). A transaction has no
 //! right of its own: it needs those of its writes.
 //!
-//! `ARCHITECTURE.md` says which index answers which question, why they are attributes of the record,
-//! and what a deploy costs.
+//! `ARCHITECTURE.md` says which index answers which query, why they are attributes of the record, and
+//! what a deploy costs.
 
 mod audit;
-mod commit;
+mod commit_plan;
 mod item;
+mod ledger;
 mod listing;
-mod replies;
-mod store;
+mod notifications;
 pub mod table;
 mod transaction;
 
 use std::fmt;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
-use chatops_core::ports::StoreError;
+use chatops_core::ports::LedgerError;
 
-use self::item::Item;
-use crate::client::WARM_UP;
-use crate::failure::words;
+use self::item::TableItem;
+pub use self::item::WARM_UP_KEY;
+use crate::client::WARM_UP_TIMEOUT;
+use crate::failed;
 
 /// The ledger in a table. Clones share the client.
 #[derive(Clone)]
@@ -65,19 +67,17 @@ impl DynamoDb {
         Self { client, table }
     }
 
-    /// Opens the connection, while nobody waits for it yet; whether that works does not matter.
+    /// Opens the connection before it is needed. Whether that works does not matter.
     pub async fn warm(&self) {
         let key = item::warm_key();
-        let _ = tokio::time::timeout(WARM_UP, self.read(key)).await;
+        let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.read_item(key)).await;
     }
 
     /// An item as it is now.
-    async fn read(&self, key: Item) -> Result<Option<Item>, StoreError> {
+    async fn read_item(&self, key: TableItem) -> Result<Option<TableItem>, LedgerError> {
         let request = self.client.get_item().table_name(&self.table);
         let request = request.set_key(Some(key)).consistent_read(true);
-        let answer = request.send().await;
-        answer
-            .map(|GetItemOutput { item, .. }| item)
-            .map_err(|error| StoreError(words(&error)))
+        let answer = request.send().await.map_err(failed("dynamodb:GetItem"))?;
+        Ok(answer.item)
     }
 }

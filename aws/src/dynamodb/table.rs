@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use chatops_core::Time;
+use chatops_core::id::DeployId;
 use chrono::{DateTime, SecondsFormat};
+use strum::VariantArray;
 
 /// The table's partition key.
 pub(crate) const PK: &str = "pk";
@@ -16,24 +18,31 @@ pub(crate) const PK: &str = "pk";
 /// The table's sort key.
 pub(crate) const SK: &str = "sk";
 
-/// The sort key of all the lists: [`super::item::place`].
-pub(super) const ASKED: &str = "asked";
+/// The sort key of all lists: [`super::item::encode_position`].
+pub(super) const REQUESTED_AT: &str = "requested_at";
 
-/// The sort key of [`Index::Due`].
+/// The sort key of [`TableIndex::Due`].
 pub(super) const DUE_AT: &str = "due_at";
 
-/// What a list learns of each deploy without reading it.
-pub(super) const COLUMNS: [&str; 6] = ["user", "user_name", "branch", "job", "project", "state"];
+/// What the indexes of the lists hold of each deploy.
+pub(super) const LISTED: [&str; 7] = [
+    "user",
+    "user_name",
+    "branch",
+    "job",
+    "project",
+    "environment",
+    "state",
+];
 
-/// The indexes of the table. Each has a key of its own, which only those items carry that belong
-/// there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Index {
+/// The indexes of the table. Each has a partition key of its own, which only its items have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+pub enum TableIndex {
     /// Every deploy, newest first.
     All,
-    /// By who asked.
+    /// By requester.
     User,
-    /// By the name of who asked, in small letters.
+    /// By the requester's name, in lower case.
     UserName,
     /// By branch.
     Branch,
@@ -41,84 +50,86 @@ pub enum Index {
     Job,
     /// By project.
     Project,
+    /// By environment.
+    Environment,
     /// By state.
     State,
-    /// Those that wait to be tried again.
-    Awaits,
-    /// What has a timer, deploys and reply items, the first due first.
+    /// Those that wait for a retry.
+    AwaitingRetry,
+    /// Deploys and notification records with a timer, the first due first.
     Due,
 }
 
-impl Index {
-    /// All indexes.
-    pub const ALL: [Index; 9] = [
-        Index::All,
-        Index::User,
-        Index::UserName,
-        Index::Branch,
-        Index::Job,
-        Index::Project,
-        Index::State,
-        Index::Awaits,
-        Index::Due,
-    ];
-
+impl TableIndex {
     /// The index's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Index::All => "by-time",
-            Index::User => "by-user",
-            Index::UserName => "by-user-name",
-            Index::Branch => "by-branch",
-            Index::Job => "by-job",
-            Index::Project => "by-project",
-            Index::State => "by-state",
-            Index::Awaits => "awaits-retry",
-            Index::Due => "due",
+            TableIndex::All => "by-time",
+            TableIndex::User => "by-user",
+            TableIndex::UserName => "by-user-name",
+            TableIndex::Branch => "by-branch",
+            TableIndex::Job => "by-job",
+            TableIndex::Project => "by-project",
+            TableIndex::Environment => "by-environment",
+            TableIndex::State => "by-state",
+            TableIndex::AwaitingRetry => "awaiting-retry",
+            TableIndex::Due => "due",
         }
     }
 
-    /// Its partition key, the attribute's name.
+    /// The attribute that is its partition key.
     #[must_use]
-    pub fn partition(self) -> &'static str {
+    pub fn partition_key(self) -> &'static str {
         match self {
-            Index::All => "ledger",
-            Index::User => "user",
-            Index::UserName => "user_name",
-            Index::Branch => "branch",
-            Index::Job => "job",
-            Index::Project => "project",
-            Index::State => "state",
-            Index::Awaits => "awaits",
-            Index::Due => "timer",
+            TableIndex::All => "ledger",
+            TableIndex::User => "user",
+            TableIndex::UserName => "user_name",
+            TableIndex::Branch => "branch",
+            TableIndex::Job => "job",
+            TableIndex::Project => "project",
+            TableIndex::Environment => "environment",
+            TableIndex::State => "state",
+            TableIndex::AwaitingRetry => "awaiting_retry",
+            TableIndex::Due => "timer",
         }
     }
 
-    /// Its sort key, the attribute's name.
+    /// The attribute that is its sort key.
     #[must_use]
-    pub fn sort(self) -> &'static str {
+    pub fn sort_key(self) -> &'static str {
         match self {
-            Index::Due => DUE_AT,
-            _ => ASKED,
+            TableIndex::Due => DUE_AT,
+            _ => REQUESTED_AT,
         }
     }
 
-    /// What it holds beside the keys.
-    fn projected(self) -> Vec<String> {
-        let columns = COLUMNS.iter().filter(|name| **name != self.partition());
+    /// What it holds besides the keys.
+    fn projected_columns(self) -> Vec<String> {
+        let columns = LISTED.iter().filter(|name| **name != self.partition_key());
         match self {
-            Index::Due => vec![],
+            TableIndex::Due => vec![],
             _ => columns.map(|name| (*name).to_owned()).collect(),
         }
     }
 }
 
-/// The one value of a partition key that only says that an item belongs to the index.
+/// The one partition key of [`TableIndex::AwaitingRetry`].
 pub(super) const MEMBER: &str = "1";
 
-/// The request that makes the table, as the deployment's template does; for emulators.
-pub fn create(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
+/// The partition keys of [`TableIndex::All`] and [`TableIndex::Due`]. Every deploy is in both, and one
+/// partition takes 1,000 write units a second.
+pub(super) const SHARDS: [&str; 16] = [
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f",
+];
+
+/// The shard of a deploy: the first digit of its id, which is a hash.
+pub(super) fn shard(id: DeployId) -> &'static str {
+    SHARDS[(id.uuid().as_u128() >> 124) as usize % SHARDS.len()]
+}
+
+/// The request that creates the table as the template does; for emulators.
+pub fn create_request(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
     let key = |name: &str, kind| {
         let key = KeySchemaElement::builder().attribute_name(name);
         key.key_type(kind).build()
@@ -133,11 +144,11 @@ pub fn create(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, B
         .billing_mode(BillingMode::PayPerRequest)
         .key_schema(key(PK, KeyType::Hash)?)
         .key_schema(key(SK, KeyType::Range)?);
-    for name in [PK, SK, ASKED, DUE_AT] {
+    for name in [PK, SK, REQUESTED_AT, DUE_AT] {
         request = request.attribute_definitions(text(name)?);
     }
-    for index in Index::ALL {
-        let columns = index.projected();
+    for index in TableIndex::VARIANTS {
+        let columns = index.projected_columns();
         let projection = if columns.is_empty() {
             Projection::builder().projection_type(ProjectionType::KeysOnly)
         } else {
@@ -147,19 +158,19 @@ pub fn create(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, B
         };
         let index_request = GlobalSecondaryIndex::builder()
             .index_name(index.name())
-            .key_schema(key(index.partition(), KeyType::Hash)?)
-            .key_schema(key(index.sort(), KeyType::Range)?)
+            .key_schema(key(index.partition_key(), KeyType::Hash)?)
+            .key_schema(key(index.sort_key(), KeyType::Range)?)
             .projection(projection.build());
         request = request
-            .attribute_definitions(text(index.partition())?)
+            .attribute_definitions(text(index.partition_key())?)
             .global_secondary_indexes(index_request.build()?);
     }
     Ok(request)
 }
 
-/// A moment as it stands in keys: text that sorts by time, and that a person can read.
-pub(super) fn moment(time: Time) -> String {
-    // What has no four digits for its year would sort wrongly.
+/// A moment in keys: readable text that sorts by time.
+pub(super) fn sortable_time(time: Time) -> String {
+    // Years without four digits would sort wrongly.
     let first = DateTime::from_timestamp(-62_135_596_800, 0).unwrap_or(Time::UNIX_EPOCH);
     let last = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(Time::UNIX_EPOCH);
     time.clamp(first, last)
@@ -171,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_sort_as_text_by_time() {
+    fn times_sort_as_text() {
         let at = |micros| DateTime::from_timestamp_micros(micros).unwrap();
         let times = [
             Time::MIN_UTC,
@@ -183,15 +194,17 @@ mod tests {
             at(1_800_000_000_000_000),
             Time::MAX_UTC,
         ];
-        let texts = times.map(moment);
+        let texts = times.map(sortable_time);
         assert!(texts.is_sorted_by(|a, b| a < b), "{texts:?}");
         assert_eq!(texts[3], "1970-01-01T00:00:00.000001Z");
         assert!(texts.iter().all(|text| text.len() == 27));
     }
 
     #[test]
-    fn what_indexes_hold_stays_within_what_a_table_may() {
-        let attributes: usize = Index::ALL.iter().map(|i| i.projected().len()).sum();
-        assert!(attributes <= 100, "{attributes}");
+    fn the_indexes_hold_no_more_than_a_table_may() {
+        let columns = TableIndex::VARIANTS
+            .iter()
+            .map(|index| index.projected_columns().len());
+        assert!(columns.sum::<usize>() <= 100);
     }
 }

@@ -1,57 +1,56 @@
-//! Transactions: sending one, and telling apart why it was cancelled.
+//! Transactions: sending one, and classifying why it was cancelled.
 //!
-//! Each logical transaction has one request token. The SDK sends a request again whose answer was
-//! lost, and so does the loop here after a cancellation that will pass; all of them carry that
-//! token, so that DynamoDB answers a transaction it has already done with success, for ten
-//! minutes, instead of finding its own write in the way. The SDK would draw a token by itself, once
-//! per call and before its own attempts; ours spans the calls.
+//! Each logical transaction has one request token. The SDK sends a request again if its answer was
+//! lost, and so does the loop here after a cancellation that will pass. All of them carry the token, so
+//! that for ten minutes DynamoDB answers a transaction that is done with success instead of finding its
+//! own write in the way. The SDK would draw a token for each call; ours spans the calls.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
-use chatops_core::ports::StoreError;
+use chatops_core::ports::{LedgerError, PortErrorKind};
 use uuid::Uuid;
 
-use super::item::Item;
-use crate::failure::words;
+use super::item::TableItem;
+use crate::failed;
 
-/// How often a transaction is sent that others are in the way of, or that is throttled.
-const TRIES: u32 = 8;
+/// How often a transaction is sent that conflicts with others or is throttled.
+const MAX_TRIES: u32 = 8;
 
 /// The first pause between them; each is twice as long as the one before, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LAST_PAUSE: Duration = Duration::from_millis(320);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(320);
 
 /// Why a transaction did not (certainly) happen.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum TxError {
     /// A condition did not hold: nothing was written.
     Condition {
         /// The place of the write in the transaction; the first one, if there are several.
         write: usize,
         /// The item that was there.
-        item: Option<Item>,
+        item: Option<TableItem>,
     },
     /// Anything else.
-    Store(StoreError),
+    Store(LedgerError),
 }
 
 /// What one answer means.
 #[derive(Debug, PartialEq)]
-enum Verdict {
+enum CancelKind {
     /// A condition did not hold.
     Condition(usize),
-    /// Somebody else is writing there, or it is throttled: it may work in a moment.
-    Busy(String),
+    /// Another transaction is writing there, or it is throttled: it may work in a moment.
+    Transient(String),
     /// It can never work.
-    Defect(String),
+    Permanent(String),
 }
 
 /// Writes all of it or nothing.
-pub(super) async fn send(client: &Client, writes: Vec<TransactWriteItem>) -> Result<(), Failed> {
-    let token = token();
+pub(super) async fn send(client: &Client, writes: Vec<TransactWriteItem>) -> Result<(), TxError> {
+    let token = request_token();
     let mut tries = 0;
     loop {
         tries += 1;
@@ -60,36 +59,42 @@ pub(super) async fn send(client: &Client, writes: Vec<TransactWriteItem>) -> Res
         let Err(error) = request.send().await else {
             return Ok(());
         };
-        let store = |what: String| Err(Failed::Store(StoreError(what)));
-        let busy = match error.as_service_error() {
+        let store = |what: String| {
+            let error = LedgerError::new(PortErrorKind::Unavailable, what);
+            Err(TxError::Store(error))
+        };
+        // The rights that a transaction takes are those of its writes.
+        let failed = failed("dynamodb:PutItem");
+        let reason = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let reasons = cancelled.cancellation_reasons();
-                match verdict(reasons) {
-                    Verdict::Condition(write) => {
+                match classify(reasons) {
+                    CancelKind::Condition(write) => {
                         let reason = reasons.get(write);
                         let item = reason.and_then(|reason| reason.item.clone());
-                        return Err(Failed::Condition { write, item });
+                        return Err(TxError::Condition { write, item });
                     }
-                    Verdict::Defect(what) => return store(what),
-                    Verdict::Busy(what) => what,
+                    CancelKind::Permanent(what) => return store(what),
+                    CancelKind::Transient(what) => what,
                 }
             }
             // The attempt before this one is still being done.
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => words(&error),
-            _ => return store(words(&error)),
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
+                failed(error).message
+            }
+            _ => return Err(TxError::Store(failed(error).into())),
         };
-        if tries == TRIES {
-            let what = format!("{busy}; it was tried {TRIES} times and may work later");
+        if tries == MAX_TRIES {
+            let what = format!("{reason}; it was tried {MAX_TRIES} times and may work later");
             return store(what);
         }
-        tracing::debug!(tries, busy, "a transaction has to wait");
-        tokio::time::sleep(pause(tries, token)).await;
+        tracing::debug!(tries, reason, "a transaction has to wait");
+        tokio::time::sleep(retry_pause(tries, token)).await;
     }
 }
 
-/// The first write that failed decides: what was checked before it held, what comes after it does
-/// not matter any more.
-fn verdict(reasons: &[CancellationReason]) -> Verdict {
+/// The first write that failed decides: the conditions before it held, those after it do not matter.
+fn classify(reasons: &[CancellationReason]) -> CancelKind {
     for (write, reason) in reasons.iter().enumerate() {
         let code = reason.code().unwrap_or("None");
         let words = || {
@@ -98,14 +103,14 @@ fn verdict(reasons: &[CancellationReason]) -> Verdict {
         };
         match code {
             "None" => {}
-            "ConditionalCheckFailed" => return Verdict::Condition(write),
+            "ConditionalCheckFailed" => return CancelKind::Condition(write),
             "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded" => {
-                return Verdict::Busy(words());
+                return CancelKind::Transient(words());
             }
-            _ => return Verdict::Defect(words()),
+            _ => return CancelKind::Permanent(words()),
         }
     }
-    Verdict::Defect("the transaction was cancelled without a reason".to_owned())
+    CancelKind::Permanent("the transaction was cancelled without a reason".to_owned())
 }
 
 /// A token for one logical transaction.
@@ -114,15 +119,17 @@ fn verdict(reasons: &[CancellationReason]) -> Verdict {
     reason = "it identifies nothing: derived from the content, it would let two writers of the same \
               content both win"
 )]
-fn token() -> Uuid {
+fn request_token() -> Uuid {
     Uuid::new_v4()
 }
 
-/// Between half the pause and all of it, so that writers that met do not meet again.
-fn pause(tries: u32, token: Uuid) -> Duration {
-    let whole = FIRST_PAUSE * 2_u32.saturating_pow(tries - 1);
-    let dice = token.as_bytes()[tries as usize % 16];
-    whole.min(LAST_PAUSE).mul_f32(0.5 + f32::from(dice) / 512.0)
+/// Between half the pause and all of it, so that writers that collided do not collide again.
+fn retry_pause(tries: u32, token: Uuid) -> Duration {
+    let whole = MIN_PAUSE * 2_u32.saturating_pow(tries - 1);
+    let jitter = token.as_bytes()[tries as usize % 16];
+    whole
+        .min(MAX_PAUSE)
+        .mul_f32(0.5 + f32::from(jitter) / 512.0)
 }
 
 #[cfg(test)]

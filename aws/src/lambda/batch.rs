@@ -1,9 +1,9 @@
-//! The batch shell: what Lambda hands a function from a queue, record by record to a handler, and
-//! back what is to come again.
+//! The batch shell: hands the records of a batch from a queue to a handler, and reports to Lambda which
+//! of them have to come again.
 //!
 //! The function's event source has to report item failures (`ReportBatchItemFailures`). Then Lambda
-//! deletes what is not named in the answer, and what is named comes back when it becomes visible.
-//! Lambda does not poll more slowly because of failures, so that the shell spaces the tries itself.
+//! deletes what the response does not name; the rest comes back when it becomes visible. Lambda does not
+//! poll more slowly because of failures, so the shell spaces the tries itself.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -11,8 +11,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::message::Body;
-use chatops_core::ports::{Lane, Queue, Receipt};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{MessageQueue, MessageReceipt, QueueName};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -20,29 +20,29 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, error, info_span, warn};
 
-/// How long before the function's end the shell gives up on what is not finished: time to make it
-/// visible again and to answer.
-pub const GUARD: Duration = Duration::from_secs(2);
+/// How long before the function's end the shell gives up unfinished records: time to make them visible
+/// again and to respond.
+pub const END_MARGIN: Duration = Duration::from_secs(2);
 
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+const MAX_PAUSE: Duration = Duration::from_mins(2);
 
-/// What a function gets that also has a schedule.
+/// The event of a function that also has a schedule.
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
     expecting = "the event is neither a batch of SQS nor EventBridge's 'Scheduled Event'"
 )]
-pub enum Work {
+pub enum WorkerEvent {
     /// Messages.
-    Batch(Batch),
-    /// It is time.
-    Schedule(Schedule),
+    Batch(SqsBatch),
+    /// The schedule.
+    Schedule(ScheduleEvent),
 }
 
 /// `EventBridge`'s event of a schedule.
 #[derive(Debug, Deserialize)]
-pub struct Schedule {
+pub struct ScheduleEvent {
     #[serde(rename = "detail-type")]
     _kind: ScheduleKind,
 }
@@ -53,96 +53,96 @@ enum ScheduleKind {
     Scheduled,
 }
 
-/// What Lambda hands over.
+/// A batch of messages.
 #[derive(Debug, Deserialize)]
-pub struct Batch {
+pub struct SqsBatch {
     /// The messages.
     #[serde(rename = "Records")]
-    pub records: Vec<Record>,
+    pub records: Vec<SqsRecord>,
 }
 
 /// One message.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// What Lambda calls it in the answer.
+pub struct SqsRecord {
+    /// Its id in the response.
     pub message_id: String,
-    /// For making it visible again.
+    /// Makes it visible again.
     pub receipt_handle: String,
     /// The message.
     pub body: String,
     /// What SQS knows about it.
     #[serde(default)]
-    pub attributes: Attributes,
+    pub attributes: SqsAttributes,
 }
 
 /// What SQS knows about a message.
 #[derive(Debug, Default, Deserialize)]
-pub struct Attributes {
+pub struct SqsAttributes {
     /// How often it has been received.
     #[serde(rename = "ApproximateReceiveCount", default)]
-    pub receives: Option<String>,
+    pub receive_count: Option<String>,
 }
 
-impl Record {
-    fn receives(&self) -> u32 {
-        let count = self.attributes.receives.as_deref();
+impl SqsRecord {
+    fn receive_count(&self) -> u32 {
+        let count = self.attributes.receive_count.as_deref();
         count.and_then(|count| count.parse().ok()).unwrap_or(1)
     }
 }
 
-/// The answer: what is to come again. Nothing else in it, and the whole batch would.
+/// The response: what has to come again. With anything else in it, the whole batch would.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// These.
-    pub batch_item_failures: Vec<ItemFailure>,
+pub struct BatchResponse {
+    /// The messages to come again.
+    pub batch_item_failures: Vec<BatchItemFailure>,
 }
 
 /// A message to come again.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ItemFailure {
-    /// Its name.
+pub struct BatchItemFailure {
+    /// Its id.
     pub item_identifier: String,
 }
 
-/// Until when a handler may expect that what it begins is finished: a call's answer written down,
-/// and all before [`run`] gives up on it.
+/// Until when a handler may expect to finish what it begins, a call's response recorded, before [`run`]
+/// gives up on it.
 #[must_use]
-pub fn ends(now: Time, left: Duration) -> Time {
-    now + left.saturating_sub(2 * GUARD)
+pub fn work_deadline(now: Time, left: Duration) -> Time {
+    now + left.saturating_sub(2 * END_MARGIN)
 }
 
-/// Hands every message of a batch to `handle`, all of them at a time, until [`GUARD`] before the
-/// function ends in `left`.
+/// Hands all messages of a batch to `handle` concurrently, until [`END_MARGIN`] before the function ends
+/// in `left`.
 ///
-/// A handler that fails or panics does not touch its neighbours. One that is not finished in time
-/// is dropped where it waits, which is as if the process had died there: the pipeline is made for
-/// that. Both come again, the later the more often they have been tried.
+/// A handler that fails or panics does not affect the others. One that is not finished in time is dropped
+/// where it waits, as if the process had died there; the pipeline tolerates that. Both messages come
+/// again, the later the more often they have been tried.
 pub async fn run<Q, F, E>(
     queue: &Q,
-    lane: Lane,
-    batch: Batch,
+    queue_name: QueueName,
+    batch: SqsBatch,
     left: Duration,
-    handle: impl Fn(Body) -> F,
-) -> Answer
+    handle: impl Fn(MessageBody) -> F,
+) -> BatchResponse
 where
-    Q: Queue,
+    Q: MessageQueue,
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
-    let deadline = Instant::now() + left.saturating_sub(GUARD);
-    let with_span = |record: Record| {
-        let (message, receives) = (&record.message_id, record.receives());
-        // The stage says which deploy it is about, once it knows.
-        let span = info_span!("message", message, receives, deploy.id = Empty);
+    let deadline = Instant::now() + left.saturating_sub(END_MARGIN);
+    let with_span = |record: SqsRecord| {
+        let (message, receive_count) = (&record.message_id, record.receive_count());
+        // The service records which deploy it is about, once it knows.
+        let span = info_span!("message", message, receive_count, deploy.id = Empty);
         Some((record, span))
     };
     let mut waiting: Vec<_> = batch.records.into_iter().map(with_span).collect();
     let mut in_hand = FuturesUnordered::new();
     for (n, (record, span)) in waiting.iter().flatten().enumerate() {
-        let (handle, body) = (&handle, Body::from_wire(record.body.clone()));
+        let (handle, body) = (&handle, MessageBody::from_wire(record.body.clone()));
         let handled = async move { handle(body).await }.instrument(span.clone());
         let handled = AssertUnwindSafe(handled).catch_unwind();
         in_hand.push(handled.map(move |handled| (n, handled)));
@@ -152,29 +152,33 @@ where
         let Some(at) = waiting.get_mut(n).and_then(Option::take) else {
             continue;
         };
-        let why = match handled {
+        let error = match handled {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the handler panicked".to_owned(),
         };
-        failed.push((at, why));
+        failed.push((at, error));
     }
     drop(in_hand);
     let unfinished = waiting.into_iter().flatten();
     failed.extend(unfinished.map(|at| (at, "there was no time left".to_owned())));
-    let mut answer = Answer::default();
+    let mut answer = BatchResponse::default();
     let mut releases = Vec::new();
-    for ((record, span), why) in failed {
-        let (receives, message) = (record.receives(), record.message_id);
-        span.in_scope(|| error!(why, "a message will come again"));
-        let receipt = Receipt(record.receipt_handle);
-        releases.push(async move { queue.release(lane, &receipt, pause(receives)).await });
-        answer.batch_item_failures.push(ItemFailure {
+    for ((record, span), error) in failed {
+        let (receives, message) = (record.receive_count(), record.message_id);
+        span.in_scope(|| error!(error, "a message will come again"));
+        let receipt = MessageReceipt(record.receipt_handle);
+        releases.push(async move {
+            queue
+                .release(queue_name, &receipt, retry_pause(receives))
+                .await
+        });
+        answer.batch_item_failures.push(BatchItemFailure {
             item_identifier: message,
         });
     }
-    // What is not made visible comes back by itself, later.
-    let ended = tokio::time::timeout(GUARD / 2, futures::future::join_all(releases)).await;
+    // A message that is not released comes back by itself, later.
+    let ended = tokio::time::timeout(END_MARGIN / 2, futures::future::join_all(releases)).await;
     for error in ended.into_iter().flatten().filter_map(Result::err) {
         warn!(%error, "a message comes again later than it could");
     }
@@ -182,9 +186,9 @@ where
 }
 
 /// Two seconds, four, eight, up to two minutes.
-fn pause(receives: u32) -> Duration {
+fn retry_pause(receives: u32) -> Duration {
     let seconds = 2_u64.saturating_pow(receives.clamp(1, 10));
-    Duration::from_secs(seconds).min(LONGEST_PAUSE)
+    Duration::from_secs(seconds).min(MAX_PAUSE)
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 /// A request in either format.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Call {
+pub struct GatewayRequest {
     #[serde(default)]
-    request_context: CallContext,
+    request_context: GatewayContext,
     /// In payload 1.0.
     http_method: Option<String>,
     /// In payload 2.0, as it was sent.
@@ -41,37 +41,37 @@ pub struct Call {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct CallContext {
+struct GatewayContext {
     /// In payload 2.0.
-    http: Option<CallHttp>,
+    http: Option<GatewayHttp>,
     stage: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct CallHttp {
+struct GatewayHttp {
     method: String,
 }
 
 /// Why an event is not a request that can be answered by a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadCall {
+pub enum RequestError {
     /// It is no request at all: the function is wired to something else.
     #[error("the event is not a request of API Gateway's, in payload format 1.0 or 2.0")]
     NotHttp,
-    /// Whoever sent the request is to be told so.
+    /// The sender gets an error response.
     #[error("the request cannot be read")]
     Malformed,
 }
 
-impl Call {
+impl GatewayRequest {
     /// The request as it was sent.
-    pub fn request(self) -> Result<Request<Bytes>, BadCall> {
+    pub fn request(self) -> Result<Request<Bytes>, RequestError> {
         let method = self.request_context.http.map(|http| http.method);
-        let method = method.or(self.http_method).ok_or(BadCall::NotHttp)?;
+        let method = method.or(self.http_method).ok_or(RequestError::NotHttp)?;
         let path = match (&self.raw_path, &self.path) {
-            (Some(raw), _) => within(raw, self.request_context.stage.as_deref()),
+            (Some(raw), _) => strip_stage(raw, self.request_context.stage.as_deref()),
             (None, Some(path)) => path,
-            (None, None) => return Err(BadCall::NotHttp),
+            (None, None) => return Err(RequestError::NotHttp),
         };
         let query = self.raw_query_string.unwrap_or_else(|| {
             let pairs = self.query_string_parameters.iter().flatten();
@@ -83,33 +83,33 @@ impl Call {
             query => format!("{path}?{query}"),
         };
         let headers = match self.multi_value_headers.filter(|all| !all.is_empty()) {
-            Some(all) => read_headers(flat(&all)),
+            Some(all) => read_headers(flatten(&all)),
             None => read_headers(self.headers.iter().flatten()),
         };
         let body = self.body.unwrap_or_default();
         let body = if self.is_base64_encoded {
-            STANDARD.decode(body).map_err(|_| BadCall::Malformed)?
+            STANDARD.decode(body).map_err(|_| RequestError::Malformed)?
         } else {
             body.into_bytes()
         };
         let mut request = Request::new(Bytes::from(body));
         *request.method_mut() =
-            Method::from_bytes(method.as_bytes()).map_err(|_| BadCall::Malformed)?;
-        let target: PathAndQuery = target.parse().map_err(|_| BadCall::Malformed)?;
+            Method::from_bytes(method.as_bytes()).map_err(|_| RequestError::Malformed)?;
+        let target: PathAndQuery = target.parse().map_err(|_| RequestError::Malformed)?;
         *request.uri_mut() = target.into();
-        *request.headers_mut() = headers.ok_or(BadCall::Malformed)?;
+        *request.headers_mut() = headers.ok_or(RequestError::Malformed)?;
         Ok(request)
     }
 }
 
 /// A path without the name of the stage that it begins with, if the stage has one.
-fn within<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
+fn strip_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let stage = stage.filter(|stage| *stage != "$default");
     let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
     below.filter(|below| below.starts_with('/')).unwrap_or(path)
 }
 
-fn flat(all: &BTreeMap<String, Vec<String>>) -> impl Iterator<Item = (&String, &String)> {
+fn flatten(all: &BTreeMap<String, Vec<String>>) -> impl Iterator<Item = (&String, &String)> {
     all.iter()
         .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
 }
@@ -129,18 +129,18 @@ fn read_headers<'a>(
     Some(map)
 }
 
-/// An answer; both formats read it.
+/// A response; both formats read it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reply {
+pub struct GatewayResponse {
     status_code: u16,
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
 }
 
-impl From<Response<Bytes>> for Reply {
-    /// Bodies are text; what no header can say is left out.
+impl From<Response<Bytes>> for GatewayResponse {
+    /// Bodies are text; header values that are no text are left out.
     fn from(response: Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
         let headers = head.headers.iter().filter_map(|(name, value)| {
@@ -156,10 +156,10 @@ impl From<Response<Bytes>> for Reply {
     }
 }
 
-impl Reply {
-    /// What somebody is told whose request cannot be read.
+impl GatewayResponse {
+    /// The response to a request that cannot be read.
     #[must_use]
-    pub fn malformed() -> Self {
+    pub fn bad_request() -> Self {
         let text = "The request cannot be read.\n";
         let mut response = Response::new(Bytes::from_static(text.as_bytes()));
         *response.status_mut() = StatusCode::BAD_REQUEST;

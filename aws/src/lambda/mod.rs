@@ -1,13 +1,13 @@
-//! The Lambda shell: what every function does before, around and after its stage.
+//! The Lambda shell: what every function does before, around and after its service.
 //!
-//! A function's `main` opens its ports and names its stage; everything that all of them share is
-//! here: the runtime on one thread, logs, the configuration, Lambda's two ways to hand over work
-//! ([`batch`] from a queue, [`http`] from an API). No decision of the pipeline lives here.
+//! A function's `main` opens its ports and names its service. What all of them share is here: the
+//! runtime on one thread, logs, the configuration, Lambda's two ways to hand over work ([`batch`] from
+//! a queue, [`http`] from an API). No decision of the pipeline lives here.
 
 pub mod batch;
+mod env;
 pub mod http;
 mod logs;
-mod setting;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chatops_core::Time;
-use chatops_core::id::Invocation;
+use chatops_core::id::InvocationId;
 use chatops_core::ports::Clock;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
@@ -23,21 +23,21 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, error, info_span};
 use uuid::Uuid;
 
-pub use self::setting::{config, environment, table};
-use crate::clock::SystemClock;
+pub use self::env::{env_var, load_config, table_name};
+use crate::clock::LambdaClock;
 
-/// Where Lambda puts the address that a function takes its work from.
+/// The variable with the address that a function gets its events from.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// Runs a function from its init to its end, on one thread: a function has one event in hand at a
-/// time, and a second thread costs more than it brings.
+/// Runs a function from its init to its end, on one thread: a function handles one event at a time, and
+/// a second thread costs more than it brings.
 ///
-/// What goes wrong before the first event is one line in the log, which names the fix.
+/// An error before the first event is one line in the log, which names the fix.
 pub fn run(function: impl Future<Output = Result<()>>) -> ExitCode {
-    if let Err(problem) = logs::start() {
-        return say(&problem);
+    if let Err(problem) = logs::start_logs() {
+        return print_error(&problem);
     }
-    // Slack's and CircleCI's clients take their cryptography from whoever installs it first.
+    // Slack's and CircleCI's clients use the provider that is installed first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -56,7 +56,7 @@ pub fn run(function: impl Future<Output = Result<()>>) -> ExitCode {
 
 /// Without a log there is only this.
 #[expect(clippy::print_stderr, reason = "the log could not be started")]
-fn say(problem: &anyhow::Error) -> ExitCode {
+fn print_error(problem: &anyhow::Error) -> ExitCode {
     eprintln!("{problem:#}");
     ExitCode::FAILURE
 }
@@ -76,13 +76,13 @@ where
     let runtime = Runtime::new(service_fn(|event: LambdaEvent<T>| {
         let LambdaEvent { payload, context } = event;
         let span = info_span!("invocation", request_id = context.request_id);
-        handle(payload, left(context.deadline, SystemClock.now())).instrument(span)
+        handle(payload, left(context.deadline, LambdaClock.now())).instrument(span)
     }));
     runtime.run().await.map_err(anyhow::Error::from_boxed)
 }
 
-/// What is left until Lambda's deadline, which comes in milliseconds since 1970. Where it makes no
-/// sense that is nothing: then nothing is begun, rather than begun and not finished.
+/// The time left until Lambda's deadline, which comes in milliseconds since 1970. With an invalid
+/// deadline none is left: then nothing is begun, rather than begun and not finished.
 fn left(deadline: u64, now: Time) -> Duration {
     let deadline = i64::try_from(deadline).ok();
     let deadline = deadline.and_then(Time::from_timestamp_millis);
@@ -90,15 +90,15 @@ fn left(deadline: u64, now: Time) -> Duration {
     left.unwrap_or_default()
 }
 
-/// A name that no other run of a handler has, also not one over the same message: Lambda's own
-/// request id comes again when an invocation is tried again.
+/// An id that no other run of a handler has, not even one over the same message: Lambda's own request
+/// id comes again when an invocation is retried.
 #[expect(
     clippy::disallowed_methods,
     reason = "the shell is where the one drawn id is made"
 )]
 #[must_use]
-pub fn invocation() -> Invocation {
-    Invocation::new(Uuid::new_v4().to_string())
+pub fn new_invocation() -> InvocationId {
+    InvocationId::new(Uuid::new_v4().to_string())
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_runs_have_one_name() {
-        assert_ne!(invocation(), invocation());
+    fn no_two_invocations_have_one_id() {
+        assert_ne!(new_invocation(), new_invocation());
     }
 }

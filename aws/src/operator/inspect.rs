@@ -1,4 +1,4 @@
-//! How a deployment is set up, as far as the one who asks may know. No secret's value is read.
+//! How a deployment is set up, as far as the caller's rights allow. No secret's value is read.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,38 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, TableDescription,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use chatops_core::ports::Lane;
+use chatops_core::ports::{PortErrorKind, QueueName};
+use strum::VariantArray;
 
-use super::{Names, Trouble};
-use crate::client::Aws;
-use crate::dynamodb::table::{Index, PK, SK};
+use super::StackNames;
+use crate::client::AwsSdk;
+use crate::dynamodb::table::{PK, SK, TableIndex};
+use crate::{AwsError, failed};
 
-/// What differs from the table that the template makes; nothing if all is well.
-pub async fn table(aws: &Aws, names: &Names) -> Result<Vec<String>, Trouble> {
+/// The differences from the table that the template creates.
+pub async fn check_table(aws: &AwsSdk, names: &StackNames) -> Result<Vec<String>, AwsError> {
     let request = aws.dynamodb().describe_table().table_name(names.table());
     let answer = request.send().await;
-    let answer = answer.map_err(|error| Trouble::of("dynamodb:DescribeTable", &error))?;
-    Ok(differences(
+    let answer = answer.map_err(failed("dynamodb:DescribeTable"))?;
+    Ok(schema_differences(
         &answer
             .table
             .unwrap_or_else(|| TableDescription::builder().build()),
     ))
 }
 
-fn differences(table: &TableDescription) -> Vec<String> {
+fn schema_differences(table: &TableDescription) -> Vec<String> {
     let mut differences = Vec::new();
     if !has_keys(table.key_schema(), PK, SK) {
         differences.push(format!("its keys are not {PK} and {SK}"));
     }
-    for index in Index::ALL {
+    for index in TableIndex::VARIANTS {
         let name = index.name();
         let mut all = table.global_secondary_indexes().iter();
         match all.find(|one: &&GlobalSecondaryIndexDescription| one.index_name() == Some(name)) {
             None => differences.push(format!("the index {name} is missing")),
-            Some(one) if !has_keys(one.key_schema(), index.partition(), index.sort()) => {
-                let keys = format!("{} and {}", index.partition(), index.sort());
+            Some(one) if !has_keys(one.key_schema(), index.partition_key(), index.sort_key()) => {
+                let keys = format!("{} and {}", index.partition_key(), index.sort_key());
                 differences.push(format!("the keys of the index {name} are not {keys}"));
             }
             Some(_) => {}
@@ -54,12 +56,11 @@ fn has_keys(keys: &[KeySchemaElement], partition: &str, sort: &str) -> bool {
     names.get(hash.as_str()) == Some(&partition) && names.get(range.as_str()) == Some(&sort)
 }
 
-/// Whether the table can be brought back to how it was at a moment.
-pub async fn point_in_time_recovery(aws: &Aws, names: &Names) -> Result<bool, Trouble> {
+/// Whether point-in-time recovery is on.
+pub async fn is_recovery_enabled(aws: &AwsSdk, names: &StackNames) -> Result<bool, AwsError> {
     let request = aws.dynamodb().describe_continuous_backups();
     let answer = request.table_name(names.table()).send().await;
-    let answer =
-        answer.map_err(|error| Trouble::of("dynamodb:DescribeContinuousBackups", &error))?;
+    let answer = answer.map_err(failed("dynamodb:DescribeContinuousBackups"))?;
     let backups = answer.continuous_backups_description;
     let recovery = backups
         .and_then(|all: ContinuousBackupsDescription| all.point_in_time_recovery_description);
@@ -70,49 +71,52 @@ pub async fn point_in_time_recovery(aws: &Aws, names: &Names) -> Result<bool, Tr
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueState {
-    /// About how many messages lie in it.
+    /// About how many messages it has.
     pub depth: u64,
-    /// Whether what is received too often goes to its dead-letter queue; `true` for those.
-    pub redrives: bool,
+    /// Whether a message received too often goes to the dead-letter queue; `true` for those.
+    pub has_redrive: bool,
 }
 
-/// How a queue stands.
-pub async fn queue(aws: &Aws, names: &Names, lane: Lane) -> Result<QueueState, Trouble> {
-    let url = names.address(aws, lane).await?;
+/// Reads the state of a queue.
+pub async fn read_queue(
+    aws: &AwsSdk,
+    names: &StackNames,
+    queue_name: QueueName,
+) -> Result<QueueState, AwsError> {
+    let url = names.queue_url(aws, queue_name).await?;
     let request = aws.sqs().get_queue_attributes().queue_url(url);
     let (depth, redrive) = (
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::RedrivePolicy,
     );
-    let request = request
-        .attribute_names(depth.clone())
-        .attribute_names(redrive.clone());
+    let request = request.attribute_names(depth.clone());
+    let request = request.attribute_names(redrive.clone());
     let answer = request.send().await;
-    let answer = answer.map_err(|error| Trouble::of("sqs:GetQueueAttributes", &error))?;
+    let answer = answer.map_err(failed("sqs:GetQueueAttributes"))?;
     let attributes = answer.attributes.unwrap_or_default();
     let depth = attributes.get(&depth).and_then(|count| count.parse().ok());
     let redrives = |dead| {
-        // The policy is JSON, and in it stands the other queue's ARN, whose end is its name.
+        // The policy is JSON with the other queue's ARN, which ends with its name.
         let policy = attributes.get(&redrive);
         policy.is_some_and(|policy| policy.contains(&format!(":{}\"", names.queue(dead))))
     };
     Ok(QueueState {
         depth: depth.unwrap_or(0),
-        redrives: lane.dead().is_none_or(redrives),
+        has_redrive: queue_name.dead_letter_queue().is_none_or(redrives),
     })
 }
 
 /// Whether a secret exists; its value is not read.
-pub async fn secret(aws: &Aws, name: &str) -> Result<(), Trouble> {
+pub async fn check_secret(aws: &AwsSdk, name: &str) -> Result<(), AwsError> {
     let request = aws.secrets().describe_secret().secret_id(name);
-    let answer = request.send().await;
-    let described = answer.map_err(|error| Trouble::of("secretsmanager:DescribeSecret", &error))?;
+    let described = request.send().await;
+    let described = described.map_err(failed("secretsmanager:DescribeSecret"))?;
     match described.deleted_date {
         None => Ok(()),
-        Some(_) => Err(Trouble {
+        Some(_) => Err(AwsError {
             action: None,
-            kind: super::Kind::Missing,
-            words: "it is to be deleted".to_owned(),
+            kind: PortErrorKind::Missing,
+            message: "it is to be deleted".to_owned(),
         }),
     }
 }

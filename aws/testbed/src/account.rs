@@ -1,22 +1,22 @@
-//! What a deployment finds in an account: the table, the queues, the secrets.
+//! What a deployment needs in an account: the table, the queues, the secrets.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
-use chatops_aws::client::Aws;
+use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::{DynamoDb, table};
-use chatops_core::ports::Lane;
+use chatops_core::ports::QueueName;
 use serde_json::{Value, json};
 
-use crate::until;
+use crate::wait_until;
 
 /// An empty table of that name.
-pub async fn make_table(aws: &Aws, name: &str) -> DynamoDb {
+pub async fn make_table(aws: &AwsSdk, name: &str) -> DynamoDb {
     let client = aws.dynamodb();
-    let request = table::create(&client, name).unwrap();
+    let request = table::create_request(&client, name).unwrap();
     request.send().await.unwrap();
-    until("the table", async || {
+    wait_until("the table", async || {
         let request = client.describe_table().table_name(name);
         let status = request.send().await.unwrap().table?.table_status?;
         (status == TableStatus::Active).then_some(())
@@ -25,15 +25,23 @@ pub async fn make_table(aws: &Aws, name: &str) -> DynamoDb {
     DynamoDb::new(client, name)
 }
 
-/// The four queues, named `<name>-<lane>`, by their addresses. What is received that often without
-/// being deleted goes to the dead-letter queue.
-pub async fn make_queues(aws: &Aws, name: &str, max_receives: u32) -> HashMap<Lane, String> {
+/// The URLs of the queues.
+pub type Queues = HashMap<QueueName, String>;
+
+/// The four queues, named `<name>-<queue>`. A message received `max_receives` times without being deleted
+/// goes to the dead-letter queue.
+pub async fn make_queues(aws: &AwsSdk, name: &str, max_receives: u32) -> Queues {
     let client = aws.sqs();
-    let mut queues: HashMap<Lane, String> = HashMap::new();
-    for lane in [Lane::WorkDead, Lane::NoticeDead, Lane::Work, Lane::Notice] {
+    let mut queues = Queues::new();
+    for queue_name in [
+        QueueName::WorkDlq,
+        QueueName::NotifyDlq,
+        QueueName::Work,
+        QueueName::Notify,
+    ] {
         let mut request = client.create_queue();
-        request = request.queue_name(format!("{name}-{}", lane.name()));
-        if let Some(dead) = lane.dead() {
+        request = request.queue_name(format!("{name}-{}", queue_name.as_str()));
+        if let Some(dead) = queue_name.dead_letter_queue() {
             let arn = QueueAttributeName::QueueArn;
             let attributes = client.get_queue_attributes().queue_url(&queues[&dead]);
             let attributes = attributes.attribute_names(arn.clone()).send().await;
@@ -42,13 +50,13 @@ pub async fn make_queues(aws: &Aws, name: &str, max_receives: u32) -> HashMap<La
             request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
         }
         let made = request.send().await.unwrap();
-        queues.insert(lane, made.queue_url.unwrap());
+        queues.insert(queue_name, made.queue_url.unwrap());
     }
     queues
 }
 
 /// The secret `<name>/<what>`; its name.
-pub async fn make_secret(aws: &Aws, name: &str, what: &str, value: &Value) -> String {
+pub async fn make_secret(aws: &AwsSdk, name: &str, what: &str, value: &Value) -> String {
     let name = format!("{name}/{what}");
     let request = aws.secrets().create_secret().name(&name);
     let request = request.secret_string(value.to_string());

@@ -14,57 +14,57 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use chatops_aws::client::{Aws, Settings};
+use chatops_aws::client::{AwsSdk, AwsSettings};
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 use crate::python::{self, build_directory};
 
-const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py");
+const EMULATOR_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py");
 
 /// What the tests talk to.
 #[derive(Debug)]
-pub struct Endpoint {
+pub struct AwsEndpoint {
     /// Its address, without a path.
     pub url: String,
     /// Whether it is ours, so that the clock of its queues can be moved.
-    pub ours: bool,
+    pub is_ours: bool,
 }
 
 /// Starts it, once.
-pub fn endpoint() -> &'static Endpoint {
-    static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
-    ENDPOINT.get_or_init(|| match variable("AWS_ENDPOINT_URL") {
-        Some(url) => Endpoint {
+pub fn endpoint() -> &'static AwsEndpoint {
+    static ENDPOINT: OnceLock<AwsEndpoint> = OnceLock::new();
+    ENDPOINT.get_or_init(|| match env_var("AWS_ENDPOINT_URL") {
+        Some(url) => AwsEndpoint {
             url: url.into_string().unwrap(),
-            ours: false,
+            is_ours: false,
         },
-        None => Endpoint {
-            url: start(LAUNCHER, &[]),
-            ours: true,
+        None => AwsEndpoint {
+            url: start_emulator(EMULATOR_SCRIPT, &[]),
+            is_ours: true,
         },
     })
 }
 
 /// Clients of the endpoint, or of another address in front of it.
-pub fn aws(url: &str) -> Aws {
+pub fn aws_clients(url: &str) -> AwsSdk {
     let emulated = [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
-    let settings = Settings::read(|name| {
+    let settings = AwsSettings::read(|name| {
         let ours = || emulated.iter().find(|(known, _)| *known == name);
         match name {
             "AWS_ENDPOINT_URL" => Some(url.into()),
-            _ if endpoint().ours => ours().map(|(_, value)| value.into()),
-            _ => variable(name).or_else(|| ours().map(|(_, value)| value.into())),
+            _ if endpoint().is_ours => ours().map(|(_, value)| value.into()),
+            _ => env_var(name).or_else(|| ours().map(|(_, value)| value.into())),
         }
     });
     let mut settings = settings.unwrap();
     // One emulator on a busy machine answers many tests at a time.
-    settings.patience = Duration::from_mins(2);
-    settings.attempt = Duration::from_mins(1);
-    Aws::new(&settings).unwrap()
+    settings.call_timeout = Duration::from_mins(2);
+    settings.attempt_timeout = Duration::from_mins(1);
+    AwsSdk::new(&settings).unwrap()
 }
 
 /// A name that nobody else has; of letters and digits.
@@ -76,14 +76,14 @@ pub fn unique() -> String {
     format!("chatops{run:016x}n{n}")
 }
 
-fn variable(name: &str) -> Option<OsString> {
+fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Starts the emulator; its address.
-pub fn start(launcher: &str, settings: &[(&str, &str)]) -> String {
+pub fn start_emulator(launcher: &str, settings: &[(&str, &str)]) -> String {
     // A port is free when it is chosen; somebody else may be quicker.
-    let python = python::environment();
+    let python = python::python_path();
     let (tmp, mut said) = (build_directory(), String::new());
     for _ in 0..5 {
         let port = free_port();
@@ -93,7 +93,7 @@ pub fn start(launcher: &str, settings: &[(&str, &str)]) -> String {
         let mut child = Command::new(&python)
             .arg(launcher)
             .env_clear()
-            .envs(variable("PATH").map(|path| ("PATH", path)))
+            .envs(env_var("PATH").map(|path| ("PATH", path)))
             .env("AWS_ENDPOINT_URL", &url)
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
@@ -135,11 +135,11 @@ fn free_port() -> u16 {
 
 fn is_up(child: &mut Child, port: u16) -> bool {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < WAIT_TIMEOUT {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
-        if let Ok(answer) = request(port, "GET", "/_ministack/health", "", "")
+        if let Ok(answer) = send_request(port, "GET", "/_ministack/health", "", "")
             && answer.starts_with("HTTP/1.1 200")
         {
             return true;
@@ -154,11 +154,11 @@ pub fn set_clock(name: &str, micros: i64) {
     let port = endpoint().url.rsplit(':').next().unwrap();
     let body = format!(r#"{{"Clock":"{name}","Micros":{micros}}}"#);
     let target = "X-Amz-Target: AmazonSQS.SetClock\r\n";
-    let answer = request(port.parse().unwrap(), "POST", "/", target, &body).unwrap();
+    let answer = send_request(port.parse().unwrap(), "POST", "/", target, &body).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-fn request(
+fn send_request(
     port: u16,
     method: &str,
     path: &str,
@@ -166,7 +166,7 @@ fn request(
     body: &str,
 ) -> std::io::Result<String> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(WAIT_TIMEOUT))?;
     let length = body.len();
     write!(
         connection,

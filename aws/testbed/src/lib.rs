@@ -20,26 +20,26 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chatops_core::id::DeployId;
-use chatops_sandbox::slack::Sent;
+use chatops_sandbox::slack::CommandRequest;
 
 /// What is waited for comes within this time even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Asks again and again until there is an answer.
-pub async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn wait_until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = found().await {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "waited in vain for {what}");
         // Only the space between two questions.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// The id of the deploy that a command asks for.
-pub fn deploy_id(sent: &Sent) -> DeployId {
+pub fn deploy_id(sent: &CommandRequest) -> DeployId {
     let form = form_urlencoded::parse(sent.signed.body.as_bytes());
     let form: BTreeMap<String, String> = form.into_owned().collect();
     DeployId::of_request(&form["team_id"], &form["api_app_id"], &form["trigger_id"])

@@ -8,43 +8,34 @@ use serde_json::Value;
 
 /// Every program of the workspace by name; `chatops` with its feature `aws`, as its own tests want it.
 ///
-/// Under `cargo test --workspace` all of them are built already: the same packages are asked for, and,
-/// by asking for examples, of which there are none, the features that tests switch on.
-pub fn build() -> BTreeMap<String, PathBuf> {
+/// Under `cargo test --workspace` all of them are built already: the packages are the same and, with
+/// `--examples`, of which there are none, so are the features that tests switch on.
+pub fn build_programs() -> BTreeMap<String, PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command
-        .args([
-            "build",
-            "--workspace",
-            "--bins",
-            "--examples",
-            "--message-format=json",
-        ])
+        .args(["build", "--workspace", "--bins", "--examples"])
+        .arg("--message-format=json")
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .stdin(Stdio::null());
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
-    // What cargo says to a test about its own package is no business of the others' build scripts:
-    // one of them is run again whenever it changes, and all that depends on it is built again.
-    let own = [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_CRATE_",
-        "CARGO_BIN_",
-    ];
+    // Cargo's variables about a test's own package would make another package's build script run again,
+    // and everything that depends on it.
+    let own = ["PKG_", "MANIFEST_", "CRATE_", "BIN_"];
     for (name, _) in std::env::vars_os() {
-        let is_own = |name: &str| own.iter().any(|prefix| name.starts_with(prefix));
+        let is_own = |name: &str| {
+            let rest = name.strip_prefix("CARGO_").unwrap_or_default();
+            own.iter().any(|prefix| rest.starts_with(prefix))
+        };
         if name.to_str().is_some_and(is_own) {
             command.env_remove(name);
         }
     }
     let output = command.output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "the programs cannot be built: {words}"
-    );
+    let built = output.status.success();
+    assert!(built, "the programs cannot be built: {words}");
     let lines = output.stdout.split(|byte| *byte == b'\n');
     let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     let programs = messages.filter_map(|message| {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use chatops_aws::client::Aws;
+use chatops_aws::client::AwsSdk;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -11,20 +11,20 @@ use crate::emulator::{self, endpoint};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub enum NetFault {
     /// Nothing: it is the next one's turn.
-    Nothing,
+    Pass,
     /// It is done, and its answer never comes.
-    Held,
+    HoldAnswer,
     /// It is done, and its answer is lost.
-    Lost,
+    LoseAnswer,
     /// It is not done, and this is the answer.
-    Instead(String),
+    Replace(String),
 }
 
 /// A request as it passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ProxyRequest {
     /// AWS's word for it, or the last part of the path.
     pub action: String,
     /// As it was sent.
@@ -33,10 +33,10 @@ pub struct Request {
 
 /// What is to go wrong, and what has passed.
 #[derive(Debug, Default)]
-struct Plan {
+struct FaultPlan {
     action: &'static str,
-    faults: Vec<Fault>,
-    passed: Vec<Request>,
+    faults: Vec<NetFault>,
+    passed: Vec<ProxyRequest>,
     held: usize,
 }
 
@@ -45,7 +45,7 @@ struct Plan {
 pub struct Proxy {
     /// Its address, without a path.
     pub url: String,
-    plan: Arc<Mutex<Plan>>,
+    plan: Arc<Mutex<FaultPlan>>,
     _running: JoinSet<()>,
 }
 
@@ -62,14 +62,14 @@ impl Proxy {
         let address: Arc<str> = address.trim_end_matches('/').into();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let plan = Arc::<Mutex<Plan>>::default();
+        let plan = Arc::<Mutex<FaultPlan>>::default();
         let mut running = JoinSet::new();
         let shared = Arc::clone(&plan);
         running.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
                 let (plan, address) = (Arc::clone(&shared), Arc::clone(&address));
-                connections.spawn(async move { pass(connection, &address, &plan).await });
+                connections.spawn(async move { forward(connection, &address, &plan).await });
             }
         });
         Self {
@@ -80,13 +80,13 @@ impl Proxy {
     }
 
     /// Clients of the endpoint that go this way.
-    pub fn aws(&self) -> Aws {
-        emulator::aws(&self.url)
+    pub fn aws(&self) -> AwsSdk {
+        emulator::aws_clients(&self.url)
     }
 
     /// Lets the next requests of an action meet these. An action is AWS's word for it; elsewhere it
     /// is the last part of the path.
-    pub fn fail(&self, action: &'static str, faults: Vec<Fault>) {
+    pub fn inject(&self, action: &'static str, faults: Vec<NetFault>) {
         let plan = &mut *self.plan.lock().unwrap();
         (plan.action, plan.faults) = (action, faults);
         plan.faults.reverse();
@@ -100,20 +100,18 @@ impl Proxy {
     }
 
     /// The requests of that action since.
-    pub fn passed(&self) -> Vec<Request> {
+    pub fn passed(&self) -> Vec<ProxyRequest> {
         let plan = self.plan.lock().unwrap();
-        let ours = plan
-            .passed
-            .iter()
-            .filter(|request| request.action == plan.action);
+        let ours = plan.passed.iter();
+        let ours = ours.filter(|request| request.action == plan.action);
         ours.cloned().collect()
     }
 }
 
 /// An error as the JSON protocols tell it.
-pub fn refusal(code: &str, more: &str) -> Fault {
+pub fn refusal(code: &str, more: &str) -> NetFault {
     let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"words"{more}}}"#);
-    Fault::Instead(format!(
+    NetFault::Replace(format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -121,18 +119,17 @@ pub fn refusal(code: &str, more: &str) -> Fault {
 }
 
 /// A transaction cancelled for these reasons.
-pub fn cancelled(reasons: &[&str]) -> Fault {
-    let reasons = reasons
-        .iter()
-        .map(|code| format!(r#"{{"Code":"{code}","Message":"words"}}"#));
+pub fn cancelled(reasons: &[&str]) -> NetFault {
+    let reasons = reasons.iter();
+    let reasons = reasons.map(|code| format!(r#"{{"Code":"{code}","Message":"words"}}"#));
     let reasons = reasons.collect::<Vec<_>>().join(",");
     let more = format!(r#","CancellationReasons":[{reasons}]"#);
     refusal("TransactionCanceledException", &more)
 }
 
 /// Passes one request on. Each connection has one: every answer says that it is the last.
-async fn pass(mut client: TcpStream, address: &str, plan: &Mutex<Plan>) -> Option<()> {
-    let (head, body) = read(&mut client).await?;
+async fn forward(mut client: TcpStream, address: &str, plan: &Mutex<FaultPlan>) -> Option<()> {
+    let (head, body) = read_request(&mut client).await?;
     let mut lines = head.lines();
     let first = lines.next()?.to_owned();
     let fields: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
@@ -145,15 +142,14 @@ async fn pass(mut client: TcpStream, address: &str, plan: &Mutex<Plan>) -> Optio
         let plan = &mut *plan.lock().unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
         let hit = action == plan.action;
-        plan.passed.push(Request { action, body });
+        plan.passed.push(ProxyRequest { action, body });
         if hit { plan.faults.pop() } else { None }
     };
-    if let Some(Fault::Instead(answer)) = fault {
+    if let Some(NetFault::Replace(answer)) = fault {
         return client.write_all(answer.as_bytes()).await.ok();
     }
-    let kept = fields
-        .iter()
-        .filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
+    let kept = fields.iter();
+    let kept = kept.filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
     let mut request = format!("{first}\r\nConnection: close\r\n");
     request.extend(kept.map(|(name, value)| format!("{name}: {value}\r\n")));
     let mut server = TcpStream::connect(address).await.ok()?;
@@ -165,8 +161,8 @@ async fn pass(mut client: TcpStream, address: &str, plan: &Mutex<Plan>) -> Optio
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).await.ok()?;
     match fault {
-        None | Some(Fault::Nothing) => client.write_all(&answer).await.ok(),
-        Some(Fault::Held) => {
+        None | Some(NetFault::Pass) => client.write_all(&answer).await.ok(),
+        Some(NetFault::HoldAnswer) => {
             plan.lock().unwrap().held += 1;
             // Until whoever waits for it hangs up.
             client.read(&mut [0]).await.ok().map(|_| ())
@@ -175,7 +171,7 @@ async fn pass(mut client: TcpStream, address: &str, plan: &Mutex<Plan>) -> Optio
     }
 }
 
-async fn read(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+async fn read_request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         if client.read_buf(&mut bytes).await.ok()? == 0 {

@@ -3,39 +3,39 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chatops_aws::client::Aws;
+use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
-use chatops_aws::sqs::{Addresses, Sqs};
+use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::Time;
-use chatops_core::ports::Lane;
+use chatops_core::ports::QueueName;
 use chatops_testbed::account::{make_queues, make_table};
 use chatops_testbed::emulator::{self, endpoint, set_clock, unique};
 
-use crate::suites::support::{Fixture, MAX_RECEIVES, at, block_on};
+use crate::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
 
 /// A table, queues, and the clock of the queues.
-pub(crate) struct Cloud {
+pub(crate) struct AwsFixture {
     name: String,
-    aws: Aws,
+    aws: AwsSdk,
     clock: Mutex<Time>,
     store: Arc<DynamoDb>,
     queue: Arc<Sqs>,
 }
 
-impl Fixture for Cloud {
+impl PortFixture for AwsFixture {
     type Store = DynamoDb;
     type Queue = Sqs;
 
     async fn fresh() -> Self {
-        let (name, aws) = (unique(), emulator::aws(&endpoint().url));
+        let (name, aws) = (unique(), emulator::aws_clients(&endpoint().url));
         let store = Arc::new(make_table(&aws, &name).await);
-        if endpoint().ours {
+        if endpoint().is_ours {
             set_clock(&name, at(0).timestamp_micros());
         }
         let queues = make_queues(&aws, &name, MAX_RECEIVES).await;
-        let queues = Sqs::new(aws.sqs(), queues.into_iter().collect::<Addresses>());
-        let queue = Arc::new(if endpoint().ours {
-            queues.impatient()
+        let queues = Sqs::new(aws.sqs(), queues.into_iter().collect::<QueueUrls>());
+        let queue = Arc::new(if endpoint().is_ours {
+            queues.without_wait()
         } else {
             queues
         });
@@ -55,7 +55,7 @@ impl Fixture for Cloud {
         let from = *self.clock.lock().unwrap();
         let to = from + by;
         *self.clock.lock().unwrap() = to;
-        if endpoint().ours {
+        if endpoint().is_ours {
             return set_clock(&self.name, to.timestamp_micros());
         }
         assert!(
@@ -80,20 +80,21 @@ impl Fixture for Cloud {
 }
 
 /// Runs a check of a suite; what it made elsewhere than in our own emulator is removed again.
-pub(crate) fn run<C: AsyncFnOnce(Cloud)>(check: C) {
+pub(crate) fn run_check<C: AsyncFnOnce(AwsFixture)>(check: C) {
     block_on(async {
-        let cloud = Cloud::fresh().await;
-        let (name, aws, queue) = (cloud.name.clone(), cloud.aws.clone(), cloud.queue());
-        check(cloud).await;
-        if !endpoint().ours {
+        let it = AwsFixture::fresh().await;
+        let AwsFixture {
+            name, aws, queue, ..
+        } = &it;
+        let (name, aws, queue) = (name.clone(), aws.clone(), Arc::clone(queue));
+        check(it).await;
+        if !endpoint().is_ours {
             let table = aws.dynamodb().delete_table().table_name(name);
             table.send().await.unwrap();
-            for lane in Lane::ALL {
-                let queue = aws
-                    .sqs()
-                    .delete_queue()
-                    .queue_url(queue.address(lane).unwrap());
-                queue.send().await.unwrap();
+            for queue_name in QueueName::ALL {
+                let url = queue.queue_url(queue_name).unwrap();
+                let delete = aws.sqs().delete_queue().queue_url(url);
+                delete.send().await.unwrap();
             }
         }
     });
@@ -105,7 +106,7 @@ macro_rules! suite {
         mod aws {
             $(#[test]
             fn $check() {
-                crate::fixtures::run(super::$check);
+                crate::fixtures::run_check(super::$check);
             })*
         }
     };

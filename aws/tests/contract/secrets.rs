@@ -1,16 +1,19 @@
 //! Secrets: read once, read afresh once a minute, and the one before for a day.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
-use chatops_aws::secrets::{AwsSecrets, Sources};
+use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_core::Time;
-use chatops_core::ports::{Clock, SecretName, Secrets};
+use chatops_core::ports::{Clock, SecretName, SecretReader};
 use chatops_testbed::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 use crate::suites::support::block_on;
+
+const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Debug)]
 struct HandClock(Mutex<Time>);
@@ -55,7 +58,7 @@ async fn remove(client: &Client, name: &str) {
 #[test]
 fn secrets_are_cached_refreshed_and_rotated() {
     block_on(async {
-        let (aws, clock) = (emulator::aws(&endpoint().url), HandClock::new());
+        let (aws, clock) = (emulator::aws_clients(&endpoint().url), HandClock::new());
         let client = aws.secrets();
         let (inbound, outbound) = (unique(), unique());
         let put = async |value: &str| {
@@ -69,10 +72,10 @@ fn secrets_are_cached_refreshed_and_rotated() {
             let request = client.create_secret().name(name).secret_string(value);
             request.send().await.unwrap();
         }
-        let sources: Sources = [inbound.clone(), outbound.clone()].into_iter().collect();
+        let sources: SecretSources = [inbound.clone(), outbound.clone()].into_iter().collect();
         let open = async || {
             let clock = Arc::clone(&clock) as Arc<dyn Clock>;
-            AwsSecrets::open(client.clone(), clock, &sources)
+            AwsSecrets::open(client.clone(), clock, &sources, DAY)
                 .await
                 .unwrap()
         };
@@ -80,23 +83,17 @@ fn secrets_are_cached_refreshed_and_rotated() {
         let one = ("one".to_owned(), None);
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, one);
         assert_eq!(shown(&secrets, SecretName::SlackBot).await.0, "bot");
-        assert!(!secrets.has(SecretName::CircleCiToken));
+        assert!(!secrets.has_secret(SecretName::CircleCiToken));
         let error = secrets.get(SecretName::CircleCiToken).await.unwrap_err();
         assert!(error.to_string().contains("'circleci_token'"), "{error}");
 
         put("two").await;
         secrets.refresh(SecretName::SlackSigning).await.unwrap();
-        assert_eq!(
-            shown(&secrets, SecretName::SlackSigning).await,
-            one,
-            "within a minute"
-        );
+        let same = shown(&secrets, SecretName::SlackSigning).await;
+        assert_eq!(same, one, "within a minute");
         clock.advance(TimeDelta::seconds(61));
-        assert_eq!(
-            shown(&secrets, SecretName::SlackSigning).await,
-            one,
-            "nobody asked"
-        );
+        let same = shown(&secrets, SecretName::SlackSigning).await;
+        assert_eq!(same, one, "nobody asked");
         secrets.refresh(SecretName::SlackSigning).await.unwrap();
         let both = ("two".to_owned(), Some("one".to_owned()));
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, both);
@@ -116,12 +113,12 @@ fn secrets_are_cached_refreshed_and_rotated() {
 #[test]
 fn what_a_secret_cannot_be_is_said_without_showing_it() {
     block_on(async {
-        let (aws, clock) = (emulator::aws(&endpoint().url), HandClock::new());
+        let (aws, clock) = (emulator::aws_clients(&endpoint().url), HandClock::new());
         let client = aws.secrets();
         let open = async |id: &str| {
-            let sources: Sources = [id.to_owned()].into_iter().collect();
+            let sources: SecretSources = [id.to_owned()].into_iter().collect();
             let clock = Arc::clone(&clock) as Arc<dyn Clock>;
-            let opened = AwsSecrets::open(client.clone(), clock, &sources).await;
+            let opened = AwsSecrets::open(client.clone(), clock, &sources, DAY).await;
             opened.unwrap_err().to_string()
         };
         assert!(open("nobody-has-this").await.contains("nobody-has-this"));
@@ -135,10 +132,8 @@ fn what_a_secret_cannot_be_is_said_without_showing_it() {
             let request = client.create_secret().name(&name).secret_string(value);
             request.send().await.unwrap();
             let error = open(&name).await;
-            assert!(
-                error.contains(&name) && !error.contains("hidden"),
-                "{error}"
-            );
+            let named = error.contains(&name) && !error.contains("hidden");
+            assert!(named, "{error}");
             remove(&client, &name).await;
         }
     });
@@ -148,13 +143,13 @@ fn what_a_secret_cannot_be_is_said_without_showing_it() {
 #[test]
 fn an_empty_field_is_a_secret_that_nobody_has() {
     block_on(async {
-        let (aws, clock) = (emulator::aws(&endpoint().url), HandClock::new());
+        let (aws, clock) = (emulator::aws_clients(&endpoint().url), HandClock::new());
         let (client, name) = (aws.secrets(), unique());
         let value = r#"{"slack_bot_token":" ","slack_signing_secret":"one"}"#;
         let request = client.create_secret().name(&name).secret_string(value);
         request.send().await.unwrap();
-        let sources: Sources = [name.clone()].into_iter().collect();
-        let opened = AwsSecrets::open(client.clone(), clock, &sources).await;
+        let sources: SecretSources = [name.clone()].into_iter().collect();
+        let opened = AwsSecrets::open(client.clone(), clock, &sources, DAY).await;
         let secrets = opened.unwrap();
         let one = ("one".to_owned(), None);
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, one);

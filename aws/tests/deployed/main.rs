@@ -12,29 +12,29 @@ mod rights;
 mod stack;
 mod stories;
 
-use self::operator::Operator;
-use self::stack::Stack;
+use self::operator::OperatorCli;
+use self::stack::DeployedStack;
 
 /// One stack for all: it takes longer to deploy than to use. The stories share nothing but it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deployed_template_does_what_is_promised() {
-    let stack = Stack::deploy().await;
+    let stack = DeployedStack::deploy().await;
     stories::the_whole_story(&stack).await;
-    let price = rights::calls(&stack);
+    let price = rights::read_calls(&stack);
     stories::slack_is_busy(&stack).await;
-    let operator = Operator::new(&stack);
+    let operator = OperatorCli::new(&stack);
     tokio::join!(
-        stories::tried_again_in_slack(&stack),
-        operator::tries_one_again(&stack, &operator),
+        stories::retried_in_slack(&stack),
+        operator::retries_one(&stack, &operator),
         operator::cancels(&stack, &operator),
-        stories::sent_back_by_hand(&stack),
-        stories::poison(&stack),
+        stories::redriven_by_hand(&stack),
+        stories::poison_is_buried(&stack),
         stories::an_event_ends_the_wait(&stack),
-        stories::nobody_is_believed_without_a_signature(&stack),
-        stories::a_question(&stack),
+        stories::nothing_unsigned_is_accepted(&stack),
+        stories::a_query(&stack),
     );
-    operator::tries_all_again(&stack, &operator).await;
-    operator::looks_around(&operator);
-    rights::print(&price);
+    operator::retries_all(&stack, &operator).await;
+    operator::reads_everything(&operator);
+    rights::print_costs(&price);
     rights::every_call_was_allowed_and_every_right_is_used(&stack);
 }

@@ -2,46 +2,42 @@
 
 use std::process::{Command, Stdio};
 
-use chatops_core::deploy::State;
+use chatops_core::deploy::DeployState;
 use chatops_testbed::deploy_id;
 use serde_json::Value;
 
-use crate::stack::Stack;
-use crate::stories::failed;
+use crate::stack::DeployedStack;
+use crate::stories::failed_deploy;
 
 /// Who it is in the audit and in the record of calls.
-pub(crate) const NAME: &str = "operator";
+pub(crate) const OPERATOR_NAME: &str = "operator";
 
-pub(crate) struct Operator<'a> {
-    stack: &'a Stack,
+pub(crate) struct OperatorCli<'a> {
+    stack: &'a DeployedStack,
     keys: Value,
 }
 
-impl<'a> Operator<'a> {
-    pub(crate) fn new(stack: &'a Stack) -> Self {
+impl<'a> OperatorCli<'a> {
+    pub(crate) fn new(stack: &'a DeployedStack) -> Self {
         let policy = stack.output("OperatorPolicyArn");
-        let keys = stack.python("make_user.py", &[NAME, policy]);
+        let keys = stack.run_script("make_user.py", &[OPERATOR_NAME, policy]);
         Self { stack, keys }
     }
 
     /// `chatops --aws` with these arguments, which ends well; what it says.
-    fn runs(&self, arguments: &[&str]) -> String {
-        self.ends(arguments, 0)
+    fn run_ok(&self, arguments: &[&str]) -> String {
+        self.run_with_code(arguments, 0)
     }
 
     /// The same, with the exit code that it ends with.
-    fn ends(&self, arguments: &[&str], expected: i32) -> String {
+    fn run_with_code(&self, arguments: &[&str], expected: i32) -> String {
         let key = |name: &str| self.keys[name].as_str().unwrap();
-        let output = Command::new(&self.stack.programs["chatops"])
-            .arg("--aws")
-            .args(arguments)
-            .env_clear()
-            .envs(self.stack.environment())
-            .env("AWS_ACCESS_KEY_ID", key("id"))
-            .env("AWS_SECRET_ACCESS_KEY", key("secret"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let mut command = Command::new(&self.stack.programs["chatops"]);
+        command.arg("--aws").args(arguments).env_clear();
+        command.envs(self.stack.account_env());
+        command.env("AWS_ACCESS_KEY_ID", key("id"));
+        command.env("AWS_SECRET_ACCESS_KEY", key("secret"));
+        let output = command.stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let words = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code();
@@ -50,45 +46,43 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// A deploy that did not start, tried again by its id.
-pub(crate) async fn tries_one_again(stack: &Stack, operator: &Operator<'_>) {
-    let sent = failed(stack, "operate").await;
+/// A deploy that did not start, retried by its id.
+pub(crate) async fn retries_one(stack: &DeployedStack, operator: &OperatorCli<'_>) {
+    let sent = failed_deploy(stack, "operate").await;
     let old = deploy_id(&sent);
     let id = old.to_string();
-    assert!(operator.runs(&["failed", "--json"]).contains(&id));
-    operator.runs(&["retry", &id]);
-    let new = stack.retry_of(old, State::Succeeded).await;
-    let listed = operator.runs(&["history", "job:operate", "--json"]);
+    assert!(operator.run_ok(&["failed", "--json"]).contains(&id));
+    operator.run_ok(&["retry", &id]);
+    let new = stack.retry_of(old, DeployState::Succeeded).await;
+    let listed = operator.run_ok(&["history", "job:operate", "--json"]);
     assert!(listed.contains(&new.id.to_string()), "{listed}");
-    let shown = operator.runs(&["show", &id]);
-    let arn = format!("arn:aws:iam::000000000000:user/{NAME}");
+    let shown = operator.run_ok(&["show", &id]);
+    let arn = format!("arn:aws:iam::000000000000:user/{OPERATOR_NAME}");
     assert!(shown.contains(&arn), "{shown}");
-    assert_eq!(stack.pipelines("operate"), 1);
+    assert_eq!(stack.count_pipelines("operate"), 1);
 }
 
-/// All that wait in the dead-letter queue at once, in which the poison lies as well. Whoever else looks
-/// into that queue meanwhile is in the way, so this has the stack for itself.
-pub(crate) async fn tries_all_again(stack: &Stack, operator: &Operator<'_>) {
-    let sent = failed(stack, "bulk").await;
-    let summary = operator.ends(&["retry", "--all", "--json"], 1);
+/// All tickets in the dead-letter queue at once, beside the poison. Another reader of that queue would
+/// be in the way, so this has the stack for itself.
+pub(crate) async fn retries_all(stack: &DeployedStack, operator: &OperatorCli<'_>) {
+    let sent = failed_deploy(stack, "bulk").await;
+    let summary = operator.run_with_code(&["retry", "--all", "--json"], 1);
     let summary: Value = serde_json::from_str(&summary).unwrap();
     let id = deploy_id(&sent);
-    assert!(
-        summary["enqueued"].to_string().contains(&id.to_string()),
-        "{summary}"
-    );
-    assert_eq!(summary["left"]["not_an_order"], 1, "{summary}");
-    stack.retry_of(id, State::Succeeded).await;
-    assert_eq!(stack.pipelines("bulk"), 1);
+    let enqueued = summary["enqueued"].to_string().contains(&id.to_string());
+    assert!(enqueued, "{summary}");
+    assert_eq!(summary["skipped"]["not_a_ticket"], 1, "{summary}");
+    stack.retry_of(id, DeployState::Succeeded).await;
+    assert_eq!(stack.count_pipelines("bulk"), 1);
 }
 
 /// A build that runs is canceled.
-pub(crate) async fn cancels(stack: &Stack, operator: &Operator<'_>) {
+pub(crate) async fn cancels(stack: &DeployedStack, operator: &OperatorCli<'_>) {
     let (sent, _) = stack.types("main cancel").await;
     let id = deploy_id(&sent);
-    stack.head(id, State::Running).await;
-    operator.runs(&["cancel", &id.to_string()]);
-    stack.head(id, State::Canceled).await;
+    stack.reach(id, DeployState::Running).await;
+    operator.run_ok(&["cancel", &id.to_string()]);
+    stack.reach(id, DeployState::Canceled).await;
 }
 
 /// Nothing is wrong with the stack, nor with anything on record.
@@ -96,11 +90,11 @@ pub(crate) async fn cancels(stack: &Stack, operator: &Operator<'_>) {
     clippy::print_stdout,
     reason = "`--nocapture` shows what the README shows"
 )]
-pub(crate) fn looks_around(operator: &Operator<'_>) {
-    let found = operator.runs(&["doctor"]);
+pub(crate) fn reads_everything(operator: &OperatorCli<'_>) {
+    let found = operator.run_ok(&["doctor"]);
     println!("{found}");
     assert!(!found.contains("FAIL"), "{found}");
     assert!(!found.contains("it cannot be known"), "{found}");
-    let verified = operator.runs(&["audit", "verify"]);
+    let verified = operator.run_ok(&["audit", "verify"]);
     println!("{verified}");
 }

@@ -2,25 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chatops_aws::ACTIONS;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::operator;
-use crate::stack::Stack;
+use crate::stack::DeployedStack;
 
 /// One check of a right.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Call {
+pub(crate) struct AccessCheck {
     caller: String,
     action: String,
     resource: String,
     allowed: bool,
 }
 
-impl Call {
+impl AccessCheck {
     /// The function or the operator that called; `None` for the account itself.
-    fn who(&self) -> Option<&str> {
-        if self.caller.ends_with(&format!(":user/{}", operator::NAME)) {
+    fn caller_name(&self) -> Option<&str> {
+        if self
+            .caller
+            .ends_with(&format!(":user/{}", operator::OPERATOR_NAME))
+        {
             return Some("Operator");
         }
         let role = self.caller.split(":assumed-role/").nth(1)?;
@@ -31,9 +35,9 @@ impl Call {
 }
 
 /// Every call so far.
-pub(crate) fn calls(stack: &Stack) -> Vec<Call> {
-    let text = std::fs::read_to_string(stack.calls()).unwrap();
-    let calls = text.lines().map(serde_json::from_str::<Call>);
+pub(crate) fn read_calls(stack: &DeployedStack) -> Vec<AccessCheck> {
+    let text = std::fs::read_to_string(stack.calls_path()).unwrap();
+    let calls = text.lines().map(serde_json::from_str::<AccessCheck>);
     calls.map(Result::unwrap).collect()
 }
 
@@ -42,10 +46,10 @@ pub(crate) fn calls(stack: &Stack) -> Vec<Call> {
     clippy::print_stdout,
     reason = "`--nocapture` shows it to whoever brings the table up to date"
 )]
-pub(crate) fn print(calls: &[Call]) {
+pub(crate) fn print_costs(calls: &[AccessCheck]) {
     let mut counted = BTreeMap::<_, usize>::new();
     for call in calls {
-        if let Some(function) = call.who() {
+        if let Some(function) = call.caller_name() {
             *counted.entry((function, &call.action)).or_default() += 1;
         }
     }
@@ -55,7 +59,7 @@ pub(crate) fn print(calls: &[Call]) {
 }
 
 /// Rights that no call of these stories shows, each with its reason.
-const NOT_SEEN: [(&str, &str, &str); 8] = [
+const UNSEEN_RIGHTS: [(&str, &str, &str); 8] = [
     // Lambda polls a queue with the function's rights; the emulator's mappings do it with none.
     ("Worker", "sqs:ReceiveMessage", "Lambda polls with it"),
     ("Worker", "sqs:DeleteMessage", "Lambda polls with it"),
@@ -70,32 +74,37 @@ const NOT_SEEN: [(&str, &str, &str); 8] = [
 ];
 
 /// Nobody was refused, and nobody may do what they never do.
-pub(crate) fn every_call_was_allowed_and_every_right_is_used(stack: &Stack) {
-    stack.sweep();
-    let calls = calls(stack);
+pub(crate) fn every_call_was_allowed_and_every_right_is_used(stack: &DeployedStack) {
+    stack.run_sweep();
+    let calls = read_calls(stack);
     let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
     assert!(refused.is_empty(), "{refused:#?}");
+    let called = calls.iter().filter(|call| call.caller_name().is_some());
+    let mut called: BTreeSet<_> = called.map(|call| call.action.as_str()).collect();
+    // Nobody can be denied it, so that nobody is asked.
+    called.insert("sts:GetCallerIdentity");
+    assert_eq!(called, ACTIONS.into());
     let used: BTreeSet<(String, String, String)> = calls
         .iter()
         .filter_map(|call| {
             let resource = call.resource.rsplit(':').next().unwrap_or_default();
             Some((
-                call.who()?.to_owned(),
+                call.caller_name()?.to_owned(),
                 call.action.clone(),
                 resource.to_owned(),
             ))
         })
         .collect();
-    let roles = stack.python("roles.py", &["chatops"]);
+    let roles = stack.run_script("roles.py", &["chatops"]);
     let mut idle = Vec::new();
     assert_eq!(roles.as_object().unwrap().len(), 4);
     for (who, rights) in roles.as_object().unwrap() {
         for right in rights.as_array().unwrap() {
-            let (action, resource) = (text(&right[0]), text(&right[1]));
-            let seen = used
-                .iter()
-                .any(|(by, called, on)| by == who && called == action && fits(resource, on));
-            let excused = NOT_SEEN
+            let (action, resource) = (json_text(&right[0]), json_text(&right[1]));
+            let seen = used.iter().any(|(by, called, on)| {
+                by == who && called == action && matches_resource(resource, on)
+            });
+            let excused = UNSEEN_RIGHTS
                 .iter()
                 .any(|(by, excused, _)| (*by == "*" || by == who) && *excused == action);
             if !seen && !excused {
@@ -106,12 +115,12 @@ pub(crate) fn every_call_was_allowed_and_every_right_is_used(stack: &Stack) {
     assert!(idle.is_empty(), "rights that nobody uses: {idle:#?}");
 }
 
-fn text(value: &Value) -> &str {
+fn json_text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
 /// Whether the last part of a resource's name is the one that was called.
-fn fits(resource: &str, called: &str) -> bool {
+fn matches_resource(resource: &str, called: &str) -> bool {
     let last = resource.rsplit(':').next().unwrap_or_default();
     match last.strip_suffix('*') {
         Some(prefix) => called.starts_with(prefix),

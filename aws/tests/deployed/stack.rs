@@ -1,20 +1,20 @@
-//! A deployed stack, the sandbox on its other side, and what can be asked of both.
+//! A deployed stack with the sandbox on its other side, and queries to both.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use chatops_aws::client::{Aws, Settings};
+use chatops_aws::client::{AwsSdk, AwsSettings};
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::audit;
-use chatops_core::deploy::{Head, State};
+use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::ports::{Filter, Store};
-use chatops_sandbox::circleci::{Project, Script};
-use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
-use chatops_sandbox::{Entry, Sandbox, Seen, Settings as SandboxSettings};
-use chatops_testbed::{PATIENCE, emulator, programs, python, until};
+use chatops_core::ports::{DeployFilter, Ledger};
+use chatops_sandbox::circleci::{FakeProject, RunScript};
+use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
+use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox, SandboxSettings};
+use chatops_testbed::{WAIT_TIMEOUT, emulator, programs, python, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -25,27 +25,27 @@ const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
 const TOKEN: &str = "canary2token2of2circleci";
 pub(crate) const WEBHOOK_SECRET: &str = "canary3webhook3secret3of3circleci";
 
-pub(crate) struct Stack {
+pub(crate) struct DeployedStack {
     pub(crate) sandbox: Sandbox,
     pub(crate) programs: BTreeMap<String, PathBuf>,
     pub(crate) endpoint: String,
-    pub(crate) aws: Aws,
+    pub(crate) aws: AwsSdk,
     outputs: BTreeMap<String, String>,
     dir: TempDir,
 }
 
-impl Stack {
+impl DeployedStack {
     pub(crate) async fn deploy() -> Self {
-        let programs = programs::build();
+        let programs = programs::build_programs();
         let dir = tempfile::tempdir().unwrap();
         let calls = dir.path().join("calls").display().to_string();
         let launcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deployed/emulator.py");
         let settings = [("AUTH", "true"), ("CALLS", calls.as_str())];
-        let endpoint = emulator::start(launcher, &settings);
-        let sandbox = sandbox().await;
+        let endpoint = emulator::start_emulator(launcher, &settings);
+        let sandbox = start_sandbox().await;
         let file = dir.path().join("chatops.toml");
-        std::fs::write(&file, config(&sandbox)).unwrap();
-        let aws = aws(&endpoint);
+        std::fs::write(&file, sandbox_config(&sandbox)).unwrap();
+        let aws = aws_clients(&endpoint);
         let mut stack = Self {
             sandbox,
             programs,
@@ -65,7 +65,7 @@ impl Stack {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
         let (code, parameters) = (code.to_string(), parameters.to_string());
         let arguments = [template, "chatops", &code, &parameters];
-        let outputs = stack.python("deploy.py", &arguments);
+        let outputs = stack.run_script("deploy.py", &arguments);
         stack.outputs = serde_json::from_value(outputs).unwrap();
         stack.put_secrets().await;
         stack
@@ -93,7 +93,7 @@ impl Stack {
         value.unwrap_or_else(|| panic!("the stack has no output {name}"))
     }
 
-    pub(crate) fn calls(&self) -> PathBuf {
+    pub(crate) fn calls_path(&self) -> PathBuf {
         self.dir.path().join("calls")
     }
 
@@ -104,17 +104,16 @@ impl Stack {
     }
 
     /// Runs one of the scripts beside this file; what it prints.
-    pub(crate) fn python(&self, script: &str, arguments: &[&str]) -> Value {
+    pub(crate) fn run_script(&self, script: &str, arguments: &[&str]) -> Value {
         let path = format!("{}/tests/deployed/{script}", env!("CARGO_MANIFEST_DIR"));
-        let variables = self.environment();
-        let variables = variables
-            .each_ref()
-            .map(|(name, value)| (*name, value.as_str()));
-        python::script(&path, arguments, &variables)
+        let variables = self.account_env();
+        let variables = variables.each_ref();
+        let variables = variables.map(|(name, value)| (*name, value.as_str()));
+        python::run_script(&path, arguments, &variables)
     }
 
     /// What a process needs to be the account itself.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn account_env(&self) -> [(&'static str, String); 5] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
@@ -125,62 +124,64 @@ impl Stack {
     }
 
     /// The event of the schedule, now rather than within the minute.
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn run_sweep(&self) {
         let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/schedule.json");
-        self.python("invoke.py", &["chatops-worker", event]);
+        self.run_script("invoke.py", &["chatops-worker", event]);
     }
 
-    pub(crate) async fn types(&self, text: &str) -> (Sent, Ack) {
-        let typed = Typed::new(text);
-        let client = self.sandbox.client();
-        let sent = client.compose(&self.url("/slack/commands"), &typed);
+    pub(crate) async fn types(&self, text: &str) -> (CommandRequest, CommandAck) {
+        let typed = TypedCommand::new(text);
+        let client = self.sandbox.command_sender();
+        let sent = client.prepare_command(&self.url("/slack/commands"), &typed);
         let ack = client.send(&sent).await;
         (sent, ack)
     }
 
-    /// Waits for a message through the reply address of one command.
-    pub(crate) async fn told(&self, sent: &Sent, words: &str) -> String {
-        let found = |_: &[Entry]| {
+    /// Waits for a message through the response URL of one command.
+    pub(crate) async fn notified(&self, sent: &CommandRequest, words: &str) -> String {
+        let found = |_: &[JournalEntry]| {
             let model = self.sandbox.slack().lock();
-            let mine = |m: &&Message| m.response_path == sent.response_path && m.nth_use > 0;
-            let mut shown = model.messages().iter().filter(mine).map(Message::shown);
+            let mine = |m: &&ShownMessage| m.response_path == sent.response_path && m.nth_use > 0;
+            let shown = model.messages().iter().filter(mine);
+            let mut shown = shown.map(ShownMessage::shown_text);
             shown.find(|shown| shown.contains(words))
         };
         let journal = self.sandbox.journal();
-        let told = journal.wait_until(PATIENCE, found).await;
-        told.unwrap_or_else(|| panic!("nobody was told '{words}': {:#?}", journal.entries()))
+        let shown = journal.wait_until(WAIT_TIMEOUT, found).await;
+        shown.unwrap_or_else(|| panic!("no message has '{words}': {:#?}", journal.entries()))
     }
 
-    pub(crate) fn store(&self) -> DynamoDb {
+    pub(crate) fn ledger(&self) -> DynamoDb {
         DynamoDb::new(self.aws.dynamodb(), self.output("TableName"))
     }
 
-    /// A deploy once it stands so; its audit is whole.
-    pub(crate) async fn head(&self, id: DeployId, state: State) -> Head {
-        let store = self.store();
-        until(&format!("{id} to be {state}"), async || {
-            let head = store.head(id).await.unwrap()?;
-            (head.state == state).then_some(head)
+    /// A deploy in that state; its audit is verified.
+    pub(crate) async fn reach(&self, id: DeployId, state: DeployState) -> DeployRecord {
+        let store = self.ledger();
+        wait_until(&format!("{id} to be {state}"), async || {
+            let record = store.read_deploy(id).await.unwrap()?;
+            (record.state == state).then_some(())
         })
         .await;
-        let head = store.head(id).await.unwrap().unwrap();
-        let events = store.events(id).await.unwrap();
-        audit::verify(id, &events, head.last_hash).unwrap();
-        head
+        let record = store.read_deploy(id).await.unwrap().unwrap();
+        let events = store.read_events(id).await.unwrap();
+        audit::verify_chain(id, &events, record.last_hash).unwrap();
+        record
     }
 
-    /// The deploy that tries another again, once it has ended so.
-    pub(crate) async fn retry_of(&self, old: DeployId, state: State) -> Head {
-        self.head(DeployId::of_retry(old), state).await
+    /// The retry of a deploy, in that state.
+    pub(crate) async fn retry_of(&self, old: DeployId, state: DeployState) -> DeployRecord {
+        self.reach(DeployId::of_retry(old), state).await
     }
 
-    pub(crate) async fn deploys(&self) -> usize {
-        let page = self.store().list(&Filter::default(), None, 100).await;
+    pub(crate) async fn count_deploys(&self) -> usize {
+        let (ledger, all) = (self.ledger(), DeployFilter::default());
+        let page = ledger.list_deploys(&all, None, 100).await;
         page.unwrap().deploys.len()
     }
 
     /// How many messages a queue has that anybody could receive.
-    pub(crate) async fn depth(&self, output: &str) -> usize {
+    pub(crate) async fn queue_depth(&self, output: &str) -> usize {
         let name = QueueAttributeName::ApproximateNumberOfMessages;
         let request = self.aws.sqs().get_queue_attributes();
         let request = request.queue_url(self.output(output));
@@ -189,30 +190,30 @@ impl Stack {
     }
 
     /// The pipelines of a job at CircleCI.
-    pub(crate) fn pipelines(&self, job: &str) -> usize {
+    pub(crate) fn count_pipelines(&self, job: &str) -> usize {
         let model = self.sandbox.circleci().lock();
-        let of_job = |p: &&chatops_sandbox::circleci::Pipeline| p.parameters["job"] == job;
-        model.ledger().iter().filter(of_job).count()
+        let of_job = |p: &&chatops_sandbox::circleci::FakePipeline| p.parameters["job"] == job;
+        model.all_pipelines().iter().filter(of_job).count()
     }
 
     /// From now on CircleCI has the project whose triggers it refused so far.
     pub(crate) fn add_project(&self, name: &str) {
         let mut model = self.sandbox.circleci().lock();
-        model.add_project(project(name));
+        model.add_project(sandbox_project(name));
     }
 
     pub(crate) fn webhooks(&self) -> Vec<Option<u16>> {
         let entries = self.sandbox.journal().entries();
-        let webhook = |entry: &Entry| match &entry.what {
-            Seen::Webhook { status, .. } => Some(*status),
+        let webhook = |entry: &JournalEntry| match &entry.event {
+            JournalEvent::WebhookSent { status, .. } => Some(*status),
             _ => None,
         };
         entries.iter().filter_map(webhook).collect()
     }
 }
 
-fn aws(endpoint: &str) -> Aws {
-    let mut settings = Settings::read(|name| {
+fn aws_clients(endpoint: &str) -> AwsSdk {
+    let mut settings = AwsSettings::read(|name| {
         Some(match name {
             "AWS_ENDPOINT_URL" => endpoint.into(),
             "AWS_REGION" => "us-east-1".into(),
@@ -221,31 +222,31 @@ fn aws(endpoint: &str) -> Aws {
         })
     })
     .unwrap();
-    // One emulator answers everybody here, also the functions.
-    settings.patience = PATIENCE;
-    settings.attempt = PATIENCE / 2;
-    Aws::new(&settings).unwrap()
+    // One emulator serves everything here, the functions included.
+    settings.call_timeout = WAIT_TIMEOUT;
+    settings.attempt_timeout = WAIT_TIMEOUT / 2;
+    AwsSdk::new(&settings).unwrap()
 }
 
-async fn sandbox() -> Sandbox {
-    let projects = vec![project("web")];
+async fn start_sandbox() -> Sandbox {
+    let projects = vec![sandbox_project("web")];
     let settings = SandboxSettings::new(SIGNING_SECRET, projects);
     let sandbox = Sandbox::start(settings).await.unwrap();
     for job in JOBS {
         let mut model = sandbox.circleci().lock();
-        model.script(job, Script::success(BUILD));
+        model.script_job(job, RunScript::success(BUILD));
     }
     // Long enough to be seen running.
     for job in ["deploy", "cancel", "long"] {
-        let long = Script::success(Duration::from_secs(4));
-        sandbox.circleci().lock().script(job, long);
+        let long = RunScript::success(Duration::from_secs(4));
+        sandbox.circleci().lock().script_job(job, long);
     }
     sandbox
 }
 
-fn project(name: &str) -> Project {
+fn sandbox_project(name: &str) -> FakeProject {
     let slug = format!("gh/acme/{name}");
-    Project::declaring(&slug, TOKEN, &["job", "deploy_id"])
+    FakeProject::declaring(&slug, TOKEN, &["job", "deploy_id"])
 }
 
 const JOBS: [&str; 8] = [
@@ -253,7 +254,7 @@ const JOBS: [&str; 8] = [
 ];
 
 /// Each story has a job of its own; those whose triggers fail at first a project as well.
-fn config(sandbox: &Sandbox) -> String {
+fn sandbox_config(sandbox: &Sandbox) -> String {
     let mut text = format!(
         r#"
 version = 1
@@ -261,20 +262,20 @@ default_project = "web"
 
 [slack]
 teams = ["T0001"]
-reply_origins = ["{slack}"]
+response_url_origins = ["{slack}"]
 api = "{slack}"
 
 [circleci]
 api = "{circleci}"
 
-[times]
+[timeouts]
 connect_timeout = "2s"
 request_timeout = "5s"
-send_window = "8s"
-poll_first = "1s"
-poll_longest = "2s"
-retry_first = "1s"
-reply_lease = "8s"
+trigger_window = "8s"
+poll_interval_min = "1s"
+poll_interval_max = "2s"
+retry_backoff = "1s"
+delivery_lease = "8s"
 "#,
         slack = sandbox.slack_url(),
         circleci = sandbox.circleci_url(),
@@ -287,7 +288,7 @@ reply_lease = "8s"
         for job in jobs.clone() {
             let job = format!("[projects.{project}.jobs.{job}]\n");
             text.push_str(&job);
-            text.push_str("branches = [\"**\"]\nchannels = [\"*\"]\npeople = [\"*\"]\n");
+            text.push_str("branches = [\"**\"]\nchannels = [\"*\"]\nusers = [\"*\"]\n");
         }
     }
     text

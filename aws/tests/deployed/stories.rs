@@ -1,175 +1,160 @@
 //! What happens on the deployed stack, story by story.
 
-use chatops_core::deploy::State;
-use chatops_core::message::{Body, WorkMessage};
-use chatops_core::ports::{Filter, Store};
-use chatops_sandbox::Fault;
-use chatops_sandbox::slack::{Sent, Typed};
-use chatops_testbed::{deploy_id, until};
+use chatops_core::deploy::DeployState;
+use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::ports::{DeployFilter, Ledger};
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::slack::{CommandRequest, TypedCommand};
+use chatops_testbed::{deploy_id, wait_until};
 
-use crate::stack::{Stack, WEBHOOK_SECRET};
+use crate::stack::{DeployedStack, WEBHOOK_SECRET};
 
-/// Command, acknowledgement, trigger, the build's address, the end.
-pub(crate) async fn the_whole_story(stack: &Stack) {
+/// Command, acknowledgement, trigger, the build's URL, the end.
+pub(crate) async fn the_whole_story(stack: &DeployedStack) {
     let (sent, ack) = stack.types("main deploy").await;
     assert_eq!(ack.status, Some(200));
     assert!(ack.shown.contains("*Accepted:*"), "{}", ack.shown);
-    let running = stack.told(&sent, "*Running:*").await;
+    let running = stack.notified(&sent, "*Running:*").await;
     assert!(running.contains("View build"), "{running}");
-    stack.told(&sent, "*Succeeded:*").await;
-    let head = stack.head(deploy_id(&sent), State::Succeeded).await;
-    assert_eq!(stack.pipelines("deploy"), 1);
+    stack.notified(&sent, "*Succeeded:*").await;
+    let record = stack.reach(deploy_id(&sent), DeployState::Succeeded).await;
+    assert_eq!(stack.count_pipelines("deploy"), 1);
     // Slack repeats a request: the same deploy, and nothing twice.
-    let again = stack.sandbox.client().resend(&sent).await;
+    let again = stack.sandbox.command_sender().resend(&sent).await;
     assert_eq!(again.status, Some(200));
-    let quiet = async || (stack.depth("WorkQueueUrl").await == 0).then_some(());
-    until("the work queue to be empty", quiet).await;
-    assert_eq!(stack.pipelines("deploy"), 1);
-    assert_eq!(stack.deploys().await, 1);
-    assert_eq!(stack.head(head.id, State::Succeeded).await, head);
+    let quiet = async || (stack.queue_depth("WorkQueueUrl").await == 0).then_some(());
+    wait_until("the work queue to be empty", quiet).await;
+    assert_eq!(stack.count_pipelines("deploy"), 1);
+    assert_eq!(stack.count_deploys().await, 1);
+    assert_eq!(stack.reach(record.id, DeployState::Succeeded).await, record);
 }
 
-/// A deploy of a project that CircleCI does not have yet, and whose order is in the dead-letter
-/// queue; then CircleCI has it.
-pub(crate) async fn failed(stack: &Stack, name: &str) -> Sent {
+/// A deploy of a project that CircleCI does not have yet, whose retry ticket is in the dead-letter
+/// queue; then CircleCI has the project.
+pub(crate) async fn failed_deploy(stack: &DeployedStack, name: &str) -> CommandRequest {
     let (sent, _) = stack.types(&format!("deploy {name} main {name}")).await;
-    stack.told(&sent, "*Not started:*").await;
-    let head = stack.head(deploy_id(&sent), State::TriggerFailed).await;
+    stack.notified(&sent, "*Not started:*").await;
+    let id = deploy_id(&sent);
+    stack.reach(id, DeployState::TriggerFailed).await;
     let placed = async || {
-        let head = stack.store().head(head.id).await.unwrap()?;
-        (!head.owes_order).then_some(())
+        let record = stack.ledger().read_deploy(id).await.unwrap()?;
+        (!record.owes_ticket).then_some(())
     };
-    until("the order in the dead-letter queue", placed).await;
+    wait_until("the ticket in the dead-letter queue", placed).await;
     stack.add_project(name);
     sent
 }
 
-/// The order is removed by the sweep once the deploy was tried again in another way.
-pub(crate) async fn tried_again_in_slack(stack: &Stack) {
-    let sent = failed(stack, "press").await;
+/// The sweep removes the ticket once the deploy was retried in another way.
+pub(crate) async fn retried_in_slack(stack: &DeployedStack) {
+    let sent = failed_deploy(stack, "press").await;
     let old = deploy_id(&sent);
-    let short = stack.head(old, State::TriggerFailed).await.short;
+    let short = stack.reach(old, DeployState::TriggerFailed).await.short_id;
     let (pressed, ack) = stack.types(&format!("retry {short}")).await;
     assert!(ack.shown.contains("Noted"), "{}", ack.shown);
-    stack.told(&pressed, "*Succeeded:*").await;
-    stack.retry_of(old, State::Succeeded).await;
-    assert_eq!(stack.pipelines("press"), 1);
+    stack.notified(&pressed, "*Succeeded:*").await;
+    stack.retry_of(old, DeployState::Succeeded).await;
+    assert_eq!(stack.count_pipelines("press"), 1);
 }
 
 /// What SQS's own redrive does: the message goes back as it is. (The emulator has no
 /// `StartMessageMoveTask`.)
-pub(crate) async fn sent_back_by_hand(stack: &Stack) {
-    let sent = failed(stack, "redrive").await;
+pub(crate) async fn redriven_by_hand(stack: &DeployedStack) {
+    let sent = failed_deploy(stack, "redrive").await;
     let old = deploy_id(&sent);
     let sqs = stack.aws.sqs();
-    let dead = stack.output("WorkDeadQueueUrl");
-    let order = async || {
-        let request = sqs
-            .receive_message()
-            .queue_url(dead)
-            .max_number_of_messages(10);
+    let dead = stack.output("WorkDlqUrl");
+    let ticket = async || {
+        let request = sqs.receive_message().queue_url(dead);
+        let request = request.max_number_of_messages(10);
         let received = request.visibility_timeout(1).send().await.unwrap();
-        received
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .find(|message| {
-                let body = Body::from_wire(message.body.clone().unwrap());
-                let order = body.decode().ok();
-                matches!(order, Some(WorkMessage::Retry { deploy }) if deploy == old)
-            })
+        let mut messages = received.messages.unwrap_or_default().into_iter();
+        messages.find(|message| {
+            let body = MessageBody::from_wire(message.body.clone().unwrap());
+            let ticket = body.decode().ok();
+            matches!(ticket, Some(WorkMessage::Retry { deploy }) if deploy == old)
+        })
     };
-    let order = until("the order", order).await;
+    let ticket = wait_until("the retry ticket", ticket).await;
     let work = stack.output("WorkQueueUrl");
     for _ in 0..2 {
         let request = sqs.send_message().queue_url(work);
-        request
-            .set_message_body(order.body.clone())
-            .send()
-            .await
-            .unwrap();
+        let request = request.set_message_body(ticket.body.clone());
+        request.send().await.unwrap();
     }
     let delete = sqs.delete_message().queue_url(dead);
-    delete
-        .set_receipt_handle(order.receipt_handle)
-        .send()
-        .await
-        .unwrap();
-    stack.retry_of(old, State::Succeeded).await;
-    assert_eq!(stack.pipelines("redrive"), 1);
+    let delete = delete.set_receipt_handle(ticket.receipt_handle);
+    delete.send().await.unwrap();
+    stack.retry_of(old, DeployState::Succeeded).await;
+    assert_eq!(stack.count_pipelines("redrive"), 1);
 }
 
-/// What nobody can read ends in the dead-letter queue, and holds nobody up.
-pub(crate) async fn poison(stack: &Stack) {
+/// An unreadable message ends in the dead-letter queue and delays no other.
+pub(crate) async fn poison_is_buried(stack: &DeployedStack) {
     let sqs = stack.aws.sqs();
-    for queue in ["WorkQueueUrl", "NoticeQueueUrl"] {
+    for queue in ["WorkQueueUrl", "NotifyQueueUrl"] {
         let request = sqs.send_message().queue_url(stack.output(queue));
         request.message_body("poison").send().await.unwrap();
     }
-    let told = async || (stack.depth("NoticeDeadQueueUrl").await == 1).then_some(());
-    until("the poison in the notices' dead-letter queue", told).await;
+    let notified = async || (stack.queue_depth("NotifyDlqUrl").await == 1).then_some(());
+    wait_until("the poison in the notify-dlq", notified).await;
     let worked = async || {
         let request = sqs.receive_message().max_number_of_messages(10);
-        let request = request.queue_url(stack.output("WorkDeadQueueUrl"));
+        let request = request.queue_url(stack.output("WorkDlqUrl"));
         let received = request.visibility_timeout(1).send().await.unwrap();
-        let received = received.messages.unwrap_or_default();
-        let poison = |body: &str| body == "poison";
-        received
-            .iter()
-            .any(|message| message.body.as_deref().is_some_and(poison))
-            .then_some(())
+        let mut messages = received.messages.unwrap_or_default().into_iter();
+        let found = messages.any(|message| message.body.as_deref() == Some("poison"));
+        found.then_some(())
     };
-    until("the poison in the work's dead-letter queue", worked).await;
+    wait_until("the poison in the work-dlq", worked).await;
 }
 
-/// Slack has no time: the final word is said later.
-pub(crate) async fn slack_is_busy(stack: &Stack) {
-    let busy = Fault::Refuse {
+/// Slack is rate limited: the final status is posted later.
+pub(crate) async fn slack_is_busy(stack: &DeployedStack) {
+    let busy = HttpFault::Reject {
         status: 429,
         retry_after_s: Some(1),
         message: "rate_limited".to_owned(),
     };
     stack.sandbox.slack().fail_next(busy);
     let (sent, _) = stack.types("main status").await;
-    stack.told(&sent, "*Succeeded:*").await;
+    stack.notified(&sent, "*Succeeded:*").await;
 }
 
-/// CircleCI's events arrive, are believed, and are only a reason to look.
-pub(crate) async fn an_event_ends_the_wait(stack: &Stack) {
+/// CircleCI's webhooks arrive, are verified, and only cause a poll.
+pub(crate) async fn an_event_ends_the_wait(stack: &DeployedStack) {
     let url = stack.url("/circleci/webhook");
-    stack.sandbox.hear_circleci(&url, Some(WEBHOOK_SECRET));
+    stack.sandbox.set_webhook(&url, Some(WEBHOOK_SECRET));
     let (sent, _) = stack.types("main long").await;
-    stack.told(&sent, "*Succeeded:*").await;
-    stack.head(deploy_id(&sent), State::Succeeded).await;
+    stack.notified(&sent, "*Succeeded:*").await;
+    stack.reach(deploy_id(&sent), DeployState::Succeeded).await;
     let heard = async || (!stack.webhooks().is_empty()).then_some(());
-    until("an event", heard).await;
+    wait_until("an event", heard).await;
     let taken = stack.webhooks().iter().all(|status| *status == Some(200));
     assert!(taken, "{:?}", stack.webhooks());
 }
 
 /// Without a signature nothing is queued.
-pub(crate) async fn nobody_is_believed_without_a_signature(stack: &Stack) {
-    let client = stack.sandbox.client();
+pub(crate) async fn nothing_unsigned_is_accepted(stack: &DeployedStack) {
+    let client = stack.sandbox.command_sender();
     for path in ["/slack/commands", "/chatops"] {
-        let mut sent = client.compose(&stack.url(path), &Typed::new("main unsigned"));
-        sent.signed.remove("X-Slack-Signature");
+        let typed = TypedCommand::new("main unsigned");
+        let mut sent = client.prepare_command(&stack.url(path), &typed);
+        sent.signed.remove_header("X-Slack-Signature");
         assert_eq!(client.send(&sent).await.status, Some(401), "{path}");
     }
-    assert_eq!(stack.pipelines("unsigned"), 0);
+    assert_eq!(stack.count_pipelines("unsigned"), 0);
 }
 
-/// Help is answered at once, a question by the worker.
-pub(crate) async fn a_question(stack: &Stack) {
+/// Ingest answers help at once, the worker a query.
+pub(crate) async fn a_query(stack: &DeployedStack) {
     let (_, ack) = stack.types("help").await;
     assert!(ack.shown.contains("/chatops"), "{}", ack.shown);
     let (sent, _) = stack.types("history job:deploy").await;
-    stack.told(&sent, "`deploy` `main`").await;
-    let page = stack
-        .store()
-        .list(&Filter::default(), None, 1)
-        .await
-        .unwrap();
-    let short = &page.deploys[0].short;
+    stack.notified(&sent, "`deploy` `main`").await;
+    let (ledger, all) = (stack.ledger(), DeployFilter::default());
+    let page = ledger.list_deploys(&all, None, 1).await.unwrap();
+    let short = &page.deploys[0].short_id;
     let (sent, _) = stack.types(&format!("status {short}")).await;
-    stack.told(&sent, &format!("`{short}`")).await;
+    stack.notified(&sent, &format!("`{short}`")).await;
 }

@@ -1,7 +1,7 @@
 //! A function: its program, its environment, and the one process that runs it at a time.
 //!
-//! What Lambda does with a process is done here: it is started when an event comes, frozen between
-//! two events if somebody says so, killed when it does not answer in time, and started anew.
+//! What Lambda does with a process happens here: it is started when an event comes, frozen between
+//! two events on request, killed when it does not answer in time, and started anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chatops_aws::clock::SystemClock;
+use chatops_aws::clock::LambdaClock;
 use chatops_core::ports::Clock;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -18,17 +18,17 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::runtime_api::{Answer, Event, RuntimeApi};
+use crate::runtime_api::{FunctionReply, RuntimeApi, RuntimeEvent};
 
 /// How long an init may take on a busy machine.
-const INIT: Duration = Duration::from_mins(1);
+const INIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a process on Lambda finds it.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum InvokeOutcome {
     /// With the function's answer.
     Answer(Value),
     /// With an error that the function reported.
@@ -39,9 +39,9 @@ pub(crate) enum Outcome {
     TimedOut,
 }
 
-impl Outcome {
+impl InvokeOutcome {
     /// The answer; anything else is a failure of the test.
-    pub(crate) fn answer(self) -> Value {
+    pub(crate) fn into_answer(self) -> Value {
         match self {
             Self::Answer(answer) => answer,
             other => panic!("there is no answer: {other:?}"),
@@ -49,32 +49,32 @@ impl Outcome {
     }
 }
 
-type Lines = Arc<Mutex<Vec<String>>>;
+type OutputLines = Arc<Mutex<Vec<String>>>;
 
 /// A function.
 #[derive(Debug)]
-pub(crate) struct Function {
+pub(crate) struct LambdaFunction {
     program: PathBuf,
     environment: BTreeMap<String, String>,
-    running: tokio::sync::Mutex<Option<Process>>,
+    running: tokio::sync::Mutex<Option<FunctionProcess>>,
     pid: Mutex<Option<u32>>,
     /// The names of its invocations.
     requests: Mutex<BTreeSet<String>>,
     starts: AtomicUsize,
-    stdout: Lines,
-    stderr: Lines,
+    stdout: OutputLines,
+    stderr: OutputLines,
 }
 
 /// A process that has asked for events.
 #[derive(Debug)]
-struct Process {
+struct FunctionProcess {
     child: Child,
     api: RuntimeApi,
     readers: JoinSet<()>,
     events: usize,
 }
 
-impl Function {
+impl LambdaFunction {
     pub(crate) fn new(
         program: &std::path::Path,
         variables: impl IntoIterator<Item = (&'static str, String)>,
@@ -87,8 +87,8 @@ impl Function {
             pid: Mutex::default(),
             requests: Mutex::default(),
             starts: AtomicUsize::new(0),
-            stdout: Lines::default(),
-            stderr: Lines::default(),
+            stdout: OutputLines::default(),
+            stderr: OutputLines::default(),
         }
     }
 
@@ -103,8 +103,8 @@ impl Function {
         other
     }
 
-    /// Hands it an event and awaits what becomes of it within `left`.
-    pub(crate) async fn invoke(&self, event: &Value, left: Duration) -> Outcome {
+    /// Hands it an event and awaits the outcome within `left`.
+    pub(crate) async fn invoke(&self, event: &Value, left: Duration) -> InvokeOutcome {
         let mut running = self.running.lock().await;
         let fresh = match running.take() {
             Some(process) => Ok(process),
@@ -112,33 +112,32 @@ impl Function {
         };
         let mut process = match fresh {
             Ok(process) => process,
-            Err(status) => return Outcome::Died(status),
+            Err(status) => return InvokeOutcome::Died(status),
         };
         let request_id = self.request_id();
-        // An answer that was late for an earlier event has ended that process.
-        let deadline = SystemClock.now() + left;
+        let deadline = LambdaClock.now() + left;
         let ends = Instant::now() + left;
         process.events += 1;
-        process.api.hand_out(Event {
+        process.api.hand_out(RuntimeEvent {
             request_id,
             deadline: deadline.timestamp_millis(),
             body: event.to_string(),
         });
         let outcome = tokio::select! {
             biased;
-            answer = process.api.answer() => match answer {
-                Answer::Response(value) => Outcome::Answer(value),
-                Answer::Error(value) => Outcome::Error(value),
+            answer = process.api.next_reply() => match answer {
+                FunctionReply::Response(value) => InvokeOutcome::Answer(value),
+                FunctionReply::Error(value) => InvokeOutcome::Error(value),
             },
-            status = process.child.wait() => Outcome::Died(status.unwrap()),
-            () = tokio::time::sleep_until(ends) => Outcome::TimedOut,
+            status = process.child.wait() => InvokeOutcome::Died(status.unwrap()),
+            () = tokio::time::sleep_until(ends) => InvokeOutcome::TimedOut,
         };
         match outcome {
-            Outcome::Died(_) => self.reaped(process).await,
-            Outcome::TimedOut => {
+            InvokeOutcome::Died(_) => self.reap_process(process).await,
+            InvokeOutcome::TimedOut => {
                 process.child.start_kill().unwrap();
                 process.child.wait().await.unwrap();
-                self.reaped(process).await;
+                self.reap_process(process).await;
             }
             _ => *running = Some(process),
         }
@@ -146,36 +145,33 @@ impl Function {
     }
 
     /// Waits until the process waits for its next event, as Lambda does before it freezes it.
-    pub(crate) async fn idle(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         let mut running = self.running.lock().await;
         if let Some(process) = running.as_mut() {
             let next = process.events + 1;
-            tokio::time::timeout(INIT, process.api.asked(next))
-                .await
-                .unwrap();
+            let asked = process.api.wait_until_asked(next);
+            tokio::time::timeout(INIT_TIMEOUT, asked).await.unwrap();
         }
     }
 
     /// Starts the program; how it ended, if it did so before it asked for an event.
-    async fn start(&self) -> Result<Process, ExitStatus> {
+    async fn start(&self) -> Result<FunctionProcess, ExitStatus> {
         let mut api = RuntimeApi::start().await;
-        let mut command = Command::new(&self.program);
-        command.env_clear();
-        // Whoever sets it means a process that is not on Lambda at all.
-        if !self.environment.contains_key(RUNTIME_API) {
-            command.env(RUNTIME_API, &api.address);
-        }
-        let mut child = command
+        // A function with this variable of its own is not on Lambda.
+        let own = self.environment.contains_key(RUNTIME_API);
+        let environment = self
+            .environment
+            .iter()
+            .filter(|(name, _)| *name != RUNTIME_API);
+        let mut child = Command::new(&self.program)
+            .env_clear()
+            .envs((!own).then_some((RUNTIME_API, &api.address)))
             .env("AWS_LAMBDA_FUNCTION_NAME", "chatops")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/chatops")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]1")
-            .envs(
-                self.environment
-                    .iter()
-                    .filter(|(name, _)| *name != RUNTIME_API),
-            )
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -185,22 +181,17 @@ impl Function {
         *self.pid.lock().unwrap() = child.id();
         self.starts.fetch_add(1, Ordering::Relaxed);
         let mut readers = JoinSet::new();
-        readers.spawn(drain(
-            child.stdout.take().unwrap(),
-            Arc::clone(&self.stdout),
-        ));
-        readers.spawn(drain(
-            child.stderr.take().unwrap(),
-            Arc::clone(&self.stderr),
-        ));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        readers.spawn(read_lines(stdout, Arc::clone(&self.stdout)));
+        readers.spawn(read_lines(stderr, Arc::clone(&self.stderr)));
         let ended = tokio::select! {
             biased;
-            () = api.asked(1) => None,
+            () = api.wait_until_asked(1) => None,
             status = child.wait() => Some(status.unwrap()),
-            () = tokio::time::sleep(INIT) => panic!("the init does not end: {:?}", self.log()),
+            () = tokio::time::sleep(INIT_TIMEOUT) => panic!("the init does not end: {:?}", self.log()),
         };
         let asked = api.was_asked();
-        let process = Process {
+        let process = FunctionProcess {
             child,
             api,
             readers,
@@ -210,20 +201,19 @@ impl Function {
             None => Ok(process),
             Some(status) => {
                 assert!(!asked, "it ended after it had asked for an event");
-                self.reaped(process).await;
+                self.reap_process(process).await;
                 Err(status)
             }
         }
     }
 
-    /// All that a process said is read when it has ended.
-    async fn reaped(&self, process: Process) {
+    /// Reads the rest of what a process has logged, after its end.
+    async fn reap_process(&self, process: FunctionProcess) {
         *self.pid.lock().unwrap() = None;
         process.readers.join_all().await;
     }
 
-    /// Starts the program, which is expected to end before it asks for an event: its exit code, and
-    /// what it said.
+    /// Starts the program, which has to end before it asks for an event: its exit code and log.
     pub(crate) async fn fails_to_start(&self) -> (Option<i32>, Vec<String>) {
         match self.start().await {
             Err(status) => (status.code(), self.log()),
@@ -231,7 +221,7 @@ impl Function {
         }
     }
 
-    /// The same where not even the log could be started: what it said elsewhere.
+    /// The same where not even the log could be started: its stderr.
     pub(crate) async fn fails_without_a_log(&self) -> String {
         assert!(self.start().await.is_err_and(|status| !status.success()));
         assert!(self.stdout.lock().unwrap().is_empty());
@@ -253,23 +243,22 @@ impl Function {
 
     /// SIGKILL, whatever it is doing.
     pub(crate) fn kill(&self) {
-        self.signal("-KILL");
+        self.send_signal("-KILL");
     }
 
     pub(crate) fn freeze(&self) {
-        self.signal("-STOP");
+        self.send_signal("-STOP");
     }
 
     pub(crate) fn thaw(&self) {
-        self.signal("-CONT");
+        self.send_signal("-CONT");
     }
 
-    fn signal(&self, signal: &str) {
+    fn send_signal(&self, signal: &str) {
         let pid = self.pid.lock().unwrap().unwrap().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &pid])
-            .status();
-        assert!(sent.unwrap().success(), "{signal} {pid}");
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args([signal, &pid]).status().unwrap();
+        assert!(sent.success(), "{signal} {pid}");
     }
 
     fn request_id(&self) -> String {
@@ -279,14 +268,14 @@ impl Function {
         id
     }
 
-    /// What it has said so far, line by line.
+    /// Its log so far, line by line.
     pub(crate) fn log(&self) -> Vec<String> {
         let stderr = self.stderr.lock().unwrap();
-        assert!(stderr.is_empty(), "it has said elsewhere: {stderr:?}");
+        assert!(stderr.is_empty(), "stderr: {stderr:?}");
         self.stdout.lock().unwrap().clone()
     }
 
-    /// Every line is JSON and says which invocation it is of; none holds one of these.
+    /// Checks that every line is JSON and names its invocation, and that none holds one of these.
     pub(crate) fn check_log(&self, secrets: &[&str]) {
         let requests = self.requests.lock().unwrap();
         for line in self.log() {
@@ -303,7 +292,7 @@ impl Function {
 }
 
 /// Reads lines until the pipe closes, so that the process never waits for a full pipe.
-async fn drain(pipe: impl AsyncRead + Unpin, lines: Lines) {
+async fn read_lines(pipe: impl AsyncRead + Unpin, lines: OutputLines) {
     let mut read = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = read.next_line().await {
         lines.lock().unwrap().push(line);

@@ -1,4 +1,4 @@
-//! API Gateway: requests become events in either payload format, answers become responses.
+//! API Gateway: requests become events in either payload format, replies become responses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::function::{Function, Outcome};
+use crate::function::{InvokeOutcome, LambdaFunction};
 
 /// How long API Gateway waits for a function; the function's own deadline is this one.
-const LEFT: Duration = Duration::from_secs(10);
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a request is put into an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Payload {
+pub(crate) enum PayloadFormat {
     /// The REST API's.
-    One,
+    V1,
     /// The HTTP API's.
-    Two,
+    V2,
 }
 
-impl Payload {
-    pub(crate) const ALL: [Payload; 2] = [Payload::One, Payload::Two];
+impl PayloadFormat {
+    pub(crate) const ALL: [PayloadFormat; 2] = [PayloadFormat::V1, PayloadFormat::V2];
 
     /// A request as an event. `base64` says how the body is written.
-    pub(crate) fn event(
+    pub(crate) fn encode_event(
         self,
         method: &str,
         target: &str,
@@ -48,17 +48,14 @@ impl Payload {
             String::from_utf8_lossy(body).into_owned()
         };
         match self {
-            Self::One => {
+            Self::V1 => {
                 let mut each: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
                 for (name, value) in headers {
                     each.entry(name).or_default().push(value);
                 }
-                let last: BTreeMap<&str, &str> =
-                    headers.iter().map(|(n, v)| (&**n, &**v)).collect();
-                let pairs: BTreeMap<_, _> = query
-                    .split('&')
-                    .filter_map(|pair| pair.split_once('='))
-                    .collect();
+                let last: BTreeMap<_, _> = headers.iter().map(|(n, v)| (n, v)).collect();
+                let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+                let pairs: BTreeMap<_, _> = pairs.collect();
                 json!({
                     "version": "1.0", "resource": "/{proxy+}", "path": path, "httpMethod": method,
                     "headers": last, "multiValueHeaders": each,
@@ -68,15 +65,14 @@ impl Payload {
                     "isBase64Encoded": base64,
                 })
             }
-            Self::Two => {
+            Self::V2 => {
                 let mut joined: BTreeMap<String, String> = BTreeMap::new();
                 for (name, value) in headers {
                     let all = joined.entry(name.to_ascii_lowercase()).or_default();
-                    *all = if all.is_empty() {
-                        value.clone()
-                    } else {
-                        format!("{all},{value}")
-                    };
+                    if !all.is_empty() {
+                        all.push(',');
+                    }
+                    all.push_str(value);
                 }
                 let mut event = json!({
                     "version": "2.0", "routeKey": "$default", "rawPath": path,
@@ -98,16 +94,16 @@ impl Payload {
 
 /// A front door of a function. It closes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Gateway {
+pub(crate) struct ApiGateway {
     pub(crate) url: String,
     _server: JoinSet<()>,
 }
 
-impl Gateway {
-    pub(crate) async fn open(function: &Arc<Function>, payload: Payload) -> Self {
+impl ApiGateway {
+    pub(crate) async fn open(function: &Arc<LambdaFunction>, payload: PayloadFormat) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(pass);
+        let router = Router::new().fallback(forward_request);
         let router = router.with_state((Arc::clone(function), payload));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -118,8 +114,8 @@ impl Gateway {
     }
 }
 
-async fn pass(
-    State((function, payload)): State<(Arc<Function>, Payload)>,
+async fn forward_request(
+    State((function, payload)): State<(Arc<LambdaFunction>, PayloadFormat)>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -129,17 +125,17 @@ async fn pass(
     let headers: Vec<_> = headers.map(|(n, v)| (n.to_string(), value(v))).collect();
     let kind = head.headers.get(header::CONTENT_TYPE).map(value);
     // The HTTP API passes JSON as text, and forms encoded.
-    let text = payload == Payload::One || kind.is_some_and(|kind| kind.contains("json"));
+    let text = payload == PayloadFormat::V1 || kind.is_some_and(|kind| kind.contains("json"));
     let (method, target) = (head.method.as_str(), head.uri.to_string());
-    let event = payload.event(method, &target, &headers, &body, !text);
-    match function.invoke(&event, LEFT).await {
-        Outcome::Answer(answer) => response(&answer),
-        Outcome::TimedOut => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Outcome::Error(_) | Outcome::Died(_) => StatusCode::BAD_GATEWAY.into_response(),
+    let event = payload.encode_event(method, &target, &headers, &body, !text);
+    match function.invoke(&event, GATEWAY_TIMEOUT).await {
+        InvokeOutcome::Answer(answer) => http_response(&answer),
+        InvokeOutcome::TimedOut => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        InvokeOutcome::Error(_) | InvokeOutcome::Died(_) => StatusCode::BAD_GATEWAY.into_response(),
     }
 }
 
-fn response(answer: &Value) -> Response {
+fn http_response(answer: &Value) -> Response {
     let status = answer["statusCode"].as_u64().unwrap();
     let status = StatusCode::from_u16(status.try_into().unwrap()).unwrap();
     assert_eq!(answer["isBase64Encoded"], false);
@@ -147,10 +143,8 @@ fn response(answer: &Value) -> Response {
     let headers = answer["headers"].as_object().unwrap().iter();
     let headers = headers.map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        (
-            name,
-            HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-        )
+        let value = HeaderValue::from_str(value.as_str().unwrap());
+        (name, value.unwrap())
     });
     (status, headers.collect::<HeaderMap>(), Bytes::from(body)).into_response()
 }

@@ -1,5 +1,5 @@
-//! The functions' own programs: Lambda is stood in for on one side, AWS by the emulator and Slack
-//! and CircleCI by the sandbox on the other.
+//! The functions' own programs, with stand-ins for Lambda on one side, and on the other the emulator for
+//! AWS and the sandbox for Slack and CircleCI.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ mod function;
 mod gateway;
 mod killed;
 mod mapping;
-mod refused;
+mod rejected;
 mod relay;
 mod runtime_api;
 mod settings;

@@ -1,5 +1,5 @@
 //! An event source mapping: it receives from a queue, invokes a function with the batch, and deletes
-//! exactly what is not to come again.
+//! what does not have to come again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,88 +10,88 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde_json::{Value, json};
 
-use crate::function::{Function, Outcome};
+use crate::function::{InvokeOutcome, LambdaFunction};
 
 /// What Lambda takes at a time.
-const BATCH: i32 = 10;
+const BATCH_SIZE: i32 = 10;
 
-/// How long a received message is hidden. A batch that fails as a whole comes again at once instead:
-/// what follows is the same, only the waiting is left out.
-const HIDDEN: i32 = 60;
+/// How long a received message is hidden. A batch that fails as a whole comes again at once, which only
+/// leaves out the waiting.
+const VISIBILITY_SECONDS: i32 = 60;
 
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum DeliveryMode {
     /// As they come.
-    Plainly,
+    Once,
     /// Each twice in its batch, the last first, and every batch once more.
     Twice,
 }
 
-/// One batch, and what became of it.
+/// One batch and its outcome.
 #[derive(Debug, Clone)]
-pub(crate) struct Run {
+pub(crate) struct BatchRun {
     /// The bodies.
     pub(crate) bodies: Vec<String>,
     /// The bodies of those that come again.
     pub(crate) failed: Vec<String>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: InvokeOutcome,
 }
 
 /// The mapping.
 #[derive(Debug)]
-pub(crate) struct Mapping {
+pub(crate) struct SourceMapping {
     pub(crate) sqs: Client,
     pub(crate) queue: String,
-    pub(crate) function: Arc<Function>,
+    pub(crate) function: Arc<LambdaFunction>,
     pub(crate) left: Duration,
-    pub(crate) manner: Manner,
-    pub(crate) runs: Mutex<Vec<Run>>,
+    pub(crate) mode: DeliveryMode,
+    pub(crate) runs: Mutex<Vec<BatchRun>>,
     pub(crate) stopped: AtomicBool,
 }
 
-impl Mapping {
+impl SourceMapping {
     /// Until it is stopped or dropped.
     pub(crate) async fn run(self: Arc<Self>) {
         while !self.stopped.load(Ordering::Relaxed) {
-            self.once(1).await;
+            self.receive_once(1).await;
         }
     }
 
-    /// What is in hand is finished first.
+    /// What was received is finished first.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// Receives, waiting for this many seconds at most, and invokes if there is something.
-    pub(crate) async fn once(&self, wait: i32) -> Option<Run> {
-        let messages = receive(&self.sqs, &self.queue, wait).await;
+    pub(crate) async fn receive_once(&self, wait: i32) -> Option<BatchRun> {
+        let messages = receive_messages(&self.sqs, &self.queue, wait).await;
         if messages.is_empty() {
             return None;
         }
-        let mut records: Vec<Value> = messages.iter().map(record).collect();
-        if self.manner == Manner::Twice {
+        let mut records: Vec<Value> = messages.iter().map(event_record).collect();
+        if self.mode == DeliveryMode::Twice {
             records.extend(records.clone());
             records.reverse();
         }
         let event = json!({ "Records": records });
         let mut outcome = self.function.invoke(&event, self.left).await;
-        if self.manner == Manner::Twice {
+        if self.mode == DeliveryMode::Twice {
             outcome = self.function.invoke(&event, self.left).await;
         }
-        let run = self.settle(&messages, outcome).await;
+        let run = self.finish_batch(&messages, outcome).await;
         self.runs.lock().unwrap().push(run.clone());
         Some(run)
     }
 
-    async fn settle(&self, messages: &[Message], outcome: Outcome) -> Run {
+    async fn finish_batch(&self, messages: &[Message], outcome: InvokeOutcome) -> BatchRun {
         let ids = messages.iter().map(|m| m.message_id.clone().unwrap());
         let by_id: BTreeMap<String, &Message> = ids.zip(messages).collect();
         let again: Vec<String> = match &outcome {
-            Outcome::Answer(answer) => failures(answer),
+            InvokeOutcome::Answer(answer) => failed_ids(answer),
             _ => by_id.keys().cloned().collect(),
         };
-        // Lambda takes a name that it does not know for a failure of all.
+        // An unknown id would be a failure of the whole batch.
         assert!(again.iter().all(|id| by_id.contains_key(id)), "{again:?}");
         for (id, message) in &by_id {
             let receipt = message.receipt_handle.clone();
@@ -99,7 +99,7 @@ impl Mapping {
                 let delete = self.sqs.delete_message().queue_url(&self.queue);
                 let deleted = delete.set_receipt_handle(receipt).send().await;
                 deleted.unwrap();
-            } else if !matches!(outcome, Outcome::Answer(_)) {
+            } else if !matches!(outcome, InvokeOutcome::Answer(_)) {
                 let change = self.sqs.change_message_visibility();
                 let change = change.queue_url(&self.queue).visibility_timeout(0);
                 let changed = change.set_receipt_handle(receipt).send().await;
@@ -108,7 +108,7 @@ impl Mapping {
         }
         let body = |message: &Message| message.body.clone().unwrap();
         let failed = again.iter().map(|id| body(by_id[id]));
-        Run {
+        BatchRun {
             bodies: messages.iter().map(body).collect(),
             failed: failed.collect(),
             outcome,
@@ -117,19 +117,18 @@ impl Mapping {
 }
 
 /// The messages that a queue has for Lambda now.
-pub(crate) async fn receive(sqs: &Client, queue: &str, wait: i32) -> Vec<Message> {
+pub(crate) async fn receive_messages(sqs: &Client, queue: &str, wait: i32) -> Vec<Message> {
     let request = sqs.receive_message().queue_url(queue);
-    let request = request
-        .max_number_of_messages(BATCH)
-        .visibility_timeout(HIDDEN)
-        .wait_time_seconds(wait)
-        .message_system_attribute_names(MessageSystemAttributeName::All);
+    let request = request.max_number_of_messages(BATCH_SIZE);
+    let request = request.visibility_timeout(VISIBILITY_SECONDS);
+    let request = request.wait_time_seconds(wait);
+    let request = request.message_system_attribute_names(MessageSystemAttributeName::All);
     let received = request.send().await.unwrap();
     received.messages.unwrap_or_default()
 }
 
 /// A message as a record of the event.
-pub(crate) fn record(message: &Message) -> Value {
+pub(crate) fn event_record(message: &Message) -> Value {
     let attributes = message.attributes.iter().flatten();
     let attributes: BTreeMap<&str, &String> = attributes
         .map(|(name, value)| (name.as_str(), value))
@@ -147,8 +146,8 @@ pub(crate) fn record(message: &Message) -> Value {
     })
 }
 
-/// The ids in an answer of the function's. Whatever else it holds, Lambda takes for a failure of all.
-pub(crate) fn failures(answer: &Value) -> Vec<String> {
+/// The ids in the function's response. Anything else in it counts as a failure of the whole batch.
+pub(crate) fn failed_ids(answer: &Value) -> Vec<String> {
     let failures = answer["batchItemFailures"].as_array();
     let failures = failures.unwrap_or_else(|| panic!("not an answer to a batch: {answer}"));
     let id = |failure: &Value| failure["itemIdentifier"].as_str().unwrap().to_owned();

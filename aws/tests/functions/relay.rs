@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 
 /// It stops when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub(crate) struct TcpRelay {
     pub(crate) url: String,
     connections: Arc<Mutex<JoinSet<()>>>,
     _running: JoinSet<()>,
 }
 
-impl Relay {
+impl TcpRelay {
     pub(crate) async fn start(to: &str) -> Self {
         let to = to.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,7 +40,7 @@ impl Relay {
     }
 
     /// Closes every connection there is.
-    pub(crate) async fn hang_up(&self) {
+    pub(crate) async fn close_connections(&self) {
         let mut connections = self.connections.lock().await;
         assert!(!connections.is_empty(), "nobody has ever connected");
         connections.shutdown().await;

@@ -1,4 +1,4 @@
-//! A stand-in of Lambda's Runtime API for one process: it hands out events and takes the answers.
+//! A stand-in for Lambda's Runtime API for one process: it hands out events and takes the replies.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,24 +15,24 @@ use tokio::task::JoinSet;
 
 /// An event as it is handed out.
 #[derive(Debug)]
-pub(crate) struct Event {
+pub(crate) struct RuntimeEvent {
     pub(crate) request_id: String,
     /// In milliseconds since 1970.
     pub(crate) deadline: i64,
     pub(crate) body: String,
 }
 
-/// What the process says to an event.
+/// What the process replies to an event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
+pub(crate) enum FunctionReply {
     Response(Value),
     Error(Value),
 }
 
 #[derive(Debug)]
 struct Shared {
-    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
-    answers: mpsc::UnboundedSender<Answer>,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<RuntimeEvent>>,
+    answers: mpsc::UnboundedSender<FunctionReply>,
     /// How often an event was asked for.
     asked: watch::Sender<usize>,
     /// Whose answer is awaited.
@@ -44,8 +44,8 @@ struct Shared {
 pub(crate) struct RuntimeApi {
     /// Host and port, as a function reads them.
     pub(crate) address: String,
-    events: mpsc::UnboundedSender<Event>,
-    answers: mpsc::UnboundedReceiver<Answer>,
+    events: mpsc::UnboundedSender<RuntimeEvent>,
+    answers: mpsc::UnboundedReceiver<FunctionReply>,
     asked: watch::Receiver<usize>,
     _server: JoinSet<()>,
 }
@@ -87,16 +87,16 @@ impl RuntimeApi {
     }
 
     /// Waits until the process has asked for an event as often as that.
-    pub(crate) async fn asked(&mut self, times: usize) {
+    pub(crate) async fn wait_until_asked(&mut self, times: usize) {
         self.asked.wait_for(|asked| *asked >= times).await.unwrap();
     }
 
-    pub(crate) fn hand_out(&self, event: Event) {
+    pub(crate) fn hand_out(&self, event: RuntimeEvent) {
         self.events.send(event).unwrap();
     }
 
     /// The answer to the event that was handed out.
-    pub(crate) async fn answer(&mut self) -> Answer {
+    pub(crate) async fn next_reply(&mut self) -> FunctionReply {
         self.answers.recv().await.unwrap()
     }
 }
@@ -108,28 +108,24 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         return StatusCode::GONE.into_response();
     };
     *shared.in_hand.lock().unwrap() = Some(event.request_id.clone());
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:chatops".to_owned();
+    let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned();
     let headers = [
         ("Lambda-Runtime-Aws-Request-Id", event.request_id),
         ("Lambda-Runtime-Deadline-Ms", event.deadline.to_string()),
-        (
-            "Lambda-Runtime-Invoked-Function-Arn",
-            "arn:aws:lambda:us-east-1:000000000000:function:chatops".to_owned(),
-        ),
-        (
-            "Lambda-Runtime-Trace-Id",
-            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned(),
-        ),
+        ("Lambda-Runtime-Invoked-Function-Arn", arn),
+        ("Lambda-Runtime-Trace-Id", trace),
         ("Content-Type", "application/json".to_owned()),
     ];
     (headers, event.body).into_response()
 }
 
 async fn respond(State(shared): State<Arc<Shared>>, id: Path<String>, body: Bytes) -> StatusCode {
-    take(&shared, &id, &body, Answer::Response)
+    take(&shared, &id, &body, FunctionReply::Response)
 }
 
 async fn fail(State(shared): State<Arc<Shared>>, id: Path<String>, body: Bytes) -> StatusCode {
-    take(&shared, &id, &body, Answer::Error)
+    take(&shared, &id, &body, FunctionReply::Error)
 }
 
 async fn accept() -> StatusCode {
@@ -137,7 +133,7 @@ async fn accept() -> StatusCode {
 }
 
 /// Only the event in hand can be answered, once and in JSON.
-fn take(shared: &Shared, id: &str, body: &[u8], answer: fn(Value) -> Answer) -> StatusCode {
+fn take(shared: &Shared, id: &str, body: &[u8], answer: fn(Value) -> FunctionReply) -> StatusCode {
     let mut in_hand = shared.in_hand.lock().unwrap();
     let Ok(body) = serde_json::from_slice(body) else {
         return StatusCode::BAD_REQUEST;

@@ -4,11 +4,11 @@ use chatops_testbed::account::make_secret;
 use chatops_testbed::emulator::unique;
 use serde_json::{Value, json};
 
-use crate::function::{Function, RUNTIME_API};
-use crate::world::World;
+use crate::function::{LambdaFunction, RUNTIME_API};
+use crate::world::LambdaWorld;
 
-/// It ends with a failure and one line that holds these words.
-async fn is_refused(function: &Function, words: &[&str]) {
+/// Checks that it fails with one line that holds these words.
+async fn is_rejected(function: &LambdaFunction, words: &[&str]) {
     let (code, log) = function.fails_to_start().await;
     let [line] = &log[..] else {
         panic!("{words:?}: {log:#?}")
@@ -25,24 +25,23 @@ async fn is_refused(function: &Function, words: &[&str]) {
 
 #[tokio::test]
 async fn each_variable_that_is_missing_is_named() {
-    let world = World::new().await;
+    let world = LambdaWorld::new().await;
     let all = ["CHATOPS_CONFIG", "CHATOPS_SECRETS"];
-    let all = all
-        .iter()
-        .chain(&["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    let all = all.iter();
+    let all = all.chain(&["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     let work = "CHATOPS_WORK_QUEUE_URL";
-    let notice = "CHATOPS_NOTICE_QUEUE_URL";
-    let dead = "CHATOPS_WORK_DEAD_QUEUE_URL";
+    let notify = "CHATOPS_NOTIFY_QUEUE_URL";
+    let dead = "CHATOPS_WORK_DLQ_URL";
     let table = "CHATOPS_TABLE";
     for (function, own) in [
         (&world.ingest, &[work][..]),
-        (&world.worker, &[table, work, notice, dead]),
-        (&world.notifier, &[table, notice]),
+        (&world.worker, &[table, work, notify, dead]),
+        (&world.notifier, &[table, notify]),
     ] {
         for name in all.clone().chain(own) {
             for value in [None, Some("")] {
                 let words = [*name, "is not set"];
-                is_refused(&function.with(name, value), &words).await;
+                is_rejected(&function.with(name, value), &words).await;
             }
         }
         for (name, value) in [
@@ -57,7 +56,7 @@ async fn each_variable_that_is_missing_is_named() {
                 let said = function.fails_without_a_log().await;
                 assert!(said.contains(name) && said.contains(value), "{said}");
             } else {
-                is_refused(&function, &[name, value]).await;
+                is_rejected(&function, &[name, value]).await;
             }
         }
         function.warm_up().await;
@@ -66,10 +65,10 @@ async fn each_variable_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn each_secret_that_is_missing_is_named() {
-    let world = World::new().await;
+    let world = LambdaWorld::new().await;
     let name = unique();
-    let secret =
-        async |what: &str, value: Value| make_secret(&world.aws, &name, what, &value).await;
+    let aws = &world.aws;
+    let secret = async |what: &str, value: Value| make_secret(aws, &name, what, &value).await;
     let variable = "CHATOPS_SECRETS";
     let nobody = format!("{name}/nobody");
     let empty = secret("empty", json!({"other": "canary"})).await;
@@ -81,13 +80,13 @@ async fn each_secret_that_is_missing_is_named() {
         (&world.notifier, None),
     ];
     for (function, field) in fields {
-        is_refused(&function.with(variable, Some(&nobody)), &[&nobody]).await;
+        is_rejected(&function.with(variable, Some(&nobody)), &[&nobody]).await;
         let bad = secret(&format!("bad-{field:?}"), json!(["canary"])).await;
-        is_refused(&function.with(variable, Some(&bad)), &[&bad]).await;
+        is_rejected(&function.with(variable, Some(&bad)), &[&bad]).await;
         for source in [&empty, &blank] {
             let function = function.with(variable, Some(source));
             match field {
-                Some(field) => is_refused(&function, &[field, source, variable]).await,
+                Some(field) => is_rejected(&function, &[field, source, variable]).await,
                 // Without a bot it works as well.
                 None => function.warm_up().await,
             }
@@ -98,7 +97,7 @@ async fn each_secret_that_is_missing_is_named() {
 /// One of the two that let a command in is enough.
 #[tokio::test]
 async fn a_verification_token_is_enough() {
-    let world = World::new().await;
+    let world = LambdaWorld::new().await;
     let value = json!({"slack_verification_token": "canary"});
     let source = make_secret(&world.aws, &unique(), "legacy", &value).await;
     world
@@ -108,23 +107,22 @@ async fn a_verification_token_is_enough() {
         .await;
 }
 
-/// A configuration that is wrong is told by its place.
 #[tokio::test]
-async fn a_configuration_that_is_wrong_is_told_by_its_place() {
-    let world = World::new().await;
+async fn a_wrong_configuration_is_named_by_its_place() {
+    let world = LambdaWorld::new().await;
     let text = std::fs::read_to_string(world.config()).unwrap();
     std::fs::write(world.config(), text.replace("version = 1", "version = 7")).unwrap();
     for function in [&world.ingest, &world.worker, &world.notifier] {
-        is_refused(&function.with("X", None), &["chatops.toml:2", "version"]).await;
+        is_rejected(&function.with("X", None), &["chatops.toml:2", "version"]).await;
     }
 }
 
 /// Anywhere but on Lambda a function says what it is.
 #[tokio::test]
 async fn outside_of_lambda_it_says_so() {
-    let world = World::new().await;
+    let world = LambdaWorld::new().await;
     for function in [&world.ingest, &world.worker, &world.notifier] {
         let function = function.with(RUNTIME_API, Some("none"));
-        is_refused(&function, &[RUNTIME_API, "runs only there"]).await;
+        is_rejected(&function, &[RUNTIME_API, "runs only there"]).await;
     }
 }

@@ -2,56 +2,56 @@
 
 use std::path::Path;
 
-use chatops_sandbox::circleci::{Project, Script};
-use chatops_sandbox::{Sandbox, Settings};
+use chatops_sandbox::circleci::{FakeProject, RunScript};
+use chatops_sandbox::{Sandbox, SandboxSettings};
 
-use crate::world::{BUILD, SIGNING_SECRET, TOKEN};
+use crate::world::{BUILD_TIME, SIGNING_SECRET, TOKEN};
 
 /// How often a message is received before it goes to the dead-letter queue.
 pub(crate) const MAX_RECEIVES: u32 = 5;
 
-const KEY: &str = "canary4key4of4aws";
+const CANARY_KEY: &str = "canary4key4of4aws";
 
 /// Quick, but with room for a slow machine wherever a time limits what may be met.
-const TIMES: &str = r#"
+const TIMEOUTS: &str = r#"
 connect_timeout = "2s"
 request_timeout = "4s"
-send_window = "5s"
-horizon = "2s"
-search_for = "20s"
-grace = "2s"
-poll_first = "100ms"
-poll_longest = "1s"
-retry_first = "100ms"
-reply_lease = "5s"
+trigger_window = "5s"
+lookup_timeout = "2s"
+lookup_give_up = "20s"
+workflow_start_timeout = "2s"
+poll_interval_min = "100ms"
+poll_interval_max = "1s"
+retry_backoff = "100ms"
+delivery_lease = "5s"
 "#;
 
 /// What all functions read, and Lambda's own.
-pub(crate) fn environment(config: &Path, endpoint: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn function_env(config: &Path, endpoint: &str) -> Vec<(&'static str, String)> {
     vec![
         ("CHATOPS_CONFIG", config.display().to_string()),
         ("CHATOPS_LOG_LEVEL", "trace".to_owned()),
         ("CHATOPS_AWS_ROOTS", "amazon".to_owned()),
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
-        ("AWS_SESSION_TOKEN", KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", CANARY_KEY.to_owned()),
+        ("AWS_SESSION_TOKEN", CANARY_KEY.to_owned()),
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
     ]
 }
 
-pub(crate) async fn sandbox() -> Sandbox {
-    let project = Project::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
-    let settings = Settings::new(SIGNING_SECRET, vec![project]);
+pub(crate) async fn start_sandbox() -> Sandbox {
+    let project = FakeProject::declaring("gh/acme/web", TOKEN, &["job", "deploy_id"]);
+    let settings = SandboxSettings::new(SIGNING_SECRET, vec![project]);
     let sandbox = Sandbox::start(settings).await.unwrap();
     for job in ["deploy", "test"] {
         let mut model = sandbox.circleci().lock();
-        model.script(job, Script::success(BUILD));
+        model.script_job(job, RunScript::success(BUILD_TIME));
     }
     sandbox
 }
 
-pub(crate) fn config(sandbox: &Sandbox, circleci: &str) -> String {
+pub(crate) fn sandbox_config(sandbox: &Sandbox, circleci: &str) -> String {
     let slack = sandbox.slack_url();
     format!(
         r#"
@@ -60,14 +60,14 @@ default_project = "web"
 
 [slack]
 teams = ["T0001"]
-reply_origins = ["{slack}"]
+response_url_origins = ["{slack}"]
 api = "{slack}"
 
 [circleci]
 api = "{circleci}"
 
-[times]
-{TIMES}
+[timeouts]
+{TIMEOUTS}
 
 [projects.web]
 slug = "gh/acme/web"
@@ -76,13 +76,13 @@ slug = "gh/acme/web"
 environment = "production"
 branches = ["main"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 
 # Any number at a time.
 [projects.web.jobs.test]
 branches = ["**"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 exclusive = false
 "#
     )

@@ -1,79 +1,74 @@
-//! AWS says "too much at a time".
+//! AWS throttles.
 
-use chatops_core::deploy::State;
-use chatops_core::ports::Lane;
+use chatops_core::deploy::DeployState;
+use chatops_core::ports::QueueName;
 use chatops_testbed::emulator::endpoint;
-use chatops_testbed::proxy::{Fault, Proxy, cancelled, refusal};
-use chatops_testbed::{deploy_id, until};
+use chatops_testbed::proxy::{NetFault, Proxy, cancelled, refusal};
+use chatops_testbed::{deploy_id, wait_until};
 
-use crate::gateway::Payload;
-use crate::mapping::Manner;
-use crate::world::World;
+use crate::gateway::PayloadFormat;
+use crate::mapping::DeliveryMode;
+use crate::world::LambdaWorld;
 
-/// More often than the client itself tries, and no more often than a message is received.
-const LONG: usize = 8;
+/// More than the client's own tries, and at most as many as a message is received.
+const FAULT_COUNT: usize = 8;
 
-/// Whatever is refused for now is tried again, by the same run or the next.
-async fn the_table_refuses(action: &'static str, fault: Fault) {
-    let world = World::with_proxies().await;
-    let sent = world.asks("main deploy").await;
+/// What is throttled is tried again, by the same invocation or the next.
+async fn table_refuses(action: &'static str, fault: NetFault) {
+    let world = LambdaWorld::with_proxies().await;
+    let sent = world.request_deploy("main deploy").await;
     world.worker.warm_up().await;
     let way = world.to_aws.as_ref().unwrap();
-    way.fail(action, vec![fault; LONG]);
-    let [work, _] = world.connect(Manner::Plainly);
-    until("the message to come again", async || {
+    way.inject(action, vec![fault; FAULT_COUNT]);
+    let [work, _] = world.connect(DeliveryMode::Once);
+    wait_until("the message to come again", async || {
         let runs = work.runs.lock().unwrap();
         runs.iter().any(|run| !run.failed.is_empty()).then_some(())
     })
     .await;
     assert_eq!(world.posts(), 0);
-    world.sweeps();
-    world.ends(&sent, State::Succeeded, 1).await;
+    world.start_sweeping();
+    world.wait_for_end(&sent, DeployState::Succeeded, 1).await;
     world.check_logs();
 }
 
 #[tokio::test]
 async fn a_table_that_is_throttled() {
     let fault = refusal("ProvisionedThroughputExceededException", "");
-    the_table_refuses("TransactWriteItems", fault).await;
+    table_refuses("TransactWriteItems", fault).await;
 }
 
 #[tokio::test]
 async fn a_table_whose_transactions_are_throttled() {
     let fault = cancelled(&["ThrottlingError", "None", "None", "None"]);
-    the_table_refuses("TransactWriteItems", fault).await;
+    table_refuses("TransactWriteItems", fault).await;
 }
 
 #[tokio::test]
 async fn a_table_that_cannot_be_read() {
-    the_table_refuses(
-        "GetItem",
-        refusal("ProvisionedThroughputExceededException", ""),
-    )
-    .await;
+    let fault = refusal("ProvisionedThroughputExceededException", "");
+    table_refuses("GetItem", fault).await;
 }
 
-/// What the queue does not take is not acknowledged; the person is told so, and tries again.
+/// What the queue does not take is not acknowledged; the user sees that, and types again.
 #[tokio::test]
 async fn a_queue_that_is_throttled() {
     let way = Proxy::to(&endpoint().url).await;
-    let world = World::by_way_of(&way.url).await;
-    for payload in Payload::ALL {
+    let world = LambdaWorld::with_endpoint(&way.url).await;
+    for payload in PayloadFormat::ALL {
         world.ingest.warm_up().await;
-        way.fail(
-            "SendMessage",
-            vec![refusal("ThrottlingException", ""); LONG],
-        );
-        let (sent, ack) = world.types(payload, "main deploy").await;
+        let faults = vec![refusal("ThrottlingException", ""); FAULT_COUNT];
+        way.inject("SendMessage", faults);
+        let (sent, ack) = world.type_command(payload, "main deploy").await;
         assert_eq!(ack.status, Some(200), "{}", ack.shown);
         assert!(!ack.shown.contains("*Accepted:*"), "{}", ack.shown);
         assert_eq!(ack.body.unwrap().response_type, "ephemeral");
-        assert_eq!(world.depth(Lane::Work).await, 0);
-        assert_eq!(world.head(deploy_id(&sent)).await, None);
-        way.fail("SendMessage", vec![]);
+        assert_eq!(world.queue_depth(QueueName::Work).await, 0);
+        assert_eq!(world.record(deploy_id(&sent)).await, None);
+        way.inject("SendMessage", vec![]);
     }
-    world.connect(Manner::Plainly);
-    let sent = world.asks("main deploy").await;
-    world.ends(&sent, State::Succeeded, 1).await;
+    world.connect(DeliveryMode::Once);
+    let sent = world.request_deploy("main deploy").await;
+    world.wait_for_end(&sent, DeployState::Succeeded, 1).await;
     world.check_logs();
 }

@@ -1,4 +1,4 @@
-//! The three functions between the sandbox and the emulator, and what can be asked of all of them.
+//! The three functions between the sandbox and the emulator, and queries to all of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -6,80 +6,81 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName;
-use chatops_aws::client::Aws;
+use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
+use chatops_aws::sqs::QueueUrls;
 use chatops_core::audit;
-use chatops_core::deploy::{Head, State};
+use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::ports::{Filter, Lane, Replies, Store};
-use chatops_sandbox::circleci::{Pipeline, Script};
-use chatops_sandbox::slack::{Ack, Message, Sent, Typed};
-use chatops_sandbox::{Entry, Sandbox, Seen};
+use chatops_core::ports::{DeployFilter, Ledger, NotificationStore, QueueName};
+use chatops_sandbox::circleci::{FakePipeline, RunScript};
+use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
+use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};
 use chatops_testbed::account::{make_queues, make_secret, make_table};
 use chatops_testbed::emulator::{self, endpoint, unique};
 use chatops_testbed::programs;
 use chatops_testbed::proxy::Proxy;
-use chatops_testbed::{deploy_id, until};
+use chatops_testbed::{deploy_id, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::function::{Function, Outcome};
-use crate::gateway::{Gateway, Payload};
-use crate::mapping::{Manner, Mapping, receive, record};
-use crate::setup::{self, MAX_RECEIVES, environment};
+use crate::function::{InvokeOutcome, LambdaFunction};
+use crate::gateway::{ApiGateway, PayloadFormat};
+use crate::mapping::{DeliveryMode, SourceMapping, event_record, receive_messages};
+use crate::setup::{self, MAX_RECEIVES, function_env};
 
 /// How long a build takes.
-pub(crate) const BUILD: Duration = Duration::from_millis(300);
+pub(crate) const BUILD_TIME: Duration = Duration::from_millis(300);
 
 /// How long an invocation may take: longer than anything needs that does not hang.
 pub(crate) const LEFT: Duration = Duration::from_secs(30);
 
-// Nothing else may ever look like these, so that a leak of them can be searched for.
+// Nothing else may look like these, so that a leak of them can be found.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
 pub(crate) const TOKEN: &str = "canary2token2of2circleci";
 pub(crate) const WEBHOOK_SECRET: &str = "canary3webhook3secret3of3circleci";
 /// The sandbox puts it into every form, as Slack does.
 const FORM_TOKEN: &str = "gIkuvaNzQIHg97ATvDxqgjtO";
 
-static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(programs::build);
+static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(programs::build_programs);
 
-/// A stand of everything, of which nobody else has a part.
-pub(crate) struct World {
+/// One of everything, shared with no other test.
+pub(crate) struct LambdaWorld {
     pub(crate) sandbox: Sandbox,
-    pub(crate) aws: Aws,
-    /// In front of the emulator and CircleCI, for the worker alone, if somebody wants that.
+    pub(crate) aws: AwsSdk,
+    /// In front of the emulator and CircleCI, for the worker alone, if wanted.
     pub(crate) to_aws: Option<Proxy>,
     pub(crate) to_circleci: Option<Proxy>,
     pub(crate) store: DynamoDb,
-    pub(crate) queues: HashMap<Lane, String>,
-    pub(crate) ingest: Arc<Function>,
-    pub(crate) worker: Arc<Function>,
-    pub(crate) notifier: Arc<Function>,
-    gateways: [Gateway; 2],
+    pub(crate) queues: HashMap<QueueName, String>,
+    pub(crate) ingest: Arc<LambdaFunction>,
+    pub(crate) worker: Arc<LambdaFunction>,
+    pub(crate) notifier: Arc<LambdaFunction>,
+    gateways: [ApiGateway; 2],
     mappings: Mutex<JoinSet<()>>,
     dir: TempDir,
 }
 
-impl World {
+impl LambdaWorld {
     pub(crate) async fn new() -> Self {
-        Self::make(false, &endpoint().url).await
+        Self::build(false, &endpoint().url).await
     }
 
     /// The worker's ways to AWS and CircleCI can be disturbed.
     pub(crate) async fn with_proxies() -> Self {
-        Self::make(true, &endpoint().url).await
+        Self::build(true, &endpoint().url).await
     }
 
     /// All functions reach AWS at that address.
-    pub(crate) async fn by_way_of(url: &str) -> Self {
-        Self::make(false, url).await
+    pub(crate) async fn with_endpoint(url: &str) -> Self {
+        Self::build(false, url).await
     }
 
-    async fn make(proxies: bool, endpoint_url: &str) -> Self {
-        let (name, aws) = (unique(), emulator::aws(&endpoint().url));
-        let sandbox = setup::sandbox().await;
+    async fn build(proxies: bool, endpoint_url: &str) -> Self {
+        let (name, aws) = (unique(), emulator::aws_clients(&endpoint().url));
+        let sandbox = setup::start_sandbox().await;
         let (to_aws, to_circleci) = if proxies {
             let aws = Proxy::to(endpoint_url).await;
             (Some(aws), Some(Proxy::to(sandbox.circleci_url()).await))
@@ -88,10 +89,9 @@ impl World {
         };
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("chatops.toml");
-        let circleci = to_circleci
-            .as_ref()
-            .map_or(sandbox.circleci_url(), |to| &to.url);
-        std::fs::write(&config, setup::config(&sandbox, circleci)).unwrap();
+        let circleci = to_circleci.as_ref();
+        let circleci = circleci.map_or(sandbox.circleci_url(), |to| &to.url);
+        std::fs::write(&config, setup::sandbox_config(&sandbox, circleci)).unwrap();
         let store = make_table(&aws, &name).await;
         let queues = make_queues(&aws, &name, MAX_RECEIVES).await;
         let inbound = json!({
@@ -103,30 +103,24 @@ impl World {
         let bot = make_secret(&aws, &name, "slack", &json!({"slack_bot_token": ""})).await;
 
         let function = |program: &str, endpoint: &str, own: &[(&'static str, &str)]| {
-            let common = environment(&config, endpoint);
+            let common = function_env(&config, endpoint).into_iter();
             let own = own.iter().map(|(name, value)| (*name, (*value).to_owned()));
-            Arc::new(Function::new(
-                &PROGRAMS[program],
-                common.into_iter().chain(own),
-            ))
+            Arc::new(LambdaFunction::new(&PROGRAMS[program], common.chain(own)))
         };
-        let work = ("CHATOPS_WORK_QUEUE_URL", queues[&Lane::Work].as_str());
-        let notice = ("CHATOPS_NOTICE_QUEUE_URL", queues[&Lane::Notice].as_str());
-        let dead = (
-            "CHATOPS_WORK_DEAD_QUEUE_URL",
-            queues[&Lane::WorkDead].as_str(),
-        );
+        let url = |queue| (QueueUrls::env_name(queue), queues[&queue].as_str());
+        let (work, notify) = (url(QueueName::Work), url(QueueName::Notify));
+        let dead = url(QueueName::WorkDlq);
         let ledger = ("CHATOPS_TABLE", name.as_str());
         let secrets = "CHATOPS_SECRETS";
         let to_worker = to_aws.as_ref().map_or(endpoint_url, |to| &to.url);
         let ingest = [work, (secrets, &inbound)];
-        let worker = [ledger, work, notice, dead, (secrets, &token)];
-        let notifier = [ledger, notice, (secrets, &bot)];
+        let worker = [ledger, work, notify, dead, (secrets, &token)];
+        let notifier = [ledger, notify, (secrets, &bot)];
         let ingest = function("chatops-ingest", endpoint_url, &ingest);
         let worker = function("chatops-worker", to_worker, &worker);
         let notifier = function("chatops-notifier", endpoint_url, &notifier);
-        let one = Gateway::open(&ingest, Payload::One).await;
-        let two = Gateway::open(&ingest, Payload::Two).await;
+        let one = ApiGateway::open(&ingest, PayloadFormat::V1).await;
+        let two = ApiGateway::open(&ingest, PayloadFormat::V2).await;
         Self {
             sandbox,
             aws,
@@ -144,11 +138,11 @@ impl World {
     }
 
     /// Where a path of the API is.
-    pub(crate) fn url(&self, payload: Payload, path: &str) -> String {
+    pub(crate) fn url(&self, payload: PayloadFormat, path: &str) -> String {
         let [one, two] = &self.gateways;
         let gateway = match payload {
-            Payload::One => one,
-            Payload::Two => two,
+            PayloadFormat::V1 => one,
+            PayloadFormat::V2 => two,
         };
         format!("{}{path}", gateway.url)
     }
@@ -156,50 +150,56 @@ impl World {
     /// How long the builds of `deploy` take from now on.
     pub(crate) fn builds_take(&self, long: Duration) {
         let mut model = self.sandbox.circleci().lock();
-        model.script("deploy", Script::success(long));
+        model.script_job("deploy", RunScript::success(long));
     }
 
     /// Somebody types a command.
-    pub(crate) async fn types(&self, payload: Payload, text: &str) -> (Sent, Ack) {
-        let client = self.sandbox.client();
-        let sent = client.compose(&self.url(payload, "/slack/commands"), &Typed::new(text));
+    pub(crate) async fn type_command(
+        &self,
+        payload: PayloadFormat,
+        text: &str,
+    ) -> (CommandRequest, CommandAck) {
+        let client = self.sandbox.command_sender();
+        let url = self.url(payload, "/slack/commands");
+        let sent = client.prepare_command(&url, &TypedCommand::new(text));
         self.ingest.warm_up().await;
         let ack = client.send(&sent).await;
         (sent, ack)
     }
 
     /// Somebody types a command that is taken.
-    pub(crate) async fn asks(&self, text: &str) -> Sent {
-        let (sent, ack) = self.types(Payload::Two, text).await;
+    pub(crate) async fn request_deploy(&self, text: &str) -> CommandRequest {
+        let (sent, ack) = self.type_command(PayloadFormat::V2, text).await;
         assert!(ack.shown.contains("*Accepted:*"), "{}", ack.shown);
         sent
     }
 
-    /// The function that works on a lane.
-    fn of(&self, lane: Lane) -> &Arc<Function> {
-        match lane {
-            Lane::Work => &self.worker,
-            Lane::Notice => &self.notifier,
-            _ => unreachable!("nobody works on {lane:?}"),
+    /// The function that handles a queue.
+    fn function_of(&self, queue_name: QueueName) -> &Arc<LambdaFunction> {
+        match queue_name {
+            QueueName::Work => &self.worker,
+            QueueName::Notify => &self.notifier,
+            _ => unreachable!("no function handles {queue_name:?}"),
         }
     }
 
     /// A mapping that does nothing by itself yet.
-    pub(crate) fn mapping(&self, lane: Lane, manner: Manner) -> Arc<Mapping> {
-        Arc::new(Mapping {
+    pub(crate) fn new_mapping(&self, queue: QueueName, mode: DeliveryMode) -> Arc<SourceMapping> {
+        Arc::new(SourceMapping {
             sqs: self.aws.sqs(),
-            queue: self.queues[&lane].clone(),
-            function: Arc::clone(self.of(lane)),
+            queue: self.queues[&queue].clone(),
+            function: Arc::clone(self.function_of(queue)),
             left: LEFT,
-            manner,
+            mode,
             runs: Mutex::default(),
             stopped: AtomicBool::new(false),
         })
     }
 
     /// From now on messages are delivered.
-    pub(crate) fn connect(&self, manner: Manner) -> [Arc<Mapping>; 2] {
-        let both = [Lane::Work, Lane::Notice].map(|lane| self.mapping(lane, manner));
+    pub(crate) fn connect(&self, mode: DeliveryMode) -> [Arc<SourceMapping>; 2] {
+        let both = [QueueName::Work, QueueName::Notify];
+        let both = both.map(|queue| self.new_mapping(queue, mode));
         for mapping in &both {
             let running = Arc::clone(mapping).run();
             self.mappings.lock().unwrap().spawn(running);
@@ -207,8 +207,8 @@ impl World {
         both
     }
 
-    /// From now on nothing is delivered; what is in hand is finished first.
-    pub(crate) async fn disconnect(&self, mappings: &[Arc<Mapping>]) {
+    /// From now on nothing is delivered; what was received is finished first.
+    pub(crate) async fn disconnect(&self, mappings: &[Arc<SourceMapping>]) {
         for mapping in mappings {
             mapping.stop();
         }
@@ -217,15 +217,15 @@ impl World {
     }
 
     /// A process of its own for the same work.
-    pub(crate) fn another_worker(&self) -> Function {
+    pub(crate) fn another_worker(&self) -> LambdaFunction {
         self.worker.with("CHATOPS_LOG_LEVEL", Some("trace"))
     }
 
-    /// All messages of a lane, hidden from everybody else.
-    pub(crate) async fn takes(&self, lane: Lane) -> Vec<aws_sdk_sqs::types::Message> {
+    /// All messages of a queue, hidden from every other receiver.
+    pub(crate) async fn take_messages(&self, queue_name: QueueName) -> Vec<Message> {
         let mut all = Vec::new();
         loop {
-            let some = receive(&self.aws.sqs(), &self.queues[&lane], 0).await;
+            let some = receive_messages(&self.aws.sqs(), &self.queues[&queue_name], 0).await;
             if some.is_empty() {
                 return all;
             }
@@ -233,154 +233,149 @@ impl World {
         }
     }
 
-    /// What is queued now is lost; nothing that was taken comes again.
-    pub(crate) async fn loses_hints(&self) {
-        for lane in [Lane::Work, Lane::Notice] {
-            let purge = self.aws.sqs().purge_queue().queue_url(&self.queues[&lane]);
+    /// Deletes what is queued; what was taken does not come again, either.
+    pub(crate) async fn lose_wake_ups(&self) {
+        for queue_name in [QueueName::Work, QueueName::Notify] {
+            let purge = self.aws.sqs().purge_queue();
+            let purge = purge.queue_url(&self.queues[&queue_name]);
             purge.send().await.unwrap();
         }
     }
 
-    /// Waits until a lane has nothing left.
-    pub(crate) async fn is_empty(&self, lane: Lane) {
-        self.is_empty_but(lane, 0).await;
+    /// Waits until a queue is empty.
+    pub(crate) async fn is_empty(&self, queue_name: QueueName) {
+        self.is_empty_but(queue_name, 0).await;
     }
 
-    /// Waits until a lane has nothing left but what the test itself has taken.
-    pub(crate) async fn is_empty_but(&self, lane: Lane, taken: usize) {
-        let empty = async || (self.depth(lane).await == taken).then_some(());
-        until(&format!("{lane:?} to be empty"), empty).await;
+    /// Waits until a queue has only what the test itself has taken.
+    pub(crate) async fn is_empty_but(&self, queue_name: QueueName, taken: usize) {
+        let empty = async || (self.queue_depth(queue_name).await == taken).then_some(());
+        wait_until(&format!("{queue_name:?} to be empty"), empty).await;
     }
 
-    pub(crate) async fn sends(&self, lane: Lane, body: &str) {
-        let request = self.aws.sqs().send_message().queue_url(&self.queues[&lane]);
+    pub(crate) async fn send_message_text(&self, queue_name: QueueName, body: &str) {
+        let request = self.aws.sqs().send_message();
+        let request = request.queue_url(&self.queues[&queue_name]);
         request.message_body(body).send().await.unwrap();
     }
 
-    /// How many messages a lane has, those included that nobody may see yet.
-    pub(crate) async fn depth(&self, lane: Lane) -> usize {
+    /// How many messages a queue has, the invisible ones included.
+    pub(crate) async fn queue_depth(&self, queue_name: QueueName) -> usize {
         let request = self.aws.sqs().get_queue_attributes();
-        let request = request.queue_url(&self.queues[&lane]);
-        let names = [
+        let request = request.queue_url(&self.queues[&queue_name]);
+        let names = vec![
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
-        let request = request.set_attribute_names(Some(names.to_vec()));
+        let request = request.set_attribute_names(Some(names));
         let counts = request.send().await.unwrap().attributes.unwrap();
-        counts
-            .values()
-            .map(|count| count.parse::<usize>().unwrap())
-            .sum()
+        let counts = counts.values().map(|count| count.parse::<usize>().unwrap());
+        counts.sum()
     }
 
-    /// From now on the schedule comes as well, more often than once a minute.
-    pub(crate) fn sweeps(&self) {
+    /// From now on the schedule runs, too, more often than once a minute.
+    pub(crate) fn start_sweeping(&self) {
         let worker = Arc::clone(&self.worker);
         self.mappings.lock().unwrap().spawn(async move {
             loop {
-                worker.invoke(&schedule(), LEFT).await;
-                // Only the space between two sweeps.
+                worker.invoke(&schedule_event(), LEFT).await;
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });
     }
 
     /// It is time for the sweep.
-    pub(crate) async fn sweep(&self) -> Outcome {
-        self.worker.invoke(&schedule(), LEFT).await
+    pub(crate) async fn sweep(&self) -> InvokeOutcome {
+        self.worker.invoke(&schedule_event(), LEFT).await
     }
 
     /// Hands a batch to a function by hand.
-    pub(crate) async fn hands(
+    pub(crate) async fn hand_batch(
         &self,
-        function: &Function,
-        messages: &[aws_sdk_sqs::types::Message],
+        function: &LambdaFunction,
+        messages: &[Message],
         left: Duration,
     ) -> Value {
-        let records: Vec<Value> = messages.iter().map(record).collect();
-        function
-            .invoke(&json!({ "Records": records }), left)
-            .await
-            .answer()
+        let records: Vec<Value> = messages.iter().map(event_record).collect();
+        let event = json!({ "Records": records });
+        function.invoke(&event, left).await.into_answer()
     }
 
-    pub(crate) async fn head(&self, id: DeployId) -> Option<Head> {
-        self.store.head(id).await.unwrap()
+    pub(crate) async fn record(&self, id: DeployId) -> Option<DeployRecord> {
+        self.store.read_deploy(id).await.unwrap()
     }
 
-    /// Waits until a deploy has ended so and that was told, see [`World::settles`]; it has exactly
+    /// Waits for the end of a deploy, see [`LambdaWorld::wait_until_notified`]; it has this state and
     /// this many pipelines.
-    pub(crate) async fn ends(&self, sent: &Sent, state: State, pipelines: usize) -> Head {
-        let (head, made) = self.settles(sent).await;
-        assert_eq!((head.state, made), (state, pipelines), "{head:#?}");
-        head
+    pub(crate) async fn wait_for_end(
+        &self,
+        sent: &CommandRequest,
+        state: DeployState,
+        pipelines: usize,
+    ) -> DeployRecord {
+        let (record, made) = self.wait_until_notified(sent).await;
+        assert_eq!((record.state, made), (state, pipelines), "{record:#?}");
+        record
     }
 
-    /// Waits until a deploy has ended and that was told; then its audit is whole. With the number of
-    /// its pipelines.
-    pub(crate) async fn settles(&self, sent: &Sent) -> (Head, usize) {
+    /// Waits until a deploy has ended and its final status was delivered, and verifies its audit. With
+    /// the number of its pipelines.
+    pub(crate) async fn wait_until_notified(&self, sent: &CommandRequest) -> (DeployRecord, usize) {
         let id = deploy_id(sent);
         let settled = async || {
-            let head = self.head(id).await?;
-            let reply = self.store.reply(id).await.unwrap()?;
-            (head.state.is_terminal() && reply.last.is_settled()).then_some(head)
+            let record = self.record(id).await?;
+            let notification = self.store.read_notification(id).await.unwrap()?;
+            (record.state.is_terminal() && notification.final_status.is_settled()).then_some(record)
         };
-        let head = until(&format!("{id} to end and be told"), settled).await;
-        let events = self.store.events(id).await.unwrap();
-        assert_eq!(events.len() as u64, head.events);
-        audit::verify(id, &events, head.last_hash).unwrap();
-        let ended = |event: &&audit::Event| event.body.contains(r#""what":"ended""#);
+        let record = wait_until(&format!("the final status of {id}"), settled).await;
+        let events = self.store.read_events(id).await.unwrap();
+        assert_eq!(events.len() as u64, record.events);
+        audit::verify_chain(id, &events, record.last_hash).unwrap();
+        let ended = |event: &&audit::AuditEvent| event.body.contains(r#""kind":"ended""#);
         assert_eq!(events.iter().filter(ended).count(), 1);
         let made = self.pipelines();
-        let of_this = |p: &&Pipeline| p.parameters["deploy_id"] == id.to_string();
+        let of_this = |p: &&FakePipeline| p.parameters["deploy_id"] == id.to_string();
         let made: Vec<_> = made.iter().filter(of_this).collect();
-        if let (Some(run), [pipeline]) = (&head.run, &made[..]) {
+        if let (Some(run), [pipeline]) = (&record.run, &made[..]) {
             assert_eq!(run.pipeline.id.0, pipeline.id);
         }
-        (head, made.len())
+        (record, made.len())
     }
 
-    pub(crate) fn pipelines(&self) -> Vec<Pipeline> {
-        self.sandbox.circleci().lock().ledger().to_vec()
+    pub(crate) fn pipelines(&self) -> Vec<FakePipeline> {
+        self.sandbox.circleci().lock().all_pipelines().to_vec()
     }
 
-    pub(crate) async fn deploys(&self) -> usize {
-        let page = self.store.list(&Filter::default(), None, 100).await;
+    pub(crate) async fn count_deploys(&self) -> usize {
+        let all = DeployFilter::default();
+        let page = self.store.list_deploys(&all, None, 100).await;
         page.unwrap().deploys.len()
     }
 
-    /// What came through the reply address of one command, in order.
-    pub(crate) fn told(&self, sent: &Sent) -> Vec<String> {
+    /// What came through the response URL of one command, in order.
+    pub(crate) fn notified(&self, sent: &CommandRequest) -> Vec<String> {
         let model = self.sandbox.slack().lock();
-        let mine = |m: &&Message| m.response_path == sent.response_path && m.nth_use > 0;
-        model
-            .messages()
-            .iter()
-            .filter(mine)
-            .map(Message::shown)
-            .collect()
+        let mine = |m: &&ShownMessage| m.response_path == sent.response_path && m.nth_use > 0;
+        let mine = model.messages().iter().filter(mine);
+        mine.map(ShownMessage::shown_text).collect()
     }
 
     /// How often CircleCI's trigger was called.
     pub(crate) fn posts(&self) -> usize {
-        let is_trigger = |entry: &&Entry| matches!(&entry.what, Seen::CircleCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline"));
-        self.sandbox
-            .journal()
-            .entries()
-            .iter()
-            .filter(is_trigger)
-            .count()
+        let is_trigger = |entry: &&JournalEntry| matches!(&entry.event, JournalEvent::CircleCiCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline"));
+        let entries = self.sandbox.journal().entries();
+        entries.iter().filter(is_trigger).count()
     }
 
-    /// Whether CircleCI has heard anything at all.
+    /// Whether CircleCI has been called at all.
     pub(crate) fn circleci_was_called(&self) -> bool {
         let entries = self.sandbox.journal().entries();
-        let mut calls = entries.iter().map(|entry| &entry.what);
-        calls.any(|what| matches!(what, Seen::CircleCall { .. }))
+        let mut calls = entries.iter().map(|entry| &entry.event);
+        calls.any(|what| matches!(what, JournalEvent::CircleCiCall { .. }))
     }
 
-    /// What every story ends with: the logs are JSON by invocation, and hold no secret.
+    /// The end of every test: the logs are JSON by invocation, and hold no secret.
     pub(crate) fn check_logs(&self) {
         let mut secrets = vec!["canary", FORM_TOKEN];
         let model = self.sandbox.slack().lock();
@@ -398,7 +393,7 @@ impl World {
 }
 
 /// `EventBridge`'s event of a schedule.
-fn schedule() -> Value {
+fn schedule_event() -> Value {
     json!({
         "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
         "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000",

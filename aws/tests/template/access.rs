@@ -1,25 +1,27 @@
-//! Who may do what. `rights.txt` has every right with its reason: what is missing, what nobody needs
-//! and what grew too wide fails.
+//! Who may do what. `rights.txt` has every right with its user: a right that is missing, unused or wider
+//! fails.
 //!
-//! The emulator behind the deployed template is asked for rights too, but of what AWS itself does with
-//! a role (polling, writing logs, using keys) only that list knows.
+//! The emulator behind the deployed template checks rights, too, but what AWS itself does with a role
+//! (polling, writing logs, using keys) only that list has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chatops_aws::ACTIONS;
+use chatops_aws::dynamodb::WARM_UP_KEY;
 use serde_json::Value;
 
-use crate::document::{script, template, text, texts};
-use crate::functions::{FUNCTIONS, sources};
+use crate::document::{template, texts};
+use crate::functions::FUNCTIONS;
 
 /// Who, what, on what, on which condition.
-type Right = [String; 4];
+type AccessRight = [String; 4];
 
 /// Every right that somebody needs, with its reasons. A right is a line; what is indented below it is
 /// its condition, behind `only`, or a reason.
-fn needed() -> BTreeMap<Right, Vec<String>> {
+fn needed_rights() -> BTreeMap<AccessRight, Vec<String>> {
     let list = include_str!("rights.txt").lines();
     let list = list.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut all: Vec<(Right, Vec<String>)> = Vec::new();
+    let mut all: Vec<(AccessRight, Vec<String>)> = Vec::new();
     for line in list {
         let Some(below) = line.strip_prefix("    ") else {
             let parts: Vec<_> = line.split(' ').map(str::to_owned).collect();
@@ -37,54 +39,12 @@ fn needed() -> BTreeMap<Right, Vec<String>> {
     let needed: BTreeMap<_, _> = all.into_iter().collect();
     assert_eq!(needed.len(), how_many, "rights.txt has a right twice");
     let without_reason: Vec<_> = needed.iter().filter(|(_, why)| why.is_empty()).collect();
-    assert!(
-        without_reason.is_empty(),
-        "nobody says why: {without_reason:#?}"
-    );
+    assert!(without_reason.is_empty(), "unused: {without_reason:#?}");
     needed
 }
 
-/// Every operation of AWS that the product calls, and the right that it takes; none where AWS asks for
-/// none.
-const CALLS: &[(&str, Option<&str>)] = &[
-    ("batch_get_item", Some("dynamodb:BatchGetItem")),
-    (
-        "change_message_visibility",
-        Some("sqs:ChangeMessageVisibility"),
-    ),
-    (
-        "change_message_visibility_batch",
-        Some("sqs:ChangeMessageVisibility"),
-    ),
-    // The template makes the table; this is for emulators.
-    ("create_table", None),
-    ("delete_message", Some("sqs:DeleteMessage")),
-    (
-        "describe_continuous_backups",
-        Some("dynamodb:DescribeContinuousBackups"),
-    ),
-    ("describe_secret", Some("secretsmanager:DescribeSecret")),
-    ("describe_table", Some("dynamodb:DescribeTable")),
-    // Nobody can be denied it.
-    ("get_caller_identity", None),
-    ("get_item", Some("dynamodb:GetItem")),
-    ("get_queue_attributes", Some("sqs:GetQueueAttributes")),
-    ("get_queue_url", Some("sqs:GetQueueUrl")),
-    ("get_secret_value", Some("secretsmanager:GetSecretValue")),
-    ("query", Some("dynamodb:Query")),
-    ("receive_message", Some("sqs:ReceiveMessage")),
-    ("scan", Some("dynamodb:Scan")),
-    ("send_message", Some("sqs:SendMessage")),
-    // A transaction takes the rights of its writes, and those are puts.
-    ("transact_write_items", Some("dynamodb:PutItem")),
-];
-
-fn squeezed(code: &str) -> String {
-    code.chars().filter(|c| !c.is_whitespace()).collect()
-}
-
 /// A statement's conditions as one line.
-fn conditions(statement: &Value) -> String {
+fn condition_line(statement: &Value) -> String {
     let operators = statement["Condition"].as_object().into_iter().flatten();
     let lines = operators.flat_map(|(operator, keys)| {
         let keys = keys.as_object().unwrap().iter();
@@ -95,7 +55,7 @@ fn conditions(statement: &Value) -> String {
 }
 
 /// What the template allows: who, what, on what, on which condition.
-fn allowed() -> BTreeSet<Right> {
+fn allowed_rights() -> BTreeSet<AccessRight> {
     let mut policies: Vec<(&str, Value)> = Vec::new();
     for (function, _) in FUNCTIONS {
         let role = template().properties(&format!("{function}Role"));
@@ -112,14 +72,12 @@ fn allowed() -> BTreeSet<Right> {
         for statement in policy["Statement"].as_array().unwrap() {
             let known = ["Effect", "Action", "Resource", "Condition"];
             let keys = statement.as_object().unwrap().keys();
-            assert!(
-                keys.into_iter().all(|key| known.contains(&key.as_str())),
-                "{statement}"
-            );
+            let all_known = keys.into_iter().all(|key| known.contains(&key.as_str()));
+            assert!(all_known, "{statement}");
             assert_eq!(statement["Effect"], "Allow");
             for action in texts(&statement["Action"]) {
                 for resource in texts(&statement["Resource"]) {
-                    let right = [*who, action, resource, &conditions(statement)];
+                    let right = [*who, action, resource, &condition_line(statement)];
                     let fresh = all.insert(right.map(str::to_owned));
                     assert!(fresh, "it is there twice: {right:?}");
                 }
@@ -131,74 +89,30 @@ fn allowed() -> BTreeSet<Right> {
 
 #[test]
 fn everybody_may_do_exactly_what_is_needed() {
-    let needed: BTreeSet<_> = needed().into_keys().collect();
-    let allowed = allowed();
+    let needed: BTreeSet<_> = needed_rights().into_keys().collect();
+    let allowed = allowed_rights();
     let missing: Vec<_> = needed.difference(&allowed).collect();
     let idle: Vec<_> = allowed.difference(&needed).collect();
     let nothing = missing.is_empty() && idle.is_empty();
     assert!(nothing, "missing: {missing:#?}\nunused: {idle:#?}");
 }
 
+/// The code calls what [`ACTIONS`] lists and nothing else: `failed` checks each call, and the deployed test
+/// compares the list with the calls that the emulator has recorded.
 #[test]
-fn the_code_that_needs_a_right_is_there() {
-    let mut files = BTreeMap::new();
-    for (right, reasons) in needed() {
-        for reason in reasons {
-            let (file, code) = reason.split_once(": ").unwrap();
-            if file == "AWS" {
-                continue;
-            }
-            let text = files
-                .entry(file.to_owned())
-                .or_insert_with(|| squeezed(&text(file)));
-            assert!(
-                text.contains(&squeezed(code)),
-                "{right:?}: {file} has no {code}"
-            );
-        }
-    }
-}
-
-/// A call that some code begins to make needs a right, and one that is made no longer gives it back.
-#[test]
-fn every_call_of_the_code_is_known_here() {
-    let operations = script("operations.py", &[]);
-    let operations: BTreeSet<&str> = texts(&operations).into_iter().collect();
-    let mut called = BTreeSet::new();
-    // Nobody else knows the SDK, and `.ci/dependencies` sees to that.
-    for (_, code) in ["aws/src", "src/aws"].into_iter().flat_map(sources) {
-        let code = squeezed(&code);
-        let names = code
-            .split("()")
-            .filter_map(|before| before.rsplit('.').next());
-        called.extend(
-            names
-                .filter(|name| operations.contains(name))
-                .map(str::to_owned),
-        );
-    }
-    let known: BTreeSet<_> = CALLS.iter().map(|(call, _)| (*call).to_owned()).collect();
-    assert_eq!(called, known);
-    let rights = needed().into_keys().map(|[_, action, ..]| action);
-    let rights: BTreeSet<_> = rights.collect();
-    let of_calls: BTreeSet<_> = CALLS.iter().filter_map(|(_, action)| *action).collect();
-    let of_aws = [
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-    ];
-    let all = of_calls
-        .into_iter()
-        .chain(of_aws)
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(rights, all);
+fn each_action_of_the_code_is_a_right_of_somebody() {
+    let rights = needed_rights().into_iter();
+    let of_code = rights.filter(|(_, reasons)| reasons.iter().any(|reason| reason == "code"));
+    let of_code: BTreeSet<_> = of_code.map(|([_, action, ..], _)| action).collect();
+    // Nobody can be denied it.
+    let listed = ACTIONS.into_iter();
+    let listed = listed.filter(|action| *action != "sts:GetCallerIdentity");
+    assert_eq!(of_code, listed.map(str::to_owned).collect());
 }
 
 #[test]
 fn no_right_is_a_wildcard_and_the_only_one_on_resources_is_the_indexes() {
-    for right in allowed() {
+    for right in allowed_rights() {
         let [_, action, resource, _] = &right;
         assert!(!action.contains(['*', '?']), "{right:?}");
         let indexes = resource == "{Table.Arn}/index/*" && action == "dynamodb:Query";
@@ -212,22 +126,17 @@ fn no_right_is_a_wildcard_and_the_only_one_on_resources_is_the_indexes() {
 fn a_role_is_its_functions_alone() {
     let roles = template().of_type("IAM::Role");
     let functions = FUNCTIONS.map(|(function, _)| format!("{function}Role"));
-    assert_eq!(
-        roles.keys().copied().collect::<BTreeSet<_>>(),
-        functions.iter().map(String::as_str).collect()
-    );
+    let names = roles.keys().copied().collect::<BTreeSet<_>>();
+    assert_eq!(names, functions.iter().map(String::as_str).collect());
     for (name, role) in roles {
         assert_eq!(role["ManagedPolicyArns"], Value::Null, "{name}");
-        let trust = role["AssumeRolePolicyDocument"]["Statement"]
-            .as_array()
-            .unwrap();
+        let trust = role["AssumeRolePolicyDocument"]["Statement"].as_array();
+        let trust = trust.unwrap();
         let [trust] = trust.as_slice() else {
             panic!("{name} is taken by several: {trust:?}");
         };
-        assert_eq!(
-            trust["Principal"]["Service"], "lambda.amazonaws.com",
-            "{name}"
-        );
+        let service = &trust["Principal"]["Service"];
+        assert_eq!(service, "lambda.amazonaws.com", "{name}");
         assert_eq!(trust["Action"], "sts:AssumeRole", "{name}");
     }
     for (function, _) in FUNCTIONS {
@@ -263,17 +172,14 @@ fn a_function_is_invoked_by_what_stands_before_it_alone() {
 /// What is read before the first event has to be allowed as well: a key of no item.
 #[test]
 fn the_first_read_of_the_notifier_is_allowed() {
-    let items = squeezed(&text("aws/src/dynamodb/item.rs"));
-    let (_, key) = items.split_once("fnwarm_key()->Item{key(\"").unwrap();
-    let (key, _) = key.split_once('"').unwrap();
-    let rights = allowed();
-    let reads = |right: &&Right| right[0] == "Notifier" && right[1] == "dynamodb:GetItem";
+    let rights = allowed_rights();
+    let reads = |right: &&AccessRight| right[0] == "Notifier" && right[1] == "dynamodb:GetItem";
     let [_, _, _, condition] = rights.iter().find(reads).unwrap();
     let (_, patterns) = condition.split_once("LeadingKeys=").unwrap();
     let mut patterns = patterns.split(';').next().unwrap().split('|');
     let fits = patterns.any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => key.starts_with(start),
-        None => key == pattern,
+        Some(start) => WARM_UP_KEY.starts_with(start),
+        None => WARM_UP_KEY == pattern,
     });
-    assert!(fits, "{key}");
+    assert!(fits, "{WARM_UP_KEY}");
 }

@@ -5,26 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use chatops_core::config::Config;
 use serde_json::{Value, json};
 
-use crate::document::{number, template, text};
+use crate::document::{number, project_file, template};
+
+const DEPTH: &str = "AWS/SQS ApproximateNumberOfMessagesVisible";
+const AGE: &str = "AWS/SQS ApproximateAgeOfOldestMessage";
 
 /// What is watched: the metric and what it is of.
 const WATCHED: [(&str, &str); 12] = [
-    (
-        "AWS/SQS ApproximateNumberOfMessagesVisible",
-        "QueueName={WorkDeadQueue.QueueName}",
-    ),
-    (
-        "AWS/SQS ApproximateNumberOfMessagesVisible",
-        "QueueName={NoticeDeadQueue.QueueName}",
-    ),
-    (
-        "AWS/SQS ApproximateAgeOfOldestMessage",
-        "QueueName={WorkQueue.QueueName}",
-    ),
-    (
-        "AWS/SQS ApproximateAgeOfOldestMessage",
-        "QueueName={NoticeQueue.QueueName}",
-    ),
+    (DEPTH, "QueueName={WorkDlq.QueueName}"),
+    (DEPTH, "QueueName={NotifyDlq.QueueName}"),
+    (AGE, "QueueName={WorkQueue.QueueName}"),
+    (AGE, "QueueName={NotifyQueue.QueueName}"),
     ("AWS/Lambda Errors", "FunctionName={Ingest}"),
     ("AWS/Lambda Errors", "FunctionName={Worker}"),
     ("AWS/Lambda Errors", "FunctionName={Notifier}"),
@@ -39,7 +30,7 @@ fn alarms() -> BTreeMap<&'static str, Value> {
     template().of_type("CloudWatch::Alarm")
 }
 
-fn metric(alarm: &Value) -> String {
+fn metric_name(alarm: &Value) -> String {
     let (space, name) = (&alarm["Namespace"], &alarm["MetricName"]);
     format!("{} {}", space.as_str().unwrap(), name.as_str().unwrap())
 }
@@ -52,7 +43,7 @@ fn everything_that_can_go_wrong_is_watched() {
         };
         let (name, value) = (&dimension["Name"], &dimension["Value"]);
         let dimension = format!("{}={}", name.as_str().unwrap(), value.as_str().unwrap());
-        (metric(&alarm), dimension)
+        (metric_name(&alarm), dimension)
     });
     let watched: BTreeSet<_> = watched.collect();
     let wanted = WATCHED.map(|(metric, of)| (metric.to_owned(), of.to_owned()));
@@ -66,34 +57,31 @@ fn every_alarm_is_heard_and_its_end_too() {
         assert_eq!(alarm["AlarmActions"], json!(["{Alarms}"]), "{name}");
         assert_eq!(alarm["OKActions"], json!(["{Alarms}"]), "{name}");
         assert_ne!(alarm["ActionsEnabled"], false, "{name}");
-        assert_eq!(
-            alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold",
-            "{name}"
-        );
+        let operator = "GreaterThanOrEqualToThreshold";
+        assert_eq!(alarm["ComparisonOperator"], operator, "{name}");
         // Nobody types at night.
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
-        assert!(
-            alarm["AlarmDescription"].as_str().unwrap().ends_with('.'),
-            "{name}"
-        );
+        let sentence = alarm["AlarmDescription"].as_str().unwrap().ends_with('.');
+        assert!(sentence, "{name}");
     }
 }
 
 #[test]
 fn an_alarm_comes_before_it_is_too_late() {
-    let times = Config::parse(&text("config/chatops.toml"), "chatops.toml")
-        .unwrap()
-        .times
-        .clone();
-    let (stale, poll) = (times.stale_after.as_secs(), times.poll_longest.as_secs());
+    let times = Config::parse(&project_file("config/chatops.toml"), "chatops.toml").unwrap();
+    let times = times.timeouts.clone();
+    let (stale, poll) = (
+        times.request_ttl.as_secs(),
+        times.poll_interval_max.as_secs(),
+    );
     for (name, alarm) in alarms() {
         let (threshold, statistic) = (number(&alarm["Threshold"]), &alarm["Statistic"]);
         let lasts = number(&alarm["Period"]) * number(&alarm["EvaluationPeriods"]);
-        match metric(&alarm).as_str() {
+        match metric_name(&alarm).as_str() {
             "AWS/SQS ApproximateAgeOfOldestMessage" => {
                 assert_eq!(statistic, "Maximum", "{name}");
-                // A look that is put off until it is due waits for nobody.
-                assert!(threshold > poll, "{name}: a look is put off by {poll} s");
+                // A poll that is delayed until it is due does not count.
+                assert!(threshold > poll, "{name}: a poll is delayed by {poll} s");
                 assert!(
                     threshold + lasts < stale,
                     "{name}: a command is refused after {stale} s"
@@ -106,7 +94,7 @@ fn an_alarm_comes_before_it_is_too_late() {
                     "{name}: Slack waits for 3,000 ms"
                 );
             }
-            "AWS/SQS ApproximateNumberOfMessagesVisible" => {
+            DEPTH => {
                 assert_eq!((threshold, statistic), (1, &json!("Maximum")), "{name}");
             }
             _ => assert_eq!((threshold, statistic), (1, &json!("Sum")), "{name}"),
@@ -127,7 +115,7 @@ fn mail_is_sent_to_whoever_is_named() {
 
 #[test]
 fn what_to_do_is_written_down() {
-    let page = text("docs/operations.md");
+    let page = project_file("docs/operations.md");
     for (id, alarm) in alarms() {
         let name = alarm["AlarmName"].as_str().unwrap();
         let name = name.strip_prefix("chatops-").unwrap();

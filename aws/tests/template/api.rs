@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::document::{number, template, text};
+use crate::document::{number, project_file, template};
 
 /// Method and path of everything that ingest answers, read from its one `match`.
-fn answered() -> BTreeSet<String> {
-    let code = text("ingest/src/lib.rs");
+fn answered_routes() -> BTreeSet<String> {
+    let code = project_file("ingest/src/lib.rs");
     let (_, webhook) = code
         .split_once("pub const WEBHOOK_PATH: &str = \"")
         .unwrap();
@@ -44,10 +44,8 @@ fn routes() -> BTreeSet<String> {
             assert_eq!(integration["type"], "aws_proxy", "{route}");
             assert_eq!(integration["payloadFormatVersion"], "2.0", "{route}");
             let uri = integration["uri"].as_str().unwrap();
-            assert!(
-                uri.ends_with("/functions/{Ingest.Arn}/invocations"),
-                "{route}: {uri}"
-            );
+            let to_ingest = uri.ends_with("/functions/{Ingest.Arn}/invocations");
+            assert!(to_ingest, "{route}: {uri}");
             routes.insert(route);
         }
     }
@@ -56,7 +54,7 @@ fn routes() -> BTreeSet<String> {
 
 #[test]
 fn the_api_has_the_paths_that_ingest_answers() {
-    let answered = answered();
+    let answered = answered_routes();
     assert!(answered.contains("POST /slack/commands"), "{answered:?}");
     assert_eq!(routes(), answered);
 }
@@ -73,22 +71,17 @@ fn every_route_is_throttled_and_those_that_send_have_room_of_their_own() {
                 number(&settings["ThrottlingRateLimit"]),
                 number(&settings["ThrottlingBurstLimit"]),
             );
-            assert!(
-                (1..=100).contains(&rate) && (1..=200).contains(&burst),
-                "{settings}"
-            );
+            let bounded = (1..=100).contains(&rate) && (1..=200).contains(&burst);
+            assert!(bounded, "{settings}");
         };
         bounded(&stage["DefaultRouteSettings"]);
         let own = stage["RouteSettings"].as_object().unwrap();
         own.values().for_each(bounded);
         // A route that is not there stops the deployment.
-        let posts = routes()
-            .into_iter()
-            .filter(|route| route.starts_with("POST "));
-        assert_eq!(
-            own.keys().cloned().collect::<BTreeSet<_>>(),
-            posts.collect()
-        );
+        let posts = routes().into_iter();
+        let posts = posts.filter(|route| route.starts_with("POST "));
+        let own = own.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(own, posts.collect());
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../templ
 pub(crate) const STACK: &str = "chatops";
 
 /// What stands for what only AWS knows.
-const PSEUDO: [(&str, &str); 5] = [
+const PSEUDO_PARAMETERS: [(&str, &str); 5] = [
     ("AWS::StackName", STACK),
     ("AWS::Region", "eu-central-1"),
     ("AWS::AccountId", "123456789012"),
@@ -25,7 +25,7 @@ const PSEUDO: [(&str, &str); 5] = [
 ];
 
 /// The text of a file of the project, by its path from the root.
-pub(crate) fn text(path: &str) -> String {
+pub(crate) fn project_file(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -39,34 +39,34 @@ const VARIABLES: [(&str, &str); 2] = [
 ];
 
 /// Runs Python in the tests' environment.
-pub(crate) fn python(arguments: &[&str]) -> Output {
-    python::run(arguments, &VARIABLES)
+pub(crate) fn run_python(arguments: &[&str]) -> Output {
+    python::run_python(arguments, &VARIABLES)
 }
 
 /// What one of the scripts beside this file prints.
-pub(crate) fn script(name: &str, arguments: &[&str]) -> Value {
+pub(crate) fn run_script(name: &str, arguments: &[&str]) -> Value {
     let path = format!("{}/tests/template/{name}", env!("CARGO_MANIFEST_DIR"));
-    python::script(&path, arguments, &VARIABLES)
+    python::run_script(&path, arguments, &VARIABLES)
 }
 
 /// A template after the SAM transform.
 #[derive(Debug)]
-pub(crate) struct Template(pub(crate) Value);
+pub(crate) struct SamTemplate(pub(crate) Value);
 
 /// The product's.
-pub(crate) fn template() -> &'static Template {
-    static TRANSLATED: OnceLock<Template> = OnceLock::new();
-    TRANSLATED.get_or_init(|| Template(script("translate.py", &[TEMPLATE])))
+pub(crate) fn template() -> &'static SamTemplate {
+    static TRANSLATED: OnceLock<SamTemplate> = OnceLock::new();
+    TRANSLATED.get_or_init(|| SamTemplate(run_script("translate.py", &[TEMPLATE])))
 }
 
 /// The same, as a file.
-pub(crate) fn translated(name: &str, template: &Value) -> PathBuf {
+pub(crate) fn write_template(name: &str, template: &Value) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, serde_json::to_string_pretty(template).unwrap()).unwrap();
     path
 }
 
-impl Template {
+impl SamTemplate {
     fn all(&self) -> &Map<String, Value> {
         self.0["Resources"].as_object().unwrap()
     }
@@ -100,13 +100,12 @@ impl Template {
             Value::Object(all) => {
                 let mut entries = all.iter();
                 match (entries.next(), entries.next()) {
-                    (Some((function, argument)), None) => self.called(function, argument),
+                    (Some((function, argument)), None) => self.call_function(function, argument),
                     _ => None,
                 }
                 .unwrap_or_else(|| {
-                    let all = all
-                        .iter()
-                        .map(|(name, it)| (name.clone(), self.resolved(it)));
+                    let all = all.iter();
+                    let all = all.map(|(name, it)| (name.clone(), self.resolved(it)));
                     Value::Object(all.collect())
                 })
             }
@@ -114,7 +113,7 @@ impl Template {
         }
     }
 
-    fn called(&self, function: &str, argument: &Value) -> Option<Value> {
+    fn call_function(&self, function: &str, argument: &Value) -> Option<Value> {
         Some(match function {
             "Ref" => self.reference(argument.as_str()?),
             "Fn::GetAtt" => {
@@ -145,7 +144,7 @@ impl Template {
     }
 
     fn reference(&self, name: &str) -> Value {
-        if let Some((_, value)) = PSEUDO.iter().find(|(pseudo, _)| *pseudo == name) {
+        if let Some((_, value)) = PSEUDO_PARAMETERS.iter().find(|(pseudo, _)| *pseudo == name) {
             return (*value).into();
         }
         if let Some(parameter) = self.0["Parameters"].get(name) {

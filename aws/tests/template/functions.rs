@@ -6,19 +6,19 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use chatops_aws::client::Settings;
-use chatops_aws::lambda::batch::GUARD;
-use chatops_aws::lambda::{config, table};
-use chatops_aws::operator::Names;
-use chatops_aws::secrets::Sources;
-use chatops_aws::sqs::Addresses;
+use chatops_aws::client::AwsSettings;
+use chatops_aws::lambda::batch::END_MARGIN;
+use chatops_aws::lambda::{load_config, table_name};
+use chatops_aws::operator::StackNames;
+use chatops_aws::secrets::SecretSources;
+use chatops_aws::sqs::QueueUrls;
 use chatops_core::config::Config;
-use chatops_core::ports::Lane;
+use chatops_core::ports::QueueName;
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::document::{STACK, TEMPLATE, number, template, text, texts};
-use crate::queues::queue;
+use crate::document::{STACK, TEMPLATE, number, project_file, template, texts};
+use crate::queues::queue_resource;
 
 /// The functions, and the packages they are built from.
 pub(crate) const FUNCTIONS: [(&str, &str); 3] = [
@@ -45,9 +45,9 @@ const LEFT_OUT: [(&str, &str); 2] = [
 ];
 
 /// What the log reads; it is asked once in a process, so not here.
-const LEVEL: &str = "CHATOPS_LOG_LEVEL";
+const LOG_LEVEL: &str = "CHATOPS_LOG_LEVEL";
 
-fn environment(function: &str) -> BTreeMap<String, String> {
+fn function_env(function: &str) -> BTreeMap<String, String> {
     let variables = &template().properties(function)["Environment"]["Variables"];
     let variables = variables.as_object().unwrap().iter();
     variables
@@ -57,13 +57,13 @@ fn environment(function: &str) -> BTreeMap<String, String> {
 
 /// Reads settings as a function's `main` does, and says which were looked up.
 fn read(package: &str, set: &BTreeMap<String, String>) -> Result<BTreeSet<String>, String> {
-    let main = text(&format!("{package}/src/main.rs"));
-    let lanes: Vec<_> = Lane::ALL
+    let main = project_file(&format!("{package}/src/main.rs"));
+    let queue_names: Vec<_> = QueueName::ALL
         .into_iter()
-        .filter(|lane| words(&main).contains(&format!("Lane::{lane:?}").as_str()))
+        .filter(|name| path_words(&main).contains(&&*format!("QueueName::{name:?}")))
         .collect();
-    assert!(!lanes.is_empty(), "{package} uses no queue");
-    let asked = RefCell::new(BTreeSet::from([LEVEL.to_owned()]));
+    assert!(!queue_names.is_empty(), "{package} uses no queue");
+    let asked = RefCell::new(BTreeSet::from([LOG_LEVEL.to_owned()]));
     let lookup = |name: &str| -> Option<OsString> {
         asked.borrow_mut().insert(name.to_owned());
         if LAMBDAS.contains(&name) {
@@ -71,26 +71,25 @@ fn read(package: &str, set: &BTreeMap<String, String>) -> Result<BTreeSet<String
         }
         // Where the layer is, in a function; here is what it is made of.
         let value = set.get(name)?;
-        let layer = value
-            .strip_prefix("/opt/")
-            .filter(|_| name == "CHATOPS_CONFIG");
+        let layer = value.strip_prefix("/opt/");
+        let layer = layer.filter(|_| name == "CHATOPS_CONFIG");
         let here = |file| Path::new(TEMPLATE).with_file_name("config").join(file);
         Some(layer.map_or_else(|| value.into(), |file| here(file).into_os_string()))
     };
     let said = |error: &dyn std::fmt::Display| error.to_string();
-    config(lookup).map_err(|error| format!("{error:#}"))?;
-    Settings::read(lookup).map_err(|error| said(&error))?;
-    Sources::read(lookup).map_err(|error| said(&error))?;
-    Addresses::read(lookup, &lanes).map_err(|error| said(&error))?;
-    if main.contains("lambda::table(") {
-        table(lookup).map_err(|error| said(&error))?;
+    load_config(lookup).map_err(|error| format!("{error:#}"))?;
+    AwsSettings::read(lookup).map_err(|error| said(&error))?;
+    SecretSources::read(lookup).map_err(|error| said(&error))?;
+    QueueUrls::read(lookup, &queue_names).map_err(|error| said(&error))?;
+    if main.contains("lambda::table_name(") {
+        table_name(lookup).map_err(|error| said(&error))?;
     }
     let asked = asked.borrow().clone();
     Ok(asked)
 }
 
 /// What stands between characters that no path of an item has.
-fn words(code: &str) -> Vec<&str> {
+fn path_words(code: &str) -> Vec<&str> {
     let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
     code.split(ends).collect()
 }
@@ -100,7 +99,7 @@ fn what_a_function_reads_is_set_and_nothing_else() {
     let not_set = LAMBDAS.into_iter().chain(LEFT_OUT.map(|(name, _)| name));
     let not_set: BTreeSet<_> = not_set.map(str::to_owned).collect();
     for (function, package) in FUNCTIONS {
-        let set = environment(function);
+        let set = function_env(function);
         let asked = read(package, &set).unwrap_or_else(|error| panic!("{function}: {error}"));
         let wanted: BTreeSet<_> = asked.difference(&not_set).cloned().collect();
         let set: BTreeSet<_> = set.into_keys().collect();
@@ -112,8 +111,8 @@ fn what_a_function_reads_is_set_and_nothing_else() {
 #[test]
 fn without_any_of_them_a_function_does_not_start() {
     for (function, package) in FUNCTIONS {
-        let all = environment(function);
-        for name in all.keys().filter(|name| *name != LEVEL) {
+        let all = function_env(function);
+        for name in all.keys().filter(|name| *name != LOG_LEVEL) {
             let mut set = all.clone();
             set.remove(name);
             let error = read(package, &set).unwrap_err();
@@ -126,24 +125,16 @@ fn without_any_of_them_a_function_does_not_start() {
 #[test]
 fn no_code_reads_a_variable_that_is_not_known_here() {
     let mut known: BTreeSet<_> = LEFT_OUT.map(|(name, _)| name.to_owned()).into();
-    known.extend(
-        FUNCTIONS
-            .iter()
-            .flat_map(|(function, _)| environment(function).into_keys()),
-    );
-    // Nobody sends to it: SQS moves messages there.
-    known.insert(Addresses::variable(Lane::NoticeDead).to_owned());
+    for (function, _) in FUNCTIONS {
+        known.extend(function_env(function).into_keys());
+    }
+    // No code sends to it: SQS moves messages there.
+    known.insert(QueueUrls::env_name(QueueName::NotifyDlq).to_owned());
     let mut read = BTreeSet::new();
-    for root in [
-        "aws/src",
-        "ingest/src",
-        "worker/src",
-        "notifier/src",
-        "core/src",
-    ] {
-        for (path, code) in sources(root) {
+    for package in ["aws", "ingest", "worker", "notifier", "core"] {
+        for (path, code) in source_files(&format!("{package}/src")) {
             let names = code.split('"').skip(1).step_by(2);
-            let names = names.filter(|it| it.starts_with("CHATOPS_") && words(it).len() == 1);
+            let names = names.filter(|it| it.starts_with("CHATOPS_") && path_words(it).len() == 1);
             read.extend(names.map(|name| (name.to_owned(), path.clone())));
         }
     }
@@ -154,23 +145,22 @@ fn no_code_reads_a_variable_that_is_not_known_here() {
         .filter(|(name, _)| !known.contains(name))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
-    assert!(read.iter().any(|(name, _)| name == LEVEL));
+    assert!(read.iter().any(|(name, _)| name == LOG_LEVEL));
 }
 
 /// The program's files below a directory, without tests.
-pub(crate) fn sources(root: &str) -> Vec<(String, String)> {
+fn source_files(root: &str) -> Vec<(String, String)> {
     let base = Path::new(TEMPLATE).parent().unwrap();
     let mut found = Vec::new();
     let mut rest = vec![root.to_owned()];
     while let Some(path) = rest.pop() {
         let at = base.join(&path);
         if at.is_dir() {
-            let entries = fs::read_dir(&at)
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name());
+            let entries = fs::read_dir(&at).unwrap();
+            let entries = entries.map(|entry| entry.unwrap().file_name());
             rest.extend(entries.map(|name| format!("{path}/{}", name.to_str().unwrap())));
         } else if at.extension().is_some_and(|it| it == "rs") && !path.contains("/tests") {
-            let code = text(&path);
+            let code = project_file(&path);
             let program = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
             found.push((path, program.to_owned()));
         }
@@ -181,16 +171,17 @@ pub(crate) fn sources(root: &str) -> Vec<(String, String)> {
 
 #[test]
 fn addresses_and_names_are_those_of_the_stack() {
-    let names = Names::of_stack(STACK);
+    let names = StackNames::new(STACK);
     let secrets = names.secrets();
     for ((function, _), secret) in FUNCTIONS.iter().zip(secrets) {
-        let set = environment(function);
+        let set = function_env(function);
         assert_eq!(set["CHATOPS_SECRETS"], secret, "{function}");
         let made = template().of_type("SecretsManager::Secret");
         assert!(made.values().any(|it| it["Name"] == *secret), "{secret}");
-        for lane in Lane::ALL {
-            if let Some(url) = set.get(Addresses::variable(lane)) {
-                assert_eq!(*url, format!("{{{}}}", queue(lane).0), "{function}");
+        for queue_name in QueueName::ALL {
+            if let Some(url) = set.get(QueueUrls::env_name(queue_name)) {
+                let expected = format!("{{{}}}", queue_resource(queue_name).0);
+                assert_eq!(*url, expected, "{function}");
             }
         }
         if let Some(table) = set.get("CHATOPS_TABLE") {
@@ -207,8 +198,8 @@ fn every_level_of_the_log_is_one() {
         assert!(level.parse::<LevelFilter>().is_ok(), "{level}");
     }
     assert_eq!(levels["Default"], "info");
-    let logs = text("aws/src/lambda/logs.rs");
-    assert!(logs.contains(&format!("const LEVEL: &str = \"{LEVEL}\";")));
+    let logs = project_file("aws/src/lambda/logs.rs");
+    assert!(logs.contains(&format!("const LOG_LEVEL: &str = \"{LOG_LEVEL}\";")));
 }
 
 #[test]
@@ -239,11 +230,9 @@ fn each_function_is_the_program_of_its_package() {
         assert_eq!(resource["Metadata"], built, "{function}");
         assert_eq!(properties["Code"]["S3Key"], format!("{package}.zip"));
         assert_eq!(properties["FunctionName"], format!("{STACK}-{package}"));
-        let manifest = text(&format!("{package}/Cargo.toml"));
-        assert!(
-            manifest.contains(&format!("name = \"{program}\"")),
-            "{program}"
-        );
+        let manifest = project_file(&format!("{package}/Cargo.toml"));
+        let named = manifest.contains(&format!("name = \"{program}\""));
+        assert!(named, "{program}");
         assert_eq!(properties["Runtime"], "provided.al2023");
         assert_eq!(properties["Handler"], "bootstrap");
         assert_eq!(properties["Architectures"], json!(["arm64"]));
@@ -254,25 +243,21 @@ fn each_function_is_the_program_of_its_package() {
         let group = format!("{{{function}Logs}}");
         assert_eq!(properties["LoggingConfig"]["LogGroup"], group);
         let logs = template().properties(&format!("{function}Logs"));
-        assert_eq!(
-            logs["LogGroupName"],
-            format!("/aws/lambda/{STACK}-{package}")
-        );
+        let group = format!("/aws/lambda/{STACK}-{package}");
+        assert_eq!(logs["LogGroupName"], group);
         assert_eq!(number(&logs["RetentionInDays"]), 90);
     }
 }
 
-/// A worker that had less would arm nothing, whatever came.
+/// A worker with less time would begin no trigger.
 #[test]
 fn a_function_has_time_for_the_slowest_call() {
-    let config = Config::parse(&text("config/chatops.toml"), "chatops.toml").unwrap();
-    let needed = config.times.request_timeout + 2 * GUARD;
+    let config = Config::parse(&project_file("config/chatops.toml"), "chatops.toml").unwrap();
+    let needed = config.timeouts.request_timeout + 2 * END_MARGIN;
     for function in ["Worker", "Notifier"] {
         let timeout = number(&template().properties(function)["Timeout"]);
-        assert!(
-            timeout >= 30 && timeout > needed.as_secs(),
-            "{function}: {timeout} s"
-        );
+        let enough = timeout >= 30 && timeout > needed.as_secs();
+        assert!(enough, "{function}: {timeout} s");
     }
     // Slack has gone after three seconds; API Gateway after thirty.
     let ingest = number(&template().properties("Ingest")["Timeout"]);

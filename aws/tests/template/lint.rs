@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::document::{TEMPLATE, python, template, translated};
+use crate::document::{TEMPLATE, run_python, template, write_template};
 
 /// The rules that do not count here, each with its reason.
 const IGNORED: [(&str, &str); 1] = [(
@@ -13,13 +13,13 @@ const IGNORED: [(&str, &str); 1] = [(
 )];
 
 /// Every finding, also those that are only for information.
-fn findings(path: &str) -> Vec<String> {
+fn lint_findings(path: &str) -> Vec<String> {
     let mut arguments = vec!["-c", "from cfnlint.runner import main; main()"];
     arguments.extend(["--format", "json"]);
     arguments.extend(["--include-checks", "I", "--ignore-checks"]);
     arguments.extend(IGNORED.iter().map(|(rule, _)| *rule));
     arguments.extend(["--template", path]);
-    let output = python(&arguments);
+    let output = run_python(&arguments);
     let words = String::from_utf8_lossy(&output.stderr);
     let all = serde_json::from_slice::<Vec<Value>>(&output.stdout);
     let all = all.unwrap_or_else(|error| panic!("the linter cannot be run: {error}\n{words}"));
@@ -33,13 +33,13 @@ fn findings(path: &str) -> Vec<String> {
 
 #[test]
 fn the_template_has_no_findings() {
-    assert_eq!(findings(TEMPLATE), Vec::<String>::new());
+    assert_eq!(lint_findings(TEMPLATE), Vec::<String>::new());
 }
 
 #[test]
 fn what_the_transform_makes_of_it_has_no_findings() {
-    let path = translated("template.translated.json", &template().0);
-    assert_eq!(findings(path.to_str().unwrap()), Vec::<String>::new());
+    let path = write_template("template.translated.json", &template().0);
+    assert_eq!(lint_findings(path.to_str().unwrap()), Vec::<String>::new());
 }
 
 /// A linter that finds nothing anywhere would be no proof.
@@ -51,8 +51,8 @@ fn the_linter_finds_what_is_wrong() {
         json!(["ReportBatchItemFailure"]);
     resources["Ingest"]["Properties"]["Timeout"] = json!(1000);
     resources["Table"]["Properties"]["AttributeDefinitions"][0]["AttributeName"] = json!("other");
-    let path = translated("template.broken.json", &broken);
-    let findings = findings(path.to_str().unwrap()).join("\n");
+    let path = write_template("template.broken.json", &broken);
+    let findings = lint_findings(path.to_str().unwrap()).join("\n");
     for word in ["ReportBatchItemFailure", "1000", "other"] {
         assert!(findings.contains(word), "{word}: {findings}");
     }

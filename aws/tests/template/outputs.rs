@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatops_aws::operator::Names;
-use chatops_core::ports::Lane;
+use chatops_aws::operator::StackNames;
+use chatops_core::ports::QueueName;
 
-use crate::document::{STACK, template, text};
+use crate::document::{STACK, project_file, template};
 
 /// Each output and what it is.
 const OUTPUTS: [(&str, &str); 17] = [
@@ -24,11 +24,11 @@ const OUTPUTS: [(&str, &str); 17] = [
     ("OperatorPolicyArn", "{OperatorPolicy}"),
     ("TableName", "{Table}"),
     ("WorkQueueUrl", "{WorkQueue}"),
-    ("WorkDeadQueueUrl", "{WorkDeadQueue}"),
-    ("WorkDeadQueueArn", "{WorkDeadQueue.Arn}"),
-    ("NoticeQueueUrl", "{NoticeQueue}"),
-    ("NoticeDeadQueueUrl", "{NoticeDeadQueue}"),
-    ("NoticeDeadQueueArn", "{NoticeDeadQueue.Arn}"),
+    ("WorkDlqUrl", "{WorkDlq}"),
+    ("WorkDlqArn", "{WorkDlq.Arn}"),
+    ("NotifyQueueUrl", "{NotifyQueue}"),
+    ("NotifyDlqUrl", "{NotifyDlq}"),
+    ("NotifyDlqArn", "{NotifyDlq.Arn}"),
     ("AlarmsTopicArn", "{Alarms}"),
     ("KeyAliasName", "{KeyAlias}"),
     ("LogGroups", "{IngestLogs} {WorkerLogs} {NotifierLogs}"),
@@ -38,9 +38,8 @@ const OUTPUTS: [(&str, &str); 17] = [
 fn everything_that_is_pasted_somewhere_is_an_output() {
     let outputs = template().0["Outputs"].as_object().unwrap();
     let outputs = outputs.iter().map(|(name, output)| {
-        let described = output["Description"]
-            .as_str()
-            .is_some_and(|it| !it.is_empty());
+        let described = output["Description"].as_str();
+        let described = described.is_some_and(|it| !it.is_empty());
         assert!(described, "{name} says not what it is");
         let value = template().resolved(&output["Value"]);
         (name.clone(), value.as_str().unwrap().to_owned())
@@ -74,9 +73,8 @@ fn every_name_begins_with_the_stacks() {
                 property => &resource[property],
             };
             let name = name.as_str().unwrap().to_owned();
-            let bare = name
-                .trim_start_matches("alias/")
-                .trim_start_matches("/aws/lambda/");
+            let bare = name.trim_start_matches("alias/");
+            let bare = bare.trim_start_matches("/aws/lambda/");
             assert!(bare.starts_with(STACK), "{id}: {name}");
             assert!(
                 used.insert((kind, name.clone())),
@@ -85,8 +83,8 @@ fn every_name_begins_with_the_stacks() {
         }
     }
     // By these the command line looks for them.
-    let known = Names::of_stack(STACK);
-    let queues = Lane::ALL.map(|lane| ("SQS::Queue", known.queue(lane)));
+    let known = StackNames::new(STACK);
+    let queues = QueueName::ALL.map(|queue_name| ("SQS::Queue", known.queue(queue_name)));
     let secrets = known.secrets().map(|name| ("SecretsManager::Secret", name));
     let table = [("DynamoDB::Table", known.table())];
     for name in queues.into_iter().chain(secrets).chain(table) {
@@ -105,7 +103,7 @@ fn roles_and_policies_are_named_by_cloudformation() {
             assert!(resource[property].is_null(), "{id}");
         }
     }
-    assert!(text("samconfig.toml.example").contains("capabilities = \"CAPABILITY_IAM\"\n"));
+    assert!(project_file("samconfig.toml.example").contains("capabilities = \"CAPABILITY_IAM\"\n"));
 }
 
 /// Whoever deploys with the console sees each parameter in a group, with words.
@@ -113,46 +111,36 @@ fn roles_and_policies_are_named_by_cloudformation() {
 fn every_parameter_is_described_and_in_a_group() {
     let interface = &template().0["Metadata"]["AWS::CloudFormation::Interface"];
     let groups = interface["ParameterGroups"].as_array().unwrap();
-    let grouped = groups
-        .iter()
-        .flat_map(|group| group["Parameters"].as_array().unwrap());
+    let grouped = groups.iter();
+    let grouped = grouped.flat_map(|group| group["Parameters"].as_array().unwrap());
     let grouped: Vec<_> = grouped.map(|name| name.as_str().unwrap()).collect();
     let parameters = template().0["Parameters"].as_object().unwrap();
     assert_eq!(grouped.len(), parameters.len());
-    let example = text("samconfig.toml.example");
+    let example = project_file("samconfig.toml.example");
     for (name, parameter) in parameters {
         assert!(grouped.contains(&name.as_str()), "{name}");
-        assert!(
-            parameter["Description"]
-                .as_str()
-                .is_some_and(|it| !it.is_empty()),
-            "{name}"
-        );
+        let described = parameter["Description"]
+            .as_str()
+            .is_some_and(|it| !it.is_empty());
+        assert!(described, "{name}");
         assert!(!parameter["Default"].is_null(), "{name}");
         let bounded = ["AllowedValues", "AllowedPattern", "MinValue"];
-        assert!(
-            bounded.iter().any(|bound| !parameter[*bound].is_null()),
-            "{name}"
-        );
+        let checked = bounded.iter().any(|bound| !parameter[*bound].is_null());
+        assert!(checked, "{name}");
         // The path of the configuration is for those who put it elsewhere.
         let shown = example.contains(&format!("\"{name}="));
-        assert!(
-            shown || name == "ConfigPath",
-            "{name} is not in samconfig.toml.example"
-        );
+        let shown = shown || name == "ConfigPath";
+        assert!(shown, "{name} is not in samconfig.toml.example");
     }
     for line in example
         .lines()
         .filter_map(|line| line.trim().strip_prefix('"'))
     {
         let (name, value) = line.trim_end_matches("\",").split_once('=').unwrap();
-        let default = &parameters[name]["Default"];
-        let default = default
-            .as_str()
-            .map_or_else(|| default.to_string(), str::to_owned);
-        assert_eq!(
-            value, default,
-            "samconfig.toml.example shows the default of {name}"
-        );
+        let default = match &parameters[name]["Default"] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        assert_eq!(value, default, "samconfig.toml.example: {name}");
     }
 }

@@ -1,43 +1,41 @@
 //! The queues: what hides a message, what moves it away, how long it is kept, who may not read it, and
 //! how Lambda polls them.
 
-use chatops_aws::operator::Names;
-use chatops_core::ports::Lane;
+use chatops_aws::operator::StackNames;
+use chatops_core::ports::QueueName;
 use serde_json::{Value, json};
 
 use crate::document::{STACK, number, template, texts};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// The queue of a lane, by its name in the template.
-pub(crate) fn queue(lane: Lane) -> (String, Value) {
-    let name = Names::of_stack(STACK).queue(lane);
-    let queues = template().of_type("SQS::Queue");
-    let found = queues
-        .into_iter()
-        .find(|(_, queue)| queue["QueueName"] == *name);
+/// A queue, with its name in the template.
+pub(crate) fn queue_resource(queue_name: QueueName) -> (String, Value) {
+    let name = StackNames::new(STACK).queue(queue_name);
+    let mut queues = template().of_type("SQS::Queue").into_iter();
+    let found = queues.find(|(_, queue)| queue["QueueName"] == *name);
     let (id, queue) = found.unwrap_or_else(|| panic!("no queue is called {name}"));
     (id.to_owned(), queue)
 }
 
 #[test]
-fn the_queues_are_the_lanes() {
-    assert_eq!(template().of_type("SQS::Queue").len(), Lane::ALL.len());
-    for lane in Lane::ALL {
-        let (_, queue) = queue(lane);
-        assert_eq!(queue["FifoQueue"], Value::Null, "{}", lane.name());
+fn the_queues_are_those_of_the_code() {
+    assert_eq!(template().of_type("SQS::Queue").len(), QueueName::ALL.len());
+    for queue_name in QueueName::ALL {
+        let (_, queue) = queue_resource(queue_name);
+        assert_eq!(queue["FifoQueue"], Value::Null, "{}", queue_name.as_str());
     }
 }
 
 #[test]
-fn what_is_received_five_times_goes_to_the_lanes_dead_letter_queue() {
-    for lane in Lane::ALL {
-        let (id, own) = queue(lane);
-        let Some(dead) = lane.dead() else {
+fn what_is_received_five_times_goes_to_the_dead_letter_queue() {
+    for queue_name in QueueName::ALL {
+        let (id, own) = queue_resource(queue_name);
+        let Some(dead) = queue_name.dead_letter_queue() else {
             assert_eq!(own["RedrivePolicy"], Value::Null, "{id}");
             continue;
         };
-        let (dead, dead_queue) = queue(dead);
+        let (dead, dead_queue) = queue_resource(dead);
         let policy =
             json!({"deadLetterTargetArn": format!("{{{dead}.Arn}}"), "maxReceiveCount": 5});
         assert_eq!(own["RedrivePolicy"], policy, "{id}");
@@ -50,15 +48,15 @@ fn what_is_received_five_times_goes_to_the_lanes_dead_letter_queue() {
 
 #[test]
 fn a_dead_letter_queue_keeps_longer_than_the_queue_before_it() {
-    for lane in Lane::ALL {
-        let (id, queue) = queue(lane);
-        let days = if lane.dead().is_some() { 4 } else { 14 };
+    for queue_name in QueueName::ALL {
+        let (id, queue) = queue_resource(queue_name);
+        let days = queue_name.dead_letter_queue().map_or(14, |_| 4);
         assert_eq!(number(&queue["MessageRetentionPeriod"]), days * DAY, "{id}");
     }
 }
 
 /// The mapping of each function that has one, by the function.
-fn mapping(function: &str) -> Value {
+fn source_mapping(function: &str) -> Value {
     let mappings = template().of_type("Lambda::EventSourceMapping");
     assert_eq!(mappings.len(), 2);
     let mut mappings = mappings.into_values();
@@ -68,10 +66,10 @@ fn mapping(function: &str) -> Value {
 
 #[test]
 fn a_message_is_hidden_for_six_times_as_long_as_its_function_may_take() {
-    for (function, lane) in [("Worker", Lane::Work), ("Notifier", Lane::Notice)] {
+    for (function, queue_name) in [("Worker", QueueName::Work), ("Notifier", QueueName::Notify)] {
         let timeout = number(&template().properties(function)["Timeout"]);
-        for lane in [Some(lane), lane.dead()].into_iter().flatten() {
-            let (id, queue) = queue(lane);
+        for name in [Some(queue_name), queue_name.dead_letter_queue()] {
+            let (id, queue) = queue_resource(name.unwrap());
             let hidden = number(&queue["VisibilityTimeout"]);
             assert!(hidden >= 6 * timeout, "{id}: {hidden} s for {timeout} s");
         }
@@ -80,20 +78,14 @@ fn a_message_is_hidden_for_six_times_as_long_as_its_function_may_take() {
 
 #[test]
 fn lambda_polls_each_queue_and_takes_partial_failures_from_its_function() {
-    for (function, lane) in [("Worker", Lane::Work), ("Notifier", Lane::Notice)] {
-        let mapping = mapping(function);
-        let source = format!("{{{}.Arn}}", queue(lane).0);
+    for (function, queue_name) in [("Worker", QueueName::Work), ("Notifier", QueueName::Notify)] {
+        let mapping = source_mapping(function);
+        let source = format!("{{{}.Arn}}", queue_resource(queue_name).0);
         assert_eq!(mapping["EventSourceArn"], source, "{function}");
-        assert_eq!(
-            mapping["FunctionResponseTypes"],
-            json!(["ReportBatchItemFailures"])
-        );
+        let response = json!(["ReportBatchItemFailures"]);
+        assert_eq!(mapping["FunctionResponseTypes"], response);
         assert_eq!(mapping["BatchSize"], 10);
-        assert_eq!(
-            mapping["MaximumBatchingWindowInSeconds"],
-            Value::Null,
-            "nobody waits"
-        );
+        assert!(mapping["MaximumBatchingWindowInSeconds"].is_null());
         let most = number(&mapping["ScalingConfig"]["MaximumConcurrency"]);
         assert!((2..=1000).contains(&most), "{function}: {most}");
         assert_ne!(mapping["Enabled"], false, "{function}");
@@ -101,14 +93,12 @@ fn lambda_polls_each_queue_and_takes_partial_failures_from_its_function() {
 }
 
 #[test]
-fn nobody_reads_a_queue_without_tls() {
+fn no_queue_is_read_without_tls() {
     let policies = template().of_type("SQS::QueuePolicy");
-    let mut covered: Vec<_> = policies
-        .values()
-        .flat_map(|it| texts(&it["Queues"]))
-        .collect();
+    let covered = policies.values().flat_map(|it| texts(&it["Queues"]));
+    let mut covered: Vec<_> = covered.collect();
     covered.sort_unstable();
-    let mut all = Lane::ALL.map(|lane| format!("{{{}}}", queue(lane).0));
+    let mut all = QueueName::ALL.map(|queue_name| format!("{{{}}}", queue_resource(queue_name).0));
     all.sort_unstable();
     assert_eq!(covered, all);
     for (name, policy) in policies {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, Projection};
-use chatops_aws::client::{Aws, Settings};
+use chatops_aws::client::{AwsSdk, AwsSettings};
 use chatops_aws::dynamodb::table;
 use serde_json::{Value, json};
 
@@ -13,29 +13,29 @@ use crate::document::{template, texts};
 /// A table as far as it decides what can be written and found: attributes, keys, and each index with
 /// its keys and what it holds.
 #[derive(Debug, PartialEq, Eq)]
-struct Shape {
+struct TableShape {
     billing: String,
     attributes: BTreeSet<(String, String)>,
     keys: Vec<(String, String)>,
-    indexes: BTreeMap<String, Index>,
+    indexes: BTreeMap<String, IndexShape>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Index {
+struct IndexShape {
     keys: Vec<(String, String)>,
     projection: String,
     holds: BTreeSet<String>,
 }
 
 /// The table that the code makes.
-fn made() -> Shape {
-    let settings = Settings::read(|name| match name {
+fn table_of_code() -> TableShape {
+    let settings = AwsSettings::read(|name| match name {
         "AWS_REGION" => Some("eu-central-1".into()),
         "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".into()),
         _ => None,
     });
-    let client = Aws::new(&settings.unwrap()).unwrap().dynamodb();
-    let request = table::create(&client, "table").unwrap();
+    let client = AwsSdk::new(&settings.unwrap()).unwrap().dynamodb();
+    let request = table::create_request(&client, "table").unwrap();
     let key = |key: &KeySchemaElement| {
         let kind = key.key_type().as_str().to_owned();
         (key.attribute_name().to_owned(), kind)
@@ -44,38 +44,30 @@ fn made() -> Shape {
         let kind = attribute.attribute_type().as_str().to_owned();
         (attribute.attribute_name().to_owned(), kind)
     };
-    let billing = request
-        .get_billing_mode()
-        .as_ref()
-        .unwrap()
-        .as_str()
-        .to_owned();
+    let billing = request.get_billing_mode().as_ref().unwrap().as_str();
+    let billing = billing.to_owned();
     let indexes = request.get_global_secondary_indexes().as_ref().unwrap();
     let indexes = indexes.iter().map(|index| {
         let projection: &Projection = index.projection().unwrap();
         let kind = projection.projection_type().unwrap().as_str().to_owned();
-        let shape = Index {
+        let shape = IndexShape {
             keys: index.key_schema().iter().map(key).collect(),
             projection: kind,
             holds: projection.non_key_attributes().iter().cloned().collect(),
         };
         (index.index_name().to_owned(), shape)
     });
-    Shape {
+    let attributes = request.get_attribute_definitions().iter().flatten();
+    TableShape {
         billing,
-        attributes: request
-            .get_attribute_definitions()
-            .iter()
-            .flatten()
-            .map(attribute)
-            .collect(),
+        attributes: attributes.map(attribute).collect(),
         keys: request.get_key_schema().iter().flatten().map(key).collect(),
         indexes: indexes.collect(),
     }
 }
 
 /// The table of the template.
-fn described() -> Shape {
+fn table_of_template() -> TableShape {
     let table = template().properties("Table");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pairs = |all: &Value, kind: &str| {
@@ -86,22 +78,19 @@ fn described() -> Shape {
     let indexes = table["GlobalSecondaryIndexes"].as_array().unwrap();
     let indexes = indexes.iter().map(|index| {
         let projection = &index["Projection"];
-        let holds = projection
-            .get("NonKeyAttributes")
-            .map(texts)
-            .unwrap_or_default();
-        let shape = Index {
+        let holds = projection.get("NonKeyAttributes").map(texts);
+        let holds = holds.unwrap_or_default();
+        let shape = IndexShape {
             keys: pairs(&index["KeySchema"], "KeyType"),
             projection: text(&projection["ProjectionType"]),
             holds: holds.into_iter().map(str::to_owned).collect(),
         };
         (text(&index["IndexName"]), shape)
     });
-    Shape {
+    let attributes = pairs(&table["AttributeDefinitions"], "AttributeType");
+    TableShape {
         billing: text(&table["BillingMode"]),
-        attributes: pairs(&table["AttributeDefinitions"], "AttributeType")
-            .into_iter()
-            .collect(),
+        attributes: attributes.into_iter().collect(),
         keys: pairs(&table["KeySchema"], "KeyType"),
         indexes: indexes.collect(),
     }
@@ -109,7 +98,7 @@ fn described() -> Shape {
 
 #[test]
 fn the_table_is_the_one_that_the_ledger_makes() {
-    assert_eq!(described(), made());
+    assert_eq!(table_of_template(), table_of_code());
 }
 
 #[test]
@@ -131,7 +120,7 @@ fn the_audit_and_its_key_outlive_the_stack_and_nothing_else_does() {
     }
 }
 
-/// How each type is told its key. Of a type that is not here nothing is known to be kept.
+/// How each type names its key. Every type that keeps data is here.
 #[test]
 fn everything_that_is_kept_is_encrypted_with_the_key_of_the_stack() {
     let encrypted = [
@@ -172,10 +161,8 @@ fn the_keys_policy_lets_in_the_account_the_logs_and_the_alarms() {
     assert_eq!(all, wanted.map(|it| it.to_string()));
     for statement in &statements[1..] {
         let actions = texts(&statement["Action"]);
-        assert!(
-            actions.iter().all(|action| !action.contains('*')),
-            "{actions:?}"
-        );
+        let exact = actions.iter().all(|action| !action.contains('*'));
+        assert!(exact, "{actions:?}");
         assert!(statement["Condition"].is_object(), "{statement}");
     }
 }

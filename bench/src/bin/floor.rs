@@ -1,5 +1,4 @@
-//! The least that a Lambda function in Rust can be: it answers, and does nothing. What the product's
-//! functions take is compared with this in the same run.
+//! A minimal Lambda function in Rust, which `functions` compares the product's functions with.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A stand-in for SQS and Secrets Manager over TLS: it answers at once, so that what is measured is
-//! the function. Without TLS a measurement would hide what a cold start costs most.
+//! A stand-in for SQS and Secrets Manager that responds at once, over TLS, the largest cost of a
+//! cold start.
 
 use std::io::BufReader;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,8 +13,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::wire;
 
-/// Starts it for the life of the process; its address. Who trusts `authority` trusts it.
-pub(super) fn start(signing_secret: &str, authority: &Path) -> Result<String> {
+/// Starts it until the process ends and returns its URL. `authority` receives its certificate.
+pub(super) fn start_endpoint(signing_secret: &str, authority: &Path) -> Result<String> {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
     std::fs::write(authority, made.cert.pem())?;
     let key =
@@ -35,24 +35,24 @@ pub(super) fn start(signing_secret: &str, authority: &Path) -> Result<String> {
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let (config, secret) = (Arc::clone(&config), Arc::clone(&secret));
-            thread::spawn(move || serve(connection, config, &secret));
+            thread::spawn(move || serve_connection(connection, config, &secret));
         }
     });
     Ok(format!("https://{address}"))
 }
 
-fn serve(connection: TcpStream, config: Arc<ServerConfig>, secret: &str) -> Result<()> {
+fn serve_connection(connection: TcpStream, config: Arc<ServerConfig>, secret: &str) -> Result<()> {
     connection.set_nodelay(true)?;
     let session = ServerConnection::new(config)?;
     let mut stream = BufReader::new(StreamOwned::new(session, connection));
-    while let Some(request) = wire::read(&mut stream)? {
+    while let Some(request) = wire::read_request(&mut stream)? {
         let target = request.header("x-amz-target").unwrap_or_default();
         let body = match target.rsplit('.').next().unwrap_or_default() {
             "GetSecretValue" => secret,
             "SendMessage" => r#"{"MessageId":"1","MD5OfMessageBody":"0"}"#,
             _ => "{}",
         };
-        wire::answer(stream.get_mut(), "", body.as_bytes())?;
+        wire::write_response(stream.get_mut(), "", body.as_bytes())?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! How long the ingest function takes, cold and warm, beside the least that a function can be.
+//! Measures the ingest function, cold and warm, against a minimal function.
 //!
-//! A cold start is from the start of the process to its first answer, which is the one fair figure:
-//! what a function puts off in its init it pays for in its first event, with less of a processor.
+//! A cold start ends with the first response: what a function defers in its init, it does in its
+//! first event, with less processor time.
 
 mod aws;
 mod runtime_api;
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use chatops_sandbox::slack::{Signed, Typed};
-use chatops_sandbox::{Sandbox, Settings};
+use chatops_sandbox::slack::{SignedForm, TypedCommand};
+use chatops_sandbox::{Sandbox, SandboxSettings};
 
-use self::runtime_api::Life;
+use self::runtime_api::FunctionTimes;
 
-/// As long as Slack's are.
+/// As long as Slack's secrets.
 const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
 /// Measures `cold` starts, and `warm` events in each.
@@ -24,10 +24,10 @@ pub(crate) async fn run(bin: &Path, cold: u32, warm: usize) -> Result<()> {
     let dir = Path::new("target/bench");
     std::fs::create_dir_all(dir)?;
     let (config, authority) = (dir.join("functions.toml"), dir.join("functions.pem"));
-    let sandbox = Sandbox::start(Settings::new(SIGNING_SECRET, vec![])).await?;
-    let origin = format!("reply_origins = [\"{}\"]", sandbox.slack_url());
-    std::fs::write(&config, CONFIG.replace("REPLY_ORIGINS", &origin))?;
-    let endpoint = aws::start(SIGNING_SECRET, &authority)?;
+    let sandbox = Sandbox::start(SandboxSettings::new(SIGNING_SECRET, vec![])).await?;
+    let origin = format!("response_url_origins = [\"{}\"]", sandbox.slack_url());
+    std::fs::write(&config, CONFIG.replace("RESPONSE_URL_ORIGINS", &origin))?;
+    let endpoint = aws::start_endpoint(SIGNING_SECRET, &authority)?;
     let text = |path: &PathBuf| path.display().to_string();
     let environment: Vec<(String, String)> = [
         ("AWS_LAMBDA_FUNCTION_NAME", "f".to_owned()),
@@ -46,24 +46,24 @@ pub(crate) async fn run(bin: &Path, cold: u32, warm: usize) -> Result<()> {
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     let event = || {
-        let sent = sandbox
-            .client()
-            .compose("http://127.0.0.1", &Typed::new("main deploy"));
-        payload(&sent.signed)
+        let typed = TypedCommand::new("main deploy");
+        let sender = sandbox.command_sender();
+        http_event(&sender.prepare_command("http://127.0.0.1", &typed).signed)
     };
     let programs = ["floor", "chatops-ingest"].map(|name| bin.join(name));
-    let mut lives: [Vec<Life>; 2] = Default::default();
-    // One of each in turn, so that whatever else the machine does falls on both.
+    let mut measured: [Vec<FunctionTimes>; 2] = Default::default();
+    // Alternating, so that other load on the machine affects both.
     for _ in 0..cold {
-        for (program, lives) in programs.iter().zip(&mut lives) {
-            lives.push(runtime_api::live(program, &environment, event, warm)?);
+        for (program, measured) in programs.iter().zip(&mut measured) {
+            let times = runtime_api::measure_function(program, &environment, event, warm)?;
+            measured.push(times);
         }
     }
-    report(&programs, &lives)
+    print_report(&programs, &measured)
 }
 
-/// The request as the HTTP API hands it over.
-fn payload(sent: &Signed) -> String {
+/// The request as an event of the HTTP API.
+fn http_event(sent: &SignedForm) -> String {
     let headers = sent.headers.iter();
     let headers = headers.map(|(name, value)| ((*name).to_owned(), value.clone().into()));
     let headers: serde_json::Map<_, _> = headers.collect();
@@ -75,30 +75,19 @@ fn payload(sent: &Signed) -> String {
     .to_string()
 }
 
-fn report(programs: &[PathBuf; 2], lives: &[Vec<Life>; 2]) -> Result<()> {
+fn print_report(programs: &[PathBuf; 2], measured: &[Vec<FunctionTimes>; 2]) -> Result<()> {
     anstream::println!(
-        "{:16} {:>10} {:>8} {:>8} {:>10} {:>10} {:>8} {:>8}",
-        "function",
-        "first ms",
-        "ratio",
-        "cpu ms",
-        "warm µs",
-        "p99 µs",
-        "RSS MB",
-        "MB"
+        "function           first ms    ratio   cpu ms    warm µs     p99 µs   RSS MB       MB"
     );
     let mut floor = None;
-    for (program, lives) in programs.iter().zip(lives) {
-        let first = median(lives.iter().map(|life| life.first));
-        let cpu = median(lives.iter().map(|life| life.cpu));
-        let mut warm: Vec<_> = lives.iter().flat_map(|life| &life.warm).copied().collect();
+    for (program, measured) in programs.iter().zip(measured) {
+        let first = median(measured.iter().map(|times| times.first));
+        let cpu = median(measured.iter().map(|times| times.cpu));
+        let warm = measured.iter().flat_map(|times| &times.warm);
+        let mut warm: Vec<_> = warm.copied().collect();
         warm.sort();
         let p99 = warm.get(warm.len() * 99 / 100).copied().unwrap_or_default();
-        let memory = lives
-            .iter()
-            .map(|life| life.memory)
-            .max()
-            .unwrap_or_default();
+        let memory = measured.iter().map(|times| times.memory).max();
         let size = std::fs::metadata(program)?.len();
         let floor = *floor.get_or_insert(first.as_secs_f64());
         anstream::println!(
@@ -109,7 +98,7 @@ fn report(programs: &[PathBuf; 2], lives: &[Vec<Life>; 2]) -> Result<()> {
             cpu.as_secs_f64() * 1e3,
             median(warm.into_iter()).as_secs_f64() * 1e6,
             p99.as_secs_f64() * 1e6,
-            megabytes(memory),
+            megabytes(memory.unwrap_or_default()),
             megabytes(size),
         );
     }
@@ -122,22 +111,22 @@ fn median(times: impl Iterator<Item = Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// A configuration of the size that a team has.
+/// A small team's configuration.
 const CONFIG: &str = r#"
 version = 1
 default_project = "web"
 [slack]
 teams = ["T0001"]
-REPLY_ORIGINS
+RESPONSE_URL_ORIGINS
 [projects.web]
 slug = "gh/acme/web"
 [projects.web.jobs.deploy]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 branches = ["*"]
 "#;

@@ -1,5 +1,5 @@
-//! A stand-in for Lambda's Runtime API: it starts a function, hands it one event after another and
-//! measures how long each answer takes.
+//! A stand-in for Lambda's Runtime API: it starts a function, sends it one event after another and
+//! measures how long each response takes.
 
 use std::io::BufReader;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -8,31 +8,32 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use chatops::clock::SystemClock;
+use chatops::clock::WallClock;
 use chatops_core::ports::Clock;
+use chatops_core::text::{MessageKind, MessageMark};
 use serde_json::Value;
 
 use super::wire;
 
-/// What one life of a function took.
-pub(super) struct Life {
-    /// From its start to its first answer.
+/// The measurements of one function process.
+pub(super) struct FunctionTimes {
+    /// From its start to its first response.
     pub(super) first: Duration,
-    /// The processor time of that, of its main thread.
+    /// The processor time of its main thread until then.
     pub(super) cpu: Duration,
-    /// Each of the answers after it.
+    /// Each later response.
     pub(super) warm: Vec<Duration>,
-    /// The most memory that it had, in bytes.
+    /// The peak memory, in bytes.
     pub(super) memory: u64,
 }
 
-/// Starts a function, hands it `events`, and ends it.
-pub(super) fn live(
+/// Starts a function, sends it `events`, and kills it.
+pub(super) fn measure_function(
     program: &Path,
     environment: &[(String, String)],
     mut events: impl FnMut() -> String,
     warm: usize,
-) -> Result<Life> {
+) -> Result<FunctionTimes> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?.to_string();
     let begun = Instant::now();
@@ -46,56 +47,54 @@ pub(super) fn live(
         .with_context(|| format!("{} cannot be started", program.display()))?;
     let (connection, _) = listener.accept()?;
     let mut stream = BufReader::new(connection);
-    hand(&mut stream, &events())?;
+    send_event(&mut stream, &events())?;
     let first = begun.elapsed();
     let cpu = processor_time(&child)?;
-    let mut times = Vec::with_capacity(warm);
-    for _ in 0..warm {
-        let event = events();
-        times.push(hand(&mut stream, &event)?);
-    }
+    let responses = (0..warm).map(|_| send_event(&mut stream, &events()));
+    let warm = responses.collect::<Result<_>>()?;
     let memory = peak_memory(&child)?;
     child.kill()?;
     child.wait()?;
-    Ok(Life {
+    Ok(FunctionTimes {
         first,
         cpu,
-        warm: times,
+        warm,
         memory,
     })
 }
 
-/// Waits until the function asks, hands it the event, and waits for the answer; how long that took.
-fn hand(stream: &mut BufReader<TcpStream>, event: &str) -> Result<Duration> {
-    let asked = wire::read(stream)?.context("the function ended")?;
-    if asked.method != "GET" {
-        bail!(
-            "{} {}: {}",
-            asked.method,
-            asked.path,
-            String::from_utf8_lossy(&asked.body)
-        );
+/// Waits until the function requests an event, sends it, and returns how long the response takes.
+fn send_event(stream: &mut BufReader<TcpStream>, event: &str) -> Result<Duration> {
+    let next = wire::read_request(stream)?.context("the function ended")?;
+    if next.method != "GET" {
+        let body = String::from_utf8_lossy(&next.body);
+        bail!("{} {}: {body}", next.method, next.path);
     }
-    let deadline = SystemClock.now().timestamp_millis() + 10_000;
+    let deadline = WallClock.now().timestamp_millis() + 10_000;
     let headers = format!(
         "lambda-runtime-aws-request-id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
          lambda-runtime-deadline-ms: {deadline}\r\n\
          lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n"
     );
     let begun = Instant::now();
-    wire::answer(stream.get_mut(), &headers, event.as_bytes())?;
-    let answer = wire::read(stream)?.context("the function ended")?;
+    wire::write_response(stream.get_mut(), &headers, event.as_bytes())?;
+    let posted = wire::read_request(stream)?.context("the function ended")?;
     let took = begun.elapsed();
-    let said: Value = serde_json::from_slice(&answer.body)?;
-    // Whoever refuses a command has not sent it.
-    let refused = said["body"]
-        .as_str()
-        .is_some_and(|body| body.contains("no_entry"));
-    if said["statusCode"] != 200 || refused {
-        bail!("the function answered {said}");
+    let response: Value = serde_json::from_slice(&posted.body)?;
+    if response["statusCode"] != 200 || is_rejection(&response) {
+        bail!("the function responded with {response}");
     }
-    wire::answer(stream.get_mut(), "", b"{}")?;
+    wire::write_response(stream.get_mut(), "", b"{}")?;
     Ok(took)
+}
+
+/// Whether the command was not queued, which is less work. The floor has no message.
+fn is_rejection(response: &Value) -> bool {
+    let body = response["body"].as_str().unwrap_or_default();
+    let message: Value = serde_json::from_str(body).unwrap_or_default();
+    let block_id = message["blocks"][0]["block_id"].as_str();
+    let mark = block_id.and_then(MessageMark::parse);
+    !body.is_empty() && mark.is_none_or(|mark| mark.kind != MessageKind::Accepted)
 }
 
 fn processor_time(child: &Child) -> Result<Duration> {

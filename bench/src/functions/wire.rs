@@ -1,24 +1,24 @@
-//! As much of HTTP/1.1 as the two stand-ins need: requests with a length or in chunks, and answers.
+//! The HTTP/1.1 that the two stand-ins need: requests with a length or in chunks, and responses.
 
 use std::io::{self, BufRead, Write};
 
 /// A request.
-pub(super) struct Request {
+pub(super) struct WireRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
-impl Request {
+impl WireRequest {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut named = self.headers.iter().filter(|(known, _)| known == name);
         named.next().map(|(_, value)| value.as_str())
     }
 }
 
-/// The next request of a connection; `None` when the other side has closed it.
-pub(super) fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
+/// The next request of a connection; `None` once it is closed.
+pub(super) fn read_request(stream: &mut impl BufRead) -> io::Result<Option<WireRequest>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -37,7 +37,7 @@ pub(super) fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut request = Request {
+    let mut request = WireRequest {
         method,
         path,
         headers,
@@ -65,8 +65,12 @@ pub(super) fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     Ok(Some(request))
 }
 
-/// An answer in JSON, in one write.
-pub(super) fn answer(stream: &mut impl Write, headers: &str, body: &[u8]) -> io::Result<()> {
+/// Writes a JSON response at once.
+pub(super) fn write_response(
+    stream: &mut impl Write,
+    headers: &str,
+    body: &[u8],
+) -> io::Result<()> {
     let length = body.len();
     let mut bytes = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n{headers}content-length: \

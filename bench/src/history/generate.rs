@@ -1,11 +1,14 @@
-//! Deploys as a company has them: a few people deploy most, one branch in three is `main`, most
-//! succeed. The same ones for the same number.
+//! The deploys of a company: few people request most of them, 30 % are on `main`, most succeed.
+//! Equal numbers make equal deploys.
 
 use chatops_core::Time;
-use chatops_core::audit::Actor;
-use chatops_core::config::{Slug, TriggerCall};
-use chatops_core::deploy::{Armed, Ask, End, Head, Pipeline, Proof, Reason, Run, RunKind, State};
-use chatops_core::id::{ChannelId, DeployId, Invocation, PipelineId, TeamId, UserId};
+use chatops_core::audit::AuditActor;
+use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::deploy::{
+    CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason,
+    MatchedBy, TriggerIntent,
+};
+use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
 use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::Commit;
@@ -13,38 +16,26 @@ use chrono::{DateTime, TimeDelta};
 use url::Url;
 use uuid::Uuid;
 
-const PEOPLE: u32 = 200;
+const USERS: u32 = 200;
 const BRANCHES: u32 = 5_000;
-const JOBS: [&str; 12] = [
-    "deploy",
-    "deploy-staging",
-    "test",
-    "rollback",
-    "migrate",
-    "smoke",
-    "publish",
-    "warm-cache",
-    "rotate-keys",
-    "reindex",
-    "backfill",
-    "drain",
-];
-const PROJECTS: [&str; 5] = ["web", "api", "billing", "search", "mail"];
+const JOBS: &str = "deploy deploy-staging test rollback migrate smoke publish warm-cache rotate-keys \
+                    reindex backfill drain";
+const PROJECTS: &str = "web api billing search mail";
 
-/// Somebody who deploys much and a job that runs much, never together.
-pub(crate) const NEVER: (u32, u32) = (1, 2);
+/// A frequent user and a frequent job that have no deploy in common.
+pub(crate) const NEVER_TOGETHER: (u32, u32) = (1, 2);
 
-/// How many of the newest have not ended.
-const OPEN: u32 = 5;
+/// How many of the newest deploys have not ended.
+const IN_PROGRESS: u32 = 5;
 
 /// Seconds in three years.
-const SPAN: i64 = 3 * 365 * 24 * 3_600;
+const SPAN_SECONDS: i64 = 3 * 365 * 24 * 3_600;
 
-/// Numbers that look like chance and are the same every time (splitmix64).
-struct Dice(u64);
+/// Pseudo-random numbers (splitmix64).
+struct SeededRandom(u64);
 
-impl Dice {
-    fn roll(&mut self) -> u64 {
+impl SeededRandom {
+    fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -52,14 +43,14 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: u32) -> u32 {
-        u32::try_from(self.roll() % u64::from(n)).unwrap_or_default()
+    fn next_below(&mut self, n: u32) -> u32 {
+        u32::try_from(self.next_u64() % u64::from(n)).unwrap_or_default()
     }
 
-    /// A number below `n`; the one of rank `k` is as likely as `1 / (k + 1)`.
-    fn rank(&mut self, n: u32) -> u32 {
+    /// A number below `n`; the probability of `k` is proportional to `1 / (k + 1)`.
+    fn next_rank(&mut self, n: u32) -> u32 {
         let weight = |rank: u32| 1_000_000 / (rank + 1);
-        let mut rest = self.below((0..n).map(weight).sum());
+        let mut rest = self.next_below((0..n).map(weight).sum());
         (0..n)
             .find(|rank| {
                 let hit = rest < weight(*rank);
@@ -69,139 +60,138 @@ impl Dice {
             .unwrap_or_default()
     }
 
-    fn state(&mut self) -> State {
-        match self.below(1_000) {
-            0..800 => State::Succeeded,
-            800..900 => State::Failed,
-            900..935 => State::Canceled,
-            935..970 => State::Refused,
-            970..980 => State::TriggerFailed,
-            980..988 => State::NothingRan,
-            988..994 => State::CiErrored,
-            994..997 => State::Unresolved,
-            _ => State::LostTrack,
+    fn next_state(&mut self) -> DeployState {
+        match self.next_below(1_000) {
+            0..800 => DeployState::Succeeded,
+            800..900 => DeployState::Failed,
+            900..935 => DeployState::Canceled,
+            935..970 => DeployState::Rejected,
+            970..980 => DeployState::TriggerFailed,
+            980..988 => DeployState::NothingRan,
+            988..994 => DeployState::CiError,
+            994..997 => DeployState::Unresolved,
+            _ => DeployState::LostTrack,
         }
     }
 }
 
 /// The name of a job.
-pub(crate) fn job(n: u32) -> Option<JobName> {
-    JobName::parse(nth(&JOBS, n)).ok()
+pub(crate) fn job_name(n: u32) -> Option<JobName> {
+    JobName::parse(nth_item(JOBS, n)).ok()
 }
 
-/// One of a list, by its place.
-fn nth(list: &[&'static str], n: u32) -> &'static str {
-    usize::try_from(n)
-        .ok()
-        .and_then(|n| list.get(n).copied())
-        .unwrap_or_default()
+fn nth_item(list: &'static str, n: u32) -> &'static str {
+    let mut items = list.split_whitespace().zip(0..);
+    items.find(|(_, at)| *at == n).unwrap_or_default().0
 }
 
-/// When deploy `n` of `size` was asked for: they are spread evenly.
-pub(crate) fn asked_at(n: u32, size: u32) -> Time {
+/// When deploy `n` of `size` was requested; the requests are spread evenly.
+pub(crate) fn requested_at(n: u32, size: u32) -> Time {
     let start = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
-    start + TimeDelta::seconds(SPAN * i64::from(n) / i64::from(size))
+    start + TimeDelta::seconds(SPAN_SECONDS * i64::from(n) / i64::from(size))
 }
 
-pub(crate) fn id(n: u32) -> DeployId {
+pub(crate) fn deploy_id(n: u32) -> DeployId {
     DeployId::of_request("T01", "A01", &n.to_string())
 }
 
-pub(crate) fn user(n: u32) -> Option<UserId> {
+pub(crate) fn user_id(n: u32) -> Option<UserId> {
     UserId::parse(&format!("U0BENCH{n:04}"))
 }
 
-pub(crate) fn branch(n: u32) -> Option<BranchName> {
+pub(crate) fn branch_name(n: u32) -> Option<BranchName> {
     BranchName::parse(&format!("feature/ticket-{n}")).ok()
 }
 
-fn ask(dice: &mut Dice, n: u32, size: u32) -> Option<Ask> {
-    let person = dice.rank(PEOPLE);
-    let branch = if dice.below(100) < 30 {
+fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<DeployRequest> {
+    let person = random.next_rank(USERS);
+    let branch = if random.next_below(100) < 30 {
         BranchName::parse("main").ok()?
     } else {
-        branch(dice.below(BRANCHES))?
+        branch_name(random.next_below(BRANCHES))?
     };
-    let mut job = dice.rank(12);
-    if (person, job) == NEVER {
+    let mut job = random.next_rank(12);
+    if (person, job) == NEVER_TOGETHER {
         job = 0;
     }
-    Some(Ask {
+    Some(DeployRequest {
         team: TeamId::parse("T0BENCH")?,
         channel: ChannelId::parse("C0BENCH")?,
-        user: user(person)?,
+        user: user_id(person)?,
         user_name: Some(format!("Person.{person}")),
-        project: Some(ProjectName::parse(nth(&PROJECTS, dice.rank(5))).ok()?),
+        project: Some(ProjectName::parse(nth_item(PROJECTS, random.next_rank(5))).ok()?),
         branch,
-        job: self::job(job)?,
-        asked_at: asked_at(n, size),
+        job: job_name(job)?,
+        environment: None,
+        requested_at: requested_at(n, size),
     })
 }
 
-/// The one commit that puts deploy `n` of `size` on record as it stands in the end. A real ledger
-/// would have come to it in several; for a list it is the same.
-pub(crate) fn deploy(n: u32, size: u32) -> Option<Commit> {
-    let mut dice = Dice(u64::from(n));
-    let ask = ask(&mut dice, n, size)?;
-    let at = ask.asked_at;
-    let by = Actor::Person(ask.user.clone());
+/// The one commit that writes deploy `n` of `size` in its last state, which takes several in
+/// production. For a list it is the same.
+pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
+    let mut random = SeededRandom(u64::from(n));
+    let request = deploy_request(&mut random, n, size)?;
+    let at = request.requested_at;
+    let by = AuditActor::User(request.qualified_user());
     let valid_until = at + TimeDelta::minutes(10);
-    let id = id(n);
-    // Now and then two of a million begin with the same eight digits.
-    let name = (id, id.short(16));
-    let (mut head, event) = machine::begin(name, ask, None, valid_until, by, at);
-    head.state = if n + OPEN < size {
-        dice.state()
+    let id = deploy_id(n);
+    // Two of a million can have the same first eight digits.
+    let name = (id, id.short_id(16));
+    let (mut record, event) = machine::begin_deploy(name, request, None, valid_until, by, at);
+    record.state = if n + IN_PROGRESS < size {
+        random.next_state()
     } else {
-        State::Running
+        DeployState::Running
     };
-    fill(&mut head, n, at)?;
-    head.retried_by = (head.awaits_retry() && dice.below(2) == 0).then(|| DeployId::of_retry(id));
+    fill_record(&mut record, n, at)?;
+    record.retried_by =
+        (record.awaits_retry() && random.next_below(2) == 0).then(|| DeployId::of_retry(id));
     Some(Commit {
-        head,
+        record,
         event: Some(event),
         lock: None,
         claim: None,
-        owe: vec![],
-        open: None,
-        repeats: None,
+        notifications: vec![],
+        open_notifications: None,
+        retried: None,
     })
 }
 
-/// What a deploy in its state carries, so that its record has the usual size.
-fn fill(head: &mut Head, n: u32, at: Time) -> Option<()> {
-    head.attempts = 1;
-    head.armed = Some(Armed {
-        by: Invocation::new(format!("worker-{n}")),
+/// Fills in what a record of its state has, so that it has a realistic size.
+fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
+    record.attempts = 1;
+    record.trigger_intent = Some(TriggerIntent {
+        by: InvocationId::new(format!("worker-{n}")),
         at,
         send_by: at + TimeDelta::seconds(15),
-        doubt: None,
+        unknown_because: None,
         call: TriggerCall::Pipeline,
-        slug: Slug {
+        slug: ProjectSlug {
             vcs: "gh".to_owned(),
             org: "acme".to_owned(),
             repo: "web".to_owned(),
         },
-        proof_parameter: Some("deploy_id".to_owned()),
+        deploy_id_parameter: Some("deploy_id".to_owned()),
     });
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/{n}");
-    head.run = Some(Run {
-        pipeline: Pipeline {
-            kind: RunKind::Pipeline,
+    record.run = Some(CiRun {
+        pipeline: CiPipeline {
+            kind: CiRunKind::Pipeline,
             id: PipelineId(Uuid::from_u128(u128::from(n))),
             number: u64::from(n),
             url: Url::parse(&url).ok()?,
         },
-        proof: Proof::Answer,
-        since: at,
-        created: Some(at),
+        matched_by: MatchedBy::Response,
+        triggered_at: at,
+        created_at: Some(at),
         revision: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
     });
-    let ended = head.state.is_terminal();
-    head.due_at = (!ended).then_some(at);
-    head.end = ended.then(|| End {
+    let ended = record.state.is_terminal();
+    record.due_at = (!ended).then_some(at);
+    record.end = ended.then(|| DeployEnd {
         at: at + TimeDelta::minutes(7),
-        reason: Reason::Workflows {
+        reason: EndReason::Workflows {
             decided_by: vec![("build-and-deploy".to_owned(), "success".to_owned())],
         },
     });

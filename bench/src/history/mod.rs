@@ -1,5 +1,4 @@
-//! Lists out of two ledgers of the same kind and different size, through the port that the worker
-//! uses.
+//! Lists deploys of a small and a large ledger through the worker's port.
 
 mod generate;
 mod ledger;
@@ -10,57 +9,47 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chatops::sqlite::Sqlite;
-use chatops_core::ports::{Page, Store};
+use chatops_core::ports::{DeployPage, Ledger};
 
-use self::queries::{Query, queries};
+use self::queries::{BenchQuery, bench_queries};
 
-/// How many deploys a page shows.
-const LIMIT: usize = 20;
+/// Deploys on one page.
+const PAGE_SIZE: usize = 20;
 
-/// What one query took.
-struct Measured {
+/// The measurements of one query.
+struct QueryTimes {
     median: Duration,
     p99: Duration,
-    page: Page,
+    page: DeployPage,
 }
 
 /// Measures every query on both ledgers and prints the table.
 ///
-/// Reading a record costs more than finding it, and a small ledger often has fewer that fit. So
-/// that the ratio is about finding, both are asked for as many as both have.
+/// Reading a record costs more than finding it, and a small ledger often has fewer matches. The
+/// ratio compares finding, so both pages have as many deploys as both ledgers have.
 pub(crate) async fn run(dir: &Path, sizes: [u32; 2], runs: u32) -> anyhow::Result<()> {
     let [small, large] = sizes;
     let stores = [
-        ledger::open(dir, small).await?,
-        ledger::open(dir, large).await?,
+        ledger::open_ledger(dir, small).await?,
+        ledger::open_ledger(dir, large).await?,
     ];
     anstream::println!(
         "median and 99th percentile of {runs} runs, warm, in microseconds, for a page of `n` \
-         deploys;\n`full` is the large ledger's median for a page of {LIMIT}, `cut` if it ended at \
+         deploys;\n`full` is the large ledger's median for a page of {PAGE_SIZE}, `cut` if it ended at \
          the limit of its reads\n"
     );
-    anstream::println!(
-        "{:<34} {:>3} {:>17} {:>17} {:>6} {:>6}",
-        "",
-        "n",
-        format!("{small} deploys"),
-        format!("{large} deploys"),
-        "ratio",
-        "full"
-    );
-    for (one, other) in queries(small).into_iter().zip(queries(large)) {
-        let shown = measure(&stores[0], &one, LIMIT, 1)
-            .await?
-            .page
-            .deploys
-            .len();
-        let full = measure(&stores[1], &other, LIMIT, runs).await?;
-        let n = match shown.min(full.page.deploys.len()) {
-            0 => LIMIT,
+    let columns = [small, large].map(|size| format!("{size} deploys"));
+    let [a, b] = &columns;
+    anstream::println!("{:<34}   n {a:>17} {b:>17}  ratio   full", "");
+    for (one, other) in bench_queries(small).into_iter().zip(bench_queries(large)) {
+        let shown = measure_query(&stores[0], &one, PAGE_SIZE, 1).await?.page;
+        let full = measure_query(&stores[1], &other, PAGE_SIZE, runs).await?;
+        let n = match shown.deploys.len().min(full.page.deploys.len()) {
+            0 => PAGE_SIZE,
             n => n,
         };
-        let a = measure(&stores[0], &one, n, runs).await?;
-        let b = measure(&stores[1], &other, n, runs).await?;
+        let a = measure_query(&stores[0], &one, n, runs).await?;
+        let b = measure_query(&stores[1], &other, n, runs).await?;
         let cut = full.page.more.as_ref().is_some_and(|more| !more.full);
         anstream::println!(
             "{:<34} {n:>3} {:>8} {:>8} {:>8} {:>8} {:>6.2} {:>6}{}",
@@ -77,26 +66,26 @@ pub(crate) async fn run(dir: &Path, sizes: [u32; 2], runs: u32) -> anyhow::Resul
     Ok(())
 }
 
-async fn measure(
+async fn measure_query(
     store: &Sqlite,
-    query: &Query,
+    query: &BenchQuery,
     limit: usize,
     runs: u32,
-) -> anyhow::Result<Measured> {
-    let ask = || store.list(&query.filter, query.before, limit);
-    let mut page = Page::default();
+) -> anyhow::Result<QueryTimes> {
+    let fetch = || store.list_deploys(&query.filter, query.before, limit);
+    let mut page = DeployPage::default();
     for _ in 0..runs.div_ceil(10) {
-        page = ask().await?;
+        page = fetch().await?;
     }
     let mut took = Vec::new();
     for _ in 0..runs {
         let start = Instant::now();
-        black_box(ask().await?);
+        black_box(fetch().await?);
         took.push(start.elapsed());
     }
     took.sort_unstable();
     let last = took.len() - 1;
-    Ok(Measured {
+    Ok(QueryTimes {
         median: took[last / 2],
         p99: took[last * 99 / 100],
         page,

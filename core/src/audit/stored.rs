@@ -3,18 +3,18 @@
 
 /// One deploy's record and events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
+pub struct StoredChain {
     /// The deploy, by the key that it is filed under.
     pub deploy: String,
     /// Its record; `None` if there is none.
-    pub head: Option<String>,
+    pub record: Option<String>,
     /// Its events, in the order of their numbers.
-    pub events: Vec<RawEvent>,
+    pub events: Vec<StoredEvent>,
 }
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEvent {
+pub struct StoredEvent {
     /// Its number; -1 if it is filed under another.
     pub n: i64,
     /// Its text.

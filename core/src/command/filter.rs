@@ -6,119 +6,120 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
-use super::near::near;
+use super::closest::closest_word;
+use super::truncate_word;
 use crate::Time;
-use crate::deploy::{Standing, State};
+use crate::deploy::{DeployOutcome, DeployState};
 use crate::id::{DeployRef, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 
-/// The most deploys that one answer lists, and how many it lists unless told otherwise.
-pub const PAGE: u8 = 20;
+/// The most deploys that one reply lists, and how many it lists by default.
+pub const PAGE_SIZE: u8 = 20;
 
 /// The furthest that `since:` reaches back, in days.
-const OLDEST: u64 = 3_660;
+const MAX_SINCE_DAYS: u64 = 3_660;
 
-/// Which deploys are asked for. What is not said does not matter.
+/// Which deploys are listed: those that match every filter given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HistoryFilter {
-    /// Who asked for them.
-    pub user: Option<Who>,
+    /// The requester.
+    pub user: Option<UserFilter>,
     /// The branch.
     pub branch: Option<BranchName>,
     /// The job.
     pub job: Option<JobName>,
     /// The project.
     pub project: Option<ProjectName>,
-    /// Where they stand.
-    pub status: Option<Status>,
-    /// Asked for at or after.
-    pub since: Option<Since>,
-    /// How many, at most [`PAGE`].
+    /// The state or outcome.
+    pub status: Option<StatusFilter>,
+    /// Requested at or after.
+    pub since: Option<SinceFilter>,
+    /// How many, at most [`PAGE_SIZE`].
     pub limit: Option<u8>,
-    /// Only what was asked for before this deploy: the next page.
+    /// Requested before this deploy: the next page.
     pub before: Option<DeployRef>,
 }
 
 /// Whose deploys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Who {
-    /// The one who asks.
+pub enum UserFilter {
+    /// Whoever types the query.
     Me,
-    /// Somebody, by id.
+    /// A user, by id.
     Id(UserId),
-    /// Somebody, by a name: of the configuration, or the one Slack knew at the time.
+    /// A user, by a name: of the configuration, or the one Slack knew at the time.
     Name(String),
 }
 
-/// Where they stand: a state, or what several states come down to.
+/// A state, or an outcome that several states have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// `open`, `failed` and the like, in small letters.
-    Standing(Standing),
-    /// One state, by its word.
-    State(State),
+pub enum StatusFilter {
+    /// `in-progress`, `failed` and the like, in lower case.
+    Outcome(DeployOutcome),
+    /// One state, by its name.
+    State(DeployState),
 }
 
-impl Status {
-    /// Whether a deploy in `state` is meant.
+impl StatusFilter {
+    /// Whether a deploy in `state` matches.
     #[must_use]
-    pub fn fits(self, state: State) -> bool {
+    pub fn matches(self, state: DeployState) -> bool {
         match self {
-            Status::Standing(standing) => state.standing() == standing,
-            Status::State(one) => state == one,
+            StatusFilter::Outcome(outcome) => state.outcome() == outcome,
+            StatusFilter::State(one) => state == one,
         }
     }
 }
 
-/// From when on.
+/// From when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Since {
+pub enum SinceFilter {
     /// So long ago.
     Ago(Duration),
     /// The beginning of that day, UTC.
     Day(NaiveDate),
 }
 
-impl Since {
-    /// The moment it means at `now`.
+impl SinceFilter {
+    /// The moment that it means at `now`.
     #[must_use]
-    pub fn at(self, now: Time) -> Time {
+    pub fn cutoff(self, now: Time) -> Time {
         match self {
-            Since::Ago(ago) => chrono::TimeDelta::from_std(ago)
+            SinceFilter::Ago(ago) => chrono::TimeDelta::from_std(ago)
                 .ok()
                 .and_then(|ago| now.checked_sub_signed(ago))
                 .unwrap_or(Time::MIN_UTC),
-            Since::Day(day) => day.and_time(NaiveTime::MIN).and_utc(),
+            SinceFilter::Day(day) => day.and_time(NaiveTime::MIN).and_utc(),
         }
     }
 }
 
-/// Why the words behind `history` are not filters.
+/// Why the words after `history` are not filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterError {
     /// It has no `:`.
-    Bare {
+    MissingColon {
         /// The word, cut to a readable length.
         word: String,
     },
     /// There is no such filter.
-    Unknown {
-        /// What stands before the `:`.
+    UnknownKey {
+        /// What is before the `:`.
         key: String,
         /// What may have been meant.
-        near: Option<&'static str>,
+        suggestion: Option<&'static str>,
     },
     /// It was given twice.
-    Twice {
+    DuplicateKey {
         /// The filter.
         key: &'static str,
     },
     /// Its value cannot be one.
-    Value {
+    InvalidValue {
         /// The filter.
         key: &'static str,
         /// The value, cut to a readable length.
@@ -128,8 +129,8 @@ pub enum FilterError {
     },
 }
 
-/// The filters, in the order in which they are written.
-pub const KEYS: [&str; 8] = [
+/// The filters, in the order in which they are shown.
+pub const FILTER_KEYS: [&str; 8] = [
     "user", "branch", "job", "project", "status", "since", "limit", "before",
 ];
 
@@ -137,141 +138,135 @@ pub(super) fn parse(words: &[&str]) -> Result<HistoryFilter, FilterError> {
     let mut filter = HistoryFilter::default();
     for word in words {
         let Some((key, value)) = word.split_once(':') else {
-            return Err(FilterError::Bare { word: short(word) });
+            let word = truncate_word(word);
+            return Err(FilterError::MissingColon { word });
         };
-        set(&mut filter, key, value)?;
+        set_filter(&mut filter, key, value)?;
     }
     Ok(filter)
 }
 
-fn set(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), FilterError> {
-    let Some(key) = KEYS.into_iter().find(|known| *known == key) else {
-        return Err(FilterError::Unknown {
-            near: near(key, KEYS),
-            key: short(key),
+fn set_filter(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), FilterError> {
+    let Some(key) = FILTER_KEYS.into_iter().find(|known| *known == key) else {
+        return Err(FilterError::UnknownKey {
+            suggestion: closest_word(key, FILTER_KEYS),
+            key: truncate_word(key),
         });
     };
+    let typed = (key, value);
+    let branch = || BranchName::parse(value).ok();
+    let project = || ProjectName::parse(value).ok();
     match key {
-        "user" => put(&mut filter.user, key, value, who(value), USER),
-        "branch" => put(
-            &mut filter.branch,
-            key,
-            value,
-            BranchName::parse(value).ok(),
-            BRANCH,
-        ),
-        "job" => put(
-            &mut filter.job,
-            key,
-            value,
-            JobName::parse(value).ok(),
-            NAME,
-        ),
-        "project" => put(
-            &mut filter.project,
-            key,
-            value,
-            ProjectName::parse(value).ok(),
-            NAME,
-        ),
-        "status" => put(&mut filter.status, key, value, status(value), STATUS),
-        "since" => put(&mut filter.since, key, value, since(value), SINCE),
-        "limit" => put(&mut filter.limit, key, value, limit(value), LIMIT),
-        _ => put(&mut filter.before, key, value, DeployRef::parse(value), ID),
+        "user" => put_value(&mut filter.user, typed, parse_user(value), USER),
+        "branch" => put_value(&mut filter.branch, typed, branch(), BRANCH),
+        "job" => put_value(&mut filter.job, typed, JobName::parse(value).ok(), NAME),
+        "project" => put_value(&mut filter.project, typed, project(), NAME),
+        "status" => put_value(&mut filter.status, typed, parse_status(value), STATUS),
+        "since" => put_value(&mut filter.since, typed, parse_since(value), SINCE),
+        "limit" => put_value(&mut filter.limit, typed, parse_limit(value), LIMIT),
+        _ => put_value(&mut filter.before, typed, DeployRef::parse(value), ID),
     }
 }
 
 const USER: &str = "`me`, a name such as `@ana`, or an id such as `U012ABCDEF`";
 const BRANCH: &str = "a branch's name, in full";
 const NAME: &str = "a name out of the configuration";
-const STATUS: &str = "`open`, `succeeded`, `failed`, `canceled`, `refused`, or a state such as \
-                      `TRIGGER_FAILED`";
+const STATUS: &str = "`in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such \
+                      as `TRIGGER_FAILED`";
 const SINCE: &str = "a time such as `24h`, `7d` or `2w`, or a day such as `2026-11-30`";
 const LIMIT: &str = "a number from 1 to 20; there is more behind `before:`";
 const ID: &str = "a deploy's id, such as `1a2b3c4d`";
 
-fn put<T>(
+fn put_value<T>(
     place: &mut Option<T>,
-    key: &'static str,
-    value: &str,
+    (key, value): (&'static str, &str),
     read: Option<T>,
     expected: &'static str,
 ) -> Result<(), FilterError> {
     if place.is_some() {
-        return Err(FilterError::Twice { key });
+        return Err(FilterError::DuplicateKey { key });
     }
-    *place = read;
-    if place.is_some() {
-        Ok(())
-    } else {
-        Err(FilterError::Value {
-            key,
-            value: short(value),
-            expected,
-        })
-    }
+    let invalid = || FilterError::InvalidValue {
+        key,
+        value: truncate_word(value),
+        expected,
+    };
+    *place = Some(read.ok_or_else(invalid)?);
+    Ok(())
 }
 
-/// `me`, `@name`, `U…`, or the mention that Slack makes of a name where it is set to.
-fn who(value: &str) -> Option<Who> {
+/// `me`, `@name`, `U…`, or the mention that Slack may make of a name.
+fn parse_user(value: &str) -> Option<UserFilter> {
     if value == "me" {
-        return Some(Who::Me);
+        return Some(UserFilter::Me);
     }
     if let Some(mention) = value.strip_prefix("<@") {
         let inner = mention.strip_suffix('>')?;
         let id = inner.split('|').next().unwrap_or_default();
-        return UserId::parse(id).map(Who::Id);
+        return UserId::parse(id).map(UserFilter::Id);
     }
     if let Some(name) = value.strip_prefix('@') {
         let plain = |c: char| !c.is_whitespace() && !c.is_control();
         let fits = (1..=80).contains(&name.chars().count()) && name.chars().all(plain);
-        return fits.then(|| Who::Name(name.to_lowercase()));
+        return fits.then(|| UserFilter::Name(name.to_lowercase()));
     }
-    UserId::parse(value).map(Who::Id)
+    UserId::parse(value).map(UserFilter::Id)
 }
 
-/// A word in small letters is a standing first, since `failed` is both.
-fn status(value: &str) -> Option<Status> {
-    let standing = Standing::ALL.into_iter().find(|s| s.word() == value);
-    let state = || State::parse(value).map(Status::State);
-    standing.map(Status::Standing).or_else(state)
+/// A word in lower case is an outcome first, since `failed` is both. `_` and `-` are alike.
+fn parse_status(value: &str) -> Option<StatusFilter> {
+    let word = value.replace('_', "-");
+    let outcome = |word: &str| {
+        let found = DeployOutcome::ALL
+            .into_iter()
+            .find(|o| outcome_word(*o) == word);
+        found.map(StatusFilter::Outcome)
+    };
+    let state = || DeployState::parse(value).map(StatusFilter::State);
+    outcome(&word)
+        .or_else(state)
+        .or_else(|| outcome(&word.to_lowercase()))
 }
 
-fn since(value: &str) -> Option<Since> {
+/// An outcome as it is typed.
+pub(crate) fn outcome_word(outcome: DeployOutcome) -> &'static str {
+    match outcome {
+        DeployOutcome::InProgress => "in-progress",
+        other => other.as_str(),
+    }
+}
+
+fn parse_since(value: &str) -> Option<SinceFilter> {
     if let Ok(day) = value.parse::<NaiveDate>() {
-        // No ledger is older, and what is kept as text sorts only with four digits.
+        // No ledger is older, and days stored as text sort only with four digits.
         return (2000..10_000)
             .contains(&day.year())
-            .then_some(Since::Day(day));
+            .then_some(SinceFilter::Day(day));
     }
     let ago = humantime::parse_duration(value).ok()?;
-    let sane = !ago.is_zero() && ago <= Duration::from_secs(OLDEST * 86_400);
-    sane.then_some(Since::Ago(ago))
+    let sane = !ago.is_zero() && ago <= Duration::from_secs(MAX_SINCE_DAYS * 86_400);
+    sane.then_some(SinceFilter::Ago(ago))
 }
 
-fn limit(value: &str) -> Option<u8> {
-    value.parse().ok().filter(|n| (1..=PAGE).contains(n))
+fn parse_limit(value: &str) -> Option<u8> {
+    value.parse().ok().filter(|n| (1..=PAGE_SIZE).contains(n))
 }
 
-fn short(word: &str) -> String {
-    word.chars().take(60).collect()
-}
-
-/// As it is typed: what this writes is read back as the same filter.
+/// As it is typed: parsing it gives the same filter.
 impl fmt::Display for HistoryFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user.as_ref().map(|user| match user {
-            Who::Me => "me".to_owned(),
-            Who::Id(id) => id.to_string(),
-            Who::Name(name) => format!("@{name}"),
+            UserFilter::Me => "me".to_owned(),
+            UserFilter::Id(id) => id.to_string(),
+            UserFilter::Name(name) => format!("@{name}"),
         });
         let status = self.status.map(|status| match status {
-            Status::Standing(standing) => standing.word(),
-            Status::State(state) => state.word(),
+            StatusFilter::Outcome(outcome) => outcome_word(outcome),
+            StatusFilter::State(state) => state.as_str(),
         });
         let since = self.since.map(|since| match since {
-            Since::Ago(ago) => humantime::format_duration(ago).to_string().replace(' ', ""),
-            Since::Day(day) => day.to_string(),
+            SinceFilter::Ago(ago) => humantime::format_duration(ago).to_string().replace(' ', ""),
+            SinceFilter::Day(day) => day.to_string(),
         });
         let all = [
             ("user", user),

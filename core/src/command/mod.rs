@@ -1,68 +1,71 @@
-//! The grammar: what may stand behind `/chatops`.
+//! The grammar: what may be typed after `/chatops`.
 //!
 //! A first word that is a command is the command; a branch of that name needs `deploy` in front.
 
+mod closest;
 mod filter;
-mod near;
 mod verb;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::filter::{FilterError, HistoryFilter, KEYS, PAGE, Since, Status, Who};
-pub use self::near::near;
+pub use self::closest::closest_word;
+pub(crate) use self::filter::outcome_word;
+pub use self::filter::{
+    FILTER_KEYS, FilterError, HistoryFilter, PAGE_SIZE, SinceFilter, StatusFilter, UserFilter,
+};
 pub use self::verb::Verb;
 use crate::id::DeployRef;
-use crate::name::{BadName, BranchName, JobName, ProjectName};
+use crate::name::{BranchName, JobName, NameError, ProjectName};
 
-/// The longest text that is read, in bytes. Anything longer is a paste gone wrong.
-pub const LONGEST: usize = 1024;
+/// The longest text that is read, in bytes; longer text is an accidental paste.
+pub const MAX_TEXT_BYTES: usize = 1024;
 
 /// A command as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum ChatCommand {
     /// Start a job on a branch.
-    Deploy(Deploy),
-    /// Ask about the record.
-    Ask(Question),
-    /// Wish something of a deploy on record.
-    Wish(Wish),
-    /// Say what can be typed: all of it, or one command.
+    Deploy(DeployCommand),
+    /// Read from the ledger.
+    Query(Query),
+    /// Change a deploy.
+    Action(DeployAction),
+    /// Show what can be typed: all commands, or one.
     Help(Option<Verb>),
 }
 
-/// What is answered from the record and changes nothing.
+/// What is answered from the ledger and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
-pub enum Question {
-    /// What would a deploy do?
-    Plan(Deploy),
-    /// How does this one stand?
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Query {
+    /// What a deploy would do.
+    Plan(DeployCommand),
+    /// The state of one deploy.
     Status {
         /// The deploy.
         deploy: DeployRef,
     },
-    /// What is open now?
-    Open,
-    /// What was deployed?
+    /// The deploys in progress.
+    InProgress,
+    /// Past deploys.
     History(HistoryFilter),
-    /// What was not started, or nobody knows whether it was?
+    /// The deploys waiting for a retry.
     Failed {
         /// Only what is older than this one: the next page.
         before: Option<DeployRef>,
     },
 }
 
-/// What changes a deploy on record.
+/// What changes a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "wish", rename_all = "snake_case")]
-pub enum Wish {
-    /// Try it again.
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DeployAction {
+    /// Retry it.
     Retry {
         /// The deploy.
         deploy: DeployRef,
-        /// Somebody has looked at CircleCI and knows that it did not start.
+        /// Somebody has checked that CircleCI did not start it.
         confirm: bool,
-        /// However long ago it ended; only the command line can say so.
+        /// However long ago it ended; only for the command line.
         #[serde(default)]
         force: bool,
     },
@@ -73,12 +76,12 @@ pub enum Wish {
     },
 }
 
-impl Wish {
+impl DeployAction {
     /// The deploy it is about.
     #[must_use]
-    pub fn deploy(&self) -> &DeployRef {
+    pub fn deploy_ref(&self) -> &DeployRef {
         match self {
-            Wish::Retry { deploy, .. } | Wish::Cancel { deploy } => deploy,
+            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => deploy,
         }
     }
 
@@ -86,15 +89,15 @@ impl Wish {
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
-            Wish::Retry { .. } => Verb::Retry,
-            Wish::Cancel { .. } => Verb::Cancel,
+            DeployAction::Retry { .. } => Verb::Retry,
+            DeployAction::Cancel { .. } => Verb::Cancel,
         }
     }
 }
 
 /// `<branch> <job>` or `deploy [project] <branch> <job>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deploy {
+pub struct DeployCommand {
     /// The project, or `None` for the default one.
     pub project: Option<ProjectName>,
     /// The branch to build.
@@ -103,56 +106,56 @@ pub struct Deploy {
     pub job: JobName,
 }
 
-/// Why a text is not a command. Each variant is answered with words that name the fix.
+/// Why a text is not a command. The reply to each variant names the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrammarError {
-    /// Longer than [`LONGEST`].
+    /// Longer than [`MAX_TEXT_BYTES`].
     TooLong,
-    /// Not two words (or two or three after `deploy` and `plan`); or a slip in the first one, and
-    /// then `verb` is what matters.
+    /// Not two words (or two or three after `deploy` and `plan`); or the first one is a misspelled
+    /// command, `verb`.
     WordCount {
-        /// The command that was given, or that the first word is a slip of.
+        /// The command that was given, or that the first word misspells.
         verb: Option<Verb>,
-        /// How many words were given, the command's own not counted if it was spelt right.
+        /// How many words were given, without the command's own if that is spelled right.
         given: usize,
         /// The words, if three of them might be a project, a branch and a job.
-        three: Option<Box<Deploy>>,
+        as_deploy: Option<Box<DeployCommand>>,
     },
-    /// A word that cannot be what its place asks for.
-    Word {
-        /// What stands at that place.
-        place: Place,
+    /// A word that cannot be the name that is expected there.
+    InvalidName {
+        /// What is expected.
+        kind: NameKind,
         /// The word, cut to a readable length.
         word: String,
         /// What is wrong with it.
-        why: BadName,
+        why: NameError,
     },
-    /// A deploy's id is missing, or is none.
-    Id {
+    /// A deploy's id is missing or invalid.
+    InvalidId {
         /// The command.
         verb: Verb,
-        /// What stands in its place, cut to a readable length.
+        /// What was given instead, cut to a readable length.
         given: Option<String>,
     },
-    /// A word too many.
-    Extra {
+    /// One word too many.
+    ExtraWord {
         /// The command.
         verb: Verb,
         /// The word, cut to a readable length.
         word: String,
     },
-    /// The words behind `history` are not filters.
+    /// The words after `history` are not filters.
     Filter(FilterError),
-    /// There is no such command to help with.
-    Topic {
+    /// Help is asked for an unknown command.
+    UnknownTopic {
         /// The word, cut to a readable length.
         word: String,
     },
 }
 
-/// A place in the grammar.
+/// What kind of name the grammar expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum NameKind {
     /// The branch.
     Branch,
     /// The job.
@@ -161,139 +164,138 @@ pub enum Place {
     Project,
 }
 
-/// Reads what stood behind the slash command.
-pub fn parse(text: &str) -> Result<Command, GrammarError> {
-    if text.len() > LONGEST {
+/// Reads what follows the slash command.
+pub fn parse(text: &str) -> Result<ChatCommand, GrammarError> {
+    if text.len() > MAX_TEXT_BYTES {
         return Err(GrammarError::TooLong);
     }
     let text = decode_entities(text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let Some((first, rest)) = words.split_first() else {
-        return Ok(Command::Help(None));
+        return Ok(ChatCommand::Help(None));
     };
     match Verb::parse(first) {
-        Some(verb) => command(verb, rest),
-        None => deploy(None, &words)
-            .map(Command::Deploy)
-            .map_err(|error| slip(first, rest).unwrap_or(error)),
+        Some(verb) => parse_verb(verb, rest),
+        None => parse_deploy(None, &words)
+            .map(ChatCommand::Deploy)
+            .map_err(|error| misspelled_verb(first, rest).unwrap_or(error)),
     }
 }
 
-fn command(verb: Verb, rest: &[&str]) -> Result<Command, GrammarError> {
+fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
     match verb {
-        Verb::Deploy => deploy(Some(verb), rest).map(Command::Deploy),
-        Verb::Plan => deploy(Some(verb), rest).map(|d| Command::Ask(Question::Plan(d))),
-        Verb::Status if rest.is_empty() => Ok(Command::Ask(Question::Open)),
+        Verb::Deploy => parse_deploy(Some(verb), rest).map(ChatCommand::Deploy),
+        Verb::Plan => parse_deploy(Some(verb), rest).map(|d| ChatCommand::Query(Query::Plan(d))),
+        Verb::Status if rest.is_empty() => Ok(ChatCommand::Query(Query::InProgress)),
         Verb::Status => {
-            let (deploy, more) = id(verb, rest)?;
-            nothing(verb, more)?;
-            Ok(Command::Ask(Question::Status { deploy }))
+            let (deploy, more) = parse_id(verb, rest)?;
+            expect_end(verb, more)?;
+            Ok(ChatCommand::Query(Query::Status { deploy }))
         }
         Verb::History => filter::parse(rest)
-            .map(|filter| Command::Ask(Question::History(filter)))
+            .map(|filter| ChatCommand::Query(Query::History(filter)))
             .map_err(GrammarError::Filter),
-        Verb::Failed => failed(rest),
-        Verb::Retry => retry(rest),
+        Verb::Failed => parse_failed(rest),
+        Verb::Retry => parse_retry(rest),
         Verb::Cancel => {
-            let (deploy, more) = id(verb, rest)?;
-            nothing(verb, more)?;
-            Ok(Command::Wish(Wish::Cancel { deploy }))
+            let (deploy, more) = parse_id(verb, rest)?;
+            expect_end(verb, more)?;
+            Ok(ChatCommand::Action(DeployAction::Cancel { deploy }))
         }
-        Verb::Help => help(rest),
+        Verb::Help => parse_help(rest),
     }
 }
 
-/// The error for words that are no deploy because the first is a slip of a command: in nothing but
-/// case, or in spelling if the command would take the rest. One word alone may as well be a branch
-/// whose job is missing, so `plans` is no slip of `plan`, which needs more.
-fn slip(first: &str, rest: &[&str]) -> Option<GrammarError> {
-    let verb = Verb::near(first)?;
-    let fits = first.eq_ignore_ascii_case(verb.word()) || command(verb, rest).is_ok();
+/// The error for words that are no deploy because the first is a misspelled command: it differs only
+/// in case, or the command would accept the rest. One word alone may as well be a branch whose job
+/// is missing, so `plans` is not a misspelled `plan`, which needs more words.
+fn misspelled_verb(first: &str, rest: &[&str]) -> Option<GrammarError> {
+    let verb = Verb::closest_verb(first)?;
+    let fits = first.eq_ignore_ascii_case(verb.as_str()) || parse_verb(verb, rest).is_ok();
     fits.then(|| GrammarError::WordCount {
         verb: Some(verb),
         given: rest.len() + 1,
-        three: three(first, rest),
+        as_deploy: as_project_deploy(first, rest),
     })
 }
 
 /// Three words that might be a project, a branch and a job.
-fn three(first: &str, rest: &[&str]) -> Option<Box<Deploy>> {
+fn as_project_deploy(first: &str, rest: &[&str]) -> Option<Box<DeployCommand>> {
     match rest {
-        [branch, job] => named(Some(first), branch, job).ok().map(Box::new),
+        [branch, job] => deploy_from(Some(first), branch, job).ok().map(Box::new),
         _ => None,
     }
 }
 
-fn deploy(verb: Option<Verb>, words: &[&str]) -> Result<Deploy, GrammarError> {
+fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
     match (verb, words) {
-        (_, [branch, job]) => named(None, branch, job),
-        (Some(_), [project, branch, job]) => named(Some(project), branch, job),
+        (_, [branch, job]) => deploy_from(None, branch, job),
+        (Some(_), [project, branch, job]) => deploy_from(Some(project), branch, job),
         _ => Err(GrammarError::WordCount {
             verb,
             given: words.len(),
-            three: words
+            as_deploy: words
                 .split_first()
                 .filter(|_| verb.is_none())
-                .and_then(|(first, rest)| three(first, rest)),
+                .and_then(|(first, rest)| as_project_deploy(first, rest)),
         }),
     }
 }
 
-fn named(project: Option<&str>, branch: &str, job: &str) -> Result<Deploy, GrammarError> {
-    Ok(Deploy {
+fn deploy_from(
+    project: Option<&str>,
+    branch: &str,
+    job: &str,
+) -> Result<DeployCommand, GrammarError> {
+    Ok(DeployCommand {
         project: project
-            .map(|p| word(Place::Project, p, ProjectName::parse))
+            .map(|p| parse_name(NameKind::Project, p, ProjectName::parse))
             .transpose()?,
-        branch: word(Place::Branch, branch, BranchName::parse)?,
-        job: word(Place::Job, job, JobName::parse)?,
+        branch: parse_name(NameKind::Branch, branch, BranchName::parse)?,
+        job: parse_name(NameKind::Job, job, JobName::parse)?,
     })
 }
 
-fn word<T>(
-    place: Place,
+fn parse_name<T>(
+    kind: NameKind,
     word: &str,
-    parse: impl Fn(&str) -> Result<T, BadName>,
+    parse: impl Fn(&str) -> Result<T, NameError>,
 ) -> Result<T, GrammarError> {
-    parse(word).map_err(|why| GrammarError::Word {
-        place,
-        word: short(word),
+    parse(word).map_err(|why| GrammarError::InvalidName {
+        kind,
+        word: truncate_word(word),
         why,
     })
 }
 
-/// The id that a command begins with, and what stands behind it.
-fn id<'w, 't>(
+/// The id that a command begins with, and the words after it.
+fn parse_id<'w, 't>(
     verb: Verb,
     words: &'w [&'t str],
 ) -> Result<(DeployRef, &'w [&'t str]), GrammarError> {
     let Some((first, rest)) = words.split_first() else {
-        return Err(GrammarError::Id { verb, given: None });
+        return Err(GrammarError::InvalidId { verb, given: None });
     };
-    let given = Some(short(first));
-    match DeployRef::parse(first) {
-        Some(deploy) => Ok((deploy, rest)),
-        None => Err(GrammarError::Id { verb, given }),
-    }
+    let given = Some(truncate_word(first));
+    let deploy = DeployRef::parse(first).ok_or(GrammarError::InvalidId { verb, given })?;
+    Ok((deploy, rest))
 }
 
-fn nothing(verb: Verb, rest: &[&str]) -> Result<(), GrammarError> {
-    match rest.first() {
-        None => Ok(()),
-        Some(word) => Err(GrammarError::Extra {
-            verb,
-            word: short(word),
-        }),
-    }
+fn expect_end(verb: Verb, rest: &[&str]) -> Result<(), GrammarError> {
+    rest.first().map_or(Ok(()), |word| {
+        let word = truncate_word(word);
+        Err(GrammarError::ExtraWord { verb, word })
+    })
 }
 
-fn retry(words: &[&str]) -> Result<Command, GrammarError> {
-    let (deploy, rest) = id(Verb::Retry, words)?;
+fn parse_retry(words: &[&str]) -> Result<ChatCommand, GrammarError> {
+    let (deploy, rest) = parse_id(Verb::Retry, words)?;
     let (confirm, rest) = match rest {
         ["confirm", rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    nothing(Verb::Retry, rest)?;
-    Ok(Command::Wish(Wish::Retry {
+    expect_end(Verb::Retry, rest)?;
+    Ok(ChatCommand::Action(DeployAction::Retry {
         deploy,
         confirm,
         force: false,
@@ -301,41 +303,40 @@ fn retry(words: &[&str]) -> Result<Command, GrammarError> {
 }
 
 /// `failed`, or `failed before:<id>`.
-fn failed(words: &[&str]) -> Result<Command, GrammarError> {
+fn parse_failed(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let verb = Verb::Failed;
     let mut before = None;
     let mut rest = words;
     if let [first, more @ ..] = words
         && let Some(given) = first.strip_prefix("before:")
     {
-        let none = || GrammarError::Id {
+        let none = || GrammarError::InvalidId {
             verb,
-            given: (!given.is_empty()).then(|| short(given)),
+            given: (!given.is_empty()).then(|| truncate_word(given)),
         };
         before = Some(DeployRef::parse(given).ok_or_else(none)?);
         rest = more;
     }
-    nothing(verb, rest)?;
-    Ok(Command::Ask(Question::Failed { before }))
+    expect_end(verb, rest)?;
+    Ok(ChatCommand::Query(Query::Failed { before }))
 }
 
-fn help(words: &[&str]) -> Result<Command, GrammarError> {
+fn parse_help(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok(Command::Help(None));
+        return Ok(ChatCommand::Help(None));
     };
-    nothing(Verb::Help, rest)?;
-    match Verb::parse(first) {
-        Some(verb) => Ok(Command::Help(Some(verb))),
-        None => Err(GrammarError::Topic { word: short(first) }),
-    }
+    expect_end(Verb::Help, rest)?;
+    let word = truncate_word(first);
+    let verb = Verb::parse(first).ok_or(GrammarError::UnknownTopic { word })?;
+    Ok(ChatCommand::Help(Some(verb)))
 }
 
-fn short(word: &str) -> String {
+fn truncate_word(word: &str) -> String {
     word.chars().take(60).collect()
 }
 
-/// Slack writes `&`, `<` and `>` as entities; whether it does so in a command's text is not
-/// documented, so a branch must match either way. `&amp;` last, or `&amp;lt;` would decode twice.
+/// Slack writes `&`, `<` and `>` as entities; whether also in a command's text is not documented, so
+/// both forms are read. `&amp;` last, or `&amp;lt;` would be decoded twice.
 fn decode_entities(text: &str) -> String {
     text.replace("&lt;", "<")
         .replace("&gt;", ">")

@@ -1,71 +1,58 @@
 //! The commands by their words.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::near::near;
+use super::closest::closest_word;
 
-/// The commands' words.
+/// The commands, in the order in which help names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verb {
     /// Start a job on a branch.
     Deploy,
-    /// Say what `deploy` would do.
+    /// Show what `deploy` would do.
     Plan,
-    /// One deploy, or what is open now.
+    /// Show one deploy, or what is in progress.
     Status,
-    /// What was deployed.
+    /// List deploys.
     History,
-    /// What was not started and waits for somebody.
+    /// List deploys waiting for a retry.
     Failed,
-    /// Try a deploy again.
+    /// Retry a deploy that did not start.
     Retry,
     /// Cancel a deploy.
     Cancel,
-    /// Say what can be typed.
+    /// Show what can be typed.
     Help,
 }
 
 impl Verb {
-    /// All of them, in the order in which help names them.
-    pub const ALL: [Verb; 8] = [
-        Verb::Deploy,
-        Verb::Plan,
-        Verb::Status,
-        Verb::History,
-        Verb::Failed,
-        Verb::Retry,
-        Verb::Cancel,
-        Verb::Help,
-    ];
-
     /// The word.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Verb::Deploy => "deploy",
-            Verb::Plan => "plan",
-            Verb::Status => "status",
-            Verb::History => "history",
-            Verb::Failed => "failed",
-            Verb::Retry => "retry",
-            Verb::Cancel => "cancel",
-            Verb::Help => "help",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The words of all commands.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        Self::VARIANTS.iter().map(|verb| verb.as_str())
     }
 
     /// The command of that very word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.word() == word)
+        word.parse().ok()
     }
 
-    /// The command that a word is a slip of; `None` for a command's own word.
+    /// The command that a word may be a misspelling of; `None` for a command's own word.
     #[must_use]
-    pub fn near(word: &str) -> Option<Self> {
-        if Self::parse(word).is_some() {
-            return None;
+    pub fn closest_verb(word: &str) -> Option<Self> {
+        match Self::parse(word) {
+            Some(_) => None,
+            None => closest_word(word, Self::words()).and_then(Self::parse),
         }
-        near(word, Self::ALL.map(Verb::word)).and_then(Self::parse)
     }
 }

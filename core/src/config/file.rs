@@ -1,4 +1,4 @@
-//! `chatops.toml` as written: its keys, and where a complaint about one points.
+//! `chatops.toml` as written: its keys, and the position of an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::resolve::resolve;
-use super::{Config, Times};
+use super::resolve::resolve_config;
+use super::{Config, Timeouts};
 
-/// A configuration file that cannot be used, and where.
+/// An error in a configuration file, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The file's name as it was given.
@@ -39,17 +39,17 @@ impl fmt::Display for ConfigError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct RawConfig {
     pub(super) version: Spanned<u32>,
     pub(super) default_project: Option<Spanned<String>>,
     pub(super) slack: RawSlack,
     #[serde(default)]
     pub(super) circleci: RawCircleCi,
-    pub(super) times: Option<Times>,
+    pub(super) timeouts: Option<Timeouts>,
     #[serde(default)]
     pub(super) channels: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
-    pub(super) people: BTreeMap<String, Spanned<OneOrMore>>,
+    pub(super) users: BTreeMap<String, Spanned<OneOrMany>>,
     #[serde(default)]
     pub(super) projects: BTreeMap<Spanned<String>, RawProject>,
 }
@@ -57,11 +57,11 @@ pub(super) struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSlack {
-    #[serde(default = "slash_chatops")]
+    #[serde(default = "default_command")]
     pub(super) command: Spanned<String>,
     pub(super) teams: Vec<Spanned<String>>,
-    #[serde(default = "slacks_hooks")]
-    pub(super) reply_origins: Vec<Spanned<String>>,
+    #[serde(default = "default_response_url_origins")]
+    pub(super) response_url_origins: Vec<Spanned<String>>,
     pub(super) api: Option<Spanned<String>>,
 }
 
@@ -72,38 +72,38 @@ pub(super) struct RawCircleCi {
     pub(super) app: Option<Spanned<String>>,
 }
 
-/// One id, or a list of them: a person, or a group of people.
-pub(super) enum OneOrMore {
+/// One id, or a list of them: a user, or a group of users.
+pub(super) enum OneOrMany {
     One(String),
-    More(Vec<Spanned<String>>),
+    Many(Vec<Spanned<String>>),
 }
 
-// By hand, since serde's untagged enums lose the place of what they hold.
-impl<'de> Deserialize<'de> for OneOrMore {
+// By hand, since serde's untagged enums lose the position of what they hold.
+impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
+        struct UserIdsVisitor;
 
-        impl<'de> Visitor<'de> for Read {
-            type Value = OneOrMore;
+        impl<'de> Visitor<'de> for UserIdsVisitor {
+            type Value = OneOrMany;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a user id or a list of user ids")
             }
 
-            fn visit_str<E>(self, one: &str) -> Result<OneOrMore, E> {
-                Ok(OneOrMore::One(one.to_owned()))
+            fn visit_str<E>(self, one: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(one.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany, A::Error> {
                 let mut more = Vec::new();
                 while let Some(one) = seq.next_element()? {
                     more.push(one);
                 }
-                Ok(OneOrMore::More(more))
+                Ok(OneOrMany::Many(more))
             }
         }
 
-        deserializer.deserialize_any(Read)
+        deserializer.deserialize_any(UserIdsVisitor)
     }
 }
 
@@ -132,14 +132,14 @@ pub(super) struct RawJob {
     #[serde(default)]
     pub(super) parameters: BTreeMap<Spanned<String>, Value>,
     pub(super) environment: Option<Spanned<String>>,
-    #[serde(default = "yes")]
+    #[serde(default = "default_exclusive")]
     pub(super) exclusive: bool,
     #[serde(default)]
     pub(super) branches: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) channels: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) people: Vec<Spanned<String>>,
+    pub(super) users: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +159,9 @@ pub(super) enum ParameterName {
 
 impl<'de> Deserialize<'de> for ParameterName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
+        struct ParameterNameVisitor;
 
-        impl Visitor<'_> for Read {
+        impl Visitor<'_> for ParameterNameVisitor {
             type Value = ParameterName;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,17 +177,17 @@ impl<'de> Deserialize<'de> for ParameterName {
             }
         }
 
-        deserializer.deserialize_any(Read)
+        deserializer.deserialize_any(ParameterNameVisitor)
     }
 }
 
 pub(super) fn unspanned(text: &str) -> Spanned<String> {
     Spanned::new(0..0, text.to_owned())
 }
-fn slash_chatops() -> Spanned<String> {
+fn default_command() -> Spanned<String> {
     unspanned("/chatops")
 }
-fn slacks_hooks() -> Vec<Spanned<String>> {
+fn default_response_url_origins() -> Vec<Spanned<String>> {
     vec![unspanned("https://hooks.slack.com")]
 }
 fn job_parameter() -> Spanned<ParameterName> {
@@ -196,16 +196,16 @@ fn job_parameter() -> Spanned<ParameterName> {
 fn deploy_id_parameter() -> Spanned<ParameterName> {
     Spanned::new(0..0, ParameterName::Named("deploy_id".to_owned()))
 }
-fn yes() -> bool {
+fn default_exclusive() -> bool {
     true
 }
 
-/// A complaint with its place in the text.
-pub(super) type Complaint = (Range<usize>, String);
+/// An error with its position in the text.
+pub(super) type SpannedError = (Range<usize>, String);
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
-    let complain = |(span, message): Complaint| {
-        let (line, column) = place(text, span.start);
+    let error_at = |(span, message): SpannedError| {
+        let (line, column) = line_and_column(text, span.start);
         ConfigError {
             file: file.to_owned(),
             line,
@@ -213,16 +213,43 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
             message,
         }
     };
-    let raw: File = toml::from_str(text).map_err(|error| {
-        complain((
-            error.span().unwrap_or(0..0),
-            error.message().replace('\n', " "),
-        ))
+    let raw: RawConfig = toml::from_str(text).map_err(|error| {
+        let message = renamed_key(error.message());
+        let message = message.unwrap_or_else(|| error.message().replace('\n', " "));
+        error_at((error.span().unwrap_or(0..0), message))
     })?;
-    resolve(raw, text).map_err(complain)
+    resolve_config(raw, text).map_err(error_at)
 }
 
-fn place(text: &str, offset: usize) -> (usize, usize) {
+/// Keys of earlier drafts of the format, and their names now.
+pub(super) const RENAMED_KEYS: [(&str, &str); 16] = [
+    ("people", "users"),
+    ("times", "timeouts"),
+    ("reply_origins", "response_url_origins"),
+    ("stale_after", "request_ttl"),
+    ("send_window", "trigger_window"),
+    ("horizon", "lookup_timeout"),
+    ("search_for", "lookup_give_up"),
+    ("grace", "workflow_start_timeout"),
+    ("poll_first", "poll_interval_min"),
+    ("poll_longest", "poll_interval_max"),
+    ("retry_first", "retry_backoff"),
+    ("track_for", "follow_timeout"),
+    ("unresolved_lock", "unresolved_lock_ttl"),
+    ("reply_for", "response_url_ttl"),
+    ("reply_lease", "delivery_lease"),
+    ("sweep_every", "sweep_interval"),
+];
+
+/// The error about a key that has a new name in its table.
+fn renamed_key(message: &str) -> Option<String> {
+    let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    let (_, new) = RENAMED_KEYS.iter().find(|(old, _)| *old == key)?;
+    let known = expected.contains(&format!("`{new}`"));
+    known.then(|| format!("unknown field `{key}`: it is called `{new}` now"))
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (

@@ -1,11 +1,11 @@
 //! `chatops.toml` as the rest of the code sees it: checked, resolved and immutable.
 //!
-//! How the file is written, and every complaint about it, is in `file`; secrets are never in it.
+//! Its syntax is in `file`; secrets are never in it.
 
 mod file;
 mod pattern;
 mod resolve;
-mod times;
+mod timeouts;
 mod trigger;
 mod value;
 
@@ -17,121 +17,118 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::file::ConfigError;
-pub use self::pattern::{BadPattern, BranchPattern};
-pub use self::times::Times;
+pub use self::pattern::{BranchPattern, PatternError};
+pub use self::timeouts::Timeouts;
 use crate::id::{ChannelId, TeamId, UserId};
 use crate::name::{JobName, ProjectName};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Which revision of the file this is: the first 12 digits of its SHA-256. It stands in the
-    /// audit beside each decision.
+    /// The revision of the file: the first 12 digits of its SHA-256. The audit has it with each
+    /// decision.
     pub revision: String,
     /// Slack.
-    pub slack: Slack,
+    pub slack: SlackConfig,
     /// CircleCI.
-    pub circleci: CircleCi,
-    /// Every time of the state machine.
-    pub times: Times,
+    pub circleci: CircleCiConfig,
+    /// The times of the state machine.
+    pub timeouts: Timeouts,
     /// The project of the short form `<branch> <job>`.
     pub default_project: Option<ProjectName>,
     /// The projects.
-    pub projects: BTreeMap<ProjectName, Project>,
+    pub projects: BTreeMap<ProjectName, ProjectConfig>,
     /// Other names of projects.
     pub project_aliases: BTreeMap<ProjectName, ProjectName>,
-    /// The names that the file gives to people, in small letters. For finding what they did;
-    /// rights go by id.
-    pub people: BTreeMap<String, Vec<UserId>>,
+    /// The users that the file names, in lower case: for finding what they did, never for rights.
+    pub users: BTreeMap<String, Vec<UserId>>,
 }
 
 impl Config {
-    /// Reads a configuration file's text. `file` is its name for error messages.
+    /// Parses the text of a configuration file. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         file::parse(text, file)
     }
 
     /// A project by its name or an alias, with its name.
     #[must_use]
-    pub fn project(&self, name: &ProjectName) -> Option<(&ProjectName, &Project)> {
+    pub fn project(&self, name: &ProjectName) -> Option<(&ProjectName, &ProjectConfig)> {
         let name = self.project_aliases.get(name).unwrap_or(name);
         self.projects.get_key_value(name)
     }
 }
 
-/// What is allowed of one kind of thing: everything (`"*"`), or what is listed.
+/// What is allowed: everything (`"*"`), or what is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allow<T> {
+pub enum AllowList<T> {
     /// `"*"`
     Any,
     /// The listed ones; an empty list allows none.
     Listed(Vec<T>),
 }
 
-impl<T: PartialEq> Allow<T> {
+impl<T: PartialEq> AllowList<T> {
     /// Whether `one` is allowed.
-    pub fn allow(&self, one: &T) -> bool {
+    pub fn allows(&self, one: &T) -> bool {
         match self {
-            Allow::Any => true,
-            Allow::Listed(list) => list.contains(one),
+            AllowList::Any => true,
+            AllowList::Listed(list) => list.contains(one),
         }
     }
 
     /// The list; empty for `"*"`.
     pub fn listed(&self) -> &[T] {
         match self {
-            Allow::Any => &[],
-            Allow::Listed(list) => list,
+            AllowList::Any => &[],
+            AllowList::Listed(list) => list,
         }
     }
 }
 
 /// The `[slack]` table.
 #[derive(Debug, Clone)]
-pub struct Slack {
-    /// The slash command as installed, for the words people read.
+pub struct SlackConfig {
+    /// The slash command as installed, for the messages.
     pub command: String,
-    /// The workspaces that are listened to.
-    pub teams: Allow<TeamId>,
-    /// Where reply addresses may point.
-    pub reply_origins: Vec<Url>,
+    /// The workspaces whose commands are accepted.
+    pub teams: AllowList<TeamId>,
+    /// The origins that a response URL may have.
+    pub response_url_origins: Vec<Url>,
     /// The origin of the Web API, for the bot.
     pub api: Url,
 }
 
 /// The `[circleci]` table.
 #[derive(Debug, Clone)]
-pub struct CircleCi {
+pub struct CircleCiConfig {
     /// The API's origin, without `/api/…`.
     pub api: Url,
     /// The web application's origin.
     pub app: Url,
 }
 
-impl CircleCi {
-    /// The address of a pipeline for people.
+impl CircleCiConfig {
+    /// The web page of a pipeline.
     #[must_use]
-    pub fn pipeline_url(&self, slug: &Slug, number: u64) -> Url {
+    pub fn pipeline_url(&self, slug: &ProjectSlug, number: u64) -> Url {
         let mut url = self.app.clone();
-        url.set_path(&format!("/pipelines/{}/{number}", slug.long()));
+        url.set_path(&format!("/pipelines/{}/{number}", slug.web_path()));
         url
     }
 
-    /// The address of a single build for people.
+    /// The web page of a single build.
     #[must_use]
-    pub fn build_url(&self, slug: &Slug, number: u64) -> Url {
+    pub fn build_url(&self, slug: &ProjectSlug, number: u64) -> Url {
         let mut url = self.api.clone();
-        url.set_path(&format!(
-            "/{}/{}/{}/{number}",
-            slug.vcs, slug.org, slug.repo
-        ));
+        let ProjectSlug { vcs, org, repo } = slug;
+        url.set_path(&format!("/{vcs}/{org}/{repo}/{number}"));
         url
     }
 }
 
 /// A project at CircleCI: `gh/org/repo`, `bb/org/repo` or `circleci/org-id/project-id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slug {
+pub struct ProjectSlug {
     /// `gh`, `bb` or `circleci`.
     pub vcs: String,
     /// The organisation.
@@ -140,10 +137,10 @@ pub struct Slug {
     pub repo: String,
 }
 
-impl Slug {
+impl ProjectSlug {
     /// The form that CircleCI's web addresses use (`github` for `gh`).
     #[must_use]
-    pub fn long(&self) -> String {
+    pub fn web_path(&self) -> String {
         let vcs = match self.vcs.as_str() {
             "gh" => "github",
             "bb" => "bitbucket",
@@ -155,19 +152,19 @@ impl Slug {
 
 /// A `[projects.<name>]` table.
 #[derive(Debug, Clone)]
-pub struct Project {
+pub struct ProjectConfig {
     /// Where it is at CircleCI.
-    pub slug: Slug,
+    pub slug: ProjectSlug,
     /// Its jobs.
-    pub jobs: BTreeMap<JobName, Job>,
+    pub jobs: BTreeMap<JobName, JobConfig>,
     /// Other names of jobs.
     pub job_aliases: BTreeMap<JobName, JobName>,
 }
 
-impl Project {
+impl ProjectConfig {
     /// A job by its name or an alias, with its name.
     #[must_use]
-    pub fn job(&self, name: &JobName) -> Option<(&JobName, &Job)> {
+    pub fn job(&self, name: &JobName) -> Option<(&JobName, &JobConfig)> {
         let name = self.job_aliases.get(name).unwrap_or(name);
         self.jobs.get_key_value(name)
     }
@@ -175,9 +172,9 @@ impl Project {
 
 /// A `[projects.<name>.jobs.<name>]` table.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct JobConfig {
     /// How it is started.
-    pub trigger: Trigger,
+    pub trigger: TriggerConfig,
     /// The environment it changes; with the project it makes the target that is locked.
     pub environment: String,
     /// Whether one deploy of the target excludes another.
@@ -185,30 +182,30 @@ pub struct Job {
     /// Which branches.
     pub branches: Vec<BranchPattern>,
     /// From where.
-    pub channels: Allow<ChannelId>,
+    pub channels: AllowList<ChannelId>,
     /// By whom.
-    pub people: Allow<UserId>,
+    pub users: AllowList<UserId>,
 }
 
 /// How a job is started at CircleCI.
 #[derive(Debug, Clone)]
-pub struct Trigger {
+pub struct TriggerConfig {
     /// By which call.
     pub call: TriggerCall,
-    /// The parameter that carries the job's name, if any.
+    /// The parameter with the job's name, if any.
     pub job_parameter: Option<String>,
-    /// The parameter that carries our deploy id, the proof that a run is ours; `None` if the
-    /// project declares none, and then a lost answer ends UNRESOLVED.
+    /// The parameter with the deploy id, by which a run is recognised; `None` if the project
+    /// declares none, and then a lost answer ends UNRESOLVED.
     pub deploy_id_parameter: Option<String>,
-    /// Further parameters, sent as they stand.
+    /// Further parameters, sent as they are.
     pub parameters: BTreeMap<String, Value>,
 }
 
-/// The three calls that start something at CircleCI; all are in use.
+/// The three calls that start something at CircleCI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriggerCall {
-    /// API v2, `POST /project/{slug}/pipeline`: the job's name travels in a pipeline parameter.
+    /// API v2, `POST /project/{slug}/pipeline`: the job's name is a pipeline parameter.
     #[default]
     Pipeline,
     /// API v2, `POST /project/{provider}/{organization}/{project}/pipeline/run`: the same for
@@ -223,8 +220,8 @@ pub enum TriggerCall {
 }
 
 impl TriggerCall {
-    /// Whether it is the one that is meant where none is written.
-    pub(crate) fn is_first(&self) -> bool {
+    /// Whether it is the call of a job that names none.
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -9,48 +9,48 @@ use crate::name::BranchName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchPattern(String);
 
-/// Why a pattern is refused.
+/// Why a pattern is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadPattern {
+pub enum PatternError {
     /// Nothing could match it.
     #[error("a branch pattern may not be empty")]
     Empty,
-    /// No branch that is accepted holds such a character.
+    /// No branch that is accepted has such a character.
     #[error("a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`")]
     Characters,
     /// `***`
     #[error("use `*` (anything but `/`) or `**` (anything)")]
-    Stars,
+    TooManyStars,
     /// It can match no branch name that is accepted.
     #[error("no branch name can fit this: names have no empty parts, no `..` and no leading `-`")]
-    Never,
+    Unmatchable,
 }
 
 impl BranchPattern {
-    /// Reads a pattern.
-    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+    /// Parses a pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._/-*".contains(c);
         if text.is_empty() {
-            Err(BadPattern::Empty)
+            Err(PatternError::Empty)
         } else if !text.chars().all(fits) {
-            Err(BadPattern::Characters)
+            Err(PatternError::Characters)
         } else if text.contains("***") {
-            Err(BadPattern::Stars)
+            Err(PatternError::TooManyStars)
         } else if text.starts_with(['/', '-'])
             || text.ends_with('/')
             || text.contains("//")
             || text.contains("..")
         {
-            Err(BadPattern::Never)
+            Err(PatternError::Unmatchable)
         } else {
             Ok(Self(text.to_owned()))
         }
     }
 
-    /// Whether a branch fits.
+    /// Whether a branch matches.
     #[must_use]
-    pub fn fits(&self, branch: &BranchName) -> bool {
-        self.0 == "*" || fits(self.0.as_bytes(), branch.as_str().as_bytes())
+    pub fn matches(&self, branch: &BranchName) -> bool {
+        self.0 == "*" || matches_glob(self.0.as_bytes(), branch.as_str().as_bytes())
     }
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for BranchPattern {
 
 /// Matches with one remembered star of each kind, so that no pattern takes more than
 /// `pattern × text × text` steps (a recursive matcher takes exponentially many).
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
+fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
     // reach[i]: whether the pattern read so far can end at text position i.
     let mut reach = vec![false; text.len() + 1];
     reach[0] = true;
@@ -95,7 +95,7 @@ mod tests {
     fn fit(pattern: &str, branch: &str) -> bool {
         BranchPattern::parse(pattern)
             .unwrap()
-            .fits(&BranchName::parse(branch).unwrap())
+            .matches(&BranchName::parse(branch).unwrap())
     }
 
     #[test]
@@ -127,11 +127,14 @@ mod tests {
 
     #[test]
     fn bad_patterns_say_why() {
-        assert_eq!(BranchPattern::parse(""), Err(BadPattern::Empty));
-        assert_eq!(BranchPattern::parse("a b"), Err(BadPattern::Characters));
-        assert_eq!(BranchPattern::parse("[ab]"), Err(BadPattern::Characters));
-        assert_eq!(BranchPattern::parse("a***"), Err(BadPattern::Stars));
-        assert_eq!(BranchPattern::parse("/a"), Err(BadPattern::Never));
-        assert_eq!(BranchPattern::parse("a..b"), Err(BadPattern::Never));
+        assert_eq!(BranchPattern::parse(""), Err(PatternError::Empty));
+        assert_eq!(BranchPattern::parse("a b"), Err(PatternError::Characters));
+        assert_eq!(BranchPattern::parse("[ab]"), Err(PatternError::Characters));
+        assert_eq!(
+            BranchPattern::parse("a***"),
+            Err(PatternError::TooManyStars)
+        );
+        assert_eq!(BranchPattern::parse("/a"), Err(PatternError::Unmatchable));
+        assert_eq!(BranchPattern::parse("a..b"), Err(PatternError::Unmatchable));
     }
 }

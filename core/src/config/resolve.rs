@@ -1,4 +1,4 @@
-//! From the keys as written to the configuration as used: names become ids, text becomes values.
+//! Turns the keys as written into the configuration as used: names into ids, text into values.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,27 +7,31 @@ use std::{fmt, mem};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::file::{Complaint, File, OneOrMore, RawJob, RawProject, RawSlack, unspanned};
-use super::trigger::{trigger, trigger_call};
-use super::value::{allow, channel, origin, slug, unique, user};
-use super::{BranchPattern, CircleCi, Config, Job, Project, Slack, Slug};
+use super::file::{
+    OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, SpannedError, unspanned,
+};
+use super::trigger::{resolve_call, resolve_trigger};
+use super::value::{
+    check_unique, parse_allow_list, parse_channel, parse_origin, parse_slug, parse_user,
+};
+use super::{
+    BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug, SlackConfig,
+};
 use crate::id::{ChannelId, TeamId, UserId};
-use crate::name::{BadName, JobName, ProjectName};
+use crate::name::{JobName, NameError, ProjectName};
 
-pub(super) fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
+pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, SpannedError> {
     if *raw.version.get_ref() != 1 {
-        return Err((
-            raw.version.span(),
-            "this program reads version = 1".to_owned(),
-        ));
+        let why = "this program reads version = 1";
+        return Err((raw.version.span(), why.to_owned()));
     }
-    let times = raw.times.unwrap_or_default();
-    times
+    let timeouts = raw.timeouts.unwrap_or_default();
+    timeouts
         .check()
-        .map_err(|(keys, why)| (time_at(text, keys), why))?;
-    let names = Names {
+        .map_err(|(keys, why)| (timeout_span(text, keys), why))?;
+    let names = NamedIds {
         channels: resolve_channels(raw.channels)?,
-        people: resolve_people(raw.people)?,
+        users: resolve_users(raw.users)?,
     };
     let mut projects = BTreeMap::new();
     let mut aliases = vec![];
@@ -35,102 +39,85 @@ pub(super) fn resolve(raw: File, text: &str) -> Result<Config, Complaint> {
         let checked = ProjectName::parse(name.get_ref())
             .map_err(|why| (name.span(), format!("project name: {why}")))?;
         aliases.push((checked.clone(), mem::take(&mut project.aliases)));
-        projects.insert(checked, names.project(project)?);
+        projects.insert(checked, names.resolve_project(project)?);
     }
     let project_aliases = resolve_aliases(aliases, &projects, ProjectName::parse)?;
     let default_project = raw.default_project.map(|name| {
-        ProjectName::parse(name.get_ref())
-            .ok()
-            .filter(|known| projects.contains_key(known))
-            .ok_or_else(|| {
-                (
-                    name.span(),
-                    format!(
-                        "there is no [projects.{}] to be the default",
-                        name.get_ref()
-                    ),
-                )
-            })
+        let known = ProjectName::parse(name.get_ref()).ok();
+        let known = known.filter(|known| projects.contains_key(known));
+        known.ok_or_else(|| {
+            let (span, name) = (name.span(), name.get_ref());
+            (
+                span,
+                format!("there is no [projects.{name}] to be the default"),
+            )
+        })
     });
+    let RawCircleCi { api, app } = raw.circleci;
+    let api = api.unwrap_or_else(|| unspanned("https://circleci.com"));
+    let app = app.unwrap_or_else(|| unspanned("https://app.circleci.com"));
     Ok(Config {
-        revision: Sha256::digest(text)[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .concat(),
-        slack: slack(raw.slack)?,
-        circleci: CircleCi {
-            api: origin(
-                raw.circleci
-                    .api
-                    .unwrap_or_else(|| unspanned("https://circleci.com")),
-            )?,
-            app: origin(
-                raw.circleci
-                    .app
-                    .unwrap_or_else(|| unspanned("https://app.circleci.com")),
-            )?,
+        revision: base16ct::lower::encode_string(&Sha256::digest(text)[..6]),
+        slack: resolve_slack(raw.slack)?,
+        circleci: CircleCiConfig {
+            api: parse_origin(api)?,
+            app: parse_origin(app)?,
         },
-        times,
+        timeouts,
         default_project: default_project.transpose()?,
         projects,
         project_aliases,
-        people: by_small_letters(names.people),
+        users: by_lowercase_name(names.users),
     })
 }
 
-/// Where the first of these keys stands that was written down.
-fn time_at(text: &str, keys: [&str; 2]) -> Range<usize> {
+/// The position of the first of these keys that is written.
+fn timeout_span(text: &str, keys: [&str; 2]) -> Range<usize> {
     let place = || {
         let file = toml::de::DeTable::parse(text).ok()?;
-        let times = file.get_ref().get("times")?.get_ref().as_table()?;
-        keys.iter()
-            .find_map(|key| times.get(*key))
-            .map(Spanned::span)
+        let timeouts = file.get_ref().get("timeouts")?.get_ref().as_table()?;
+        let written = keys.iter().find_map(|key| timeouts.get(*key));
+        written.map(Spanned::span)
     };
     place().unwrap_or(0..0)
 }
 
-fn slack(raw: RawSlack) -> Result<Slack, Complaint> {
+fn resolve_slack(raw: RawSlack) -> Result<SlackConfig, SpannedError> {
     let command = raw.command.get_ref();
     if !command.starts_with('/') || command.len() > 32 || command.contains(char::is_whitespace) {
         let why = "a slash command starts with `/`, has no spaces and at most 32 characters";
         return Err((raw.command.span(), why.to_owned()));
     }
-    Ok(Slack {
+    let origins = raw.response_url_origins.into_iter();
+    Ok(SlackConfig {
         command: command.clone(),
-        teams: allow(raw.teams, "workspace", |word| {
-            TeamId::parse(word).map(|id| vec![id]).ok_or_else(|| {
-                format!("'{word}' is not a workspace id; Slack's look like T012ABCDEF")
-            })
+        teams: parse_allow_list(raw.teams, "workspace", |word| {
+            let why = || format!("'{word}' is not a workspace id; Slack's look like T012ABCDEF");
+            TeamId::parse(word).map(|id| vec![id]).ok_or_else(why)
         })?,
-        reply_origins: raw
-            .reply_origins
-            .into_iter()
-            .map(origin)
-            .collect::<Result<_, _>>()?,
-        api: origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
+        response_url_origins: origins.map(parse_origin).collect::<Result<_, _>>()?,
+        api: parse_origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
     })
 }
 
 fn resolve_channels(
     raw: BTreeMap<String, Spanned<String>>,
-) -> Result<BTreeMap<String, ChannelId>, Complaint> {
+) -> Result<BTreeMap<String, ChannelId>, SpannedError> {
     raw.into_iter()
-        .map(|(name, id)| Ok((name, channel(&id)?)))
+        .map(|(name, id)| Ok((name, parse_channel(&id)?)))
         .collect()
 }
 
-fn resolve_people(
-    raw: BTreeMap<String, Spanned<OneOrMore>>,
-) -> Result<BTreeMap<String, Vec<UserId>>, Complaint> {
-    let ids = |value: Spanned<OneOrMore>| {
+fn resolve_users(
+    raw: BTreeMap<String, Spanned<OneOrMany>>,
+) -> Result<BTreeMap<String, Vec<UserId>>, SpannedError> {
+    let ids = |value: Spanned<OneOrMany>| {
         let span = value.span();
         match value.into_inner() {
-            OneOrMore::One(id) => Ok(vec![user(&Spanned::new(span, id))?]),
-            OneOrMore::More(ids) => {
-                unique(&ids)?;
-                ids.iter().map(user).collect()
+            OneOrMany::One(id) => Ok(vec![parse_user(&Spanned::new(span, id))?]),
+            OneOrMany::Many(ids) => {
+                check_unique(&ids)?;
+                ids.iter().map(parse_user).collect()
             }
         }
     };
@@ -139,39 +126,39 @@ fn resolve_people(
         .collect()
 }
 
-/// Other names, each of one thing, and none that is a thing's own name.
+/// Aliases, each of one thing, and none of them the name of a thing.
 fn resolve_aliases<N: Ord + Clone + fmt::Display, T>(
     written: Vec<(N, Vec<Spanned<String>>)>,
     things: &BTreeMap<N, T>,
-    parse: impl Fn(&str) -> Result<N, BadName>,
-) -> Result<BTreeMap<N, N>, Complaint> {
+    parse: impl Fn(&str) -> Result<N, NameError>,
+) -> Result<BTreeMap<N, N>, SpannedError> {
     let mut all = vec![];
     for (name, list) in written {
-        unique(&list)?;
+        check_unique(&list)?;
         all.extend(list.into_iter().map(|alias| (alias, name.clone())));
     }
     // Of two that clash, the one that is written later is to blame.
     all.sort_by_key(|(alias, _)| alias.span().start);
     let mut aliases = BTreeMap::new();
     for (alias, name) in all {
-        let complain = |why: String| (alias.span(), why);
-        let other = parse(alias.get_ref()).map_err(|why| complain(format!("alias: {why}")))?;
+        let error_at = |why: String| (alias.span(), why);
+        let other = parse(alias.get_ref()).map_err(|why| error_at(format!("alias: {why}")))?;
         if things.contains_key(&other) {
             let why = format!("'{other}' is a name already; an alias has to be another");
-            return Err(complain(why));
+            return Err(error_at(why));
         }
         if let Some(first) = aliases.insert(other, name) {
             let why = format!("'{}' is an alias of '{first}' already", alias.get_ref());
-            return Err(complain(why));
+            return Err(error_at(why));
         }
     }
     Ok(aliases)
 }
 
-/// People by the names that are typed after `user:@`: of two that differ in case alone, both.
-fn by_small_letters(people: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, Vec<UserId>> {
+/// Users by the names that are typed after `user:@`: of two that differ only in case, both.
+fn by_lowercase_name(users: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, Vec<UserId>> {
     let mut found = BTreeMap::<String, Vec<UserId>>::new();
-    for (name, ids) in people {
+    for (name, ids) in users {
         let known = found.entry(name.to_lowercase()).or_default();
         known.extend(ids);
         known.sort();
@@ -180,39 +167,39 @@ fn by_small_letters(people: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, V
     found
 }
 
-/// The names that `[channels]` and `[people]` give to ids.
-struct Names {
+/// The names that `[channels]` and `[users]` give to ids.
+struct NamedIds {
     channels: BTreeMap<String, ChannelId>,
-    people: BTreeMap<String, Vec<UserId>>,
+    users: BTreeMap<String, Vec<UserId>>,
 }
 
-impl Names {
-    fn project(&self, raw: RawProject) -> Result<Project, Complaint> {
-        let slug = slug(&raw.slug)?;
+impl NamedIds {
+    fn resolve_project(&self, raw: RawProject) -> Result<ProjectConfig, SpannedError> {
+        let slug = parse_slug(&raw.slug)?;
         let mut jobs = BTreeMap::new();
         let mut aliases = vec![];
         for (name, mut job) in raw.jobs {
             let checked = JobName::parse(name.get_ref())
                 .map_err(|why| (name.span(), format!("job name: {why}")))?;
             aliases.push((checked.clone(), mem::take(&mut job.aliases)));
-            let job = self.job(&checked, job, &slug, name.span())?;
+            let job = self.resolve_job(&checked, job, &slug, name.span())?;
             jobs.insert(checked, job);
         }
-        Ok(Project {
+        Ok(ProjectConfig {
             slug,
             job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,
             jobs,
         })
     }
 
-    /// `place` is where its name stands.
-    fn job(
+    /// `place` is the position of its name.
+    fn resolve_job(
         &self,
         name: &JobName,
         raw: RawJob,
-        slug: &Slug,
+        slug: &ProjectSlug,
         place: Range<usize>,
-    ) -> Result<Job, Complaint> {
+    ) -> Result<JobConfig, SpannedError> {
         let environment = match raw.environment {
             None => name.to_string(),
             Some(environment) => {
@@ -221,38 +208,27 @@ impl Names {
                 environment.into_inner()
             }
         };
-        unique(&raw.branches)?;
-        let branches = raw
-            .branches
-            .iter()
+        check_unique(&raw.branches)?;
+        let branches = raw.branches.iter();
+        let branches = branches
             .map(|p| BranchPattern::parse(p.get_ref()).map_err(|why| (p.span(), why.to_string())))
             .collect::<Result<_, _>>()?;
-        let call = trigger_call(raw.trigger, raw.definition, slug, place)?;
-        Ok(Job {
-            trigger: trigger(
-                call,
-                raw.job_parameter,
-                raw.deploy_id_parameter,
-                raw.parameters,
-            )?,
+        let id_parameter = raw.deploy_id_parameter;
+        let call = resolve_call(raw.trigger, raw.definition, slug, place)?;
+        Ok(JobConfig {
+            trigger: resolve_trigger(call, raw.job_parameter, id_parameter, raw.parameters)?,
             environment,
             exclusive: raw.exclusive,
             branches,
-            channels: allow(raw.channels, "channel", |word| {
-                ChannelId::parse(word)
-                    .or_else(|| self.channels.get(word).cloned())
-                    .map(|id| vec![id])
-                    .ok_or_else(|| {
-                        format!("'{word}' is neither a channel id nor a name from [channels]")
-                    })
+            channels: parse_allow_list(raw.channels, "channel", |word| {
+                let id = ChannelId::parse(word).or_else(|| self.channels.get(word).cloned());
+                let why = || format!("'{word}' is neither a channel id nor a name from [channels]");
+                id.map(|id| vec![id]).ok_or_else(why)
             })?,
-            people: allow(raw.people, "person", |word| {
-                UserId::parse(word)
-                    .map(|id| vec![id])
-                    .or_else(|| self.people.get(word).cloned())
-                    .ok_or_else(|| {
-                        format!("'{word}' is neither a user id nor a name from [people]")
-                    })
+            users: parse_allow_list(raw.users, "user", |word| {
+                let id = UserId::parse(word).map(|id| vec![id]);
+                let why = || format!("'{word}' is neither a user id nor a name from [users]");
+                id.or_else(|| self.users.get(word).cloned()).ok_or_else(why)
             })?,
         })
     }

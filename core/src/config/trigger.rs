@@ -1,4 +1,4 @@
-//! How a job is started: the call, and the parameters that travel with it.
+//! How a job is started: the call and its parameters.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,19 +7,19 @@ use serde_json::Value;
 use toml::Spanned;
 use uuid::Uuid;
 
-use super::file::{Complaint, ParameterName, RawTrigger};
-use super::{Slug, Trigger, TriggerCall};
+use super::file::{ParameterName, RawTrigger, SpannedError};
+use super::{ProjectSlug, TriggerCall, TriggerConfig};
 
-/// The build parameter that carries our deploy id where nothing else is written.
-const BUILD_PARAMETER: &str = "CHATOPS_DEPLOY_ID";
+/// The default build parameter with the deploy id.
+const DEPLOY_ID_VARIABLE: &str = "CHATOPS_DEPLOY_ID";
 
-/// The call, if it serves the project. `place` is where to point if none is written.
-pub(super) fn trigger_call(
+/// The call, if it works for the project. `place` is the position of an error if none is written.
+pub(super) fn resolve_call(
     written: Option<Spanned<RawTrigger>>,
     definition: Option<Spanned<String>>,
-    slug: &Slug,
+    slug: &ProjectSlug,
     place: Range<usize>,
-) -> Result<TriggerCall, Complaint> {
+) -> Result<TriggerCall, SpannedError> {
     let place = written.as_ref().map_or(place, Spanned::span);
     let written = written.map_or_else(RawTrigger::default, Spanned::into_inner);
     if slug.vcs == "circleci" && written != RawTrigger::PipelineRun {
@@ -45,32 +45,29 @@ pub(super) fn trigger_call(
 }
 
 /// CircleCI takes at most 100 parameters, names up to 128 characters and values up to 512.
-pub(super) fn trigger(
+pub(super) fn resolve_trigger(
     call: TriggerCall,
     job: Spanned<ParameterName>,
     deploy_id: Spanned<ParameterName>,
     raw: BTreeMap<Spanned<String>, Value>,
-) -> Result<Trigger, Complaint> {
-    // Of two that clash, the one that was written down is to blame; the other has no place.
-    let clash = if deploy_id.span().is_empty() {
-        job.span()
-    } else {
-        deploy_id.span()
-    };
+) -> Result<TriggerConfig, SpannedError> {
+    // Of two that clash, the one that is written is to blame; the other has no position.
     let is_written = |name: &Spanned<ParameterName>| !name.span().is_empty();
+    let clash = Some(deploy_id.span()).filter(|_| is_written(&deploy_id));
+    let clash = clash.unwrap_or_else(|| job.span());
     let (job_parameter, deploy_id_parameter) = if call == TriggerCall::Job {
         if is_written(&job) {
             let why = "trigger = \"job\" sends the job's name as CIRCLE_JOB, always; take this out";
             return Err((job.span(), why.to_owned()));
         }
         let id = if is_written(&deploy_id) {
-            parameter_name(deploy_id)?
+            resolve_parameter(deploy_id)?
         } else {
-            Some(BUILD_PARAMETER.to_owned())
+            Some(DEPLOY_ID_VARIABLE.to_owned())
         };
         (Some("CIRCLE_JOB".to_owned()), id)
     } else {
-        (parameter_name(job)?, parameter_name(deploy_id)?)
+        (resolve_parameter(job)?, resolve_parameter(deploy_id)?)
     };
     if job_parameter.is_some() && job_parameter == deploy_id_parameter {
         let why = match call {
@@ -82,24 +79,24 @@ pub(super) fn trigger(
     let ours = usize::from(job_parameter.is_some()) + usize::from(deploy_id_parameter.is_some());
     let mut parameters = BTreeMap::new();
     for (name, value) in raw {
-        let complain = |why: &str| Err((name.span(), format!("parameter: {why}")));
+        let error_at = |why: &str| Err((name.span(), format!("parameter: {why}")));
         let taken = |other: &Option<String>| other.as_ref() == Some(name.get_ref());
         if !is_parameter_name(name.get_ref()) {
-            return complain(PARAMETER_NAME);
+            return error_at(PARAMETER_NAME);
         }
         if taken(&job_parameter) || taken(&deploy_id_parameter) {
-            return complain("it carries the job's name or the deploy's id already");
+            return error_at("it carries the job's name or the deploy's id already");
         }
         match &value {
             Value::String(text) if text.chars().count() > 512 => {
-                return complain("CircleCI takes values of at most 512 characters");
+                return error_at("CircleCI takes values of at most 512 characters");
             }
             Value::String(_) | Value::Bool(_) => {}
             Value::Number(number) if number.is_i64() => {}
-            _ => return complain("CircleCI takes a string, a whole number, true or false"),
+            _ => return error_at("CircleCI takes a string, a whole number, true or false"),
         }
         if parameters.len() + ours >= 100 {
-            return complain("CircleCI takes at most 100 of them");
+            return error_at("CircleCI takes at most 100 of them");
         }
         // Build parameters are environment variables, which are text.
         let value = match value {
@@ -110,7 +107,7 @@ pub(super) fn trigger(
         };
         parameters.insert(name.get_ref().clone(), value);
     }
-    Ok(Trigger {
+    Ok(TriggerConfig {
         call,
         job_parameter,
         deploy_id_parameter,
@@ -127,7 +124,7 @@ fn is_parameter_name(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-fn parameter_name(raw: Spanned<ParameterName>) -> Result<Option<String>, Complaint> {
+fn resolve_parameter(raw: Spanned<ParameterName>) -> Result<Option<String>, SpannedError> {
     let span = raw.span();
     match raw.into_inner() {
         ParameterName::Switch(false) => Ok(None),

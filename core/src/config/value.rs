@@ -1,15 +1,15 @@
-//! One value at a time: ids, lists, slugs and addresses, each with its complaint.
+//! Single values: ids, lists, slugs and origins, each with its errors.
 
 use std::collections::BTreeSet;
 
 use toml::Spanned;
 use url::Url;
 
-use super::file::Complaint;
-use super::{Allow, Slug};
+use super::file::SpannedError;
+use super::{AllowList, ProjectSlug};
 use crate::id::{ChannelId, UserId};
 
-pub(super) fn channel(id: &Spanned<String>) -> Result<ChannelId, Complaint> {
+pub(super) fn parse_channel(id: &Spanned<String>) -> Result<ChannelId, SpannedError> {
     ChannelId::parse(id.get_ref()).ok_or_else(|| {
         let why = format!(
             "'{}' is not a channel id; Slack shows it at the foot of a channel's details, \
@@ -20,7 +20,7 @@ pub(super) fn channel(id: &Spanned<String>) -> Result<ChannelId, Complaint> {
     })
 }
 
-pub(super) fn user(id: &Spanned<String>) -> Result<UserId, Complaint> {
+pub(super) fn parse_user(id: &Spanned<String>) -> Result<UserId, SpannedError> {
     UserId::parse(id.get_ref()).ok_or_else(|| {
         let why = format!(
             "'{}' is not a user id; Slack's profile menu copies it (\"Copy member ID\"), \
@@ -31,20 +31,20 @@ pub(super) fn user(id: &Spanned<String>) -> Result<UserId, Complaint> {
     })
 }
 
-/// Resolves a list in which `"*"` stands for everything and must then stand alone.
-pub(super) fn allow<T: PartialEq>(
+/// Resolves a list in which `"*"` means everything and must then be alone.
+pub(super) fn parse_allow_list<T: PartialEq>(
     raw: Vec<Spanned<String>>,
     kind: &str,
     resolve: impl Fn(&str) -> Result<Vec<T>, String>,
-) -> Result<Allow<T>, Complaint> {
-    unique(&raw)?;
+) -> Result<AllowList<T>, SpannedError> {
+    check_unique(&raw)?;
     let star = raw.iter().find(|word| word.get_ref() == "*");
     match star {
         Some(star) if raw.len() > 1 => Err((
             star.span(),
             format!("\"*\" already allows every {kind}; let it stand alone"),
         )),
-        Some(_) => Ok(Allow::Any),
+        Some(_) => Ok(AllowList::Any),
         None => {
             let mut list: Vec<T> = Vec::new();
             for word in raw {
@@ -54,66 +54,52 @@ pub(super) fn allow<T: PartialEq>(
                     }
                 }
             }
-            Ok(Allow::Listed(list))
+            Ok(AllowList::Listed(list))
         }
     }
 }
 
-pub(super) fn unique(list: &[Spanned<String>]) -> Result<(), Complaint> {
+pub(super) fn check_unique(list: &[Spanned<String>]) -> Result<(), SpannedError> {
     let mut seen = BTreeSet::new();
     match list.iter().find(|word| !seen.insert(word.get_ref())) {
-        Some(twice) => Err((
-            twice.span(),
-            format!("'{}' is listed twice", twice.get_ref()),
-        )),
+        Some(twice) => {
+            let (span, word) = (twice.span(), twice.get_ref());
+            Err((span, format!("'{word}' is listed twice")))
+        }
         None => Ok(()),
     }
 }
 
-pub(super) fn slug(raw: &Spanned<String>) -> Result<Slug, Complaint> {
+pub(super) fn parse_slug(raw: &Spanned<String>) -> Result<ProjectSlug, SpannedError> {
     let parts: Vec<&str> = raw.get_ref().split('/').collect();
-    let plain = |part: &&str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let valid = |p: &&str| !p.is_empty() && !p.starts_with('.') && p.chars().all(plain);
+    let slug = |vcs: &str, org: &str, repo: &str| ProjectSlug {
+        vcs: vcs.into(),
+        org: org.into(),
+        repo: repo.into(),
     };
     match parts.as_slice() {
-        [vcs, org, repo]
-            if parts.iter().all(plain)
-                && ["gh", "github", "bb", "bitbucket", "circleci"].contains(vcs) =>
-        {
-            let vcs = match *vcs {
-                "github" => "gh",
-                "bitbucket" => "bb",
-                other => other,
-            };
-            Ok(Slug {
-                vcs: vcs.into(),
-                org: (*org).into(),
-                repo: (*repo).into(),
-            })
-        }
-        _ => Err((
-            raw.span(),
-            format!(
+        ["gh" | "github", org, repo] if parts.iter().all(valid) => Ok(slug("gh", org, repo)),
+        ["bb" | "bitbucket", org, repo] if parts.iter().all(valid) => Ok(slug("bb", org, repo)),
+        ["circleci", org, repo] if parts.iter().all(valid) => Ok(slug("circleci", org, repo)),
+        _ => {
+            let why = format!(
                 "'{}' is not a project slug such as gh/acme/web, bb/acme/web or \
                  circleci/<org id>/<project id>",
                 raw.get_ref()
-            ),
-        )),
+            );
+            Err((raw.span(), why))
+        }
     }
 }
 
-pub(super) fn origin(raw: Spanned<String>) -> Result<Url, Complaint> {
+pub(super) fn parse_origin(raw: Spanned<String>) -> Result<Url, SpannedError> {
     let span = raw.span();
     let text = raw.into_inner();
     let wrong = || {
-        (
-            span.clone(),
-            format!("'{text}' is not an origin such as https://example.com"),
-        )
+        let why = format!("'{text}' is not an origin such as https://example.com");
+        (span.clone(), why)
     };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

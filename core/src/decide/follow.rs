@@ -6,91 +6,103 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::audit::Change;
-use crate::deploy::{Head, Reason, State};
-use crate::machine::Illegal;
-use crate::ports::{Commit, Look, PipelineState, Workflow, WorkflowStatus};
+use crate::audit::AuditChange;
+use crate::deploy::{DeployRecord, DeployState, EndReason};
+use crate::machine::IllegalTransition;
+use crate::ports::{CiWorkflow, Commit, PipelineState, PollResult, WorkflowStatus};
 
-use super::{Here, end, later, passed, pause, write};
+use super::{Context, commit_change, elapsed, end_deploy, poll_again_in, poll_pause};
 
 /// What to write after a look; `None` if the deploy is no longer followed.
-pub fn after_look(head: &Head, look: &Look, here: Here<'_>) -> Result<Option<Commit>, Illegal> {
+pub fn after_poll(
+    head: &DeployRecord,
+    look: &PollResult,
+    here: Context<'_>,
+) -> Result<Option<Commit>, IllegalTransition> {
     let Some(run) = head.run.as_ref().filter(|_| is_followed(head)) else {
         return Ok(None);
     };
-    let times = &here.config.times;
-    let mut commit = if look.state == PipelineState::Errored {
-        let messages = look.errors.clone();
-        end(
-            head,
-            State::CiErrored,
-            Reason::ConfigErrors { messages },
-            here,
-        )?
-    } else if head.state == State::Triggered && !look.workflows.is_empty() {
-        let names: BTreeSet<&str> = look.workflows.iter().map(|w| w.name.as_str()).collect();
-        let workflows = names.into_iter().map(str::to_owned).collect();
-        // Due at once: the very same look may also show the end.
-        write(head, Change::Started { workflows }, Some(here.now), here)?
-    } else if head.state == State::Triggered
-        && look.state == PipelineState::Created
-        && look.workflows.is_empty()
-        && run
-            .created
-            .is_some_and(|created| here.now >= created + times.grace)
-    {
-        end(head, State::NothingRan, Reason::NoWorkflow, here)?
-    } else if let Some(workflows) = waiting(look).filter(|_| is_first_hold(head)) {
-        // Due at once, for the same reason.
-        write(head, Change::Held { workflows }, Some(here.now), here)?
-    } else if let Some((state, decided_by)) =
-        conclusion(look).filter(|_| head.state == State::Running)
-    {
-        end(head, state, Reason::Workflows { decided_by }, here)?
-    } else {
-        look_later(head, None, here)?
-    };
-    if let Some(run) = &mut commit.head.run {
+    // What the poll learned of the run is in the record before the event is sealed.
+    let mut head = head.clone();
+    if let Some(run) = &mut head.run {
         if look.revision.is_some() {
             run.revision.clone_from(&look.revision);
         }
         if look.state == PipelineState::Created {
-            run.created.get_or_insert(here.now);
+            run.created_at.get_or_insert(here.now);
         }
     }
+    let head = &head;
+    let times = &here.config.timeouts;
+    let commit = if look.state == PipelineState::Errored {
+        let messages = look.errors.clone();
+        end_deploy(
+            head,
+            DeployState::CiError,
+            EndReason::ConfigErrors { messages },
+            here,
+        )?
+    } else if head.state == DeployState::Triggered && !look.workflows.is_empty() {
+        let names: BTreeSet<&str> = look.workflows.iter().map(|w| w.name.as_str()).collect();
+        let workflows = names.into_iter().map(str::to_owned).collect();
+        // Due at once: the very same look may also show the end.
+        commit_change(
+            head,
+            AuditChange::Started { workflows },
+            Some(here.now),
+            here,
+        )?
+    } else if head.state == DeployState::Triggered
+        && look.state == PipelineState::Created
+        && look.workflows.is_empty()
+        && run
+            .created_at
+            .is_some_and(|created| here.now >= created + times.workflow_start_timeout)
+    {
+        end_deploy(head, DeployState::NothingRan, EndReason::NoWorkflow, here)?
+    } else if let Some(workflows) = held_workflows(look).filter(|_| is_first_hold(head)) {
+        // Due at once, for the same reason.
+        commit_change(head, AuditChange::Held { workflows }, Some(here.now), here)?
+    } else if let Some((state, decided_by)) =
+        final_outcome(look).filter(|_| head.state == DeployState::Running)
+    {
+        end_deploy(head, state, EndReason::Workflows { decided_by }, here)?
+    } else {
+        poll_later(head, None, here)?
+    };
     Ok(Some(commit))
 }
 
 /// What to write after a look that failed: nothing was learned.
-pub fn after_failed_look(
-    head: &Head,
+pub fn after_failed_poll(
+    head: &DeployRecord,
     after: Option<Duration>,
-    here: Here<'_>,
-) -> Result<Option<Commit>, Illegal> {
+    here: Context<'_>,
+) -> Result<Option<Commit>, IllegalTransition> {
     if !is_followed(head) {
         return Ok(None);
     }
-    look_later(head, after, here).map(Some)
+    poll_later(head, after, here).map(Some)
 }
 
 /// What to write when there is a reason to look at CircleCI now, whatever the timer says; `None` if
 /// the deploy is not followed.
 #[must_use]
-pub fn look_now(head: &Head, here: Here<'_>) -> Option<Commit> {
+pub fn poll_now(head: &DeployRecord, here: Context<'_>) -> Option<Commit> {
     is_followed(head).then(|| {
         let mut head = head.clone();
         head.version += 1;
         head.due_at = Some(here.now);
-        super::timer_only(head)
+        super::commit_timer(head)
     })
 }
 
-fn is_first_hold(head: &Head) -> bool {
-    head.state == State::Running && !head.held
+fn is_first_hold(head: &DeployRecord) -> bool {
+    head.state == DeployState::Running && !head.on_hold
 }
 
 /// The workflows that wait for an approval, if there are any.
-fn waiting(look: &Look) -> Option<Vec<String>> {
+fn held_workflows(look: &PollResult) -> Option<Vec<String>> {
     let names: BTreeSet<&str> = look
         .workflows
         .iter()
@@ -100,27 +112,37 @@ fn waiting(look: &Look) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
-fn is_followed(head: &Head) -> bool {
-    matches!(head.state, State::Triggered | State::Running)
+fn is_followed(head: &DeployRecord) -> bool {
+    matches!(head.state, DeployState::Triggered | DeployState::Running)
 }
 
-fn look_later(head: &Head, after: Option<Duration>, here: Here<'_>) -> Result<Commit, Illegal> {
-    let times = &here.config.times;
-    let since = head.run.as_ref().map_or(here.now, |run| run.since);
-    let left = times.track_for.saturating_sub(passed(since, here.now));
+fn poll_later(
+    head: &DeployRecord,
+    after: Option<Duration>,
+    here: Context<'_>,
+) -> Result<Commit, IllegalTransition> {
+    let times = &here.config.timeouts;
+    let since = head.run.as_ref().map_or(here.now, |run| run.triggered_at);
+    let left = times
+        .follow_timeout
+        .saturating_sub(elapsed(since, here.now));
     if left.is_zero() {
-        return end(head, State::LostTrack, Reason::TrackedTooLong, here);
+        return end_deploy(head, DeployState::LostTrack, EndReason::FollowTimeout, here);
     }
-    let usual = pause(times.poll_first, times.poll_longest, head.looks);
+    let usual = poll_pause(
+        times.poll_interval_min,
+        times.poll_interval_max,
+        head.poll_count,
+    );
     // However long CircleCI asks to wait, the limit is not slept through.
     let wait = after.map_or(usual, |asked| asked.max(usual)).min(left);
-    Ok(later(head, wait, here))
+    Ok(poll_again_in(head, wait, here))
 }
 
 /// The end that the workflows agree on, with those that decided; `None` while it is open.
-fn conclusion(look: &Look) -> Option<(State, Vec<(String, String)>)> {
+fn final_outcome(look: &PollResult) -> Option<(DeployState, Vec<(String, String)>)> {
     use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
-    let mut latest: BTreeMap<&str, &Workflow> = BTreeMap::new();
+    let mut latest: BTreeMap<&str, &CiWorkflow> = BTreeMap::new();
     for workflow in &look.workflows {
         let newer = latest
             .get(workflow.name.as_str())
@@ -129,21 +151,21 @@ fn conclusion(look: &Look) -> Option<(State, Vec<(String, String)>)> {
             latest.insert(&workflow.name, workflow);
         }
     }
-    let open = |w: &&Workflow| !w.status.is_final() || w.rerun_coming;
+    let open = |w: &&CiWorkflow| !w.status.is_final() || w.rerun_coming;
     if look.state != PipelineState::Created || latest.is_empty() || latest.values().any(open) {
         return None;
     }
-    let ends: [(State, &[WorkflowStatus]); 4] = [
-        (State::Failed, &[Failed, Error, Unauthorized]),
-        (State::Canceled, &[Canceled]),
-        (State::Succeeded, &[Success]),
-        (State::NothingRan, &[NotRun]),
+    let ends: [(DeployState, &[WorkflowStatus]); 4] = [
+        (DeployState::Failed, &[Failed, Error, Unauthorized]),
+        (DeployState::Canceled, &[Canceled]),
+        (DeployState::Succeeded, &[Success]),
+        (DeployState::NothingRan, &[NotRun]),
     ];
     ends.into_iter().find_map(|(state, deciding)| {
         let decided_by: Vec<_> = latest
             .values()
             .filter(|w| deciding.contains(&w.status))
-            .map(|w| (w.name.clone(), w.status.word().to_owned()))
+            .map(|w| (w.name.clone(), w.status.as_str().to_owned()))
             .collect();
         (!decided_by.is_empty()).then_some((state, decided_by))
     })

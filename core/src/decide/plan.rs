@@ -2,21 +2,21 @@
 //! this moment's rules and promises nothing, least of all which commit would be built.
 
 use crate::config::Config;
-use crate::deploy::{Ask, Target};
-use crate::policy::{self, Check};
-use crate::ports::Trigger;
+use crate::deploy::{DeployRequest, Target};
+use crate::policy::{self, RuleCheck};
+use crate::ports::TriggerRequest;
 
 /// What would happen.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct DeployPlan {
     /// The deploy, by the names of the configuration.
-    pub ask: Ask,
+    pub request: DeployRequest,
     /// Every rule that was asked, and what it said.
-    pub checks: Vec<Check>,
+    pub checks: Vec<RuleCheck>,
     /// What it would lock, if the job takes a lock.
     pub target: Option<Target>,
     /// What would be sent to CircleCI, if every rule says yes.
-    pub trigger: Option<Trigger>,
+    pub trigger: Option<TriggerRequest>,
 }
 
 /// What stands in the plan for the id that the deploy would get.
@@ -24,16 +24,16 @@ const ID_TO_COME: &str = "(the deploy's id)";
 
 /// Plans.
 #[must_use]
-pub fn plan(config: &Config, ask: Ask) -> Plan {
-    let policy::Explained { checks, found } = policy::explain(config, &ask);
+pub fn plan_deploy(config: &Config, ask: DeployRequest) -> DeployPlan {
+    let policy::PolicyReport { checks, found } = policy::evaluate_rules(config, &ask);
     let allowed = found.filter(|_| checks.iter().all(|check| check.verdict.is_ok()));
-    Plan {
+    DeployPlan {
         target: found.and_then(|found| found.target()),
         trigger: allowed.map(|allowed| {
             let slug = allowed.project.slug.clone();
             super::request_to_send(slug, &allowed, &ask.branch, ID_TO_COME)
         }),
         checks,
-        ask,
+        request: ask,
     }
 }

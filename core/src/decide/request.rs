@@ -1,49 +1,49 @@
 //! The first transaction of a deploy: of a command, or of the retry of another deploy.
 
-use std::time::Duration;
-
-use super::Here;
+use super::Context;
 use crate::Time;
-use crate::audit::{Actor, Change};
-use crate::command::Wish;
-use crate::deploy::{Ask, Head, State};
+use crate::audit::{AuditActor, AuditChange};
+use crate::command::DeployAction;
+use crate::deploy::{DeployRecord, DeployRequest, DeployState};
 use crate::id::{DeployId, DeployRef, ShortId};
-use crate::machine::{self, Illegal};
-use crate::message::{Asker, DeployMessage, WishMessage, Wisher};
-use crate::ports::{Commit, Repeated};
-use crate::reply::Reply;
-
-/// How old the end of a deploy may be for it to be tried again.
-const ORDER_LIVES: Duration = Duration::from_hours(24);
+use crate::machine::{self, IllegalTransition};
+use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
+use crate::notification::NotificationRecord;
+use crate::ports::{Commit, RetriedDeploy};
 
 /// The first transaction of a command: REQUESTED, with the reply item opened.
 #[must_use]
-pub fn open(message: &DeployMessage, short_digits: usize, here: Here<'_>) -> Commit {
-    let ask = message.ask(here.config);
-    let by = Actor::Person(ask.user.clone());
-    let reply = reply(message.id, Some(&message.asker), message.asked_at, here);
-    begin(message.id, short_digits, ask, None, by, reply, here)
+pub fn open_deploy(message: &DeployMessage, short_digits: usize, here: Context<'_>) -> Commit {
+    let ask = message.deploy_request(here.config);
+    let by = AuditActor::User(ask.qualified_user());
+    let reply = new_notification(
+        message.id,
+        Some(&message.requester),
+        message.requested_at,
+        here,
+    );
+    first_commit(message.id, short_digits, ask, None, by, reply, here)
 }
 
 /// What makes a deploy be tried again.
 #[derive(Debug, Clone, Copy)]
-pub enum Cause<'a> {
+pub enum RetryCause<'a> {
     /// An order out of the dead-letter queue. Nobody is known to have sent it back, so it is for
     /// the one who asked first.
-    Order,
+    Ticket,
     /// Somebody's wish, for the one who wishes.
-    Wish(&'a WishMessage),
+    Action(&'a ActionMessage),
 }
 
 /// Whether a deploy can be tried again, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retryable {
+pub enum RetryDecision {
     /// It can.
     Yes,
     /// It has not ended.
-    Open,
+    InProgress,
     /// It reached CircleCI and ended there, or was canceled: there is nothing to try again.
-    Ran,
+    HasRun,
     /// Whether it was started is not known: somebody has to look and `confirm`.
     NeedsConfirm,
     /// It ended too long ago.
@@ -52,60 +52,61 @@ pub enum Retryable {
     Retried,
 }
 
-impl Cause<'_> {
+impl RetryCause<'_> {
     /// Who made it happen.
-    fn by(self, here: Here<'_>) -> Actor {
+    fn by(self, here: Context<'_>) -> AuditActor {
         match self {
-            Cause::Order => here.worker(),
-            Cause::Wish(wish) => wish.from.by().into(),
+            RetryCause::Ticket => here.worker(),
+            RetryCause::Action(wish) => wish.requested_by.acted_by().into(),
         }
     }
 }
 
 /// Decides whether `old` is tried again.
 #[must_use]
-pub fn retryable(old: &Head, cause: Cause<'_>, here: Here<'_>) -> Retryable {
+pub fn decide_retry(old: &DeployRecord, cause: RetryCause<'_>, here: Context<'_>) -> RetryDecision {
     let Some(end) = &old.end else {
-        return Retryable::Open;
+        return RetryDecision::InProgress;
     };
     let wish = match cause {
-        Cause::Order => None,
-        Cause::Wish(wish) => Some(wish),
+        RetryCause::Ticket => None,
+        RetryCause::Action(wish) => Some(wish),
     };
     let can = match old.state {
-        State::TriggerFailed => true,
+        DeployState::TriggerFailed => true,
         // Only a trigger that failed leaves an order behind.
-        State::Refused | State::Unresolved => wish.is_some(),
+        DeployState::Rejected | DeployState::Unresolved => wish.is_some(),
         _ => false,
     };
     if !can {
-        Retryable::Ran
+        RetryDecision::HasRun
     } else if old.retried_by.is_some() {
-        Retryable::Retried
-    } else if here.now > end.at + ORDER_LIVES && !wish.is_some_and(forces) {
-        Retryable::TooOld
-    } else if old.state == State::Unresolved && !wish.is_some_and(|wish| confirms(wish, old)) {
-        Retryable::NeedsConfirm
+        RetryDecision::Retried
+    } else if here.now > end.at + here.config.timeouts.retry_window && !wish.is_some_and(forces) {
+        RetryDecision::TooOld
+    } else if old.state == DeployState::Unresolved && !wish.is_some_and(|wish| confirms(wish, old))
+    {
+        RetryDecision::NeedsConfirm
     } else {
-        Retryable::Yes
+        RetryDecision::Yes
     }
 }
 
 /// Whether somebody has looked for this very deploy. Who named an earlier one of its chain has not
 /// looked for this one, and who confirmed before it ended has not looked in time, however late the
 /// message or a copy of it comes. (Slack's timestamps are whole seconds.)
-fn confirms(wish: &WishMessage, old: &Head) -> bool {
+fn confirms(wish: &ActionMessage, old: &DeployRecord) -> bool {
     let ended = old.end.as_ref().map(|end| end.at.timestamp());
-    if ended.is_none_or(|ended| wish.asked_at.timestamp() < ended) {
+    if ended.is_none_or(|ended| wish.requested_at.timestamp() < ended) {
         return false;
     }
-    match &wish.wish {
-        Wish::Retry {
+    match &wish.action {
+        DeployAction::Retry {
             confirm: true,
             deploy,
             ..
         } => match deploy {
-            DeployRef::Short(short) => *short == old.short,
+            DeployRef::Short(short) => *short == old.short_id,
             DeployRef::Full(id) => *id == old.id,
         },
         _ => false,
@@ -113,92 +114,108 @@ fn confirms(wish: &WishMessage, old: &Head) -> bool {
 }
 
 /// Only the command line can: whatever else a message says, a person in Slack cannot.
-fn forces(wish: &WishMessage) -> bool {
-    matches!(wish.wish, Wish::Retry { force: true, .. })
-        && matches!(wish.from, Wisher::Operator { .. })
+fn forces(wish: &ActionMessage) -> bool {
+    matches!(wish.action, DeployAction::Retry { force: true, .. })
+        && matches!(wish.requested_by, ActionRequester::Operator { .. })
 }
 
 /// The first transaction of the retry of `old`: what `old` asked for, asked by whoever the cause
 /// is for. `first` is what the first deploy of the chain asked for.
 pub fn open_retry(
-    old: &Head,
-    first: &Ask,
-    cause: Cause<'_>,
+    old: &DeployRecord,
+    first: &DeployRequest,
+    cause: RetryCause<'_>,
     short_digits: usize,
-    here: Here<'_>,
-) -> Result<Commit, Illegal> {
+    here: Context<'_>,
+) -> Result<Commit, IllegalTransition> {
     let id = DeployId::of_retry(old.id);
-    let (wish, asker) = match cause {
-        Cause::Order => (None, None),
-        Cause::Wish(wish) => match &wish.from {
-            Wisher::Person(asker) => (Some(wish), Some(asker)),
-            Wisher::Operator { .. } => (Some(wish), None),
+    let (wish, requester) = match cause {
+        RetryCause::Ticket => (None, None),
+        RetryCause::Action(wish) => match &wish.requested_by {
+            ActionRequester::User(requester) => (Some(wish), Some(requester)),
+            ActionRequester::Operator { .. } => (Some(wish), None),
         },
     };
-    let ask = Ask {
-        asked_at: wish.map_or(here.now, |wish| wish.asked_at),
-        ..match asker {
-            Some(asker) => asked_by(asker, old),
-            None => asked_first(first, old),
+    let ask = DeployRequest {
+        requested_at: wish.map_or(here.now, |wish| wish.requested_at),
+        ..match requester {
+            Some(requester) => request_from(requester, old),
+            None => first_request(first, old),
         }
     };
-    let reply = reply(id, asker, ask.asked_at, here);
+    let reply = new_notification(id, requester, ask.requested_at, here);
     let by = cause.by(here);
-    let mut commit = begin(id, short_digits, ask, Some(old.id), by.clone(), reply, here);
-    commit.head.wished_by = wish.map(|wish| wish.id);
-    let (mut head, event) = machine::apply(old, Change::Retried { by: id }, by, here.now)?;
+    let mut commit = first_commit(id, short_digits, ask, Some(old.id), by.clone(), reply, here);
+    commit.record.retry_request = wish.map(|wish| wish.id);
+    if let AuditActor::Operator(name) = &by {
+        commit.record.operator = Some(name.clone());
+    }
+    let (mut head, event) =
+        machine::apply_change(old, AuditChange::Retried { by: id }, by, here.now)?;
     // If its order to try again was not placed yet, it is not owed any more.
     head.due_at = None;
-    commit.repeats = Some(Box::new(Repeated { head, event }));
+    commit.retried = Some(Box::new(RetriedDeploy {
+        record: head,
+        event,
+    }));
     Ok(commit)
 }
 
 /// What `old` asked for, if this person asked for it from where they are.
-pub(super) fn asked_by(asker: &Asker, old: &Head) -> Ask {
-    Ask {
-        team: asker.team.clone(),
-        channel: asker.channel.clone(),
-        user: asker.user.clone(),
-        user_name: asker.user_name.clone(),
-        ..old.ask.clone()
+pub(super) fn request_from(requester: &Requester, old: &DeployRecord) -> DeployRequest {
+    DeployRequest {
+        team: requester.team.clone(),
+        channel: requester.channel.clone(),
+        user: requester.user.clone(),
+        user_name: requester.user_name.clone(),
+        ..old.request.clone()
     }
 }
 
-/// What `old` asked for, if the first asker of the chain asked for it again.
-fn asked_first(first: &Ask, old: &Head) -> Ask {
-    Ask {
-        project: old.ask.project.clone(),
-        branch: old.ask.branch.clone(),
-        job: old.ask.job.clone(),
+/// What `old` asked for, if the first requester of the chain asked for it again.
+fn first_request(first: &DeployRequest, old: &DeployRecord) -> DeployRequest {
+    DeployRequest {
+        project: old.request.project.clone(),
+        branch: old.request.branch.clone(),
+        job: old.request.job.clone(),
         ..first.clone()
     }
 }
 
 /// The reply item. Without an address, the answer is in the ledger alone.
-fn reply(id: DeployId, asker: Option<&Asker>, asked_at: Time, here: Here<'_>) -> Reply {
-    let address = asker.and_then(|asker| asker.reply_to.clone());
-    Reply::open(id, address, asked_at + here.config.times.reply_for)
+fn new_notification(
+    id: DeployId,
+    requester: Option<&Requester>,
+    asked_at: Time,
+    here: Context<'_>,
+) -> NotificationRecord {
+    let address = requester.and_then(|requester| requester.response_url.clone());
+    NotificationRecord::open(
+        id,
+        address,
+        asked_at + here.config.timeouts.response_url_ttl,
+    )
 }
 
-fn begin(
+fn first_commit(
     id: DeployId,
     short_digits: usize,
-    ask: Ask,
+    ask: DeployRequest,
     retry_of: Option<DeployId>,
-    by: Actor,
-    reply: Reply,
-    here: Here<'_>,
+    by: AuditActor,
+    reply: NotificationRecord,
+    here: Context<'_>,
 ) -> Commit {
-    let id: (DeployId, ShortId) = (id, id.short(short_digits));
-    let valid_until = ask.asked_at + here.config.times.stale_after;
-    let (head, event) = machine::begin(id, ask, retry_of, valid_until, by, here.now);
+    let id: (DeployId, ShortId) = (id, id.short_id(short_digits));
+    let valid_until = ask.requested_at + here.config.timeouts.request_ttl;
+    let (head, event) = machine::begin_deploy(id, ask, retry_of, valid_until, by, here.now);
     Commit {
-        head,
+        record: head,
         event: Some(event),
         lock: None,
         claim: None,
-        owe: vec![],
-        open: Some(reply),
-        repeats: None,
+        notifications: vec![],
+        open_notifications: Some(reply),
+        retried: None,
     }
 }

@@ -1,4 +1,4 @@
-//! Every way to be refused, and what a refusal tells.
+//! Every rejection, and what it says.
 
 mod reference;
 mod rules;
@@ -9,8 +9,8 @@ use crate::fixtures::{ask, branch, config, job, project};
 
 #[test]
 fn what_is_not_listed_is_denied() {
-    for key in ["branches", "channels", "people"] {
-        let lists = ["branches", "channels", "people"]
+    for key in ["branches", "channels", "users"] {
+        let lists = ["branches", "channels", "users"]
             .map(|k| format!("{k} = {}\n", if k == key { "[]" } else { "[\"*\"]" }))
             .concat();
         let text = format!(
@@ -18,101 +18,89 @@ fn what_is_not_listed_is_denied() {
              [projects.web.jobs.deploy]\n{lists}"
         );
         let empty = Config::parse(&text, "chatops.toml").unwrap();
-        assert!(decide(&empty, &ask()).is_err(), "{key}");
+        assert!(authorize_deploy(&empty, &ask()).is_err(), "{key}");
         let missing = text.replace(&format!("{key} = []\n"), "");
         let missing = Config::parse(&missing, "chatops.toml").unwrap();
-        assert!(decide(&missing, &ask()).is_err(), "{key}");
+        assert!(authorize_deploy(&missing, &ask()).is_err(), "{key}");
         let starred = text.replace("[]", "[\"*\"]");
         let starred = Config::parse(&starred, "chatops.toml").unwrap();
-        assert!(decide(&starred, &ask()).is_ok(), "{key}");
+        assert!(authorize_deploy(&starred, &ask()).is_ok(), "{key}");
     }
 }
 
 #[test]
-fn a_refusal_tells_what_is_needed_to_get_out() {
+fn a_rejection_says_what_is_needed() {
     let config = config();
-    let refused = |ask: Ask| decide(&config, &ask).unwrap_err();
-    let unknown = Refusal::UnknownJob {
+    let rejected = |change: &dyn Fn(&mut DeployRequest)| {
+        let mut request = ask();
+        change(&mut request);
+        authorize_deploy(&config, &request).unwrap_err()
+    };
+    let unknown = Rejection::UnknownJob {
         project: project("web"),
         job: job("none"),
         branch: branch("main"),
         usable: vec![job("deploy"), job("test")],
     };
-    assert_eq!(
-        refused(Ask {
-            job: job("none"),
-            ..ask()
-        }),
-        unknown
-    );
-    let user = UserId::parse("U99").unwrap();
-    let Refusal::UnknownJob { usable, .. } = refused(Ask {
-        job: job("none"),
-        user,
-        ..ask()
-    }) else {
+    assert_eq!(rejected(&|ask| ask.job = job("none")), unknown);
+    let other = rejected(&|ask| {
+        ask.job = job("none");
+        ask.user = UserId::parse("U99").unwrap();
+    });
+    let Rejection::UnknownJob { usable, .. } = other else {
         panic!("the job is not unknown");
     };
     assert_eq!(usable, [job("test")]);
     let channel = ChannelId::parse("C99").unwrap();
-    let elsewhere = Refusal::Channel {
+    let elsewhere = Rejection::Channel {
         project: project("web"),
         job: job("deploy"),
         channel: channel.clone(),
         allowed: vec![ask().channel],
     };
-    assert_eq!(refused(Ask { channel, ..ask() }), elsewhere);
-    let other = refused(Ask {
-        project: Some(project("api")),
-        ..ask()
-    });
+    assert_eq!(rejected(&|ask| ask.channel = channel.clone()), elsewhere);
+    let other = rejected(&|ask| ask.project = Some(project("api")));
     let known = vec![project("web")];
     let project = project("api");
-    assert_eq!(other, Refusal::UnknownProject { project, known });
+    assert_eq!(other, Rejection::UnknownProject { project, known });
 }
 
 #[test]
-fn every_rule_is_explained_and_the_first_no_decides() {
+fn every_rule_is_checked_and_the_first_rejection_decides() {
     let config = config();
-    let nobody = Ask {
+    let nobody = DeployRequest {
         user: UserId::parse("U99").unwrap(),
         channel: ChannelId::parse("C99").unwrap(),
         branch: branch("feature"),
         ..ask()
     };
-    let Explained { checks, found } = explain(&config, &nobody);
+    let PolicyReport { checks, found } = evaluate_rules(&config, &nobody);
     let said: Vec<_> = checks.iter().map(|c| (c.rule, c.verdict.is_ok())).collect();
     let expected = [
-        (Rule::Team, true),
-        (Rule::Project, true),
-        (Rule::Job, true),
-        (Rule::Channel, false),
-        (Rule::Person, false),
-        (Rule::Branch, false),
+        (PolicyRule::Team, true),
+        (PolicyRule::Project, true),
+        (PolicyRule::Job, true),
+        (PolicyRule::Channel, false),
+        (PolicyRule::User, false),
+        (PolicyRule::Branch, false),
     ];
     assert_eq!(said, expected);
     assert!(found.is_some());
-    assert_eq!(
-        decide(&config, &nobody).unwrap_err(),
-        *checks[3].verdict.as_ref().unwrap_err()
-    );
+    let decided = authorize_deploy(&config, &nobody).unwrap_err();
+    assert_eq!(decided, *checks[3].verdict.as_ref().unwrap_err());
 }
 
 #[test]
 fn the_target_is_the_projects_environment() {
     let config = config();
     let target = |name| {
-        let ask = Ask {
-            job: job(name),
-            ..ask()
-        };
-        decide(&config, &ask)
-            .unwrap()
-            .target()
-            .map(|target| target.0)
+        let job = job(name);
+        let ask = DeployRequest { job, ..ask() };
+        let allowed = authorize_deploy(&config, &ask).unwrap();
+        allowed.target().map(|target| target.0)
     };
     assert_eq!(target("deploy").as_deref(), Some("web/production"));
     assert_eq!(target("test"), None);
     let pattern = BranchPattern::parse("release/*").unwrap();
-    assert!(pattern.fits(&branch("release/1")));
+    assert!(pattern.matches(&branch("release/1")));
 }

@@ -3,15 +3,15 @@
 use std::future::Future;
 
 use crate::id::{ChannelId, UserId};
-use crate::reply::Posted;
+use crate::notification::PostResult;
 use crate::secret::ResponseUrl;
-use crate::words::Post;
+use crate::text::SlackMessage;
 
 /// Where to post.
 #[derive(Debug, Clone)]
-pub enum To {
+pub enum PostTarget {
     /// A command's reply address.
-    Address(ResponseUrl),
+    ResponseUrl(ResponseUrl),
     /// A conversation, as the bot; what is for the asker alone is shown to this person.
     Conversation {
         /// The conversation.
@@ -22,9 +22,10 @@ pub enum To {
 }
 
 /// Slack.
-pub trait Chat: Send + Sync {
+pub trait ChatClient: Send + Sync {
     /// Posts, once: no resend, no redirect.
-    fn post(&self, to: &To, post: &Post) -> impl Future<Output = Posted> + Send;
+    fn post(&self, to: &PostTarget, post: &SlackMessage)
+    -> impl Future<Output = PostResult> + Send;
 
     /// Reads the bot's token afresh, where there is one that may have been replaced.
     fn renew_token(&self) -> impl Future<Output = ()> + Send {

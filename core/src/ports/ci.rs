@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Time;
-use crate::config::{Slug, TriggerCall};
-use crate::deploy::Pipeline;
+use crate::config::{ProjectSlug, TriggerCall};
+use crate::deploy::CiPipeline;
 use crate::name::BranchName;
 
 /// The one POST.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trigger {
+pub struct TriggerRequest {
     /// The call.
     pub call: TriggerCall,
     /// The project.
-    pub slug: Slug,
+    pub slug: ProjectSlug,
     /// The branch.
     pub branch: BranchName,
     /// The parameters, our deploy id among them where the job declares one.
@@ -27,15 +27,15 @@ pub struct Trigger {
 
 /// What became of the POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TriggerOutcome {
     /// A pipeline was created.
-    Created(Pipeline),
+    Created(CiPipeline),
     /// Certainly nothing was created, and it may work later: no byte was written, or 429.
     NotNow {
         /// What was met.
-        obstacle: String,
+        error: String,
         /// How long CircleCI asks to wait.
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
     },
     /// 401: certainly nothing was created; the token may be an old one.
     Unauthorized {
@@ -43,7 +43,7 @@ pub enum Outcome {
         message: String,
     },
     /// Certainly nothing was created, and trying again would not change that.
-    Refused {
+    Rejected {
         /// HTTP status.
         status: u16,
         /// CircleCI's words.
@@ -52,70 +52,70 @@ pub enum Outcome {
     /// It may have worked: 5xx, a time-out or reset after bytes left, an unreadable answer.
     Unknown {
         /// What happened to the answer.
-        doubt: String,
+        because: String,
     },
 }
 
-impl Outcome {
+impl TriggerOutcome {
     /// The outcome in one word, for logs: what CircleCI said stays in the ledger.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Outcome::Created(_) => "created",
-            Outcome::NotNow { .. } => "not now",
-            Outcome::Unauthorized { .. } => "unauthorized",
-            Outcome::Refused { .. } => "refused",
-            Outcome::Unknown { .. } => "unknown",
+            TriggerOutcome::Created(_) => "created",
+            TriggerOutcome::NotNow { .. } => "not now",
+            TriggerOutcome::Unauthorized { .. } => "unauthorized",
+            TriggerOutcome::Rejected { .. } => "refused",
+            TriggerOutcome::Unknown { .. } => "unknown",
         }
     }
 }
 
 /// What to search for after a POST whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search {
+pub struct LookupRequest {
     /// The call whose outcome is unknown.
     pub call: TriggerCall,
     /// The project.
-    pub slug: Slug,
+    pub slug: ProjectSlug,
     /// The branch.
     pub branch: BranchName,
     /// Nothing created before this moment can be it.
     pub since: Time,
     /// The parameter and the value that prove it; without, there are only candidates.
-    pub proof: Option<(String, String)>,
+    pub deploy_id: Option<(String, String)>,
 }
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum LookupResult {
     /// The pipeline that carries the proof.
-    Found(Pipeline),
+    Found(CiPipeline),
     /// Everything since then was read and nothing carries the proof.
     Absent {
         /// Pipelines that might be it where no proof can exist.
-        candidates: Vec<Pipeline>,
+        candidates: Vec<CiPipeline>,
     },
 }
 
 /// CircleCI could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("CircleCI could not be asked: {message}")]
-pub struct CiError {
+pub struct CiReadError {
     /// What was met.
     pub message: String,
     /// How long CircleCI asks to wait.
-    pub after: Option<Duration>,
+    pub retry_after: Option<Duration>,
     /// Whether the token was refused.
     pub unauthorized: bool,
 }
 
-impl CiError {
+impl CiReadError {
     /// Something was met that says nothing about the token or a wait.
     #[must_use]
-    pub fn met(message: impl Into<String>) -> Self {
+    pub fn from_message(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            after: None,
+            retry_after: None,
             unauthorized: false,
         }
     }
@@ -182,7 +182,7 @@ impl WorkflowStatus {
 
     /// CircleCI's word.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             WorkflowStatus::Success => "success",
             WorkflowStatus::Failed => "failed",
@@ -201,7 +201,7 @@ impl WorkflowStatus {
 
 /// One run of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workflow {
+pub struct CiWorkflow {
     /// CircleCI's id.
     pub id: String,
     /// The name; a rerun has the same.
@@ -216,7 +216,7 @@ pub struct Workflow {
 
 /// A pipeline as CircleCI sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct PollResult {
     /// Its state.
     pub state: PipelineState,
     /// What CircleCI says is wrong with the project's configuration.
@@ -224,29 +224,32 @@ pub struct Look {
     /// The commit it builds.
     pub revision: Option<String>,
     /// Every run of every workflow.
-    pub workflows: Vec<Workflow>,
+    pub workflows: Vec<CiWorkflow>,
 }
 
 /// CircleCI.
-pub trait Ci: Send + Sync {
+pub trait CiClient: Send + Sync {
     /// Sends the one POST, once: no resend, no redirect.
-    fn trigger(&self, trigger: &Trigger) -> impl Future<Output = Outcome> + Send;
+    fn trigger(&self, trigger: &TriggerRequest) -> impl Future<Output = TriggerOutcome> + Send;
 
     /// Looks for a pipeline that carries the proof.
-    fn search(&self, search: &Search) -> impl Future<Output = Result<Finding, CiError>> + Send;
+    fn look_up(
+        &self,
+        search: &LookupRequest,
+    ) -> impl Future<Output = Result<LookupResult, CiReadError>> + Send;
 
     /// Looks at a pipeline, or at a build, which looks like a pipeline with one workflow.
-    fn look(
+    fn poll(
         &self,
-        slug: &Slug,
-        run: &Pipeline,
-    ) -> impl Future<Output = Result<Look, CiError>> + Send;
+        slug: &ProjectSlug,
+        run: &CiPipeline,
+    ) -> impl Future<Output = Result<PollResult, CiReadError>> + Send;
 
     /// Asks CircleCI to cancel one of the workflows that a look has shown.
     fn cancel(
         &self,
-        slug: &Slug,
-        run: &Pipeline,
+        slug: &ProjectSlug,
+        run: &CiPipeline,
         workflow: &str,
-    ) -> impl Future<Output = Result<(), CiError>> + Send;
+    ) -> impl Future<Output = Result<(), CiReadError>> + Send;
 }

@@ -5,20 +5,26 @@
 
 mod chat;
 mod ci;
+mod error;
 mod listing;
 mod queue;
 mod secrets;
 mod store;
 
-pub use self::chat::{Chat, To};
+pub use self::chat::{ChatClient, PostTarget};
 pub use self::ci::{
-    Ci, CiError, Finding, Look, Outcome, PipelineState, Search, Trigger, Workflow, WorkflowStatus,
+    CiClient, CiReadError, CiWorkflow, LookupRequest, LookupResult, PipelineState, PollResult,
+    TriggerOutcome, TriggerRequest, WorkflowStatus,
 };
-pub use self::listing::{Filter, More, Page, People, Position, READS};
-pub use self::queue::{Delivery, Lane, Queue, QueueError, Receipt, SendError};
-pub use self::secrets::{SecretName, Secrets, SecretsError, Versions};
+pub use self::error::{LedgerError, PortErrorKind, QueueError, SecretError, SendError};
+pub use self::listing::{
+    DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
+};
+pub use self::queue::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage};
+pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{
-    Commit, CommitError, Conflict, Due, Lock, LockChange, Repeated, Replies, Store, StoreError,
+    Commit, CommitError, Conflict, DueItem, Ledger, LockChange, NotificationStore, RetriedDeploy,
+    TargetLock,
 };
 use crate::Time;
 

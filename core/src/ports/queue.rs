@@ -3,86 +3,76 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::message::Body;
+use super::{QueueError, SendError};
+use crate::message::MessageBody;
 
 /// A queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
+pub enum QueueName {
     /// From ingest (and the worker itself) to the worker.
     Work,
     /// From the worker (and the notifier itself) to the notifier.
-    Notice,
+    Notify,
     /// Orders to try again, and work messages that killed their handler.
-    WorkDead,
+    WorkDlq,
     /// Notices that killed their handler.
-    NoticeDead,
+    NotifyDlq,
 }
 
-impl Lane {
+impl QueueName {
     /// All lanes.
-    pub const ALL: [Lane; 4] = [Lane::Work, Lane::Notice, Lane::WorkDead, Lane::NoticeDead];
+    pub const ALL: [QueueName; 4] = [
+        QueueName::Work,
+        QueueName::Notify,
+        QueueName::WorkDlq,
+        QueueName::NotifyDlq,
+    ];
 
     /// Where a message goes that was received too often; dead-letter queues have no such place.
     #[must_use]
-    pub fn dead(self) -> Option<Lane> {
+    pub fn dead_letter_queue(self) -> Option<QueueName> {
         match self {
-            Lane::Work => Some(Lane::WorkDead),
-            Lane::Notice => Some(Lane::NoticeDead),
-            Lane::WorkDead | Lane::NoticeDead => None,
+            QueueName::Work => Some(QueueName::WorkDlq),
+            QueueName::Notify => Some(QueueName::NotifyDlq),
+            QueueName::WorkDlq | QueueName::NotifyDlq => None,
         }
     }
 
     /// The lane's name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Lane::Work => "work",
-            Lane::Notice => "notice",
-            Lane::WorkDead => "work-dead",
-            Lane::NoticeDead => "notice-dead",
+            QueueName::Work => "work",
+            QueueName::Notify => "notify",
+            QueueName::WorkDlq => "work-dlq",
+            QueueName::NotifyDlq => "notify-dlq",
         }
     }
 }
 
-/// Why a message was not (certainly) sent.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SendError {
-    /// It is certainly not in the queue.
-    #[error("the message was not queued: {0}")]
-    NotSent(String),
-    /// It may be in the queue.
-    #[error("whether the message was queued is unknown: {0}")]
-    Unknown(String),
-}
-
-/// A queue could not be read or changed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the queue cannot be used: {0}")]
-pub struct QueueError(pub String);
-
 /// Names one receipt of one message; a later receipt of the same message makes it void.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Receipt(pub String);
+pub struct MessageReceipt(pub String);
 
 /// A received message.
 #[derive(Debug, Clone)]
-pub struct Delivery {
+pub struct ReceivedMessage {
     /// For deleting or releasing it.
-    pub receipt: Receipt,
+    pub receipt: MessageReceipt,
     /// The message.
-    pub body: Body,
+    pub body: MessageBody,
     /// How often it has been received, this time included.
-    pub receives: u32,
+    pub receive_count: u32,
 }
 
 /// The queues. The handlers only send; runners receive.
-pub trait Queue: Send + Sync {
+pub trait MessageQueue: Send + Sync {
     /// Sends a message that becomes visible after `delay` (at most 15 minutes; longer delays are
     /// cut to that, so a hint may come early and must be able to die).
     fn send(
         &self,
-        lane: Lane,
-        body: &Body,
+        lane: QueueName,
+        body: &MessageBody,
         delay: Duration,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 
@@ -90,24 +80,24 @@ pub trait Queue: Send + Sync {
     /// has already been received as often as the queue allows goes to the dead lane instead.
     fn receive(
         &self,
-        lane: Lane,
+        lane: QueueName,
         max: usize,
         visibility: Duration,
-    ) -> impl Future<Output = Result<Vec<Delivery>, QueueError>> + Send;
+    ) -> impl Future<Output = Result<Vec<ReceivedMessage>, QueueError>> + Send;
 
     /// Deletes a received message. Deleting what is gone, or by a void receipt, does nothing.
     fn delete(
         &self,
-        lane: Lane,
-        receipt: &Receipt,
+        lane: QueueName,
+        receipt: &MessageReceipt,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// Makes a received message visible again after `delay` (longer delays than half a day may be
     /// cut to less). By a void receipt it does nothing.
     fn release(
         &self,
-        lane: Lane,
-        receipt: &Receipt,
+        lane: QueueName,
+        receipt: &MessageReceipt,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

@@ -4,6 +4,8 @@ use std::future::Future;
 
 use secrecy::SecretString;
 
+use super::SecretError;
+
 /// A secret the product uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SecretName {
@@ -22,24 +24,22 @@ pub enum SecretName {
 
 /// The versions of a secret that count.
 #[derive(Debug, Clone)]
-pub struct Versions {
+pub struct SecretVersions {
     /// The one in use.
     pub current: SecretString,
     /// The one before, while it still counts.
     pub previous: Option<SecretString>,
 }
 
-/// A secret could not be read.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the secret cannot be read: {0}")]
-pub struct SecretsError(pub String);
-
 /// Where secrets come from.
-pub trait Secrets: Send + Sync {
+pub trait SecretReader: Send + Sync {
     /// A secret, from the cache where there is one.
-    fn get(&self, name: SecretName) -> impl Future<Output = Result<Versions, SecretsError>> + Send;
+    fn get(
+        &self,
+        name: SecretName,
+    ) -> impl Future<Output = Result<SecretVersions, SecretError>> + Send;
 
     /// Reads a secret afresh, so that the next [`get`](Secrets::get) has it. An adapter may
     /// limit how often it really does.
-    fn refresh(&self, name: SecretName) -> impl Future<Output = Result<(), SecretsError>> + Send;
+    fn refresh(&self, name: SecretName) -> impl Future<Output = Result<(), SecretError>> + Send;
 }

@@ -5,20 +5,15 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::audit::Event;
-use crate::deploy::{Head, Target};
+use crate::audit::AuditEvent;
+use crate::deploy::{DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, ShortId};
-use crate::ports::{Filter, Page, Position};
-use crate::reply::{Kind, Reply};
-
-/// The store could not answer. Nothing is known about the cause but its words.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the ledger cannot be read or written: {0}")]
-pub struct StoreError(pub String);
+use crate::notification::{NotificationKind, NotificationRecord};
+use crate::ports::{DeployFilter, DeployPage, LedgerError, LedgerPosition};
 
 /// Who holds a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
+pub struct TargetLock {
     /// The deploy.
     pub deploy: DeployId,
     /// Since when.
@@ -27,10 +22,10 @@ pub struct Lock {
     pub until: Option<Time>,
 }
 
-impl Lock {
+impl TargetLock {
     /// Whether the lock keeps `deploy` from the target at `now`.
     #[must_use]
-    pub fn bars(&self, deploy: DeployId, now: Time) -> bool {
+    pub fn blocks(&self, deploy: DeployId, now: Time) -> bool {
         self.deploy != deploy && self.is_held(now)
     }
 
@@ -70,29 +65,29 @@ pub enum LockChange {
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The deploy's next version. Version 1 may not exist yet; any other replaces the one before.
-    pub head: Head,
+    pub record: DeployRecord,
     /// What happened; `None` if only the timer moved.
-    pub event: Option<Event>,
+    pub event: Option<AuditEvent>,
     /// The target's lock.
     pub lock: Option<LockChange>,
     /// A pipeline to claim: nobody's before, or this deploy's.
     pub claim: Option<PipelineId>,
     /// What is owed to the asker from now on.
-    pub owe: Vec<Kind>,
+    pub notifications: Vec<NotificationKind>,
     /// The reply item to open, in the first transaction and only there.
-    pub open: Option<Reply>,
+    pub open_notifications: Option<NotificationRecord>,
     /// The deploy that this one repeats, in its next version and with the event that says so; in
     /// the first transaction and only there.
-    pub repeats: Option<Box<Repeated>>,
+    pub retried: Option<Box<RetriedDeploy>>,
 }
 
 /// A deploy that another one repeats.
 #[derive(Debug, Clone)]
-pub struct Repeated {
+pub struct RetriedDeploy {
     /// Its next version.
-    pub head: Head,
+    pub record: DeployRecord,
     /// What happened to it.
-    pub event: Event,
+    pub event: AuditEvent,
 }
 
 /// Which condition of a commit did not hold. Nothing was written.
@@ -100,13 +95,13 @@ pub struct Repeated {
 pub enum Conflict {
     /// The deploy, or the one that it repeats, is not at the version before this one.
     #[error("the deploy has moved on")]
-    Version,
+    StaleVersion,
     /// Another deploy is known by this short id.
     #[error("the short id is taken")]
-    Short,
+    ShortId,
     /// The target is another deploy's.
     #[error("the target is held by deploy {}", .0.deploy)]
-    Lock(Lock),
+    Lock(TargetLock),
     /// The pipeline is another deploy's.
     #[error("the pipeline is claimed by deploy {0}")]
     Claim(DeployId),
@@ -120,75 +115,86 @@ pub enum CommitError {
     Conflict(#[from] Conflict),
     /// The store failed. Whether the commit happened is unknown: read again.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Ledger(#[from] LedgerError),
 }
 
 /// Something whose timer has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
+pub enum DueItem {
     /// A deploy to look at.
     Deploy(DeployId),
     /// A reply item to look at.
-    Reply(DeployId),
+    Notification(DeployId),
 }
 
 /// The ledger as the worker uses it.
-pub trait Store: Send + Sync {
+pub trait Ledger: Send + Sync {
     /// A deploy as it stands.
-    fn head(&self, id: DeployId) -> impl Future<Output = Result<Option<Head>, StoreError>> + Send;
+    fn read_deploy(
+        &self,
+        id: DeployId,
+    ) -> impl Future<Output = Result<Option<DeployRecord>, LedgerError>> + Send;
 
     /// A deploy's audit, in order.
-    fn events(&self, id: DeployId) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send;
+    fn read_events(
+        &self,
+        id: DeployId,
+    ) -> impl Future<Output = Result<Vec<AuditEvent>, LedgerError>> + Send;
 
     /// The lock of a target, if it was ever taken and not freed (it may have run out).
-    fn lock(
+    fn read_lock(
         &self,
         target: &Target,
-    ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<TargetLock>, LedgerError>> + Send;
 
     /// The deploy that claimed a pipeline.
-    fn owner(
+    fn pipeline_owner(
         &self,
         pipeline: PipelineId,
-    ) -> impl Future<Output = Result<Option<DeployId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
     /// The deploy people call by this short id.
-    fn by_short(
+    fn find_by_short_id(
         &self,
         short: &ShortId,
-    ) -> impl Future<Output = Result<Option<DeployId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
     /// The one write.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
 
     /// At most `limit` deploys of a kind, newest first, all older than `before`.
-    fn list(
+    fn list_deploys(
         &self,
-        filter: &Filter,
-        before: Option<Position>,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
         limit: usize,
-    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+    ) -> impl Future<Output = Result<DeployPage, LedgerError>> + Send;
 
     /// At most `limit` things that are due, the longest due first.
-    fn due(
+    fn list_due(
         &self,
         now: Time,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<DueItem>, LedgerError>> + Send;
 }
 
 /// The ledger as the notifier uses it: it reads deploys and writes reply items, nothing else.
-pub trait Replies: Send + Sync {
+pub trait NotificationStore: Send + Sync {
     /// A deploy as it stands.
-    fn told_head(
+    fn read_notified_deploy(
         &self,
         id: DeployId,
-    ) -> impl Future<Output = Result<Option<Head>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<DeployRecord>, LedgerError>> + Send;
 
     /// A deploy's reply item.
-    fn reply(&self, id: DeployId)
-    -> impl Future<Output = Result<Option<Reply>, StoreError>> + Send;
+    fn read_notification(
+        &self,
+        id: DeployId,
+    ) -> impl Future<Output = Result<Option<NotificationRecord>, LedgerError>> + Send;
 
     /// Writes an item over the version before its own; a [`Conflict::Version`] otherwise.
-    fn save(&self, reply: Reply) -> impl Future<Output = Result<(), CommitError>> + Send;
+    fn save_notification(
+        &self,
+        reply: NotificationRecord,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
 }

@@ -1,41 +1,33 @@
 //! Slack's test of the certificate.
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::Request;
 
-use crate::requests::{NOW, SIGNATURE, TIMESTAMP, fields, form, sign, signed, unsigned};
-use crate::support::{ROUTES, Stage};
+use crate::requests::{SIGNATURE, TIMESTAMP, deploy_form, sign_now, signed, unsigned};
+use crate::support::{ROUTES, TestIngest};
 
 #[test]
-fn a_bare_test_of_the_certificate_is_answered_with_nothing() {
-    let stage = Stage::new();
+fn a_bare_test_of_the_certificate_gets_an_empty_answer() {
+    let ingest = TestIngest::new();
     for body in [
         "ssl_check=1",
         "ssl_check=1&token=x",
-        &(form(&fields("main deploy")) + "&ssl_check=1"),
+        &(deploy_form() + "&ssl_check=1"),
     ] {
         for route in ROUTES {
-            let answer = stage.ask(unsigned(body).to(route));
-            assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
-            let answer = stage.ask(signed(body).to(route));
-            assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
+            for sent in [unsigned(body), signed(body)] {
+                ingest.send(sent.to_route(route)).shows_nothing();
+            }
         }
     }
-    assert_eq!(stage.queued(), 0);
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 #[test]
 fn a_test_of_the_certificate_does_not_excuse_a_bad_signature() {
-    let stage = Stage::new();
-    for body in [
-        "ssl_check=1".to_owned(),
-        form(&fields("main deploy")) + "&ssl_check=1",
-    ] {
-        let wrong = sign(
-            "another secret",
-            NOW.to_string().as_bytes(),
-            body.as_bytes(),
-        );
+    let ingest = TestIngest::new();
+    for body in ["ssl_check=1".to_owned(), deploy_form() + "&ssl_check=1"] {
+        let wrong = sign_now("another secret", body.as_bytes());
         for sent in [
             signed(body.clone()).set(SIGNATURE, wrong.clone()),
             signed(body.clone()).set(SIGNATURE, ""),
@@ -44,16 +36,16 @@ fn a_test_of_the_certificate_does_not_excuse_a_bad_signature() {
             signed(body.clone()).set(TIMESTAMP, "1"),
         ] {
             for route in ROUTES {
-                assert_eq!(stage.ask(sent.to(route)).status, 401, "{sent:?}");
+                assert_eq!(ingest.send(sent.to_route(route)).status, 401, "{sent:?}");
             }
         }
     }
-    assert_eq!(stage.queued(), 0);
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 #[test]
 fn another_value_or_form_is_no_test_of_the_certificate() {
-    let stage = Stage::new();
+    let ingest = TestIngest::new();
     for body in [
         "ssl_check=0",
         "ssl_check",
@@ -61,35 +53,30 @@ fn another_value_or_form_is_no_test_of_the_certificate() {
         "ssl_check=1&ssl_check=1",
         "SSL_CHECK=1",
     ] {
-        stage.refuses(&unsigned(body));
+        ingest.rejects_sender(&unsigned(body));
     }
-    stage.refuses(&unsigned("ssl_check=1").without("Content-Type"));
-    stage.refuses(&unsigned("a=b").set("Content-Type", "ssl_check=1"));
+    ingest.rejects_sender(&unsigned("ssl_check=1").without("Content-Type"));
+    ingest.rejects_sender(&unsigned("a=b").set("Content-Type", "ssl_check=1"));
 }
 
 #[test]
 fn the_older_test_of_the_certificate_is_a_get() {
-    let stage = Stage::new();
+    let ingest = TestIngest::new();
     for route in ROUTES {
         let get = |query: &str| {
-            let request = Request::get(format!("{route}{query}"))
-                .body(Bytes::new())
-                .unwrap();
-            stage.ask(request)
+            let request = Request::get(format!("{route}{query}"));
+            ingest.send(request.body(Bytes::new()).unwrap())
         };
         for query in ["?ssl_check=1", "?token=x&ssl_check=1"] {
-            let answer = get(query);
-            assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
+            get(query).shows_nothing();
         }
         for query in ["", "?", "?ssl_check=0", "?xssl_check=1", "?ssl_check=11"] {
             assert_eq!(get(query).status, 405, "{query}");
         }
-        // In a POST the query says nothing.
-        let sent = unsigned(&form(&fields("main deploy")));
-        assert_eq!(
-            stage.ask(sent.to(&format!("{route}?ssl_check=1"))).status,
-            401
-        );
+        // In a POST the query does not count.
+        let sent = unsigned(&deploy_form());
+        let sent = sent.to_route(&format!("{route}?ssl_check=1"));
+        assert_eq!(ingest.send(sent).status, 401);
     }
-    assert_eq!(stage.queued(), 0);
+    assert_eq!(ingest.queued_count(), 0);
 }

@@ -1,16 +1,16 @@
-//! UTF-8, and what is none.
+//! UTF-8, and what is not.
 
 use proptest::prelude::*;
 
-use crate::requests::{command, fields, form, signed};
-use crate::support::Stage;
+use crate::requests::{command, deploy_form, signed};
+use crate::support::TestIngest;
 
-const REFUSED: &str = "Not a command: the form is not UTF-8.\n";
+const REJECTED: &str = "Not a command: the form is not UTF-8.\n";
 
 #[test]
-fn what_is_not_utf_8_is_refused() {
-    let stage = Stage::new();
-    let body = form(&fields("main deploy"));
+fn what_is_not_utf_8_is_rejected() {
+    let ingest = TestIngest::new();
+    let body = deploy_form();
     for wrong in [
         body.replace("main", "ma%ffin").into_bytes(),
         body.replace("main", "ma%c0%afin").into_bytes(),
@@ -30,40 +30,37 @@ fn what_is_not_utf_8_is_refused() {
         format!("{body}&x=%ed%a0%80").into_bytes(),
         format!("{body}&x=%f4%90%80%80").into_bytes(),
     ] {
-        let answer = stage.turns_down(&signed(wrong), 400);
-        assert_eq!(answer.text, REFUSED);
+        let answer = ingest.rejects_with(&signed(wrong), 400);
+        assert_eq!(answer.text, REJECTED);
     }
 }
 
 #[test]
-fn the_sign_for_what_is_not_utf_8_is_utf_8() {
-    let stage = Stage::new();
-    let body = form(&fields("main deploy"));
+fn the_replacement_character_is_utf_8() {
+    let ingest = TestIngest::new();
+    let body = deploy_form();
     for right in [
-        body.replace("roadrunner", "road%EF%BF%BDrunner")
-            .into_bytes(),
-        body.replace("roadrunner", "road%ef%bf%bdrunner")
-            .into_bytes(),
-        body.replace("roadrunner", "road\u{fffd}runner")
-            .into_bytes(),
+        body.replace("runner", "%EF%BF%BDrunner").into_bytes(),
+        body.replace("runner", "%ef%bf%bdrunner").into_bytes(),
+        body.replace("runner", "\u{fffd}runner").into_bytes(),
         format!("{body}&%EF%BF%BD=%EF%BF%BD").into_bytes(),
         // However its bytes are written.
         [body.as_bytes(), b"&x=\xef%bf\xbd"].concat(),
         // What is no escape stands for itself.
         format!("{body}&x=%&y=%z&z=%e&a=%eg&b=100%").into_bytes(),
     ] {
-        stage.takes(&signed(right));
+        ingest.accepts(&signed(right));
     }
-    // In the text it is a word like any other, and none of the grammar's.
-    let stage = Stage::new();
-    stage.only_says(&command("ma\u{fffd}in deploy"), "cannot be a branch");
+    // In the text it is an ordinary character, and not one of a branch.
+    let ingest = TestIngest::new();
+    ingest.only_answers(&command("ma\u{fffd}in deploy"), "cannot be a branch");
 }
 
 proptest! {
-    /// The library's reading has U+FFFD if and only if the form is refused: none of the pieces
-    /// makes one in another way.
+    /// The library's reading has U+FFFD if and only if the form is rejected: none of the pieces
+    /// contains one.
     #[test]
-    fn exactly_what_cannot_be_read_is_refused(
+    fn exactly_what_cannot_be_read_is_rejected(
         pieces in prop::collection::vec(
             prop::sample::select(vec![
                 b"%".as_slice(), b"%c", b"%c3", b"%a9", b"%41", b"\xc3", b"\xa9", b"%e2%82",
@@ -75,7 +72,7 @@ proptest! {
         let body = pieces.concat();
         let unreadable = form_urlencoded::parse(&body)
             .any(|(key, value)| key.contains('\u{fffd}') || value.contains('\u{fffd}'));
-        let answer = Stage::new().hears(&signed(body));
-        prop_assert_eq!(answer.text == REFUSED, unreadable);
+        let answer = TestIngest::new().run(&signed(body));
+        prop_assert_eq!(answer.text == REJECTED, unreadable);
     }
 }

@@ -1,39 +1,35 @@
 //! The headers that carry the signature.
 
-use crate::requests::{NOW, SECRET, SIGNATURE, TIMESTAMP, command, fields, form, sign, signed_by};
-use crate::support::Stage;
+use crate::requests::{
+    NOW, SECRET, SIGNATURE, TIMESTAMP, command, deploy_form, sign_now, signed_by,
+};
+use crate::support::TestIngest;
 
 #[test]
-fn each_signature_header_stands_there_exactly_once() {
-    let (stage, sent) = (Stage::new(), command("main deploy"));
+fn each_signature_header_occurs_exactly_once() {
+    let (ingest, sent) = (TestIngest::new(), command("main deploy"));
     for name in [SIGNATURE, TIMESTAMP] {
-        let (_, value) = sent
-            .headers
-            .iter()
-            .find(|header| header.0 == name)
-            .unwrap()
-            .clone();
-        stage.refuses(&sent.clone().without(name));
-        stage.refuses(&sent.clone().and(name, value.clone()));
-        stage.refuses(&sent.clone().and(name, "0"));
+        let value = sent.header(name);
+        ingest.rejects_sender(&sent.clone().without(name));
+        ingest.rejects_sender(&sent.clone().and(name, value.clone()));
+        ingest.rejects_sender(&sent.clone().and(name, "0"));
         // A gateway may have joined two headers into one.
         for comma in [",", ", "] {
             let joined = [value.as_slice(), comma.as_bytes(), &value].concat();
-            stage.refuses(&sent.clone().set(name, joined));
+            ingest.rejects_sender(&sent.clone().set(name, joined));
         }
     }
-    stage.refuses(&sent.clone().without(SIGNATURE).without(TIMESTAMP));
-    let lower = sent.without(SIGNATURE).without(TIMESTAMP);
+    ingest.rejects_sender(&sent.clone().unsigned());
+    let lower = sent.unsigned();
     let body = lower.body.clone();
-    let lower = lower.and("x-slack-request-timestamp", NOW.to_string()).and(
-        "x-slack-signature",
-        sign(SECRET, NOW.to_string().as_bytes(), &body),
-    );
-    stage.takes(&lower);
+    let lower = lower
+        .and("x-slack-request-timestamp", NOW.to_string())
+        .and("x-slack-signature", sign_now(SECRET, &body));
+    ingest.accepts(&lower);
 }
 
 #[test]
-fn a_malformed_timestamp_is_refused_even_if_it_is_signed() {
+fn a_malformed_timestamp_is_rejected_even_if_it_is_signed() {
     let now = NOW.to_string();
     for timestamp in [
         String::new(),
@@ -52,7 +48,7 @@ fn a_malformed_timestamp_is_refused_even_if_it_is_signed() {
         "9".repeat(40),
         "\u{661}\u{665}\u{663}\u{661}\u{664}\u{662}\u{660}\u{666}\u{661}\u{668}".to_owned(),
     ] {
-        let body = form(&fields("main deploy"));
-        Stage::new().refuses(&signed_by(SECRET, timestamp.as_bytes(), body));
+        let body = deploy_form();
+        TestIngest::new().rejects_sender(&signed_by(SECRET, timestamp.as_bytes(), body));
     }
 }

@@ -1,77 +1,66 @@
-//! Legacy commands, which carry a token and no signature: only where somebody has opted in.
+//! Legacy commands, which carry a token and no signature: only where an operator has opted in.
 
-use chatops_core::message::DeployMessage;
-use chatops_core::ports::{SecretName, SecretsError};
+use chatops_core::ports::SecretName;
 
 use crate::requests::{
-    NOW, SECRET, SIGNATURE, Sent, TIMESTAMP, TOKEN, command, fields, form, signed_by,
+    NOW, SECRET, SIGNATURE, SlackRequest, TIMESTAMP, TOKEN, command, fields, form, signed_with,
+    unsigned,
 };
-use crate::support::{Keys, ROUTES, Stage, only};
+use crate::support::{FakeSecrets, ROUTES, TestIngest, one_version, unavailable};
 
 /// A command as a legacy integration sends it.
-fn legacy(text: &str, token: Option<&str>) -> Sent {
+fn legacy_command(text: &str, token: Option<&str>) -> SlackRequest {
     let mut fields = fields(text);
     fields.retain(|(name, _)| !["token", "trigger_id", "api_app_id"].contains(name));
     fields.extend(token.map(|token| ("token", token.to_owned())));
-    bare(form(&fields))
+    unsigned(&form(&fields))
 }
 
-/// Without either header of the signature.
-fn bare(body: String) -> Sent {
-    signed_by(SECRET, NOW.to_string().as_bytes(), body)
-        .without(SIGNATURE)
-        .without(TIMESTAMP)
+/// Of an operator who has opted in.
+fn test_ingest() -> TestIngest {
+    TestIngest::with_secrets(secrets_with(TOKEN))
 }
 
-/// Of somebody who has opted in.
-fn stage() -> Stage {
-    Stage::with(keys(TOKEN))
+fn secrets_with(token: &str) -> FakeSecrets {
+    FakeSecrets::new(one_version(SECRET))
+        .with_secret(SecretName::SlackVerification, one_version(token))
 }
 
-fn keys(token: &str) -> Keys {
-    Keys::new(only(SECRET)).and(SecretName::SlackVerification, only(token))
-}
-
-fn is_refused(stage: &Stage, sent: &Sent) {
-    let before = stage.queued();
+fn assert_rejected(ingest: &TestIngest, sent: &SlackRequest) {
+    let before = ingest.queued_count();
     for route in ROUTES {
-        let answer = stage.ask(sent.to(route));
+        let answer = ingest.send(sent.to_route(route));
         assert_eq!(answer.status, 401, "{sent:?}: {}", answer.text);
         assert_eq!(answer.text, "The request is not signed by Slack.\n");
     }
-    assert_eq!(stage.queued(), before, "something was queued: {sent:?}");
+    assert_eq!(ingest.queued_count(), before, "queued: {sent:?}");
 }
 
 #[test]
-fn the_right_token_stands_in_for_the_signature() {
-    let stage = stage();
-    let answer = stage.hears(&legacy("main deploy", Some(TOKEN)));
+fn the_right_token_replaces_the_signature() {
+    let ingest = test_ingest();
+    let answer = ingest.run(&legacy_command("main deploy", Some(TOKEN)));
     answer.is_in_channel("Accepted");
-    let DeployMessage {
-        asker, asked_at, ..
-    } = stage.message();
-    assert_eq!(asker.user.as_str(), "U2CERLKJA");
-    // No time is signed: it counts from the arrival.
-    assert_eq!(asked_at.timestamp(), NOW);
-    assert!(asker.reply_to.is_some());
+    let message = ingest.queued_deploy();
+    assert_eq!(message.requester.user.as_str(), "U2CERLKJA");
+    // No time is signed: the time of arrival counts.
+    assert_eq!(message.requested_at.timestamp(), NOW);
+    assert!(message.requester.response_url.is_some());
 }
 
 #[test]
-fn nobody_is_believed_who_has_not_opted_in() {
-    let stage = Stage::new();
+fn without_the_opt_in_no_token_is_accepted() {
+    let ingest = TestIngest::new();
     for token in [Some(TOKEN), Some(""), None] {
-        is_refused(&stage, &legacy("main deploy", token));
+        assert_rejected(&ingest, &legacy_command("main deploy", token));
     }
     // An app's commands carry a token, too.
-    is_refused(
-        &stage,
-        &command("main deploy").without(SIGNATURE).without(TIMESTAMP),
-    );
+    assert_rejected(&ingest, &command("main deploy").unsigned());
 }
 
 #[test]
-fn no_other_token_is_believed() {
-    let stage = stage();
+fn no_other_token_is_accepted() {
+    let ingest = test_ingest();
     for wrong in [
         "",
         "x",
@@ -83,37 +72,35 @@ fn no_other_token_is_believed() {
         &format!("{TOKEN}{TOKEN}"),
         SECRET,
     ] {
-        is_refused(&stage, &legacy("main deploy", Some(wrong)));
+        assert_rejected(&ingest, &legacy_command("main deploy", Some(wrong)));
     }
     for at in 0..TOKEN.len() {
         let mut wrong = TOKEN.to_owned().into_bytes();
         wrong[at] ^= 1;
         let wrong = String::from_utf8(wrong).unwrap();
-        is_refused(&stage, &legacy("main deploy", Some(&wrong)));
+        assert_rejected(&ingest, &legacy_command("main deploy", Some(&wrong)));
     }
-    is_refused(&stage, &legacy("main deploy", None));
+    assert_rejected(&ingest, &legacy_command("main deploy", None));
     // Two of them are no token at all, whichever comes first.
     let body = |first: &str, then: &str| {
-        let sent = legacy("main deploy", Some(first)).body;
+        let sent = legacy_command("main deploy", Some(first)).body;
         format!("{}&token={then}", String::from_utf8(sent).unwrap())
     };
-    is_refused(&stage, &bare(body(TOKEN, "x")));
-    is_refused(&stage, &bare(body("x", TOKEN)));
-    is_refused(&stage, &bare(body(TOKEN, TOKEN)));
-    // And it stands in the form, nowhere else.
-    let sent = legacy("main deploy", None);
-    is_refused(&stage, &sent.clone().and("token", TOKEN));
-    is_refused(
-        &stage,
-        &sent.and("Authorization", format!("Bearer {TOKEN}")),
-    );
-    let sent = legacy("main deploy", Some(TOKEN));
-    is_refused(&stage, &sent.set("Content-Type", "application/json"));
+    assert_rejected(&ingest, &unsigned(&body(TOKEN, "x")));
+    assert_rejected(&ingest, &unsigned(&body("x", TOKEN)));
+    assert_rejected(&ingest, &unsigned(&body(TOKEN, TOKEN)));
+    // It counts in the form only.
+    let sent = legacy_command("main deploy", None);
+    assert_rejected(&ingest, &sent.clone().and("token", TOKEN));
+    let bearer = format!("Bearer {TOKEN}");
+    assert_rejected(&ingest, &sent.and("Authorization", bearer));
+    let sent = legacy_command("main deploy", Some(TOKEN));
+    assert_rejected(&ingest, &sent.set("Content-Type", "application/json"));
 }
 
 #[test]
-fn a_token_excuses_no_signature() {
-    let stage = stage();
+fn a_token_does_not_replace_a_wrong_signature() {
+    let ingest = test_ingest();
     let right = command("main deploy");
     for signed in [
         right.clone().set(SIGNATURE, "v0=0"),
@@ -121,61 +108,57 @@ fn a_token_excuses_no_signature() {
         right.clone().set(TIMESTAMP, "1"),
         right.clone().without(SIGNATURE),
         right.clone().without(TIMESTAMP),
-        signed_by(
-            "another secret",
-            NOW.to_string().as_bytes(),
-            right.body.clone(),
-        ),
-        right.clone().body([right.body.as_slice(), b"&"].concat()),
+        signed_with("another secret", right.body.clone()),
+        right.clone().with_body([&*right.body, b"&"].concat()),
     ] {
-        assert!(
-            String::from_utf8(signed.body.clone())
-                .unwrap()
-                .contains(TOKEN)
-        );
-        is_refused(&stage, &signed);
+        let body = String::from_utf8(signed.body.clone()).unwrap();
+        assert!(body.contains(TOKEN));
+        assert_rejected(&ingest, &signed);
     }
     // A signature counts whatever the token is.
-    stage.hears(&right).is_in_channel("Accepted");
+    ingest.run(&right).is_in_channel("Accepted");
 }
 
 #[test]
 fn an_empty_token_is_no_token() {
-    let stage = Stage::with(keys(""));
+    let ingest = TestIngest::with_secrets(secrets_with(""));
     for token in [Some(""), Some(TOKEN), None] {
-        is_refused(&stage, &legacy("main deploy", token));
+        assert_rejected(&ingest, &legacy_command("main deploy", token));
     }
 }
 
 #[test]
 fn a_new_token_is_found() {
-    let mut keys = keys("an older token");
-    keys.more_stored = [(SecretName::SlackVerification, only(TOKEN))].into();
-    let stage = Stage::with(keys);
-    is_refused(&stage, &legacy("main deploy", None));
-    assert!(stage.0.secrets.refreshed.lock().unwrap().is_empty());
-    let answer = stage.hears(&legacy("main deploy", Some(TOKEN)));
+    let mut keys = secrets_with("an older token");
+    keys.optional_stored = [(SecretName::SlackVerification, one_version(TOKEN))].into();
+    let ingest = TestIngest::with_secrets(keys);
+    assert_rejected(&ingest, &legacy_command("main deploy", None));
+    assert!(ingest.refreshed().is_empty());
+    let answer = ingest.run(&legacy_command("main deploy", Some(TOKEN)));
     answer.is_in_channel("Accepted");
     let refreshed = [SecretName::SlackVerification];
-    assert_eq!(*stage.0.secrets.refreshed.lock().unwrap(), refreshed);
-    is_refused(&stage, &legacy("main deploy", Some("an older token")));
+    assert_eq!(ingest.refreshed(), refreshed);
+    let older = legacy_command("main deploy", Some("an older token"));
+    assert_rejected(&ingest, &older);
 }
 
 #[test]
 fn a_legacy_command_needs_no_signing_secret() {
-    let mut keys = keys(TOKEN);
-    keys.stored = Err(SecretsError("there is none".to_owned()));
+    let mut keys = secrets_with(TOKEN);
+    keys.stored = Err(unavailable("there is none"));
     *keys.cached.get_mut().unwrap() = keys.stored.clone();
-    let stage = Stage::with(keys);
-    let answer = stage.hears(&legacy("main deploy", Some(TOKEN)));
+    let ingest = TestIngest::with_secrets(keys);
+    let answer = ingest.run(&legacy_command("main deploy", Some(TOKEN)));
     answer.is_in_channel("Accepted");
-    is_refused(&stage, &legacy("main deploy", Some("x")));
+    assert_rejected(&ingest, &legacy_command("main deploy", Some("x")));
 }
 
 #[test]
 fn a_token_is_not_logged() {
-    // Of what was sent: the harness looks for the right one in every log.
-    let log = stage().hears(&legacy("main deploy", Some("zyzzyva"))).log;
-    assert!(log.contains("the verification token does not fit"), "{log}");
+    // The test support checks every log for the right one.
+    let sent = legacy_command("main deploy", Some("zyzzyva"));
+    let log = test_ingest().run(&sent).log;
+    let reason = "the verification token does not match";
+    assert!(log.contains(reason), "{log}");
     assert!(!log.contains("zyzzyva"), "{log}");
 }

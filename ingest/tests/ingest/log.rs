@@ -1,27 +1,27 @@
-//! What is logged. Every test listens, so that none of them finds a secret in the log.
+//! What is logged. Every test captures it and checks that no secret is in it.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
 
-use chatops_core::ports::{SecretsError, SendError};
+use chatops_core::ports::SendError;
 use http::HeaderValue;
 use insta::assert_snapshot;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::requests::{
-    ADDRESS, SECRET, SIGNATURE, TOKEN, TRIGGER, USER_NAME, command, unsigned, with,
+    RESPONSE_URL, SECRET, SIGNATURE, TOKEN, TRIGGER, USER_NAME, command, command_with, unsigned,
 };
-use crate::support::{Keys, Stage, only};
+use crate::support::{FakeSecrets, TestIngest, one_version, unavailable};
 
 thread_local! {
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
 }
 
 /// Keeps what is logged for the thread that logs it.
-struct Here;
+struct ThreadLog;
 
-impl io::Write for Here {
+impl io::Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
@@ -32,9 +32,9 @@ impl io::Write for Here {
     }
 }
 
-/// Listens at every level. Before anything can log: whether a place logs at all is decided when it
-/// does so first.
-pub(crate) fn listen() {
+/// Captures every level. Called before anything can log, since a call site decides at its first
+/// event whether it is enabled.
+pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
@@ -42,19 +42,19 @@ pub(crate) fn listen() {
             .flatten_event(true)
             .without_time()
             .with_max_level(LevelFilter::TRACE)
-            .with_writer(|| Here)
+            .with_writer(|| ThreadLog)
             .init();
     });
 }
 
-/// What this thread has logged since the last time.
+/// What this thread has logged since the last call.
 pub(crate) fn take() -> String {
     String::from_utf8(LINES.take()).unwrap()
 }
 
-/// Nothing secret and nobody's name is in it.
-pub(crate) fn is_clean(log: &str, signature: Option<&HeaderValue>) {
-    let address = ADDRESS.rsplit('/').next().unwrap();
+/// No secret and no user's name is in it.
+pub(crate) fn assert_clean(log: &str, signature: Option<&HeaderValue>) {
+    let address = RESPONSE_URL.rsplit('/').next().unwrap();
     for secret in [SECRET, TOKEN, TRIGGER, USER_NAME, address] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
@@ -67,7 +67,7 @@ pub(crate) fn is_clean(log: &str, signature: Option<&HeaderValue>) {
 
 #[test]
 fn a_command_is_logged_with_its_verb_and_its_user() {
-    let log = |text: &str| Stage::new().hears(&command(text)).log;
+    let log = |text: &str| TestIngest::new().run(&command(text)).log;
     assert_snapshot!(log("main deploy"), @r#"{"level":"INFO","message":"command queued","deploy.id":"9a4b65e1-e046-567c-83e6-af70c99ebc12","user":"U2CERLKJA","verb":"deploy","target":"chatops_ingest::command"}"#);
     assert_snapshot!(log("status"), @r#"{"level":"INFO","message":"command queued","user":"U2CERLKJA","verb":"status","target":"chatops_ingest::command"}"#);
     assert_snapshot!(log("retry 1a2b3c4d confirm"), @r#"{"level":"INFO","message":"command queued","user":"U2CERLKJA","verb":"retry","target":"chatops_ingest::command"}"#);
@@ -80,15 +80,13 @@ fn a_command_is_logged_with_its_verb_and_its_user() {
         ("cancel 1a2b3c4d", "cancel"),
     ] {
         let log = log(text);
-        assert!(
-            log.contains(&format!(r#""verb":"{verb}""#)),
-            "{text}: {log}"
-        );
+        let verb = format!(r#""verb":"{verb}""#);
+        assert!(log.contains(&verb), "{text}: {log}");
     }
 }
 
 #[test]
-fn nothing_of_what_was_typed_is_logged() {
+fn what_was_typed_is_not_logged() {
     for text in [
         "release/zyzzyva deploy",
         "deploy zyzzyva main deploy",
@@ -103,14 +101,11 @@ fn nothing_of_what_was_typed_is_logged() {
         "zyzzyva",
         "zyzzyva zyzzyva zyzzyva zyzzyva",
     ] {
-        let (not_sent, unknown) = (
-            SendError::NotSent("down".into()),
-            SendError::Unknown("slow".into()),
-        );
-        for stage in [
-            Stage::new(),
-            Stage::failing(not_sent),
-            Stage::failing(unknown),
+        let (not_sent, unknown) = (SendError::not_sent("down"), SendError::unknown("slow"));
+        for ingest in [
+            TestIngest::new(),
+            TestIngest::with_send_error(not_sent),
+            TestIngest::with_send_error(unknown),
         ] {
             for changes in [
                 &[][..],
@@ -124,7 +119,7 @@ fn nothing_of_what_was_typed_is_logged() {
                 &[("team_id", Some("T0BAD"))],
                 &[("team_id", Some("zyzzyva"))],
             ] {
-                let log = stage.hears(&with(text, changes)).log;
+                let log = ingest.run(&command_with(text, changes)).log;
                 assert!(!log.contains("zyzzyva"), "{text} {changes:?}: {log}");
             }
         }
@@ -132,21 +127,25 @@ fn nothing_of_what_was_typed_is_logged() {
 }
 
 #[test]
-fn trouble_is_logged() {
-    let failing = |error| Stage::failing(error).hears(&command("status")).log;
-    assert_snapshot!(failing(SendError::NotSent("down".into())), @r#"{"level":"WARN","message":"command not accepted","user":"U2CERLKJA","verb":"status","error":"the message was not queued: down","target":"chatops_ingest::command"}"#);
-    assert_snapshot!(failing(SendError::Unknown("slow".into())), @r#"{"level":"WARN","message":"command not confirmed","user":"U2CERLKJA","verb":"status","error":"whether the message was queued is unknown: slow","target":"chatops_ingest::command"}"#);
-    let forged = |sent| Stage::new().hears(&sent).log;
-    assert_snapshot!(forged(unsigned("a=b")), @r#"{"level":"WARN","message":"request refused: it is not known to be Slack's","reason":"a signature header is missing or doubled","target":"chatops_ingest::slack"}"#);
-    assert_snapshot!(forged(command("status").set(SIGNATURE, "v0=0")), @r#"{"level":"WARN","message":"request refused: it is not known to be Slack's","reason":"a signature header is malformed","target":"chatops_ingest::slack"}"#);
-    assert_snapshot!(forged(with("status", &[("user_id", Some("x"))])), @r#"{"level":"WARN","message":"signed request refused","reason":"the form has no valid 'user_id'","target":"chatops_ingest::slack"}"#);
-    assert_snapshot!(forged(with("status", &[("team_id", None)])), @r#"{"level":"WARN","message":"signed request refused","reason":"the form has no valid 'team_id'","target":"chatops_ingest::slack"}"#);
+fn failures_are_logged() {
+    let failing = |error| {
+        TestIngest::with_send_error(error)
+            .run(&command("status"))
+            .log
+    };
+    assert_snapshot!(failing(SendError::not_sent("down")), @r#"{"level":"WARN","message":"command not accepted","user":"U2CERLKJA","verb":"status","error":"the message was not queued: down","target":"chatops_ingest::command"}"#);
+    assert_snapshot!(failing(SendError::unknown("slow")), @r#"{"level":"WARN","message":"command not confirmed","user":"U2CERLKJA","verb":"status","error":"whether the message was queued is unknown: slow","target":"chatops_ingest::command"}"#);
+    let forged = |sent| TestIngest::new().run(&sent).log;
+    assert_snapshot!(forged(unsigned("a=b")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is missing or doubled","target":"chatops_ingest::slack"}"#);
+    assert_snapshot!(forged(command("status").set(SIGNATURE, "v0=0")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is malformed","target":"chatops_ingest::slack"}"#);
+    assert_snapshot!(forged(command_with("status", &[("user_id", Some("x"))])), @r#"{"level":"WARN","message":"signed request rejected","reason":"the form has no valid 'user_id'","target":"chatops_ingest::slack"}"#);
+    assert_snapshot!(forged(command_with("status", &[("team_id", None)])), @r#"{"level":"WARN","message":"signed request rejected","reason":"the form has no valid 'team_id'","target":"chatops_ingest::slack"}"#);
 
-    let mut keys = Keys::new(only(SECRET));
-    keys.stored = Err(SecretsError("the store is down".into()));
+    let mut keys = FakeSecrets::new(one_version(SECRET));
+    keys.stored = Err(unavailable("the store is down"));
     *keys.cached.lock().unwrap() = keys.stored.clone();
-    assert_snapshot!(Stage::with(keys).hears(&command("status")).log, @r#"
-    {"level":"WARN","message":"the signing secret could not be read afresh","error":"the secret cannot be read: the store is down","target":"chatops_ingest::slack"}
+    assert_snapshot!(TestIngest::with_secrets(keys).run(&command("status")).log, @r#"
+    {"level":"WARN","message":"the secret could not be refreshed","secret":"SlackSigning","error":"the secret cannot be read: the store is down","target":"chatops_ingest::verify"}
     {"level":"ERROR","message":"the signing secret cannot be read: every command fails","error":"the secret cannot be read: the store is down","target":"chatops_ingest::slack"}
     "#);
 }

@@ -6,18 +6,19 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
-mod anything;
-mod at_once;
+mod actions;
 mod body;
 mod certificate;
 mod deploys;
 mod encoding;
 mod headers;
+mod immediate_replies;
 mod legacy;
-mod listening;
 mod log;
 mod names;
-mod questions;
+mod other_workspaces;
+mod queries;
+mod random_input;
 mod requests;
 mod routes;
 mod secrets;
@@ -25,4 +26,3 @@ mod sending;
 mod signature;
 mod support;
 mod webhook;
-mod wishes;

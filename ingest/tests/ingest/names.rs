@@ -1,22 +1,22 @@
-//! What Slack calls the user: kept for finding, and for nothing else.
+//! The user's name in Slack: kept for finding their deploys only.
 
-use crate::requests::{command, with};
-use crate::support::Stage;
+use crate::requests::{command, command_with};
+use crate::support::TestIngest;
 
 const KINDS: [&str; 3] = ["main deploy", "status", "cancel 1a2b3c4d"];
 
-fn kept(text: &str, name: Option<&str>) -> Option<String> {
-    let stage = Stage::new();
-    let answer = stage.hears(&with(text, &[("user_name", name)]));
+fn kept_name(text: &str, name: Option<&str>) -> Option<String> {
+    let ingest = TestIngest::new();
+    let answer = ingest.run(&command_with(text, &[("user_name", name)]));
     assert_eq!(answer.status, 200, "{}", answer.text);
-    let asker = stage.asker();
-    // Who somebody is, is said by the id.
-    assert_eq!(asker.user.as_str(), "U2CERLKJA");
-    asker.user_name
+    let requester = ingest.queued_requester();
+    // The id identifies the user.
+    assert_eq!(requester.user.as_str(), "U2CERLKJA");
+    requester.user_name
 }
 
 #[test]
-fn a_name_is_kept_without_what_is_no_part_of_it() {
+fn a_name_is_kept_without_what_is_not_part_of_it() {
     let longest = "x".repeat(80);
     let wide = "\u{e9}".repeat(80);
     for text in KINDS {
@@ -32,7 +32,7 @@ fn a_name_is_kept_without_what_is_no_part_of_it() {
             ("\u{1b}[31mana", "[31mana"),
             ("an\u{85}a", "ana"),
             ("ana@example", "ana@example"),
-            // Whoever shows it escapes it.
+            // It is escaped where it is shown.
             ("<!channel>", "<!channel>"),
             ("<@U0BAD>", "<@U0BAD>"),
             ("U0BAD", "U0BAD"),
@@ -43,7 +43,7 @@ fn a_name_is_kept_without_what_is_no_part_of_it() {
             (&wide, &wide),
             (&format!("@{longest}\n"), &longest),
         ] {
-            let kept = kept(text, Some(name));
+            let kept = kept_name(text, Some(name));
             assert_eq!(kept.as_deref(), Some(expected), "{text}: {name:?}");
         }
     }
@@ -54,19 +54,19 @@ fn what_cannot_be_a_name_is_none() {
     let long = "x".repeat(81);
     for text in KINDS {
         for name in ["", " ", "@", "@@", " @ ", "\u{0}", "\r\n", "\u{1b}", &long] {
-            assert_eq!(kept(text, Some(name)), None, "{text}: {name:?}");
+            assert_eq!(kept_name(text, Some(name)), None, "{text}: {name:?}");
         }
-        assert_eq!(kept(text, None), None, "{text}");
+        assert_eq!(kept_name(text, None), None, "{text}");
     }
 }
 
 #[test]
 fn a_name_is_not_shown() {
     for text in KINDS {
-        let stage = Stage::new();
-        let answer = stage.hears(&command(text));
+        let ingest = TestIngest::new();
+        let answer = ingest.run(&command(text));
         assert!(!answer.text.contains("roadrunner"), "{}", answer.text);
-        let named = stage.wire().to_string().contains("roadrunner");
+        let named = ingest.queued_json().to_string().contains("roadrunner");
         assert!(named, "{text}");
     }
 }

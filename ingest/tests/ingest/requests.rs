@@ -1,6 +1,4 @@
-//! Requests as Slack sends them, and as somebody else would.
-
-use std::fmt::Write as _;
+//! Requests as Slack sends them, and forged ones.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,10 +16,10 @@ pub(crate) const PUBLISHED: &str = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2
 pub(crate) const PUBLISHED_SIGNATURE: &str =
     "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
 
-/// What must never be logged.
+/// Never logged.
 pub(crate) const TOKEN: &str = "gIkuvaNzQIHg97ATvDxqgjtO";
 pub(crate) const USER_NAME: &str = "roadrunner";
-pub(crate) const ADDRESS: &str =
+pub(crate) const RESPONSE_URL: &str =
     "https://hooks.slack.com/commands/T1DC2JH3J/397700885554/96rGlfmibIGlgcZRskXa";
 pub(crate) const TRIGGER: &str = "398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
 
@@ -31,12 +29,12 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A request without its route.
 #[derive(Clone)]
-pub(crate) struct Sent {
+pub(crate) struct SlackRequest {
     pub(crate) headers: Vec<(&'static str, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl std::fmt::Debug for Sent {
+impl std::fmt::Debug for SlackRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (name, value) in &self.headers {
             write!(f, "{name}: {}; ", value.escape_ascii())?;
@@ -45,8 +43,8 @@ impl std::fmt::Debug for Sent {
     }
 }
 
-impl Sent {
-    pub(crate) fn to(&self, route: &str) -> Request<Bytes> {
+impl SlackRequest {
+    pub(crate) fn to_route(&self, route: &str) -> Request<Bytes> {
         let mut request = Request::post(route);
         for (name, value) in &self.headers {
             request = request.header(*name, HeaderValue::from_bytes(value).unwrap());
@@ -65,33 +63,40 @@ impl Sent {
         self
     }
 
+    /// Without either header of the signature.
+    pub(crate) fn unsigned(self) -> Self {
+        self.without(SIGNATURE).without(TIMESTAMP)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Vec<u8> {
+        let (_, value) = self.headers.iter().find(|header| header.0 == name).unwrap();
+        value.clone()
+    }
+
     pub(crate) fn set(self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self.without(name).and(name, value)
     }
 
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 }
 
-/// Slack's own signature, made here a second time.
+/// Slack's signature, computed independently.
 pub(crate) fn sign(secret: &str, timestamp: &[u8], body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     for part in [b"v0:", timestamp, b":", body] {
         mac.update(part);
     }
-    let mut signature = String::from("v0=");
-    for byte in mac.finalize().into_bytes() {
-        write!(signature, "{byte:02x}").unwrap();
-    }
-    signature
+    let tag = mac.finalize().into_bytes();
+    format!("v0={}", base16ct::lower::encode_string(&tag))
 }
 
-pub(crate) fn signed_by(secret: &str, timestamp: &[u8], body: impl Into<Vec<u8>>) -> Sent {
+pub(crate) fn signed_by(secret: &str, timestamp: &[u8], body: impl Into<Vec<u8>>) -> SlackRequest {
     let body = body.into();
     let signature = sign(secret, timestamp, &body);
-    Sent {
+    SlackRequest {
         headers: vec![("Content-Type", FORM.into())],
         body,
     }
@@ -99,12 +104,20 @@ pub(crate) fn signed_by(secret: &str, timestamp: &[u8], body: impl Into<Vec<u8>>
     .and(SIGNATURE, signature)
 }
 
-pub(crate) fn signed(body: impl Into<Vec<u8>>) -> Sent {
-    signed_by(SECRET, NOW.to_string().as_bytes(), body)
+pub(crate) fn sign_now(secret: &str, body: &[u8]) -> String {
+    sign(secret, NOW.to_string().as_bytes(), body)
 }
 
-pub(crate) fn unsigned(body: &str) -> Sent {
-    signed(body).without(SIGNATURE).without(TIMESTAMP)
+pub(crate) fn signed_with(secret: &str, body: impl Into<Vec<u8>>) -> SlackRequest {
+    signed_by(secret, NOW.to_string().as_bytes(), body)
+}
+
+pub(crate) fn signed(body: impl Into<Vec<u8>>) -> SlackRequest {
+    signed_with(SECRET, body)
+}
+
+pub(crate) fn unsigned(body: &str) -> SlackRequest {
+    signed(body).unsigned()
 }
 
 /// The fields of a command; tests change or remove some.
@@ -118,7 +131,7 @@ pub(crate) fn fields(text: &str) -> Vec<(&'static str, String)> {
         ("command", "/chatops"),
         ("text", text),
         ("api_app_id", "A0001"),
-        ("response_url", ADDRESS),
+        ("response_url", RESPONSE_URL),
         ("trigger_id", TRIGGER),
     ]
     .map(|(name, value)| (name, value.to_owned()))
@@ -131,12 +144,16 @@ pub(crate) fn form(fields: &[(&'static str, String)]) -> String {
         .finish()
 }
 
-pub(crate) fn command(text: &str) -> Sent {
+pub(crate) fn deploy_form() -> String {
+    form(&fields("main deploy"))
+}
+
+pub(crate) fn command(text: &str) -> SlackRequest {
     signed(form(&fields(text)))
 }
 
 /// A command with some fields replaced, or left out.
-pub(crate) fn with(text: &str, changes: &[(&str, Option<&str>)]) -> Sent {
+pub(crate) fn command_with(text: &str, changes: &[(&str, Option<&str>)]) -> SlackRequest {
     let mut fields = fields(text);
     for (name, value) in changes {
         fields.retain_mut(|field| {
@@ -150,6 +167,6 @@ pub(crate) fn with(text: &str, changes: &[(&str, Option<&str>)]) -> Sent {
 }
 
 /// `main deploy` with one field replaced, or left out.
-pub(crate) fn changed(name: &str, value: Option<&str>) -> Sent {
-    with("main deploy", &[(name, value)])
+pub(crate) fn changed_form(name: &str, value: Option<&str>) -> SlackRequest {
+    command_with("main deploy", &[(name, value)])
 }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 
-use crate::requests::{command, fields, form, unsigned};
-use crate::support::Stage;
+use crate::requests::{command, deploy_form, unsigned};
+use crate::support::TestIngest;
 
 #[test]
-fn every_route_refuses_an_unsigned_post() {
-    let stage = Stage::new();
+fn every_route_rejects_an_unsigned_post() {
+    let ingest = TestIngest::new();
     for route in [
         "/",
         "/slack/commands",
@@ -18,17 +18,17 @@ fn every_route_refuses_an_unsigned_post() {
         "/slack/commands/",
         "//chatops",
     ] {
-        for body in [form(&fields("main deploy")), String::new(), "{}".to_owned()] {
-            let status = stage.ask(unsigned(&body).to(route)).status;
+        for body in [deploy_form(), String::new(), "{}".to_owned()] {
+            let status = ingest.send(unsigned(&body).to_route(route)).status;
             assert!(status.is_client_error(), "{route}: {status}");
         }
     }
-    assert_eq!(stage.queued(), 0);
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 #[test]
-fn what_is_not_there_is_not_found_even_if_it_is_signed() {
-    let stage = Stage::new();
+fn an_unknown_route_is_not_found_even_if_it_is_signed() {
+    let ingest = TestIngest::new();
     for route in [
         "/",
         "/slack",
@@ -38,18 +38,15 @@ fn what_is_not_there_is_not_found_even_if_it_is_signed() {
         "//chatops",
         "/slack/%63ommands",
     ] {
-        assert_eq!(
-            stage.ask(command("main deploy").to(route)).status,
-            404,
-            "{route}"
-        );
+        let answer = ingest.send(command("main deploy").to_route(route));
+        assert_eq!(answer.status, 404, "{route}");
     }
-    assert_eq!(stage.queued(), 0);
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 #[test]
-fn another_method_is_told_the_right_one() {
-    let stage = Stage::new();
+fn the_answer_to_another_method_names_the_right_one() {
+    let ingest = TestIngest::new();
     for (route, right) in [
         ("/slack/commands", "POST"),
         ("/chatops", "POST"),
@@ -61,18 +58,15 @@ fn another_method_is_told_the_right_one() {
             if method == right {
                 continue;
             }
-            let mut request = command("main deploy").to(route);
+            let mut request = command("main deploy").to_route(route);
             *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
-            let answer = stage.ask(request);
+            let answer = ingest.send(request);
             assert_eq!(answer.status, 405, "{method} {route}");
             assert_eq!(answer.headers[header::ALLOW], right);
             assert_eq!(answer.text, "This address takes another method.\n");
         }
     }
-    assert_eq!(stage.queued(), 0);
-    let health = stage.ask(Request::get("/healthz").body(Bytes::new()).unwrap());
-    assert_eq!(
-        (health.status, health.text.as_str()),
-        (StatusCode::OK, "ok\n")
-    );
+    assert_eq!(ingest.queued_count(), 0);
+    let health = ingest.send(Request::get("/healthz").body(Bytes::new()).unwrap());
+    assert_eq!((health.status, &*health.text), (StatusCode::OK, "ok\n"));
 }

@@ -1,68 +1,62 @@
-//! A queue that did not take the message, or did not say so.
+//! A queue that did not take the message, or did not answer.
 
 use chatops_core::id::DeployId;
 use chatops_core::ports::SendError;
-use chatops_core::words;
+use chatops_core::text;
 
+use crate::actions::{ACTIONS, parse_action};
 use crate::requests::{TRIGGER, command};
-use crate::support::Stage;
-use crate::wishes::{WISHES, wish};
+use crate::support::TestIngest;
 
-const QUESTIONS: [&str; 4] = ["plan main deploy", "status", "history", "failed"];
+const QUERIES: [&str; 4] = ["plan main deploy", "status", "history", "failed"];
 
 #[test]
-fn a_queue_that_took_nothing_is_said_so() {
-    let stage = Stage::failing(SendError::NotSent("no connection".to_owned()));
-    for text in ["main deploy", "main unknown"]
-        .into_iter()
-        .chain(QUESTIONS)
-        .chain(WISHES)
-    {
-        let answer = stage.turns_down(&command(text), 200);
-        answer.is_to_asker("Not accepted");
-        answer.says(&words::not_accepted());
+fn a_queue_that_took_nothing_is_reported() {
+    let ingest = TestIngest::with_send_error(SendError::not_sent("no connection"));
+    let deploys = ["main deploy", "main unknown"].into_iter();
+    for text in deploys.chain(QUERIES).chain(ACTIONS) {
+        let answer = ingest.rejects_with(&command(text), 200);
+        answer.is_to_requester("Not accepted");
+        answer.is_exactly(&text::not_accepted());
         assert!(!answer.text.contains("no connection"));
         assert!(answer.log.contains("no connection"), "{}", answer.log);
     }
 }
 
 #[test]
-fn a_queue_that_did_not_answer_is_said_so() {
-    let stage = Stage::failing(SendError::Unknown("timed out".to_owned()));
-    let answer = stage.turns_down(&command("main deploy"), 200);
-    answer.is_to_asker("Could not confirm");
-    let short = DeployId::of_request("T1DC2JH3J", "A0001", TRIGGER).short(8);
+fn a_queue_that_did_not_answer_is_reported() {
+    let ingest = TestIngest::with_send_error(SendError::unknown("timed out"));
+    let answer = ingest.rejects_with(&command("main deploy"), 200);
+    answer.is_to_requester("Could not confirm");
+    let short = DeployId::of_request("T1DC2JH3J", "A0001", TRIGGER).short_id(8);
     assert!(answer.text.contains(short.as_str()), "{}", answer.text);
     assert!(!answer.text.contains("timed out"));
     assert!(answer.log.contains("timed out"), "{}", answer.log);
 }
 
 #[test]
-fn a_wish_that_may_be_queued_is_said_so() {
-    let stage = Stage::failing(SendError::Unknown("timed out".to_owned()));
-    for text in WISHES {
-        let answer = stage.turns_down(&command(text), 200);
-        answer.is_to_asker("Could not confirm");
-        answer.says(&words::cannot_confirm_wish(&wish(text)));
-        // Where to look before it is typed again.
-        let look = format!("status {}", wish(text).deploy());
-        assert!(answer.text.contains(&look), "{}", answer.text);
+fn an_action_that_may_be_queued_is_reported() {
+    let ingest = TestIngest::with_send_error(SendError::unknown("timed out"));
+    for text in ACTIONS {
+        let answer = ingest.rejects_with(&command(text), 200);
+        answer.is_to_requester("Could not confirm");
+        answer.is_exactly(&text::action_unconfirmed(&parse_action(text)));
+        // The command to type before trying again.
+        let status = format!("status {}", parse_action(text).deploy_ref());
+        assert!(answer.text.contains(&status), "{}", answer.text);
         assert!(!answer.text.contains("timed out"));
         assert!(answer.log.contains("timed out"), "{}", answer.log);
     }
 }
 
 #[test]
-fn a_question_that_may_be_queued_is_only_logged() {
-    let stage = Stage::failing(SendError::Unknown("timed out".to_owned()));
-    for text in QUESTIONS {
-        let answer = stage.turns_down(&command(text), 200);
+fn a_query_that_may_be_queued_is_only_logged() {
+    let ingest = TestIngest::with_send_error(SendError::unknown("timed out"));
+    for text in QUERIES {
+        let answer = ingest.rejects_with(&command(text), 200);
         answer.shows_nothing();
-        assert!(
-            answer.log.contains("command not confirmed"),
-            "{}",
-            answer.log
-        );
-        assert!(answer.log.contains("timed out"), "{}", answer.log);
+        for text in ["command not confirmed", "timed out"] {
+            assert!(answer.log.contains(text), "{}", answer.log);
+        }
     }
 }

@@ -1,19 +1,18 @@
-//! The stage with ports that record, and what it answered and logged.
+//! The service with recording ports, and what it answered and logged.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::config::Config;
-use chatops_core::message::{Asker, Body, DeployMessage, Wisher, WorkMessage};
+use chatops_core::message::{ActionRequester, DeployMessage, MessageBody, Requester, WorkMessage};
 use chatops_core::ports::{
-    Clock, Delivery, Lane, Queue, QueueError, Receipt, SecretName, Secrets, SecretsError,
-    SendError, Versions,
+    Clock, MessageQueue, MessageReceipt, PortErrorKind, QueueError, QueueName, ReceivedMessage,
+    SecretError, SecretName, SecretReader, SecretVersions, SendError,
 };
-use chatops_core::words::Post;
+use chatops_core::text::SlackMessage;
 use chatops_ingest::Ingest;
 use chrono::DateTime;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -21,7 +20,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::log;
-use crate::requests::{NOW, SECRET, SIGNATURE, Sent, TIMESTAMP};
+use crate::requests::{NOW, SECRET, SIGNATURE, SlackRequest};
 
 const CONFIG: &str = r#"
 version = 1
@@ -39,88 +38,90 @@ aliases = ["ship"]
 environment = "production"
 branches = ["main", "release/*"]
 channels = ["G8PSS9T3V"]
-people = ["U2CERLKJA"]
+users = ["U2CERLKJA"]
 "#;
 
-/// Both addresses of the command; each has to refuse what the other refuses.
+/// Both addresses of the command; each rejects what the other rejects.
 pub(crate) const ROUTES: [&str; 2] = ["/slack/commands", "/chatops"];
 
 #[derive(Debug, Default)]
-pub(crate) struct Recorder {
-    sent: Mutex<Vec<(Lane, Body, Duration)>>,
-    fails: Option<SendError>,
+pub(crate) struct RecordingQueue {
+    sent: Mutex<Vec<(QueueName, MessageBody, Duration)>>,
+    send_error: Option<SendError>,
 }
 
-impl Recorder {
-    /// From now on nothing is taken.
-    pub(crate) fn fail(&mut self, error: SendError) {
-        self.fails = Some(error);
+impl RecordingQueue {
+    pub(crate) fn fail_with(&mut self, error: SendError) {
+        self.send_error = Some(error);
     }
 }
 
-impl Queue for Recorder {
-    async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
-        if let Some(error) = &self.fails {
+type Queued<T> = Result<T, QueueError>;
+
+impl MessageQueue for RecordingQueue {
+    async fn send(
+        &self,
+        queue: QueueName,
+        body: &MessageBody,
+        delay: Duration,
+    ) -> Result<(), SendError> {
+        if let Some(error) = &self.send_error {
             return Err(error.clone());
         }
-        self.sent.lock().unwrap().push((lane, body.clone(), delay));
+        self.sent.lock().unwrap().push((queue, body.clone(), delay));
         Ok(())
     }
 
-    async fn receive(&self, _: Lane, _: usize, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+    async fn receive(&self, _: QueueName, _: usize, _: Duration) -> Queued<Vec<ReceivedMessage>> {
         panic!("ingest receives nothing")
     }
 
-    async fn delete(&self, _: Lane, _: &Receipt) -> Result<(), QueueError> {
+    async fn delete(&self, _: QueueName, _: &MessageReceipt) -> Queued<()> {
         panic!("ingest deletes nothing")
     }
 
-    async fn release(&self, _: Lane, _: &Receipt, _: Duration) -> Result<(), QueueError> {
+    async fn release(&self, _: QueueName, _: &MessageReceipt, _: Duration) -> Queued<()> {
         panic!("ingest releases nothing")
     }
 }
 
-/// What a process has cached, and what a refresh would find.
+/// What is cached, and what a refresh finds.
 #[derive(Debug)]
-pub(crate) struct Keys {
-    pub(crate) cached: Mutex<Result<Versions, SecretsError>>,
-    pub(crate) stored: Result<Versions, SecretsError>,
-    /// Only what an operator has opted in to: what is cached of it, and what a refresh would find.
-    pub(crate) more: Mutex<BTreeMap<SecretName, Versions>>,
-    pub(crate) more_stored: BTreeMap<SecretName, Versions>,
-    /// Which were read afresh.
+pub(crate) struct FakeSecrets {
+    pub(crate) cached: Mutex<Result<SecretVersions, SecretError>>,
+    pub(crate) stored: Result<SecretVersions, SecretError>,
+    /// Only what an operator has opted in to: cached, and found by a refresh.
+    pub(crate) optional: Mutex<BTreeMap<SecretName, SecretVersions>>,
+    pub(crate) optional_stored: BTreeMap<SecretName, SecretVersions>,
     pub(crate) refreshed: Mutex<Vec<SecretName>>,
-    pub(crate) refreshes: AtomicUsize,
 }
 
-impl Keys {
-    pub(crate) fn new(cached: Versions) -> Self {
+impl FakeSecrets {
+    pub(crate) fn new(cached: SecretVersions) -> Self {
         Self {
             stored: Ok(cached.clone()),
             cached: Mutex::new(Ok(cached)),
-            more: Mutex::default(),
-            more_stored: BTreeMap::new(),
+            optional: Mutex::default(),
+            optional_stored: BTreeMap::new(),
             refreshed: Mutex::default(),
-            refreshes: AtomicUsize::new(0),
         }
     }
 
-    /// With one more secret.
-    pub(crate) fn and(mut self, name: SecretName, secret: Versions) -> Self {
-        self.more.get_mut().unwrap().insert(name, secret.clone());
-        self.more_stored.insert(name, secret);
+    pub(crate) fn with_secret(mut self, name: SecretName, secret: SecretVersions) -> Self {
+        let cached = self.optional.get_mut().unwrap();
+        cached.insert(name, secret.clone());
+        self.optional_stored.insert(name, secret);
         self
     }
 }
 
-impl Secrets for Keys {
-    async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
+impl SecretReader for FakeSecrets {
+    async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
         match name {
             SecretName::SlackSigning => self.cached.lock().unwrap().clone(),
             SecretName::CircleCiWebhook | SecretName::SlackVerification => {
-                let more = self.more.lock().unwrap();
-                let none = || SecretsError(format!("{name:?} is not configured"));
-                more.get(&name).cloned().ok_or_else(none)
+                let cached = self.optional.lock().unwrap().get(&name).cloned();
+                cached.ok_or_else(|| unavailable("not configured"))
             }
             SecretName::CircleCiToken | SecretName::SlackBot => {
                 panic!("ingest has no use for {name:?}")
@@ -128,47 +129,54 @@ impl Secrets for Keys {
         }
     }
 
-    async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
-        self.refreshes.fetch_add(1, Ordering::Relaxed);
+    async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
         self.refreshed.lock().unwrap().push(name);
         if name == SecretName::SlackSigning {
             *self.cached.lock().unwrap() = Ok(self.stored.clone()?);
         } else {
-            self.more.lock().unwrap().clone_from(&self.more_stored);
+            let mut cached = self.optional.lock().unwrap();
+            cached.clone_from(&self.optional_stored);
         }
         Ok(())
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Fixed(pub(crate) Time);
+pub(crate) struct FixedClock(pub(crate) Time);
 
-impl Clock for Fixed {
+impl Clock for FixedClock {
     fn now(&self) -> Time {
         self.0
     }
 }
 
-pub(crate) fn only(secret: &str) -> Versions {
-    Versions {
-        current: SecretString::from(secret),
-        previous: None,
+pub(crate) fn unavailable(message: &str) -> SecretError {
+    SecretError::new(PortErrorKind::Unavailable, message)
+}
+
+pub(crate) fn versions(current: &str, previous: Option<&str>) -> SecretVersions {
+    SecretVersions {
+        current: SecretString::from(current),
+        previous: previous.map(SecretString::from),
     }
 }
 
-pub(crate) struct Stage(pub(crate) Ingest<Recorder, Keys, Fixed>);
+pub(crate) fn one_version(secret: &str) -> SecretVersions {
+    versions(secret, None)
+}
 
-pub(crate) struct Answer {
+pub(crate) struct TestIngest(pub(crate) Ingest<RecordingQueue, FakeSecrets, FixedClock>);
+
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
-    /// What was logged meanwhile, a line of JSON for each event.
+    /// What was logged meanwhile, in lines of JSON.
     pub(crate) log: String,
 }
 
-impl Answer {
-    /// The message for Slack.
-    pub(crate) fn post(&self) -> Value {
+impl TestResponse {
+    pub(crate) fn message_json(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         assert_eq!(
             self.headers[header::CONTENT_TYPE],
@@ -177,26 +185,26 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    pub(crate) fn is_to_asker(&self, words: &str) {
-        self.is_post("ephemeral", words);
+    pub(crate) fn message_text(&self) -> String {
+        self.message_json()["text"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn is_in_channel(&self, words: &str) {
-        self.is_post("in_channel", words);
+    pub(crate) fn is_to_requester(&self, text: &str) {
+        self.is_message("ephemeral", text);
     }
 
-    pub(crate) fn is_post(&self, to: &str, words: &str) {
-        let post = self.post();
-        assert_eq!(post["response_type"], to, "{post}");
-        assert!(
-            post["text"].as_str().unwrap().contains(words),
-            "{words}: {post}"
-        );
+    pub(crate) fn is_in_channel(&self, text: &str) {
+        self.is_message("in_channel", text);
     }
 
-    /// It is this post.
-    pub(crate) fn says(&self, post: &Post) {
-        assert_eq!(self.post(), post.to_json());
+    pub(crate) fn is_message(&self, to: &str, text: &str) {
+        assert_eq!(self.message_json()["response_type"], to, "{}", self.text);
+        let shown = self.message_text();
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+
+    pub(crate) fn is_exactly(&self, message: &SlackMessage) {
+        assert_eq!(self.message_json(), message.to_json());
     }
 
     /// Slack shows nothing.
@@ -205,43 +213,42 @@ impl Answer {
     }
 }
 
-impl Stage {
+impl TestIngest {
     pub(crate) fn new() -> Self {
-        Self::with(Keys::new(only(SECRET)))
+        Self::with_secrets(FakeSecrets::new(one_version(SECRET)))
     }
 
-    pub(crate) fn with(secrets: Keys) -> Self {
-        Self::at(NOW, secrets)
+    pub(crate) fn with_secrets(secrets: FakeSecrets) -> Self {
+        Self::at_time(NOW, secrets)
     }
 
-    pub(crate) fn at(now: i64, secrets: Keys) -> Self {
-        log::listen();
+    pub(crate) fn at_time(now: i64, secrets: FakeSecrets) -> Self {
+        log::install();
         Self(Ingest {
-            queue: Recorder::default(),
+            queue: RecordingQueue::default(),
             secrets,
-            clock: Fixed(DateTime::from_timestamp(now, 0).unwrap()),
+            clock: FixedClock(DateTime::from_timestamp(now, 0).unwrap()),
             config: Arc::new(Config::parse(CONFIG, "chatops.toml").unwrap()),
         })
     }
 
-    pub(crate) fn failing(error: SendError) -> Self {
-        let mut stage = Self::new();
-        stage.0.queue.fail(error);
-        stage
+    pub(crate) fn with_send_error(error: SendError) -> Self {
+        let mut ingest = Self::new();
+        ingest.0.queue.fail_with(error);
+        ingest
     }
 
-    pub(crate) fn ask(&self, request: Request<Bytes>) -> Answer {
-        // Nothing in these ports waits, so any runtime will do.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
+    pub(crate) fn send(&self, request: Request<Bytes>) -> TestResponse {
+        // Nothing in these ports waits, so any runtime works.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.build().unwrap();
         let signature = request.headers().get(SIGNATURE).cloned();
         log::take();
         let (head, body) = runtime.block_on(self.0.handle(request)).into_parts();
         let log = log::take();
-        log::is_clean(&log, signature.as_ref());
+        log::assert_clean(&log, signature.as_ref());
         let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer {
+        TestResponse {
             status: head.status,
             headers: head.headers,
             text,
@@ -249,92 +256,97 @@ impl Stage {
         }
     }
 
-    /// The answer to a command.
-    pub(crate) fn hears(&self, sent: &Sent) -> Answer {
-        self.ask(sent.to("/slack/commands"))
+    pub(crate) fn run(&self, sent: &SlackRequest) -> TestResponse {
+        self.send(sent.to_route("/slack/commands"))
     }
 
-    pub(crate) fn queued(&self) -> usize {
+    pub(crate) fn run_alias(&self, sent: &SlackRequest) -> TestResponse {
+        self.send(sent.to_route("/chatops"))
+    }
+
+    pub(crate) fn refreshed(&self) -> Vec<SecretName> {
+        self.0.secrets.refreshed.lock().unwrap().clone()
+    }
+
+    pub(crate) fn queued_count(&self) -> usize {
         self.0.queue.sent.lock().unwrap().len()
     }
 
-    /// The one message that was queued, as it lies there.
-    pub(crate) fn wire(&self) -> Value {
-        serde_json::from_str(self.body().as_wire()).unwrap()
+    /// The one message that was queued, in its wire form.
+    pub(crate) fn queued_json(&self) -> Value {
+        serde_json::from_str(self.queued_body().as_wire()).unwrap()
     }
 
-    fn body(&self) -> Body {
+    fn queued_body(&self) -> MessageBody {
         let sent = self.0.queue.sent.lock().unwrap();
-        let [(lane, body, delay)] = sent.as_slice() else {
+        let [(queue, body, delay)] = sent.as_slice() else {
             panic!("{} messages", sent.len())
         };
-        assert_eq!((*lane, *delay), (Lane::Work, Duration::ZERO));
+        assert_eq!((*queue, *delay), (QueueName::Work, Duration::ZERO));
         body.clone()
     }
 
-    /// The one message that was queued, for a deploy.
-    pub(crate) fn message(&self) -> DeployMessage {
-        match self.body().decode().unwrap() {
+    pub(crate) fn queued_deploy(&self) -> DeployMessage {
+        match self.queued_body().decode().unwrap() {
             WorkMessage::Deploy(message) => *message,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Who the one message is from, of whatever kind it is.
-    pub(crate) fn asker(&self) -> Asker {
-        match self.body().decode().unwrap() {
-            WorkMessage::Deploy(message) => message.asker,
-            WorkMessage::Question(message) => message.asker,
-            WorkMessage::Wish(message) => match message.from {
-                Wisher::Person(asker) => asker,
-                operator @ Wisher::Operator { .. } => panic!("{operator:?}"),
+    /// The requester of the one message, of any kind.
+    pub(crate) fn queued_requester(&self) -> Requester {
+        match self.queued_body().decode().unwrap() {
+            WorkMessage::Deploy(message) => message.requester,
+            WorkMessage::Query(message) => message.requester,
+            WorkMessage::Action(message) => match message.requested_by {
+                ActionRequester::User(requester) => requester,
+                operator @ ActionRequester::Operator { .. } => panic!("{operator:?}"),
             },
             other => panic!("{other:?}"),
         }
     }
 
-    /// Both routes answer with `status` and queue nothing; an unsigned repetition of the same
-    /// body is refused, too. Returns the first answer.
-    pub(crate) fn turns_down(&self, sent: &Sent, status: u16) -> Answer {
-        let before = self.queued();
+    /// Both routes answer with `status` and queue nothing; the same body without a signature is
+    /// rejected, too. Returns the first answer.
+    pub(crate) fn rejects_with(&self, sent: &SlackRequest, status: u16) -> TestResponse {
+        let before = self.queued_count();
         let [answer, _] = ROUTES.map(|route| {
-            let answer = self.ask(sent.to(route));
+            let answer = self.send(sent.to_route(route));
             assert_eq!(answer.status, status, "{route}: {sent:?}: {}", answer.text);
-            let unsigned = sent.clone().without(SIGNATURE).without(TIMESTAMP);
-            let status = self.ask(unsigned.to(route)).status;
+            let unsigned = sent.clone().unsigned();
+            let status = self.send(unsigned.to_route(route)).status;
             assert!(status.is_client_error(), "{route}: {unsigned:?}: {status}");
             answer
         });
-        assert_eq!(self.queued(), before, "something was queued: {sent:?}");
+        assert_eq!(self.queued_count(), before, "queued: {sent:?}");
         answer
     }
 
-    /// As a forgery: with the one answer that tells nothing about the reason.
-    pub(crate) fn refuses(&self, sent: &Sent) {
-        let answer = self.turns_down(sent, 401);
+    /// As a forgery: the answer does not tell the reason.
+    pub(crate) fn rejects_sender(&self, sent: &SlackRequest) {
+        let answer = self.rejects_with(sent, 401);
         assert_eq!(answer.text, "The request is not signed by Slack.\n");
     }
 
-    /// With words for the asker, and without queueing.
-    pub(crate) fn only_says(&self, sent: &Sent, words: &str) {
-        let answer = self.turns_down(sent, 200);
-        answer.is_to_asker(words);
-        assert_eq!(self.queued(), 0);
+    /// With a text for the requester, and nothing queued.
+    pub(crate) fn only_answers(&self, sent: &SlackRequest, text: &str) {
+        self.rejects_with(sent, 200).is_to_requester(text);
+        assert_eq!(self.queued_count(), 0);
     }
 
-    /// With this post, and without queueing.
-    pub(crate) fn only_posts(&self, sent: &Sent, post: &Post) {
-        self.turns_down(sent, 200).says(post);
-        assert_eq!(self.queued(), 0);
+    /// With this message, and nothing queued.
+    pub(crate) fn only_shows(&self, sent: &SlackRequest, message: &SlackMessage) {
+        self.rejects_with(sent, 200).is_exactly(message);
+        assert_eq!(self.queued_count(), 0);
     }
 
-    /// The command is queued once by each route.
-    pub(crate) fn takes(&self, sent: &Sent) {
+    /// Each route queues the command once.
+    pub(crate) fn accepts(&self, sent: &SlackRequest) {
         for route in ROUTES {
-            let before = self.queued();
-            let answer = self.ask(sent.to(route));
+            let before = self.queued_count();
+            let answer = self.send(sent.to_route(route));
             assert_eq!(answer.status, 200, "{route}: {sent:?}: {}", answer.text);
-            assert_eq!(self.queued(), before + 1, "{route}: {sent:?}");
+            assert_eq!(self.queued_count(), before + 1, "{route}: {sent:?}");
         }
     }
 }

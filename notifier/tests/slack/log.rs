@@ -1,23 +1,26 @@
-//! What is logged, at every level, while something is posted: nothing that opens a door.
+//! What is logged, at every level, while something is posted: no secret.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
 
-use chatops_core::ports::Chat as _;
+use chatops_core::ports::ChatClient as _;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::bot::{TOKEN, Tokens, bot, conversation, slack};
-use crate::support::{PATH, answer, client, exchange, post, stored};
+use crate::bot::{bot_client, bot_target, listen_as_slack, usual_token};
+use crate::support::{
+    PATH, any_message, client, error_response, exchange_once, ok_response, raw_response,
+    stored_target,
+};
 
 thread_local! {
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
 }
 
 /// Keeps what is logged for the thread that logs it.
-struct Here;
+struct LogCapture;
 
-impl io::Write for Here {
+impl io::Write for LogCapture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
@@ -28,54 +31,48 @@ impl io::Write for Here {
     }
 }
 
-/// Listens at every level, and forgets what this thread has logged before.
-pub(crate) fn listen() {
+/// Captures every level, and drops what this thread has logged before.
+pub(crate) fn capture_log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
             .without_time()
             .with_ansi(false)
             .with_max_level(LevelFilter::TRACE)
-            .with_writer(|| Here)
+            .with_writer(|| LogCapture)
             .init();
     });
     LINES.take();
 }
 
-/// What this thread has logged since then; neither the token nor the address is in it.
-pub(crate) fn heard() -> String {
+/// What this thread has logged since then; neither the token nor the response URL is in it.
+pub(crate) fn take_log() -> String {
     let log = String::from_utf8(LINES.take()).unwrap();
     assert!(!log.contains("canary"), "{log}");
     log
 }
 
 #[tokio::test]
-async fn neither_the_token_nor_the_address_is_logged() {
-    listen();
+async fn neither_the_token_nor_the_response_url_is_logged() {
+    capture_log();
     let texts = [
-        answer("200 OK", "", r#"{"ok":true}"#),
-        answer("200 OK", "", r#"{"ok":false,"error":"invalid_auth"}"#),
-        answer("500 Internal Server Error", "", ""),
+        ok_response(),
+        error_response("invalid_auth"),
+        raw_response("500 Internal Server Error", "", ""),
         String::new(),
     ];
-    let (listener, origin) = slack().await;
-    let tokens = Tokens::new(Some(TOKEN), None);
-    let client = (client(&origin), bot(&origin, "", &tokens));
+    let (listener, origin) = listen_as_slack().await;
+    let tokens = usual_token();
+    let client = (client(&origin), bot_client(&origin, "", &tokens));
     for text in texts {
-        exchange(&listener, &client.1, &conversation(), &post(), &text).await;
-        let to = stored(&format!("{origin}{PATH}"));
-        exchange(&listener, &client.0, &to, &post(), &text).await;
+        exchange_once(&listener, &client.1, &bot_target(), &any_message(), &text).await;
+        let to = stored_target(&format!("{origin}{PATH}"));
+        exchange_once(&listener, &client.0, &to, &any_message(), &text).await;
     }
     client.1.renew_token().await;
-    let log = heard();
-    assert!(
-        log.contains("the bot's token could not be read afresh"),
-        "{log}"
-    );
-    let printed = format!(
-        "{client:?} {:?} {:#?}",
-        conversation(),
-        stored(&format!("{origin}{PATH}"))
-    );
+    let (log, message) = (take_log(), "the bot's token could not be refreshed");
+    assert!(log.contains(message), "{log}");
+    let target = stored_target(&format!("{origin}{PATH}"));
+    let printed = format!("{client:?} {:?} {target:#?}", bot_target());
     assert!(!printed.contains(PATH), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! Slack over real connections: what each answer, and each missing one, means.
+//! Slack over real connections: the meaning of each answer, and of each missing one.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,10 +7,10 @@
 )]
 
 mod bot;
+mod bot_token;
 mod log;
-mod open;
-mod refused;
+mod rejected;
 mod shown;
 mod support;
-mod token;
+mod unknown_result;
 mod unsent;

@@ -1,89 +1,74 @@
-//! What Slack shows, and how it says so.
+//! What Slack shows, and its answers then.
 
-use chatops_core::ports::Chat as _;
-use chatops_core::reply::Posted;
-use chatops_core::words::{Audience, Post};
-use chatops_sandbox::Fault;
+use chatops_core::notification::PostResult;
+use chatops_core::ports::ChatClient as _;
+use chatops_core::text::{Audience, SlackMessage};
+use chatops_sandbox::HttpFault;
 
-use crate::support::{PATH, answer, answered, client, issued, meets, outcome, post, sandbox};
+use crate::support::{
+    PATH, any_message, client, issued_target, post_answered, post_any, post_result,
+    post_with_fault, raw_response, sandbox,
+};
 
 #[tokio::test]
 async fn a_post_is_shown_as_it_was_written() {
     let sandbox = sandbox().await;
-    let address = issued(&sandbox, 0);
-    assert_eq!(
-        client(sandbox.slack_url()).post(&address, &post()).await,
-        Posted::Shown
-    );
+    let address = issued_target(&sandbox, 0);
+    let result = post_any(&sandbox, &address).await;
+    assert_eq!(result, PostResult::Delivered);
     let model = sandbox.slack().lock();
     let [message] = model.messages() else {
         panic!("not one message")
     };
     assert_eq!(message.visible_to.as_deref(), Some("U0001"));
-    assert!(
-        message.shown().contains("Not accepted"),
-        "{}",
-        message.shown()
-    );
+    let text = message.shown_text();
+    assert!(text.contains("Not accepted"), "{text}");
     let payload: serde_json::Value = serde_json::from_str(&model.attempts()[0].payload).unwrap();
-    assert_eq!(payload, post().to_json());
+    assert_eq!(payload, any_message().to_json());
 }
 
 #[tokio::test]
 async fn a_post_for_the_channel_is_for_the_channel() {
     let sandbox = sandbox().await;
-    let address = issued(&sandbox, 29);
-    let post = Post {
+    let address = issued_target(&sandbox, 29);
+    let post = SlackMessage {
         audience: Audience::Channel,
-        ..post()
+        ..any_message()
     };
-    assert_eq!(
-        client(sandbox.slack_url()).post(&address, &post).await,
-        Posted::Shown
-    );
+    let result = client(sandbox.slack_url()).post(&address, &post).await;
+    assert_eq!(result, PostResult::Delivered);
     let model = sandbox.slack().lock();
-    assert_eq!(
-        (
-            model.messages()[0].visible_to.as_deref(),
-            model.messages()[0].channel.as_str()
-        ),
-        (None, "C0001")
-    );
+    let message = &model.messages()[0];
+    assert_eq!(message.visible_to, None);
+    assert_eq!(message.channel, "C0001");
 }
 
 #[tokio::test]
 async fn the_request_is_a_post_of_json() {
-    let (posted, request) = answered(&answer("200 OK", "", "ok")).await;
-    assert_eq!(posted, Posted::Shown);
+    let (result, request) = post_answered(&raw_response("200 OK", "", "ok")).await;
+    assert_eq!(result, PostResult::Delivered);
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.starts_with(&format!("POST {PATH} HTTP/1.1\r\n")),
-        "{head}"
-    );
+    let start = format!("POST {PATH} HTTP/1.1\r\n");
+    assert!(head.starts_with(&start), "{head}");
     let head = head.to_ascii_lowercase();
-    assert!(
-        head.contains("content-type: application/json; charset=utf-8"),
-        "{head}"
-    );
-    assert!(
-        !head.contains("referer") && !head.contains("cookie"),
-        "{head}"
-    );
-    assert_eq!(body, post().to_json().to_string());
+    let kind = "content-type: application/json; charset=utf-8";
+    assert!(head.contains(kind), "{head}");
+    for name in ["referer", "cookie"] {
+        assert!(!head.contains(name), "{head}");
+    }
+    assert_eq!(body, any_message().to_json().to_string());
 }
 
 #[tokio::test]
-async fn each_form_of_slacks_yes_is_understood() {
-    for body in [
-        "ok",
-        "ok\n",
-        "",
-        r#"{"ok":true}"#,
-        r#"{"ok":true,"error":null,"ts":"1"}"#,
-    ] {
-        assert_eq!(outcome("200 OK", body).await, Posted::Shown, "{body}");
+async fn each_success_of_slack_is_understood() {
+    let long = r#"{"ok":true,"error":null,"ts":"1"}"#;
+    for body in ["ok", "ok\n", "", r#"{"ok":true}"#, long] {
+        let result = post_result("200 OK", body).await;
+        assert_eq!(result, PostResult::Delivered, "{body}");
     }
-    assert_eq!(outcome("204 No Content", "").await, Posted::Shown);
-    // Slack took it, whatever page a proxy put in front of its answer.
-    assert_eq!(meets(Fault::Garbage, 1).await, Posted::Shown);
+    let result = post_result("204 No Content", "").await;
+    assert_eq!(result, PostResult::Delivered);
+    // Slack took it, even if a proxy replaced its answer.
+    let result = post_with_fault(HttpFault::Garbage, 1).await;
+    assert_eq!(result, PostResult::Delivered);
 }

@@ -1,154 +1,142 @@
-//! A client, a Slack that answers as it is told, and what became of a post.
+//! A client, a scripted Slack, and the result of a post.
 
 use std::net::TcpListener as Unserved;
 
 use chatops_core::config::Config;
-use chatops_core::ports::{Chat as _, SecretName, Secrets, SecretsError, To, Versions};
-use chatops_core::reply::Posted;
+use chatops_core::notification::PostResult;
+use chatops_core::ports::{
+    ChatClient as _, PostTarget, SecretError, SecretName, SecretReader, SecretVersions,
+};
 use chatops_core::secret::ResponseUrl;
-use chatops_core::words::{self, Post};
+use chatops_core::text::{self, SlackMessage};
 use chatops_notifier::SlackClient;
-use chatops_sandbox::{Fault, Sandbox, Settings};
+use chatops_sandbox::{HttpFault, Sandbox, SandboxSettings};
 use chrono::{TimeDelta, Utc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use url::Url;
 
 /// Long enough for a request to leave even on a machine that is busy; only what hangs takes it.
-pub(crate) const SHORT: &str = "request_timeout = \"1s\"\nconnect_timeout = \"900ms\"";
+pub(crate) const SHORT_TIMEOUTS: &str = "request_timeout = \"1s\"\nconnect_timeout = \"900ms\"";
 
 pub(crate) const PATH: &str = "/commands/T0001/1/canary";
 
 /// A configuration whose whole Slack is at this origin.
 pub(crate) fn config(origin: &str, times: &str) -> Config {
-    // The second test of a process finds it installed.
+    // Fails if another test of this process has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let text = format!(
-        "version = 1\n[slack]\nteams = [\"T0001\"]\nreply_origins = [\"{origin}\"]\napi = \"{origin}\"\n\
-         [times]\n{times}\n"
+        "version = 1\n[slack]\nteams = [\"T0001\"]\nresponse_url_origins = [\"{origin}\"]\napi = \"{origin}\"\n\
+         [timeouts]\n{times}\n"
     );
     Config::parse(&text, "chatops.toml").unwrap()
 }
 
-pub(crate) fn client_with(origin: &str, times: &str) -> Client {
+pub(crate) fn client_with(origin: &str, times: &str) -> SlackClient<NoSecrets> {
     let config = config(origin, times);
-    SlackClient::new(&config.slack, &config.times, NoSecrets).unwrap()
+    SlackClient::new(&config.slack, &config.timeouts, NoSecrets).unwrap()
 }
 
-pub(crate) fn client(origin: &str) -> Client {
+pub(crate) fn client(origin: &str) -> SlackClient<NoSecrets> {
     client_with(origin, "")
 }
 
-/// A reply address takes no token.
+/// A response URL takes no token.
 #[derive(Debug)]
 pub(crate) struct NoSecrets;
 
-impl Secrets for NoSecrets {
-    async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
+impl SecretReader for NoSecrets {
+    async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
         panic!("{name:?} is not needed")
     }
 
-    async fn refresh(&self, name: SecretName) -> Result<(), SecretsError> {
+    async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
         panic!("{name:?} is not needed")
     }
 }
 
-/// A client for reply addresses.
-pub(crate) type Client = SlackClient<NoSecrets>;
-
-/// An address as it lies in the ledger, where reading back checks nothing.
-pub(crate) fn stored(address: &str) -> To {
-    To::Address(serde_json::from_value(address.into()).unwrap())
+/// A response URL as read from the ledger, which does not check it.
+pub(crate) fn stored_target(address: &str) -> PostTarget {
+    PostTarget::ResponseUrl(serde_json::from_value(address.into()).unwrap())
 }
 
-pub(crate) fn post() -> Post {
-    words::not_accepted()
+pub(crate) fn any_message() -> SlackMessage {
+    text::not_accepted()
 }
 
 pub(crate) async fn sandbox() -> Sandbox {
-    Sandbox::start(Settings::new("signing secret", vec![]))
-        .await
-        .unwrap()
+    let settings = SandboxSettings::new("signing secret", vec![]);
+    Sandbox::start(settings).await.unwrap()
 }
 
-/// A reply address that Slack issued `age` minutes ago.
+/// A response URL that Slack issued `age` minutes ago.
 #[expect(clippy::disallowed_methods, reason = "the sandbox runs in real time")]
-pub(crate) fn issued(sandbox: &Sandbox, age: i64) -> To {
+pub(crate) fn issued_target(sandbox: &Sandbox, age: i64) -> PostTarget {
     let at = Utc::now() - TimeDelta::minutes(age);
-    let path = sandbox
-        .slack()
-        .lock()
-        .issue_response_url(at, "U0001", "C0001");
-    let address = format!("{}{path}", sandbox.slack_url());
-    let slack = Url::parse(sandbox.slack_url()).unwrap();
-    To::Address(ResponseUrl::parse(&address, &[slack]).unwrap())
+    let mut model = sandbox.slack().lock();
+    let path = model.issue_response_url(at, "U0001", "C0001");
+    let url = format!("{}{path}", sandbox.slack_url());
+    let origin = Url::parse(sandbox.slack_url()).unwrap();
+    PostTarget::ResponseUrl(ResponseUrl::parse(&url, &[origin]).unwrap())
 }
 
-pub(crate) fn shown(sandbox: &Sandbox) -> usize {
+pub(crate) fn shown_count(sandbox: &Sandbox) -> usize {
     sandbox.slack().lock().messages().len()
 }
 
-/// What the client makes of `fault`, after checking that it posted once.
-pub(crate) async fn meets(fault: Fault, shows: usize) -> Posted {
+/// The result of a post that meets `fault`, after checking that it was sent once.
+pub(crate) async fn post_with_fault(fault: HttpFault, shows: usize) -> PostResult {
     let sandbox = sandbox().await;
-    let address = issued(&sandbox, 0);
+    let address = issued_target(&sandbox, 0);
     sandbox.slack().fail_next(fault);
-    let posted = client(sandbox.slack_url()).post(&address, &post()).await;
-    assert_eq!(
-        sandbox.journal().entries().len(),
-        1,
-        "the post is sent once"
-    );
-    assert_eq!(shown(&sandbox), shows);
-    posted
+    let result = post_any(&sandbox, &address).await;
+    let sent = sandbox.journal().entries().len();
+    assert_eq!(sent, 1, "the post is sent once");
+    assert_eq!(shown_count(&sandbox), shows);
+    result
 }
 
-pub(crate) fn refuse(status: u16, retry_after_s: Option<u64>, message: &str) -> Fault {
-    Fault::Refuse {
+pub(crate) fn refusal(status: u16, retry_after_s: Option<u64>, message: &str) -> HttpFault {
+    HttpFault::Reject {
         status,
         retry_after_s,
         message: message.to_owned(),
     }
 }
 
-pub(crate) fn refused(why: &str) -> Posted {
-    Posted::Refused {
-        why: why.to_owned(),
-    }
+pub(crate) fn rejected(reason: &str) -> PostResult {
+    let reason = reason.to_owned();
+    PostResult::Refused { reason }
 }
 
-/// What the client makes of a raw answer, and the request that it sent; the connection is closed
-/// behind the answer.
-pub(crate) async fn answered(text: &str) -> (Posted, String) {
+/// The result of a raw answer, and the request; the connection is closed after the answer.
+pub(crate) async fn post_answered(text: &str) -> (PostResult, String) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let to = stored(&format!("{origin}{PATH}"));
-    let answered = exchange(&listener, &client(&origin), &to, &post(), text).await;
-    is_left_alone(listener);
+    let to = stored_target(&format!("{origin}{PATH}"));
+    let answered = exchange_once(&listener, &client(&origin), &to, &any_message(), text).await;
+    assert_no_call(listener);
     answered
 }
 
 /// One post, and the raw answer to it.
-pub(crate) async fn exchange<X: Secrets>(
+pub(crate) async fn exchange_once<X: SecretReader>(
     listener: &TcpListener,
     client: &SlackClient<X>,
-    to: &To,
-    post: &Post,
+    to: &PostTarget,
+    post: &SlackMessage,
     text: &str,
-) -> (Posted, String) {
-    tokio::join!(client.post(to, post), serve(listener, text))
+) -> (PostResult, String) {
+    tokio::join!(client.post(to, post), serve_once(listener, text))
 }
 
-/// Takes one request and answers it; the request.
-pub(crate) async fn serve(listener: &TcpListener, text: &str) -> String {
+/// Answers one request, and returns it.
+pub(crate) async fn serve_once(listener: &TcpListener, text: &str) -> String {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut read = Vec::new();
-    while !is_whole(&read) {
-        assert_ne!(
-            stream.read_buf(&mut read).await.unwrap(),
-            0,
-            "the request broke off"
-        );
+    while !is_complete(&read) {
+        let count = stream.read_buf(&mut read).await.unwrap();
+        assert_ne!(count, 0, "the request broke off");
     }
     // A client that has seen enough may be gone.
     let _ = stream.write_all(text.as_bytes()).await;
@@ -156,40 +144,61 @@ pub(crate) async fn serve(listener: &TcpListener, text: &str) -> String {
     String::from_utf8(read).unwrap()
 }
 
-pub(crate) fn is_whole(request: &[u8]) -> bool {
+pub(crate) fn is_complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
-    let length = |line: &str| {
-        line.to_ascii_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    };
+    let head = head.to_ascii_lowercase();
+    let length = |line: &str| line.strip_prefix("content-length: ")?.parse().ok();
     body.len() >= head.lines().find_map(length).unwrap_or(0)
 }
 
-/// A connection stands in the listener's queue as soon as it is made, so there is nothing to wait
-/// for.
-pub(crate) fn is_left_alone(listener: TcpListener) {
-    nobody_called(&listener.into_std().unwrap());
+/// A connection is in the listener's queue as soon as it is made, so the check needs no wait.
+pub(crate) fn assert_no_call(listener: TcpListener) {
+    assert_no_connection(&listener.into_std().unwrap());
 }
 
-pub(crate) fn nobody_called(listener: &Unserved) {
+pub(crate) fn assert_no_connection(listener: &Unserved) {
     listener.set_nonblocking(true).unwrap();
     let nobody = listener.accept().unwrap_err();
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 /// A whole answer that closes its connection.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn raw_response(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
     )
 }
 
-pub(crate) async fn outcome(status: &str, body: &str) -> Posted {
-    answered(&answer(status, "", body)).await.0
+pub(crate) fn ok_response() -> String {
+    raw_response("200 OK", "", r#"{"ok":true}"#)
+}
+
+pub(crate) fn error_response(error: &str) -> String {
+    let body = format!(r#"{{"ok":false,"error":"{error}"}}"#);
+    raw_response("200 OK", "", &body)
+}
+
+/// The origin of a port that is closed: bound so that no other process gets it, and not listening.
+pub(crate) fn closed_port() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let origin = format!("http://{}", socket.local_addr().unwrap());
+    (socket, origin)
+}
+
+pub(crate) fn not_sent(reason: &str) -> PostResult {
+    let reason = reason.to_owned();
+    PostResult::NotSent { reason }
+}
+
+pub(crate) async fn post_any(sandbox: &Sandbox, to: &PostTarget) -> PostResult {
+    client(sandbox.slack_url()).post(to, &any_message()).await
+}
+
+pub(crate) async fn post_result(status: &str, body: &str) -> PostResult {
+    post_answered(&raw_response(status, "", body)).await.0
 }

@@ -1,11 +1,11 @@
-//! A stand-in CircleCI: the calls of API v2 and v1.1 that start a run, follow it and cancel it.
+//! A stand-in CircleCI: the calls of API v2 and v1.1 that start a run, poll it and cancel it.
 
 mod build;
-mod deliver;
+mod delivery;
 mod model;
 mod pipeline;
+mod pipeline_run;
 mod project;
-mod run;
 mod script;
 mod server;
 mod v1;
@@ -16,17 +16,16 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
-pub use build::Build;
-pub use deliver::Delivery;
-pub(crate) use deliver::deliver;
-pub use model::{Model, Refusal};
-pub use pipeline::Pipeline;
-pub use project::{Project, Undeclared};
-pub use run::{Ran, Reference, RunRequest};
-pub use script::{AutoRerun, PipelineError, PipelineState, Script, WorkflowScript};
+pub use build::FakeBuild;
+pub use delivery::WebhookMode;
+pub(crate) use delivery::deliver_webhooks;
+pub use model::{ApiError, CircleCiModel};
+pub use pipeline::FakePipeline;
+pub use pipeline_run::{GitReference, RunRequest, RunResponse};
+pub(crate) use project::derived_uuid;
+pub use project::{FakeProject, UndeclaredParameter};
+pub use script::{AutoRerun, PipelineErrorView, PipelineStateView, RunScript, WorkflowScript};
 pub(crate) use server::router;
-pub use server::{Call, CircleCi};
-pub use view::{
-    Actor, Created, PipelinePage, PipelineView, TriggerView, Vcs, WorkflowPage, WorkflowView,
-};
-pub use webhook::{EVENT_HEADER, Event, SIGNATURE_HEADER, SignedEvent, sign};
+pub use server::{CiCall, FakeCircleCi};
+pub use view::{CreatedPipeline, PipelinePage, PipelineView, VcsView, WorkflowPage, WorkflowView};
+pub use webhook::{EVENT_HEADER, OutboundEvent, SIGNATURE_HEADER, SignedEvent, sign_webhook};

@@ -3,33 +3,38 @@
 //! Time is an argument and ids are derived, so equal calls give equal answers.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::build::Build;
-use super::pipeline::{Pipeline, Run};
-use super::project::{Project, Undeclared, canonical, check, derived};
-use super::script::{Script, WorkflowScript};
-use super::view::{Created, PipelinePage, PipelineView, WorkflowPage};
+use super::build::FakeBuild;
+use super::pipeline::{FakePipeline, WorkflowRun};
+use super::project::{
+    FakeProject, UndeclaredParameter, check_parameters, derived_uuid, short_slug,
+};
+use super::script::{RunScript, WorkflowScript};
+use super::view::{CreatedPipeline, PipelinePage, PipelineView, WorkflowPage};
+use crate::server::Time;
 
 /// Pipelines on one page of a listing.
-const PAGE: usize = 20;
+const PIPELINES_PER_PAGE: usize = 20;
 
 /// Workflows on one page, unless a test wants fewer.
-const WORKFLOWS: usize = 20;
+const WORKFLOWS_PER_PAGE: usize = 20;
 
-/// A refused call: the status and the `message` of the error body.
+/// A rejected call: the status and the `message` of the error body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// The text for people.
+    /// The text.
     pub message: String,
 }
 
-impl Refusal {
+pub(super) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -40,160 +45,150 @@ impl Refusal {
 
 /// Everything this CircleCI knows.
 #[derive(Debug, Clone, Default)]
-pub struct Model {
-    projects: BTreeMap<String, Registered>,
-    ledger: Vec<Pipeline>,
+pub struct CircleCiModel {
+    projects: BTreeMap<String, RegisteredProject>,
+    pipelines: Vec<FakePipeline>,
     by_id: BTreeMap<Uuid, usize>,
     by_workflow: BTreeMap<Uuid, (usize, usize)>,
-    /// Every workflow in the order in which it was called for.
-    pub(super) order: Vec<Uuid>,
-    scripts: BTreeMap<String, Script>,
-    next: VecDeque<Script>,
-    page: Option<usize>,
+    /// Every workflow in the order of its creation.
+    pub(super) workflow_order: Vec<Uuid>,
+    scripts: BTreeMap<String, RunScript>,
+    next_scripts: VecDeque<RunScript>,
+    workflows_per_page: Option<usize>,
     pub(super) not_triggered: VecDeque<String>,
 }
 
-/// A project with the places of its pipelines in the ledger, and its builds, oldest first.
+/// A project with the indexes of its pipelines and its builds, oldest first.
 #[derive(Debug, Clone)]
-pub(super) struct Registered {
-    pub(super) project: Project,
-    pipelines: Vec<usize>,
-    pub(super) builds: Vec<Build>,
+pub(super) struct RegisteredProject {
+    pub(super) project: FakeProject,
+    pipeline_indexes: Vec<usize>,
+    pub(super) builds: Vec<FakeBuild>,
 }
 
-impl Model {
+impl CircleCiModel {
     /// Adds a project, or replaces the settings of the one with the same slug.
-    pub fn add_project(&mut self, mut project: Project) {
-        project.slug = canonical(&project.slug);
-        match self.projects.get_mut(&project.slug) {
-            Some(known) => known.project = project,
-            None => {
-                self.projects.insert(
-                    project.slug.clone(),
-                    Registered {
-                        project,
-                        pipelines: Vec::new(),
-                        builds: Vec::new(),
-                    },
-                );
-            }
-        }
+    pub fn add_project(&mut self, mut project: FakeProject) {
+        project.slug = short_slug(&project.slug);
+        let known = self.projects.entry(project.slug.clone());
+        let known = known.or_insert_with(|| RegisteredProject {
+            project: project.clone(),
+            pipeline_indexes: Vec::new(),
+            builds: Vec::new(),
+        });
+        known.project = project;
     }
 
     /// Pipelines with a parameter whose value is `job` follow `script`.
-    pub fn script(&mut self, job: &str, script: Script) {
+    pub fn script_job(&mut self, job: &str, script: RunScript) {
         self.scripts.insert(job.to_owned(), script);
     }
 
     /// The next pipeline to be created follows `script`, whatever its parameters; several calls
     /// queue up.
-    pub fn script_next(&mut self, script: Script) {
-        self.next.push_back(script);
+    pub fn script_next(&mut self, script: RunScript) {
+        self.next_scripts.push_back(script);
     }
 
-    /// Shows only so many workflows on a page from now on.
-    pub fn page_workflows_by(&mut self, most: usize) {
-        self.page = Some(most.max(1));
+    /// Shows at most so many workflows on a page from now on.
+    pub fn page_workflows(&mut self, most: usize) {
+        self.workflows_per_page = Some(most.max(1));
     }
 
     /// Whether `token` belongs to any project.
-    pub fn authorise(&self, token: Option<&str>) -> Result<(), Refusal> {
-        let known = token.is_some_and(|token| {
-            self.projects
-                .values()
-                .any(|known| known.project.token == token)
-        });
-        if known {
-            Ok(())
-        } else {
-            Err(Refusal::new(401, "You must log in first."))
+    pub fn authorise(&self, token: Option<&str>) -> ApiResult<()> {
+        let mut tokens = self.projects().map(|known| known.project.token.as_str());
+        match token {
+            Some(token) if tokens.any(|known| known == token) => Ok(()),
+            _ => Err(ApiError::new(401, "You must log in first.")),
         }
     }
 
     /// Starts a pipeline. Two equal calls start two: there is no idempotency.
     pub fn trigger(
         &mut self,
-        now: DateTime<Utc>,
+        now: Time,
         token: Option<&str>,
         slug: &str,
         branch: Option<&str>,
         parameters: BTreeMap<String, Value>,
-    ) -> Result<Created, Refusal> {
-        self.authorise(token)?;
-        let not_found = || Refusal::new(404, "Project not found");
-        let project = self
-            .permitted(token, slug)
-            .filter(|project| !project.is_standalone())
-            .ok_or_else(not_found)?;
-        check(&parameters)?;
+    ) -> ApiResult<CreatedPipeline> {
+        let project = self.triggerable_project(token, slug)?;
+        check_parameters(&parameters)?;
         let branch = branch.unwrap_or(&project.default_branch).to_owned();
         if !project.has_branch(&branch) {
-            return Err(Refusal::new(400, "Branch not found"));
+            return Err(ApiError::new(400, "Branch not found"));
         }
-        self.create(now, slug, branch, parameters, None, not_found)
+        self.create_pipeline(now, slug, branch, parameters, None, project_not_found)
     }
 
     /// The project, if the token may use it.
-    pub(super) fn permitted(&self, token: Option<&str>, slug: &str) -> Option<&Project> {
-        let known = self.projects.get(&canonical(slug))?;
-        (token == Some(known.project.token.as_str())).then_some(&known.project)
+    pub(super) fn permitted_project(
+        &self,
+        token: Option<&str>,
+        slug: &str,
+    ) -> Option<&FakeProject> {
+        let project = &self.registered_project(slug).ok()?.project;
+        (token == Some(project.token.as_str())).then_some(project)
     }
 
-    pub(super) fn registered(&self, slug: &str) -> Option<&Registered> {
-        self.projects.get(&canonical(slug))
+    /// The project, if a call other than `pipeline/run` with this token may start it.
+    pub(super) fn triggerable_project(
+        &self,
+        token: Option<&str>,
+        slug: &str,
+    ) -> ApiResult<&FakeProject> {
+        self.authorise(token)?;
+        self.permitted_project(token, slug)
+            .filter(|project| !project.is_standalone())
+            .ok_or_else(project_not_found)
     }
 
-    pub(super) fn registered_mut(&mut self, slug: &str) -> Option<&mut Registered> {
-        self.projects.get_mut(&canonical(slug))
+    pub(super) fn registered_project(&self, slug: &str) -> ApiResult<&RegisteredProject> {
+        let known = self.projects.get(&short_slug(slug));
+        known.ok_or_else(project_not_found)
     }
 
-    pub(super) fn projects(&self) -> impl Iterator<Item = &Registered> {
+    pub(super) fn project_mut(&mut self, slug: &str) -> ApiResult<&mut RegisteredProject> {
+        let known = self.projects.get_mut(&short_slug(slug));
+        known.ok_or_else(project_not_found)
+    }
+
+    pub(super) fn projects(&self) -> impl Iterator<Item = &RegisteredProject> {
         self.projects.values()
     }
 
-    /// The script for what is started with these values.
+    /// The script of a run with these parameter values.
     pub(super) fn next_script<'a>(
         &mut self,
         values: impl IntoIterator<Item = &'a Value>,
-    ) -> Script {
-        self.next
-            .pop_front()
-            .or_else(|| {
-                values
-                    .into_iter()
-                    .filter_map(Value::as_str)
-                    .find_map(|value| self.scripts.get(value).cloned())
-            })
-            .unwrap_or_default()
+    ) -> RunScript {
+        let mut values = values.into_iter().filter_map(Value::as_str);
+        let of_job = || values.find_map(|value| self.scripts.get(value).cloned());
+        let next = self.next_scripts.pop_front();
+        next.or_else(of_job).unwrap_or_default()
     }
 
-    /// Creates a pipeline of a project on a branch that were found to exist.
-    pub(super) fn create(
+    /// Creates a pipeline of a project on an existing branch.
+    pub(super) fn create_pipeline(
         &mut self,
-        now: DateTime<Utc>,
+        now: Time,
         slug: &str,
         branch: String,
         parameters: BTreeMap<String, Value>,
         definition: Option<Uuid>,
-        not_found: impl Fn() -> Refusal,
-    ) -> Result<Created, Refusal> {
-        let slug = canonical(slug);
-        let project = match self.projects.get(&slug) {
-            Some(known) => known.project.clone(),
-            None => return Err(not_found()),
-        };
-        let undeclared: Vec<&str> = parameters
-            .keys()
-            .filter(|name| !project.parameters.contains(name))
-            .map(String::as_str)
-            .collect();
+        not_found: impl Fn() -> ApiError,
+    ) -> ApiResult<CreatedPipeline> {
+        let slug = short_slug(slug);
+        let known = self.projects.get(&slug).ok_or_else(&not_found)?;
+        let project = known.project.clone();
+        let is_undeclared = |name: &&String| !project.parameters.contains(name);
+        let undeclared: Vec<_> = parameters.keys().filter(is_undeclared).cloned().collect();
         let script = if undeclared.is_empty() {
             self.next_script(parameters.values())
-        } else if project.undeclared == Undeclared::Errored {
-            Script::config_error(&format!(
-                "Unexpected argument(s): {}",
-                undeclared.join(", ")
-            ))
+        } else if project.undeclared == UndeclaredParameter::Errored {
+            let names = undeclared.join(", ");
+            RunScript::config_error(&format!("Unexpected argument(s): {names}"))
         } else {
             return Err(not_found());
         };
@@ -201,22 +196,19 @@ impl Model {
             self.cancel_branch(now, &slug, &branch);
         }
 
-        let place = self.ledger.len();
-        let known = self.projects.get_mut(&slug).ok_or_else(not_found)?;
-        let number = project.first_number + known.pipelines.len() as u64;
-        known.pipelines.push(place);
-        let id = derived(&format!("{slug}/{number}"));
-        let runs: Vec<Run> = script
-            .workflows
-            .iter()
-            .enumerate()
-            .map(|(index, part)| Run::new(id, index, now, part.clone()))
-            .collect();
-        for (index, run) in runs.iter().enumerate() {
+        let place = self.pipelines.len();
+        let known = self.project_mut(&slug)?;
+        let number = project.first_number + known.pipeline_indexes.len() as u64;
+        known.pipeline_indexes.push(place);
+        let id = derived_uuid(&format!("{slug}/{number}"));
+        let mut runs = Vec::new();
+        for (index, part) in script.workflows.iter().enumerate() {
+            let run = WorkflowRun::new(id, index, now, part.clone());
             self.by_workflow.insert(run.id, (place, index));
-            self.order.push(run.id);
+            self.workflow_order.push(run.id);
+            runs.push(run);
         }
-        let pipeline = Pipeline {
+        let pipeline = FakePipeline {
             id,
             number,
             branch,
@@ -227,101 +219,87 @@ impl Model {
             script,
             runs,
         };
-        let created = Created {
+        let created = CreatedPipeline {
             id,
             number,
-            state: pipeline.state(now),
+            state: pipeline.state_at(now).1,
             created_at: now,
         };
         self.by_id.insert(id, place);
-        self.ledger.push(pipeline);
+        self.pipelines.push(pipeline);
         Ok(created)
     }
 
-    /// A newer pipeline on a branch makes the earlier ones redundant.
-    fn cancel_branch(&mut self, now: DateTime<Utc>, slug: &str, branch: &str) {
-        for pipeline in &mut self.ledger {
+    /// Cancels the pipelines of a branch.
+    fn cancel_branch(&mut self, now: Time, slug: &str, branch: &str) {
+        for pipeline in &mut self.pipelines {
             if pipeline.slug == slug && pipeline.branch == branch {
                 pipeline.runs.iter_mut().for_each(|run| run.cancel(now));
             }
         }
     }
 
-    /// One pipeline, whether the listing shows it yet or not.
-    pub fn pipeline(&self, now: DateTime<Utc>, id: Uuid) -> Result<PipelineView, Refusal> {
-        Ok(self.find(id)?.view(now))
+    /// One pipeline, whether it is listed yet or not.
+    pub fn get_pipeline(&self, now: Time, id: Uuid) -> ApiResult<PipelineView> {
+        Ok(self.find_pipeline(id)?.view_at(now))
     }
 
     /// A project's pipelines, newest first, twenty a page.
-    pub fn pipelines(
+    pub fn list_pipelines(
         &self,
-        now: DateTime<Utc>,
+        now: Time,
         slug: &str,
         branch: Option<&str>,
         page_token: Option<&str>,
-    ) -> Result<PipelinePage, Refusal> {
-        let known = self
-            .projects
-            .get(&canonical(slug))
-            .ok_or_else(|| Refusal::new(404, "Project not found"))?;
-        // The token is the number of the last pipeline shown: pages stay whole while new
-        // pipelines arrive.
-        let before = match page_token {
-            None => u64::MAX,
-            Some(token) => token
-                .parse()
-                .map_err(|_| Refusal::new(400, "Invalid page token"))?,
-        };
-        let mut shown = known
-            .pipelines
-            .iter()
-            .rev()
-            .map(|place| &self.ledger[*place])
+    ) -> ApiResult<PipelinePage> {
+        let known = self.registered_project(slug)?;
+        // The token is the number of the last pipeline shown, so new pipelines do not shift pages.
+        let before = parse_page_token(page_token, u64::MAX)?;
+        let indexes = known.pipeline_indexes.iter().rev();
+        let mut shown = indexes
+            .map(|place| &self.pipelines[*place])
             .filter(|pipeline| pipeline.number < before)
             .filter(|pipeline| branch.is_none_or(|branch| pipeline.branch == branch))
-            .filter(|pipeline| pipeline.listed(now));
+            .filter(|pipeline| pipeline.is_listed(now));
         let items: Vec<PipelineView> = shown
             .by_ref()
-            .take(PAGE)
-            .map(|pipeline| pipeline.view(now))
+            .take(PIPELINES_PER_PAGE)
+            .map(|pipeline| pipeline.view_at(now))
             .collect();
         let more = shown.next().is_some();
+        let last = items.last().filter(|_| more);
         Ok(PipelinePage {
-            next_page_token: items
-                .last()
-                .filter(|_| more)
-                .map(|last| last.number.to_string()),
+            next_page_token: last.map(|last| last.number.to_string()),
             items,
         })
     }
 
-    /// The first page of the pipeline's workflows that have appeared by `now`.
-    pub fn workflows(&self, now: DateTime<Utc>, id: Uuid) -> Result<WorkflowPage, Refusal> {
-        self.workflows_from(now, id, None)
+    /// The first page of the pipeline's workflows that exist at `now`.
+    pub fn list_workflows(&self, now: Time, id: Uuid) -> ApiResult<WorkflowPage> {
+        self.list_workflows_from(now, id, None)
     }
 
-    /// Any page of them. The token is how many came before.
-    pub fn workflows_from(
+    /// Any page of them. The token is the index of its first workflow.
+    pub fn list_workflows_from(
         &self,
-        now: DateTime<Utc>,
+        now: Time,
         id: Uuid,
         page_token: Option<&str>,
-    ) -> Result<WorkflowPage, Refusal> {
-        let first = page_token.map_or(Ok(0), str::parse);
-        let first = first.map_err(|_| Refusal::new(400, "Invalid page token"))?;
-        let most = self.page.unwrap_or(WORKFLOWS);
-        Ok(self.find(id)?.workflows(now, first, most))
+    ) -> ApiResult<WorkflowPage> {
+        let first = parse_page_token(page_token, 0)?;
+        let most = self.workflows_per_page.unwrap_or(WORKFLOWS_PER_PAGE);
+        Ok(self.find_pipeline(id)?.workflows(now, first, most))
     }
 
     /// The pipeline's values: one flat map, with the parameters as `pipeline.parameters.<name>`.
-    pub fn values(&self, id: Uuid) -> Result<Map<String, Value>, Refusal> {
-        let pipeline = self.find(id)?;
+    pub fn get_values(&self, id: Uuid) -> ApiResult<Map<String, Value>> {
+        let pipeline = self.find_pipeline(id)?;
         let mut values = Map::new();
         let mut put = |name: &str, value: Value| values.insert(name.to_owned(), value);
         put("pipeline.id", pipeline.id.to_string().into());
         put("pipeline.number", pipeline.number.into());
         put("pipeline.project.type", "github".into());
-        put("pipeline.project.git_url", pipeline.repository().into());
+        put("pipeline.project.git_url", pipeline.repository_url().into());
         put("pipeline.git.branch", pipeline.branch.clone().into());
         put("pipeline.git.revision", pipeline.revision().into());
         put("pipeline.git.tag", "".into());
@@ -332,54 +310,59 @@ impl Model {
         Ok(values)
     }
 
-    /// Cancels a workflow. It answers 202 for a finished one, too, and changes nothing then.
-    pub fn cancel_workflow(&mut self, now: DateTime<Utc>, id: Uuid) -> Result<(), Refusal> {
-        let (place, index) = self.place(id)?;
-        self.ledger[place].runs[index].cancel(now);
+    /// Cancels a workflow. One that ended stays as it is.
+    pub fn cancel_workflow(&mut self, now: Time, id: Uuid) -> ApiResult<()> {
+        let (place, index) = self.find_workflow(id)?;
+        self.pipelines[place].runs[index].cancel(now);
         Ok(())
     }
 
     /// Runs `script` as a new workflow in the pipeline of `id`; its times count from `now`.
-    pub fn rerun(
+    pub fn rerun_workflow(
         &mut self,
-        now: DateTime<Utc>,
+        now: Time,
         id: Uuid,
         script: WorkflowScript,
-    ) -> Result<Uuid, Refusal> {
-        let (place, _) = self.place(id)?;
-        let pipeline = &mut self.ledger[place];
+    ) -> ApiResult<Uuid> {
+        let (place, _) = self.find_workflow(id)?;
+        let pipeline = &mut self.pipelines[place];
         let index = pipeline.runs.len();
-        let run = Run::new(pipeline.id, index, now, script);
+        let run = WorkflowRun::new(pipeline.id, index, now, script);
         let new = run.id;
         pipeline.runs.push(run);
-        self.order.push(new);
+        self.workflow_order.push(new);
         self.by_workflow.insert(new, (place, index));
         Ok(new)
     }
 
     /// Every pipeline ever created, oldest first.
-    pub fn ledger(&self) -> &[Pipeline] {
-        &self.ledger
+    pub fn all_pipelines(&self) -> &[FakePipeline] {
+        &self.pipelines
     }
 
     /// A workflow and its pipeline.
-    pub(super) fn run(&self, workflow: Uuid) -> Result<(&Pipeline, &Run), Refusal> {
-        let (place, index) = self.place(workflow)?;
-        let pipeline = &self.ledger[place];
+    pub(super) fn workflow_run(&self, workflow: Uuid) -> ApiResult<(&FakePipeline, &WorkflowRun)> {
+        let (place, index) = self.find_workflow(workflow)?;
+        let pipeline = &self.pipelines[place];
         Ok((pipeline, &pipeline.runs[index]))
     }
 
-    fn find(&self, id: Uuid) -> Result<&Pipeline, Refusal> {
-        self.by_id
-            .get(&id)
-            .map(|place| &self.ledger[*place])
-            .ok_or_else(|| Refusal::new(404, "Pipeline not found"))
+    fn find_pipeline(&self, id: Uuid) -> ApiResult<&FakePipeline> {
+        let found = self.by_id.get(&id).map(|place| &self.pipelines[*place]);
+        found.ok_or_else(|| ApiError::new(404, "Pipeline not found"))
     }
 
-    fn place(&self, workflow: Uuid) -> Result<(usize, usize), Refusal> {
-        self.by_workflow
-            .get(&workflow)
-            .copied()
-            .ok_or_else(|| Refusal::new(404, "Workflow not found"))
+    fn find_workflow(&self, workflow: Uuid) -> ApiResult<(usize, usize)> {
+        let found = self.by_workflow.get(&workflow).copied();
+        found.ok_or_else(|| ApiError::new(404, "Workflow not found"))
     }
+}
+
+fn project_not_found() -> ApiError {
+    ApiError::new(404, "Project not found")
+}
+
+fn parse_page_token<T: FromStr>(token: Option<&str>, first: T) -> ApiResult<T> {
+    let parsed = token.map_or(Ok(first), str::parse);
+    parsed.map_err(|_| ApiError::new(400, "Invalid page token"))
 }

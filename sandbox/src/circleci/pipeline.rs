@@ -1,28 +1,28 @@
-//! One pipeline and its workflows: what holds at a given time.
+//! One pipeline and its workflows at a given time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::project::derived;
-use super::script::{PipelineState, Script, WorkflowScript, elapsed, moment};
-use super::view::{Actor, PipelineView, TriggerView, Vcs, WorkflowPage, WorkflowView};
+use super::project::derived_uuid;
+use super::script::{PipelineStateView, RunScript, WorkflowScript, elapsed_since, time_after};
+use super::view::{PipelineView, VcsView, WorkflowPage, WorkflowView};
+use super::webhook::format_time;
+use crate::server::Time;
 
-/// Statuses after which a workflow does not change.
-const FINAL: [&str; 6] = [
-    "success",
-    "failed",
-    "error",
-    "canceled",
-    "unauthorized",
-    "not_run",
-];
+/// Whether a workflow with this status does not change.
+fn is_final(status: &str) -> bool {
+    matches!(
+        status,
+        "success" | "failed" | "error" | "canceled" | "unauthorized" | "not_run"
+    )
+}
 
-/// A pipeline that was created, as it was asked for.
+/// A pipeline as it was requested.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
+pub struct FakePipeline {
     /// The pipeline's id.
     pub id: Uuid,
     /// The pipeline's number in its project.
@@ -31,32 +31,27 @@ pub struct Pipeline {
     pub slug: String,
     /// The branch that is built.
     pub branch: String,
-    /// The parameters exactly as they were given.
+    /// The parameters as they were sent.
     pub parameters: BTreeMap<String, Value>,
     /// When it was created.
-    pub created_at: DateTime<Utc>,
-    /// The definition that `pipeline/run` used; none for the older call.
+    pub created_at: Time,
+    /// The definition that `pipeline/run` used; `None` for the older call.
     pub definition: Option<Uuid>,
-    pub(super) script: Script,
-    pub(super) runs: Vec<Run>,
+    pub(super) script: RunScript,
+    pub(super) runs: Vec<WorkflowRun>,
 }
 
 /// One workflow of a pipeline; reruns come after the scripted ones.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Run {
+pub(super) struct WorkflowRun {
     pub(super) id: Uuid,
-    origin: DateTime<Utc>,
+    origin: Time,
     script: WorkflowScript,
-    pub(super) canceled_at: Option<DateTime<Utc>>,
+    pub(super) canceled_at: Option<Time>,
 }
 
-impl Run {
-    pub(super) fn new(
-        pipeline: Uuid,
-        index: usize,
-        origin: DateTime<Utc>,
-        script: WorkflowScript,
-    ) -> Self {
+impl WorkflowRun {
+    pub(super) fn new(pipeline: Uuid, index: usize, origin: Time, script: WorkflowScript) -> Self {
         Self {
             id: Uuid::new_v5(&pipeline, &index.to_be_bytes()),
             origin,
@@ -65,85 +60,80 @@ impl Run {
         }
     }
 
-    /// The status at `now` and, if it is final, since when. Nothing before the start.
-    pub(super) fn status(&self, now: DateTime<Utc>) -> Option<(&str, Option<DateTime<Utc>>)> {
-        let elapsed = elapsed(self.origin, now).filter(|e| *e >= self.script.starts_after)?;
+    /// The status at `now` and, if it is final, since when; `None` before the start.
+    pub(super) fn status_at(&self, now: Time) -> Option<(&str, Option<Time>)> {
+        let elapsed = elapsed_since(self.origin, now).filter(|e| *e >= self.script.starts_after)?;
         if let Some(at) = self.canceled_at.filter(|at| *at <= now) {
             return Some(("canceled", Some(at)));
         }
-        let Some((since, status)) = self.script.step(elapsed) else {
+        let Some((since, status)) = self.script.step_at(elapsed) else {
             return Some(("running", None));
         };
-        let stopped = FINAL.contains(&status.as_str());
-        Some((status, stopped.then(|| moment(self.origin, *since))))
+        let stopped_at = is_final(status).then(|| time_after(self.origin, *since));
+        Some((status, stopped_at))
     }
 
     /// When it appears.
-    pub(super) fn starts_at(&self) -> DateTime<Utc> {
-        moment(self.origin, self.script.starts_after)
+    pub(super) fn starts_at(&self) -> Time {
+        time_after(self.origin, self.script.starts_after)
     }
 
-    /// When and how it ends, as far as that is decided.
-    pub(super) fn end(&self) -> Option<(DateTime<Utc>, &str)> {
+    /// When and how it ends, if that is decided.
+    pub(super) fn end_status(&self) -> Option<(Time, &str)> {
         if let Some(at) = self.canceled_at {
             return Some((at.max(self.starts_at()), "canceled"));
         }
-        let is_final = |step: &&(_, String)| FINAL.contains(&step.1.as_str());
-        let (at, status) = self.script.steps.iter().find(is_final)?;
-        Some((moment(self.origin, *at), status))
+        let mut steps = self.script.steps.iter();
+        let (at, status) = steps.find(|(_, status)| is_final(status))?;
+        Some((time_after(self.origin, *at), status))
     }
 
     pub(super) fn name(&self) -> &str {
         &self.script.name
     }
 
-    /// Cancels it, unless it is over.
-    pub(super) fn cancel(&mut self, now: DateTime<Utc>) {
-        let is_over = matches!(self.status(now), Some((_, Some(_))));
-        if !is_over && self.canceled_at.is_none() {
+    /// Cancels it, unless it ended.
+    pub(super) fn cancel(&mut self, now: Time) {
+        let has_ended = matches!(self.status_at(now), Some((_, Some(_))));
+        if !has_ended && self.canceled_at.is_none() {
             self.canceled_at = Some(now);
         }
     }
 }
 
-impl Pipeline {
-    pub(super) fn state(&self, now: DateTime<Utc>) -> PipelineState {
-        self.script
-            .state(elapsed(self.created_at, now).unwrap_or_default())
-            .1
+impl FakePipeline {
+    /// The state, and since when.
+    pub(super) fn state_at(&self, now: Time) -> (Duration, PipelineStateView) {
+        let elapsed = elapsed_since(self.created_at, now).unwrap_or_default();
+        self.script.state_at(elapsed)
     }
 
-    pub(super) fn listed(&self, now: DateTime<Utc>) -> bool {
-        elapsed(self.created_at, now).is_some_and(|e| e >= self.script.listed_after)
+    pub(super) fn is_listed(&self, now: Time) -> bool {
+        elapsed_since(self.created_at, now).is_some_and(|e| e >= self.script.listed_after)
     }
 
-    pub(super) fn view(&self, now: DateTime<Utc>) -> PipelineView {
-        let (since, state) = self
-            .script
-            .state(elapsed(self.created_at, now).unwrap_or_default());
-        let repository = self.repository();
+    pub(super) fn view_at(&self, now: Time) -> PipelineView {
+        let (since, state) = self.state_at(now);
+        let repository = self.repository_url();
         PipelineView {
             id: self.id,
             number: self.number,
             project_slug: self.slug.clone(),
             state,
             created_at: self.created_at,
-            updated_at: moment(self.created_at, since),
-            errors: if state == PipelineState::Errored {
+            updated_at: time_after(self.created_at, since),
+            errors: if state == PipelineStateView::Errored {
                 self.script.errors.clone()
             } else {
                 Vec::new()
             },
-            trigger: TriggerView {
-                kind: "api".to_owned(),
-                received_at: self.created_at,
-                actor: Actor {
-                    login: "deployer".to_owned(),
-                    avatar_url: None,
-                },
-            },
+            trigger: json!({
+                "type": "api",
+                "received_at": format_time(self.created_at),
+                "actor": {"login": "deployer", "avatar_url": null},
+            }),
             trigger_parameters: BTreeMap::new(),
-            vcs: Vcs {
+            vcs: VcsView {
                 provider_name: "GitHub".to_owned(),
                 origin_repository_url: repository.clone(),
                 target_repository_url: repository,
@@ -153,12 +143,12 @@ impl Pipeline {
         }
     }
 
-    /// The workflows that have appeared by `now`, from the `first` on, at most `most` of them.
-    pub(super) fn workflows(&self, now: DateTime<Utc>, first: usize, most: usize) -> WorkflowPage {
+    /// The workflows that exist at `now`, from index `first`, at most `most`.
+    pub(super) fn workflows(&self, now: Time, first: usize, most: usize) -> WorkflowPage {
         let mut shown = self
             .runs
             .iter()
-            .filter_map(|run| self.workflow(run, now))
+            .filter_map(|run| self.workflow_view(run, now))
             .skip(first);
         let items: Vec<_> = shown.by_ref().take(most).collect();
         let next_page_token = shown.next().map(|_| (first + items.len()).to_string());
@@ -168,13 +158,13 @@ impl Pipeline {
         }
     }
 
-    fn workflow(&self, run: &Run, now: DateTime<Utc>) -> Option<WorkflowView> {
-        let (status, stopped_at) = run.status(now)?;
+    fn workflow_view(&self, run: &WorkflowRun, now: Time) -> Option<WorkflowView> {
+        let (status, stopped_at) = run.status_at(now)?;
         Some(WorkflowView {
             id: run.id,
             name: run.script.name.clone(),
             status: status.to_owned(),
-            created_at: moment(run.origin, run.script.starts_after),
+            created_at: run.starts_at(),
             stopped_at,
             pipeline_id: self.id,
             pipeline_number: self.number,
@@ -184,24 +174,23 @@ impl Pipeline {
         })
     }
 
-    pub(super) fn repository(&self) -> String {
-        repository(&self.slug)
+    pub(super) fn repository_url(&self) -> String {
+        repository_url(&self.slug)
     }
 
     pub(super) fn revision(&self) -> String {
-        revision(&self.slug, &self.branch)
+        branch_revision(&self.slug, &self.branch)
     }
 }
 
-/// The repository's address.
-pub(super) fn repository(slug: &str) -> String {
+/// The repository's URL.
+pub(super) fn repository_url(slug: &str) -> String {
     let path = slug.split_once('/').map_or("", |(_, path)| path);
     format!("https://github.com/{path}")
 }
 
 /// One commit per branch, so that two pipelines on it build the same code.
-pub(super) fn revision(slug: &str, branch: &str) -> String {
-    let mut revision = derived(&format!("{slug}@{branch}")).simple().to_string();
-    revision.extend(std::iter::repeat_n('0', 8));
-    revision
+pub(super) fn branch_revision(slug: &str, branch: &str) -> String {
+    let id = derived_uuid(&format!("{slug}@{branch}")).simple();
+    format!("{id}00000000")
 }

@@ -1,30 +1,30 @@
-//! A project's settings, and what its parameters may hold.
+//! A project's settings, and the limits of its parameters.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::Refusal;
+use super::model::{ApiError, ApiResult};
 
 /// Limits on a trigger's parameters.
 const MAX_PARAMETERS: usize = 100;
 const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 512;
 
-/// What a trigger with a parameter that the configuration does not declare meets.
+/// The response to a parameter that the configuration does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Undeclared {
+pub enum UndeclaredParameter {
     /// 404 `Project not found`, and nothing is created.
     #[default]
     ProjectNotFound,
-    /// A pipeline is created and is errored with `Unexpected argument(s): <name>`.
+    /// A pipeline is created, with the error `Unexpected argument(s): <name>`.
     Errored,
 }
 
 /// A project and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
+pub struct FakeProject {
     /// Such as `gh/acme/web`.
     pub slug: String,
     /// The personal token that may use it.
@@ -37,24 +37,24 @@ pub struct Project {
     pub default_branch: String,
     /// The names of the pipeline parameters that the configuration declares.
     pub parameters: Vec<String>,
-    /// What an undeclared parameter leads to.
-    pub undeclared: Undeclared,
+    /// The response to an undeclared parameter.
+    pub undeclared: UndeclaredParameter,
     /// The number of the first pipeline.
     pub first_number: u64,
     /// The number of the first build that API v1.1 starts.
     pub first_build: u64,
     /// The pipeline definitions besides the default one.
     pub definitions: Vec<Uuid>,
-    /// The branches whose newest commit asks for no build: `pipeline/run` answers 200 and starts
-    /// nothing, API v1.1 starts a build that never runs.
-    pub ci_skip: Vec<String>,
-    /// Whether a new pipeline on a branch other than the default one cancels what still runs there.
+    /// The branches whose newest commit skips CI: `pipeline/run` starts nothing and responds with
+    /// 200, API v1.1 starts a build that never runs.
+    pub ci_skip_branches: Vec<String>,
+    /// Whether a new pipeline on a branch other than the default one cancels those before it.
     pub auto_cancel: bool,
     /// Whether the listing of builds shows their parameters; the build itself always does.
     pub lists_build_parameters: bool,
 }
 
-impl Project {
+impl FakeProject {
     /// A project with the single branch `main` and no declared parameter.
     pub fn new(slug: &str, token: &str) -> Self {
         Self {
@@ -64,18 +64,17 @@ impl Project {
             any_branch: false,
             default_branch: "main".to_owned(),
             parameters: Vec::new(),
-            undeclared: Undeclared::default(),
+            undeclared: UndeclaredParameter::default(),
             first_number: 1,
             first_build: 1,
             definitions: Vec::new(),
-            ci_skip: Vec::new(),
+            ci_skip_branches: Vec::new(),
             auto_cancel: false,
             lists_build_parameters: true,
         }
     }
 
-    /// A project that has every branch that is asked for, and whose configuration declares these
-    /// parameters.
+    /// A project with every branch and these declared parameters.
     pub fn declaring(slug: &str, token: &str, parameters: &[&str]) -> Self {
         Self {
             any_branch: true,
@@ -86,12 +85,12 @@ impl Project {
 
     /// The project's id.
     pub fn id(&self) -> Uuid {
-        derived(&self.slug)
+        derived_uuid(&self.slug)
     }
 
     /// The definition that a run without one uses.
     pub fn default_definition(&self) -> Uuid {
-        derived(&format!("{} definition", self.slug))
+        derived_uuid(&format!("{} definition", self.slug))
     }
 
     pub(super) fn has_branch(&self, branch: &str) -> bool {
@@ -104,13 +103,20 @@ impl Project {
     }
 }
 
-/// An id that looks drawn and is not.
-pub(super) fn derived(name: &str) -> Uuid {
+/// The organisation and the repository of a slug.
+pub(super) fn org_and_repo(slug: &str) -> (&str, &str) {
+    let mut parts = slug.splitn(3, '/').skip(1);
+    let mut part = || parts.next().unwrap_or_default();
+    (part(), part())
+}
+
+/// An id derived from a name.
+pub(crate) fn derived_uuid(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
 /// The host's long name, as version 1.1, webhooks and web addresses have it.
-pub(super) fn long(slug: &str) -> String {
+pub(super) fn long_slug(slug: &str) -> String {
     match slug.split_once('/') {
         Some(("gh", rest)) => format!("github/{rest}"),
         Some(("bb", rest)) => format!("bitbucket/{rest}"),
@@ -119,7 +125,7 @@ pub(super) fn long(slug: &str) -> String {
 }
 
 /// CircleCI accepts the host's long name in a slug and shows the short one.
-pub(super) fn canonical(slug: &str) -> String {
+pub(super) fn short_slug(slug: &str) -> String {
     match slug.split_once('/') {
         Some(("github", rest)) => format!("gh/{rest}"),
         Some(("bitbucket", rest)) => format!("bb/{rest}"),
@@ -128,7 +134,7 @@ pub(super) fn canonical(slug: &str) -> String {
 }
 
 /// Parameters are strings, integers and booleans of limited number and size.
-pub(super) fn check(parameters: &BTreeMap<String, Value>) -> Result<(), Refusal> {
+pub(super) fn check_parameters(parameters: &BTreeMap<String, Value>) -> ApiResult<()> {
     let fits = |(key, value): (&String, &Value)| {
         key.chars().count() <= MAX_KEY
             && match value {
@@ -141,6 +147,6 @@ pub(super) fn check(parameters: &BTreeMap<String, Value>) -> Result<(), Refusal>
     if parameters.len() <= MAX_PARAMETERS && parameters.iter().all(fits) {
         Ok(())
     } else {
-        Err(Refusal::new(400, "Invalid pipeline parameters"))
+        Err(ApiError::new(400, "Invalid pipeline parameters"))
     }
 }

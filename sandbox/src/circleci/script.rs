@@ -1,20 +1,21 @@
 //! How a pipeline behaves: timelines relative to its creation.
 //!
-//! Nothing ticks. The state at any moment is derived from the script and the time asked about,
-//! so one question costs the same however much time has passed.
+//! Nothing ticks: the state at any moment is derived from the script.
 
 use std::time::Duration;
 
+use crate::server::Time;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-/// How long a pipeline that runs nothing takes to reach its state.
-const PROCESSING: Duration = Duration::from_millis(200);
+/// How long a pipeline that runs nothing takes to reach its final state.
+const PROCESSING_TIME: Duration = Duration::from_millis(200);
 
-/// Where a pipeline stands; `Created` means that its workflows exist, not that they finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// A pipeline's state; `Created` means that its workflows exist, not that they finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
-pub enum PipelineState {
+#[strum(serialize_all = "kebab-case")]
+pub enum PipelineStateView {
     /// The setup workflow has not started.
     SetupPending,
     /// The setup workflow runs.
@@ -27,22 +28,9 @@ pub enum PipelineState {
     Errored,
 }
 
-impl PipelineState {
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SetupPending => "setup-pending",
-            Self::Setup => "setup",
-            Self::Pending => "pending",
-            Self::Created => "created",
-            Self::Errored => "errored",
-        }
-    }
-}
-
 /// One entry of a pipeline's `errors`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PipelineError {
+pub struct PipelineErrorView {
     /// The kind, such as `config` or `permission`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -67,8 +55,7 @@ pub struct WorkflowScript {
     pub name: String,
     /// When the workflow appears; before that it is not listed.
     pub starts_after: Duration,
-    /// Statuses in order of time; the last one reached holds. Before the first one the status
-    /// is `running`.
+    /// Statuses and their times, in order. Before the first one the status is `running`.
     pub steps: Vec<(Duration, String)>,
     /// Its place among automatic reruns, where the configuration has them.
     pub auto_rerun: Option<AutoRerun>,
@@ -95,34 +82,33 @@ impl WorkflowScript {
         self
     }
 
-    /// The step that holds after `elapsed`, if one was reached.
-    pub(super) fn step(&self, elapsed: Duration) -> Option<&(Duration, String)> {
-        reached(&self.steps, elapsed)
+    /// The last step reached after `elapsed`.
+    pub(super) fn step_at(&self, elapsed: Duration) -> Option<&(Duration, String)> {
+        last_reached(&self.steps, elapsed)
     }
 }
 
 /// A pipeline's timeline from its creation on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
+pub struct RunScript {
     /// How long the project's listing does not show the pipeline.
     pub listed_after: Duration,
-    /// States in order of time; the last one reached holds. Before the first one the state is
-    /// pending.
-    pub states: Vec<(Duration, PipelineState)>,
+    /// States and their times, in order. Before the first one the state is pending.
+    pub states: Vec<(Duration, PipelineStateView)>,
     /// Shown while the state is errored.
-    pub errors: Vec<PipelineError>,
+    pub errors: Vec<PipelineErrorView>,
     /// The workflows, in the order of their creation.
     pub workflows: Vec<WorkflowScript>,
 }
 
-impl Default for Script {
+impl Default for RunScript {
     /// A success after two seconds.
     fn default() -> Self {
         Self::success(Duration::from_secs(2))
     }
 }
 
-impl Script {
+impl RunScript {
     /// One workflow `deploy` that succeeds at `after`.
     pub fn success(after: Duration) -> Self {
         Self::ending(after, "success")
@@ -135,97 +121,66 @@ impl Script {
 
     /// One workflow `deploy` that runs from a quarter of `after` and takes `status` at `after`.
     pub fn ending(after: Duration, status: &str) -> Self {
-        let start = after / 4;
-        Self::created_at(
-            start,
-            vec![WorkflowScript::new(
-                "deploy",
-                start,
-                &[(start, "running"), (after, status)],
-            )],
-        )
+        Self::deploy(after / 4, "running", &[(after, status)])
     }
 
-    /// One workflow `deploy` that runs until it is cancelled.
+    /// One workflow `deploy` that runs until it is canceled.
     pub fn endless() -> Self {
-        Self::created_at(
-            PROCESSING,
-            vec![WorkflowScript::new(
-                "deploy",
-                PROCESSING,
-                &[(PROCESSING, "running")],
-            )],
-        )
+        Self::deploy(PROCESSING_TIME, "running", &[])
     }
 
     /// The pipeline is created and runs nothing: filters or conditions excluded every workflow.
     pub fn no_workflow() -> Self {
-        Self::created_at(PROCESSING, Vec::new())
+        Self::created_at(PROCESSING_TIME, Vec::new())
     }
 
-    /// The configuration is refused with `message`.
+    /// The configuration is rejected with `message`.
     pub fn config_error(message: &str) -> Self {
-        Self {
-            listed_after: Duration::ZERO,
-            states: vec![
-                (Duration::ZERO, PipelineState::Pending),
-                (PROCESSING, PipelineState::Errored),
-            ],
-            errors: vec![PipelineError {
-                kind: "config".to_owned(),
-                message: message.to_owned(),
-            }],
-            workflows: Vec::new(),
-        }
+        let mut script = Self::no_workflow();
+        script.states[1].1 = PipelineStateView::Errored;
+        script.errors.push(PipelineErrorView {
+            kind: "config".to_owned(),
+            message: message.to_owned(),
+        });
+        script
     }
 
-    /// One workflow that waits for an approval from half of `after` on and takes `status` at
-    /// `after`.
+    /// One workflow that waits for an approval from half of `after` and takes `status` at `after`.
     pub fn on_hold_then(after: Duration, status: &str) -> Self {
-        let start = after / 4;
-        Self::created_at(
-            start,
-            vec![WorkflowScript::new(
-                "deploy",
-                start,
-                &[(start, "running"), (after / 2, "on_hold"), (after, status)],
-            )],
-        )
+        let steps = [(after / 2, "on_hold"), (after, status)];
+        Self::deploy(after / 4, "running", &steps)
     }
 
-    /// One workflow that stands in a queue until `runs_after` and succeeds at `after`.
+    /// One workflow that is queued until `runs_after` and succeeds at `after`.
     pub fn queued(runs_after: Duration, after: Duration) -> Self {
-        let start = runs_after / 4;
-        Self::created_at(
-            start,
-            vec![WorkflowScript::new(
-                "deploy",
-                start,
-                &[
-                    (start, "queued"),
-                    (runs_after, "running"),
-                    (after, "success"),
-                ],
-            )],
-        )
+        let steps = [(runs_after, "running"), (after, "success")];
+        Self::deploy(runs_after / 4, "queued", &steps)
+    }
+
+    /// One workflow `deploy` that takes the status `first` when it is created, and then `steps`.
+    fn deploy(start: Duration, first: &str, steps: &[(Duration, &str)]) -> Self {
+        let steps = [&[(start, first)], steps].concat();
+        Self::created_at(start, vec![WorkflowScript::new("deploy", start, &steps)])
     }
 
     /// Dynamic configuration: a workflow `setup` succeeds at a quarter of `after`; the workflow
     /// `deploy` appears at half of it and succeeds at `after`.
     pub fn setup_then_success(after: Duration) -> Self {
         let (begun, decided, start) = (after / 8, after / 4, after / 2);
+        let setup = [(begun, "running"), (decided, "success")];
+        let deploy = [(start, "running"), (after, "success")];
         Self {
             listed_after: Duration::ZERO,
             states: vec![
-                (Duration::ZERO, PipelineState::SetupPending),
-                (begun, PipelineState::Setup),
-                (decided, PipelineState::Pending),
-                (start, PipelineState::Created),
+                (Duration::ZERO, PipelineStateView::SetupPending),
+                (begun, PipelineStateView::Setup),
+                (decided, PipelineStateView::Pending),
+                (start, PipelineStateView::Created),
             ],
             errors: Vec::new(),
             workflows: vec![
-                WorkflowScript::new("setup", begun, &[(begun, "running"), (decided, "success")]),
-                WorkflowScript::new("deploy", start, &[(start, "running"), (after, "success")]),
+                WorkflowScript::new("setup", begun, &setup),
+                WorkflowScript::new("deploy", start, &deploy),
             ],
         }
     }
@@ -234,15 +189,11 @@ impl Script {
     /// same name, succeeds at `after`.
     pub fn auto_rerun(after: Duration) -> Self {
         let (start, again) = (after / 4, after / 2);
-        Self::created_at(
-            start,
-            vec![
-                WorkflowScript::new("deploy", start, &[(start, "running"), (again, "failed")])
-                    .auto_rerun(0, 1),
-                WorkflowScript::new("deploy", again, &[(again, "running"), (after, "success")])
-                    .auto_rerun(1, 1),
-            ],
-        )
+        let part = |number, from, end| {
+            WorkflowScript::new("deploy", from, &[(from, "running"), end]).auto_rerun(number, 1)
+        };
+        let first = part(0, start, (again, "failed"));
+        Self::created_at(start, vec![first, part(1, again, (after, "success"))])
     }
 
     /// Two workflows, `build` and `deploy`, each with the time and status of its end. Both
@@ -265,36 +216,36 @@ impl Script {
         Self {
             listed_after: Duration::ZERO,
             states: vec![
-                (Duration::ZERO, PipelineState::Pending),
-                (after, PipelineState::Created),
+                (Duration::ZERO, PipelineStateView::Pending),
+                (after, PipelineStateView::Created),
             ],
             errors: Vec::new(),
             workflows,
         }
     }
 
-    /// The state that holds after `elapsed`.
-    pub(super) fn state(&self, elapsed: Duration) -> (Duration, PipelineState) {
-        reached(&self.states, elapsed)
+    /// The last state reached after `elapsed`, and since when.
+    pub(super) fn state_at(&self, elapsed: Duration) -> (Duration, PipelineStateView) {
+        last_reached(&self.states, elapsed)
             .copied()
-            .unwrap_or((Duration::ZERO, PipelineState::Pending))
+            .unwrap_or((Duration::ZERO, PipelineStateView::Pending))
     }
 }
 
-/// The last entry whose time has come.
-fn reached<T>(timeline: &[(Duration, T)], elapsed: Duration) -> Option<&(Duration, T)> {
+/// The last entry that is reached after `elapsed`.
+fn last_reached<T>(timeline: &[(Duration, T)], elapsed: Duration) -> Option<&(Duration, T)> {
     timeline.iter().take_while(|(at, _)| *at <= elapsed).last()
 }
 
-/// The moment `after` a start; the end of time if that cannot be represented.
-pub(super) fn moment(start: DateTime<Utc>, after: Duration) -> DateTime<Utc> {
+/// The moment `after` a start, or the last one that can be represented.
+pub(super) fn time_after(start: Time, after: Duration) -> Time {
     TimeDelta::from_std(after)
         .ok()
         .and_then(|after| start.checked_add_signed(after))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The time from `start` to `now`; nothing if `now` is earlier.
-pub(super) fn elapsed(start: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+/// The time from `start` to `now`; `None` if `now` is earlier.
+pub(super) fn elapsed_since(start: Time, now: Time) -> Option<Duration> {
     (now - start).to_std().ok()
 }

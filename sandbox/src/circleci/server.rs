@@ -1,28 +1,27 @@
-//! CircleCI over HTTP: the token check, the faults and the record that every call shares.
+//! CircleCI over HTTP: the token check, the faults and the journal that all calls share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::deliver::Hooks;
-use super::model::{Model, Refusal};
+use super::delivery::WebhookQueue;
+use super::model::{ApiError, ApiResult, CircleCiModel};
 use super::{v1, v2};
-use crate::fault::{Answer, Fault, Faults, meet};
-use crate::journal::{Journal, Seen};
-use crate::server::now;
+use crate::fault::{FaultQueues, HttpFault, PlannedResponse, apply_fault};
+use crate::journal::{Journal, JournalEvent};
+use crate::server::{Time, lock, now};
 
 /// The calls that can fail on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
+pub enum CiCall {
     /// `POST /project/{slug}/pipeline`.
     Trigger,
     /// `GET /project/{slug}/pipeline`.
@@ -55,161 +54,160 @@ pub enum Call {
 
 /// The running CircleCI.
 #[derive(Debug)]
-pub struct CircleCi {
-    model: Mutex<Model>,
-    faults: Faults<Call>,
+pub struct FakeCircleCi {
+    model: Mutex<CircleCiModel>,
+    faults: FaultQueues<CiCall>,
     pub(super) journal: Journal,
-    pub(super) hooks: Hooks,
-    pub(super) touched: Notify,
+    pub(super) hooks: WebhookQueue,
+    pub(super) changed: Notify,
 }
 
-impl CircleCi {
-    pub(crate) fn new(model: Model, journal: Journal) -> Self {
+impl FakeCircleCi {
+    pub(crate) fn new(model: CircleCiModel, journal: Journal) -> Self {
         Self {
             model: Mutex::new(model),
-            faults: Faults::new(),
+            faults: FaultQueues::new(),
             journal,
-            hooks: Hooks::default(),
-            touched: Notify::new(),
+            hooks: WebhookQueue::default(),
+            changed: Notify::new(),
         }
     }
 
-    /// The model, locked: look, add projects, set scripts. Do not hold it across an await.
-    pub fn lock(&self) -> MutexGuard<'_, Model> {
-        let model = self.peek();
-        // Whoever delivers webhooks looks again once the lock is free.
-        self.touched.notify_one();
+    /// The model, locked, to read it, add projects and set scripts. Do not hold it across an await.
+    pub fn lock(&self) -> MutexGuard<'_, CircleCiModel> {
+        let model = self.lock_for_read();
+        // `deliver_webhooks` reads the model again once the lock is free.
+        self.changed.notify_one();
         model
     }
 
-    /// The model, locked to be read.
-    pub(super) fn peek(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The model, locked, to read it.
+    pub(super) fn lock_for_read(&self) -> MutexGuard<'_, CircleCiModel> {
+        lock(&self.model)
     }
 
-    /// The next call of this kind that has no fault yet meets this one.
-    pub fn fail_next(&self, call: Call, fault: Fault) {
+    /// The next call of this kind has this fault; several faults queue up.
+    pub fn fail_next(&self, call: CiCall, fault: HttpFault) {
         self.faults.push(call, fault);
     }
 
-    /// Answers one call: the token, the fault, the effect on the model, the journal.
-    pub(super) async fn answer(
+    /// Answers one call: checks the token, applies the fault, changes the model and records it.
+    pub(super) async fn answer_call(
         &self,
-        call: Call,
+        call: CiCall,
         head: &Parts,
-        effect: impl FnOnce(&mut Model, DateTime<Utc>, Option<&str>) -> Result<Done, Refusal> + Send,
+        effect: impl FnOnce(&mut CircleCiModel, Time, Option<&str>) -> ApiResult<ApiSuccess> + Send,
     ) -> Response {
         let now = now();
-        let token = token(&head.headers);
-        let met = meet(self.faults.take(&call), error_body, || {
+        let token = request_token(&head.headers);
+        let faulted = apply_fault(self.faults.take_next(&call), error_body, || {
             let mut model = self.lock();
             let done = model
                 .authorise(token)
-                .map_err(|refusal| match call {
-                    Call::Run => Refusal::new(401, "Invalid token provided."),
-                    _ => refusal,
+                .map_err(|error| match call {
+                    CiCall::Run => ApiError::new(401, "Invalid token provided."),
+                    _ => error,
                 })
                 .and_then(|()| effect(&mut model, now, token));
-            match done {
-                Ok(done) => Answer {
-                    status: done.status,
-                    body: done.body.to_string(),
-                    note: done.note,
-                },
-                Err(refusal) => Answer {
-                    status: refusal.status,
-                    body: error_body(&refusal.message),
-                    note: refusal.message,
-                },
-            }
+            done.map_or_else(ApiError::into_response, |ApiSuccess(planned)| planned)
         });
-        self.record(now, head, met.status, &met.note);
-        met.into_response().await
+        self.record_call(now, head, faulted.status, &faulted.note);
+        faulted.into_response().await
     }
 
-    fn record(&self, now: DateTime<Utc>, head: &Parts, status: Option<u16>, note: &str) {
-        let path = head
-            .uri
-            .path_and_query()
-            .map_or_else(String::new, ToString::to_string);
-        self.journal.record(
-            now,
-            Seen::CircleCall {
-                method: head.method.to_string(),
-                path,
-                status,
-                note: note.to_owned(),
-            },
-        );
+    fn record_call(&self, now: Time, head: &Parts, status: Option<u16>, note: &str) {
+        let path = head.uri.path_and_query();
+        let event = JournalEvent::CircleCiCall {
+            method: head.method.to_string(),
+            path: path.map_or_else(String::new, ToString::to_string),
+            status,
+            note: note.to_owned(),
+        };
+        self.journal.record(now, event);
     }
 }
 
-/// A call that succeeded.
-pub(super) struct Done {
-    status: u16,
-    body: Value,
-    note: String,
+/// The response to a call that succeeded.
+pub(super) struct ApiSuccess(PlannedResponse);
+
+impl ApiSuccess {
+    pub(super) fn new(status: u16, body: &impl Serialize, note: String) -> ApiResult<Self> {
+        let body = serde_json::to_value(body);
+        let body = body.map_err(|error| ApiError::new(500, error.to_string()))?;
+        let body = body.to_string();
+        Ok(Self(PlannedResponse { status, body, note }))
+    }
 }
 
-impl Done {
-    pub(super) fn new(status: u16, body: &impl Serialize, note: String) -> Result<Self, Refusal> {
-        let body =
-            serde_json::to_value(body).map_err(|error| Refusal::new(500, error.to_string()))?;
-        Ok(Self { status, body, note })
+impl ApiError {
+    fn into_response(self) -> PlannedResponse {
+        PlannedResponse {
+            status: self.status,
+            body: error_body(&self.message),
+            note: self.message,
+        }
     }
 }
 
 /// Both versions of the API.
-pub(crate) fn router(circleci: Arc<CircleCi>) -> Router {
+pub(crate) fn router(circleci: Arc<FakeCircleCi>) -> Router {
     Router::new()
         .nest("/api/v2", v2::router())
         .merge(v1::router())
-        .method_not_allowed_fallback(unknown)
-        .fallback(unknown)
+        .method_not_allowed_fallback(unknown_route)
+        .fallback(unknown_route)
         .with_state(circleci)
 }
 
-pub(super) type Server = State<Arc<CircleCi>>;
-pub(super) type Slug = Path<(String, String, String)>;
+pub(super) type CiState = State<Arc<FakeCircleCi>>;
+pub(super) type SlugPath = Path<ProjectPath>;
 
-/// A value of the query.
-pub(super) fn query(head: &Parts, name: &str) -> Option<String> {
+/// The parts of a project's path, and what API v1.1 appends to it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProjectPath {
+    vcs: String,
+    org: String,
+    repo: String,
+    pub(super) branch: Option<String>,
+    pub(super) number: Option<String>,
+}
+
+impl ProjectPath {
+    pub(super) fn slug(&self) -> String {
+        format!("{}/{}/{}", self.vcs, self.org, self.repo)
+    }
+}
+
+/// A parameter of the query.
+pub(super) fn query_value(head: &Parts, name: &str) -> Option<String> {
     let query = head.uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes())
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.into_owned())
 }
 
-/// A wrong route is answered by the web site, not by the API.
-async fn unknown(State(circleci): Server, head: Parts) -> Response {
-    let met = meet(None, error_body, || Answer {
+/// The web site answers an unknown route, not the API.
+async fn unknown_route(State(circleci): CiState, head: Parts) -> Response {
+    let faulted = apply_fault(None, error_body, || PlannedResponse {
         status: 404,
         body: "<!doctype html><title>Page not found</title>".to_owned(),
         note: "no such route".to_owned(),
     });
-    circleci.record(now(), &head, met.status, &met.note);
-    met.into_response().await
+    circleci.record_call(now(), &head, faulted.status, &faulted.note);
+    faulted.into_response().await
 }
 
 fn error_body(message: &str) -> String {
     json!({ "message": message }).to_string()
 }
 
-/// The token, from either header that CircleCI accepts.
-fn token(headers: &HeaderMap) -> Option<&str> {
+/// The token, from one of the two headers that CircleCI accepts.
+fn request_token(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     text("circle-token").or_else(|| text("authorization")?.strip_prefix("Bearer "))
 }
 
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// What is not an id names nothing.
-pub(super) fn parse(id: &str, missing: &str) -> Result<Uuid, Refusal> {
-    id.parse().map_err(|_| Refusal::new(404, missing))
+/// An id; one that is malformed is not found.
+pub(super) fn parse_id(id: &str, missing: &str) -> ApiResult<Uuid> {
+    id.parse().map_err(|_| ApiError::new(404, missing))
 }

@@ -1,4 +1,4 @@
-//! The model: what a trigger meets, timelines, listings, cancels and reruns.
+//! The model: triggers, timelines, listings, cancels and reruns.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,138 +10,125 @@ use uuid::Uuid;
 use super::*;
 
 const SLUG: &str = "gh/acme/web";
+const TOKEN: Option<&str> = Some("token");
 
 fn at(milliseconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::milliseconds(milliseconds)
 }
 
-fn model() -> Model {
-    let mut model = Model::default();
-    model.add_project(Project {
+fn model() -> CircleCiModel {
+    let mut model = CircleCiModel::default();
+    model.add_project(FakeProject {
         branches: vec!["main".to_owned(), "feature/x".to_owned()],
         parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
-        ..Project::new(SLUG, "token")
+        ..FakeProject::new(SLUG, "token")
     });
-    model.add_project(Project::new("gh/acme/other", "other"));
+    model.add_project(FakeProject::new("gh/acme/other", "other"));
     model
 }
 
 fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, Value> {
+    let pairs = pairs.iter();
     pairs
-        .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect()
 }
 
-fn trigger(model: &mut Model, milliseconds: i64) -> Created {
-    model
-        .trigger(
-            at(milliseconds),
-            Some("token"),
-            SLUG,
-            Some("main"),
-            parameters(&[("job", "deploy")]),
-        )
-        .unwrap()
+fn trigger(model: &mut CircleCiModel, milliseconds: i64) -> CreatedPipeline {
+    let parameters = parameters(&[("job", "deploy")]);
+    let created = model.trigger(at(milliseconds), TOKEN, SLUG, Some("main"), parameters);
+    created.unwrap()
 }
 
-fn scripted(script: Script) -> (Model, Uuid) {
+fn scripted(script: RunScript) -> (CircleCiModel, Uuid) {
     let mut model = model();
-    model.script("deploy", script);
+    model.script_job("deploy", script);
     let id = trigger(&mut model, 0).id;
     (model, id)
 }
 
-fn statuses(model: &Model, id: Uuid, milliseconds: i64) -> Vec<(String, String)> {
-    let page = model.workflows(at(milliseconds), id).unwrap();
-    page.items
-        .into_iter()
+fn statuses(model: &CircleCiModel, id: Uuid, milliseconds: i64) -> Vec<(String, String)> {
+    let page = model.list_workflows(at(milliseconds), id).unwrap();
+    let items = page.items.into_iter();
+    items
         .map(|workflow| (workflow.name, workflow.status))
         .collect()
 }
 
 /// Checks the state and the workflows, as `name status`, at each time.
-fn timeline(script: Script, expected: &[(i64, PipelineState, &[&str])]) {
+fn timeline(script: RunScript, expected: &[(i64, PipelineStateView, &[&str])]) {
     let (model, id) = scripted(script);
     for (milliseconds, state, workflows) in expected {
-        let pipeline = model.pipeline(at(*milliseconds), id).unwrap();
-        let shown: Vec<String> = statuses(&model, id, *milliseconds)
-            .into_iter()
+        let pipeline = model.get_pipeline(at(*milliseconds), id).unwrap();
+        let shown = statuses(&model, id, *milliseconds).into_iter();
+        let shown: Vec<_> = shown
             .map(|(name, status)| format!("{name} {status}"))
             .collect();
+        let context = format!("after {milliseconds} ms");
         assert_eq!(
-            (pipeline.state, shown),
-            (
-                *state,
-                workflows.iter().map(|&text| text.to_owned()).collect()
-            ),
-            "after {milliseconds} ms"
+            (pipeline.state, &shown[..]),
+            (*state, &owned(workflows)[..]),
+            "{context}"
         );
     }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn refusals_say_what_circleci_says() {
+fn a_rejection_has_circlecis_message() {
     let mut model = model();
-    let mut refusal = |token, slug, branch, names: &[(&str, &str)]| {
-        let refusal = model
-            .trigger(at(0), token, slug, branch, parameters(names))
-            .unwrap_err();
-        (refusal.status, refusal.message)
-    };
-    let expected = |status, message: &str| (status, message.to_owned());
-    let login = expected(401, "You must log in first.");
-    let project = expected(404, "Project not found");
-    assert_eq!(refusal(None, SLUG, None, &[]), login);
-    assert_eq!(refusal(Some("bad"), SLUG, None, &[]), login);
-    assert_eq!(refusal(Some("other"), SLUG, None, &[]), project);
-    assert_eq!(refusal(Some("token"), "gh/acme/none", None, &[]), project);
-    assert_eq!(
-        refusal(Some("token"), SLUG, Some("gone"), &[]),
-        expected(400, "Branch not found")
-    );
-    assert_eq!(
-        refusal(Some("token"), SLUG, None, &[("surprise", "x")]),
-        project
-    );
     let long = "x".repeat(513);
-    assert_eq!(refusal(Some("token"), SLUG, None, &[("job", &long)]).0, 400);
-    assert!(model.ledger().is_empty());
+    let (login, project) = ("You must log in first.", "Project not found");
+    let invalid = "Invalid pipeline parameters";
+    for (token, slug, branch, parameter, status, message) in [
+        (None, SLUG, "main", None, 401, login),
+        (Some("bad"), SLUG, "main", None, 401, login),
+        (Some("other"), SLUG, "main", None, 404, project),
+        (TOKEN, "gh/acme/none", "main", None, 404, project),
+        (TOKEN, SLUG, "gone", None, 400, "Branch not found"),
+        (TOKEN, SLUG, "main", Some(("surprise", "x")), 404, project),
+        (TOKEN, SLUG, "main", Some(("job", &*long)), 400, invalid),
+    ] {
+        let parameters = parameters(parameter.as_slice());
+        let error = model.trigger(at(0), token, slug, Some(branch), parameters);
+        let error = error.unwrap_err();
+        assert_eq!((error.status, &*error.message), (status, message));
+    }
+    assert!(model.all_pipelines().is_empty());
 }
 
 #[test]
 fn an_undeclared_parameter_can_create_an_errored_pipeline() {
-    let mut model = Model::default();
-    model.add_project(Project {
-        undeclared: Undeclared::Errored,
-        ..Project::new(SLUG, "token")
+    let mut model = CircleCiModel::default();
+    model.add_project(FakeProject {
+        undeclared: UndeclaredParameter::Errored,
+        ..FakeProject::new(SLUG, "token")
     });
     let given = parameters(&[("surprise", "x")]);
-    let created = model
-        .trigger(at(0), Some("token"), SLUG, None, given.clone())
-        .unwrap();
-    let pipeline = model.pipeline(at(1000), created.id).unwrap();
-    assert_eq!(pipeline.state, PipelineState::Errored);
-    assert_eq!(
-        pipeline.errors[0].message,
-        "Unexpected argument(s): surprise"
-    );
-    assert_eq!(model.ledger()[0].parameters, given);
+    let created = model.trigger(at(0), TOKEN, SLUG, None, given.clone());
+    let pipeline = model.get_pipeline(at(1000), created.unwrap().id).unwrap();
+    assert_eq!(pipeline.state, PipelineStateView::Errored);
+    let message = "Unexpected argument(s): surprise";
+    assert_eq!(pipeline.errors[0].message, message);
+    assert_eq!(model.all_pipelines()[0].parameters, given);
 }
 
 #[test]
 fn any_branch_and_the_long_slug_are_accepted() {
-    let mut model = Model::default();
-    model.add_project(Project {
+    let mut model = CircleCiModel::default();
+    model.add_project(FakeProject {
         any_branch: true,
-        ..Project::new("github/acme/web", "token")
+        ..FakeProject::new("github/acme/web", "token")
     });
-    let created = model.trigger(at(0), Some("token"), SLUG, Some("new"), BTreeMap::new());
-    let pipeline = model.pipeline(at(0), created.unwrap().id).unwrap();
+    let created = model.trigger(at(0), TOKEN, SLUG, Some("new"), BTreeMap::new());
+    let pipeline = model.get_pipeline(at(0), created.unwrap().id).unwrap();
     assert_eq!(
-        (pipeline.project_slug.as_str(), pipeline.vcs.branch.as_str()),
+        (&*pipeline.project_slug, &*pipeline.vcs.branch),
         (SLUG, "new")
     );
 }
@@ -157,8 +144,8 @@ fn the_default_is_a_success_after_two_seconds() {
 
 #[test]
 fn a_queued_script_precedes_the_script_of_the_job() {
-    let (mut model, _) = scripted(Script::failure(SECOND));
-    model.script_next(Script::no_workflow());
+    let (mut model, _) = scripted(RunScript::failure(SECOND));
+    model.script_next(RunScript::no_workflow());
     let (once, then) = (trigger(&mut model, 0).id, trigger(&mut model, 0).id);
     assert_eq!(statuses(&model, once, 5000), []);
     assert_eq!(statuses(&model, then, 5000)[0].1, "failed");
@@ -166,33 +153,29 @@ fn a_queued_script_precedes_the_script_of_the_job() {
 
 #[test]
 fn every_script_has_its_timeline() {
-    use PipelineState::{Created, Errored, Pending, Setup, SetupPending};
+    use PipelineStateView::{Created, Errored, Pending, Setup, SetupPending};
     timeline(
-        Script::success(SECOND),
+        RunScript::success(SECOND),
         &[
             (0, Pending, &[]),
             (250, Created, &["deploy running"]),
             (1000, Created, &["deploy success"]),
         ],
     );
+    let failed = (1000, Created, &["deploy failed"] as &[_]);
+    timeline(RunScript::failure(SECOND), &[failed]);
+    let running = (i64::from(u32::MAX), Created, &["deploy running"] as &[_]);
+    timeline(RunScript::endless(), &[running]);
     timeline(
-        Script::failure(SECOND),
-        &[(1000, Created, &["deploy failed"])],
-    );
-    timeline(
-        Script::endless(),
-        &[(i64::from(u32::MAX), Created, &["deploy running"])],
-    );
-    timeline(
-        Script::no_workflow(),
+        RunScript::no_workflow(),
         &[(0, Pending, &[]), (9000, Created, &[])],
     );
     timeline(
-        Script::config_error("no"),
+        RunScript::config_error("no"),
         &[(0, Pending, &[]), (9000, Errored, &[])],
     );
     timeline(
-        Script::on_hold_then(SECOND, "canceled"),
+        RunScript::on_hold_then(SECOND, "canceled"),
         &[
             (250, Created, &["deploy running"]),
             (500, Created, &["deploy on_hold"]),
@@ -200,7 +183,7 @@ fn every_script_has_its_timeline() {
         ],
     );
     timeline(
-        Script::queued(SECOND, 2 * SECOND),
+        RunScript::queued(SECOND, 2 * SECOND),
         &[
             (250, Created, &["deploy queued"]),
             (1000, Created, &["deploy running"]),
@@ -208,7 +191,7 @@ fn every_script_has_its_timeline() {
         ],
     );
     timeline(
-        Script::setup_then_success(SECOND),
+        RunScript::setup_then_success(SECOND),
         &[
             (0, SetupPending, &[]),
             (125, Setup, &["setup running"]),
@@ -218,7 +201,7 @@ fn every_script_has_its_timeline() {
         ],
     );
     timeline(
-        Script::auto_rerun(SECOND),
+        RunScript::auto_rerun(SECOND),
         &[
             (250, Created, &["deploy running"]),
             (500, Created, &["deploy failed", "deploy running"]),
@@ -226,7 +209,7 @@ fn every_script_has_its_timeline() {
         ],
     );
     timeline(
-        Script::two_workflows((SECOND, "failed"), (2 * SECOND, "success")),
+        RunScript::two_workflows((SECOND, "failed"), (2 * SECOND, "success")),
         &[
             (250, Created, &["build running", "deploy running"]),
             (1000, Created, &["build failed", "deploy running"]),
@@ -237,13 +220,11 @@ fn every_script_has_its_timeline() {
 
 #[test]
 fn errors_show_only_in_the_errored_state() {
-    let (model, id) = scripted(Script::config_error("bad config"));
-    assert_eq!(model.pipeline(at(0), id).unwrap().errors, []);
-    let errors = model.pipeline(at(1000), id).unwrap().errors;
-    assert_eq!(
-        serde_json::to_value(errors).unwrap(),
-        json!([{"type": "config", "message": "bad config"}])
-    );
+    let (model, id) = scripted(RunScript::config_error("bad config"));
+    assert_eq!(model.get_pipeline(at(0), id).unwrap().errors, []);
+    let errors = model.get_pipeline(at(1000), id).unwrap().errors;
+    let expected = json!([{"type": "config", "message": "bad config"}]);
+    assert_eq!(serde_json::to_value(errors).unwrap(), expected);
 }
 
 #[test]
@@ -253,7 +234,7 @@ fn the_listing_is_newest_first_twenty_a_page() {
         trigger(&mut model, second * 1000);
     }
     let page = |token: Option<&str>| {
-        let page = model.pipelines(at(100_000), SLUG, Some("main"), token);
+        let page = model.list_pipelines(at(100_000), SLUG, Some("main"), token);
         let page = page.unwrap();
         let numbers: Vec<u64> = page.items.iter().map(|item| item.number).collect();
         (numbers, page.next_page_token)
@@ -265,10 +246,10 @@ fn the_listing_is_newest_first_twenty_a_page() {
     let (third, token) = page(token.as_deref());
     assert_eq!(third, (1..=5).rev().collect::<Vec<_>>());
     assert_eq!(token, None);
-    let elsewhere = model.pipelines(at(100_000), SLUG, Some("feature/x"), None);
+    let elsewhere = model.list_pipelines(at(100_000), SLUG, Some("feature/x"), None);
     assert_eq!(elsewhere.unwrap().items, []);
-    let nonsense = model.pipelines(at(0), SLUG, None, Some("x")).unwrap_err();
-    assert_eq!(nonsense.status, 400);
+    let malformed = model.list_pipelines(at(0), SLUG, None, Some("x"));
+    assert_eq!(malformed.unwrap_err().status, 400);
 }
 
 #[test]
@@ -277,27 +258,27 @@ fn a_full_last_page_has_no_successor() {
     for _ in 0..20 {
         trigger(&mut model, 0);
     }
-    let page = model.pipelines(at(0), SLUG, None, None).unwrap();
+    let page = model.list_pipelines(at(0), SLUG, None, None).unwrap();
     assert_eq!((page.items.len(), page.next_page_token), (20, None));
 }
 
 #[test]
 fn the_listing_can_be_late() {
-    let (model, id) = scripted(Script::default().listed_after(SECOND));
+    let (model, id) = scripted(RunScript::default().listed_after(SECOND));
     let listed = |milliseconds| {
-        let page = model.pipelines(at(milliseconds), SLUG, None, None);
+        let page = model.list_pipelines(at(milliseconds), SLUG, None, None);
         page.unwrap().items.len()
     };
     assert_eq!((listed(999), listed(1000)), (0, 1));
-    assert!(model.pipeline(at(0), id).is_ok());
+    assert!(model.get_pipeline(at(0), id).is_ok());
 }
 
 #[test]
 fn parameters_show_only_under_values() {
-    let (model, id) = scripted(Script::default());
-    let view = model.pipeline(at(0), id).unwrap();
+    let (model, id) = scripted(RunScript::default());
+    let view = model.get_pipeline(at(0), id).unwrap();
     assert!(view.trigger_parameters.is_empty());
-    let values = model.values(id).unwrap();
+    let values = model.get_values(id).unwrap();
     assert_eq!(values["pipeline.parameters.job"], "deploy");
     assert_eq!(values["pipeline.number"], 1);
     assert_eq!(values["pipeline.id"], id.to_string());
@@ -305,16 +286,16 @@ fn parameters_show_only_under_values() {
 
 #[test]
 fn a_cancel_ends_a_running_workflow_only() {
-    let (mut model, id) = scripted(Script::success(SECOND));
-    let workflow = model.workflows(at(300), id).unwrap().items[0].id;
+    let (mut model, id) = scripted(RunScript::success(SECOND));
+    let workflow = model.list_workflows(at(300), id).unwrap().items[0].id;
     model.cancel_workflow(at(500), workflow).unwrap();
-    let view = model.workflows(at(9000), id).unwrap().items.remove(0);
+    let view = model.list_workflows(at(9000), id).unwrap().items.remove(0);
     assert_eq!(
-        (view.status.as_str(), view.stopped_at),
+        (&*view.status, view.stopped_at),
         ("canceled", Some(at(500)))
     );
 
-    let (mut model, id) = scripted(Script::success(SECOND));
+    let (mut model, id) = scripted(RunScript::success(SECOND));
     model.cancel_workflow(at(1000), workflow).unwrap();
     assert_eq!(statuses(&model, id, 9000)[0].1, "success");
     let unknown = model.cancel_workflow(at(0), Uuid::nil()).unwrap_err();
@@ -323,24 +304,22 @@ fn a_cancel_ends_a_running_workflow_only() {
 
 #[test]
 fn a_rerun_is_a_new_workflow_of_the_same_pipeline() {
-    let (mut model, id) = scripted(Script::failure(SECOND));
-    let failed = model.workflows(at(1000), id).unwrap().items[0].id;
+    let (mut model, id) = scripted(RunScript::failure(SECOND));
+    let failed = model.list_workflows(at(1000), id).unwrap().items[0].id;
     let again = WorkflowScript::new("deploy", Duration::ZERO, &[(SECOND, "success")]);
-    let new = model.rerun(at(5000), failed, again).unwrap();
+    let new = model.rerun_workflow(at(5000), failed, again).unwrap();
     assert_ne!(new, failed);
-    let view = model.workflows(at(5500), id).unwrap().items.remove(1);
-    assert_eq!(
-        (view.id, view.status.as_str(), view.created_at),
-        (new, "running", at(5000))
-    );
+    let view = model.list_workflows(at(5500), id).unwrap().items.remove(1);
+    assert_eq!((view.id, view.created_at), (new, at(5000)));
+    assert_eq!(view.status, "running");
     assert_eq!(statuses(&model, id, 6000)[1].1, "success");
     assert_eq!(statuses(&model, id, 4999).len(), 1);
 }
 
 #[test]
 fn views_have_the_shapes_of_the_api() {
-    let (model, id) = scripted(Script::auto_rerun(SECOND));
-    let pipeline = serde_json::to_value(model.pipeline(at(300), id).unwrap()).unwrap();
+    let (model, id) = scripted(RunScript::auto_rerun(SECOND));
+    let pipeline = serde_json::to_value(model.get_pipeline(at(300), id).unwrap()).unwrap();
     assert_eq!(pipeline["created_at"], "2024-10-04T00:00:00.000Z");
     assert_eq!(pipeline["updated_at"], "2024-10-04T00:00:00.250Z");
     assert_eq!(pipeline["state"], "created");
@@ -348,7 +327,7 @@ fn views_have_the_shapes_of_the_api() {
     assert_eq!(pipeline["trigger_parameters"], json!({}));
     assert_eq!(pipeline["vcs"]["branch"], "main");
     assert_eq!(pipeline["vcs"]["revision"].as_str().unwrap().len(), 40);
-    let workflows = serde_json::to_value(model.workflows(at(750), id).unwrap()).unwrap();
+    let workflows = serde_json::to_value(model.list_workflows(at(750), id).unwrap()).unwrap();
     let workflows = workflows["items"].as_array().unwrap();
     assert_eq!(workflows[0]["stopped_at"], "2024-10-04T00:00:00Z");
     assert_eq!(workflows[1]["stopped_at"], Value::Null);
@@ -359,11 +338,11 @@ fn views_have_the_shapes_of_the_api() {
 #[test]
 fn equal_histories_give_equal_models() {
     let history = || {
-        let (mut model, id) = scripted(Script::success(SECOND));
-        let workflow = model.workflows(at(300), id).unwrap().items[0].id;
+        let (mut model, id) = scripted(RunScript::success(SECOND));
+        let workflow = model.list_workflows(at(300), id).unwrap().items[0].id;
         model.cancel_workflow(at(400), workflow).unwrap();
         trigger(&mut model, 700);
         model
     };
-    assert_eq!(history().ledger(), history().ledger());
+    assert_eq!(history().all_pipelines(), history().all_pipelines());
 }

@@ -1,4 +1,4 @@
-//! The routes of API v1.1, with their whole path: the record shows which version was called.
+//! The routes of API v1.1, with their full path: the journal shows which version was called.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,23 +13,26 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::build::location;
-use super::model::Refusal;
-use super::server::{Call, CircleCi, Done, Server, Slug, is_json, query};
+use super::build::build_location;
+use super::model::{ApiError, ApiResult};
+use super::pipeline_run::bad_request;
+use super::server::{
+    ApiSuccess, CiCall, CiState, FakeCircleCi, ProjectPath, SlugPath, query_value,
+};
+use crate::http::is_json;
 
 /// The body of a trigger.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Start {
+struct BuildBody {
     build_parameters: BTreeMap<String, Value>,
 }
 
-impl Start {
+impl BuildBody {
     /// JSON, or a form with `build_parameters[NAME]=value`.
-    fn read(head: &Parts, body: &[u8]) -> Result<Self, Refusal> {
+    fn parse(head: &Parts, body: &[u8]) -> ApiResult<Self> {
         if is_json(&head.headers) && !body.is_empty() {
-            return serde_json::from_slice(body)
-                .map_err(|_| Refusal::new(400, "Unexpected request body provided."));
+            return serde_json::from_slice(body).map_err(|_| bad_request());
         }
         let build_parameters = form_urlencoded::parse(body)
             .filter_map(|(key, value)| {
@@ -42,102 +45,74 @@ impl Start {
 }
 
 /// The routes, from the root.
-pub(super) fn router() -> Router<Arc<CircleCi>> {
+pub(super) fn router() -> Router<Arc<FakeCircleCi>> {
     let project = "/api/v1.1/project/{vcs}/{org}/{repo}";
+    let branch = post(start_build).get(list_builds);
     Router::new()
-        .route(project, get(recent))
-        .route(
-            &format!("{project}/tree/{{branch}}"),
-            post(start).get(recent_on),
-        )
-        .route(&format!("{project}/{{number}}"), get(build))
-        .route(&format!("{project}/{{number}}/cancel"), post(cancel))
+        .route(project, get(list_builds))
+        .route(&format!("{project}/tree/{{branch}}"), branch)
+        .route(&format!("{project}/{{number}}"), get(get_build))
+        .route(&format!("{project}/{{number}}/cancel"), post(cancel_build))
 }
 
-async fn start(
-    State(circleci): Server,
-    Path((vcs, org, repo, branch)): Path<(String, String, String, String)>,
+async fn start_build(
+    State(ci): CiState,
+    Path(project): SlugPath,
     head: Parts,
     body: Bytes,
 ) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    let mut place = None;
-    let mut response = circleci
-        .answer(Call::StartBuild, &head, |model, now, token| {
-            let Start { build_parameters } = Start::read(&head, &body)?;
+    let (slug, branch) = (project.slug(), project.branch.unwrap_or_default());
+    let mut started = None;
+    let mut response = ci
+        .answer_call(CiCall::StartBuild, &head, |model, now, token| {
+            let BuildBody { build_parameters } = BuildBody::parse(&head, &body)?;
             let build = model.start_build(now, token, &slug, &branch, build_parameters)?;
-            place = build["build_num"].as_u64();
-            Done::new(201, &build, describe(&build))
+            started = build["build_num"].as_u64();
+            build_response(201, &build)
         })
         .await;
-    let location = place.map(|number| HeaderValue::from_str(&location(&slug, number)));
+    let location = started.map(|number| HeaderValue::from_str(&build_location(&slug, number)));
     if let Some(Ok(location)) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }
 
-async fn recent(State(circleci): Server, Path((vcs, org, repo)): Slug, head: Parts) -> Response {
-    list(&circleci, &format!("{vcs}/{org}/{repo}"), None, &head).await
-}
-
-async fn recent_on(
-    State(circleci): Server,
-    Path((vcs, org, repo, branch)): Path<(String, String, String, String)>,
-    head: Parts,
-) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    list(&circleci, &slug, Some(&branch), &head).await
-}
-
-async fn list(circleci: &CircleCi, slug: &str, branch: Option<&str>, head: &Parts) -> Response {
-    let number = |name: &str| query(head, name).and_then(|value| value.parse().ok());
+/// The builds of a project or of one branch.
+async fn list_builds(State(ci): CiState, Path(project): SlugPath, head: Parts) -> Response {
+    let number = |name: &str| query_value(&head, name).and_then(|value| value.parse().ok());
     let (limit, offset) = (number("limit"), number("offset"));
-    circleci
-        .answer(Call::Builds, head, |model, now, _| {
-            let builds = model.recent_builds(now, slug, branch, limit, offset)?;
-            Done::new(200, &builds, format!("{} builds", builds.len()))
-        })
-        .await
+    ci.answer_call(CiCall::Builds, &head, |model, now, _| {
+        let branch = project.branch.as_deref();
+        let builds = model.recent_builds(now, &project.slug(), branch, limit, offset)?;
+        ApiSuccess::new(200, &builds, format!("{} builds", builds.len()))
+    })
+    .await
 }
 
-type Numbered = Path<(String, String, String, String)>;
-
-async fn build(
-    State(circleci): Server,
-    Path((vcs, org, repo, number)): Numbered,
-    head: Parts,
-) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::Build, &head, |model, now, _| {
-            let build = model.build(now, &slug, parse(&number)?)?;
-            Done::new(200, &build, describe(&build))
-        })
-        .await
+async fn get_build(State(ci): CiState, Path(project): SlugPath, head: Parts) -> Response {
+    ci.answer_call(CiCall::Build, &head, |model, now, _| {
+        let build = model.get_build(now, &project.slug(), build_number(&project)?)?;
+        build_response(200, &build)
+    })
+    .await
 }
 
-async fn cancel(
-    State(circleci): Server,
-    Path((vcs, org, repo, number)): Numbered,
-    head: Parts,
-) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::CancelBuild, &head, |model, now, _| {
-            let build = model.cancel_build(now, &slug, parse(&number)?)?;
-            Done::new(200, &build, describe(&build))
-        })
-        .await
+async fn cancel_build(State(ci): CiState, Path(project): SlugPath, head: Parts) -> Response {
+    ci.answer_call(CiCall::CancelBuild, &head, |model, now, _| {
+        let build = model.cancel_build(now, &project.slug(), build_number(&project)?)?;
+        build_response(200, &build)
+    })
+    .await
 }
 
-fn parse(number: &str) -> Result<u64, Refusal> {
-    number
-        .parse()
-        .map_err(|_| Refusal::new(404, "Build not found"))
+fn build_number(path: &ProjectPath) -> ApiResult<u64> {
+    let number = path.number.as_deref().unwrap_or_default().parse();
+    number.map_err(|_| ApiError::new(404, "Build not found"))
 }
 
-fn describe(build: &Map<String, Value>) -> String {
-    let status = build["status"].as_str().unwrap_or_default();
-    format!("build {} {status}", build["build_num"])
+fn build_response(status: u16, build: &Map<String, Value>) -> ApiResult<ApiSuccess> {
+    let shown = build["status"].as_str().unwrap_or_default();
+    let note = format!("build {} {shown}", build["build_num"]);
+    ApiSuccess::new(status, build, note)
 }

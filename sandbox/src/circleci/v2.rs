@@ -11,174 +11,160 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
-use super::run::{Ran, RunRequest, bad_request};
-use super::server::{Call, CircleCi, Done, Server, Slug, is_json, parse, query};
+use super::model::ApiResult;
+use super::pipeline_run::{RunRequest, RunResponse, bad_request};
+use super::project::derived_uuid;
+use super::server::{ApiSuccess, CiCall, CiState, FakeCircleCi, SlugPath, parse_id, query_value};
+use super::view::{CreatedPipeline, WorkflowView};
+use crate::http::is_json;
 
 /// The body of a trigger.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Trigger {
+struct TriggerBody {
     branch: Option<String>,
     parameters: BTreeMap<String, Value>,
 }
 
 /// The routes below `/api/v2`.
-pub(super) fn router() -> Router<Arc<CircleCi>> {
+pub(super) fn router() -> Router<Arc<FakeCircleCi>> {
+    let project = "/project/{vcs}/{org}/{repo}";
+    let pipelines = post(trigger_pipeline).get(list_pipelines);
     Router::new()
-        .route(
-            "/project/{vcs}/{org}/{repo}/pipeline",
-            post(trigger).get(list),
-        )
-        .route("/project/{vcs}/{org}/{repo}/pipeline/run", post(run))
-        .route("/project/{vcs}/{org}/{repo}", get(project))
-        .route("/projects/{id}/pipeline-definitions", get(definitions))
-        .route("/pipeline/{id}", get(pipeline))
-        .route("/pipeline/{id}/workflow", get(workflows))
-        .route("/pipeline/{id}/values", get(values))
-        .route("/workflow/{id}/cancel", post(cancel))
-        .route("/me", get(me))
+        .route(project, get(get_project))
+        .route(&format!("{project}/pipeline"), pipelines)
+        .route(&format!("{project}/pipeline/run"), post(run_pipeline))
+        .route("/projects/{id}/pipeline-definitions", get(list_definitions))
+        .route("/pipeline/{id}", get(get_pipeline))
+        .route("/pipeline/{id}/workflow", get(list_workflows))
+        .route("/pipeline/{id}/values", get(get_values))
+        .route("/workflow/{id}/cancel", post(cancel_workflow))
+        .route("/me", get(get_me))
 }
 
-async fn trigger(
-    State(circleci): Server,
-    Path((vcs, org, repo)): Slug,
+async fn trigger_pipeline(
+    State(ci): CiState,
+    Path(project): SlugPath,
     head: Parts,
     body: Bytes,
 ) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::Trigger, &head, |model, now, token| {
-            let request = if is_json(&head.headers) {
-                serde_json::from_slice(&body).map_err(|_| bad_request())?
-            } else {
-                // CircleCI ignores a body that is not declared as JSON, and builds the default
-                // branch.
-                Trigger::default()
-            };
-            let Trigger { branch, parameters } = request;
-            let created = model.trigger(now, token, &slug, branch.as_deref(), parameters)?;
-            let note = format!("pipeline {} created", created.number);
-            Done::new(201, &created, note)
-        })
-        .await
+    ci.answer_call(CiCall::Trigger, &head, |model, now, token| {
+        // CircleCI ignores a body that is not declared as JSON, and builds the default branch.
+        let TriggerBody { branch, parameters } = if is_json(&head.headers) {
+            serde_json::from_slice(&body).map_err(|_| bad_request())?
+        } else {
+            TriggerBody::default()
+        };
+        let branch = branch.as_deref();
+        created_response(&model.trigger(now, token, &project.slug(), branch, parameters)?)
+    })
+    .await
 }
 
-async fn run(
-    State(circleci): Server,
-    Path((vcs, org, repo)): Slug,
+async fn run_pipeline(
+    State(ci): CiState,
+    Path(project): SlugPath,
     head: Parts,
     body: Bytes,
 ) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::Run, &head, |model, now, token| {
-            let request = if is_json(&head.headers) {
-                // An object: serde would take a list for its fields in order.
-                serde_json::from_slice::<Map<String, Value>>(&body)
-                    .and_then(|body| serde_json::from_value(Value::Object(body)))
-                    .map_err(|_| bad_request())?
-            } else {
-                RunRequest::default()
-            };
-            match model.run_pipeline(now, token, &slug, request)? {
-                Ran::Created(created) => {
-                    let note = format!("pipeline {} created", created.number);
-                    Done::new(201, &created, note)
-                }
-                Ran::NotTriggered(message) => {
-                    Done::new(200, &json!({"message": message}), message.clone())
-                }
+    ci.answer_call(CiCall::Run, &head, |model, now, token| {
+        let request = if is_json(&head.headers) {
+            // Not a list, which serde would take for the fields in order.
+            serde_json::from_slice::<Map<String, Value>>(&body)
+                .and_then(|body| serde_json::from_value(Value::Object(body)))
+                .map_err(|_| bad_request())?
+        } else {
+            RunRequest::default()
+        };
+        match model.run_pipeline(now, token, &project.slug(), request)? {
+            RunResponse::Created(created) => created_response(&created),
+            RunResponse::NotTriggered(message) => {
+                ApiSuccess::new(200, &json!({"message": message}), message.clone())
             }
-        })
-        .await
+        }
+    })
+    .await
 }
 
-async fn project(State(circleci): Server, Path((vcs, org, repo)): Slug, head: Parts) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    circleci
-        .answer(Call::Project, &head, |model, _, token| {
-            Done::new(200, &model.project(token, &slug)?, slug.clone())
-        })
-        .await
+fn created_response(created: &CreatedPipeline) -> ApiResult<ApiSuccess> {
+    let note = format!("pipeline {} created", created.number);
+    ApiSuccess::new(201, created, note)
 }
 
-async fn definitions(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Definitions, &head, |model, _, token| {
-            let definitions = model.definitions(token, parse(&id, "Project does not exist.")?)?;
-            Done::new(200, &definitions, "definitions".to_owned())
-        })
-        .await
+async fn get_project(State(ci): CiState, Path(project): SlugPath, head: Parts) -> Response {
+    ci.answer_call(CiCall::Project, &head, |model, _, token| {
+        let slug = project.slug();
+        ApiSuccess::new(200, &model.get_project(token, &slug)?, slug)
+    })
+    .await
 }
 
-async fn list(State(circleci): Server, Path((vcs, org, repo)): Slug, head: Parts) -> Response {
-    let slug = format!("{vcs}/{org}/{repo}");
-    let (branch, page) = (query(&head, "branch"), query(&head, "page-token"));
-    circleci
-        .answer(Call::List, &head, |model, now, _| {
-            let page = model.pipelines(now, &slug, branch.as_deref(), page.as_deref())?;
-            let note = format!("{} pipelines", page.items.len());
-            Done::new(200, &page, note)
-        })
-        .await
+async fn list_definitions(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Definitions, &head, |model, _, token| {
+        let id = parse_id(&id, "Project does not exist.")?;
+        let definitions = model.list_definitions(token, id)?;
+        ApiSuccess::new(200, &definitions, "definitions".to_owned())
+    })
+    .await
 }
 
-async fn pipeline(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Pipeline, &head, |model, now, _| {
-            let view = model.pipeline(now, parse(&id, "Pipeline not found")?)?;
-            Done::new(200, &view, view.state.as_str().to_owned())
-        })
-        .await
+async fn list_pipelines(State(ci): CiState, Path(project): SlugPath, head: Parts) -> Response {
+    let branch = query_value(&head, "branch");
+    let page = query_value(&head, "page-token");
+    ci.answer_call(CiCall::List, &head, |model, now, _| {
+        let page =
+            model.list_pipelines(now, &project.slug(), branch.as_deref(), page.as_deref())?;
+        let note = format!("{} pipelines", page.items.len());
+        ApiSuccess::new(200, &page, note)
+    })
+    .await
 }
 
-async fn workflows(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    let page = query(&head, "page-token");
-    circleci
-        .answer(Call::Workflows, &head, |model, now, _| {
-            let id = parse(&id, "Pipeline not found")?;
-            let page = model.workflows_from(now, id, page.as_deref())?;
-            let statuses: Vec<String> = page
-                .items
-                .iter()
-                .map(|workflow| format!("{} {}", workflow.name, workflow.status))
-                .collect();
-            let note = if statuses.is_empty() {
-                "no workflow".to_owned()
-            } else {
-                statuses.join(", ")
-            };
-            Done::new(200, &page, note)
-        })
-        .await
+async fn get_pipeline(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Pipeline, &head, |model, now, _| {
+        let view = model.get_pipeline(now, parse_id(&id, "Pipeline not found")?)?;
+        ApiSuccess::new(200, &view, <&str>::from(view.state).to_owned())
+    })
+    .await
 }
 
-async fn values(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Values, &head, |model, _, _| {
-            let values = model.values(parse(&id, "Pipeline not found")?)?;
-            Done::new(200, &values, format!("{} values", values.len()))
-        })
-        .await
+async fn list_workflows(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    let page = query_value(&head, "page-token");
+    ci.answer_call(CiCall::Workflows, &head, |model, now, _| {
+        let id = parse_id(&id, "Pipeline not found")?;
+        let page = model.list_workflows_from(now, id, page.as_deref())?;
+        let status = |workflow: &WorkflowView| format!("{} {}", workflow.name, workflow.status);
+        let mut note = page.items.iter().map(status).collect::<Vec<_>>().join(", ");
+        if note.is_empty() {
+            note.push_str("no workflow");
+        }
+        ApiSuccess::new(200, &page, note)
+    })
+    .await
 }
 
-async fn cancel(State(circleci): Server, Path(id): Path<String>, head: Parts) -> Response {
-    circleci
-        .answer(Call::Cancel, &head, |model, now, _| {
-            model.cancel_workflow(now, parse(&id, "Workflow not found")?)?;
-            Done::new(202, &json!({"message": "Accepted."}), "canceled".to_owned())
-        })
-        .await
+async fn get_values(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Values, &head, |model, _, _| {
+        let values = model.get_values(parse_id(&id, "Pipeline not found")?)?;
+        ApiSuccess::new(200, &values, format!("{} values", values.len()))
+    })
+    .await
 }
 
-async fn me(State(circleci): Server, head: Parts) -> Response {
-    circleci
-        .answer(Call::Me, &head, |_, _, _| {
-            let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"deployer");
-            let user = json!({"id": id, "login": "deployer", "name": "Deployer"});
-            Done::new(200, &user, "deployer".to_owned())
-        })
-        .await
+async fn cancel_workflow(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Cancel, &head, |model, now, _| {
+        model.cancel_workflow(now, parse_id(&id, "Workflow not found")?)?;
+        ApiSuccess::new(202, &json!({"message": "Accepted."}), "canceled".to_owned())
+    })
+    .await
+}
+
+async fn get_me(State(ci): CiState, head: Parts) -> Response {
+    ci.answer_call(CiCall::Me, &head, |_, _, _| {
+        let id = derived_uuid("deployer");
+        let user = json!({"id": id, "login": "deployer", "name": "Deployer"});
+        ApiSuccess::new(200, &user, "deployer".to_owned())
+    })
+    .await
 }

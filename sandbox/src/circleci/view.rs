@@ -1,26 +1,28 @@
-//! What CircleCI answers, in its JSON shapes.
+//! CircleCI's responses, as JSON.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::script::{PipelineError, PipelineState};
+use super::script::{PipelineErrorView, PipelineStateView};
+use super::webhook::format_time;
+use crate::server::Time;
 
-/// The answer to a trigger.
+/// The response to a trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Created {
+pub struct CreatedPipeline {
     /// The pipeline's id.
     pub id: Uuid,
     /// The pipeline's number in its project.
     pub number: u64,
-    /// The state at once after creation.
-    pub state: PipelineState,
+    /// The state at creation.
+    pub state: PipelineStateView,
     /// When it was created.
     #[serde(serialize_with = "milliseconds")]
-    pub created_at: DateTime<Utc>,
+    pub created_at: Time,
 }
 
 /// One pipeline.
@@ -32,49 +34,27 @@ pub struct PipelineView {
     pub number: u64,
     /// The project's slug.
     pub project_slug: String,
-    /// The state at the time of the question.
-    pub state: PipelineState,
+    /// The current state.
+    pub state: PipelineStateView,
     /// When it was created.
     #[serde(serialize_with = "milliseconds")]
-    pub created_at: DateTime<Utc>,
+    pub created_at: Time,
     /// When the state last changed.
     #[serde(serialize_with = "milliseconds")]
-    pub updated_at: DateTime<Utc>,
+    pub updated_at: Time,
     /// Why the state is errored; empty in every other state.
-    pub errors: Vec<PipelineError>,
+    pub errors: Vec<PipelineErrorView>,
     /// What started it.
-    pub trigger: TriggerView,
+    pub trigger: Value,
     /// Always empty: a GitHub OAuth project shows its parameters only under `values`.
     pub trigger_parameters: BTreeMap<String, Value>,
     /// What was built.
-    pub vcs: Vcs,
-}
-
-/// What started a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TriggerView {
-    /// Always `api` here.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When the request arrived.
-    #[serde(serialize_with = "milliseconds")]
-    pub received_at: DateTime<Utc>,
-    /// The owner of the token.
-    pub actor: Actor,
-}
-
-/// The owner of the token that started a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Actor {
-    /// The user's name.
-    pub login: String,
-    /// Always null here.
-    pub avatar_url: Option<String>,
+    pub vcs: VcsView,
 }
 
 /// What a pipeline builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Vcs {
+pub struct VcsView {
     /// The version control host.
     pub provider_name: String,
     /// The repository the code comes from.
@@ -92,7 +72,7 @@ pub struct Vcs {
 pub struct PipelinePage {
     /// Newest first.
     pub items: Vec<PipelineView>,
-    /// What to ask for to see older ones.
+    /// The token of the next, older page.
     pub next_page_token: Option<String>,
 }
 
@@ -103,14 +83,14 @@ pub struct WorkflowView {
     pub id: Uuid,
     /// The workflow's name.
     pub name: String,
-    /// The status at the time of the question.
+    /// The current status.
     pub status: String,
     /// When it appeared.
     #[serde(serialize_with = "seconds")]
-    pub created_at: DateTime<Utc>,
+    pub created_at: Time,
     /// When it ended; null before.
     #[serde(serialize_with = "optional_seconds")]
-    pub stopped_at: Option<DateTime<Utc>>,
+    pub stopped_at: Option<Time>,
     /// The pipeline it belongs to.
     pub pipeline_id: Uuid,
     /// That pipeline's number.
@@ -130,22 +110,20 @@ pub struct WorkflowView {
 pub struct WorkflowPage {
     /// In the order of their creation.
     pub items: Vec<WorkflowView>,
-    /// What to ask for to see the others; null on the last page.
+    /// The token of the next page; null on the last page.
     pub next_page_token: Option<String>,
 }
 
-pub(super) fn milliseconds<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
+pub(super) fn milliseconds<S: Serializer>(at: &Time, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format_time(*at))
 }
 
-fn seconds<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+fn seconds<S: Serializer>(at: &Time, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn optional_seconds<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => seconds(at, to),
-        None => to.serialize_none(),
-    }
+fn optional_seconds<S: Serializer>(at: &Option<Time>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+        .serialize(to)
 }

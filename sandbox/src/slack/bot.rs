@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::model::{Attempt, Message, Model, PostAnswer, TEAM, parse};
+use super::model::{PostResponse, ShownMessage, SlackModel, TEAM_ID, parse_message};
+use crate::server::Time;
 
 /// A method of the Web API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
+pub enum BotMethod {
     /// `chat.postMessage`: the whole conversation sees it.
     PostMessage,
     /// `chat.postEphemeral`: one person sees it.
     PostEphemeral,
-    /// `auth.test`: who the token's owner is.
+    /// `auth.test`: the token's owner.
     AuthTest,
 }
 
-impl Method {
-    /// Its path, which also stands for the response address in the record.
+impl BotMethod {
+    /// Its path, which the journal shows instead of a response URL.
     pub fn path(self) -> &'static str {
         match self {
             Self::PostMessage => "/api/chat.postMessage",
@@ -29,67 +29,58 @@ impl Method {
     }
 }
 
-/// What is known of a bot and of the conversations that it may meet.
+/// A bot and the conversations that exist.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bot {
+pub(super) struct BotAccount {
     token: Option<String>,
-    /// Every conversation there is, and whether the bot is in it.
+    /// Every conversation, and whether the bot is in it.
     conversations: BTreeMap<String, bool>,
 }
 
-impl Model {
+impl SlackModel {
     /// The app has a bot from now on, with this token.
     pub fn install_bot(&mut self, token: &str) {
         self.bot.token = Some(token.to_owned());
     }
 
-    /// The bot's token is worth nothing from now on.
+    /// The bot's token is invalid from now on.
     pub fn revoke_bot(&mut self) {
         self.bot.token = None;
     }
 
-    /// A conversation that the bot is in.
+    /// Adds the bot to a conversation.
     pub fn invite_bot(&mut self, channel: &str) {
         self.bot.conversations.insert(channel.to_owned(), true);
     }
 
-    /// A conversation that the bot is not in, or no longer.
+    /// Adds a conversation without the bot, or removes the bot from it.
     pub fn remove_bot(&mut self, channel: &str) {
         self.bot.conversations.insert(channel.to_owned(), false);
     }
 
     /// A call of the Web API. Errors have the status 200.
-    pub fn call(
+    pub fn call_bot(
         &mut self,
-        now: DateTime<Utc>,
-        method: Method,
+        now: Time,
+        method: BotMethod,
         token: Option<&str>,
         json: &[u8],
-    ) -> PostAnswer {
-        let done = self.allowed(token).and_then(|()| match method {
-            Method::AuthTest => {
-                Ok(json!({"ok": true, "team_id": TEAM, "user_id": "U0BOT", "bot_id": "B0001"}))
+    ) -> PostResponse {
+        let done = self.check_token(token).and_then(|()| match method {
+            BotMethod::AuthTest => {
+                Ok(json!({"ok": true, "team_id": TEAM_ID, "user_id": "U0BOT", "bot_id": "B0001"}))
             }
-            Method::PostMessage | Method::PostEphemeral => self.say(now, method, json),
+            _ => self.post_as_bot(now, method, json),
         });
         let body = done.unwrap_or_else(|error| json!({"ok": false, "error": error}));
-        let answer = PostAnswer {
-            status: 200,
-            body: body.to_string(),
-        };
-        if method != Method::AuthTest {
-            self.attempts.push(Attempt {
-                at: now,
-                response_path: method.path().to_owned(),
-                nth_use: 0,
-                payload: String::from_utf8_lossy(json).into_owned(),
-                answer: answer.clone(),
-            });
+        let response = PostResponse::new(200, &body.to_string());
+        if method == BotMethod::AuthTest {
+            return response;
         }
-        answer
+        self.record_attempt(now, method.path(), 0, json, response)
     }
 
-    fn allowed(&self, token: Option<&str>) -> Result<(), &'static str> {
+    fn check_token(&self, token: Option<&str>) -> Result<(), &'static str> {
         match token {
             None => Err("not_authed"),
             token if token == self.bot.token.as_deref() => Ok(()),
@@ -97,36 +88,32 @@ impl Model {
         }
     }
 
-    fn say(
+    fn post_as_bot(
         &mut self,
-        now: DateTime<Utc>,
-        method: Method,
+        now: Time,
+        method: BotMethod,
         json: &[u8],
     ) -> Result<Value, &'static str> {
         let body: Map<String, Value> = serde_json::from_slice(json).map_err(|_| "invalid_json")?;
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         let channel = text("channel").ok_or("invalid_arguments")?;
         let visible_to = match method {
-            Method::PostEphemeral => Some(text("user").ok_or("invalid_arguments")?),
-            Method::PostMessage | Method::AuthTest => None,
+            BotMethod::PostEphemeral => Some(text("user").ok_or("invalid_arguments")?),
+            _ => None,
         };
-        // Where somebody has typed a command there is a conversation, too.
-        let is_known = || {
-            self.addresses
-                .values()
-                .any(|known| known.channel == channel)
-        };
+        // A conversation exists if a command was typed there.
+        let mut issued = self.issued_urls.values();
         match self.bot.conversations.get(channel) {
             Some(true) => {}
             Some(false) => return Err("not_in_channel"),
-            None if is_known() => return Err("not_in_channel"),
+            None if issued.any(|issued| issued.channel == channel) => return Err("not_in_channel"),
             None => return Err("channel_not_found"),
         }
-        let content = parse(json).map_err(|error| match error {
+        let content = parse_message(json).map_err(|error| match error {
             "invalid_payload" => "invalid_arguments",
             error => error,
         })?;
-        let message = Message {
+        let message = ShownMessage {
             at: now,
             channel: channel.to_owned(),
             visible_to: visible_to.map(str::to_owned),
@@ -138,8 +125,8 @@ impl Model {
         self.messages.push(message);
         let ts = format!("{}.{:06}", now.timestamp(), self.messages.len());
         Ok(match method {
-            Method::PostEphemeral => json!({"ok": true, "message_ts": ts}),
-            Method::PostMessage | Method::AuthTest => {
+            BotMethod::PostEphemeral => json!({"ok": true, "message_ts": ts}),
+            _ => {
                 json!({"ok": true, "channel": channel, "ts": ts, "message": {"type": "message", "ts": ts}})
             }
         })

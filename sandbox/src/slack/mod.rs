@@ -1,11 +1,11 @@
-//! A stand-in Slack: it sends slash commands as Slack does and takes messages through response
-//! addresses and from a bot.
+//! A stand-in Slack: it sends slash commands, and takes messages through response URLs and from a
+//! bot.
 
 mod blocks;
 mod bot;
-mod client;
-mod keyboard;
 mod model;
+mod say;
+mod sender;
 mod server;
 mod signature;
 
@@ -13,11 +13,11 @@ mod signature;
 mod tests;
 
 pub use blocks::plain_text;
-pub use bot::Method;
-pub use client::{Ack, AckBody, Client, Sent, Typed};
-pub(crate) use keyboard::Keyboard;
-pub use keyboard::{Conversation, Heard, NoConversation};
-pub use model::{Attempt, Message, Model, PostAnswer};
-pub use server::Slack;
+pub use bot::BotMethod;
+pub use model::{PostAttempt, PostResponse, ShownMessage, SlackModel};
+pub(crate) use say::SayEndpoint;
+pub use say::{SayError, SayEvent, SaySession};
+pub use sender::{AckBody, CommandAck, CommandRequest, CommandSender, TypedCommand};
+pub use server::FakeSlack;
 pub(crate) use server::router;
-pub use signature::{SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER, sign, signed_request};
+pub use signature::{SIGNATURE_HEADER, SignedForm, TIMESTAMP_HEADER, sign_form, signed_request};

@@ -1,6 +1,6 @@
-//! Slack over HTTP: the keyboard, the response addresses, the bot's Web API and the faults.
+//! Slack over HTTP: the say endpoint, the response URLs, the bot's Web API and the faults.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,142 +9,145 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
-use super::bot::Method;
-use super::keyboard::{self, Keyboard};
-use super::model::{Model, PostAnswer};
-use crate::fault::{Answer, Fault, Faults, meet};
-use crate::journal::{Journal, Seen};
-use crate::server::now;
+use super::bot::BotMethod;
+use super::model::{PostResponse, SlackModel};
+use super::say::{self, SayEndpoint};
+use crate::fault::{FaultQueues, HttpFault, PlannedResponse, apply_fault};
+use crate::journal::{Journal, JournalEvent};
+use crate::server::{Time, lock, now};
 
-/// How a message comes.
+/// A way to post a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    Address,
-    Bot,
+enum SlackEndpoint {
+    ResponseUrl,
+    WebApi,
 }
 
 /// The running Slack.
 #[derive(Debug)]
-pub struct Slack {
-    model: Mutex<Model>,
-    faults: Faults<Way>,
+pub struct FakeSlack {
+    model: Mutex<SlackModel>,
+    faults: FaultQueues<SlackEndpoint>,
     journal: Journal,
 }
 
-impl Slack {
+impl FakeSlack {
     pub(crate) fn new(journal: Journal) -> Self {
         Self {
             model: Mutex::default(),
-            faults: Faults::new(),
+            faults: FaultQueues::new(),
             journal,
         }
     }
 
     /// The model, locked. Do not hold it across an await.
-    pub fn lock(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn lock(&self) -> MutexGuard<'_, SlackModel> {
+        lock(&self.model)
     }
 
-    /// The next call of a response address that has no fault yet meets this one.
-    pub fn fail_next(&self, fault: Fault) {
-        self.faults.push(Way::Address, fault);
+    /// The next call of a response URL has this fault; several faults queue up.
+    pub fn fail_next(&self, fault: HttpFault) {
+        self.faults.push(SlackEndpoint::ResponseUrl, fault);
     }
 
-    /// The next call of the Web API that has no fault yet meets this one. The message of a refusal
-    /// is Slack's word for it, such as `ratelimited`.
-    pub fn fail_next_bot(&self, fault: Fault) {
-        self.faults.push(Way::Bot, fault);
+    /// The next call of the Web API has this fault; several faults queue up. The message of a
+    /// rejection is Slack's error code, such as `ratelimited`.
+    pub fn fail_next_bot(&self, fault: HttpFault) {
+        self.faults.push(SlackEndpoint::WebApi, fault);
     }
 }
 
-/// The keyboard, the bot's methods and the response addresses; every other path is unknown to the
-/// model, too.
-pub(crate) fn router(slack: Arc<Slack>, keyboard: Arc<Keyboard>) -> Router {
+/// The say endpoint, the bot's methods and the response URLs. The model knows no other path.
+pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: Arc<SayEndpoint>) -> Router {
     let mut router = Router::new();
-    for method in [Method::PostMessage, Method::PostEphemeral, Method::AuthTest] {
-        let call = move |State(slack): State<Arc<Slack>>, head: Parts, body: Bytes| async move {
-            call(&slack, method, &head, &body).await
+    for &method in BotMethod::VARIANTS {
+        let call = move |State(slack): State<Arc<FakeSlack>>, head: Parts, body: Bytes| async move {
+            handle_bot(&slack, method, &head, &body).await
         };
         router = router.route(method.path(), post(call));
     }
     router
         .with_state(Arc::clone(&slack))
-        .route(keyboard::PATH, post(keyboard::say).with_state(keyboard))
-        .fallback_service(post(respond).with_state(slack))
+        .route(
+            say::SAY_PATH,
+            post(say::handle_say).with_state(say_endpoint),
+        )
+        .fallback_service(post(handle_url).with_state(slack))
 }
 
-async fn respond(State(slack): State<Arc<Slack>>, head: Parts, body: Bytes) -> Response {
-    let fault = slack.faults.take(&Way::Address);
+async fn handle_url(State(slack): State<Arc<FakeSlack>>, head: Parts, body: Bytes) -> Response {
+    let fault = slack.faults.take_next(&SlackEndpoint::ResponseUrl);
     slack
-        .take(fault, str::to_owned, |model, now| {
-            model.post(now, head.uri.path(), &body)
+        .handle_message(fault, str::to_owned, |model, now| {
+            model.post_to_url(now, head.uri.path(), &body)
         })
         .await
 }
 
-async fn call(slack: &Slack, method: Method, head: &Parts, body: &[u8]) -> Response {
+async fn handle_bot(slack: &FakeSlack, method: BotMethod, head: &Parts, body: &[u8]) -> Response {
     let token = head
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let fault = slack.faults.take(&Way::Bot);
-    let refusal = |error: &str| json!({"ok": false, "error": error}).to_string();
+    let fault = slack.faults.take_next(&SlackEndpoint::WebApi);
+    let error_body = |error: &str| json!({"ok": false, "error": error}).to_string();
     slack
-        .take(fault, refusal, |model, now| {
-            model.call(now, method, token, body)
+        .handle_message(fault, error_body, |model, now| {
+            model.call_bot(now, method, token, body)
         })
         .await
 }
 
-impl Slack {
-    /// Takes one message, unless the fault prevents it, and records what came of it.
-    async fn take(
+impl FakeSlack {
+    /// Takes one message, unless the fault prevents it, and records the result.
+    async fn handle_message(
         &self,
-        fault: Option<Fault>,
-        refusal: impl FnOnce(&str) -> String + Send,
-        deliver: impl FnOnce(&mut Model, DateTime<Utc>) -> PostAnswer + Send,
+        fault: Option<HttpFault>,
+        error_body: impl FnOnce(&str) -> String + Send,
+        deliver: impl FnOnce(&mut SlackModel, Time) -> PostResponse + Send,
     ) -> Response {
         let now = now();
         let mut delivered = None;
-        let mut is_said = true;
-        let met = meet(fault, refusal, || {
+        let mut is_shown = true;
+        let faulted = apply_fault(fault, error_body, || {
             let mut model = self.lock();
             let before = model.messages().len();
             let answer = deliver(&mut model, now);
             delivered = model.messages().get(before).cloned();
-            // The Web API has answers to questions, too; those are nothing that people see.
-            is_said = delivered.is_some() || !is_ok(&answer.body);
-            Answer {
+            // `auth.test` succeeds without a message.
+            is_shown = delivered.is_some() || !is_ok_answer(&answer.body);
+            PlannedResponse {
                 status: answer.status,
                 note: answer.body.clone(),
                 body: answer.body,
             }
         });
         let seen = match delivered {
-            Some(message) => Some(Seen::SlackMessage {
-                shown: message.shown(),
+            Some(message) => Some(JournalEvent::MessageDelivered {
+                shown: message.shown_text(),
+                block_id: message.block_id(),
                 channel: message.channel,
                 visible_to: message.visible_to,
                 response_path: message.response_path,
                 nth_use: message.nth_use,
-                status: met.status,
+                status: faulted.status,
             }),
-            None => is_said.then(|| Seen::SlackRefused {
-                status: met.status,
-                error: met.note.clone(),
+            None => is_shown.then(|| JournalEvent::MessageRejected {
+                status: faulted.status,
+                error: faulted.note.clone(),
             }),
         };
         if let Some(seen) = seen {
             self.journal.record(now, seen);
         }
-        met.into_response().await
+        faulted.into_response().await
     }
 }
 
-/// Whether the Web API has answered a question.
-fn is_ok(body: &str) -> bool {
+/// Whether a call of the Web API succeeded.
+fn is_ok_answer(body: &str) -> bool {
     serde_json::from_str::<Value>(body).is_ok_and(|answer| answer["ok"] == true)
 }

@@ -1,4 +1,4 @@
-//! The model: uses and life of response addresses, bodies that are refused, who sees what.
+//! The model: response URLs, invalid bodies, and who sees a message.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -9,27 +9,27 @@ fn at(minutes: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
 }
 
-fn issued() -> (Model, String) {
-    let mut model = Model::default();
+fn issued() -> (SlackModel, String) {
+    let mut model = SlackModel::default();
     let path = model.issue_response_url(at(0), "U1", "C1");
     (model, path)
 }
 
-fn post(model: &mut Model, minutes: i64, path: &str, body: &str) -> (u16, String) {
-    let answer = model.post(at(minutes), path, body.as_bytes());
+fn post(model: &mut SlackModel, minutes: i64, path: &str, body: &str) -> (u16, String) {
+    let answer = model.post_to_url(at(minutes), path, body.as_bytes());
     (answer.status, answer.body)
 }
 
 const TEXT: &str = r#"{"text":"hello"}"#;
 
 #[test]
-fn an_address_takes_five_messages() {
+fn a_response_url_takes_five_messages() {
     let (mut model, path) = issued();
     for _ in 0..5 {
         assert_eq!(post(&mut model, 1, &path, TEXT), (200, "ok".to_owned()));
     }
-    let refused = r#"{"ok":false,"error":"used_url"}"#.to_owned();
-    assert_eq!(post(&mut model, 1, &path, TEXT), (404, refused));
+    let error = r#"{"ok":false,"error":"used_url"}"#.to_owned();
+    assert_eq!(post(&mut model, 1, &path, TEXT), (404, error));
     let uses: Vec<u32> = model.messages().iter().map(|m| m.nth_use).collect();
     assert_eq!(uses, [1, 2, 3, 4, 5]);
     assert_eq!(model.attempts().len(), 6);
@@ -37,7 +37,7 @@ fn an_address_takes_five_messages() {
 }
 
 #[test]
-fn a_refused_attempt_counts_as_a_use() {
+fn a_rejected_attempt_counts_as_a_use() {
     let (mut model, path) = issued();
     for _ in 0..5 {
         assert_eq!(post(&mut model, 0, &path, "{}").0, 400);
@@ -47,7 +47,7 @@ fn a_refused_attempt_counts_as_a_use() {
 }
 
 #[test]
-fn an_address_lives_for_thirty_minutes() {
+fn a_response_url_expires_after_thirty_minutes() {
     let (mut model, path) = issued();
     assert_eq!(post(&mut model, 30, &path, TEXT).0, 200);
     let expired = r#"{"ok":false,"error":"expired_url"}"#.to_owned();
@@ -55,7 +55,7 @@ fn an_address_lives_for_thirty_minutes() {
 }
 
 #[test]
-fn an_unknown_address_is_no_service() {
+fn an_unknown_response_url_is_no_service() {
     let (mut model, path) = issued();
     let unknown = (404, "no_service".to_owned());
     let forged = format!("{path}x");
@@ -64,26 +64,24 @@ fn an_unknown_address_is_no_service() {
 }
 
 #[test]
-fn addresses_and_triggers_are_unlike_each_other() {
+fn response_urls_and_trigger_ids_are_unique() {
     let (mut model, first) = issued();
     let second = model.issue_response_url(at(0), "U1", "C1");
     assert!(first.starts_with("/commands/T0001/"));
     assert_ne!(first, second);
-    assert_ne!(model.trigger_id(), model.trigger_id());
+    assert_ne!(model.next_trigger_id(), model.next_trigger_id());
 }
 
 #[test]
-fn a_bad_body_is_refused_by_its_name() {
+fn an_invalid_body_has_an_error_code() {
+    let header = r#"{"text":"x","blocks":[{"type":"header"}]}"#;
     for (body, error) in [
         ("not json", "invalid_payload"),
         ("[]", "invalid_payload"),
         (r#"{"text":1}"#, "invalid_payload"),
         (r#"{"text":""}"#, "no_text"),
         (r#"{"blocks":[]}"#, "no_text"),
-        (
-            r#"{"text":"x","blocks":[{"type":"header"}]}"#,
-            "invalid_blocks",
-        ),
+        (header, "invalid_blocks"),
     ] {
         let (mut model, path) = issued();
         assert_eq!(post(&mut model, 0, &path, body), (400, error.to_owned()));
@@ -91,16 +89,13 @@ fn a_bad_body_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_message_is_private_unless_it_asks_for_the_channel() {
+fn a_message_is_private_unless_it_is_in_channel() {
     let (mut model, path) = issued();
     post(&mut model, 0, &path, TEXT);
     let public = r#"{"text":"hello","response_type":"in_channel"}"#;
     post(&mut model, 0, &path, public);
-    let seen_by: Vec<Option<&str>> = model
-        .messages()
-        .iter()
-        .map(|message| message.visible_to.as_deref())
-        .collect();
+    let messages = model.messages().iter();
+    let seen_by: Vec<_> = messages.map(|m| m.visible_to.as_deref()).collect();
     assert_eq!(seen_by, [Some("U1"), None]);
     assert_eq!(model.messages()[0].channel, "C1");
 }
@@ -108,19 +103,19 @@ fn a_message_is_private_unless_it_asks_for_the_channel() {
 #[test]
 fn the_immediate_answer_is_a_message_unless_it_is_empty() {
     let (mut model, path) = issued();
-    assert_eq!(model.acknowledge(at(0), &path, b"", true), Ok(None));
+    assert_eq!(model.receive_ack(at(0), &path, b"", true), Ok(None));
     let echo = br#"{"response_type":"in_channel"}"#;
-    assert_eq!(model.acknowledge(at(0), &path, echo, true), Ok(None));
-    assert!(model.acknowledge(at(0), &path, b"{", true).is_err());
-    let plain = model.acknowledge(at(0), &path, b"{", false).unwrap();
+    assert_eq!(model.receive_ack(at(0), &path, echo, true), Ok(None));
+    assert!(model.receive_ack(at(0), &path, b"{", true).is_err());
+    let plain = model.receive_ack(at(0), &path, b"{", false).unwrap();
     assert_eq!(plain.unwrap().text, "{");
     let blocks = json!({"text": "t", "blocks": [
         {"type": "section", "text": {"type": "mrkdwn", "text": "shown"}}
     ]});
     let body = blocks.to_string();
-    let message = model.acknowledge(at(0), &path, body.as_bytes(), true);
+    let message = model.receive_ack(at(0), &path, body.as_bytes(), true);
     let message = message.unwrap().unwrap();
-    assert_eq!((message.nth_use, message.shown()), (0, "shown".to_owned()));
+    assert_eq!((message.nth_use, &*message.shown_text()), (0, "shown"));
     assert_eq!(post(&mut model, 0, &path, TEXT).0, 200);
     assert_eq!(model.messages()[2].nth_use, 1);
 }

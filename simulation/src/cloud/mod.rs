@@ -36,9 +36,9 @@
 //! | `CutShort` | a run | the function ends soon: who cannot hear an answer any more does not arm (`NoTime`), who is not finished is dropped where it waits, and the message comes again |
 //! | `BatchDies` | a run | several messages are one batch: the function dies after some of them were done, and all come again. Without that, only what failed does |
 
+mod ledger;
 mod queue;
-mod store;
-pub mod stories;
+pub mod scenarios;
 
+pub use self::ledger::CloudLedger;
 pub use self::queue::CloudQueue;
-pub use self::store::CloudStore;

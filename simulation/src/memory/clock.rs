@@ -6,7 +6,7 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::ports::Clock;
 
-use super::open;
+use super::lock_mutex;
 
 /// A clock set by hand. Clones show the same time.
 #[derive(Debug, Clone)]
@@ -21,17 +21,17 @@ impl ManualClock {
 
     /// Sets it, backwards too.
     pub fn set(&self, now: Time) {
-        *open(&self.0) = now;
+        *lock_mutex(&self.0) = now;
     }
 
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
-        *open(&self.0) += by;
+        *lock_mutex(&self.0) += by;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Time {
-        *open(&self.0)
+        *lock_mutex(&self.0)
     }
 }

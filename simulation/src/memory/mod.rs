@@ -5,17 +5,17 @@
 //! shipped.
 
 mod clock;
+mod ledger;
 mod queue;
-mod store;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::clock::ManualClock;
-pub use self::queue::{Lying, MemoryQueue};
-pub use self::store::MemoryStore;
+pub use self::ledger::MemoryLedger;
+pub use self::queue::{MemoryMessage, MemoryQueue};
 
 /// Locks a mutex whoever panicked with it: every write below is done after its checks, so what a
 /// panic leaves behind is whole.
-fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,40 +5,42 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::message::Body;
-use chatops_core::ports::{Clock, Delivery, Lane, Queue, QueueError, Receipt, SendError};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{
+    Clock, MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage, SendError,
+};
 use chrono::TimeDelta;
 
-use super::{ManualClock, open};
+use super::{ManualClock, lock_mutex};
 
 /// The longest delay; what asks for more comes early.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// A message as it lies in a lane, visible or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lying {
+pub struct MemoryMessage {
     /// Its number, in the order of sending.
     pub sequence: u64,
     /// When it can be received.
     pub visible_at: Time,
     /// How often it has been received in this lane.
-    pub receives: u32,
+    pub receive_count: u32,
     /// The message.
-    pub body: Body,
+    pub body: MessageBody,
 }
 
 #[derive(Debug)]
-struct Message {
-    body: Body,
-    receives: u32,
+struct QueueEntry {
+    body: MessageBody,
+    receive_count: u32,
 }
 
 #[derive(Debug, Default)]
-struct Lanes {
+struct QueueContents {
     /// Messages in the order in which they are received.
-    lying: BTreeMap<(Lane, Time, u64), Message>,
+    messages: BTreeMap<(QueueName, Time, u64), QueueEntry>,
     /// Where a message lies, by its number.
-    place: BTreeMap<u64, (Lane, Time)>,
+    positions: BTreeMap<u64, (QueueName, Time)>,
     sent: u64,
 }
 
@@ -47,7 +49,7 @@ struct Lanes {
 pub struct MemoryQueue {
     clock: ManualClock,
     max_receives: u32,
-    lanes: Mutex<Lanes>,
+    contents: Mutex<QueueContents>,
 }
 
 impl MemoryQueue {
@@ -58,91 +60,112 @@ impl MemoryQueue {
         Self {
             clock,
             max_receives: max_receives.max(1),
-            lanes: Mutex::default(),
+            contents: Mutex::default(),
         }
     }
 
     /// What lies in a lane, in the order in which it becomes visible.
     #[must_use]
-    pub fn messages(&self, lane: Lane) -> Vec<Lying> {
-        let lanes = open(&self.lanes);
-        let lying = |(&(_, visible_at, sequence), message): (&(Lane, Time, u64), &Message)| Lying {
-            sequence,
-            visible_at,
-            receives: message.receives,
-            body: message.body.clone(),
-        };
-        lanes.lying.range(whole(lane)).map(lying).collect()
+    pub fn messages(&self, queue: QueueName) -> Vec<MemoryMessage> {
+        let contents = lock_mutex(&self.contents);
+        let lying =
+            |(&(_, visible_at, sequence), message): (&(QueueName, Time, u64), &QueueEntry)| {
+                MemoryMessage {
+                    sequence,
+                    visible_at,
+                    receive_count: message.receive_count,
+                    body: message.body.clone(),
+                }
+            };
+        contents
+            .messages
+            .range(all_keys(queue))
+            .map(lying)
+            .collect()
     }
 
     /// When the first message of a lane can be received; in the past if one can be now.
     #[must_use]
-    pub fn next_visible(&self, lane: Lane) -> Option<Time> {
-        open(&self.lanes)
-            .lying
-            .range(whole(lane))
+    pub fn next_visible(&self, queue: QueueName) -> Option<Time> {
+        lock_mutex(&self.contents)
+            .messages
+            .range(all_keys(queue))
             .next()
             .map(|(&(_, visible_at, _), _)| visible_at)
     }
 }
 
 /// Every key of a lane.
-fn whole(lane: Lane) -> std::ops::RangeInclusive<(Lane, Time, u64)> {
-    (lane, Time::MIN_UTC, 0)..=(lane, Time::MAX_UTC, u64::MAX)
+fn all_keys(queue: QueueName) -> std::ops::RangeInclusive<(QueueName, Time, u64)> {
+    (queue, Time::MIN_UTC, 0)..=(queue, Time::MAX_UTC, u64::MAX)
 }
 
 /// Every key of a lane that is visible at `now`.
-fn visible(lane: Lane, now: Time) -> std::ops::RangeInclusive<(Lane, Time, u64)> {
-    (lane, Time::MIN_UTC, 0)..=(lane, now, u64::MAX)
+fn visible_keys(queue: QueueName, now: Time) -> std::ops::RangeInclusive<(QueueName, Time, u64)> {
+    (queue, Time::MIN_UTC, 0)..=(queue, now, u64::MAX)
 }
 
 /// `now` and `wait`, or the end of time.
-fn later(now: Time, wait: Duration) -> Time {
+fn add_capped(now: Time, wait: Duration) -> Time {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| now.checked_add_signed(wait))
         .unwrap_or(Time::MAX_UTC)
 }
 
-impl Lanes {
-    fn put(&mut self, lane: Lane, visible_at: Time, sequence: u64, message: Message) {
-        self.lying.insert((lane, visible_at, sequence), message);
-        self.place.insert(sequence, (lane, visible_at));
+impl QueueContents {
+    fn insert_message(
+        &mut self,
+        queue: QueueName,
+        visible_at: Time,
+        sequence: u64,
+        message: QueueEntry,
+    ) {
+        self.messages.insert((queue, visible_at, sequence), message);
+        self.positions.insert(sequence, (queue, visible_at));
     }
 
     /// Takes the message out that `receipt` names, unless the receipt is void.
-    fn take(&mut self, lane: Lane, receipt: &Receipt) -> Option<(u64, Message)> {
+    fn take_message(
+        &mut self,
+        queue: QueueName,
+        receipt: &MessageReceipt,
+    ) -> Option<(u64, QueueEntry)> {
         let (sequence, receives) = receipt.0.split_once('-')?;
         let (sequence, receives) = (sequence.parse().ok()?, receives.parse::<u32>().ok()?);
         // In another lane there is nothing under this key.
-        let (_, visible_at) = *self.place.get(&sequence)?;
-        let key = (lane, visible_at, sequence);
-        if self.lying.get(&key)?.receives != receives {
+        let (_, visible_at) = *self.positions.get(&sequence)?;
+        let key = (queue, visible_at, sequence);
+        if self.messages.get(&key)?.receive_count != receives {
             return None;
         }
-        self.place.remove(&sequence);
-        self.lying.remove(&key).map(|message| (sequence, message))
+        self.positions.remove(&sequence);
+        self.messages
+            .remove(&key)
+            .map(|message| (sequence, message))
     }
 
     /// Moves what was received too often out of the way.
-    fn bury(&mut self, lane: Lane, now: Time, max_receives: u32) {
-        let Some(dead) = lane.dead() else { return };
-        let worn = |(key, message): (&(Lane, Time, u64), &Message)| {
-            (message.receives >= max_receives).then_some(*key)
+    fn move_to_dlq(&mut self, queue: QueueName, now: Time, max_receives: u32) {
+        let Some(dead) = queue.dead_letter_queue() else {
+            return;
+        };
+        let worn = |(key, message): (&(QueueName, Time, u64), &QueueEntry)| {
+            (message.receive_count >= max_receives).then_some(*key)
         };
         let worn: Vec<_> = self
-            .lying
-            .range(visible(lane, now))
+            .messages
+            .range(visible_keys(queue, now))
             .filter_map(worn)
             .collect();
         for key in worn {
-            if let Some(message) = self.lying.remove(&key) {
-                self.put(
+            if let Some(message) = self.messages.remove(&key) {
+                self.insert_message(
                     dead,
                     now,
                     key.2,
-                    Message {
-                        receives: 0,
+                    QueueEntry {
+                        receive_count: 0,
                         ..message
                     },
                 );
@@ -151,18 +174,23 @@ impl Lanes {
     }
 }
 
-impl Queue for MemoryQueue {
-    async fn send(&self, lane: Lane, body: &Body, delay: Duration) -> Result<(), SendError> {
-        let visible_at = later(self.clock.now(), delay.min(LONGEST_DELAY));
-        let lanes = &mut *open(&self.lanes);
-        lanes.sent += 1;
-        lanes.put(
-            lane,
+impl MessageQueue for MemoryQueue {
+    async fn send(
+        &self,
+        queue: QueueName,
+        body: &MessageBody,
+        delay: Duration,
+    ) -> Result<(), SendError> {
+        let visible_at = add_capped(self.clock.now(), delay.min(MAX_DELAY));
+        let contents = &mut *lock_mutex(&self.contents);
+        contents.sent += 1;
+        contents.insert_message(
+            queue,
             visible_at,
-            lanes.sent,
-            Message {
+            contents.sent,
+            QueueEntry {
                 body: body.clone(),
-                receives: 0,
+                receive_count: 0,
             },
         );
         Ok(())
@@ -170,50 +198,50 @@ impl Queue for MemoryQueue {
 
     async fn receive(
         &self,
-        lane: Lane,
+        queue: QueueName,
         max: usize,
         visibility: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
         let now = self.clock.now();
-        let lanes = &mut *open(&self.lanes);
-        lanes.bury(lane, now, self.max_receives);
-        let keys: Vec<_> = lanes
-            .lying
-            .range(visible(lane, now))
+        let contents = &mut *lock_mutex(&self.contents);
+        contents.move_to_dlq(queue, now, self.max_receives);
+        let keys: Vec<_> = contents
+            .messages
+            .range(visible_keys(queue, now))
             .map(|(key, _)| *key)
             .take(max)
             .collect();
         let mut deliveries = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(mut message) = lanes.lying.remove(&key) else {
+            let Some(mut message) = contents.messages.remove(&key) else {
                 continue;
             };
-            message.receives = message.receives.saturating_add(1);
-            deliveries.push(Delivery {
-                receipt: Receipt(format!("{}-{}", key.2, message.receives)),
+            message.receive_count = message.receive_count.saturating_add(1);
+            deliveries.push(ReceivedMessage {
+                receipt: MessageReceipt(format!("{}-{}", key.2, message.receive_count)),
                 body: message.body.clone(),
-                receives: message.receives,
+                receive_count: message.receive_count,
             });
-            lanes.put(lane, later(now, visibility), key.2, message);
+            contents.insert_message(queue, add_capped(now, visibility), key.2, message);
         }
         Ok(deliveries)
     }
 
-    async fn delete(&self, lane: Lane, receipt: &Receipt) -> Result<(), QueueError> {
-        open(&self.lanes).take(lane, receipt);
+    async fn delete(&self, queue: QueueName, receipt: &MessageReceipt) -> Result<(), QueueError> {
+        lock_mutex(&self.contents).take_message(queue, receipt);
         Ok(())
     }
 
     async fn release(
         &self,
-        lane: Lane,
-        receipt: &Receipt,
+        queue: QueueName,
+        receipt: &MessageReceipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let visible_at = later(self.clock.now(), delay);
-        let lanes = &mut *open(&self.lanes);
-        if let Some((sequence, message)) = lanes.take(lane, receipt) {
-            lanes.put(lane, visible_at, sequence, message);
+        let visible_at = add_capped(self.clock.now(), delay);
+        let contents = &mut *lock_mutex(&self.contents);
+        if let Some((sequence, message)) = contents.take_message(queue, receipt) {
+            contents.insert_message(queue, visible_at, sequence, message);
         }
         Ok(())
     }

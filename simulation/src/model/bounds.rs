@@ -1,111 +1,111 @@
 //! Which models are searched, and how long that takes.
 
-use super::{Model, Scope, Working};
+use super::{BoundedModel, ModelScope, WorkerScope};
 
 /// Which models are searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ModelBounds {
     /// The models, each searched to the end.
-    pub models: Vec<Model>,
+    pub models: Vec<BoundedModel>,
     /// Threads that search; rounded up to a power of two.
     pub threads: usize,
 }
 
-impl Bounds {
+impl ModelBounds {
     /// Everything there is.
     #[must_use]
     pub fn full() -> Self {
         let models = vec![
-            working("one deploy, canceled or sent back", CANCELED_OR_SENT_BACK),
-            working("two deploys on one target", TWO),
-            working("two deploys, one sent back", TWO_SENT_BACK),
-            working("two deploys, one sent back, plainly", TWO_PLAINLY),
-            working("a press, an order and a cancel", PRESSED),
-            working("two presses and an order", TWO_PRESSES),
-            working("a retry and its retry", CHAIN),
-            telling(),
+            worker_model("one deploy, canceled or sent back", CANCELED_OR_SENT_BACK),
+            worker_model("two deploys on one target", TWO),
+            worker_model("two deploys, one sent back", TWO_SENT_BACK),
+            worker_model("two deploys, one sent back, plainly", TWO_PLAINLY),
+            worker_model("a press, an order and a cancel", ONE_RETRIER),
+            worker_model("two presses and an order", TWO_RETRIERS),
+            worker_model("a retry and its retry", CHAIN),
+            notifier_model(),
         ];
-        Self::over(models)
+        Self::with_models(models)
     }
 
     /// What a test has the time for.
     #[must_use]
     pub fn small() -> Self {
-        let canceled = Working {
+        let canceled = WorkerScope {
             workers: 2,
             cancel: true,
-            ..Working::ONE
+            ..WorkerScope::ONE
         };
-        let ordered = Working {
-            presses: 0,
-            ..PRESSED
+        let ordered = WorkerScope {
+            retriers: 0,
+            ..ONE_RETRIER
         };
         let models = vec![
-            working("one deploy, canceled", canceled),
-            working("two deploys, one sent back", TWO_SENT_BACK),
-            working("an order and a cancel, plainly", ordered),
-            telling(),
+            worker_model("one deploy, canceled", canceled),
+            worker_model("two deploys, one sent back", TWO_SENT_BACK),
+            worker_model("an order and a cancel, plainly", ordered),
+            notifier_model(),
         ];
-        Self::over(models)
+        Self::with_models(models)
     }
 
-    fn over(models: Vec<Model>) -> Self {
+    fn with_models(models: Vec<BoundedModel>) -> Self {
         let threads = std::thread::available_parallelism();
         let threads = threads.map_or(1, std::num::NonZero::get).min(8);
         Self { models, threads }
     }
 }
 
-const CANCELED_OR_SENT_BACK: Working = Working {
+const CANCELED_OR_SENT_BACK: WorkerScope = WorkerScope {
     workers: 2,
-    links: 1,
+    retry_links: 1,
     redrive: true,
     cancel: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 };
-const TWO: Working = Working {
+const TWO: WorkerScope = WorkerScope {
     deploys: 2,
     workers: 2,
     cancel: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 };
-const TWO_SENT_BACK: Working = Working {
+const TWO_SENT_BACK: WorkerScope = WorkerScope {
     deploys: 2,
-    links: 1,
+    retry_links: 1,
     redrive: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 };
-const TWO_PLAINLY: Working = Working {
+const TWO_PLAINLY: WorkerScope = WorkerScope {
     workers: 2,
     plain: true,
     ..TWO_SENT_BACK
 };
-const PRESSED: Working = Working {
-    presses: 1,
+const ONE_RETRIER: WorkerScope = WorkerScope {
+    retriers: 1,
     plain: true,
     ..CANCELED_OR_SENT_BACK
 };
-const TWO_PRESSES: Working = Working {
-    presses: 2,
+const TWO_RETRIERS: WorkerScope = WorkerScope {
+    retriers: 2,
     cancel: false,
-    ..PRESSED
+    ..ONE_RETRIER
 };
-const CHAIN: Working = Working {
-    presses: 2,
-    links: 2,
+const CHAIN: WorkerScope = WorkerScope {
+    retriers: 2,
+    retry_links: 2,
     redrive: true,
     plain: true,
-    ..Working::ONE
+    ..WorkerScope::ONE
 };
 
-fn working(name: &'static str, scope: Working) -> Model {
-    let scope = Scope::Working(scope);
-    Model { name, scope }
+fn worker_model(name: &'static str, scope: WorkerScope) -> BoundedModel {
+    let scope = ModelScope::Worker(scope);
+    BoundedModel { name, scope }
 }
 
-fn telling() -> Model {
-    let scope = Scope::Telling { notifiers: 2 };
-    Model {
+fn notifier_model() -> BoundedModel {
+    let scope = ModelScope::Notifier { notifiers: 2 };
+    BoundedModel {
         name: "telling",
         scope,
     }

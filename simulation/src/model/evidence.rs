@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-use chatops_core::decide::Here;
-use chatops_core::deploy::{Head, Pipeline};
-use chatops_core::machine::Illegal;
+use chatops_core::decide::Context;
+use chatops_core::deploy::{CiPipeline, DeployRecord};
+use chatops_core::machine::IllegalTransition;
 use chatops_core::ports::{
-    Commit, Finding, Look, Outcome, PipelineState, Workflow, WorkflowStatus,
+    CiWorkflow, Commit, LookupResult, PipelineState, PollResult, TriggerOutcome, WorkflowStatus,
 };
 
-use super::book::now;
-use super::rules::Rules;
+use super::interner::now;
+use super::rules::DecisionRules;
 
 /// An answer, or that there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
-pub(super) enum Evidence {
+pub(super) enum CiEvidence {
     #[default]
     None,
     Created,
     NotNow,
     NotNowForLong,
     Unauthorized,
-    Refused,
+    Rejected,
     Unknown,
     Found,
     Absent,
-    SearchFailed,
-    LookFailed,
+    LookupFailed,
+    PollFailed,
     SawPending,
     SawNothing,
     SawRunning,
@@ -40,7 +40,7 @@ pub(super) enum Evidence {
 /// How far a pipeline has got, as the world knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
-pub(super) enum Progress {
+pub(super) enum PipelineProgress {
     #[default]
     Pending,
     Nothing,
@@ -51,10 +51,10 @@ pub(super) enum Progress {
     Errored,
 }
 
-impl Progress {
+impl PipelineProgress {
     /// What it can be at the next look; the first is where it gets if all goes well.
-    pub(super) fn to(self, cancel: bool) -> &'static [Progress] {
-        use Progress::{Canceled, Errored, Failure, Nothing, Pending, Running, Success};
+    pub(super) fn successors(self, cancel: bool) -> &'static [PipelineProgress] {
+        use PipelineProgress::{Canceled, Errored, Failure, Nothing, Pending, Running, Success};
         match (self, cancel) {
             (Pending, _) => &[Success, Failure, Running, Pending, Nothing, Errored],
             (Nothing, _) => &[Success, Failure, Running, Nothing],
@@ -68,28 +68,28 @@ impl Progress {
     }
 
     /// What a look shows.
-    pub(super) fn seen(self) -> Evidence {
+    pub(super) fn poll_evidence(self) -> CiEvidence {
         match self {
-            Progress::Pending => Evidence::SawPending,
-            Progress::Nothing => Evidence::SawNothing,
-            Progress::Running => Evidence::SawRunning,
-            Progress::Success => Evidence::SawSuccess,
-            Progress::Failure => Evidence::SawFailure,
-            Progress::Canceled => Evidence::SawCanceled,
-            Progress::Errored => Evidence::SawErrored,
+            PipelineProgress::Pending => CiEvidence::SawPending,
+            PipelineProgress::Nothing => CiEvidence::SawNothing,
+            PipelineProgress::Running => CiEvidence::SawRunning,
+            PipelineProgress::Success => CiEvidence::SawSuccess,
+            PipelineProgress::Failure => CiEvidence::SawFailure,
+            PipelineProgress::Canceled => CiEvidence::SawCanceled,
+            PipelineProgress::Errored => CiEvidence::SawErrored,
         }
     }
 }
 
-fn look(state: PipelineState, status: Option<WorkflowStatus>) -> Look {
-    let workflows = status.map(|status| Workflow {
+fn poll_result(state: PipelineState, status: Option<WorkflowStatus>) -> PollResult {
+    let workflows = status.map(|status| CiWorkflow {
         id: "one".into(),
         name: "deploy".into(),
         status,
         created_at: now(),
         rerun_coming: false,
     });
-    Look {
+    PollResult {
         state,
         errors: vec![],
         revision: None,
@@ -97,50 +97,50 @@ fn look(state: PipelineState, status: Option<WorkflowStatus>) -> Look {
     }
 }
 
-impl Evidence {
+impl CiEvidence {
     /// The decision of the real function.
-    pub(super) fn decide(
+    pub(super) fn decide_commit(
         self,
-        rules: &dyn Rules,
-        head: &Head,
-        pipeline: Pipeline,
-        here: Here<'_>,
-    ) -> Result<Option<Commit>, Illegal> {
-        let words = || "met".to_owned();
-        let post = |outcome| rules.after_post(head, here.posted, &outcome, here);
-        let saw = |state, status| rules.after_look(head, &look(state, status), here);
+        rules: &dyn DecisionRules,
+        record: &DeployRecord,
+        pipeline: CiPipeline,
+        ctx: Context<'_>,
+    ) -> Result<Option<Commit>, IllegalTransition> {
+        let text = || "met".to_owned();
+        let post = |outcome| rules.after_post(record, ctx.posted_attempt, &outcome, ctx);
+        let saw = |state, status| rules.after_poll(record, &poll_result(state, status), ctx);
         let created = PipelineState::Created;
         let long = Some(Duration::from_hours(1));
         match self {
-            Evidence::None => Ok(None),
-            Evidence::Created => post(Outcome::Created(pipeline)),
-            Evidence::NotNow => post(Outcome::NotNow {
-                obstacle: words(),
-                after: None,
+            CiEvidence::None => Ok(None),
+            CiEvidence::Created => post(TriggerOutcome::Created(pipeline)),
+            CiEvidence::NotNow => post(TriggerOutcome::NotNow {
+                error: text(),
+                retry_after: None,
             }),
-            Evidence::NotNowForLong => post(Outcome::NotNow {
-                obstacle: words(),
-                after: long,
+            CiEvidence::NotNowForLong => post(TriggerOutcome::NotNow {
+                error: text(),
+                retry_after: long,
             }),
-            Evidence::Unauthorized => post(Outcome::Unauthorized { message: words() }),
-            Evidence::Refused => post(Outcome::Refused {
+            CiEvidence::Unauthorized => post(TriggerOutcome::Unauthorized { message: text() }),
+            CiEvidence::Rejected => post(TriggerOutcome::Rejected {
                 status: 404,
-                message: words(),
+                message: text(),
             }),
-            Evidence::Unknown => post(Outcome::Unknown { doubt: words() }),
-            Evidence::Found => rules.after_search(head, &Finding::Found(pipeline), here),
-            Evidence::Absent => {
-                rules.after_search(head, &Finding::Absent { candidates: vec![] }, here)
+            CiEvidence::Unknown => post(TriggerOutcome::Unknown { because: text() }),
+            CiEvidence::Found => rules.after_lookup(record, &LookupResult::Found(pipeline), ctx),
+            CiEvidence::Absent => {
+                rules.after_lookup(record, &LookupResult::Absent { candidates: vec![] }, ctx)
             }
-            Evidence::SearchFailed => rules.after_failed_search(head, None, here),
-            Evidence::LookFailed => rules.after_failed_look(head, None, here),
-            Evidence::SawPending => saw(PipelineState::Pending, None),
-            Evidence::SawNothing => saw(created, None),
-            Evidence::SawRunning => saw(created, Some(WorkflowStatus::Running)),
-            Evidence::SawSuccess => saw(created, Some(WorkflowStatus::Success)),
-            Evidence::SawFailure => saw(created, Some(WorkflowStatus::Failed)),
-            Evidence::SawCanceled => saw(created, Some(WorkflowStatus::Canceled)),
-            Evidence::SawErrored => saw(PipelineState::Errored, None),
+            CiEvidence::LookupFailed => rules.after_failed_lookup(record, None, ctx),
+            CiEvidence::PollFailed => rules.after_failed_poll(record, None, ctx),
+            CiEvidence::SawPending => saw(PipelineState::Pending, None),
+            CiEvidence::SawNothing => saw(created, None),
+            CiEvidence::SawRunning => saw(created, Some(WorkflowStatus::Running)),
+            CiEvidence::SawSuccess => saw(created, Some(WorkflowStatus::Success)),
+            CiEvidence::SawFailure => saw(created, Some(WorkflowStatus::Failed)),
+            CiEvidence::SawCanceled => saw(created, Some(WorkflowStatus::Canceled)),
+            CiEvidence::SawErrored => saw(PipelineState::Errored, None),
         }
     }
 }

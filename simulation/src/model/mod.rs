@@ -56,7 +56,7 @@
 //! the lock, claim and notices that follow from it (I4, I5, I7, I15), and that what was canceled
 //! before it was armed goes no further (I8). Before a retry: its id is derived, the two deploys name
 //! each other in one transaction, and of an unresolved deploy somebody has confirmed that very one
-//! (I16). Before any POST: no earlier one that may still create a pipeline, ARMED, not stale, the
+//! (I16). Before any POST: no earlier one that may still create a pipeline, TRIGGERING, not stale, the
 //! lock held, not known to be canceled (I1, I2, I3, I8). In every state: what is on record is true of
 //! CircleCI and of Slack, nobody counts on another's lock, an end leaves no lock behind, something is
 //! due of everything open (I3, I7, I8, I9, I10, I11, I13, I15); one retry of each deploy at most and
@@ -65,46 +65,46 @@
 //! rest with everything ended and told and nothing left over but the orders that wait for somebody
 //! (I11, I15, I16).
 
-mod book;
+mod actions;
 mod bounds;
-mod desk;
+mod commit_invariants;
+mod decision_cache;
+mod describe;
 mod evidence;
-mod items;
-mod notify;
-mod people;
+mod interner;
+mod notifications;
+mod notify_space;
+mod notify_steps;
 mod retry;
 mod rules;
-mod run;
 mod search;
 mod shard;
-mod show;
-mod sound;
-mod telling;
-mod truth;
-mod work;
+mod state_invariants;
+mod worker_space;
+mod worker_steps;
 
 use std::fmt;
 
-pub use self::bounds::Bounds;
-pub use self::rules::{Real, Rules};
+pub use self::bounds::ModelBounds;
+pub use self::rules::{DecisionRules, ProductRules};
 
-use self::book::Book;
-use self::items::Items;
-use self::search::{Bfs, Found};
-use self::telling::Tell;
-use self::work::Work;
+use self::interner::ItemInterner;
+use self::notifications::NotificationInterner;
+use self::notify_space::NotifySpace;
+use self::search::{SearchResult, StateSearch};
+use self::worker_space::WorkerSpace;
 
 /// What a model of the worker's side holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Working {
+pub struct WorkerScope {
     /// Deploys that are asked for, all on one target: 1 or 2.
     pub deploys: usize,
     /// Runs of the worker at the same time: 1 or 2.
     pub workers: usize,
     /// People who press 'retry', with or without `confirm`: 0 to 2.
-    pub presses: usize,
+    pub retriers: usize,
     /// How often in a row the first deploy may be tried again: 0, 1, or 2 for the retry of the retry.
-    pub links: usize,
+    pub retry_links: usize,
     /// Orders may be sent back from the dead-letter queue.
     pub redrive: bool,
     /// Anything may be wished canceled at any time.
@@ -114,13 +114,13 @@ pub struct Working {
     pub plain: bool,
 }
 
-impl Working {
+impl WorkerScope {
     /// One deploy and one run, and nobody tries again or cancels.
     pub const ONE: Self = Self {
         deploys: 1,
         workers: 1,
-        presses: 0,
-        links: 0,
+        retriers: 0,
+        retry_links: 0,
         redrive: false,
         cancel: false,
         plain: false,
@@ -129,11 +129,11 @@ impl Working {
 
 /// What one model holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ModelScope {
     /// The worker's side.
-    Working(Working),
+    Worker(WorkerScope),
     /// The notifier's side, for one reply item.
-    Telling {
+    Notifier {
         /// Runs of the notifier at the same time: 1 or 2.
         notifiers: usize,
     },
@@ -141,16 +141,16 @@ pub enum Scope {
 
 /// One model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Model {
+pub struct BoundedModel {
     /// Its name.
     pub name: &'static str,
     /// What it holds. Crashes, duplicates, lost answers and time are not bounded.
-    pub scope: Scope,
+    pub scope: ModelScope,
 }
 
 /// How far a search has come.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct SearchProgress {
     /// The model.
     pub model: &'static str,
     /// States so far.
@@ -161,9 +161,9 @@ pub struct Progress {
 
 /// What the search of one model came to.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct ModelReport {
     /// The model.
-    pub model: Model,
+    pub model: BoundedModel,
     /// Distinct states.
     pub states: u64,
     /// Steps between them.
@@ -180,7 +180,7 @@ pub struct Counterexample {
     /// The name of the model.
     pub model: &'static str,
     /// The invariant.
-    pub broken: String,
+    pub violation: String,
     /// One step a line: who does what, and the state after it.
     pub trace: Vec<String>,
 }
@@ -191,7 +191,7 @@ impl fmt::Display for Counterexample {
             f,
             "{}: {} ({} steps)",
             self.model,
-            self.broken,
+            self.violation,
             self.trace.len()
         )?;
         let mut lines = (1..).zip(&self.trace);
@@ -201,14 +201,14 @@ impl fmt::Display for Counterexample {
 
 /// What all searches came to.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct ModelOutcome {
     /// One for each model.
-    pub models: Vec<Report>,
+    pub models: Vec<ModelReport>,
     /// At most one for each model: its search ends with the first.
     pub violations: Vec<Counterexample>,
 }
 
-impl Outcome {
+impl ModelOutcome {
     /// Distinct states of all models.
     #[must_use]
     pub fn states(&self) -> u64 {
@@ -233,36 +233,39 @@ impl Outcome {
 }
 
 /// Searches every model of `bounds` with the product's own decisions.
-pub fn check(bounds: &Bounds, progress: &mut dyn FnMut(Progress)) -> Outcome {
-    check_rules(&Real, bounds, progress)
+pub fn check_models(
+    bounds: &ModelBounds,
+    progress: &mut dyn FnMut(SearchProgress),
+) -> ModelOutcome {
+    check_rules(&ProductRules, bounds, progress)
 }
 
 /// Searches every model of `bounds` with other decisions, to see that a wrong one is found.
 pub fn check_rules(
-    rules: &dyn Rules,
-    bounds: &Bounds,
-    progress: &mut dyn FnMut(Progress),
-) -> Outcome {
-    let mut outcome = Outcome::default();
+    rules: &dyn DecisionRules,
+    bounds: &ModelBounds,
+    progress: &mut dyn FnMut(SearchProgress),
+) -> ModelOutcome {
+    let mut outcome = ModelOutcome::default();
     for model in &bounds.models {
         let mut tell = |states, depth| {
-            progress(Progress {
+            progress(SearchProgress {
                 model: model.name,
                 states,
                 depth,
             });
         };
-        let found = search(rules, model.scope, bounds.threads, &mut tell);
-        outcome.models.push(Report {
+        let found = search_model(rules, model.scope, bounds.threads, &mut tell);
+        outcome.models.push(ModelReport {
             model: *model,
             states: found.states,
             transitions: found.transitions,
             depth: found.depth,
-            at_rest: found.settled,
+            at_rest: found.at_rest,
         });
-        let broken = found.broken.map(|(broken, trace)| Counterexample {
+        let broken = found.violation.map(|(broken, trace)| Counterexample {
             model: model.name,
-            broken,
+            violation: broken,
             trace,
         });
         outcome.violations.extend(broken);
@@ -270,30 +273,30 @@ pub fn check_rules(
     outcome
 }
 
-fn search(
-    rules: &dyn Rules,
-    scope: Scope,
+fn search_model(
+    rules: &dyn DecisionRules,
+    scope: ModelScope,
     threads: usize,
     progress: &mut dyn FnMut(u64, u32),
-) -> Found {
+) -> SearchResult {
     match scope {
-        Scope::Working(scope) => {
-            let book = Book::default();
-            let space = Work {
-                book: &book,
+        ModelScope::Worker(scope) => {
+            let interner = ItemInterner::default();
+            let space = WorkerSpace {
+                interner: &interner,
                 rules,
                 scope,
             };
-            Bfs::new(&space, threads).run(progress)
+            StateSearch::new(&space, threads).run(progress)
         }
-        Scope::Telling { notifiers } => {
-            let items = Items::default();
-            let space = Tell {
+        ModelScope::Notifier { notifiers } => {
+            let items = NotificationInterner::default();
+            let space = NotifySpace {
                 items: &items,
                 rules,
                 notifiers,
             };
-            Bfs::new(&space, threads).run(progress)
+            StateSearch::new(&space, threads).run(progress)
         }
     }
 }

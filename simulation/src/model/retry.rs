@@ -5,29 +5,29 @@
 //! come twice, and its handler may die. So may an order that was sent back, until a run has seen
 //! that it was carried out.
 
-use super::book::{PLACES, Press, retry_of};
-use super::desk::Plan;
-use super::people::Maker;
-use super::work::{At, Orders, Run, State, Steps};
+use super::actions::RetrySource;
+use super::decision_cache::WorkerPlan;
+use super::interner::{PLACES, QueuedRetry, retry_of};
+use super::worker_space::{RetryTickets, WorkerPhase, WorkerRun, WorkerState, WorkerSteps};
 
-impl Steps<'_, '_, '_> {
+impl WorkerSteps<'_, '_, '_> {
     fn is_on_record(&mut self, place: usize) -> bool {
         let number = self.from.deploys[place];
-        number != 0 && self.desk.facts(number).state.is_some()
+        number != 0 && self.cache.facts(number).state.is_some()
     }
 
     /// Whether there is room for the retry of a deploy.
-    fn room(&self, place: usize) -> Option<usize> {
+    fn retry_place(&self, place: usize) -> Option<usize> {
         let link = if place == 0 { 1 } else { 2 };
-        retry_of(place).filter(|_| link <= self.space.scope.links)
+        retry_of(place).filter(|_| link <= self.space.scope.retry_links)
     }
 
     /// What people press, and where the orders go.
-    pub(super) fn people(&mut self) {
-        for who in 0..self.space.scope.presses {
+    pub(super) fn action_steps(&mut self) {
+        for who in 0..self.space.scope.retriers {
             // The second person presses after the first, or it is only the other way round.
-            let first = who == 0 || self.from.presses[who - 1] != 0;
-            if self.from.presses[who] != 0 || !first {
+            let first = who == 0 || self.from.retries[who - 1] != 0;
+            if self.from.retries[who] != 0 || !first {
                 continue;
             }
             for named in (0..PLACES).filter(|place| retry_of(*place).is_some()) {
@@ -38,32 +38,37 @@ impl Steps<'_, '_, '_> {
                 let plainly = (named == 0).then_some((false, "somebody presses 'retry'"));
                 let confirms = (true, "somebody presses 'retry', and confirms");
                 for (confirm, what) in plainly.into_iter().chain([confirms]) {
-                    let press = self.desk.pressed(Press::fresh(who, named, confirm));
+                    let retry = self
+                        .cache
+                        .intern_retry(QueuedRetry::new(who, named, confirm));
                     let mut to = self.from;
-                    to.presses[who] = press;
+                    to.retries[who] = retry;
                     self.push(to, named, what, false);
                 }
             }
         }
         for place in 0..PLACES {
-            self.letters(place);
+            self.ticket_steps(place);
         }
     }
 
     /// Where the orders for one deploy go by themselves, and what the sweeper removes.
-    fn letters(&mut self, place: usize) {
+    fn ticket_steps(&mut self, place: usize) {
         let from = self.from;
-        let Orders { dead, back } = from.orders[place];
-        let moved = |dead, back| {
+        let RetryTickets {
+            in_dlq,
+            redriven,
+        } = from.tickets[place];
+        let moved = |in_dlq, redriven| {
             let mut to = from;
-            to.orders[place] = Orders { dead, back };
+            to.tickets[place] = RetryTickets { in_dlq, redriven };
             to
         };
-        if dead && self.desk.needless(from.deploys[place]) {
-            let to = moved(false, back);
+        if in_dlq && self.cache.is_ticket_needless(from.deploys[place]) {
+            let to = moved(false, redriven);
             self.push(to, place, "the sweeper removes the order", true);
         }
-        if dead && self.space.scope.redrive && self.room(place).is_some() {
+        if in_dlq && self.space.scope.redrive && self.retry_place(place).is_some() {
             self.push(
                 moved(false, true),
                 place,
@@ -73,61 +78,68 @@ impl Steps<'_, '_, '_> {
             let what = "somebody sends a copy of the order back";
             self.push(moved(true, true), place, what, false);
         }
-        if back {
+        if redriven {
             let to = moved(true, false);
             self.push(to, place, "the queue gives the order up again", false);
         }
     }
 
     /// A run begins on an order that was sent back.
-    pub(super) fn orders(&mut self, slot: usize) {
-        let orders = self.from.orders;
-        for place in (0..PLACES).filter(|place| orders[*place].back) {
+    pub(super) fn begin_tickets(&mut self, slot: usize) {
+        let tickets = self.from.tickets;
+        for place in (0..PLACES).filter(|place| tickets[*place].redriven) {
             let number = self.from.deploys[place];
             let mut to = self.from;
-            to.orders[place].back = false;
-            if self.desk.facts(number).retried {
+            to.tickets[place].redriven = false;
+            if self.cache.facts(number).retried {
                 // It goes on with the retry, as a run may at any time.
                 self.push(to, place, "finds the order carried out", true);
                 continue;
             }
             match self
-                .desk
-                .open_retry(number, self.from.deploys[0], Maker::Order)
+                .cache
+                .plan_retry(number, self.from.deploys[0], RetrySource::Ticket)
             {
-                Plan::Write(commit) => self.opens(slot, place, commit, true),
-                Plan::Broken(why) => self.breaks(place, "reads the order to try again", why),
+                WorkerPlan::Write(commit) => self.push_open_retry(slot, place, commit, true),
+                WorkerPlan::Broken(why) => {
+                    self.push_violation(place, "reads the order to try again", why);
+                }
                 _ => self.push(to, place, "does not carry out the order", true),
             }
         }
     }
 
     /// A run begins on what somebody has pressed.
-    pub(super) fn presses(&mut self, slot: usize) {
-        for who in 0..self.space.scope.presses {
-            let number = self.from.presses[who];
+    pub(super) fn begin_retries(&mut self, slot: usize) {
+        for who in 0..self.space.scope.retriers {
+            let number = self.from.retries[who];
             if number == 0 {
                 continue;
             }
-            let named = self.desk.press(number).named;
-            let Some(end) = self.end_of_chain(who, named) else {
+            let named = self.cache.get_retry(number).named;
+            let Some(end) = self.chain_end(who, named) else {
                 continue;
             };
             let (old, first) = (self.from.deploys[end], self.from.deploys[0]);
-            match self.desk.open_retry(old, first, Maker::Press(number)) {
-                Plan::Write(commit) => self.opens(slot, end, commit, false),
-                Plan::Broken(why) => self.breaks(end, "reads the wish to try again", why),
+            match self
+                .cache
+                .plan_retry(old, first, RetrySource::Action(number))
+            {
+                WorkerPlan::Write(commit) => self.push_open_retry(slot, end, commit, false),
+                WorkerPlan::Broken(why) => {
+                    self.push_violation(end, "reads the wish to try again", why);
+                }
                 _ => {}
             }
         }
     }
 
     /// Where the chain of retries ends; `None` if this very person's wish has made one of it.
-    fn end_of_chain(&mut self, who: usize, named: usize) -> Option<usize> {
+    fn chain_end(&mut self, who: usize, named: usize) -> Option<usize> {
         let mut end = named;
         loop {
-            let facts = self.desk.facts(self.from.deploys[end]);
-            if self.space.rules.remembers() && usize::from(facts.wished) == who + 1 {
+            let facts = self.cache.facts(self.from.deploys[end]);
+            if self.space.rules.remembers_actions() && usize::from(facts.retrier) == who + 1 {
                 return None;
             }
             match retry_of(end).filter(|_| facts.retried) {
@@ -138,35 +150,35 @@ impl Steps<'_, '_, '_> {
     }
 
     /// A run is about to write the first transaction of the retry of `old`.
-    fn opens(&mut self, slot: usize, old: usize, commit: u16, calm: bool) {
-        let Some(new) = self.room(old) else {
+    fn push_open_retry(&mut self, slot: usize, old: usize, commit: u16, clean: bool) {
+        let Some(new) = self.retry_place(old) else {
             return;
         };
         let mut to = self.from;
-        to.runs[slot] = Run {
-            at: At::Opening,
+        to.runs[slot] = WorkerRun {
+            at: WorkerPhase::Opening,
             deploy: u8::try_from(new).unwrap_or(0),
             commit,
-            ..Run::default()
+            ..WorkerRun::default()
         };
-        self.push(to, old, "decides to try it again", calm);
+        self.push(to, old, "decides to try it again", clean);
     }
 
     /// Of a wish whose deploy is on record nothing matters but that it was.
-    pub(super) fn pressed(&mut self, state: &mut State, wished: u8) {
-        let Some(who) = usize::from(wished).checked_sub(1) else {
+    pub(super) fn complete_retry(&mut self, state: &mut WorkerState, retrier: u8) {
+        let Some(who) = usize::from(retrier).checked_sub(1) else {
             return;
         };
-        let press = self.desk.press(state.presses[who]).done();
-        state.presses[who] = self.desk.pressed(press);
+        let retry = self.cache.get_retry(state.retries[who]).completed();
+        state.retries[who] = self.cache.intern_retry(retry);
     }
 
     /// Whether every order that is left waits for somebody.
-    pub(super) fn no_order_lost(&mut self) -> bool {
+    pub(super) fn has_no_lost_ticket(&mut self) -> bool {
         (0..PLACES).all(|place| {
-            let orders = self.from.orders[place];
-            let wanted = orders.dead && !self.desk.facts(self.from.deploys[place]).retried;
-            !orders.back && (wanted || !orders.dead)
+            let tickets = self.from.tickets[place];
+            let wanted = tickets.in_dlq && !self.cache.facts(self.from.deploys[place]).retried;
+            !tickets.redriven && (wanted || !tickets.in_dlq)
         })
     }
 }

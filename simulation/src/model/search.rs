@@ -8,11 +8,11 @@
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::shard::{Shard, hash, narrow};
+use super::shard::{StateShard, hash_state, to_u32};
 
 /// One step: who does what, and where it leads.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Move<S> {
+pub(super) struct ModelStep<S> {
     /// The state after it.
     pub to: S,
     /// Who: 0 for the world, else the run in that slot.
@@ -22,139 +22,144 @@ pub(super) struct Move<S> {
     /// What happens.
     pub what: &'static str,
     /// The step without any fault, of which each run has one.
-    pub calm: bool,
+    pub clean: bool,
     /// Whether the runs have changed places on the way to the canonical form.
     pub swapped: bool,
     /// What this very step breaks.
-    pub breaks: Option<&'static str>,
+    pub violation: Option<&'static str>,
 }
 
 /// Where a state leads when nothing goes wrong any more.
-pub(super) enum Calm<S> {
+pub(super) enum CleanStep<S> {
     /// Nothing is left to do.
-    Settled,
+    AtRest,
     /// Here.
-    On(S),
+    Next(S),
 }
 
 /// What is searched.
-pub(super) trait Space: Sync {
+pub(super) trait StateSpace: Sync {
     /// A state, in its canonical form.
     type State: Copy + Eq + Hash + Send + Sync;
     /// What one thread keeps between states.
-    type Desk: Send;
+    type Cache: Send;
 
-    fn desk(&self) -> Self::Desk;
-    fn start(&self) -> Self::State;
+    fn new_cache(&self) -> Self::Cache;
+    fn initial_state(&self) -> Self::State;
     /// Every step from `at`.
-    fn steps(&self, desk: &mut Self::Desk, at: &Self::State, out: &mut Vec<Move<Self::State>>);
+    fn collect_steps(
+        &self,
+        cache: &mut Self::Cache,
+        at: &Self::State,
+        out: &mut Vec<ModelStep<Self::State>>,
+    );
     /// What is wrong with a state.
-    fn broken(&self, desk: &mut Self::Desk, at: &Self::State) -> Option<&'static str>;
+    fn find_violation(&self, cache: &mut Self::Cache, at: &Self::State) -> Option<&'static str>;
     /// The way to rest.
-    fn calm(&self, desk: &mut Self::Desk, at: &Self::State) -> Calm<Self::State>;
+    fn clean_step(&self, cache: &mut Self::Cache, at: &Self::State) -> CleanStep<Self::State>;
     /// The state in words.
-    fn show(&self, desk: &mut Self::Desk, at: &Self::State) -> String;
+    fn describe_state(&self, cache: &mut Self::Cache, at: &Self::State) -> String;
 }
 
 /// What a search found.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Found {
+pub(super) struct SearchResult {
     pub states: u64,
     pub transitions: u64,
     pub depth: u32,
-    pub settled: u64,
+    pub at_rest: u64,
     /// What is broken, and the way there.
-    pub broken: Option<(String, Vec<String>)>,
+    pub violation: Option<(String, Vec<String>)>,
 }
 
 /// No run to rest takes more steps.
-const LONGEST_CALM: usize = 2_000;
+const MAX_STEPS_TO_REST: usize = 2_000;
 const BATCH: usize = 1 << 18;
 const ROOT: u32 = u32::MAX;
 
 /// A fault: the state it starts from, what is broken, and the step that breaks it, if a step does.
-type Fault<S> = (u32, &'static str, Option<Move<S>>);
+type StateViolation<S> = (u32, &'static str, Option<ModelStep<S>>);
 
 /// The successors one thread found, by shard.
-struct Fresh<S> {
+struct SuccessorBatch<S> {
     by_shard: Vec<Vec<(u64, S, u32)>>,
-    moves: u64,
-    fault: Option<Fault<S>>,
+    step_count: u64,
+    violation: Option<StateViolation<S>>,
 }
 
 /// A search under way.
-pub(super) struct Bfs<'a, M: Space> {
+pub(super) struct StateSearch<'a, M: StateSpace> {
     space: &'a M,
-    shards: Vec<Shard<M::State>>,
-    desks: Vec<M::Desk>,
-    found: Found,
+    shards: Vec<StateShard<M::State>>,
+    caches: Vec<M::Cache>,
+    result: SearchResult,
 }
 
-impl<'a, M: Space> Bfs<'a, M> {
+impl<'a, M: StateSpace> StateSearch<'a, M> {
     pub(super) fn new(space: &'a M, threads: usize) -> Self {
         let threads = threads.next_power_of_two();
-        let mut shards: Vec<_> = (0..threads).map(|_| Shard::new()).collect();
-        let start = space.start();
-        let code = hash(&start);
-        shards[Self::shard(threads, code)].add(code, start, ROOT);
-        let desks = (0..threads).map(|_| space.desk()).collect();
+        let mut shards: Vec<_> = (0..threads).map(|_| StateShard::new()).collect();
+        let start = space.initial_state();
+        let code = hash_state(&start);
+        shards[Self::shard_of(threads, code)].add(code, start, ROOT);
+        let caches = (0..threads).map(|_| space.new_cache()).collect();
         Self {
             space,
             shards,
-            desks,
-            found: Found::default(),
+            caches,
+            result: SearchResult::default(),
         }
     }
 
-    fn shard(shards: usize, hash: u64) -> usize {
+    fn shard_of(shards: usize, hash: u64) -> usize {
         usize::try_from(hash & 0xff).unwrap_or_default() % shards
     }
 
     /// Searches everything; `progress` is told the states and the depth after each level.
-    pub(super) fn run(mut self, progress: &mut dyn FnMut(u64, u32)) -> Found {
+    pub(super) fn run(mut self, progress: &mut dyn FnMut(u64, u32)) -> SearchResult {
         let mut done: Vec<usize> = vec![0; self.shards.len()];
-        let mut fault = None;
+        let mut violation = None;
         loop {
             let level: Vec<_> = self.shards.iter().map(|shard| shard.states.len()).collect();
             let width = self.shards.len();
             let ids = (0..width).flat_map(|s| (done[s]..level[s]).map(move |n| (n * width) + s));
-            let ids: Vec<u32> = ids.map(narrow).collect();
+            let ids: Vec<u32> = ids.map(to_u32).collect();
             if ids.is_empty() {
                 break;
             }
             for batch in ids.chunks(BATCH) {
-                fault = fault.or(self.expand(batch));
+                violation = violation.or(self.expand_batch(batch));
             }
-            self.found.states = self
+            self.result.states = self
                 .shards
                 .iter()
                 .map(|shard| shard.states.len() as u64)
                 .sum();
-            progress(self.found.states, self.found.depth);
-            if fault.is_some() {
+            progress(self.result.states, self.result.depth);
+            if violation.is_some() {
                 break;
             }
-            self.found.depth += 1;
+            self.result.depth += 1;
             done = level;
         }
-        if let Some((from, why, step)) = fault {
-            self.found.broken = Some((why.to_owned(), self.trace(from, step)));
+        if let Some((from, why, step)) = violation {
+            self.result.violation = Some((why.to_owned(), self.trace_to(from, step)));
         } else {
-            self.settle();
+            self.check_rest();
         }
-        self.found
+        self.result
     }
 
     /// Expands a batch; a fault if there is one.
-    fn expand(&mut self, batch: &[u32]) -> Option<Fault<M::State>> {
+    fn expand_batch(&mut self, batch: &[u32]) -> Option<StateViolation<M::State>> {
         let (space, shards) = (self.space, &self.shards);
         let next = AtomicUsize::new(0);
-        let work = |desk: &mut M::Desk| {
+        let work = |cache: &mut M::Cache| {
             let by_shard = shards.iter().map(|_| vec![]).collect();
-            let mut fresh = Fresh {
+            let mut fresh = SuccessorBatch {
                 by_shard,
-                moves: 0,
-                fault: None,
+                step_count: 0,
+                violation: None,
             };
             let mut moves = vec![];
             loop {
@@ -166,19 +171,20 @@ impl<'a, M: Space> Bfs<'a, M> {
                     break;
                 }
                 for id in part {
-                    let at = state(shards, *id);
-                    if let (Some(why), None) = (space.broken(desk, &at), &fresh.fault) {
-                        fresh.fault = Some((*id, why, None));
+                    let at = load_state(shards, *id);
+                    if let (Some(why), None) = (space.find_violation(cache, &at), &fresh.violation)
+                    {
+                        fresh.violation = Some((*id, why, None));
                     }
-                    space.steps(desk, &at, &mut moves);
+                    space.collect_steps(cache, &at, &mut moves);
                     for step in moves.drain(..) {
-                        fresh.moves += 1;
-                        if let (Some(why), None) = (step.breaks, &fresh.fault) {
-                            fresh.fault = Some((*id, why, Some(step)));
+                        fresh.step_count += 1;
+                        if let (Some(why), None) = (step.violation, &fresh.violation) {
+                            fresh.violation = Some((*id, why, Some(step)));
                         }
                         if step.to != at {
-                            let code = hash(&step.to);
-                            let shard = Self::shard(shards.len(), code);
+                            let code = hash_state(&step.to);
+                            let shard = Self::shard_of(shards.len(), code);
                             fresh.by_shard[shard].push((code, step.to, *id));
                         }
                     }
@@ -186,20 +192,20 @@ impl<'a, M: Space> Bfs<'a, M> {
             }
             fresh
         };
-        let mut all: Vec<Fresh<M::State>> = if batch.len() < 512 {
-            self.desks.iter_mut().take(1).map(work).collect()
+        let mut all: Vec<SuccessorBatch<M::State>> = if batch.len() < 512 {
+            self.caches.iter_mut().take(1).map(work).collect()
         } else {
             std::thread::scope(|scope| {
                 let work = &work;
                 let threads: Vec<_> = self
-                    .desks
+                    .caches
                     .iter_mut()
-                    .map(|desk| scope.spawn(move || work(desk)))
+                    .map(|cache| scope.spawn(move || work(cache)))
                     .collect();
-                threads.into_iter().map(join).collect()
+                threads.into_iter().map(join_thread).collect()
             })
         };
-        self.found.transitions += all.iter().map(|fresh| fresh.moves).sum::<u64>();
+        self.result.transitions += all.iter().map(|fresh| fresh.step_count).sum::<u64>();
         std::thread::scope(|scope| {
             for (n, shard) in self.shards.iter_mut().enumerate() {
                 let parts: Vec<_> = all
@@ -218,11 +224,11 @@ impl<'a, M: Space> Bfs<'a, M> {
                 }
             }
         });
-        all.into_iter().find_map(|fresh| fresh.fault)
+        all.into_iter().find_map(|fresh| fresh.violation)
     }
 
     /// The way from the start to `last`, and the step that breaks something.
-    fn trace(&mut self, last: u32, step: Option<Move<M::State>>) -> Vec<String> {
+    fn trace_to(&mut self, last: u32, step: Option<ModelStep<M::State>>) -> Vec<String> {
         let width = self.shards.len();
         let mut path = vec![last];
         while let Some(parent) = path.last().map(|id| {
@@ -233,12 +239,12 @@ impl<'a, M: Space> Bfs<'a, M> {
             path.push(parent);
         }
         path.reverse();
-        let desk = &mut self.desks[0];
+        let cache = &mut self.caches[0];
         let mut lines = vec![];
         let mut moves = vec![];
         // Each run keeps its name through the trace, whatever place it has.
         let mut swapped = false;
-        let mut say = |desk: &mut M::Desk, step: &Move<M::State>| {
+        let mut say = |cache: &mut M::Cache, step: &ModelStep<M::State>| {
             let who = match (step.who, swapped) {
                 (0, _) => "world".to_owned(),
                 (n, false) => format!("run {n}"),
@@ -249,30 +255,33 @@ impl<'a, M: Space> Bfs<'a, M> {
                 0 => String::new(),
                 n => format!(" (deploy {n})"),
             };
-            let after = self.space.show(desk, &step.to);
+            let after = self.space.describe_state(cache, &step.to);
             lines.push(format!("{who}: {}{about}  →  {after}", step.what));
         };
         for pair in path.windows(2) {
-            let (from, to) = (state(&self.shards, pair[0]), state(&self.shards, pair[1]));
-            self.space.steps(desk, &from, &mut moves);
+            let (from, to) = (
+                load_state(&self.shards, pair[0]),
+                load_state(&self.shards, pair[1]),
+            );
+            self.space.collect_steps(cache, &from, &mut moves);
             // The plainest of the steps that lead there.
             let taken = moves
                 .iter()
                 .filter(|step| step.to == to)
-                .max_by_key(|step| step.calm);
+                .max_by_key(|step| step.clean);
             if let Some(taken) = taken {
-                say(desk, taken);
+                say(cache, taken);
             }
             moves.clear();
         }
         if let Some(step) = &step {
-            say(desk, step);
+            say(cache, step);
         }
         lines
     }
 
     /// From every state the calm way must end at rest.
-    fn settle(&mut self) {
+    fn check_rest(&mut self) {
         let (space, shards) = (self.space, &self.shards);
         let width = shards.len();
         let good: Vec<Vec<AtomicBool>> = shards
@@ -285,25 +294,25 @@ impl<'a, M: Space> Bfs<'a, M> {
                     .collect()
             })
             .collect();
-        let work = |(mine, desk): (usize, &mut M::Desk)| {
+        let work = |(mine, cache): (usize, &mut M::Cache)| {
             let mut ends = 0;
             for n in 0..shards[mine].states.len() {
-                let first = narrow(n * width + mine);
+                let first = to_u32(n * width + mine);
                 let mut way = vec![];
                 let mut at = (mine, n);
                 let mut settled = false;
                 // What is marked has been seen to lead to rest.
                 while !good[at.0][at.1].load(Ordering::Relaxed) {
                     way.push(at);
-                    match space.calm(desk, &shards[at.0].states[at.1]) {
-                        Calm::Settled => {
+                    match space.clean_step(cache, &shards[at.0].states[at.1]) {
+                        CleanStep::AtRest => {
                             settled = true;
                             break;
                         }
-                        Calm::On(_) if way.len() > LONGEST_CALM => return Err(first),
-                        Calm::On(next) => {
-                            let code = hash(&next);
-                            let shard = Self::shard(width, code);
+                        CleanStep::Next(_) if way.len() > MAX_STEPS_TO_REST => return Err(first),
+                        CleanStep::Next(next) => {
+                            let code = hash_state(&next);
+                            let shard = Self::shard_of(width, code);
                             let Ok(place) = shards[shard].find(code, &next) else {
                                 return Err(first);
                             };
@@ -320,16 +329,16 @@ impl<'a, M: Space> Bfs<'a, M> {
         };
         let ends: Vec<Result<u64, u32>> = std::thread::scope(|scope| {
             let work = &work;
-            let desks = self.desks.iter_mut().enumerate();
-            let threads: Vec<_> = desks.map(|part| scope.spawn(move || work(part))).collect();
-            threads.into_iter().map(join).collect()
+            let caches = self.caches.iter_mut().enumerate();
+            let threads: Vec<_> = caches.map(|part| scope.spawn(move || work(part))).collect();
+            threads.into_iter().map(join_thread).collect()
         });
         for end in ends {
             match end {
-                Ok(ends) => self.found.settled += ends,
+                Ok(ends) => self.result.at_rest += ends,
                 Err(from) => {
                     let why = "I15: it does not come to rest from here".to_owned();
-                    self.found.broken = Some((why, self.trace(from, None)));
+                    self.result.violation = Some((why, self.trace_to(from, None)));
                     return;
                 }
             }
@@ -337,13 +346,13 @@ impl<'a, M: Space> Bfs<'a, M> {
     }
 }
 
-fn state<S: Copy>(shards: &[Shard<S>], id: u32) -> S {
+fn load_state<S: Copy>(shards: &[StateShard<S>], id: u32) -> S {
     let id = id as usize;
     shards[id % shards.len()].states[id / shards.len()]
 }
 
 /// A panic on a thread is one here.
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+fn join_thread<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))

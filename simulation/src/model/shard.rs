@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// A multiplicative hash: states are small and come from ourselves.
 #[derive(Default)]
-pub(super) struct Mix(u64);
+pub(super) struct StateHasher(u64);
 
-impl Hasher for Mix {
+impl Hasher for StateHasher {
     fn finish(&self) -> u64 {
         self.0 ^ (self.0 >> 29)
     }
@@ -23,24 +23,24 @@ impl Hasher for Mix {
     }
 }
 
-type Mixing = BuildHasherDefault<Mix>;
+type BuildStateHasher = BuildHasherDefault<StateHasher>;
 
 /// A map with that hash.
-pub(super) type FastMap<K, V> = std::collections::HashMap<K, V, Mixing>;
+pub(super) type FastMap<K, V> = std::collections::HashMap<K, V, BuildStateHasher>;
 
-pub(super) fn hash(state: &impl Hash) -> u64 {
-    Mixing::default().hash_one(state)
+pub(super) fn hash_state(state: &impl Hash) -> u64 {
+    BuildStateHasher::default().hash_one(state)
 }
 
 /// A part of the states, found by their hash.
-pub(super) struct Shard<S> {
+pub(super) struct StateShard<S> {
     /// One more than the place of a state; 0 where there is none.
     table: Vec<u32>,
     pub(super) states: Vec<S>,
     pub(super) parents: Vec<u32>,
 }
 
-impl<S: Copy + Eq + Hash> Shard<S> {
+impl<S: Copy + Eq + Hash> StateShard<S> {
     pub(super) fn new() -> Self {
         Self {
             table: vec![0; 1 << 10],
@@ -52,7 +52,7 @@ impl<S: Copy + Eq + Hash> Shard<S> {
     /// The state's place, or the free slot where it belongs.
     pub(super) fn find(&self, hash: u64, state: &S) -> Result<usize, usize> {
         let mask = self.table.len() - 1;
-        let mut slot = place(hash, mask);
+        let mut slot = table_slot(hash, mask);
         loop {
             match self.table[slot] {
                 0 => return Err(slot),
@@ -68,26 +68,26 @@ impl<S: Copy + Eq + Hash> Shard<S> {
         };
         self.states.push(state);
         self.parents.push(parent);
-        self.table[slot] = narrow(self.states.len());
+        self.table[slot] = to_u32(self.states.len());
         if self.states.len() * 2 > self.table.len() {
             self.table = vec![0; self.table.len() * 2];
             let mask = self.table.len() - 1;
             for (n, state) in self.states.iter().enumerate() {
-                let mut slot = place(hash(state), mask);
+                let mut slot = table_slot(hash_state(state), mask);
                 while self.table[slot] != 0 {
                     slot = (slot + 1) & mask;
                 }
-                self.table[slot] = narrow(n + 1);
+                self.table[slot] = to_u32(n + 1);
             }
         }
     }
 }
 
 /// The low bits choose the shard, so the place comes from the others.
-fn place(hash: u64, mask: usize) -> usize {
+fn table_slot(hash: u64, mask: usize) -> usize {
     usize::try_from(hash >> 8).unwrap_or_default() & mask
 }
 
-pub(super) fn narrow(n: usize) -> u32 {
+pub(super) fn to_u32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or_else(|_| unreachable!("more states than can be numbered"))
 }

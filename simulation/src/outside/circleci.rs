@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chatops_core::config::Slug;
-use chatops_core::deploy::{Pipeline, RunKind};
+use chatops_core::config::ProjectSlug;
+use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::{DeployId, PipelineId};
 use chatops_core::ports::{
-    Ci, CiError, Clock, Finding, Look, Outcome, PipelineState, Search, SecretName, Secrets,
-    Trigger, Workflow, WorkflowStatus,
+    CiClient, CiReadError, CiWorkflow, Clock, LookupRequest, LookupResult, PipelineState,
+    PollResult, SecretName, SecretReader, TriggerOutcome, TriggerRequest, WorkflowStatus,
 };
 use chatops_sandbox::circleci as model;
 use secrecy::ExposeSecret;
@@ -17,153 +17,156 @@ use serde_json::Value;
 use url::Url;
 
 use super::RotatingSecrets;
-use super::seen::{Looked, Posted, ReadFault, TriggerFault};
-use crate::memory::{ManualClock, MemoryStore};
+use super::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
+use crate::memory::{ManualClock, MemoryLedger};
 
 #[derive(Default)]
-struct State {
-    model: model::Model,
+struct MemoryCircleCiState {
+    model: model::CircleCiModel,
     trigger_faults: VecDeque<TriggerFault>,
     read_faults: VecDeque<ReadFault>,
-    posted: Vec<Posted>,
-    canceled: BTreeSet<DeployId>,
-    looked: Vec<Looked>,
-    lost: usize,
+    received_posts: Vec<ReceivedPost>,
+    canceled_deploys: BTreeSet<DeployId>,
+    answered_polls: Vec<AnsweredPoll>,
+    lost_responses: usize,
 }
 
 /// CircleCI in memory.
-pub struct CircleCi {
-    state: Mutex<State>,
+pub struct MemoryCircleCi {
+    state: Mutex<MemoryCircleCiState>,
     secrets: Arc<RotatingSecrets>,
     /// Read at each POST, so that a POST without the lock is seen from outside.
-    store: Arc<MemoryStore>,
+    ledger: Arc<MemoryLedger>,
     clock: ManualClock,
 }
 
-impl std::fmt::Debug for CircleCi {
+impl std::fmt::Debug for MemoryCircleCi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CircleCi").finish_non_exhaustive()
     }
 }
 
-impl CircleCi {
+impl MemoryCircleCi {
     /// CircleCI with one project.
     #[must_use]
     pub fn new(
-        project: model::Project,
+        project: model::FakeProject,
         secrets: &Arc<RotatingSecrets>,
-        store: &Arc<MemoryStore>,
+        store: &Arc<MemoryLedger>,
         clock: &ManualClock,
     ) -> Self {
-        let mut state = State::default();
+        let mut state = MemoryCircleCiState::default();
         state.model.add_project(project);
         Self {
             state: Mutex::new(state),
             secrets: Arc::clone(secrets),
-            store: Arc::clone(store),
+            ledger: Arc::clone(store),
             clock: clock.clone(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, MemoryCircleCiState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets how the next pipeline goes.
-    pub fn script(&self, script: model::Script) {
-        self.lock().model.script_next(script);
+    pub fn script_next(&self, script: model::RunScript) {
+        self.lock_state().model.script_next(script);
     }
 
     /// Queues a fault for a POST.
     pub fn fail_trigger(&self, fault: TriggerFault) {
-        self.lock().trigger_faults.push_back(fault);
+        self.lock_state().trigger_faults.push_back(fault);
     }
 
     /// Queues a fault for a read.
     pub fn fail_read(&self, fault: ReadFault) {
-        self.lock().read_faults.push_back(fault);
+        self.lock_state().read_faults.push_back(fault);
     }
 
     /// Everything that was ever created.
     #[must_use]
-    pub fn created(&self) -> Vec<model::Pipeline> {
-        self.lock().model.ledger().to_vec()
+    pub fn created_pipelines(&self) -> Vec<model::FakePipeline> {
+        self.lock_state().model.all_pipelines().to_vec()
     }
 
     /// Every POST that arrived.
     #[must_use]
-    pub fn posted(&self) -> Vec<Posted> {
-        self.lock().posted.clone()
+    pub fn received_posts(&self) -> Vec<ReceivedPost> {
+        self.lock_state().received_posts.clone()
     }
 
     /// The deploys whose pipelines somebody asked to cancel.
     #[must_use]
-    pub fn canceled(&self) -> BTreeSet<DeployId> {
-        self.lock().canceled.clone()
+    pub fn canceled_deploys(&self) -> BTreeSet<DeployId> {
+        self.lock_state().canceled_deploys.clone()
     }
 
     /// Every look that was answered.
     #[must_use]
-    pub fn looked(&self) -> Vec<Looked> {
-        self.lock().looked.clone()
+    pub fn answered_polls(&self) -> Vec<AnsweredPoll> {
+        self.lock_state().answered_polls.clone()
     }
 
     /// How many answers got lost.
     #[must_use]
-    pub fn lost(&self) -> usize {
-        self.lock().lost
+    pub fn lost_responses(&self) -> usize {
+        self.lock_state().lost_responses
     }
 
     /// The statuses of a pipeline's workflows now.
     #[must_use]
-    pub fn statuses(&self, id: PipelineId) -> Vec<String> {
+    pub fn workflow_statuses(&self, id: PipelineId) -> Vec<String> {
         let now = self.clock.now();
-        let page = self.lock().model.workflows(now, id.0);
+        let page = self.lock_state().model.list_workflows(now, id.0);
         page.map(|page| page.items.into_iter().map(|w| w.status).collect())
             .unwrap_or_default()
     }
 
     /// The deploy id a pipeline carries.
     #[must_use]
-    pub fn deploy_of(pipeline: &model::Pipeline) -> Option<DeployId> {
+    pub fn deploy_of(pipeline: &model::FakePipeline) -> Option<DeployId> {
         DeployId::parse(pipeline.parameters.get("deploy_id")?.as_str()?).ok()
     }
 
-    async fn token(&self) -> String {
+    async fn current_token(&self) -> String {
         match self.secrets.get(SecretName::CircleCiToken).await {
             Ok(token) => token.current.expose_secret().to_owned(),
             Err(_) => String::new(),
         }
     }
 
-    fn read_fault(state: &mut State) -> Result<(), CiError> {
+    fn take_read_fault(state: &mut MemoryCircleCiState) -> Result<(), CiReadError> {
         match state.read_faults.pop_front() {
             None => Ok(()),
-            Some(ReadFault::Error) => Err(CiError::met("HTTP 503")),
-            Some(ReadFault::Limited(after)) => Err(CiError {
-                after: Some(after),
-                ..CiError::met("HTTP 429")
+            Some(ReadFault::Error) => Err(CiReadError::from_message("HTTP 503")),
+            Some(ReadFault::Limited(after)) => Err(CiReadError {
+                retry_after: Some(after),
+                ..CiReadError::from_message("HTTP 429")
             }),
         }
     }
 
-    fn authorise(state: &State, token: &str) -> Result<(), CiError> {
-        state.model.authorise(Some(token)).map_err(|no| CiError {
-            unauthorized: no.status == 401,
-            ..CiError::met(&no.message)
-        })
+    fn check_token(state: &MemoryCircleCiState, token: &str) -> Result<(), CiReadError> {
+        state
+            .model
+            .authorise(Some(token))
+            .map_err(|no| CiReadError {
+                unauthorized: no.status == 401,
+                ..CiReadError::from_message(&no.message)
+            })
     }
 }
 
-fn slug(slug: &Slug) -> String {
+fn project_slug(slug: &ProjectSlug) -> String {
     format!("{}/{}/{}", slug.vcs, slug.org, slug.repo)
 }
 
-fn pipeline(id: uuid::Uuid, number: u64) -> Pipeline {
+fn ci_pipeline(id: uuid::Uuid, number: u64) -> CiPipeline {
     let mut url = Url::parse("https://app.circleci.com").unwrap_or_else(|_| unreachable!());
     url.set_path(&format!("/pipelines/github/acme/web/{number}"));
-    Pipeline {
-        kind: RunKind::Pipeline,
+    CiPipeline {
+        kind: CiRunKind::Pipeline,
         id: PipelineId(id),
         number,
         url,
@@ -171,46 +174,46 @@ fn pipeline(id: uuid::Uuid, number: u64) -> Pipeline {
 }
 
 /// CircleCI's word as our value, by the names both sides use.
-fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+fn parse_value<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(Value::String(text.to_owned())).ok()
 }
 
-impl Ci for CircleCi {
-    async fn trigger(&self, trigger: &Trigger) -> Outcome {
-        let token = self.token().await;
+impl CiClient for MemoryCircleCi {
+    async fn trigger(&self, trigger: &TriggerRequest) -> TriggerOutcome {
+        let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         let fault = state.trigger_faults.pop_front();
         if matches!(fault, Some(TriggerFault::NotSent)) {
-            return Outcome::NotNow {
-                obstacle: "could not connect".into(),
-                after: None,
+            return TriggerOutcome::NotNow {
+                error: "could not connect".into(),
+                retry_after: None,
             };
         }
         let deploy = trigger.parameters.get("deploy_id").and_then(Value::as_str);
         let deploy = deploy.and_then(|text| DeployId::parse(text).ok());
-        state.posted.push(Posted {
-            at: now,
+        state.received_posts.push(ReceivedPost {
+            received_at: now,
             deploy,
-            locks: self.store.locks().into_iter().collect(),
+            locks: self.ledger.locks().into_iter().collect(),
         });
         match &fault {
             Some(TriggerFault::Limited(after)) => {
-                return Outcome::NotNow {
-                    obstacle: "HTTP 429".into(),
-                    after: *after,
+                return TriggerOutcome::NotNow {
+                    error: "HTTP 429".into(),
+                    retry_after: *after,
                 };
             }
-            Some(TriggerFault::Refused(status, message)) => {
-                return Outcome::Refused {
+            Some(TriggerFault::Rejected(status, message)) => {
+                return TriggerOutcome::Rejected {
                     status: *status,
                     message: (*message).to_owned(),
                 };
             }
             Some(TriggerFault::ErrorBefore) => {
-                state.lost += 1;
-                return Outcome::Unknown {
-                    doubt: "HTTP 503".into(),
+                state.lost_responses += 1;
+                return TriggerOutcome::Unknown {
+                    because: "HTTP 503".into(),
                 };
             }
             _ => {}
@@ -219,65 +222,65 @@ impl Ci for CircleCi {
         let created = state.model.trigger(
             now,
             Some(&token),
-            &slug(&trigger.slug),
+            &project_slug(&trigger.slug),
             branch,
             trigger.parameters.clone(),
         );
         match (created, fault) {
-            (Err(no), _) if no.status == 401 => Outcome::Unauthorized {
+            (Err(no), _) if no.status == 401 => TriggerOutcome::Unauthorized {
                 message: no.message,
             },
-            (Err(no), _) => Outcome::Refused {
+            (Err(no), _) => TriggerOutcome::Rejected {
                 status: no.status,
                 message: no.message,
             },
             (Ok(_), Some(TriggerFault::ErrorAfter)) => {
-                state.lost += 1;
-                Outcome::Unknown {
-                    doubt: "HTTP 503".into(),
+                state.lost_responses += 1;
+                TriggerOutcome::Unknown {
+                    because: "HTTP 503".into(),
                 }
             }
             (Ok(_), Some(TriggerFault::AnswerLost)) => {
-                state.lost += 1;
-                Outcome::Unknown {
-                    doubt: "the connection failed".into(),
+                state.lost_responses += 1;
+                TriggerOutcome::Unknown {
+                    because: "the connection failed".into(),
                 }
             }
-            (Ok(created), _) => Outcome::Created(pipeline(created.id, created.number)),
+            (Ok(created), _) => TriggerOutcome::Created(ci_pipeline(created.id, created.number)),
         }
     }
 
-    async fn search(&self, search: &Search) -> Result<Finding, CiError> {
-        let token = self.token().await;
+    async fn look_up(&self, lookup: &LookupRequest) -> Result<LookupResult, CiReadError> {
+        let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock();
-        Self::read_fault(&mut state)?;
-        Self::authorise(&state, &token)?;
-        let (slug, branch) = (slug(&search.slug), Some(search.branch.as_str()));
+        let mut state = self.lock_state();
+        Self::take_read_fault(&mut state)?;
+        Self::check_token(&state, &token)?;
+        let (slug, branch) = (project_slug(&lookup.slug), Some(lookup.branch.as_str()));
         let mut candidates = Vec::new();
         let mut token = None;
         loop {
             let page = state
                 .model
-                .pipelines(now, &slug, branch, token.as_deref())
-                .map_err(|no| CiError::met(&no.message))?;
+                .list_pipelines(now, &slug, branch, token.as_deref())
+                .map_err(|no| CiReadError::from_message(&no.message))?;
             for seen in page.items {
-                if seen.created_at < search.since {
+                if seen.created_at < lookup.since {
                     continue;
                 }
                 let values = state
                     .model
-                    .values(seen.id)
-                    .map_err(|no| CiError::met(&no.message))?;
-                let found = pipeline(seen.id, seen.number);
-                match &search.proof {
+                    .get_values(seen.id)
+                    .map_err(|no| CiReadError::from_message(&no.message))?;
+                let found = ci_pipeline(seen.id, seen.number);
+                match &lookup.deploy_id {
                     Some((name, value))
                         if values
                             .get(&format!("pipeline.parameters.{name}"))
                             .and_then(Value::as_str)
                             == Some(value) =>
                     {
-                        return Ok(Finding::Found(found));
+                        return Ok(LookupResult::Found(found));
                     }
                     Some(_) => {}
                     None => candidates.push(found),
@@ -285,38 +288,42 @@ impl Ci for CircleCi {
             }
             token = page.next_page_token;
             if token.is_none() {
-                return Ok(Finding::Absent { candidates });
+                return Ok(LookupResult::Absent { candidates });
             }
         }
     }
 
-    async fn look(&self, _slug: &Slug, pipeline: &Pipeline) -> Result<Look, CiError> {
+    async fn poll(
+        &self,
+        _slug: &ProjectSlug,
+        pipeline: &CiPipeline,
+    ) -> Result<PollResult, CiReadError> {
         let id = pipeline.id;
-        let token = self.token().await;
+        let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock();
-        Self::read_fault(&mut state)?;
-        Self::authorise(&state, &token)?;
+        let mut state = self.lock_state();
+        Self::take_read_fault(&mut state)?;
+        Self::check_token(&state, &token)?;
         let seen = state
             .model
-            .pipeline(now, id.0)
-            .map_err(|no| CiError::met(&no.message))?;
+            .get_pipeline(now, id.0)
+            .map_err(|no| CiReadError::from_message(&no.message))?;
         let page = state
             .model
-            .workflows(now, id.0)
-            .map_err(|no| CiError::met(&no.message))?;
-        let look = Look {
-            state: word(seen.state.as_str()).unwrap_or(PipelineState::Unknown),
+            .list_workflows(now, id.0)
+            .map_err(|no| CiReadError::from_message(&no.message))?;
+        let poll = PollResult {
+            state: parse_value(seen.state.into()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
             revision: Some(seen.vcs.revision),
             workflows: page
                 .items
                 .into_iter()
                 .map(|seen| {
-                    let status = word(&seen.status).unwrap_or(WorkflowStatus::Unknown);
+                    let status = parse_value(&seen.status).unwrap_or(WorkflowStatus::Unknown);
                     let left =
                         seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
-                    Workflow {
+                    CiWorkflow {
                         id: seen.id.to_string(),
                         name: seen.name,
                         status,
@@ -326,32 +333,32 @@ impl Ci for CircleCi {
                 })
                 .collect(),
         };
-        state.looked.push(Looked {
-            at: now,
+        state.answered_polls.push(AnsweredPoll {
+            answered_at: now,
             pipeline: id,
-            open: look.workflows.iter().any(|w| !w.status.is_final()),
+            can_cancel: poll.workflows.iter().any(|w| !w.status.is_final()),
         });
-        Ok(look)
+        Ok(poll)
     }
 
     async fn cancel(
         &self,
-        _slug: &Slug,
-        pipeline: &Pipeline,
+        _slug: &ProjectSlug,
+        pipeline: &CiPipeline,
         workflow: &str,
-    ) -> Result<(), CiError> {
+    ) -> Result<(), CiReadError> {
         let now = self.clock.now();
-        let id =
-            uuid::Uuid::parse_str(workflow).map_err(|error| CiError::met(error.to_string()))?;
-        let mut state = self.lock();
-        let ledger = state.model.ledger().iter();
+        let id = uuid::Uuid::parse_str(workflow)
+            .map_err(|error| CiReadError::from_message(error.to_string()))?;
+        let mut state = self.lock_state();
+        let ledger = state.model.all_pipelines().iter();
         let deploy = ledger
             .filter(|made| made.id == pipeline.id.0)
             .find_map(Self::deploy_of);
-        state.canceled.extend(deploy);
+        state.canceled_deploys.extend(deploy);
         state
             .model
             .cancel_workflow(now, id)
-            .map_err(|no| CiError::met(&no.message))
+            .map_err(|no| CiReadError::from_message(&no.message))
     }
 }

@@ -2,11 +2,11 @@
 //! the secrets. What they remember is what the invariants are checked against.
 
 mod circleci;
+mod observed;
 mod secrets;
-mod seen;
 mod slack;
 
-pub use self::circleci::CircleCi;
-pub use self::secrets::{RotatingSecrets, WEBHOOK};
-pub use self::seen::{Looked, Posted, ReadFault, TriggerFault};
-pub use self::slack::{ChatFault, ORIGIN, Slack};
+pub use self::circleci::MemoryCircleCi;
+pub use self::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
+pub use self::secrets::{RotatingSecrets, WEBHOOK_SECRET};
+pub use self::slack::{ChatFault, MemorySlack, SLACK_ORIGIN};

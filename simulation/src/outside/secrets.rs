@@ -2,20 +2,20 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chatops_core::ports::{SecretName, Secrets, SecretsError, Versions};
+use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::SecretString;
 
 /// What CircleCI signs its webhooks with.
-pub const WEBHOOK: &str = "the-secret-of-the-webhook";
+pub const WEBHOOK_SECRET: &str = "the-secret-of-the-webhook";
 
 /// A token in the secret store, and the copy a process has cached.
 #[derive(Debug)]
 pub struct RotatingSecrets {
-    state: Mutex<State>,
+    state: Mutex<SecretState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct SecretState {
     signing: String,
     stored: String,
     cached: String,
@@ -25,7 +25,7 @@ impl RotatingSecrets {
     /// A signing secret and a token, both known from the start.
     #[must_use]
     pub fn new(signing: &str, token: &str) -> Self {
-        let state = State {
+        let state = SecretState {
             signing: signing.into(),
             stored: token.into(),
             cached: token.into(),
@@ -35,43 +35,46 @@ impl RotatingSecrets {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, SecretState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the cached token one that CircleCI does not know (any more).
     pub fn forget_token(&self) {
-        "an-older-token".clone_into(&mut self.lock().cached);
+        "an-older-token".clone_into(&mut self.lock_state().cached);
     }
 
     /// Makes the stored token one that CircleCI does not know.
     pub fn revoke_token(&self) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         "a-revoked-token".clone_into(&mut state.stored);
         "a-revoked-token".clone_into(&mut state.cached);
     }
 }
 
-impl Secrets for RotatingSecrets {
-    async fn get(&self, name: SecretName) -> Result<Versions, SecretsError> {
-        let state = self.lock();
+impl SecretReader for RotatingSecrets {
+    async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
+        let state = self.lock_state();
         let current = match name {
             SecretName::SlackSigning => &state.signing,
             SecretName::CircleCiToken => &state.cached,
-            SecretName::CircleCiWebhook => WEBHOOK,
+            SecretName::CircleCiWebhook => WEBHOOK_SECRET,
             SecretName::SlackVerification | SecretName::SlackBot => {
-                return Err(SecretsError("nobody has set it".to_owned()));
+                return Err(SecretError::new(
+                    PortErrorKind::Unavailable,
+                    "nobody has set it",
+                ));
             }
         };
-        Ok(Versions {
+        Ok(SecretVersions {
             current: SecretString::from(current),
             previous: None,
         })
     }
 
-    async fn refresh(&self, _name: SecretName) -> Result<(), SecretsError> {
-        let mut state = self.lock();
-        let State { stored, cached, .. } = &mut *state;
+    async fn refresh(&self, _name: SecretName) -> Result<(), SecretError> {
+        let mut state = self.lock_state();
+        let SecretState { stored, cached, .. } = &mut *state;
         cached.clone_from(stored);
         Ok(())
     }

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chatops_core::ports::{Chat, Clock, To};
-use chatops_core::reply::Posted;
-use chatops_core::words::{Audience, Post};
-use chatops_sandbox::slack::{self as model, Method};
+use chatops_core::notification::PostResult;
+use chatops_core::ports::{ChatClient, Clock, PostTarget};
+use chatops_core::text::{Audience, SlackMessage};
+use chatops_sandbox::slack::{self as model, BotMethod};
 use serde_json::json;
 
 use crate::memory::ManualClock;
 
 /// Where the model's reply addresses are.
-pub const ORIGIN: &str = "https://hooks.slack.com";
+pub const SLACK_ORIGIN: &str = "https://hooks.slack.com";
 
 /// What happens to the next post instead of what should.
 #[derive(Debug, Clone)]
@@ -29,32 +29,32 @@ pub enum ChatFault {
 }
 
 #[derive(Default)]
-struct State {
-    model: model::Model,
+struct MemorySlackState {
+    model: model::SlackModel,
     faults: VecDeque<ChatFault>,
-    lost: usize,
+    lost_responses: usize,
     /// How often the bot's token was replaced, and as of which time the notifier knows it.
-    tokens: (usize, usize),
+    token_counts: (usize, usize),
 }
 
 /// The bot's token after so many replacements.
-fn token(nth: usize) -> String {
+fn bot_token(nth: usize) -> String {
     format!("the-bot-{nth}")
 }
 
 /// Slack in memory.
-pub struct Slack {
-    state: Mutex<State>,
+pub struct MemorySlack {
+    state: Mutex<MemorySlackState>,
     clock: ManualClock,
 }
 
-impl std::fmt::Debug for Slack {
+impl std::fmt::Debug for MemorySlack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slack").finish_non_exhaustive()
     }
 }
 
-impl Slack {
+impl MemorySlack {
     /// A workspace in which nothing has been said.
     #[must_use]
     pub fn new(clock: &ManualClock) -> Self {
@@ -64,110 +64,124 @@ impl Slack {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, MemorySlackState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A person types a command: the reply address and the trigger id that come with it.
     #[must_use]
-    pub fn typed(&self, user: &str, channel: &str) -> (String, String) {
+    pub fn start_command(&self, user: &str, channel: &str) -> (String, String) {
         let now = self.clock.now();
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         let path = state.model.issue_response_url(now, user, channel);
-        (format!("{ORIGIN}{path}"), state.model.trigger_id())
+        (
+            format!("{SLACK_ORIGIN}{path}"),
+            state.model.next_trigger_id(),
+        )
     }
 
     /// The app has a bot from now on, and it is in this conversation.
     pub fn install_bot(&self, channel: &str) {
-        let mut state = self.lock();
-        state.model.install_bot(&token(0));
+        let mut state = self.lock_state();
+        state.model.install_bot(&bot_token(0));
         state.model.invite_bot(channel);
     }
 
     /// The bot's token is replaced behind the notifier's back.
     pub fn replace_bot_token(&self) {
-        let state = &mut *self.lock();
-        state.tokens.0 += 1;
-        state.model.install_bot(&token(state.tokens.0));
+        let state = &mut *self.lock_state();
+        state.token_counts.0 += 1;
+        state.model.install_bot(&bot_token(state.token_counts.0));
     }
 
     /// Queues a fault for a post.
     pub fn fail_post(&self, fault: ChatFault) {
-        self.lock().faults.push_back(fault);
+        self.lock_state().faults.push_back(fault);
     }
 
     /// Everything that was shown.
     #[must_use]
-    pub fn shown(&self) -> Vec<model::Message> {
-        self.lock().model.messages().to_vec()
+    pub fn shown_messages(&self) -> Vec<model::ShownMessage> {
+        self.lock_state().model.messages().to_vec()
     }
 
     /// Every use of a reply address.
     #[must_use]
-    pub fn attempts(&self) -> Vec<model::Attempt> {
-        self.lock().model.attempts().to_vec()
+    pub fn post_attempts(&self) -> Vec<model::PostAttempt> {
+        self.lock_state().model.attempts().to_vec()
     }
 
     /// How many answers got lost.
     #[must_use]
-    pub fn lost(&self) -> usize {
-        self.lock().lost
+    pub fn lost_responses(&self) -> usize {
+        self.lock_state().lost_responses
     }
 }
 
-impl Chat for Slack {
-    async fn post(&self, to: &To, post: &Post) -> Posted {
+impl ChatClient for MemorySlack {
+    async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         let now = self.clock.now();
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         let fault = state.faults.pop_front();
         match fault {
             Some(ChatFault::NotSent) => {
-                return Posted::NotSent {
-                    why: "could not connect".to_owned(),
+                return PostResult::NotSent {
+                    reason: "could not connect".to_owned(),
                 };
             }
-            Some(ChatFault::Limited(after)) => return Posted::Later { after: Some(after) },
+            Some(ChatFault::Limited(after)) => return PostResult::Later { after: Some(after) },
             Some(ChatFault::ErrorBefore) => {
-                state.lost += 1;
-                return Posted::Unknown;
+                state.lost_responses += 1;
+                return PostResult::Unknown;
             }
             Some(ChatFault::AnswerLost) | None => {}
         }
-        let mut body = post.to_json();
+        let mut body = message.to_json();
         let answer = match to {
-            To::Address(address) => {
-                let path = address.expose().strip_prefix(ORIGIN).unwrap_or_default();
-                state.model.post(now, path, body.to_string().as_bytes())
+            PostTarget::ResponseUrl(address) => {
+                let path = address
+                    .expose()
+                    .strip_prefix(SLACK_ORIGIN)
+                    .unwrap_or_default();
+                state
+                    .model
+                    .post_to_url(now, path, body.to_string().as_bytes())
             }
-            To::Conversation { channel, user } => {
+            PostTarget::Conversation { channel, user } => {
                 body["channel"] = json!(channel.as_str());
                 body["user"] = json!(user.as_str());
-                let method = match post.audience {
-                    Audience::Channel => Method::PostMessage,
-                    Audience::Asker => Method::PostEphemeral,
+                let method = match message.audience {
+                    Audience::Channel => BotMethod::PostMessage,
+                    Audience::Requester => BotMethod::PostEphemeral,
                 };
-                let (body, known) = (body.to_string(), token(state.tokens.1));
-                state.model.call(now, method, Some(&known), body.as_bytes())
+                let (body, known) = (body.to_string(), bot_token(state.token_counts.1));
+                state
+                    .model
+                    .call_bot(now, method, Some(&known), body.as_bytes())
             }
         };
         if matches!(fault, Some(ChatFault::AnswerLost)) {
-            state.lost += 1;
-            return Posted::Unknown;
+            state.lost_responses += 1;
+            return PostResult::Unknown;
         }
         match answer.status {
             // The Web API says so in the body.
-            200 if answer.body.contains("invalid_auth") => {
-                Posted::Unauthorized { why: answer.body }
-            }
-            200 if answer.body.contains("\"ok\":false") => Posted::Refused { why: answer.body },
-            200 => Posted::Shown,
-            429 => Posted::Later { after: None },
-            _ => Posted::Refused { why: answer.body },
+            200 if answer.body.contains("invalid_auth") => PostResult::Unauthorized {
+                reason: answer.body,
+            },
+            200 if answer.body.contains("\"ok\":false") => PostResult::Refused {
+                reason: answer.body,
+            },
+            200 => PostResult::Delivered,
+            429 => PostResult::Later { after: None },
+            _ => PostResult::Refused {
+                reason: answer.body,
+            },
         }
     }
 
     async fn renew_token(&self) {
-        let tokens = &mut self.lock().tokens;
+        let tokens = &mut self.lock_state().token_counts;
         tokens.1 = tokens.0;
     }
 }

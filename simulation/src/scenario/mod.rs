@@ -1,13 +1,13 @@
 //! The stories that are run with every crash: what is typed, and how the outside world behaves.
 
-mod long;
-mod wishes;
+mod actions;
+mod long_runs;
 
 use std::time::Duration;
 
-use chatops_core::deploy::State;
-use chatops_core::ports::Lane;
-use chatops_sandbox::circleci::Script;
+use chatops_core::deploy::DeployState;
+use chatops_core::ports::QueueName;
+use chatops_sandbox::circleci::RunScript;
 
 use crate::outside::{ChatFault, ReadFault, TriggerFault};
 use crate::world::World;
@@ -20,26 +20,26 @@ pub struct Scenario {
     /// What happens.
     pub play: fn(&mut World),
     /// The end of each deploy, in the order of their requests.
-    pub ends: &'static [State],
+    pub ends: &'static [DeployState],
     /// Ends that are truthful too when somebody crashes on the way.
-    pub also: &'static [State],
+    pub also_allowed: &'static [DeployState],
     /// Whether it is one of the few that are run with triples, too: triples grow with the cube.
     pub golden: bool,
 }
 
-const MAIN: (&str, &str, &str) = ("U0001", "C0001", "main deploy");
+const MAIN_COMMAND: (&str, &str, &str) = ("U0001", "C0001", "main deploy");
 
 fn main_deploy(world: &mut World) {
-    world.types(MAIN.0, MAIN.1, MAIN.2);
+    world.type_command(MAIN_COMMAND.0, MAIN_COMMAND.1, MAIN_COMMAND.2);
 }
 
 /// A crash between intent and proof may end so: a person has to look.
-const IN_DOUBT: &[State] = &[State::Unresolved];
+const UNRESOLVED: &[DeployState] = &[DeployState::Unresolved];
 
 /// All stories.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    [DEPLOYS, wishes::ALL, long::ALL].concat()
+    [DEPLOYS, actions::ALL, long_runs::ALL].concat()
 }
 
 /// One command, or two, and the end.
@@ -49,12 +49,12 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
+                .script_next(RunScript::success(Duration::from_secs(8)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: true,
     },
     Scenario {
@@ -62,12 +62,12 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::failure(Duration::from_secs(8)));
+                .script_next(RunScript::failure(Duration::from_secs(8)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Failed],
-        also: IN_DOUBT,
+        ends: &[DeployState::Failed],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
@@ -75,12 +75,12 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::setup_then_success(Duration::from_secs(12)));
+                .script_next(RunScript::setup_then_success(Duration::from_secs(12)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
@@ -88,22 +88,22 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::auto_rerun(Duration::from_secs(12)));
+                .script_next(RunScript::auto_rerun(Duration::from_secs(12)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
         name: "refused",
         play: |world| {
-            world.types("U0001", "C0001", "hotfix deploy");
-            world.settle();
+            world.type_command("U0001", "C0001", "hotfix deploy");
+            world.run_to_rest();
         },
-        ends: &[State::Refused],
-        also: &[],
+        ends: &[DeployState::Rejected],
+        also_allowed: &[],
         golden: true,
     },
     Scenario {
@@ -111,29 +111,33 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
+                .script_next(RunScript::success(Duration::from_secs(8)));
             main_deploy(world);
-            world.types("U0002", "C0001", "main deploy");
-            world.settle();
+            world.type_command("U0002", "C0001", "main deploy");
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded, State::Refused],
+        ends: &[DeployState::Succeeded, DeployState::Rejected],
         // Whoever comes first has it.
-        also: &[State::Unresolved, State::Succeeded, State::Refused],
+        also_allowed: &[
+            DeployState::Unresolved,
+            DeployState::Succeeded,
+            DeployState::Rejected,
+        ],
         golden: false,
     },
     Scenario {
         name: "answer lost, pipeline listed late",
         play: |world| {
             world.circleci.fail_trigger(TriggerFault::AnswerLost);
-            let script = Script::success(Duration::from_secs(20));
+            let script = RunScript::success(Duration::from_secs(20));
             world
                 .circleci
-                .script(script.listed_after(Duration::from_secs(12)));
+                .script_next(script.listed_after(Duration::from_secs(12)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: true,
     },
     Scenario {
@@ -142,10 +146,10 @@ const DEPLOYS: &[Scenario] = &[
             world.circleci.fail_trigger(TriggerFault::ErrorBefore);
             world.circleci.fail_read(ReadFault::Error);
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Unresolved],
-        also: &[],
+        ends: &[DeployState::Unresolved],
+        also_allowed: &[],
         golden: false,
     },
     Scenario {
@@ -157,12 +161,12 @@ const DEPLOYS: &[Scenario] = &[
                 .fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
+                .script_next(RunScript::success(Duration::from_secs(8)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: true,
     },
     Scenario {
@@ -171,12 +175,12 @@ const DEPLOYS: &[Scenario] = &[
             world.secrets.forget_token();
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
+                .script_next(RunScript::success(Duration::from_secs(8)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
@@ -184,30 +188,30 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .fail_trigger(TriggerFault::Refused(404, "<!channel> not found"));
+                .fail_trigger(TriggerFault::Rejected(404, "<!channel> not found"));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
-            for _ in 0..world.queue.messages(Lane::WorkDead).len() {
-                world.redrive();
+                .script_next(RunScript::success(Duration::from_secs(8)));
+            for _ in 0..world.queue.messages(QueueName::WorkDlq).len() {
+                world.redrive_one();
             }
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::TriggerFailed, State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
         name: "nothing runs",
         play: |world| {
-            world.circleci.script(Script::no_workflow());
+            world.circleci.script_next(RunScript::no_workflow());
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::NothingRan],
-        also: IN_DOUBT,
+        ends: &[DeployState::NothingRan],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
@@ -215,17 +219,17 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::config_error("Unexpected argument(s): job"));
+                .script_next(RunScript::config_error("Unexpected argument(s): job"));
             world.slack.fail_post(ChatFault::NotSent);
             world
                 .slack
                 .fail_post(ChatFault::Limited(Duration::from_secs(30)));
             world.slack.fail_post(ChatFault::ErrorBefore);
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::CiErrored],
-        also: IN_DOUBT,
+        ends: &[DeployState::CiError],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
@@ -233,28 +237,28 @@ const DEPLOYS: &[Scenario] = &[
         play: |world| {
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(8)));
+                .script_next(RunScript::success(Duration::from_secs(8)));
             world.slack.fail_post(ChatFault::AnswerLost);
             world.slack.fail_post(ChatFault::AnswerLost);
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
     Scenario {
         name: "longer than the reply address lives",
         play: |world| {
-            world.change_times(|times| times.reply_for = Duration::from_mins(1));
+            world.change_timeouts(|timeouts| timeouts.response_url_ttl = Duration::from_mins(1));
             world
                 .circleci
-                .script(Script::success(Duration::from_secs(200)));
+                .script_next(RunScript::success(Duration::from_secs(200)));
             main_deploy(world);
-            world.settle();
+            world.run_to_rest();
         },
-        ends: &[State::Succeeded],
-        also: IN_DOUBT,
+        ends: &[DeployState::Succeeded],
+        also_allowed: UNRESOLVED,
         golden: false,
     },
 ];

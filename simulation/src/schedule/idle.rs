@@ -3,88 +3,91 @@
 use std::time::Duration;
 
 use chatops_core::id::PipelineId;
-use chatops_core::message::{Body, NoticeMessage, WorkMessage};
-use chatops_core::ports::{Lane, Queue};
+use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
+use chatops_core::ports::{MessageQueue, QueueName};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{Ended, Schedule};
-use crate::dice::Fault;
-use crate::outside::WEBHOOK;
-use crate::points::drive;
+use super::{ScheduleRun, TaskResult};
+use crate::crash_points::drive;
+use crate::fault_injector::FaultKind;
+use crate::outside::WEBHOOK_SECRET;
 use crate::world::World;
 
-impl Schedule {
+impl ScheduleRun {
     /// Nobody is at work: the next moment comes, and what people and strangers do with it.
-    pub(super) fn time_passes(&mut self) -> bool {
-        self.world.cloud_store.arrive();
-        let acts = self.acts.iter().map(|(when, _)| *when).min();
-        let Some(next) = self.world.next_moment().into_iter().chain(acts).min() else {
-            return self.redrive() || self.redrive_poison();
+    pub(super) fn pass_time(&mut self) -> bool {
+        self.world.cloud_ledger.flush_late_writes();
+        let actions = self.actions.iter().map(|(when, _)| *when).min();
+        let Some(next) = self.world.next_moment().into_iter().chain(actions).min() else {
+            return self.maybe_redrive() || self.redrive_poison();
         };
         self.world.clock.set(next);
-        self.strangers();
+        self.disturb();
         if next >= self.world.next_sweep {
-            self.world.next_sweep = next + self.world.config().times.sweep_every;
+            self.world.next_sweep = next + self.world.config().timeouts.sweep_interval;
             let worker = self.world.worker(TimeDelta::zero());
-            let tidier = self.world.tidier();
-            let shell = self.shell(false);
-            self.start_in(shell, "sweeper", None, None, async move {
-                let _ = worker.sweep().await;
-                let _ = tidier.tidy().await;
-                Ended::Over
+            let dlq_sweeper = self.world.dlq_sweeper();
+            let function = self.start_function(false);
+            self.start_task_in(function, "sweeper", None, None, async move {
+                let _ = worker.sweep_due().await;
+                let _ = dlq_sweeper.clean_dead_letters().await;
+                TaskResult::Ended
             });
         }
         true
     }
 
-    fn strangers(&mut self) {
-        if self.dice.below(8) == 0 {
-            self.event();
+    fn disturb(&mut self) {
+        if self.injector.below(8) == 0 {
+            self.deliver_webhook();
         }
-        let heads = self.world.store.heads();
-        let Some(head) = heads.get(self.dice.below(heads.len())) else {
+        let records = self.world.ledger.records();
+        let Some(record) = records.get(self.injector.below(records.len())) else {
             return;
         };
-        if self.dice.fires(Fault::TokenRotated) {
+        if self.injector.should_inject(FaultKind::TokenRotated) {
             self.world.secrets.forget_token();
-            if self.world.bot {
+            if self.world.has_bot {
                 self.world.slack.replace_bot_token();
             }
-            self.note(Some(head.state), "the token is rotated");
+            self.note_event(Some(record.state), "the token is rotated");
         }
-        if self.dice.fires(Fault::HintStorm) {
+        if self.injector.should_inject(FaultKind::WakeUpFlood) {
             for _ in 0..4 {
-                self.send(Lane::Work, &WorkMessage::Look { deploy: head.id });
-                self.send(Lane::Notice, &NoticeMessage::Tell { deploy: head.id });
+                self.send_message(QueueName::Work, &WorkMessage::Poll { deploy: record.id });
+                self.send_message(
+                    QueueName::Notify,
+                    &NotifyMessage::Notify { deploy: record.id },
+                );
             }
-            self.note(Some(head.state), "a storm of hints");
+            self.note_event(Some(record.state), "a storm of hints");
         }
-        self.redrive();
+        self.maybe_redrive();
     }
 
     /// CircleCI tells of a pipeline, or somebody else does, or of none that is there.
-    fn event(&mut self) {
-        let created = self.world.circleci.created();
-        let known = created.get(self.dice.below(created.len().max(1)));
-        let (pipeline, secret) = match (known, self.dice.below(8)) {
-            (None, _) | (_, 0) => (Uuid::from_u128(7), WEBHOOK),
+    fn deliver_webhook(&mut self) {
+        let created = self.world.circleci.created_pipelines();
+        let known = created.get(self.injector.below(created.len().max(1)));
+        let (pipeline, secret) = match (known, self.injector.below(8)) {
+            (None, _) | (_, 0) => (Uuid::from_u128(7), WEBHOOK_SECRET),
             (Some(known), 1) => (known.id, "somebody else's secret"),
-            (Some(known), _) => (known.id, WEBHOOK),
+            (Some(known), _) => (known.id, WEBHOOK_SECRET),
         };
-        let Some(request) = World::event(PipelineId(pipeline), secret) else {
+        let Some(request) = World::webhook_request(PipelineId(pipeline), secret) else {
             return;
         };
         let ingest = self.world.ingest(TimeDelta::zero());
-        self.start("event", None, None, async move {
+        self.start_task("event", None, None, async move {
             let _ = ingest.handle(request).await;
-            Ended::Over
+            TaskResult::Ended
         });
     }
 
-    fn send<M: serde::Serialize>(&self, lane: Lane, message: &M) {
-        if let Ok(body) = Body::encode(message) {
-            let _ = drive(self.world.queue.send(lane, &body, Duration::ZERO));
+    fn send_message<M: serde::Serialize>(&self, queue: QueueName, message: &M) {
+        if let Ok(body) = MessageBody::encode(message) {
+            let _ = drive(self.world.queue.send(queue, &body, Duration::ZERO));
         }
     }
 }

@@ -2,148 +2,151 @@
 
 use std::time::Duration;
 
-use chatops_core::command::Wish;
+use chatops_core::command::DeployAction;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
-use chatops_core::message::{Body, NoticeMessage, WorkMessage};
-use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
-use chatops_worker::{HandlerError, Turn};
+use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
+use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_worker::{Invocation, WorkError};
 
-use super::shell::{self, Shell};
-use super::{Ended, Schedule};
-use crate::dice::Fault;
-use crate::points::drive;
+use super::function::{self, FunctionRun};
+use super::{ScheduleRun, TaskResult};
+use crate::crash_points::drive;
+use crate::fault_injector::FaultKind;
 
-impl Schedule {
+impl ScheduleRun {
     /// Takes a visible message in hand, unless something happens to it on the way.
-    pub(super) fn receive(&mut self) -> bool {
-        let lanes = [Lane::Work, Lane::Notice];
-        let first = self.dice.below(2);
-        let delivery = [lanes[first], lanes[1 - first]]
+    pub(super) fn receive_message(&mut self) -> bool {
+        let queues = [QueueName::Work, QueueName::Notify];
+        let first = self.injector.below(2);
+        let delivery = [queues[first], queues[1 - first]]
             .into_iter()
-            .find_map(|lane| Some((lane, self.world.receive(lane)?)));
-        let Some((lane, delivery)) = delivery else {
+            .find_map(|queue| Some((queue, self.world.receive_one(queue)?)));
+        let Some((queue, delivery)) = delivery else {
             return false;
         };
-        let shell = self.shell(true);
-        self.take(lane, delivery, shell);
-        if shell.batch.is_some() {
-            for _ in 0..self.dice.below(shell::BATCH) {
-                if let Some(delivery) = self.world.receive(lane) {
-                    self.take(lane, delivery, shell);
+        let function = self.start_function(true);
+        self.take_message(queue, delivery, function);
+        if function.batch.is_some() {
+            for _ in 0..self.injector.below(function::MAX_BATCH) {
+                if let Some(delivery) = self.world.receive_one(queue) {
+                    self.take_message(queue, delivery, function);
                 }
             }
         }
         true
     }
 
-    fn take(&mut self, lane: Lane, delivery: Delivery, shell: Shell) {
+    fn take_message(&mut self, queue: QueueName, delivery: ReceivedMessage, function: FunctionRun) {
         if self.is_poison(&delivery.body) {
             // Everybody who took it in hand has died, and the queue has had enough.
-            self.world.cloud_queue.remove(lane, &delivery.receipt);
-            let _ = drive(
-                self.world
-                    .queue
-                    .send(Lane::WorkDead, &delivery.body, Duration::ZERO),
-            );
-            self.note(None, "a message is dead");
+            self.world.cloud_queue.remove(queue, &delivery.receipt);
+            let _ = drive(self.world.queue.send(
+                QueueName::WorkDlq,
+                &delivery.body,
+                Duration::ZERO,
+            ));
+            self.note_event(None, "a message is dead");
             return;
         }
-        let about = self.subject(&delivery.body);
-        let state = about.and_then(|id| self.state(id));
-        if state.is_some() && is_hint(&delivery.body) && self.dice.fires(Fault::HintLost) {
-            let _ = drive(self.world.queue.delete(lane, &delivery.receipt));
-            self.note(state, "a hint is lost");
+        let about = self.subject_deploy(&delivery.body);
+        let state = about.and_then(|id| self.deploy_state(id));
+        if state.is_some()
+            && is_wake_up(&delivery.body)
+            && self.injector.should_inject(FaultKind::WakeUpLost)
+        {
+            let _ = drive(self.world.queue.delete(queue, &delivery.receipt));
+            self.note_event(state, "a hint is lost");
             return;
         }
-        if self.dice.fires(Fault::Delay) {
-            let delay = Duration::from_secs(1 + self.dice.below(200) as u64);
-            let _ = drive(self.world.queue.release(lane, &delivery.receipt, delay));
-            self.note(state, "a message is late");
+        if self.injector.should_inject(FaultKind::Delay) {
+            let delay = Duration::from_secs(1 + self.injector.below(200) as u64);
+            let _ = drive(self.world.queue.release(queue, &delivery.receipt, delay));
+            self.note_event(state, "a message is late");
             return;
         }
-        if self.dice.fires(Fault::Duplicate) {
-            self.note(state, "a message comes twice");
-            self.handle(lane, about, &delivery.body, None, shell);
+        if self.injector.should_inject(FaultKind::Duplicate) {
+            self.note_event(state, "a message comes twice");
+            self.handle_message(queue, about, &delivery.body, None, function);
         }
         let body = delivery.body.clone();
-        self.handle(lane, about, &body, Some((lane, delivery)), shell);
+        self.handle_message(queue, about, &body, Some((queue, delivery)), function);
     }
 
-    fn handle(
+    fn handle_message(
         &mut self,
-        lane: Lane,
+        queue: QueueName,
         about: Option<DeployId>,
-        body: &Body,
-        delivery: Option<(Lane, Delivery)>,
-        shell: Shell,
+        body: &MessageBody,
+        delivery: Option<(QueueName, ReceivedMessage)>,
+        function: FunctionRun,
     ) {
-        let skew = self.skew(about);
+        let skew = self.draw_skew(about);
         let body = body.clone();
-        if lane == Lane::Work {
-            let (worker, me) = (self.world.worker(skew), self.world.invocation());
-            let ends = shell.ends.map(|ends| ends + skew);
-            self.start_in(shell, "worker", about, delivery, async move {
-                match Box::pin(worker.handle(&Turn { me, ends }, &body)).await {
-                    Err(HandlerError::NoTime) => Ended::NoTime,
-                    done => Ended::Handled(done.is_ok()),
+        if queue == QueueName::Work {
+            let (worker, me) = (self.world.worker(skew), self.world.next_invocation());
+            let deadline = function.deadline.map(|deadline| deadline + skew);
+            self.start_task_in(function, "worker", about, delivery, async move {
+                match Box::pin(worker.handle(&Invocation { id: me, deadline }, &body)).await {
+                    Err(WorkError::DeadlineTooClose) => TaskResult::NoTime,
+                    done => TaskResult::Handled(done.is_ok()),
                 }
             });
         } else {
             let notifier = self.world.notifier(skew);
-            self.start_in(shell, "notifier", about, delivery, async move {
-                Ended::Handled(notifier.handle(&body).await.is_ok())
+            self.start_task_in(function, "notifier", about, delivery, async move {
+                TaskResult::Handled(notifier.handle(&body).await.is_ok())
             });
         }
     }
 
     /// Somebody sends a message back from the dead-letter queue, if there is one and the dice say
     /// so.
-    pub(super) fn redrive(&mut self) -> bool {
+    pub(super) fn maybe_redrive(&mut self) -> bool {
         let now = self.world.clock.now();
-        let dead = self.world.queue.next_visible(Lane::WorkDead);
-        if dead.is_none_or(|at| at > now) || !self.dice.fires(Fault::Redrive) {
+        let dead = self.world.queue.next_visible(QueueName::WorkDlq);
+        if dead.is_none_or(|at| at > now) || !self.injector.should_inject(FaultKind::Redrive) {
             return false;
         }
-        self.redriven();
+        self.redrive_message();
         true
     }
 
     /// Nobody leaves a command where it died.
     pub(super) fn redrive_poison(&mut self) -> bool {
-        let Some(at) = self.world.queue.next_visible(Lane::WorkDead) else {
+        let Some(at) = self.world.queue.next_visible(QueueName::WorkDlq) else {
             return false;
         };
-        let dead = self.world.queue.messages(Lane::WorkDead);
-        if !dead.iter().any(|lying| has_died(&lying.body)) {
+        let dead = self.world.queue.messages(QueueName::WorkDlq);
+        if !dead.iter().any(|message| has_died(&message.body)) {
             return false;
         }
         self.world.clock.set(at.max(self.world.clock.now()));
-        self.redriven();
+        self.redrive_message();
         true
     }
 
-    fn redriven(&mut self) {
-        let Some(body) = self.world.redrive() else {
+    fn redrive_message(&mut self) {
+        let Some(body) = self.world.redrive_one() else {
             return;
         };
         let state = match body.decode() {
-            Ok(WorkMessage::Retry { deploy }) => self.state(deploy),
+            Ok(WorkMessage::Retry { deploy }) => self.deploy_state(deploy),
             _ => None,
         };
-        if let Some(request) = self.poisonous(&body) {
+        if let Some(request) = self.poisoned_request(&body) {
             self.poison.retain(|known| *known != request);
         }
-        self.note(state, "a message is sent back");
+        self.note_event(state, "a message is sent back");
     }
 
-    fn is_poison(&self, body: &Body) -> bool {
-        self.poisonous(body).is_some()
+    fn is_poison(&self, body: &MessageBody) -> bool {
+        self.poisoned_request(body).is_some()
     }
 
     /// The request of a message that kills its handler.
-    fn poisonous(&self, body: &Body) -> Option<RequestId> {
+    fn poisoned_request(&self, body: &MessageBody) -> Option<RequestId> {
         let request = match body.decode() {
-            Ok(WorkMessage::Wish(message)) => message.id,
+            Ok(WorkMessage::Action(message)) => message.id,
             Ok(WorkMessage::Deploy(message)) => {
                 let mut typed = self.world.typed.iter();
                 typed
@@ -156,42 +159,42 @@ impl Schedule {
     }
 
     /// The deploy that a message is about.
-    fn subject(&self, body: &Body) -> Option<DeployId> {
-        let store = &*self.world.store;
+    fn subject_deploy(&self, body: &MessageBody) -> Option<DeployId> {
+        let store = &*self.world.ledger;
         match body.decode::<WorkMessage>() {
             Ok(WorkMessage::Deploy(message)) => Some(message.id),
-            Ok(WorkMessage::Look { deploy }) => Some(deploy),
+            Ok(WorkMessage::Poll { deploy }) => Some(deploy),
             // What an order is about is the deploy that it starts.
             Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
-            Ok(WorkMessage::Event { pipeline }) => drive(store.owner(pipeline))?.ok()?,
-            Ok(WorkMessage::Wish(message)) => match message.wish {
-                Wish::Cancel {
+            Ok(WorkMessage::Webhook { pipeline }) => drive(store.pipeline_owner(pipeline))?.ok()?,
+            Ok(WorkMessage::Action(message)) => match message.action {
+                DeployAction::Cancel {
                     deploy: DeployRef::Full(id),
                 } => Some(id),
-                Wish::Cancel {
+                DeployAction::Cancel {
                     deploy: DeployRef::Short(short),
-                } => drive(store.by_short(&short))?.ok()?,
+                } => drive(store.find_by_short_id(&short))?.ok()?,
                 // Which deploy it starts is known only when it is dealt with.
-                Wish::Retry { .. } => None,
+                DeployAction::Retry { .. } => None,
             },
-            Ok(WorkMessage::Question(_)) => None,
-            Err(_) => match body.decode::<NoticeMessage>().ok()? {
-                NoticeMessage::Tell { deploy } => Some(deploy),
-                NoticeMessage::Answer(_) => None,
+            Ok(WorkMessage::Query(_)) => None,
+            Err(_) => match body.decode::<NotifyMessage>().ok()? {
+                NotifyMessage::Notify { deploy } => Some(deploy),
+                NotifyMessage::QueryReply(_) => None,
             },
         }
     }
 }
 
 /// Whether a dead letter is one that nobody put there.
-fn has_died(body: &Body) -> bool {
+fn has_died(body: &MessageBody) -> bool {
     !matches!(body.decode(), Ok(WorkMessage::Retry { .. }))
 }
 
 /// Whether nothing is lost with a message but time.
-fn is_hint(body: &Body) -> bool {
+fn is_wake_up(body: &MessageBody) -> bool {
     matches!(
         body.decode(),
-        Ok(WorkMessage::Look { .. } | WorkMessage::Event { .. })
-    ) || matches!(body.decode(), Ok(NoticeMessage::Tell { .. }))
+        Ok(WorkMessage::Poll { .. } | WorkMessage::Webhook { .. })
+    ) || matches!(body.decode(), Ok(NotifyMessage::Notify { .. }))
 }

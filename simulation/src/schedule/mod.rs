@@ -1,10 +1,10 @@
 //! One seed, one schedule: handlers interleaved at every port call, and everything else that can go
 //! wrong, as the dice say. When the dice have no faults left, everything has to come to its end.
 
-mod acts;
+mod actions;
+mod function;
 mod idle;
 mod messages;
-mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,49 +14,49 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chatops_core::Time;
-use chatops_core::deploy::State;
+use chatops_core::deploy::DeployState;
 use chatops_core::id::{DeployId, RequestId};
-use chatops_core::ports::{Clock, Delivery, Lane, Queue, Store};
+use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
 use chrono::TimeDelta;
 
-use self::acts::Act;
-use self::shell::{Shell, Shown};
-use crate::coverage::{self, Reached};
-use crate::dice::{Dice, Fault, Weather};
+use self::actions::UserAction;
+use self::function::{FunctionRun, TaskMessage};
+use crate::coverage::{self, CoveragePoint};
+use crate::crash_points::{CrashPoints, drive};
+use crate::fault_injector::{FaultInjector, FaultKind, FaultProfile};
 use crate::invariants;
-use crate::planted::Bug;
-use crate::points::{Points, drive};
-use crate::world::{Delivering, Redelivery, World, is_acknowledgement};
+use crate::seeded::SeededBug;
+use crate::world::{DeliveryPlan, Redelivery, World, is_acknowledgement};
 
 /// How many handlers are at work at a time.
-const AT_ONCE: usize = 4;
+const MAX_TASKS: usize = 4;
 
 /// The longest a handler stands still at one point.
-const PAUSE: u32 = 20;
+const MAX_PAUSE: u32 = 20;
 
 /// How far a handler's clock may be off, in seconds.
-const SKEW: u32 = 3;
+const MAX_SKEW: u32 = 3;
 
 /// A schedule that takes more steps will never end.
-const STEPS: usize = 50_000;
+const MAX_STEPS: usize = 50_000;
 
 /// What a schedule came to.
 #[derive(Debug)]
-pub struct Report {
+pub struct ScheduleReport {
     /// The seed it can be repeated by.
     pub seed: u64,
     /// How rough it was.
-    pub weather: Weather,
+    pub profile: FaultProfile,
     /// Whether it ran on AWS.
-    pub cloud: bool,
+    pub on_aws: bool,
     /// How often a handler crashed.
     pub crashes: usize,
     /// What else went wrong, with the state of the deploy it hit (`None` if it was not on record).
-    pub faults: Vec<(Fault, Option<State>)>,
+    pub faults: Vec<(FaultKind, Option<DeployState>)>,
     /// What came of what people did.
-    pub reached: BTreeSet<Reached>,
+    pub reached: BTreeSet<CoveragePoint>,
     /// A digest of everything that happened: equal for equal runs.
-    pub trace: u64,
+    pub digest: u64,
     /// What is not as it must be.
     pub violations: Vec<String>,
     /// What happened, line by line, if it was asked for.
@@ -65,49 +65,54 @@ pub struct Report {
 
 /// Runs the schedule of a seed.
 #[must_use]
-pub fn run(seed: u64, keep_log: bool) -> Report {
-    run_with(seed, None, keep_log)
+pub fn run_seed(seed: u64, keep_log: bool) -> ScheduleReport {
+    run_with_bug(seed, None, keep_log)
 }
 
 /// Runs the schedule of a seed with handlers that have a bug.
 #[must_use]
-pub fn run_with(seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
-    run_on(Dice::new(seed), seed, bug, keep_log)
+pub fn run_with_bug(seed: u64, bug: Option<SeededBug>, keep_log: bool) -> ScheduleReport {
+    run_schedule(FaultInjector::new(seed), seed, bug, keep_log)
 }
 
 /// Runs the schedule that a seed has where nothing runs on AWS.
 #[must_use]
-pub fn run_at_home(seed: u64, bug: Option<Bug>) -> Report {
-    run_on(Dice::new(seed).at_home(), seed, bug, false)
+pub fn run_off_aws(seed: u64, bug: Option<SeededBug>) -> ScheduleReport {
+    run_schedule(FaultInjector::new(seed).off_aws(), seed, bug, false)
 }
 
-fn run_on(dice: Dice, seed: u64, bug: Option<Bug>, keep_log: bool) -> Report {
-    let delivering = Delivering {
+fn run_schedule(
+    injector: FaultInjector,
+    seed: u64,
+    bug: Option<SeededBug>,
+    keep_log: bool,
+) -> ScheduleReport {
+    let delivering = DeliveryPlan {
         redelivery: Redelivery::AtOnce,
         twice: false,
-        receives: u32::MAX,
+        max_receives: u32::MAX,
     };
-    let mut world = World::new(&Points::giving_way(&dice), delivering);
+    let mut world = World::new(&CrashPoints::yielding(&injector), delivering);
     world.bug = bug;
-    world.tolerance = TimeDelta::seconds(i64::from(4 * PAUSE + 2 * SKEW));
-    let mut schedule = Schedule {
-        acts: acts::all(&dice, &mut world),
+    world.tolerance = TimeDelta::seconds(i64::from(4 * MAX_PAUSE + 2 * MAX_SKEW));
+    let mut schedule = ScheduleRun {
+        actions: actions::plan_actions(&injector, &mut world),
         poison: vec![],
-        dice,
+        injector,
         world,
         tasks: vec![],
         faults: vec![],
         reached: BTreeSet::new(),
         batches: BTreeMap::new(),
-        functions: 0,
+        function_count: 0,
         digest: DefaultHasher::new(),
         log: keep_log.then(String::new),
     };
-    schedule.play();
-    schedule.report(seed)
+    schedule.run_to_end();
+    schedule.into_report(seed)
 }
 
-enum Ended {
+enum TaskResult {
     /// Ingest's answer.
     Answered(DeployId, String),
     /// Whether the message is done.
@@ -115,209 +120,216 @@ enum Ended {
     /// The run ends too soon for what is to be done.
     NoTime,
     /// A sweep or an event is over.
-    Over,
+    Ended,
 }
 
-struct Task {
-    run: Pin<Box<dyn Future<Output = Ended> + Send>>,
-    what: &'static str,
-    about: Option<DeployId>,
-    delivery: Option<(Lane, Delivery)>,
-    shell: Shell,
+struct HandlerTask {
+    future: Pin<Box<dyn Future<Output = TaskResult> + Send>>,
+    name: &'static str,
+    deploy: Option<DeployId>,
+    message: Option<(QueueName, ReceivedMessage)>,
+    function: FunctionRun,
 }
 
-struct Schedule {
+struct ScheduleRun {
     world: World,
-    dice: Dice,
-    acts: Vec<(Time, Act)>,
+    injector: FaultInjector,
+    actions: Vec<(Time, UserAction)>,
     /// The commands and wishes that kill whoever handles them, until somebody sends them back.
     poison: Vec<RequestId>,
-    tasks: Vec<Task>,
-    faults: Vec<(Fault, Option<State>)>,
-    reached: BTreeSet<Reached>,
+    tasks: Vec<HandlerTask>,
+    faults: Vec<(FaultKind, Option<DeployState>)>,
+    reached: BTreeSet<CoveragePoint>,
     /// What has been dealt with of each batch that is in hand.
-    batches: BTreeMap<usize, Vec<Shown>>,
+    batches: BTreeMap<usize, Vec<TaskMessage>>,
     /// How many functions have run.
-    functions: usize,
+    function_count: usize,
     digest: DefaultHasher,
     log: Option<String>,
 }
 
-impl Schedule {
-    fn play(&mut self) {
-        for _ in 0..STEPS {
-            if !self.step() {
+impl ScheduleRun {
+    fn run_to_end(&mut self) {
+        for _ in 0..MAX_STEPS {
+            if !self.take_step() {
                 return;
             }
         }
         self.world
-            .broken
+            .violations
             .push("I15: the schedule does not come to rest".to_owned());
     }
 
     /// One thing happens; `false` if there is nothing left.
-    fn step(&mut self) -> bool {
+    fn take_step(&mut self) -> bool {
         let now = self.world.clock.now();
-        if let Some(at) = self.acts.iter().position(|(when, _)| *when <= now) {
-            let (_, act) = self.acts.remove(at);
-            self.happens(act);
+        if let Some(at) = self.actions.iter().position(|(when, _)| *when <= now) {
+            let (_, action) = self.actions.remove(at);
+            self.perform_action(action);
             return true;
         }
         let ready = self.tasks.len();
-        let choice = self.dice.below(ready + 1);
-        if ready >= AT_ONCE || choice < ready {
-            self.go_on(choice.min(ready - 1));
+        let choice = self.injector.below(ready + 1);
+        if ready >= MAX_TASKS || choice < ready {
+            self.advance_task(choice.min(ready - 1));
             return true;
         }
-        if self.receive() {
+        if self.receive_message() {
             return true;
         }
         if ready > 0 {
-            self.go_on(self.dice.below(ready));
+            self.advance_task(self.injector.below(ready));
             return true;
         }
-        self.time_passes()
+        self.pass_time()
     }
 
     /// A task is polled, crashes, or stands still.
-    fn go_on(&mut self, at: usize) {
-        let state = self.tasks[at].about.and_then(|id| self.state(id));
-        if self.dice.fires(Fault::Crash) {
+    fn advance_task(&mut self, at: usize) {
+        let state = self.tasks[at].deploy.and_then(|id| self.deploy_state(id));
+        if self.injector.should_inject(FaultKind::Crash) {
             let task = self.tasks.swap_remove(at);
-            self.world.points.crashed();
-            self.note(state, &format!("{} crashes", task.what));
+            self.world.points.count_crash();
+            self.note_event(state, &format!("{} crashes", task.name));
             // The message comes back when its visibility runs out.
-            self.function_dies(&task.shell);
+            self.kill_function(&task.function);
             return;
         }
-        if self.dice.fires(Fault::Pause) {
-            let pause = 1 + self.dice.below(PAUSE as usize);
+        if self.injector.should_inject(FaultKind::Pause) {
+            let pause = 1 + self.injector.below(MAX_PAUSE as usize);
             self.world.clock.advance(Duration::from_secs(pause as u64));
-            self.note(state, &format!("{pause} s pass meanwhile"));
+            self.note_event(state, &format!("{pause} s pass meanwhile"));
         }
-        if self.tasks[at].shell.is_over(self.world.clock.now()) {
+        if self.tasks[at].function.has_ended(self.world.clock.now()) {
             let task = self.tasks.swap_remove(at);
-            self.is_cut_off(task, state);
+            self.cut_off_task(task, state);
             return;
         }
         let mut context = Context::from_waker(Waker::noop());
-        let polled = self.tasks[at].run.as_mut().poll(&mut context);
-        let what = self.tasks[at].what;
-        self.note(state, what);
-        if let Poll::Ready(ended) = polled {
+        let polled = self.tasks[at].future.as_mut().poll(&mut context);
+        let what = self.tasks[at].name;
+        self.note_event(state, what);
+        if let Poll::Ready(result) = polled {
             let task = self.tasks.swap_remove(at);
-            self.end(task, ended);
+            self.end_task(task, result);
             self.world.watch_audits();
         }
     }
 
-    fn end(&mut self, task: Task, ended: Ended) {
-        if matches!(ended, Ended::NoTime) {
-            self.reached.insert(Reached::NoTime);
+    fn end_task(&mut self, task: HandlerTask, result: TaskResult) {
+        if matches!(result, TaskResult::NoTime) {
+            self.reached.insert(CoveragePoint::OutOfTime);
         }
-        let done = matches!(ended, Ended::Handled(true));
-        match (ended, task.delivery) {
-            (Ended::Handled(_) | Ended::NoTime, shown) if task.shell.batch.is_some() => {
-                self.dealt_with(&task.shell, shown.map(|shown| (shown, done)));
+        let done = matches!(result, TaskResult::Handled(true));
+        match (result, task.message) {
+            (TaskResult::Handled(_) | TaskResult::NoTime, message)
+                if task.function.batch.is_some() =>
+            {
+                self.finish_message(&task.function, message.map(|message| (message, done)));
             }
-            (Ended::Answered(id, answer), _) => {
+            (TaskResult::Answered(id, answer), _) => {
                 if is_acknowledgement(&answer) {
                     self.world.acknowledged.push(id);
                 }
             }
-            (Ended::Handled(true), Some((lane, delivery))) => {
-                let _ = drive(self.world.cloud_queue.delete(lane, &delivery.receipt));
+            (TaskResult::Handled(true), Some((queue, delivery))) => {
+                let _ = drive(self.world.cloud_queue.delete(queue, &delivery.receipt));
             }
-            (Ended::Handled(false) | Ended::NoTime, Some((lane, delivery))) => {
-                self.release(lane, &delivery);
+            (TaskResult::Handled(false) | TaskResult::NoTime, Some((queue, delivery))) => {
+                self.release_message(queue, &delivery);
             }
-            (Ended::Handled(_) | Ended::NoTime, None) | (Ended::Over, _) => {}
+            (TaskResult::Handled(_) | TaskResult::NoTime, None) | (TaskResult::Ended, _) => {}
         }
     }
 
-    fn happens(&mut self, act: Act) {
+    fn perform_action(&mut self, action: UserAction) {
         let deploys = self.world.deploys();
-        let nth = self.dice.below(deploys.len());
-        match act {
-            Act::Types { user, text } => {
-                self.types(user, text);
+        let nth = self.injector.below(deploys.len());
+        match action {
+            UserAction::TypeCommand { user, text } => {
+                self.type_command(user, text);
             }
-            Act::Presses { user, words } => {
-                if let Some(text) = self.world.pressed(words, nth) {
-                    self.types(user, &text);
+            UserAction::ActOnDeploy {
+                user,
+                command,
+            } => {
+                if let Some(text) = self.world.action_text(command, nth) {
+                    self.type_command(user, &text);
                 }
             }
-            Act::Operates("cancel") => self.world.operator_cancels(nth),
-            Act::Operates(words) => {
-                let (confirm, force) = (words.contains("confirm"), words.contains("force"));
-                self.world.operator_retries(nth, confirm, force);
+            UserAction::OperatorAction("cancel") => self.world.cancel_as_operator(nth),
+            UserAction::OperatorAction(command) => {
+                let (confirm, force) = (command.contains("confirm"), command.contains("force"));
+                self.world.retry_as_operator(nth, confirm, force);
             }
-            Act::Withdraws => self.world.only("people = [\"U0001\"]"),
+            UserAction::WithdrawRights => self.world.restrict_users("users = [\"U0001\"]"),
         }
     }
 
-    fn types(&mut self, user: &str, text: &str) {
-        let Some((id, request)) = self.world.request(user, "C0001", text) else {
+    fn type_command(&mut self, user: &str, text: &str) {
+        let Some((id, request)) = self.world.command_request(user, "C0001", text) else {
             return;
         };
-        if self.dice.below(25) == 0 {
+        if self.injector.below(25) == 0 {
             let typed = self.world.typed.last();
             self.poison.extend(typed.map(|typed| typed.request));
             self.world.faults += 1;
         }
-        let skew = self.skew(None);
+        let skew = self.draw_skew(None);
         let ingest = self.world.ingest(skew);
-        self.start("ingest", Some(id), None, async move {
+        self.start_task("ingest", Some(id), None, async move {
             let answer = ingest.handle(request).await;
-            Ended::Answered(id, String::from_utf8_lossy(answer.body()).into_owned())
+            TaskResult::Answered(id, String::from_utf8_lossy(answer.body()).into_owned())
         });
     }
 
-    fn start(
+    fn start_task(
         &mut self,
         what: &'static str,
         about: Option<DeployId>,
-        delivery: Option<(Lane, Delivery)>,
-        run: impl Future<Output = Ended> + Send + 'static,
+        delivery: Option<(QueueName, ReceivedMessage)>,
+        run: impl Future<Output = TaskResult> + Send + 'static,
     ) {
-        self.start_in(Shell::default(), what, about, delivery, run);
+        self.start_task_in(FunctionRun::default(), what, about, delivery, run);
     }
 
-    fn start_in(
+    fn start_task_in(
         &mut self,
-        shell: Shell,
+        function: FunctionRun,
         what: &'static str,
         about: Option<DeployId>,
-        delivery: Option<(Lane, Delivery)>,
-        run: impl Future<Output = Ended> + Send + 'static,
+        delivery: Option<(QueueName, ReceivedMessage)>,
+        run: impl Future<Output = TaskResult> + Send + 'static,
     ) {
-        self.tasks.push(Task {
-            run: Box::pin(run),
-            what,
-            about,
-            delivery,
-            shell,
+        self.tasks.push(HandlerTask {
+            future: Box::pin(run),
+            name: what,
+            deploy: about,
+            message: delivery,
+            function,
         });
     }
 
-    fn skew(&mut self, about: Option<DeployId>) -> TimeDelta {
-        if !self.dice.fires(Fault::ClockSkew) {
+    fn draw_skew(&mut self, about: Option<DeployId>) -> TimeDelta {
+        if !self.injector.should_inject(FaultKind::ClockSkew) {
             return TimeDelta::zero();
         }
-        let state = about.and_then(|id| self.state(id));
-        self.note(state, "a clock is off");
-        TimeDelta::seconds(i64::from(self.dice.below_32(2 * SKEW + 1)) - i64::from(SKEW))
+        let state = about.and_then(|id| self.deploy_state(id));
+        self.note_event(state, "a clock is off");
+        TimeDelta::seconds(
+            i64::from(self.injector.below_32(2 * MAX_SKEW + 1)) - i64::from(MAX_SKEW),
+        )
     }
 
-    fn state(&self, id: DeployId) -> Option<State> {
-        drive(self.world.store.head(id))?
+    fn deploy_state(&self, id: DeployId) -> Option<DeployState> {
+        drive(self.world.ledger.read_deploy(id))?
             .ok()?
-            .map(|head| head.state)
+            .map(|record| record.state)
     }
 
     /// Puts what has just happened into the digest and the log, and new faults into the matrix.
-    fn note(&mut self, state: Option<State>, what: &str) {
-        let fired = self.dice.fired();
+    fn note_event(&mut self, state: Option<DeployState>, what: &str) {
+        let fired = self.injector.injected();
         let now = self.world.clock.now();
         for fault in &fired[self.faults.len()..] {
             self.faults.push((*fault, state));
@@ -330,28 +342,28 @@ impl Schedule {
             let _ = writeln!(
                 log,
                 "{now} {what} ({state:?}), passed {}",
-                self.world.points.passed()
+                self.world.points.passed_count()
             );
         }
     }
 
-    fn report(mut self, seed: u64) -> Report {
-        self.world.faults += self.dice.count();
-        let account = self.world.account();
+    fn into_report(mut self, seed: u64) -> ScheduleReport {
+        self.world.faults += self.injector.injected_count();
+        let account = self.world.transcript();
         account.hash(&mut self.digest);
         let log = self
             .log
             .map(|log| format!("{log}{account}"))
             .unwrap_or_default();
-        let crashes = self.world.points.crashes();
-        self.reached.extend(coverage::of(&self.world));
-        Report {
+        let crashes = self.world.points.crash_count();
+        self.reached.extend(coverage::reached_by(&self.world));
+        ScheduleReport {
             seed,
-            cloud: self.dice.cloud(),
-            weather: self.dice.weather(),
+            on_aws: self.injector.is_on_aws(),
+            profile: self.injector.profile(),
             crashes,
             reached: self.reached,
-            trace: self.digest.finish(),
+            digest: self.digest.finish(),
             violations: invariants::check(&self.world),
             faults: self.faults,
             log,

@@ -1,179 +1,165 @@
-//! The doctor on AWS: what was found of a deployment, and how to put it right.
+//! The doctor on AWS: what it found of an installation, and the fix.
 
+use chatops_aws::AwsError;
 use chatops_aws::operator::inspect::QueueState;
-use chatops_aws::operator::{Kind, Trouble};
-use chatops_core::ports::Lane;
+use chatops_core::ports::{PortErrorKind, QueueName};
 
-use super::Check;
-use crate::aws::Examined;
-use crate::operator::out::plain;
+use super::DoctorCheck as Check;
+use crate::aws::InstallationReport;
+use crate::operator::output::sanitize;
 
-/// What puts a deployment back as it has to be.
+/// The fix of a changed stack.
 const DEPLOY_AGAIN: &str = "deploy the stack again from this version's template";
 
-/// What each thing comes to.
-pub(super) fn checks(found: &Examined) -> Vec<Check> {
-    let mut checks = vec![credentials(&found.who, &found.region)];
+/// The checks of an installation.
+pub(super) fn aws_checks(found: &InstallationReport) -> Vec<Check> {
+    let mut checks = vec![credentials_check(&found.caller_arn, &found.region)];
     let (name, table) = &found.table;
-    checks.push(ledger(name, table));
-    // There is nothing to bring back of a table that is not there.
-    if !table
-        .as_ref()
-        .is_err_and(|trouble| trouble.kind == Kind::Missing)
-    {
-        checks.push(recovery(&found.recovery));
+    checks.push(table_check(name, table));
+    // A missing table has no recovery.
+    let is_missing = |error: &AwsError| error.kind == PortErrorKind::Missing;
+    if !table.as_ref().is_err_and(is_missing) {
+        checks.push(recovery_check(&found.recovery));
     }
-    checks.extend(
-        found
-            .queues
-            .iter()
-            .map(|(lane, name, state)| queue(*lane, name, state)),
-    );
-    checks.extend(
-        found
-            .secrets
-            .iter()
-            .map(|(name, there)| secret(name, there)),
-    );
+    let queues = found.queues.iter();
+    checks.extend(queues.map(|(queue, name, state)| queue_check(*queue, name, state)));
+    let secrets = found.secrets.iter();
+    checks.extend(secrets.map(|(name, found)| secret_check(name, found)));
     checks
 }
 
-/// Without credentials nothing can be asked; the words say what helps.
-pub(super) fn no_login(error: &str) -> Check {
-    Check::fail("credentials", "nobody is signed in to AWS", plain(error))
+/// Without credentials there is no other check; the error contains the fix.
+pub(super) fn not_signed_in(error: &str) -> Check {
+    Check::fail("credentials", "nobody is signed in to AWS", sanitize(error))
 }
 
-/// What cannot be known for want of a right, or went wrong on the way.
-fn unknown(name: String, trouble: &Trouble) -> Check {
-    let action = trouble.action.unwrap_or("the right to look");
-    let said = plain(&trouble.words);
-    match trouble.kind {
-        Kind::Denied => {
-            let found = format!("it cannot be known: you have no right to {action}");
-            Check::warn(
-                name,
-                found,
-                format!("look with credentials that have {action}"),
-            )
+/// What could not be read: a permission is missing, or the call failed.
+fn unknown_check(name: String, error: &AwsError) -> Check {
+    let action = error.action.unwrap_or("the permission to read it");
+    let said = sanitize(&error.message);
+    match error.kind {
+        PortErrorKind::Denied => {
+            let found = format!("its state is not known: you may not use {action}");
+            Check::warn(name, found, format!("use credentials that have {action}"))
         }
-        Kind::Credentials => Check::fail(
+        PortErrorKind::Unauthenticated => Check::fail(
             name,
-            format!("AWS does not take these credentials: {said}"),
+            format!("AWS rejects these credentials: {said}"),
             "sign in again, such as with `aws sso login`",
         ),
-        Kind::Missing | Kind::Other => Check::fail(
+        _ => Check::fail(
             name,
             format!("{action} failed: {said}"),
-            "check the network and AWS_ENDPOINT_URL, and look again",
+            "check the network and AWS_ENDPOINT_URL, and try again",
         ),
     }
 }
 
-fn credentials(who: &Result<String, Trouble>, region: &str) -> Check {
+fn credentials_check(who: &Result<String, AwsError>, region: &str) -> Check {
     let name = "credentials";
     match who {
-        Ok(arn) => Check::ok(
-            name,
-            format!("you are {}, in {}", plain(arn), plain(region)),
-        ),
-        Err(trouble) => unknown(name.to_owned(), trouble),
+        Ok(arn) => {
+            let found = format!("you are {}, in {}", sanitize(arn), sanitize(region));
+            Check::ok(name, found)
+        }
+        Err(error) => unknown_check(name.to_owned(), error),
     }
 }
 
-fn ledger(table: &str, found: &Result<Vec<String>, Trouble>) -> Check {
+fn table_check(table: &str, found: &Result<Vec<String>, AwsError>) -> Check {
     let name = format!("table {table}");
     match found {
         Ok(differences) if differences.is_empty() => {
-            Check::ok(name, "its keys and indexes are right")
+            Check::ok(name, "its keys and indexes are as in the template")
         }
-        Ok(differences) => Check::fail(name, plain(&differences.join("; ")), DEPLOY_AGAIN),
-        Err(trouble) => missing(name, trouble),
+        Ok(differences) => Check::fail(name, sanitize(&differences.join("; ")), DEPLOY_AGAIN),
+        Err(error) => missing_check(name, error),
     }
 }
 
-fn recovery(found: &Result<bool, Trouble>) -> Check {
+fn recovery_check(found: &Result<bool, AwsError>) -> Check {
     let name = "point-in-time recovery".to_owned();
     match found {
         Ok(true) => Check::ok(name, "it is on"),
         Ok(false) => Check::warn(
             name,
-            "it is off: a table that somebody spoils cannot be brought back",
+            "it is off: a damaged table cannot be restored",
             DEPLOY_AGAIN,
         ),
-        Err(trouble) => unknown(name, trouble),
+        Err(error) => unknown_check(name, error),
     }
 }
 
-fn queue(lane: Lane, queue: &str, found: &Result<QueueState, Trouble>) -> Check {
-    let name = format!("queue {queue}");
+fn queue_check(queue: QueueName, full: &str, found: &Result<QueueState, AwsError>) -> Check {
+    let name = format!("queue {full}");
     let state = match found {
         Ok(state) => state,
-        Err(trouble) => return missing(name, trouble),
+        Err(error) => return missing_check(name, error),
     };
     let depth = match state.depth {
-        0 => "nothing waits in it".to_owned(),
-        1 => "1 message waits in it".to_owned(),
-        n => format!("{n} messages wait in it"),
+        0 => "it is empty".to_owned(),
+        1 => "it has 1 message".to_owned(),
+        n => format!("it has {n} messages"),
     };
-    if !state.redrives {
-        let found =
-            format!("what is received too often does not go to a dead-letter queue; {depth}");
+    if !state.has_redrive {
+        let found = format!("it has no dead-letter queue; {depth}");
         return Check::fail(name, found, DEPLOY_AGAIN);
     }
-    match lane {
-        Lane::WorkDead if state.depth > 0 => Check::warn(
+    match queue {
+        QueueName::WorkDlq if state.depth > 0 => Check::warn(
             name,
             depth,
             "see `chatops --aws failed`, and `chatops --aws retry --all --dry-run`",
         ),
-        Lane::NoticeDead if state.depth > 0 => Check::warn(
+        QueueName::NotifyDlq if state.depth > 0 => Check::warn(
             name,
             depth,
-            "the notifier's log says why; sent back to the notice queue they are tried again",
+            "the notifier's log says why; to retry them, redrive them to the notify queue",
         ),
         _ => Check::ok(name, depth),
     }
 }
 
-fn secret(secret: &str, there: &Result<(), Trouble>) -> Check {
+fn secret_check(secret: &str, there: &Result<(), AwsError>) -> Check {
     let name = format!("secret {secret}");
     match there {
-        Ok(()) => Check::ok(name, "it is there (its value was not read)"),
-        // Without a bot everything but the late posts works.
-        Err(trouble) if trouble.kind == Kind::Missing && secret.ends_with("/slack-bot") => {
+        Ok(()) => Check::ok(name, "it exists (its value was not read)"),
+        // Without a bot only late notifications are missing.
+        Err(error) if error.kind == PortErrorKind::Missing && secret.ends_with("/slack-bot") => {
             Check::warn(
                 name,
-                "it is not there: what ends later than 29 minutes after its command is not told",
-                "make it, with the app's bot token in `slack_bot_token`",
+                "it does not exist: a deploy that ends later than 29 minutes after its command is not notified",
+                "create it, with the app's bot token in `slack_bot_token`",
             )
         }
-        Err(trouble) => missing(name, trouble),
+        Err(error) => missing_check(name, error),
     }
 }
 
-/// What is not there, if it is that.
-fn missing(name: String, trouble: &Trouble) -> Check {
-    if trouble.kind == Kind::Missing {
-        let found = format!("it is not there ({})", plain(&trouble.words));
-        let fix = "name the right one with --stack, --region and --profile, or deploy the stack";
+/// A missing resource, or another error.
+fn missing_check(name: String, error: &AwsError) -> Check {
+    if error.kind == PortErrorKind::Missing {
+        let found = format!("it does not exist ({})", sanitize(&error.message));
+        let fix = "name the right stack with --stack, --region and --profile, or deploy it";
         return Check::fail(name, found, fix);
     }
-    unknown(name, trouble)
+    unknown_check(name, error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::doctor::Level;
+    use crate::operator::doctor::CheckLevel;
 
-    fn trouble(words: &str) -> Trouble {
-        Trouble {
+    fn aws_error(kind: PortErrorKind, message: &str) -> AwsError {
+        AwsError {
             action: Some("sqs:GetQueueAttributes"),
-            ..Trouble::of_words(words)
+            kind,
+            message: message.to_owned(),
         }
     }
 
-    fn said(check: &Check) -> String {
+    fn check_line(check: &Check) -> String {
         let Check {
             name, level, found, ..
         } = check;
@@ -182,66 +168,85 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_looked_at_is_not_wrong() {
-        let denied = trouble("AccessDenied: User: arn:aws:iam::1:user/ada is not authorized");
-        let check = queue(Lane::Work, "web-work", &Err(denied.clone()));
-        assert_eq!(check.level, Level::Warn);
-        insta::assert_snapshot!(said(&check), @"Warn queue web-work: it cannot be known: you have no right to sqs:GetQueueAttributes | look with credentials that have sqs:GetQueueAttributes");
+    fn a_missing_permission_is_a_warning() {
+        let denied = aws_error(
+            PortErrorKind::Denied,
+            "AccessDenied: User: arn:aws:iam::1:user/ada is not authorized",
+        );
+        let check = queue_check(QueueName::Work, "web-work", &Err(denied.clone()));
+        assert_eq!(check.level, CheckLevel::Warn);
+        insta::assert_snapshot!(check_line(&check), @"Warn queue web-work: it cannot be known: you have no right to sqs:GetQueueAttributes | look with credentials that have sqs:GetQueueAttributes");
         for check in [
-            ledger("web-ledger", &Err(denied.clone())),
-            recovery(&Err(denied.clone())),
-            secret("web/inbound", &Err(denied.clone())),
-            secret("web/slack-bot", &Err(denied)),
+            table_check("web-ledger", &Err(denied.clone())),
+            recovery_check(&Err(denied.clone())),
+            secret_check("web/inbound", &Err(denied.clone())),
+            secret_check("web/slack-bot", &Err(denied)),
         ] {
-            assert_eq!(check.level, Level::Warn, "{check:?}");
+            assert_eq!(check.level, CheckLevel::Warn, "{check:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_fix() {
-        let state = |depth, redrives| Ok(QueueState { depth, redrives });
-        let missing = || trouble("ResourceNotFoundException: no such thing");
+    fn each_failure_has_its_fix() {
+        let state = |depth, redrives| {
+            Ok(QueueState {
+                depth,
+                has_redrive: redrives,
+            })
+        };
+        let missing = || {
+            aws_error(
+                PortErrorKind::Missing,
+                "ResourceNotFoundException: no such thing",
+            )
+        };
         let checks = [
-            credentials(&Ok("arn:aws:iam::1:user/ada".to_owned()), "eu-west-1"),
-            credentials(&Err(trouble("ExpiredToken: too late")), "eu-west-1"),
-            ledger("web-ledger", &Ok(vec![])),
-            ledger(
+            credentials_check(&Ok("arn:aws:iam::1:user/ada".to_owned()), "eu-west-1"),
+            credentials_check(
+                &Err(aws_error(
+                    PortErrorKind::Unauthenticated,
+                    "ExpiredToken: too late",
+                )),
+                "eu-west-1",
+            ),
+            table_check("web-ledger", &Ok(vec![])),
+            table_check(
                 "web-ledger",
                 &Ok(vec!["the index due is missing".to_owned()]),
             ),
-            ledger("web-ledger", &Err(missing())),
-            recovery(&Ok(true)),
-            recovery(&Ok(false)),
-            queue(Lane::Work, "web-work", &state(0, true)),
-            queue(Lane::Work, "web-work", &state(1, false)),
-            queue(Lane::WorkDead, "web-work-dead", &state(2, true)),
-            queue(Lane::NoticeDead, "web-notice-dead", &state(2, true)),
-            queue(
-                Lane::Notice,
-                "web-notice",
-                &Err(trouble("no answer in time")),
+            table_check("web-ledger", &Err(missing())),
+            recovery_check(&Ok(true)),
+            recovery_check(&Ok(false)),
+            queue_check(QueueName::Work, "web-work", &state(0, true)),
+            queue_check(QueueName::Work, "web-work", &state(1, false)),
+            queue_check(QueueName::WorkDlq, "web-work-dlq", &state(2, true)),
+            queue_check(QueueName::NotifyDlq, "web-notify-dlq", &state(2, true)),
+            queue_check(
+                QueueName::Notify,
+                "web-notify",
+                &Err(aws_error(PortErrorKind::Unavailable, "no answer in time")),
             ),
-            secret("web/inbound", &Ok(())),
-            secret("web/inbound", &Err(missing())),
-            secret("web/slack-bot", &Err(missing())),
+            secret_check("web/inbound", &Ok(())),
+            secret_check("web/inbound", &Err(missing())),
+            secret_check("web/slack-bot", &Err(missing())),
         ];
-        let lines: Vec<String> = checks.iter().map(said).collect();
+        let lines: Vec<String> = checks.iter().map(check_line).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
         Ok credentials: you are arn:aws:iam::1:user/ada, in eu-west-1 | -
         Fail credentials: AWS does not take these credentials: ExpiredToken: too late | sign in again, such as with `aws sso login`
         Ok table web-ledger: its keys and indexes are right | -
         Fail table web-ledger: the index due is missing | deploy the stack again from this version's template
-        Fail table web-ledger: it is not there (ResourceNotFoundException: no such thing) | name the right one with --stack, --region and --profile, or deploy the stack
+        Fail table web-ledger: it is not there (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
         Ok point-in-time recovery: it is on | -
-        Warn point-in-time recovery: it is off: a table that somebody spoils cannot be brought back | deploy the stack again from this version's template
+        Warn point-in-time recovery: it is off: a damaged table cannot be restored | deploy the stack again from this version's template
         Ok queue web-work: nothing waits in it | -
         Fail queue web-work: what is received too often does not go to a dead-letter queue; 1 message waits in it | deploy the stack again from this version's template
-        Warn queue web-work-dead: 2 messages wait in it | see `chatops --aws failed`, and `chatops --aws retry --all --dry-run`
-        Warn queue web-notice-dead: 2 messages wait in it | the notifier's log says why; sent back to the notice queue they are tried again
-        Fail queue web-notice: sqs:GetQueueAttributes failed: no answer in time | check the network and AWS_ENDPOINT_URL, and look again
-        Ok secret web/inbound: it is there (its value was not read) | -
-        Fail secret web/inbound: it is not there (ResourceNotFoundException: no such thing) | name the right one with --stack, --region and --profile, or deploy the stack
-        Warn secret web/slack-bot: it is not there: what ends later than 29 minutes after its command is not told | make it, with the app's bot token in `slack_bot_token`
+        Warn queue web-work-dlq: 2 messages wait in it | see `chatops --aws failed`, and `chatops --aws retry --all --dry-run`
+        Warn queue web-notify-dlq: 2 messages wait in it | the notifier's log says why; to retry them, redrive them to the notify queue
+        Fail queue web-notify: sqs:GetQueueAttributes failed: no answer in time | check the network and AWS_ENDPOINT_URL, and try again
+        Ok secret web/inbound: it exists (its value was not read) | -
+        Fail secret web/inbound: it is not there (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
+        Warn secret web/slack-bot: it does not exist: a deploy that ends later than 29 minutes after its command is not notified | create it, with the app's bot token in `slack_bot_token`
         ");
     }
 }

@@ -1,9 +1,9 @@
-//! CircleCI: whether it answers, whose the token is, and each project with what its jobs need.
+//! CircleCI: whether it answers, who owns the token, and each project with what its jobs need.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use chatops_core::config::{Config, Job, Project, Slug, TriggerCall};
+use chatops_core::config::{Config, JobConfig, ProjectConfig, ProjectSlug, TriggerCall};
 use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::SecretName;
 use secrecy::SecretString;
@@ -11,164 +11,176 @@ use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-use super::declared::{self, Declared};
-use super::fetch::{Answer, Token, Web};
-use super::{Check, Report, words};
-use crate::secrets::Examined;
+use super::client::{AuthHeader, DoctorClient, DoctorResponse};
+use super::parameters::{self, DeclaredParameters};
+use super::{DoctorCheck, DoctorReport, text};
+use crate::secrets::{self, ExaminedSecret};
 
 #[derive(Deserialize)]
-struct Me {
+struct TokenOwner {
     login: String,
     #[serde(default)]
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct FoundProject {
     id: String,
     name: String,
     #[serde(default)]
     organization_name: String,
-    vcs_info: Option<Vcs>,
+    vcs_info: Option<ProjectVcs>,
 }
 
 #[derive(Deserialize)]
-struct Vcs {
+struct ProjectVcs {
     default_branch: String,
 }
 
 #[derive(Deserialize)]
-struct Items<T> {
+struct ItemPage<T> {
     items: Vec<T>,
     next_page_token: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Definition {
+struct PipelineDefinition {
     id: Uuid,
     #[serde(default)]
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct ListedPipeline {
     id: Uuid,
     number: u64,
 }
 
 #[derive(Deserialize)]
-struct Source {
+struct PipelineConfig {
     #[serde(default)]
     source: String,
     #[serde(default, rename = "setup-config")]
-    setup: String,
+    setup_source: String,
 }
 
-/// The configuration of a branch, as the newest pipeline there had it.
-pub(super) struct Newest {
+/// The configuration of the newest pipeline of a branch.
+pub(super) struct NewestConfig {
     pub(super) branch: String,
     pub(super) number: u64,
-    pub(super) declared: Declared,
+    pub(super) declared: DeclaredParameters,
 }
 
-/// Looks at all of it.
-pub(super) async fn examine(
+/// Runs the checks of CircleCI.
+pub(super) async fn check_circleci(
     config: &Config,
-    secrets: &[Examined],
-    web: &Web,
-    report: &mut Report<'_>,
+    secrets: &[ExaminedSecret],
+    client: &DoctorClient,
+    report: &mut DoctorReport<'_>,
 ) -> Result<()> {
-    let mut secrets = secrets.iter();
-    let token = secrets.find(|one| one.secret == SecretName::CircleCiToken);
-    let token = token
-        .and_then(|one| one.value.as_ref().ok())
-        .and_then(Option::as_ref);
-    let at = Api {
+    let token = secrets::find_value(secrets, SecretName::CircleCiToken);
+    let at = CircleCiApi {
         origin: &config.circleci.api,
         token,
-        web,
+        client,
     };
     let me = match at.get(&["v2", "me"]).await {
         Ok(me) => me,
-        Err(why) => return report.add(words::unreachable("CircleCI", at.origin, &why)),
+        Err(why) => return report.add_check(text::host_unreachable("CircleCI", at.origin, &why)),
     };
-    report.add(words::reachable("CircleCI", at.origin, me.status))?;
-    report.add_all(me.ahead.map(|ahead| words::clock("CircleCI", ahead)))?;
-    // What is missing was told with the secrets.
+    report.add_check(text::host_reachable("CircleCI", at.origin, me.status))?;
+    let clock = me
+        .clock_ahead
+        .map(|ahead| text::clock_offset("CircleCI", ahead));
+    report.add_checks(clock)?;
+    // A missing token is reported with the secrets.
     if token.is_none() {
         return Ok(());
     }
-    report.add(whose(&me))?;
+    report.add_check(check_token(&me))?;
     if me.status == 401 {
         return Ok(());
     }
     for (name, project) in &config.projects {
-        at.project(name, project, report).await?;
+        at.check_project(name, project, report).await?;
     }
     Ok(())
 }
 
-fn whose(me: &Answer) -> Check {
-    match me.json::<Me>() {
-        Some(Me { login, name }) if me.status == 200 => words::token(&login, &name),
-        _ if me.status == 401 => words::bad_token(&me.said()),
-        _ => words::token_unknown(&me.said()),
+fn check_token(me: &DoctorResponse) -> DoctorCheck {
+    match me.json::<TokenOwner>() {
+        Some(TokenOwner { login, name }) if me.status == 200 => text::token_ok(&login, &name),
+        _ if me.status == 401 => text::token_rejected(&me.status_text()),
+        _ => text::token_unknown(&me.status_text()),
     }
 }
 
-struct Api<'a> {
+struct CircleCiApi<'a> {
     origin: &'a Url,
     token: Option<&'a SecretString>,
-    web: &'a Web,
+    client: &'a DoctorClient,
 }
 
-impl Api<'_> {
-    async fn get(&self, segments: &[&str]) -> Result<Answer, String> {
+impl CircleCiApi<'_> {
+    async fn get(&self, segments: &[&str]) -> Result<DoctorResponse, String> {
+        self.query(segments, None).await
+    }
+
+    async fn query(
+        &self,
+        segments: &[&str],
+        query: Option<(&str, &str)>,
+    ) -> Result<DoctorResponse, String> {
         let mut url = self.origin.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear().push("api").extend(segments);
         }
-        let token = self.token.map_or(Token::None, Token::Circle);
-        self.web.get(url, token).await
+        if let Some((name, value)) = query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let token = self.token.map_or(AuthHeader::None, AuthHeader::CircleToken);
+        self.client.get(url, token).await
     }
 
-    async fn project(
+    async fn check_project(
         &self,
         name: &ProjectName,
-        project: &Project,
-        report: &mut Report<'_>,
+        project: &ProjectConfig,
+        report: &mut DoctorReport<'_>,
     ) -> Result<()> {
-        let Slug { vcs, org, repo } = &project.slug;
-        let slug = super::super::config::slug(&project.slug);
+        let ProjectSlug { vcs, org, repo } = &project.slug;
+        let slug = super::super::config::slug_path(&project.slug);
         let answer = match self.get(&["v2", "project", vcs, org, repo]).await {
             Ok(answer) => answer,
-            Err(why) => return report.add(words::project_unknown(name, &slug, &why)),
+            Err(why) => return report.add_check(text::project_unknown(name, &slug, &why)),
         };
-        let found = match answer.json::<Found>() {
+        let said = answer.status_text();
+        let found = match answer.json::<FoundProject>() {
             Some(found) if answer.status == 200 => found,
             _ if answer.status == 404 => {
-                return report.add(words::no_project(name, &slug, &answer.said()));
+                return report.add_check(text::project_missing(name, &slug, &said));
             }
-            _ => return report.add(words::project_unknown(name, &slug, &answer.said())),
+            _ => return report.add_check(text::project_unknown(name, &slug, &said)),
         };
-        report.add(words::project(
-            name,
-            &slug,
-            &found.name,
-            &found.organization_name,
-        ))?;
-        report.add_all(self.definitions(name, project, &found.id).await)?;
+        let organization = &found.organization_name;
+        report.add_check(text::project_ok(name, &slug, &found.name, organization))?;
+        report.add_checks(self.check_definitions(name, project, &found.id).await)?;
         let branch = found
             .vcs_info
             .as_ref()
             .map(|vcs| vcs.default_branch.as_str());
-        let newest = self.newest(&project.slug, branch).await;
+        let newest = self.newest_config(&project.slug, branch).await;
         let jobs = project.jobs.iter();
-        report.add_all(jobs.map(|(job_name, job)| parameters(name, job_name, job, &newest)))
+        report.add_checks(jobs.map(|(job, config)| check_parameters(name, job, config, &newest)))
     }
 
     /// The pipeline definitions that the project's jobs name.
-    async fn definitions(&self, name: &ProjectName, project: &Project, id: &str) -> Vec<Check> {
+    async fn check_definitions(
+        &self,
+        name: &ProjectName,
+        project: &ProjectConfig,
+        id: &str,
+    ) -> Vec<DoctorCheck> {
         let wanted = project
             .jobs
             .values()
@@ -180,77 +192,67 @@ impl Api<'_> {
         if wanted.is_empty() {
             return vec![];
         }
-        let known = match self
+        let answer = self
             .get(&["v2", "projects", id, "pipeline-definitions"])
-            .await
-        {
-            Err(why) => Err(why),
-            Ok(answer) if answer.status == 200 => {
-                let items = answer.json::<Items<Definition>>();
-                items.ok_or_else(|| "an answer that cannot be read".to_owned())
-            }
-            Ok(answer) => Err(answer.said()),
-        };
+            .await;
+        let known = answer.and_then(|answer| match answer.status {
+            200 => answer
+                .json::<ItemPage<PipelineDefinition>>()
+                .ok_or_else(|| "an unreadable answer".to_owned()),
+            _ => Err(answer.status_text()),
+        });
         let known = match known {
             Ok(known) => known,
-            Err(why) => return vec![words::definitions_unknown(name, &why)],
+            Err(why) => return vec![text::definitions_unknown(name, &why)],
         };
         let ids: Vec<String> = known.items.iter().map(|one| one.id.to_string()).collect();
         let one = |wanted: Option<Uuid>| match wanted {
-            None => words::default_definition(name, &ids),
+            None => text::default_definition(name, &ids),
             Some(wanted) => match known.items.iter().find(|known| known.id == wanted) {
-                Some(found) => words::definition(name, wanted, &found.name),
-                // There are more than were listed.
+                Some(found) => text::definition_ok(name, wanted, &found.name),
                 None if known.next_page_token.is_some() => {
-                    words::definitions_unknown(name, "there are more than one page of them")
+                    text::definitions_unknown(name, "only the first page was read")
                 }
-                None => words::no_definition(name, wanted, &ids),
+                None => text::definition_missing(name, wanted, &ids),
             },
         };
         wanted.into_iter().map(one).collect()
     }
 
-    /// What the newest pipeline of the default branch was configured with, or why that cannot be
-    /// known.
-    async fn newest(&self, slug: &Slug, branch: Option<&str>) -> Result<Newest, String> {
-        let branch = branch.ok_or("CircleCI does not say which branch is the default one")?;
-        let Slug { vcs, org, repo } = slug;
-        let mut url = self.origin.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            let segments = ["api", "v2", "project", vcs, org, repo, "pipeline"];
-            path.clear().extend(segments);
-        }
-        url.query_pairs_mut().append_pair("branch", branch);
-        let token = self.token.map_or(Token::None, Token::Circle);
-        let answer = self.web.get(url, token).await?;
-        let listed = answer.json::<Items<Pipeline>>();
+    /// The configuration of the newest pipeline of the default branch, or why it is not known.
+    async fn newest_config(
+        &self,
+        slug: &ProjectSlug,
+        branch: Option<&str>,
+    ) -> Result<NewestConfig, String> {
+        let branch = branch.ok_or("CircleCI does not name the default branch")?;
+        let ProjectSlug { vcs, org, repo } = slug;
+        let path = ["v2", "project", vcs, org, repo, "pipeline"];
+        let answer = self.query(&path, Some(("branch", branch))).await?;
+        let listed = answer.json::<ItemPage<ListedPipeline>>();
         let listed = listed.filter(|_| answer.status == 200);
-        let listed =
-            listed.ok_or_else(|| format!("the pipelines are not listed ({})", answer.said()))?;
-        let Some(Pipeline { id, number }) = listed.items.into_iter().next() else {
+        let listed = listed
+            .ok_or_else(|| format!("the pipelines are not listed ({})", answer.status_text()))?;
+        let Some(ListedPipeline { id, number }) = listed.items.into_iter().next() else {
             return Err(format!("there is no pipeline on {branch} yet"));
         };
         let answer = self
             .get(&["v2", "pipeline", &id.to_string(), "config"])
             .await?;
-        let source = answer.json::<Source>().filter(|_| answer.status == 200);
-        let Source { source, setup } = source.ok_or_else(|| {
-            format!(
-                "the configuration of pipeline {number} is not shown ({})",
-                answer.said()
-            )
+        let config = answer
+            .json::<PipelineConfig>()
+            .filter(|_| answer.status == 200);
+        let config = config.ok_or_else(|| {
+            let said = answer.status_text();
+            format!("the configuration of pipeline {number} is not shown ({said})")
         })?;
-        // With a setup workflow, it is the setup configuration that takes the parameters.
-        let yaml = if setup.trim().is_empty() {
-            source
-        } else {
-            setup
-        };
-        let declared = declared::read(&yaml).filter(|_| !yaml.trim().is_empty());
-        let declared = declared.ok_or_else(|| {
-            format!("the configuration of pipeline {number} is written in a way this does not read")
-        })?;
-        Ok(Newest {
+        // With a setup workflow, the setup configuration takes the parameters.
+        let sources = [config.setup_source, config.source];
+        let yaml = sources.iter().find(|yaml| !yaml.trim().is_empty());
+        let declared = yaml
+            .and_then(|yaml| parameters::parse(yaml))
+            .ok_or_else(|| format!("the configuration of pipeline {number} cannot be read"))?;
+        Ok(NewestConfig {
             branch: branch.to_owned(),
             number,
             declared,
@@ -258,14 +260,14 @@ impl Api<'_> {
     }
 }
 
-/// Whether a job's parameters are declared.
-fn parameters(
+/// Checks that a job's parameters are declared.
+fn check_parameters(
     project: &ProjectName,
     name: &JobName,
-    job: &Job,
-    newest: &Result<Newest, String>,
-) -> Check {
-    let trigger = &job.trigger;
+    job: &JobConfig,
+    newest: &Result<NewestConfig, String>,
+) -> DoctorCheck {
+    let (at, trigger) = ((project, name), &job.trigger);
     let wanted = [&trigger.job_parameter, &trigger.deploy_id_parameter];
     let wanted = wanted
         .into_iter()
@@ -275,30 +277,25 @@ fn parameters(
     if trigger.call == TriggerCall::Job {
         return match newest {
             Ok(newest) if newest.declared.version.as_deref() == Some("2.1") => {
-                words::job_of_new_config(project, name, newest)
+                text::job_of_new_config(at, newest)
             }
-            Ok(_) => words::job_parameters(project, name),
-            Err(why) => words::job_unknown(project, name, why),
+            Ok(_) => text::job_parameters(at),
+            Err(why) => text::job_unknown(at, why),
         };
     }
     if wanted.is_empty() {
-        return words::no_parameters(project, name);
+        return text::parameters_none(at);
     }
     let newest = match newest {
         Ok(newest) => newest,
-        Err(why) => return words::parameters_unknown(project, name, &wanted, why),
+        Err(why) => return text::parameters_unknown(at, &wanted, why),
     };
-    let is_missing = |wanted: &&str| {
-        !newest
-            .declared
-            .parameters
-            .iter()
-            .any(|known| known == wanted)
-    };
+    let declared = &newest.declared.parameters;
+    let is_missing = |wanted: &&str| !declared.iter().any(|known| known == wanted);
     let missing: Vec<&str> = wanted.iter().copied().filter(is_missing).collect();
     if missing.is_empty() {
-        words::declared(project, name, &wanted, newest)
+        text::parameters_declared(at, &wanted, newest)
     } else {
-        words::undeclared(project, name, &missing, newest)
+        text::parameters_undeclared(at, &missing, newest)
     }
 }

@@ -1,18 +1,17 @@
-//! `chatops doctor`: every thing that `chatops serve`, or a deployment on AWS, needs, looked at one by
-//! one, with the fix beside what is wrong. Nothing is changed, and no secret is shown.
+//! `chatops doctor`: checks everything that `chatops serve` or an installation on AWS needs, with the
+//! fix for each failure. It changes nothing and shows no secret.
 
 #[cfg(feature = "aws")]
 mod aws;
 mod circleci;
-mod declared;
-mod fetch;
+mod client;
 mod local;
+mod parameters;
 mod slack;
-mod words;
+mod text;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -20,78 +19,66 @@ use clap::Args;
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
-use self::fetch::Web;
-use super::Place;
-use super::out::Out;
+use self::client::DoctorClient;
+use super::output::CommandOutput;
 #[cfg(not(feature = "aws"))]
-use super::words as said;
+use super::text as said;
+use super::{ConfigFile, DataFile, Installation};
 use crate::secrets;
 
-/// Below the help.
+/// The text below the help.
 pub(super) const HELP: &str = "\
-Each check is a line: ok, warn (it works, or nobody can tell) or FAIL, with the fix below. The
-secrets are read as `chatops serve` reads them, from the environment or the files that <NAME>_FILE
-name; their values are never shown. CircleCI and Slack are asked nothing but what changes nothing.
-With --aws the deployment is looked at instead: your credentials, its table, queues and secrets (but
-not their values). What you have no right to know is a warning.
+Each check is a line: ok, warn (it works, or its state is not known) or FAIL, with the fix below.
+The secrets are read as `chatops serve` reads them, from the environment or the files that
+<NAME>_FILE name; their values are never shown. CircleCI and Slack only get requests that read. With
+--aws the installation is checked instead: your credentials, its table, queues and secrets (not their
+values). A missing permission is a warning.
 
 Examples:
   chatops doctor --config /etc/chatops/chatops.toml --data /var/lib/chatops/chatops.db
   chatops --aws --profile ops doctor
   chatops doctor --json | jq '.checks[] | select(.level != \"ok\")'
 
-Exit codes: 0 all is ok or worth a warning only, 1 something is wrong.";
+Exit codes: 0 ok or warnings only, 1 a check failed.";
 
 /// The options of `chatops doctor`.
 #[derive(Debug, Args)]
-pub struct Doctor {
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CHATOPS_CONFIG",
-        default_value = "chatops.toml"
-    )]
-    config: PathBuf,
-    /// The data file of `chatops serve`
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CHATOPS_DATA",
-        default_value = "chatops.db"
-    )]
-    data: PathBuf,
-    /// One JSON object: `ok`, and `checks` with `name`, `level`, `found` and `fix`
+pub struct DoctorOptions {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
+    data: DataFile,
+    /// Write one JSON object: `ok`, and `checks` with `name`, `level`, `found` and `fix`
     #[arg(long)]
     json: bool,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Level {
+enum CheckLevel {
     Ok,
     Warn,
     Fail,
 }
 
-/// One thing that was looked at.
+/// A check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
-    /// What was looked at.
+struct DoctorCheck {
+    /// What was checked.
     name: String,
-    level: Level,
+    level: CheckLevel,
     /// What was found.
     found: String,
-    /// How to put it right; nothing where all is well.
+    /// The fix, unless it is ok.
     fix: Option<String>,
 }
 
-impl Check {
+impl DoctorCheck {
     fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            level: Level::Ok,
+            level: CheckLevel::Ok,
             found: found.into(),
             fix: None,
         }
@@ -99,7 +86,7 @@ impl Check {
 
     fn warn(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            level: Level::Warn,
+            level: CheckLevel::Warn,
             fix: Some(fix.into()),
             ..Self::ok(name, found)
         }
@@ -107,69 +94,74 @@ impl Check {
 
     fn fail(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            level: Level::Fail,
+            level: CheckLevel::Fail,
             ..Self::warn(name, found, fix)
         }
     }
 }
 
-/// What was found so far, told as it comes.
-struct Report<'o> {
-    out: &'o mut Out,
+/// The checks so far; each is printed at once.
+struct DoctorReport<'o> {
+    out: &'o mut CommandOutput,
     json: bool,
-    checks: Vec<Check>,
+    checks: Vec<DoctorCheck>,
 }
 
-impl Report<'_> {
-    fn add(&mut self, check: Check) -> Result<()> {
+impl DoctorReport<'_> {
+    fn add_check(&mut self, check: DoctorCheck) -> Result<()> {
         if !self.json {
-            write(&check, self.out)?;
+            write_check(&check, self.out)?;
             self.out.flush()?;
         }
         self.checks.push(check);
         Ok(())
     }
 
-    fn add_all(&mut self, checks: impl IntoIterator<Item = Check>) -> Result<()> {
-        checks.into_iter().try_for_each(|check| self.add(check))
+    fn add_checks(&mut self, checks: impl IntoIterator<Item = DoctorCheck>) -> Result<()> {
+        let mut checks = checks.into_iter();
+        checks.try_for_each(|check| self.add_check(check))
     }
 }
 
 #[derive(Serialize)]
-struct Whole<'a> {
+struct DoctorOutput<'a> {
     ok: bool,
-    checks: &'a [Check],
+    checks: &'a [DoctorCheck],
 }
 
-/// Looks at everything.
-pub(super) fn run(options: &Doctor, place: &Place, out: &mut Out) -> Result<ExitCode> {
-    // rustls takes its cryptography from whoever installs it first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut report = Report {
+/// Runs every check.
+pub(super) fn run_doctor(
+    options: &DoctorOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    crate::serve::install_tls_provider();
+    let mut report = DoctorReport {
         out,
         json: options.json,
         checks: vec![],
     };
-    if place.is_aws() {
-        examine_aws(place, &mut report)?;
+    if installation.is_aws() {
+        check_aws(installation, &mut report)?;
     } else {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("the runtime could not be started")?;
-        runtime.block_on(examine(options, |name| std::env::var_os(name), &mut report))?;
+        let lookup = |name: &str| std::env::var_os(name);
+        runtime.block_on(check_local(options, lookup, &mut report))?;
     }
-    let Report { checks, .. } = report;
-    let ok = checks.iter().all(|check| check.level != Level::Fail);
+    let DoctorReport { checks, .. } = report;
+    let ok = checks.iter().all(|check| check.level != CheckLevel::Fail);
     if options.json {
-        out.json(&Whole {
+        out.write_json(&DoctorOutput {
             ok,
             checks: &checks,
         })?;
     } else {
         let count = |level| checks.iter().filter(|check| check.level == level).count();
-        let (warned, failed) = (count(Level::Warn), count(Level::Fail));
-        writeln!(out, "{}", words::summary(checks.len(), warned, failed))?;
+        let (warned, failed) = (count(CheckLevel::Warn), count(CheckLevel::Fail));
+        writeln!(out, "{}", text::summary(checks.len(), warned, failed))?;
     }
     Ok(if ok {
         ExitCode::SUCCESS
@@ -179,51 +171,46 @@ pub(super) fn run(options: &Doctor, place: &Place, out: &mut Out) -> Result<Exit
 }
 
 #[cfg(feature = "aws")]
-fn examine_aws(place: &Place, report: &mut Report<'_>) -> Result<()> {
-    match place.cloud() {
-        Ok(cloud) => report.add_all(aws::checks(&cloud.examine())),
-        Err(error) if error.is::<super::Usage>() => Err(error),
-        Err(error) => report.add(aws::no_login(&error.to_string())),
+fn check_aws(installation: &Installation, report: &mut DoctorReport<'_>) -> Result<()> {
+    match installation.aws_installation() {
+        Ok(aws) => report.add_checks(aws::aws_checks(&aws.inspect())),
+        Err(error) if error.is::<super::UsageError>() => Err(error),
+        Err(error) => report.add_check(aws::not_signed_in(&error.to_string())),
     }
 }
 
 #[cfg(not(feature = "aws"))]
-fn examine_aws(_: &Place, _: &mut Report<'_>) -> Result<()> {
+fn check_aws(_: &Installation, _: &mut DoctorReport<'_>) -> Result<()> {
     Err(anyhow::anyhow!(said::BUILT_WITHOUT_AWS))
 }
 
-async fn examine(
-    options: &Doctor,
+async fn check_local(
+    options: &DoctorOptions,
     lookup: impl Fn(&str) -> Option<OsString>,
-    report: &mut Report<'_>,
+    report: &mut DoctorReport<'_>,
 ) -> Result<()> {
-    let (config, check) = local::config(&options.config);
-    report.add(check)?;
-    let secrets = secrets::examine(lookup);
-    report.add_all(local::secrets(&secrets))?;
-    report.add_all(local::data(&options.data))?;
-    // Without the configuration nobody knows whom to ask.
+    let (config, check) = local::check_config(&options.config.path);
+    report.add_check(check)?;
+    let secrets = secrets::examine_secrets(lookup);
+    report.add_checks(local::check_secrets(&secrets))?;
+    report.add_checks(local::check_data_file(&options.data.path))?;
+    // The configuration has the addresses.
     let Some(config) = config else { return Ok(()) };
-    let web = Web::new(&config.times)?;
-    circleci::examine(&config, &secrets, &web, report).await?;
-    slack::examine(&config, &secrets, &web, report).await
+    let client = DoctorClient::new(&config.timeouts)?;
+    circleci::check_circleci(&config, &secrets, &client, report).await?;
+    slack::check_slack(&config, &secrets, &client, report).await
 }
 
-/// A line, and the fix below it.
-fn write(check: &Check, out: &mut impl Write) -> Result<()> {
+/// Writes a check and its fix.
+fn write_check(check: &DoctorCheck, out: &mut impl Write) -> Result<()> {
     let (word, style) = match check.level {
-        Level::Ok => ("ok", Style::new().green()),
-        Level::Warn => ("warn", Style::new().yellow()),
-        Level::Fail => ("FAIL", Style::new().red().bold()),
+        CheckLevel::Ok => ("ok", Style::new().green()),
+        CheckLevel::Warn => ("warn", Style::new().yellow()),
+        CheckLevel::Fail => ("FAIL", Style::new().red().bold()),
     };
     let word = format!("{word:<4}");
-    writeln!(
-        out,
-        "{}  {}: {}",
-        word.style(style),
-        check.name,
-        check.found
-    )?;
+    let (word, name) = (word.style(style), &check.name);
+    writeln!(out, "{word}  {name}: {}", check.found)?;
     if let Some(fix) = &check.fix {
         writeln!(out, "      fix: {fix}")?;
     }

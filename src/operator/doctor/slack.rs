@@ -1,16 +1,16 @@
-//! Slack: whether it can be reached where answers go, what its clock says, and the bot.
+//! Slack: whether the response URLs can be reached, its clock, and the bot.
 
 use anyhow::Result;
 use chatops_core::config::Config;
 use chatops_core::ports::SecretName;
 use serde::Deserialize;
 
-use super::fetch::{Answer, Token, Web};
-use super::{Check, Report, words};
-use crate::secrets::Examined;
+use super::client::{AuthHeader, DoctorClient, DoctorResponse};
+use super::{DoctorCheck, DoctorReport, text};
+use crate::secrets::{self, ExaminedSecret};
 
 #[derive(Deserialize)]
-struct Tested {
+struct AuthTest {
     ok: bool,
     #[serde(default)]
     error: String,
@@ -20,48 +20,44 @@ struct Tested {
     team: String,
 }
 
-/// Looks at all of it.
-pub(super) async fn examine(
+/// Runs the checks of Slack.
+pub(super) async fn check_slack(
     config: &Config,
-    secrets: &[Examined],
-    web: &Web,
-    report: &mut Report<'_>,
+    secrets: &[ExaminedSecret],
+    client: &DoctorClient,
+    report: &mut DoctorReport<'_>,
 ) -> Result<()> {
-    for origin in &config.slack.reply_origins {
-        // What it says there does not matter: it was reached.
-        match web.get(origin.clone(), Token::None).await {
-            Err(why) => report.add(words::unreachable("Slack", origin, &why))?,
+    for origin in &config.slack.response_url_origins {
+        // Any answer will do.
+        match client.get(origin.clone(), AuthHeader::None).await {
+            Err(why) => report.add_check(text::host_unreachable("Slack", origin, &why))?,
             Ok(answer) => {
-                report.add(words::reachable("Slack", origin, answer.status))?;
-                report.add_all(answer.ahead.map(|ahead| words::clock("Slack", ahead)))?;
+                report.add_check(text::host_reachable("Slack", origin, answer.status))?;
+                let clock = answer.clock_ahead;
+                report.add_checks(clock.map(|ahead| text::clock_offset("Slack", ahead)))?;
             }
         }
     }
-    let mut secrets = secrets.iter();
-    let bot = secrets.find(|one| one.secret == SecretName::SlackBot);
-    let Some(bot) = bot
-        .and_then(|one| one.value.as_ref().ok())
-        .and_then(Option::as_ref)
-    else {
+    let Some(bot) = secrets::find_value(secrets, SecretName::SlackBot) else {
         return Ok(());
     };
     let mut url = config.slack.api.clone();
     url.set_path("/api/auth.test");
-    match web.get(url, Token::Bearer(bot)).await {
-        Err(why) => report.add(words::unreachable("Slack", &config.slack.api, &why)),
-        Ok(answer) => report.add(tested(&answer)),
+    match client.get(url, AuthHeader::Bearer(bot)).await {
+        Err(why) => report.add_check(text::host_unreachable("Slack", &config.slack.api, &why)),
+        Ok(answer) => report.add_check(check_bot(&answer)),
     }
 }
 
-fn tested(answer: &Answer) -> Check {
-    match answer.json::<Tested>() {
-        Some(Tested {
+fn check_bot(answer: &DoctorResponse) -> DoctorCheck {
+    match answer.json::<AuthTest>() {
+        Some(AuthTest {
             ok: true,
             user,
             team,
             ..
-        }) => words::bot(&user, &team),
-        Some(Tested { error, .. }) => words::bad_bot(&error),
-        None => words::bot_unknown(&answer.said()),
+        }) => text::bot_ok(&user, &team),
+        Some(AuthTest { error, .. }) => text::bot_rejected(&error),
+        None => text::bot_unknown(&answer.status_text()),
     }
 }

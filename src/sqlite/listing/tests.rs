@@ -1,69 +1,74 @@
-//! That every list is a walk along one index, whatever is asked for: no scan, no sort, and of
-//! what does not fit no row is read.
+//! Every list is a walk along one index, whatever the filter: no scan, no sort, and no row is read
+//! that does not match.
 
 use std::path::Path;
 
-use chatops_core::command::Status;
-use chatops_core::deploy::Standing;
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::command::StatusFilter;
+use chatops_core::deploy::DeployOutcome;
+use chatops_core::id::{QualifiedUser, UserId};
 
-use super::super::schema;
 use super::*;
+use crate::sqlite::schema;
 
-const INDEXES: [Index; 8] = [
-    Index::Asked,
-    Index::User,
-    Index::UserName,
-    Index::Branch,
-    Index::Job,
-    Index::Project,
-    Index::State,
-    Index::AwaitsRetry,
+const INDEXES: [ListIndex; 9] = [
+    ListIndex::Requested,
+    ListIndex::User,
+    ListIndex::UserName,
+    ListIndex::Branch,
+    ListIndex::Job,
+    ListIndex::Project,
+    ListIndex::Environment,
+    ListIndex::State,
+    ListIndex::AwaitsRetry,
 ];
 
 #[test]
 fn no_walk_scans_sorts_or_reads_rows() {
-    let mut connection = Connection::open_in_memory().unwrap();
-    schema::prepare(Path::new("memory"), &mut connection).unwrap();
-    let plan = |index: Index| {
-        let sql = format!("EXPLAIN QUERY PLAN {}", index.walk());
-        let mut query = connection.prepare(&sql).unwrap();
+    let mut db = Connection::open_in_memory().unwrap();
+    schema::prepare_schema(Path::new("memory"), &mut db).unwrap();
+    let plan = |index: ListIndex| {
+        let sql = format!("EXPLAIN QUERY PLAN {}", index.walk_sql());
+        let mut query = db.prepare(&sql).unwrap();
         let steps = query.query_map(params!["", 0, "", 0], |row| row.get("detail"));
         let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
         steps.join("; ")
     };
-    // Along `head_asked` everything fits, so every row is shown.
+    // Along `deploy_requested` every row matches, so it covers nothing else.
     insta::assert_snapshot!(INDEXES.map(plan).join("\n"), @"
-    SEARCH head USING INDEX head_asked (asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_user (user=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_user_name (user_name=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_branch (branch=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_job (job=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_project (project=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_state (state=? AND asked_at>? AND (asked_at,id)<(?,?))
-    SEARCH head USING COVERING INDEX head_awaits_retry (asked_at>? AND (asked_at,id)<(?,?))
+    SEARCH deploy USING INDEX deploy_requested (requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_user (user=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_user_name (user_name=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_branch (branch=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_job (job=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_project (project=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_environment (environment=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_state (state=? AND requested_at>? AND (requested_at,id)<(?,?))
+    SEARCH deploy USING COVERING INDEX deploy_awaiting_retry (requested_at>? AND (requested_at,id)<(?,?))
     ");
 }
 
 #[test]
 fn only_a_filter_without_a_part_walks_along_everything() {
-    let parts: [fn(&mut Filter); 6] = [
-        |f| f.people = Some(People::Name("ana".to_owned())),
+    let parts: [fn(&mut DeployFilter); 7] = [
+        |f| f.requesters = Some(RequesterFilter::Name("ana".to_owned())),
         |f| f.branch = BranchName::parse("main").ok(),
         |f| f.job = JobName::parse("deploy").ok(),
         |f| f.project = ProjectName::parse("web").ok(),
-        |f| f.status = Some(Status::Standing(Standing::Failed)),
+        |f| f.environment = Some("production".to_owned()),
+        |f| f.status = Some(StatusFilter::Outcome(DeployOutcome::Failed)),
         |f| f.awaits_retry = true,
     ];
     for parts_taken in 0..1_usize << parts.len() {
-        let mut filter = Filter::default();
+        let mut filter = DeployFilter::default();
         for (n, part) in parts.iter().enumerate() {
             if parts_taken & (1 << n) != 0 {
                 part(&mut filter);
             }
         }
-        let routes = Route::all(&filter);
-        let everything = routes.iter().any(|route| route.index == Index::Asked);
+        let routes = IndexRoute::all_routes(&filter);
+        let everything = routes
+            .iter()
+            .any(|route| route.index == ListIndex::Requested);
         assert_eq!(everything, parts_taken == 0, "{filter:?}");
         assert!(!routes.is_empty(), "{filter:?}");
     }
@@ -71,15 +76,26 @@ fn only_a_filter_without_a_part_walks_along_everything() {
 
 #[test]
 fn a_key_is_walked_once() {
-    let id = |text| UserId::parse(text).unwrap();
-    let ids = vec![id("U02"), id("U01"), id("U02")];
-    let filter = Filter {
-        people: Some(People::Ids(ids)),
-        ..Filter::default()
+    let id = |text| QualifiedUser::parse(text).unwrap();
+    let ids = vec![id("T01/U02"), id("T01/U01"), id("T01/U02")];
+    let filter = DeployFilter {
+        requesters: Some(RequesterFilter::Users(ids)),
+        ..DeployFilter::default()
     };
-    let route = Route {
-        index: Index::User,
-        keys: vec!["U01", "U02"],
+    let route = IndexRoute {
+        index: ListIndex::User,
+        keys: ["T01/U01", "T01/U02"].map(str::to_owned).to_vec(),
     };
-    assert_eq!(Route::all(&filter), [route]);
+    assert_eq!(IndexRoute::all_routes(&filter), [route]);
+}
+
+#[test]
+fn a_user_of_any_workspace_is_looked_for_along_everything() {
+    let user = UserId::parse("U01").unwrap();
+    let filter = DeployFilter {
+        requesters: Some(RequesterFilter::AnyWorkspace(vec![user])),
+        ..DeployFilter::default()
+    };
+    let routes = IndexRoute::all_routes(&filter);
+    assert_eq!(routes[0].index, ListIndex::Requested);
 }

@@ -1,4 +1,4 @@
-//! What the threads promise, held against a database in memory.
+//! The guarantees of the threads, over a database in memory.
 
 use std::time::Duration;
 
@@ -6,18 +6,17 @@ use tokio::sync::oneshot::Receiver;
 
 use super::*;
 
-type Ended = Result<(), Failure>;
+type WriteResult = Result<(), SqliteFailure>;
 
-fn connection() -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch("CREATE TABLE t (n INTEGER) STRICT")
+fn db() -> Connection {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("CREATE TABLE t (n INTEGER) STRICT")
         .unwrap();
-    connection
+    db
 }
 
-fn numbers(connection: &Connection) -> Vec<i64> {
-    let mut query = connection.prepare("SELECT n FROM t ORDER BY n").unwrap();
+fn numbers(db: &Connection) -> Vec<i64> {
+    let mut query = db.prepare("SELECT n FROM t ORDER BY n").unwrap();
     query
         .query_map([], |row| row.get(0))
         .unwrap()
@@ -26,113 +25,112 @@ fn numbers(connection: &Connection) -> Vec<i64> {
 }
 
 /// A job that runs `sql`, and where its answer arrives.
-fn job(sql: &'static str) -> (Write, Receiver<Ended>) {
-    writing(move |tx| Ok(tx.connection.execute_batch(sql)?))
+fn sql_job(sql: &'static str) -> (WriteJob, Receiver<WriteResult>) {
+    write_job(move |tx| Ok(tx.db.execute_batch(sql)?))
 }
 
 #[test]
 fn a_failed_job_undoes_only_itself() {
-    let connection = connection();
+    let db = db();
     let (jobs, answers): (Vec<_>, Vec<_>) = [
-        job("INSERT INTO t VALUES (1)"),
-        job("INSERT INTO t VALUES (2); INSERT INTO nowhere VALUES (2)"),
-        job("INSERT INTO t VALUES (3)"),
+        sql_job("INSERT INTO t VALUES (1)"),
+        sql_job("INSERT INTO t VALUES (2); INSERT INTO nowhere VALUES (2)"),
+        sql_job("INSERT INTO t VALUES (3)"),
     ]
     .into_iter()
     .unzip();
-    let signals = Signals::default();
-    run_batch(&connection, &mut VecDeque::from(jobs), &signals);
+    let signals = WriterSignals::default();
+    run_batch(&db, &mut VecDeque::from(jobs), &signals);
     let ended: Vec<_> = answers
         .into_iter()
         .map(|mut answer| answer.try_recv().unwrap().is_ok())
         .collect();
     assert_eq!(ended, [true, false, true]);
-    assert_eq!(numbers(&connection), [1, 3]);
+    assert_eq!(numbers(&db), [1, 3]);
     assert_eq!(signals.commits.load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn a_lost_transaction_is_no_success_for_anybody_and_the_rest_goes_on() {
-    let connection = connection();
-    let (one, mut first) = job("INSERT INTO t VALUES (1)");
+fn a_lost_transaction_fails_its_jobs_and_the_rest_goes_on() {
+    let db = db();
+    let (one, mut first) = sql_job("INSERT INTO t VALUES (1)");
     // What SQLite does by itself on some errors.
-    let (two, mut second) = job("ROLLBACK; INSERT INTO nowhere VALUES (2)");
-    let (three, mut third) = job("INSERT INTO t VALUES (3)");
+    let (two, mut second) = sql_job("ROLLBACK; INSERT INTO nowhere VALUES (2)");
+    let (three, mut third) = sql_job("INSERT INTO t VALUES (3)");
     let mut batch = VecDeque::from([one, two, three]);
-    let signals = Signals::default();
-    run_batch(&connection, &mut batch, &signals);
+    let signals = WriterSignals::default();
+    run_batch(&db, &mut batch, &signals);
     assert_eq!(batch.len(), 1);
     assert!(matches!(
         first.try_recv().unwrap(),
-        Err(Failure::Definite(_))
+        Err(SqliteFailure::NotWritten(_))
     ));
-    let Err(Failure::Definite(words)) = second.try_recv().unwrap() else {
+    let Err(SqliteFailure::NotWritten(words)) = second.try_recv().unwrap() else {
         panic!()
     };
     assert!(words.contains("nowhere"), "its own error: {words}");
-    run_batch(&connection, &mut batch, &signals);
+    run_batch(&db, &mut batch, &signals);
     assert_eq!(third.try_recv().unwrap(), Ok(()));
-    assert_eq!(numbers(&connection), [3]);
+    assert_eq!(numbers(&db), [3]);
 }
 
 #[test]
-fn a_commit_that_fails_is_no_success_for_anybody() {
-    let connection = connection();
-    connection
-        .execute_batch(
-            "PRAGMA foreign_keys = on; CREATE TABLE child (n INTEGER \
+fn a_commit_that_fails_fails_its_jobs() {
+    let db = db();
+    db.execute_batch(
+        "PRAGMA foreign_keys = on; CREATE TABLE child (n INTEGER \
              REFERENCES parent (n) DEFERRABLE INITIALLY DEFERRED); \
              CREATE TABLE parent (n INTEGER PRIMARY KEY)",
-        )
-        .unwrap();
-    let (one, mut first) = job("INSERT INTO t VALUES (1)");
-    let (two, mut second) = job("INSERT INTO child VALUES (2)");
-    let signals = Signals::default();
-    run_batch(&connection, &mut VecDeque::from([one, two]), &signals);
+    )
+    .unwrap();
+    let (one, mut first) = sql_job("INSERT INTO t VALUES (1)");
+    let (two, mut second) = sql_job("INSERT INTO child VALUES (2)");
+    let signals = WriterSignals::default();
+    run_batch(&db, &mut VecDeque::from([one, two]), &signals);
     assert!(first.try_recv().unwrap().is_err());
     assert!(second.try_recv().unwrap().is_err());
-    assert!(connection.is_autocommit());
-    assert_eq!(numbers(&connection), [0; 0]);
+    assert!(db.is_autocommit());
+    assert_eq!(numbers(&db), [0; 0]);
     assert_eq!(signals.commits.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
-async fn a_panicking_job_leaves_nothing_and_its_thread_alive() {
+async fn a_panicking_job_leaves_no_trace_and_its_thread_alive() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Connection::open(dir.path().join("t.db")).unwrap();
     let (writer, reader) = (open(), open());
     writer
         .execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (n INTEGER)")
         .unwrap();
-    let threads = Threads::start(writer, reader, Arc::default()).unwrap();
-    let write: Ended = threads
+    let threads = SqliteThreads::start(writer, reader, Arc::default()).unwrap();
+    let write: WriteResult = threads
         .write(|tx| {
-            tx.connection.execute_batch("INSERT INTO t VALUES (1)")?;
+            tx.db.execute_batch("INSERT INTO t VALUES (1)")?;
             panic!("on purpose")
         })
         .await;
-    assert!(matches!(write, Err(Failure::Definite(_))));
-    let read: Ended = threads.read(|_| panic!("on purpose")).await;
+    assert!(matches!(write, Err(SqliteFailure::NotWritten(_))));
+    let read: WriteResult = threads.read(|_| panic!("on purpose")).await;
     assert!(read.is_err());
-    let write = threads.write(|tx| Ok(tx.connection.execute_batch("INSERT INTO t VALUES (2)")?));
-    assert_eq!(write.await, Ended::Ok(()));
-    let read = threads.read(|connection| Ok::<_, Failure>(numbers(connection)));
+    let write = threads.write(|tx| Ok(tx.db.execute_batch("INSERT INTO t VALUES (2)")?));
+    assert_eq!(write.await, WriteResult::Ok(()));
+    let read = threads.read(|db| Ok::<_, SqliteFailure>(numbers(db)));
     assert_eq!(read.await, Ok(vec![2]));
 }
 
 #[tokio::test]
 async fn a_failed_job_wakes_nobody() {
-    let threads = |signals| Threads::start(connection(), connection(), signals).unwrap();
-    let signals = Arc::new(Signals::default());
+    let threads = |signals| SqliteThreads::start(db(), db(), signals).unwrap();
+    let signals = Arc::new(WriterSignals::default());
     let threads = threads(Arc::clone(&signals));
-    let failed: Ended = threads
+    let failed: WriteResult = threads
         .write(|tx| {
-            tx.wake(Lane::Work);
-            Err(Failure::Definite("no".to_owned()))
+            tx.wake_queue(QueueName::Work);
+            Err(SqliteFailure::NotWritten("no".to_owned()))
         })
         .await;
     assert!(failed.is_err());
-    let wait = signals.of(Lane::Work).notified();
+    let wait = signals.queue(QueueName::Work).notified();
     assert!(
         tokio::time::timeout(Duration::from_millis(1), wait)
             .await

@@ -1,21 +1,22 @@
-//! CircleCI's API over HTTP: the port's calls, and what each answer means. API v2 is in `v2`, the
-//! older v1.1, which starts single jobs, in `v1`.
+//! CircleCI's API over HTTP: the port's calls, and the meaning of each answer. API v2 is in `v2`; the
+//! older v1.1, which starts single jobs, is in `v1`. Nothing here knows a deploy's state.
 //!
 //! The trigger is sent once, on a connection of its own: no resend, no redirect, no pooled
 //! connection that may have died, no proxy from the environment. Reads may reuse connections.
 
-mod answer;
-mod cool;
+mod rate_limit;
+mod response;
 mod v1;
 mod v2;
 mod wire;
 
 use std::time::Instant;
 
-use chatops_core::config::{self, Slug, Times, TriggerCall};
-use chatops_core::deploy::{Pipeline, RunKind};
+use chatops_core::config::{self, ProjectSlug, Timeouts, TriggerCall};
+use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::ports::{
-    Ci, CiError, Finding, Look, Outcome, Search, SecretName, Secrets, Trigger,
+    CiClient, CiReadError, LookupRequest, LookupResult, PollResult, SecretName, SecretReader,
+    TriggerOutcome, TriggerRequest,
 };
 use chrono::TimeDelta;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, header};
@@ -23,34 +24,38 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use self::answer::{Answer, said};
-use self::cool::CoolDown;
+use self::rate_limit::RateLimitPause;
+use self::response::{ApiResponse, describe_error};
 
-/// How far CircleCI's clock and ours may be apart when a listing is read: the same five minutes
-/// that Slack's signed timestamp allows.
-const SKEW: TimeDelta = TimeDelta::seconds(300);
+/// How far CircleCI's clock and ours may be apart when a listing is read: five minutes, as for
+/// Slack's signed timestamp.
+const MAX_SKEW: TimeDelta = TimeDelta::seconds(300);
 
-/// The most pages of a listing that are read; a branch with more runs than that within a few
-/// minutes is not searched to its end, and then nothing is concluded.
-const PAGES: usize = 10;
+/// The most pages of a listing that are read. If a branch has more runs within a few minutes, the
+/// lookup fails and proves nothing.
+const MAX_PAGES: usize = 10;
 
 /// The client for CircleCI.
 #[derive(Debug)]
-pub struct CircleCi<X> {
-    triggers: Client,
-    reads: Client,
-    at: config::CircleCi,
+pub struct CircleCiClient<X> {
+    trigger_client: Client,
+    read_client: Client,
+    config: config::CircleCiConfig,
     secrets: X,
-    cool: CoolDown,
+    rate_limit: RateLimitPause,
 }
 
-impl<X: Secrets> CircleCi<X> {
-    /// A client for the API at `at.api`, with the token from `secrets`.
-    pub fn new(at: config::CircleCi, times: &Times, secrets: X) -> Result<Self, reqwest::Error> {
+impl<X: SecretReader> CircleCiClient<X> {
+    /// A client for the API at `config.api`, with the token from `secrets`.
+    pub fn new(
+        config: config::CircleCiConfig,
+        timeouts: &Timeouts,
+        secrets: X,
+    ) -> Result<Self, reqwest::Error> {
         let build = |configure: fn(ClientBuilder) -> ClientBuilder| {
             configure(Client::builder())
-                .connect_timeout(times.connect_timeout)
-                .timeout(times.request_timeout)
+                .connect_timeout(timeouts.connect_timeout)
+                .timeout(timeouts.request_timeout)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .no_proxy()
@@ -58,17 +63,17 @@ impl<X: Secrets> CircleCi<X> {
                 .build()
         };
         Ok(Self {
-            triggers: build(|builder| builder.pool_max_idle_per_host(0))?,
-            reads: build(|builder| builder)?,
-            at,
+            trigger_client: build(|builder| builder.pool_max_idle_per_host(0))?,
+            read_client: build(|builder| builder)?,
+            config,
             secrets,
-            cool: CoolDown::default(),
+            rate_limit: RateLimitPause::default(),
         })
     }
 
     /// An address of the API, each segment encoded on its own.
-    fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.at.api.clone();
+    fn api_url(&self, segments: &[&str]) -> Url {
+        let mut url = self.config.api.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear().push("api").extend(segments);
         }
@@ -81,13 +86,10 @@ impl<X: Secrets> CircleCi<X> {
         method: Method,
         url: Url,
     ) -> Result<RequestBuilder, String> {
-        let token = self
-            .secrets
-            .get(SecretName::CircleCiToken)
-            .await
-            .map_err(|e| e.to_string())?;
+        let token = self.secrets.get(SecretName::CircleCiToken).await;
+        let token = token.map_err(|error| error.to_string())?;
         let mut value = header::HeaderValue::from_str(token.current.expose_secret())
-            .map_err(|_| "the CircleCI token is not one: it has characters no header takes")?;
+            .map_err(|_| "the CircleCI token has characters that no header can have")?;
         value.set_sensitive(true);
         Ok(client
             .request(method, url)
@@ -95,40 +97,38 @@ impl<X: Secrets> CircleCi<X> {
             .header(header::ACCEPT, "application/json"))
     }
 
-    async fn read<T: DeserializeOwned>(&self, url: Url) -> Result<T, CiError> {
-        self.call(Method::GET, url).await?.json()
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, CiReadError> {
+        self.call_api(Method::GET, url).await?.json()
     }
 
-    /// A call that may be repeated at will.
-    async fn call(&self, method: Method, url: Url) -> Result<Answer, CiError> {
-        if let Some(left) = self.cool.left(Instant::now()) {
-            return Err(CoolDown::refusal(left));
+    /// Any call but the trigger: it may be repeated.
+    async fn call_api(&self, method: Method, url: Url) -> Result<ApiResponse, CiReadError> {
+        if let Some(left) = self.rate_limit.remaining(Instant::now()) {
+            return Err(RateLimitPause::read_error(left));
         }
-        let request = self
-            .request(&self.reads, method, url)
-            .await
-            .map_err(CiError::met)?;
-        let response = request.send().await;
-        let response = response.map_err(|error| CiError::met(said(&error)))?;
-        let answer = Answer::read(response).await;
-        self.heed(&answer);
-        answer.succeeded()
+        let request = self.request(&self.read_client, method, url).await;
+        let sent = request.map_err(CiReadError::from_message)?.send().await;
+        let response = sent.map_err(|error| CiReadError::from_message(describe_error(&error)))?;
+        let response = ApiResponse::read(response).await;
+        self.note_rate_limit(&response);
+        response.error_for_status()
     }
 
-    /// A wait that CircleCI asks for is one for every call.
-    fn heed(&self, answer: &Answer) {
-        if answer.is_throttled() {
-            self.cool.asked(answer.after(), Instant::now());
+    /// A pause that CircleCI asks for holds for every call.
+    fn note_rate_limit(&self, response: &ApiResponse) {
+        if response.is_throttled() {
+            let after = response.retry_after();
+            self.rate_limit.extend(after, Instant::now());
         }
     }
 }
 
-impl<X: Secrets> Ci for CircleCi<X> {
-    async fn trigger(&self, trigger: &Trigger) -> Outcome {
-        if let Some(left) = self.cool.left(Instant::now()) {
-            return Outcome::NotNow {
-                obstacle: cool::SAID.to_owned(),
-                after: Some(left),
+impl<X: SecretReader> CiClient for CircleCiClient<X> {
+    async fn trigger(&self, trigger: &TriggerRequest) -> TriggerOutcome {
+        if let Some(left) = self.rate_limit.remaining(Instant::now()) {
+            return TriggerOutcome::NotNow {
+                error: rate_limit::PAUSE_MESSAGE.to_owned(),
+                retry_after: Some(left),
             };
         }
         let (url, body) = match &trigger.call {
@@ -137,61 +137,63 @@ impl<X: Secrets> Ci for CircleCi<X> {
             TriggerCall::Job => self.job_call(trigger),
         };
         // Without this header CircleCI ignores the body and builds the default branch.
-        let request = match self.request(&self.triggers, Method::POST, url).await {
+        let request = match self.request(&self.trigger_client, Method::POST, url).await {
             Ok(request) => request.header(header::CONTENT_TYPE, "application/json"),
-            Err(obstacle) => {
-                return Outcome::NotNow {
-                    obstacle,
-                    after: None,
+            Err(error) => {
+                return TriggerOutcome::NotNow {
+                    error,
+                    retry_after: None,
                 };
             }
         };
         match request.body(body.to_string()).send().await {
             Ok(response) => {
-                let answer = Answer::read(response).await;
-                self.heed(&answer);
+                let response = ApiResponse::read(response).await;
+                self.note_rate_limit(&response);
+                let pipeline = |created: &_| self.pipeline(&trigger.slug, created);
                 match &trigger.call {
-                    TriggerCall::Pipeline => {
-                        answer.triggered(|seen| self.pipeline(&trigger.slug, seen))
-                    }
-                    TriggerCall::PipelineRun { .. } => {
-                        answer.ran(|seen| self.pipeline(&trigger.slug, seen))
-                    }
-                    TriggerCall::Job => answer.triggered(|seen| self.build(&trigger.slug, seen)),
+                    TriggerCall::Pipeline => response.outcome(pipeline),
+                    TriggerCall::PipelineRun { .. } => response.run_outcome(pipeline),
+                    TriggerCall::Job => response.outcome(|seen| self.build(&trigger.slug, seen)),
                 }
             }
             // No byte of the request was written.
-            Err(error) if error.is_connect() || error.is_builder() => Outcome::NotNow {
-                obstacle: said(&error),
-                after: None,
+            Err(error) if error.is_connect() || error.is_builder() => TriggerOutcome::NotNow {
+                error: describe_error(&error),
+                retry_after: None,
             },
-            Err(error) => Outcome::Unknown {
-                doubt: said(&error),
+            Err(error) => TriggerOutcome::Unknown {
+                because: describe_error(&error),
             },
         }
     }
 
-    async fn search(&self, search: &Search) -> Result<Finding, CiError> {
-        match &search.call {
+    async fn look_up(&self, lookup: &LookupRequest) -> Result<LookupResult, CiReadError> {
+        match &lookup.call {
             TriggerCall::Pipeline | TriggerCall::PipelineRun { .. } => {
-                self.search_pipelines(search).await
+                self.look_up_pipeline(lookup).await
             }
-            TriggerCall::Job => self.search_builds(search).await,
+            TriggerCall::Job => self.look_up_build(lookup).await,
         }
     }
 
-    async fn look(&self, slug: &Slug, run: &Pipeline) -> Result<Look, CiError> {
+    async fn poll(&self, slug: &ProjectSlug, run: &CiPipeline) -> Result<PollResult, CiReadError> {
         match run.kind {
-            RunKind::Pipeline => self.look_at_pipeline(run.id).await,
-            RunKind::Build => self.look_at_build(slug, run.number).await,
+            CiRunKind::Pipeline => self.poll_pipeline(run.id).await,
+            CiRunKind::Build => self.poll_build(slug, run.number).await,
         }
     }
 
-    async fn cancel(&self, slug: &Slug, run: &Pipeline, workflow: &str) -> Result<(), CiError> {
+    async fn cancel(
+        &self,
+        slug: &ProjectSlug,
+        run: &CiPipeline,
+        workflow: &str,
+    ) -> Result<(), CiReadError> {
         let url = match run.kind {
-            RunKind::Pipeline => self.url(&["v2", "workflow", workflow, "cancel"]),
-            RunKind::Build => self.build_url(slug, &[&run.number.to_string(), "cancel"]),
+            CiRunKind::Pipeline => self.api_url(&["v2", "workflow", workflow, "cancel"]),
+            CiRunKind::Build => self.build_url(slug, &[&run.number.to_string(), "cancel"]),
         };
-        self.call(Method::POST, url).await.map(drop)
+        self.call_api(Method::POST, url).await.map(drop)
     }
 }

@@ -1,5 +1,5 @@
-//! CircleCI's JSON, only the fields that are used. Unknown fields are ignored: some appear
-//! without notice.
+//! CircleCI's JSON, only the fields that are used. Unknown fields are ignored: some appear without
+//! notice.
 
 use chatops_core::Time;
 use chatops_core::ports::{self, PipelineState, WorkflowStatus};
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 /// A page of a listing.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page<T> {
+pub(super) struct V2Page<T> {
     pub(super) items: Vec<T>,
     pub(super) next_page_token: Option<String>,
 }
 
-/// The answer to a trigger, and a line of the listing.
+/// The answer to a trigger, and an item of a listing.
 #[derive(Debug, Deserialize)]
-pub(super) struct Pipeline {
+pub(super) struct V2Pipeline {
     pub(super) id: Uuid,
     pub(super) number: u64,
     pub(super) created_at: Time,
@@ -23,26 +23,26 @@ pub(super) struct Pipeline {
 
 /// One pipeline.
 #[derive(Debug, Deserialize)]
-pub(super) struct Details {
+pub(super) struct V2PipelineDetails {
     pub(super) state: PipelineState,
     #[serde(default)]
-    pub(super) errors: Vec<PipelineError>,
-    pub(super) vcs: Option<Vcs>,
+    pub(super) errors: Vec<V2PipelineError>,
+    pub(super) vcs: Option<V2Vcs>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct PipelineError {
+pub(super) struct V2PipelineError {
     pub(super) message: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Vcs {
+pub(super) struct V2Vcs {
     pub(super) revision: Option<String>,
 }
 
 /// One run of a workflow.
 #[derive(Debug, Deserialize)]
-pub(super) struct Workflow {
+pub(super) struct V2Workflow {
     id: String,
     name: String,
     status: WorkflowStatus,
@@ -51,8 +51,8 @@ pub(super) struct Workflow {
     max_auto_reruns: Option<u32>,
 }
 
-impl From<Workflow> for ports::Workflow {
-    fn from(seen: Workflow) -> Self {
+impl From<V2Workflow> for ports::CiWorkflow {
+    fn from(seen: V2Workflow) -> Self {
         let runs_left = seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
         Self {
             rerun_coming: runs_left && seen.status == WorkflowStatus::Failed,
@@ -66,8 +66,7 @@ impl From<Workflow> for ports::Workflow {
 
 /// A build of API v1.1, as the trigger, the listing and the build itself show it.
 #[derive(Debug, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "they are CircleCI's names")]
-pub(super) struct Build {
+pub(super) struct V1Build {
     pub(super) build_num: u64,
     pub(super) status: Option<String>,
     pub(super) lifecycle: Option<String>,
@@ -81,25 +80,23 @@ pub(super) struct Build {
     start_time: Option<Time>,
 }
 
-impl Build {
-    /// When it was first seen by CircleCI.
-    pub(super) fn queued(&self) -> Option<Time> {
+impl V1Build {
+    /// When CircleCI first saw it.
+    pub(super) fn first_seen_at(&self) -> Option<Time> {
         self.usage_queued_at.or(self.queued_at).or(self.start_time)
     }
 
-    /// A build parameter's text.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.build_parameters.as_ref()?.get(name)?.as_str()
     }
 
-    /// Whether it may have been started by this API and does not show with what.
-    pub(super) fn is_secretive(&self) -> bool {
+    /// Whether this API may have started it and its parameters are not shown.
+    pub(super) fn hides_parameters(&self) -> bool {
         let by_api = self.why.as_deref().is_none_or(|why| why == "api");
         by_api && self.build_parameters.is_none()
     }
 
-    /// The job it runs.
-    pub(super) fn job(&self) -> &str {
+    pub(super) fn job_name(&self) -> &str {
         self.parameter("CIRCLE_JOB").unwrap_or("build")
     }
 }

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use chatops_core::config::TriggerCall;
-use chatops_core::deploy::{Pipeline, RunKind};
-use chatops_core::ports::{Ci, Finding, Look, Outcome, PipelineState, WorkflowStatus};
+use chatops_core::deploy::{CiPipeline, CiRunKind};
+use chatops_core::ports::{
+    CiClient, LookupResult, PipelineState, PollResult, TriggerOutcome, WorkflowStatus,
+};
 use chatops_sandbox::Sandbox;
-use chatops_sandbox::circleci::{Call, Script, WorkflowScript};
+use chatops_sandbox::circleci::{CiCall, RunScript, WorkflowScript};
 
-use crate::look::{HOUR, statuses};
-use crate::raw::is_unknown;
-use crate::support::{ago, client, order_by, sandbox, sandbox_with, search_by, slug};
+use crate::poll::{HOUR, statuses};
+use crate::raw_server::assert_unknown;
+use crate::support::{
+    ago, calls, client_of, fail_next, lookup_by, sandbox, sandbox_client, sandbox_with,
+    script_next, slug, trigger_request_by,
+};
 
 pub(crate) fn every_call() -> [TriggerCall; 3] {
     let definition = None;
@@ -21,33 +26,31 @@ pub(crate) fn every_call() -> [TriggerCall; 3] {
     ]
 }
 
-/// The fault of this kind that the call's own POST meets.
-pub(crate) fn post_of(call: &TriggerCall) -> Call {
+/// The POST of this call.
+pub(crate) fn post_call(call: &TriggerCall) -> CiCall {
     match call {
-        TriggerCall::Pipeline => Call::Trigger,
-        TriggerCall::PipelineRun { .. } => Call::Run,
-        TriggerCall::Job => Call::StartBuild,
+        TriggerCall::Pipeline => CiCall::Trigger,
+        TriggerCall::PipelineRun { .. } => CiCall::Run,
+        TriggerCall::Job => CiCall::StartBuild,
     }
 }
 
-pub(crate) async fn start(sandbox: &Sandbox, call: &TriggerCall) -> Pipeline {
-    let outcome = client(sandbox.circleci_url())
-        .trigger(&order_by(call))
-        .await;
-    let Outcome::Created(run) = outcome else {
+pub(crate) async fn start_run(sandbox: &Sandbox, call: &TriggerCall) -> CiPipeline {
+    let outcome = client_of(&sandbox).trigger(&trigger_request_by(call)).await;
+    let TriggerOutcome::Created(run) = outcome else {
         panic!("{call:?}: {outcome:?}")
     };
     let kind = match call {
-        TriggerCall::Job => RunKind::Build,
-        _ => RunKind::Pipeline,
+        TriggerCall::Job => CiRunKind::Build,
+        _ => CiRunKind::Pipeline,
     };
     assert_eq!(run.kind, kind);
     run
 }
 
-pub(crate) async fn look(sandbox: &Sandbox, run: &Pipeline) -> Look {
-    let client = client(sandbox.circleci_url());
-    client.look(&slug(), run).await.unwrap()
+pub(crate) async fn poll_run(sandbox: &Sandbox, run: &CiPipeline) -> PollResult {
+    let client = client_of(&sandbox);
+    client.poll(&slug(), run).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,14 +63,14 @@ async fn each_call_is_followed_to_its_end() {
             ("canceled", Canceled),
         ] {
             let sandbox = sandbox().await;
-            let mut script = Script::ending(Duration::ZERO, word);
+            let mut script = RunScript::ending(Duration::ZERO, word);
             script.workflows[0].starts_after = Duration::ZERO;
-            sandbox.circleci().lock().script_next(script);
-            let run = start(&sandbox, &call).await;
-            let look = look(&sandbox, &run).await;
-            assert_eq!(statuses(&look), [("deploy", end)], "{call:?}");
-            assert_eq!(look.state, PipelineState::Created);
-            assert_eq!(look.revision.map(|revision| revision.len()), Some(40));
+            script_next(&sandbox, script);
+            let run = start_run(&sandbox, &call).await;
+            let poll = poll_run(&sandbox, &run).await;
+            assert_eq!(statuses(&poll), [("deploy", end)], "{call:?}");
+            assert_eq!(poll.state, PipelineState::Created);
+            assert_eq!(poll.revision.map(|revision| revision.len()), Some(40));
         }
     }
 }
@@ -76,47 +79,48 @@ async fn each_call_is_followed_to_its_end() {
 async fn each_call_runs_before_it_ends() {
     for call in every_call() {
         let sandbox = sandbox().await;
-        let mut script = Script::endless();
+        let mut script = RunScript::endless();
         script.states[1].0 = Duration::ZERO;
         script.workflows[0].starts_after = Duration::ZERO;
-        sandbox.circleci().lock().script_next(script);
-        let run = start(&sandbox, &call).await;
-        let seen = look(&sandbox, &run).await;
+        script_next(&sandbox, script);
+        let run = start_run(&sandbox, &call).await;
+        let seen = poll_run(&sandbox, &run).await;
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Running)]);
 
-        // And what runs can be canceled by the name that the look gives it.
-        let client = client(sandbox.circleci_url());
+        // The workflow can be canceled by the id that the poll shows.
+        let client = client_of(&sandbox);
         let workflow = &seen.workflows[0].id;
         assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
-        let seen = look(&sandbox, &run).await;
+        let seen = poll_run(&sandbox, &run).await;
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Canceled)]);
         assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
     }
 }
 
 #[tokio::test]
-async fn what_each_call_has_started_is_found_by_its_proof() {
+async fn what_each_call_has_started_is_found_by_its_deploy_id() {
     for call in every_call() {
-        let sandbox = sandbox().await;
-        let circleci = client(sandbox.circleci_url());
-        let search = search_by(&call, ago(0));
-        let nothing = Finding::Absent { candidates: vec![] };
-        assert_eq!(circleci.search(&search).await, Ok(nothing));
-        sandbox.circleci().lock().script_next(Script::success(HOUR));
-        sandbox
-            .circleci()
-            .fail_next(post_of(&call), chatops_sandbox::Fault::AnswerLost);
-        is_unknown(&circleci.trigger(&order_by(&call)).await);
-        let Ok(Finding::Found(found)) = circleci.search(&search).await else {
+        let (sandbox, circleci) = sandbox_client().await;
+        let lookup = lookup_by(&call, ago(0));
+        let nothing = LookupResult::Absent { candidates: vec![] };
+        assert_eq!(circleci.look_up(&lookup).await, Ok(nothing));
+        script_next(&sandbox, RunScript::success(HOUR));
+        fail_next(
+            &sandbox,
+            post_call(&call),
+            chatops_sandbox::HttpFault::AnswerLost,
+        );
+        assert_unknown(&circleci.trigger(&trigger_request_by(&call)).await);
+        let Ok(LookupResult::Found(found)) = circleci.look_up(&lookup).await else {
             panic!("{call:?}")
         };
-        // It is followed like what has been answered.
+        // It is polled like a run whose answer arrived.
         let state = match call {
             // A build has no states of its own.
             TriggerCall::Job => PipelineState::Created,
             _ => PipelineState::Pending,
         };
-        assert_eq!(look(&sandbox, &found).await.state, state);
+        assert_eq!(poll_run(&sandbox, &found).await.state, state);
     }
 }
 
@@ -128,17 +132,17 @@ async fn a_newer_run_on_the_branch_may_cancel_an_older_one() {
         }
         let sandbox = sandbox_with(|project| project.auto_cancel = true).await;
         let running = || {
-            let mut script = Script::endless();
+            let mut script = RunScript::endless();
             script.workflows[0].starts_after = Duration::ZERO;
             script
         };
-        sandbox.circleci().lock().script_next(running());
-        sandbox.circleci().lock().script_next(running());
-        let first = start(&sandbox, &call).await;
-        let second = start(&sandbox, &call).await;
-        let seen = look(&sandbox, &first).await;
+        script_next(&sandbox, running());
+        script_next(&sandbox, running());
+        let first = start_run(&sandbox, &call).await;
+        let second = start_run(&sandbox, &call).await;
+        let seen = poll_run(&sandbox, &first).await;
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Canceled)]);
-        let seen = look(&sandbox, &second).await;
+        let seen = poll_run(&sandbox, &second).await;
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Running)]);
     }
 }
@@ -146,28 +150,20 @@ async fn a_newer_run_on_the_branch_may_cancel_an_older_one() {
 #[tokio::test]
 async fn many_workflows_are_read_to_the_last() {
     let sandbox = sandbox().await;
-    let mut script = Script::no_workflow();
+    let mut script = RunScript::no_workflow();
     script.workflows = (0..7)
         .map(|n| WorkflowScript::new(&format!("part {n}"), Duration::ZERO, &[]))
         .collect();
     script.workflows[6].steps = vec![(Duration::ZERO, "on_hold".to_owned())];
-    {
-        let mut model = sandbox.circleci().lock();
-        model.page_workflows_by(3);
-        model.script_next(script);
-    }
-    let run = start(&sandbox, &TriggerCall::Pipeline).await;
-    let seen = look(&sandbox, &run).await;
+    sandbox.circleci().lock().page_workflows(3);
+    script_next(&sandbox, script);
+    let run = start_run(&sandbox, &TriggerCall::Pipeline).await;
+    let seen = poll_run(&sandbox, &run).await;
     assert_eq!(seen.workflows.len(), 7);
     assert_eq!(seen.workflows[6].status, WorkflowStatus::OnHold);
-    let names: Vec<_> = seen
-        .workflows
-        .iter()
-        .map(|part| part.name.as_str())
-        .collect();
-    assert_eq!(names[0], "part 0");
-    assert_eq!(names[6], "part 6");
-    let paths = crate::support::calls(&sandbox);
+    assert_eq!(seen.workflows[0].name, "part 0");
+    assert_eq!(seen.workflows[6].name, "part 6");
+    let paths = calls(&sandbox);
     assert_eq!(paths.len(), 1 + 1 + 3, "{paths:?}");
     assert!(paths[4].1.ends_with("/workflow?page-token=6"), "{paths:?}");
 }
@@ -175,17 +171,17 @@ async fn many_workflows_are_read_to_the_last() {
 #[tokio::test]
 async fn what_waits_for_an_approval_can_still_be_canceled() {
     let sandbox = sandbox().await;
-    let mut script = Script::on_hold_then(HOUR, "success");
+    let mut script = RunScript::on_hold_then(HOUR, "success");
     script.workflows[0].starts_after = Duration::ZERO;
     script.workflows[0].steps = vec![(Duration::ZERO, "on_hold".to_owned())];
-    sandbox.circleci().lock().script_next(script);
-    let run = start(&sandbox, &TriggerCall::Pipeline).await;
-    let seen = look(&sandbox, &run).await;
+    script_next(&sandbox, script);
+    let run = start_run(&sandbox, &TriggerCall::Pipeline).await;
+    let seen = poll_run(&sandbox, &run).await;
     assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::OnHold)]);
     assert!(!seen.workflows[0].status.is_final());
-    let client = client(sandbox.circleci_url());
+    let client = client_of(&sandbox);
     let workflow = &seen.workflows[0].id;
     assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
-    let seen = look(&sandbox, &run).await;
+    let seen = poll_run(&sandbox, &run).await;
     assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Canceled)]);
 }

@@ -1,4 +1,4 @@
-//! The CircleCI client over real connections: what each answer, and each missing one, means.
+//! The CircleCI client over real connections: the meaning of each answer, and of each missing one.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,17 +6,17 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
+mod build_lookup;
 mod builds;
 mod cancel;
-mod doubt;
 mod ends;
 mod faults;
-mod look;
 mod malformed;
 mod pause;
-mod proof;
-mod raw;
-mod run;
-mod search;
+mod pipeline_lookup;
+mod pipeline_run;
+mod poll;
+mod raw_server;
 mod support;
 mod trigger;
+mod unknown_outcome;

@@ -1,15 +1,22 @@
-//! Answers of API v1.1 that are not what they should be: every field missing, null or of another
-//! kind, and every way to break off.
+//! Malformed answers of API v1.1: every field missing, null or of another kind, and every way to
+//! break off.
+
+use std::fmt::Debug;
 
 use chatops_core::config::TriggerCall;
-use chatops_core::ports::{Ci, Finding, Outcome, Search, WorkflowStatus};
-use chatops_worker::CircleCi;
+use chatops_core::ports::{
+    CiClient, CiReadError, LookupRequest, LookupResult, TriggerOutcome, WorkflowStatus,
+};
+use chatops_worker::CircleCiClient;
 use serde_json::{Map, Value, json};
 
-use crate::raw::{Raw, answer, is_unknown};
-use crate::support::{BUILD_ID, DEPLOY, Token, ago, build, client, order_by, search_by, slug};
+use crate::raw_server::{RawServer, assert_unknown, created_response, ok_response};
+use crate::support::{
+    BUILD_ID, DEPLOY, FakeToken, ago, assert_created, build_run, client, job_request, lookup_by,
+    slug,
+};
 
-fn whole() -> Map<String, Value> {
+fn whole_build() -> Map<String, Value> {
     let whole = json!({
         "build_num": 3926,
         "status": "success",
@@ -27,25 +34,15 @@ fn whole() -> Map<String, Value> {
 }
 
 /// The answer with each field taken away, and with each field of every other kind.
-fn mutants() -> Vec<(String, Map<String, Value>)> {
-    let others = [
-        Value::Null,
-        json!(true),
-        json!(-1),
-        json!(1.5),
-        json!(""),
-        json!("\u{0}é"),
-        json!([]),
-        json!({}),
-        json!([[{}]]),
-    ];
+fn broken_builds() -> Vec<(String, Map<String, Value>)> {
+    let others = json!([null, true, -1, 1.5, "", "\u{0}é", [], {}, [[{}]]]);
     let mut mutants = Vec::new();
-    for name in whole().keys() {
-        let mut without = whole();
+    for name in whole_build().keys() {
+        let mut without = whole_build();
         without.remove(name);
         mutants.push((format!("without {name}"), without));
-        for other in &others {
-            let mut changed = whole();
+        for other in others.as_array().unwrap() {
+            let mut changed = whole_build();
             changed.insert(name.clone(), other.clone());
             mutants.push((format!("{name} = {other}"), changed));
         }
@@ -53,43 +50,42 @@ fn mutants() -> Vec<(String, Map<String, Value>)> {
     mutants
 }
 
+pub(crate) fn assert_unreadable<T: Debug>(outcome: Result<T, CiReadError>, what: &str) {
+    let message = outcome.unwrap_err().message;
+    let is_expected = message.starts_with("the answer cannot be read: ");
+    assert!(is_expected, "{what}: {message}");
+}
+
 /// The client, and a CircleCI with these answers, one for each of its calls.
-async fn given(answers: Vec<String>) -> (CircleCi<Token>, Raw) {
-    let raw = Raw::new(answers).await;
+async fn raw_client(answers: Vec<String>) -> (CircleCiClient<FakeToken>, RawServer) {
+    let raw = RawServer::new(answers).await;
     (client(&raw.url), raw)
 }
 
-fn created(body: &str) -> String {
-    answer("201 Created", &[], body)
+fn lookup_request() -> LookupRequest {
+    lookup_by(&TriggerCall::Job, "2026-01-02T03:04:00Z".parse().unwrap())
 }
 
-fn shown(body: &str) -> String {
-    answer("200 OK", &[], body)
-}
-
-fn search() -> Search {
-    search_by(&TriggerCall::Job, "2026-01-02T03:04:00Z".parse().unwrap())
-}
-
-fn text(build: Map<String, Value>) -> String {
+fn build_json(build: Map<String, Value>) -> String {
     Value::Object(build).to_string()
 }
 
 #[tokio::test]
 async fn the_whole_answer_is_understood() {
-    let whole = text(whole());
-    let answers = vec![created(&whole), shown(&whole), shown(&format!("[{whole}]"))];
-    let (client, _raw) = given(answers).await;
-    let outcome = client.trigger(&order_by(&TriggerCall::Job)).await;
-    assert!(matches!(outcome, Outcome::Created(_)), "{outcome:?}");
-    let look = client.look(&slug(), &build(3_926)).await.unwrap();
-    assert_eq!(look.workflows[0].status, WorkflowStatus::Success);
-    let finding = client.search(&search()).await.unwrap();
-    assert!(matches!(finding, Finding::Found(_)), "{finding:?}");
+    let whole = build_json(whole_build());
+    let list = ok_response(&format!("[{whole}]"));
+    let answers = vec![created_response(&whole), ok_response(&whole), list];
+    let (client, _raw) = raw_client(answers).await;
+    let outcome = client.trigger(&job_request()).await;
+    assert_created(&outcome);
+    let poll = client.poll(&slug(), &build_run(3_926)).await.unwrap();
+    assert_eq!(poll.workflows[0].status, WorkflowStatus::Success);
+    let result = client.look_up(&lookup_request()).await.unwrap();
+    assert!(matches!(result, LookupResult::Found(_)), "{result:?}");
 }
 
 #[tokio::test]
-async fn a_trigger_names_its_build_or_leaves_everything_open() {
+async fn a_trigger_names_its_build_or_leaves_the_outcome_unknown() {
     let bodies = [
         "",
         "{}",
@@ -101,21 +97,24 @@ async fn a_trigger_names_its_build_or_leaves_everything_open() {
         "{\"build_num\":3926",
     ];
     let wrong = bodies.map(|body| (None, body.to_owned()));
-    let mutants = mutants().into_iter().map(|(_, mutant)| {
+    let mutants = broken_builds().into_iter().map(|(_, mutant)| {
         let number = mutant.get("build_num").and_then(Value::as_u64);
-        (number, text(mutant))
+        (number, build_json(mutant))
     });
     let cases: Vec<(Option<u64>, String)> = wrong.into_iter().chain(mutants).collect();
-    let answers = cases.iter().map(|(_, body)| created(body)).collect();
-    let (client, raw) = given(answers).await;
+    let answers = cases
+        .iter()
+        .map(|(_, body)| created_response(body))
+        .collect();
+    let (client, raw) = raw_client(answers).await;
     let mut understood = 0;
     for (number, body) in &cases {
-        match client.trigger(&order_by(&TriggerCall::Job)).await {
-            Outcome::Created(run) => {
+        match client.trigger(&job_request()).await {
+            TriggerOutcome::Created(run) => {
                 assert_eq!((Some(run.number), run.number), (*number, 3_926), "{body}");
                 understood += 1;
             }
-            other => is_unknown(&other),
+            other => assert_unknown(&other),
         }
     }
     assert!(understood > 0);
@@ -124,32 +123,28 @@ async fn a_trigger_names_its_build_or_leaves_everything_open() {
 
 #[tokio::test]
 async fn no_broken_answer_is_a_success() {
-    let mutants = mutants();
-    let answers = mutants
-        .iter()
-        .map(|(_, mutant)| shown(&text(mutant.clone())));
-    let (client, _raw) = given(answers.collect()).await;
+    let mutants = broken_builds();
+    let answer = |(_, mutant): &(_, Map<_, _>)| ok_response(&build_json(mutant.clone()));
+    let answers = mutants.iter().map(answer);
+    let (client, _raw) = raw_client(answers.collect()).await;
     for (what, mutant) in mutants {
         let is = |name: &str, word: &str| mutant.get(name).is_some_and(|value| value == word);
         let says_nothing = mutant.get("outcome").is_none_or(Value::is_null);
         let says_success = is("lifecycle", "finished")
             && (is("outcome", "success") || says_nothing && is("status", "success"));
-        match client.look(&slug(), &build(3_926)).await {
-            Ok(look) => {
-                let mut statuses = look.workflows.iter().map(|workflow| workflow.status);
+        match client.poll(&slug(), &build_run(3_926)).await {
+            Ok(poll) => {
+                let mut statuses = poll.workflows.iter().map(|workflow| workflow.status);
                 let is_success = statuses.any(|status| status == WorkflowStatus::Success);
-                assert_eq!(is_success, says_success, "{what}: {look:?}");
+                assert_eq!(is_success, says_success, "{what}: {poll:?}");
             }
-            Err(error) => assert!(
-                error.message.starts_with("the answer cannot be read: "),
-                "{what}: {error}"
-            ),
+            outcome => assert_unreadable(outcome, &what),
         }
     }
 }
 
 #[tokio::test]
-async fn what_does_not_say_that_it_is_over_is_not_over() {
+async fn a_build_that_does_not_show_its_end_has_not_ended() {
     let cases = [
         (Value::Null, json!("success")),
         (json!("finished"), Value::Null),
@@ -162,41 +157,42 @@ async fn what_does_not_say_that_it_is_over_is_not_over() {
         (json!("queued"), json!("failed")),
     ];
     let answers = cases.iter().map(|(lifecycle, word)| {
-        let mut build = whole();
+        let mut build = whole_build();
         build.insert("lifecycle".to_owned(), lifecycle.clone());
         build.insert("status".to_owned(), word.clone());
         build.insert("outcome".to_owned(), Value::Null);
-        shown(&text(build))
+        ok_response(&build_json(build))
     });
-    let (client, _raw) = given(answers.collect()).await;
+    let (client, _raw) = raw_client(answers.collect()).await;
     for (lifecycle, word) in cases {
-        let look = client.look(&slug(), &build(3_926)).await.unwrap();
-        assert_eq!(look.workflows.len(), 1, "{lifecycle} {word}");
-        assert!(!look.workflows[0].status.is_final(), "{lifecycle} {word}");
+        let poll = client.poll(&slug(), &build_run(3_926)).await.unwrap();
+        assert_eq!(poll.workflows.len(), 1, "{lifecycle} {word}");
+        assert!(!poll.workflows[0].status.is_final(), "{lifecycle} {word}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_anywhere_is_no_answer() {
-    let whole = text(whole());
-    let announced = created(&whole);
-    // A few places of each kind: within names, values, and between them.
+    let whole = build_json(whole_build());
+    let announced = created_response(&whole);
+    // Some places within names, within values, and between them.
     let ends: Vec<usize> = (0..whole.len()).step_by(7).collect();
     let answers = ends.iter().flat_map(|end| {
         let part = &whole[..*end];
-        // Less than was announced, and as if it were all of it.
+        // Less than announced, and with a matching length.
         let broken = announced[..announced.len() - whole.len() + end].to_owned();
-        let list = shown(&format!("[{part}"));
-        [broken, created(part), shown(part), list]
+        let list = ok_response(&format!("[{part}"));
+        [broken, created_response(part), ok_response(part), list]
     });
-    let (client, _raw) = given(answers.collect()).await;
+    let (client, _raw) = raw_client(answers.collect()).await;
     for end in ends {
-        is_unknown(&client.trigger(&order_by(&TriggerCall::Job)).await);
-        is_unknown(&client.trigger(&order_by(&TriggerCall::Job)).await);
-        let look = client.look(&slug(), &build(3_926)).await;
-        assert!(look.is_err(), "{end}: {look:?}");
-        let finding = client.search(&search()).await;
-        assert!(finding.is_err(), "{end}: {finding:?}");
+        for _ in 0..2 {
+            assert_unknown(&client.trigger(&job_request()).await);
+        }
+        let poll = client.poll(&slug(), &build_run(3_926)).await;
+        assert!(poll.is_err(), "{end}: {poll:?}");
+        let result = client.look_up(&lookup_request()).await;
+        assert!(result.is_err(), "{end}: {result:?}");
     }
 }
 
@@ -215,33 +211,31 @@ async fn a_listing_is_a_list_of_builds_or_proves_nothing() {
         r#"{"items":[]}"#,
         r#"{"message":"x"}"#,
     ];
-    let (client, _raw) = given(listings.map(shown).to_vec()).await;
+    let (client, _raw) = raw_client(listings.map(ok_response).to_vec()).await;
     for listing in listings {
-        let error = client.search(&search()).await.unwrap_err();
-        assert!(
-            error.message.starts_with("the answer cannot be read: "),
-            "{listing}: {error}"
-        );
+        let outcome = client.look_up(&lookup_request()).await;
+        assert_unreadable(outcome, listing);
     }
 }
 
 #[tokio::test]
 async fn only_a_build_that_shows_other_parameters_is_another_build() {
-    let telling = |(what, _): &(String, _)| {
+    let is_relevant = |(what, _): &(String, _)| {
         let names = ["build_num", "build_parameters", "why"];
         names.iter().any(|name| what.contains(name))
     };
-    for (what, mutant) in mutants().into_iter().filter(telling) {
+    for (what, mutant) in broken_builds().into_iter().filter(is_relevant) {
         let parameters = mutant.get("build_parameters").cloned();
         let carries = parameters
             .as_ref()
-            .is_some_and(|parameters| parameters[BUILD_ID] == DEPLOY);
-        // The same answer again where the build itself is asked for.
-        let line = text(mutant);
-        let (client, _raw) = given(vec![shown(&format!("[{line}]")), shown(&line)]).await;
-        match client.search(&search()).await {
-            Ok(Finding::Found(run)) => assert!(carries && run.number == 3_926, "{what}"),
-            Ok(Finding::Absent { candidates }) => {
+            .is_some_and(|all| all[BUILD_ID] == DEPLOY);
+        // The build itself has the same answer as the listing.
+        let line = build_json(mutant);
+        let answers = [format!("[{line}]"), line].map(|body| ok_response(&body));
+        let (client, _raw) = raw_client(answers.to_vec()).await;
+        match client.look_up(&lookup_request()).await {
+            Ok(LookupResult::Found(run)) => assert!(carries && run.number == 3_926, "{what}"),
+            Ok(LookupResult::Absent { candidates }) => {
                 assert_eq!(candidates, [], "{what}");
                 assert_eq!(parameters, Some(json!({})), "{what}");
             }
@@ -252,15 +246,16 @@ async fn only_a_build_that_shows_other_parameters_is_another_build() {
 
 #[tokio::test]
 async fn a_build_without_times_is_not_older_than_anything() {
-    let mut timeless = whole();
+    let mut timeless = whole_build();
     for name in ["usage_queued_at", "queued_at", "start_time"] {
         timeless.remove(name);
     }
-    let answers = [timeless, whole()].map(|build| shown(&format!("[{}]", text(build))));
-    let (client, _raw) = given(answers.to_vec()).await;
-    let late = search_by(&TriggerCall::Job, ago(0));
-    let finding = client.search(&late).await.unwrap();
-    assert!(matches!(finding, Finding::Found(_)), "{finding:?}");
-    let finding = client.search(&late).await.unwrap();
-    assert_eq!(finding, Finding::Absent { candidates: vec![] });
+    let list = |build| ok_response(&format!("[{}]", build_json(build)));
+    let answers = [timeless, whole_build()].map(list);
+    let (client, _raw) = raw_client(answers.to_vec()).await;
+    let late = lookup_by(&TriggerCall::Job, ago(0));
+    let result = client.look_up(&late).await.unwrap();
+    assert!(matches!(result, LookupResult::Found(_)), "{result:?}");
+    let result = client.look_up(&late).await.unwrap();
+    assert_eq!(result, LookupResult::Absent { candidates: vec![] });
 }

@@ -1,114 +1,96 @@
-//! The pause that CircleCI asks for holds for every call of the process.
+//! The pause that CircleCI asks for: it holds for every call of the process.
 
 use std::time::Duration;
 
 use chatops_core::config::TriggerCall;
-use chatops_core::ports::{Ci, Outcome};
-use chatops_sandbox::circleci::{Call, Script};
+use chatops_core::ports::{CiClient, TriggerOutcome};
+use chatops_sandbox::circleci::{CiCall, RunScript};
 
-use crate::ends::{every_call, post_of};
+use crate::ends::{every_call, post_call};
 use crate::support::{
-    ago, build, built, calls, client, created, order, order_by, refuse, run, sandbox, scripted,
-    search_by, slug,
+    ago, assert_created, build_run, calls, client_of, created_count, fail_next, lookup_by, not_now,
+    pipeline_run, refusal, sandbox_client, slug, start_build, start_scripted, trigger_request,
+    trigger_request_by,
 };
 
-const SAID: &str = "CircleCI has asked for a pause (HTTP 429)";
+const PAUSE_MESSAGE: &str = "CircleCI has asked for a pause (HTTP 429)";
 
-/// Within the pause, and almost all of it: the test itself takes a moment.
-fn left(after: Option<Duration>, whole: u64) {
-    let after = after.unwrap();
-    assert!(
-        after <= Duration::from_secs(whole) && after > Duration::from_secs(whole / 2),
-        "{after:?}"
-    );
+/// Most of the pause: the test itself takes a moment.
+fn assert_pause_left(after: Option<Duration>, whole: u64) {
+    let (after, whole) = (after.unwrap(), Duration::from_secs(whole));
+    assert!(after <= whole && after > whole / 2, "{after:?}");
 }
 
 #[tokio::test]
 async fn many_deploys_send_nothing_while_circleci_wants_a_pause() {
-    let sandbox = sandbox().await;
-    let circleci = client(sandbox.circleci_url());
-    let pipeline = run(scripted(&sandbox, Script::endless(), 60));
-    let number = built(&sandbox, ago(60), "feature/x", "x");
-    sandbox
-        .circleci()
-        .fail_next(Call::Pipeline, refuse(429, Some(200)));
-    let error = circleci.look(&slug(), &pipeline).await.unwrap_err();
+    let (sandbox, circleci) = sandbox_client().await;
+    let pipeline = pipeline_run(start_scripted(&sandbox, RunScript::endless(), 60));
+    let number = start_build(&sandbox, ago(60), "feature/x", "x");
+    fail_next(&sandbox, CiCall::Pipeline, refusal(429, Some(200)));
+    let error = circleci.poll(&slug(), &pipeline).await.unwrap_err();
     assert_eq!(error.message, "HTTP 429: No, sorry");
-    assert_eq!(error.after, Some(Duration::from_secs(200)));
-    let (asked, started) = (calls(&sandbox).len(), created(&sandbox));
-    assert_eq!(asked, 1);
+    assert_eq!(error.retry_after, Some(Duration::from_secs(200)));
+    let (sent, started) = (calls(&sandbox).len(), created_count(&sandbox));
+    assert_eq!(sent, 1);
 
     for _ in 0..50 {
         for call in every_call() {
-            let Outcome::NotNow { obstacle, after } = circleci.trigger(&order_by(&call)).await
+            let TriggerOutcome::NotNow { error, retry_after } =
+                circleci.trigger(&trigger_request_by(&call)).await
             else {
                 panic!("{call:?}")
             };
-            assert_eq!(obstacle, SAID);
-            left(after, 200);
-            let error = circleci
-                .search(&search_by(&call, ago(60)))
-                .await
-                .unwrap_err();
-            assert_eq!(error.message, SAID);
-            left(error.after, 200);
+            assert_eq!(error, PAUSE_MESSAGE);
+            assert_pause_left(retry_after, 200);
+            let outcome = circleci.look_up(&lookup_by(&call, ago(60))).await;
+            let error = outcome.unwrap_err();
+            assert_eq!(error.message, PAUSE_MESSAGE);
+            assert_pause_left(error.retry_after, 200);
         }
-        for run in [&pipeline, &build(number)] {
-            let error = circleci.look(&slug(), run).await.unwrap_err();
+        for run in [&pipeline, &build_run(number)] {
+            let error = circleci.poll(&slug(), run).await.unwrap_err();
             assert!(!error.unauthorized);
-            left(error.after, 200);
+            assert_pause_left(error.retry_after, 200);
             let error = circleci.cancel(&slug(), run, "x").await.unwrap_err();
-            left(error.after, 200);
+            assert_pause_left(error.retry_after, 200);
         }
     }
-    assert_eq!(calls(&sandbox).len(), asked, "nothing was sent");
-    assert_eq!(created(&sandbox), started);
+    assert_eq!(calls(&sandbox).len(), sent, "nothing was sent");
+    assert_eq!(created_count(&sandbox), started);
 }
 
 #[tokio::test]
-async fn any_call_can_be_the_one_that_is_told() {
+async fn any_call_can_be_the_one_that_is_throttled() {
     for call in every_call() {
-        let sandbox = sandbox().await;
-        let circleci = client(sandbox.circleci_url());
-        sandbox
-            .circleci()
-            .fail_next(post_of(&call), refuse(429, Some(200)));
-        let outcome = circleci.trigger(&order_by(&call)).await;
-        assert!(matches!(outcome, Outcome::NotNow { .. }), "{outcome:?}");
-        assert!(circleci.look(&slug(), &build(3_926)).await.is_err());
+        let (sandbox, circleci) = sandbox_client().await;
+        fail_next(&sandbox, post_call(&call), refusal(429, Some(200)));
+        let outcome = circleci.trigger(&trigger_request_by(&call)).await;
+        assert_eq!(outcome, not_now("HTTP 429: No, sorry", Some(200)));
+        assert!(circleci.poll(&slug(), &build_run(3_926)).await.is_err());
         assert_eq!(calls(&sandbox).len(), 1, "{call:?}");
     }
-    let told = [
-        (Call::List, TriggerCall::Pipeline),
-        (Call::Builds, TriggerCall::Job),
-    ];
-    for (listing, call) in told {
-        let sandbox = sandbox().await;
-        let circleci = client(sandbox.circleci_url());
-        sandbox
-            .circleci()
-            .fail_next(listing, refuse(429, Some(200)));
-        assert!(circleci.search(&search_by(&call, ago(60))).await.is_err());
-        circleci.trigger(&order()).await;
+    for (listing, call) in [
+        (CiCall::List, TriggerCall::Pipeline),
+        (CiCall::Builds, TriggerCall::Job),
+    ] {
+        let (sandbox, circleci) = sandbox_client().await;
+        fail_next(&sandbox, listing, refusal(429, Some(200)));
+        assert!(circleci.look_up(&lookup_by(&call, ago(60))).await.is_err());
+        circleci.trigger(&trigger_request()).await;
         assert_eq!(calls(&sandbox).len(), 1, "{call:?}");
     }
 }
 
 #[tokio::test]
-async fn other_refusals_and_other_processes_make_no_pause() {
-    let sandbox = sandbox().await;
-    let circleci = client(sandbox.circleci_url());
+async fn other_errors_and_other_processes_make_no_pause() {
+    let (sandbox, circleci) = sandbox_client().await;
     for status in [401, 403, 404, 500, 503] {
-        sandbox
-            .circleci()
-            .fail_next(Call::Trigger, refuse(status, Some(200)));
-        circleci.trigger(&order()).await;
+        fail_next(&sandbox, CiCall::Trigger, refusal(status, Some(200)));
+        circleci.trigger(&trigger_request()).await;
     }
     assert_eq!(calls(&sandbox).len(), 5);
-    sandbox
-        .circleci()
-        .fail_next(Call::Trigger, refuse(429, Some(200)));
-    circleci.trigger(&order()).await;
-    let outcome = client(sandbox.circleci_url()).trigger(&order()).await;
-    assert!(matches!(outcome, Outcome::Created(_)), "{outcome:?}");
+    fail_next(&sandbox, CiCall::Trigger, refusal(429, Some(200)));
+    circleci.trigger(&trigger_request()).await;
+    let outcome = client_of(&sandbox).trigger(&trigger_request()).await;
+    assert_created(&outcome);
 }

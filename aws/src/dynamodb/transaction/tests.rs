@@ -10,34 +10,28 @@ fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
 
 #[test]
 fn the_first_write_that_failed_decides() {
-    let judge = |codes: &[&str]| verdict(&reasons(codes));
+    let judge = |codes: &[&str]| classify(&reasons(codes));
     let condition = "ConditionalCheckFailed";
-    assert_eq!(judge(&["None", condition]), Verdict::Condition(1));
-    assert_eq!(
-        judge(&[condition, "TransactionConflict"]),
-        Verdict::Condition(0)
-    );
-    // Whether the first write's condition holds is not known before nobody is in its way.
-    assert!(matches!(
-        judge(&["None", "TransactionConflict", condition]),
-        Verdict::Busy(_)
-    ));
+    assert_eq!(judge(&["None", condition]), CancelKind::Condition(1));
+    let first = judge(&[condition, "TransactionConflict"]);
+    assert_eq!(first, CancelKind::Condition(0));
+    // Whether a condition holds is not known while another transaction is in the way.
+    let conflict = judge(&["None", "TransactionConflict", condition]);
+    assert!(matches!(conflict, CancelKind::Transient(_)));
 }
 
 #[test]
-fn what_passes_is_told_from_what_never_works() {
+fn what_passes_is_distinguished_from_what_never_works() {
     for code in [
         "TransactionConflict",
         "ThrottlingError",
         "ProvisionedThroughputExceeded",
     ] {
-        let Verdict::Busy(words) = verdict(&reasons(&["None", code])) else {
+        let CancelKind::Transient(words) = classify(&reasons(&["None", code])) else {
             panic!("{code}")
         };
-        assert_eq!(
-            words,
-            format!("write 1 of the transaction was refused with {code}: words")
-        );
+        let expected = format!("write 1 of the transaction was refused with {code}: words");
+        assert_eq!(words, expected);
     }
     for codes in [
         &["ValidationError"][..],
@@ -46,15 +40,18 @@ fn what_passes_is_told_from_what_never_works() {
         &["None", "None"],
         &[],
     ] {
-        assert!(matches!(verdict(&reasons(codes)), Verdict::Defect(_)));
+        let kind = classify(&reasons(codes));
+        assert!(matches!(kind, CancelKind::Permanent(_)));
     }
 }
 
 #[test]
 fn pauses_grow_and_end() {
     let token = Uuid::from_bytes([255; 16]);
-    let pauses: Vec<_> = (1..TRIES).map(|tries| pause(tries, token)).collect();
+    let pauses: Vec<_> = (1..MAX_TRIES)
+        .map(|tries| retry_pause(tries, token))
+        .collect();
     assert!(pauses.is_sorted());
-    assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[0] <= FIRST_PAUSE);
+    assert!(pauses[0] >= MIN_PAUSE / 2 && pauses[0] <= MIN_PAUSE);
     assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(2));
 }

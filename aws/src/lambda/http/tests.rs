@@ -2,11 +2,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn request(event: Value) -> Result<Request<Bytes>, BadCall> {
-    serde_json::from_value::<Call>(event).unwrap().request()
+fn request(event: Value) -> Result<Request<Bytes>, RequestError> {
+    let event: GatewayRequest = serde_json::from_value(event).unwrap();
+    event.request()
 }
 
-/// As the HTTP API sends it, with what nobody reads left out.
+/// As the HTTP API sends it, without what is not read.
 fn payload_2() -> Value {
     json!({
         "version": "2.0",
@@ -57,7 +58,7 @@ fn a_body_is_decoded_by_its_flag_alone() {
     assert_eq!(as_it_is.body(), "dGV4dD1tYWluK2RlcGxveQ==");
     let mut event = payload_1();
     event["isBase64Encoded"] = json!(true);
-    assert_eq!(request(event).unwrap_err(), BadCall::Malformed);
+    assert_eq!(request(event).unwrap_err(), RequestError::Malformed);
     let mut event = payload_1();
     event["body"] = json!(null);
     assert_eq!(request(event).unwrap().body(), "");
@@ -68,10 +69,8 @@ fn a_header_sent_twice_stays_two_or_becomes_none_that_counts() {
     let mut event = payload_1();
     event["multiValueHeaders"]["X-Slack-Signature"] = json!(["v0=00", "v0=01"]);
     let twice = request(event).unwrap();
-    assert_eq!(
-        twice.headers().get_all("x-slack-signature").iter().count(),
-        2
-    );
+    let signatures = twice.headers().get_all("x-slack-signature").iter().count();
+    assert_eq!(signatures, 2);
 }
 
 #[test]
@@ -98,13 +97,10 @@ fn query_parameters_of_the_rest_api_are_put_together_again() {
 }
 
 #[test]
-fn what_is_not_a_request_is_told_from_what_cannot_be_read() {
-    for event in [
-        json!({}),
-        json!({"Records": []}),
-        json!({"httpMethod": "GET"}),
-    ] {
-        assert_eq!(request(event).unwrap_err(), BadCall::NotHttp);
+fn what_is_no_request_is_distinguished_from_what_cannot_be_read() {
+    let get = json!({"httpMethod": "GET"});
+    for event in [json!({}), json!({"Records": []}), get] {
+        assert_eq!(request(event).unwrap_err(), RequestError::NotHttp);
     }
     let mut spoiled = Vec::new();
     for (pointer, value) in [
@@ -122,7 +118,7 @@ fn what_is_not_a_request_is_told_from_what_cannot_be_read() {
             Some(name) => event["headers"][name] = value,
             None => *event.pointer_mut(pointer).unwrap() = value,
         }
-        if request(event).err() != Some(BadCall::Malformed) {
+        if request(event).err() != Some(RequestError::Malformed) {
             spoiled.push(pointer);
         }
     }
@@ -130,7 +126,7 @@ fn what_is_not_a_request_is_told_from_what_cannot_be_read() {
 }
 
 #[test]
-fn an_answer_is_what_both_formats_read() {
+fn a_response_is_what_both_formats_read() {
     let mut response = Response::new(Bytes::from_static("{\"text\":\"é\"}".as_bytes()));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -140,10 +136,8 @@ fn an_answer_is_what_both_formats_read() {
         "body": "{\"text\":\"é\"}",
         "isBase64Encoded": false,
     });
-    assert_eq!(
-        serde_json::to_value(Reply::from(response)).unwrap(),
-        expected
-    );
-    let malformed = serde_json::to_value(Reply::malformed()).unwrap();
+    let response = serde_json::to_value(GatewayResponse::from(response)).unwrap();
+    assert_eq!(response, expected);
+    let malformed = serde_json::to_value(GatewayResponse::bad_request()).unwrap();
     assert_eq!(malformed["statusCode"], 400);
 }

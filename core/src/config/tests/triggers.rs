@@ -1,9 +1,10 @@
-//! How a job is started: what the file may say about it, and what it means where it says nothing.
+//! How a job is started: what the file may say, and the defaults.
 
 use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
+use crate::deploy::TriggerIntent;
 
 /// One project with one job, of these slug and lines.
 fn file(slug: &str, lines: &str) -> String {
@@ -16,25 +17,25 @@ slug = "{slug}"
 [projects.web.jobs.deploy]
 branches = ["main"]
 channels = ["*"]
-people = ["*"]
+users = ["*"]
 {lines}
 "#
     )
 }
 
-fn parsed(slug: &str, lines: &str) -> Trigger {
+fn parsed(slug: &str, lines: &str) -> TriggerConfig {
     let config = Config::parse(&file(slug, lines), "chatops.toml").unwrap();
     config.projects[&project("web")].jobs[&job("deploy")]
         .trigger
         .clone()
 }
 
-fn refused(slug: &str, lines: &str) -> String {
-    super::refused(&file(slug, lines))
+fn error_of(slug: &str, lines: &str) -> String {
+    super::error_of(&file(slug, lines))
 }
 
 /// The parameters' names: of the job, of the deploy id.
-fn names(trigger: &Trigger) -> (Option<&str>, Option<&str>) {
+fn parameter_names(trigger: &TriggerConfig) -> (Option<&str>, Option<&str>) {
     let id = trigger.deploy_id_parameter.as_deref();
     (trigger.job_parameter.as_deref(), id)
 }
@@ -42,12 +43,12 @@ fn names(trigger: &Trigger) -> (Option<&str>, Option<&str>) {
 const DEFINITION: &str = "2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10";
 
 #[test]
-fn a_pipeline_is_what_is_meant_where_nothing_is_written() {
+fn a_pipeline_is_the_default() {
     for lines in ["", "trigger = 'pipeline'"] {
         for slug in ["gh/acme/web", "bitbucket/acme/web"] {
             let trigger = parsed(slug, lines);
             assert_eq!(trigger.call, TriggerCall::Pipeline);
-            assert_eq!(names(&trigger), (Some("job"), Some("deploy_id")));
+            assert_eq!(parameter_names(&trigger), (Some("job"), Some("deploy_id")));
             assert!(trigger.parameters.is_empty());
         }
     }
@@ -59,7 +60,7 @@ fn a_pipeline_run_may_name_its_definition() {
         let trigger = parsed(slug, "trigger = 'pipeline-run'");
         let definition = None;
         assert_eq!(trigger.call, TriggerCall::PipelineRun { definition });
-        assert_eq!(names(&trigger), (Some("job"), Some("deploy_id")));
+        assert_eq!(parameter_names(&trigger), (Some("job"), Some("deploy_id")));
         let lines = format!("trigger = 'pipeline-run'\ndefinition = '{DEFINITION}'");
         let definition = Some(DEFINITION.parse().unwrap());
         assert_eq!(
@@ -74,11 +75,14 @@ fn a_job_has_its_names_from_circleci() {
     let trigger = parsed("gh/acme/web", "trigger = 'job'");
     assert_eq!(trigger.call, TriggerCall::Job);
     let usual = (Some("CIRCLE_JOB"), Some("CHATOPS_DEPLOY_ID"));
-    assert_eq!(names(&trigger), usual);
+    assert_eq!(parameter_names(&trigger), usual);
     let none = "trigger = 'job'\ndeploy_id_parameter = false";
-    assert_eq!(names(&parsed("gh/a/b", none)), (usual.0, None));
+    assert_eq!(parameter_names(&parsed("gh/a/b", none)), (usual.0, None));
     let other = "trigger = 'job'\ndeploy_id_parameter = 'RELEASE'";
-    assert_eq!(names(&parsed("gh/a/b", other)), (usual.0, Some("RELEASE")));
+    assert_eq!(
+        parameter_names(&parsed("gh/a/b", other)),
+        (usual.0, Some("RELEASE"))
+    );
 }
 
 #[test]
@@ -99,42 +103,42 @@ fn build_parameters_are_text_and_pipeline_parameters_what_they_are() {
 
 #[test]
 fn the_jobs_of_a_circleci_project_need_the_newer_call() {
-    let refused = |lines| refused("circleci/Ab1/Cd2", lines);
-    assert_snapshot!(refused(""), @r#"chatops.toml:6:20: the jobs of a circleci/… project need trigger = "pipeline-run""#);
-    assert_snapshot!(refused("trigger = 'pipeline'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
-    assert_snapshot!(refused("trigger = 'job'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
+    let error = |lines| error_of("circleci/Ab1/Cd2", lines);
+    assert_snapshot!(error(""), @r#"chatops.toml:6:20: the jobs of a circleci/… project need trigger = "pipeline-run""#);
+    assert_snapshot!(error("trigger = 'pipeline'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
+    assert_snapshot!(error("trigger = 'job'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
 }
 
 #[test]
 fn a_definition_is_one_of_a_pipeline_run() {
-    let refused = |lines: &str| refused("gh/acme/web", lines);
+    let error = |lines: &str| error_of("gh/acme/web", lines);
     let definition = format!("definition = '{DEFINITION}'");
-    assert_snapshot!(refused(&definition), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
-    assert_snapshot!(refused(&format!("trigger = 'pipeline'\n{definition}")), @r#"chatops.toml:11:14: only trigger = "pipeline-run" takes a definition"#);
-    assert_snapshot!(refused(&format!("{definition}\ntrigger = 'job'")), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
-    assert_snapshot!(refused("trigger = 'pipeline-run'\ndefinition = 'deploy'"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
-    assert_snapshot!(refused("trigger = 'pipeline-run'\ndefinition = ''"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
-    assert_snapshot!(refused("trigger = 'pipeline-run'\ndefinition = 7"), @"chatops.toml:11:14: invalid type: integer `7`, expected a string");
+    assert_snapshot!(error(&definition), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
+    assert_snapshot!(error(&format!("trigger = 'pipeline'\n{definition}")), @r#"chatops.toml:11:14: only trigger = "pipeline-run" takes a definition"#);
+    assert_snapshot!(error(&format!("{definition}\ntrigger = 'job'")), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
+    assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 'deploy'"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
+    assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = ''"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
+    assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 7"), @"chatops.toml:11:14: invalid type: integer `7`, expected a string");
 }
 
 #[test]
 fn a_jobs_name_travels_as_circle_job_and_nothing_else_does() {
-    let refused = |lines| refused("gh/acme/web", &format!("trigger = 'job'\n{lines}"));
-    assert_snapshot!(refused("job_parameter = 'job'"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
-    assert_snapshot!(refused("job_parameter = false"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
-    assert_snapshot!(refused("deploy_id_parameter = 'CIRCLE_JOB'"), @"chatops.toml:11:23: CIRCLE_JOB carries the job's name; name another");
-    assert_snapshot!(refused("deploy_id_parameter = true"), @"chatops.toml:11:23: give the parameter's name, or false for none");
-    assert_snapshot!(refused("parameters = { CIRCLE_JOB = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
-    assert_snapshot!(refused("parameters = { CHATOPS_DEPLOY_ID = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
-    assert_snapshot!(refused("parameters = { x = 1.5 }"), @"chatops.toml:11:16: parameter: CircleCI takes a string, a whole number, true or false");
+    let error = |lines| error_of("gh/acme/web", &format!("trigger = 'job'\n{lines}"));
+    assert_snapshot!(error("job_parameter = 'job'"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
+    assert_snapshot!(error("job_parameter = false"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
+    assert_snapshot!(error("deploy_id_parameter = 'CIRCLE_JOB'"), @"chatops.toml:11:23: CIRCLE_JOB carries the job's name; name another");
+    assert_snapshot!(error("deploy_id_parameter = true"), @"chatops.toml:11:23: give the parameter's name, or false for none");
+    assert_snapshot!(error("parameters = { CIRCLE_JOB = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
+    assert_snapshot!(error("parameters = { CHATOPS_DEPLOY_ID = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
+    assert_snapshot!(error("parameters = { x = 1.5 }"), @"chatops.toml:11:16: parameter: CircleCI takes a string, a whole number, true or false");
 }
 
 #[test]
 fn a_trigger_is_one_of_three_words() {
-    let refused = |lines| refused("gh/acme/web", lines);
-    assert_snapshot!(refused("trigger = 'build'"), @"chatops.toml:10:11: unknown variant `build`, expected one of `pipeline`, `pipeline-run`, `job`");
-    assert_snapshot!(refused("trigger = 'Pipeline'"), @"chatops.toml:10:11: unknown variant `Pipeline`, expected one of `pipeline`, `pipeline-run`, `job`");
-    assert_snapshot!(refused("trigger = 1"), @"chatops.toml:10:11: wanted string or table");
+    let error = |lines| error_of("gh/acme/web", lines);
+    assert_snapshot!(error("trigger = 'build'"), @"chatops.toml:10:11: unknown variant `build`, expected one of `pipeline`, `pipeline-run`, `job`");
+    assert_snapshot!(error("trigger = 'Pipeline'"), @"chatops.toml:10:11: unknown variant `Pipeline`, expected one of `pipeline`, `pipeline-run`, `job`");
+    assert_snapshot!(error("trigger = 1"), @"chatops.toml:10:11: wanted string or table");
 }
 
 #[test]
@@ -146,12 +150,12 @@ fn the_web_apis_origin_is_an_address() {
     let config = Config::parse(&file("gh/acme/web", ""), "chatops.toml").unwrap();
     assert_eq!(config.slack.api.as_str(), "https://slack.com/");
     // A bot's token goes there: not in the clear, and not to an address with a path.
-    assert_snapshot!(super::refused(&slack("http://slack.com")), @"chatops.toml:3:7: plain http is for loopback addresses only; use https");
-    assert_snapshot!(super::refused(&slack("https://slack.com/api")), @"chatops.toml:3:7: 'https://slack.com/api' is not an origin such as https://example.com");
+    assert_snapshot!(super::error_of(&slack("http://slack.com")), @"chatops.toml:3:7: plain http is for loopback addresses only; use https");
+    assert_snapshot!(super::error_of(&slack("https://slack.com/api")), @"chatops.toml:3:7: 'https://slack.com/api' is not an origin such as https://example.com");
 }
 
 #[test]
-fn what_is_on_record_reads_back_and_the_first_call_is_not_written_down() {
+fn a_stored_call_reads_back_and_the_default_is_not_stored() {
     for call in [
         TriggerCall::Pipeline,
         TriggerCall::PipelineRun { definition: None },
@@ -160,16 +164,14 @@ fn what_is_on_record_reads_back_and_the_first_call_is_not_written_down() {
         },
         TriggerCall::Job,
     ] {
-        let first = call == TriggerCall::Pipeline;
-        let armed = crate::deploy::Armed {
+        let default = call == TriggerCall::Pipeline;
+        let intent = TriggerIntent {
             call,
             ..crate::fixtures::armed_by(&crate::fixtures::me(), crate::fixtures::start())
         };
-        let stored = serde_json::to_value(&armed).unwrap();
-        assert_eq!(stored.get("call").is_none(), first);
-        assert_eq!(
-            serde_json::from_value::<crate::deploy::Armed>(stored).unwrap(),
-            armed
-        );
+        let stored = serde_json::to_value(&intent).unwrap();
+        assert_eq!(stored.get("call").is_none(), default);
+        let read: TriggerIntent = serde_json::from_value(stored).unwrap();
+        assert_eq!(read, intent);
     }
 }

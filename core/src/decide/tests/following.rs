@@ -4,34 +4,34 @@ use super::PipelineState as P;
 use super::WorkflowStatus as W;
 use super::*;
 
-fn running() -> Head {
-    head_in(State::Running)
+fn running() -> DeployRecord {
+    head_in(DeployState::Running)
 }
 
 /// Name, moment of creation and status of each run of a workflow.
 type Runs<'a> = &'a [(&'a str, i64, W)];
 
-fn statuses(all: Runs<'_>) -> Look {
+fn statuses(all: Runs<'_>) -> PollResult {
     let workflows = all.iter().map(|(n, c, s)| workflow(n, *c, *s)).collect();
     look(P::Created, workflows)
 }
 
-fn state_after(head: &Head, look: &Look) -> State {
-    looked(head, look, at(10)).head.state
+fn state_after(head: &DeployRecord, look: &PollResult) -> DeployState {
+    looked(head, look, at(10)).record.state
 }
 
 #[test]
 fn a_due_run_is_looked_at_and_a_wish_to_cancel_goes_along() {
     for wish in [
         None,
-        Some(CancelWish {
-            by: By::Person(user()),
+        Some(CancelRequest {
+            by: ActedBy::User(crate::fixtures::qualified_user()),
             at: at(1),
         }),
     ] {
         let mut head = running();
         head.cancel = wish;
-        let Step::Look { slug, run, cancel } = step(&head, &other(), 0, at(1)) else {
+        let NextStep::Poll { slug, run, cancel } = step(&head, &other(), 0, at(1)) else {
             panic!("it is not looked at");
         };
         assert_eq!((slug, run), (crate::fixtures::slug(), pipeline(7)));
@@ -47,77 +47,92 @@ fn a_seen_workflow_is_running_and_progress_is_owed() {
         ("b", 2, W::Queued),
     ]);
     seen.revision = Some("abc".into());
-    let commit = looked(&head_in(State::Triggered), &seen, at(9));
-    assert_eq!(commit.head.state, State::Running);
-    assert_eq!(commit.owe, [Kind::Progress]);
-    assert_eq!((commit.head.due_at, commit.head.looks), (Some(at(9)), 0));
-    assert_eq!(commit.head.run.unwrap().revision.as_deref(), Some("abc"));
+    let commit = looked(&head_in(DeployState::Triggered), &seen, at(9));
+    assert_eq!(commit.record.state, DeployState::Running);
+    assert_eq!(commit.notifications, [NotificationKind::Progress]);
+    assert_eq!(
+        (commit.record.due_at, commit.record.poll_count),
+        (Some(at(9)), 0)
+    );
+    assert_eq!(commit.record.run.unwrap().revision.as_deref(), Some("abc"));
     let workflows = vec!["a".to_owned(), "b".to_owned()];
     let change = commit.event.unwrap().entry().unwrap().change;
-    assert_eq!(change, Change::Started { workflows });
+    assert_eq!(change, AuditChange::Started { workflows });
 }
 
 #[test]
 fn no_workflow_is_believed_after_the_grace_and_only_of_a_created_pipeline() {
-    let head = head_in(State::Triggered);
+    let head = head_in(DeployState::Triggered);
     for state in [P::SetupPending, P::Setup, P::Pending, P::Unknown] {
         let commit = looked(&head, &look(state, vec![]), at(3_000));
-        assert_eq!(commit.head.state, State::Triggered);
+        assert_eq!(commit.record.state, DeployState::Triggered);
     }
     // However long CircleCI took to create it, the grace begins when that is first seen.
     let none = look(P::Created, vec![]);
-    let first = looked(&head, &none, at(1_000)).head;
-    assert_eq!(first.state, State::Triggered);
-    let early = looked(&first, &none, at(1_179)).head;
-    assert_eq!(early.state, State::Triggered);
+    let first = looked(&head, &none, at(1_000)).record;
+    assert_eq!(first.state, DeployState::Triggered);
+    let early = looked(&first, &none, at(1_179)).record;
+    assert_eq!(early.state, DeployState::Triggered);
     let commit = looked(&early, &none, at(1_180));
-    assert_eq!(commit.head.state, State::NothingRan);
-    assert_eq!(reason(&commit), &Reason::NoWorkflow);
-    assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
+    assert_eq!(commit.record.state, DeployState::NothingRan);
+    assert_eq!(reason(&commit), &EndReason::NoWorkflow);
+    assert_eq!(
+        (commit.lock, commit.notifications),
+        (Some(free()), vec![NotificationKind::Final])
+    );
     // What was seen running is not gone because one listing is empty.
     assert_eq!(
-        looked(&running(), &none, at(3_000)).head.state,
-        State::Running
+        looked(&running(), &none, at(3_000)).record.state,
+        DeployState::Running
     );
 }
 
 #[test]
 fn a_configuration_error_ends_it_in_circlecis_words() {
-    for state in [State::Triggered, State::Running] {
+    for state in [DeployState::Triggered, DeployState::Running] {
         let mut errored = look(P::Errored, vec![]);
         errored.errors = vec!["no such job".into()];
         let commit = looked(&head_in(state), &errored, at(9));
-        assert_eq!(commit.head.state, State::CiErrored);
+        assert_eq!(commit.record.state, DeployState::CiError);
         let messages = vec!["no such job".to_owned()];
-        assert_eq!(reason(&commit), &Reason::ConfigErrors { messages });
+        assert_eq!(reason(&commit), &EndReason::ConfigErrors { messages });
     }
 }
 
 #[test]
 fn the_workflows_decide_how_it_ended() {
-    let table: [(Runs<'_>, State); 12] = [
-        (&[("a", 1, W::Success)], State::Succeeded),
-        (&[("a", 1, W::Failed)], State::Failed),
-        (&[("a", 1, W::Error)], State::Failed),
-        (&[("a", 1, W::Unauthorized)], State::Failed),
-        (&[("a", 1, W::Canceled)], State::Canceled),
-        (&[("a", 1, W::NotRun)], State::NothingRan),
+    let table: [(Runs<'_>, DeployState); 12] = [
+        (&[("a", 1, W::Success)], DeployState::Succeeded),
+        (&[("a", 1, W::Failed)], DeployState::Failed),
+        (&[("a", 1, W::Error)], DeployState::Failed),
+        (&[("a", 1, W::Unauthorized)], DeployState::Failed),
+        (&[("a", 1, W::Canceled)], DeployState::Canceled),
+        (&[("a", 1, W::NotRun)], DeployState::NothingRan),
         (
             &[("a", 1, W::Success), ("b", 1, W::NotRun)],
-            State::Succeeded,
+            DeployState::Succeeded,
         ),
-        (&[("a", 1, W::Success), ("b", 1, W::Failed)], State::Failed),
+        (
+            &[("a", 1, W::Success), ("b", 1, W::Failed)],
+            DeployState::Failed,
+        ),
         (
             &[("a", 1, W::Success), ("b", 1, W::Canceled)],
-            State::Canceled,
+            DeployState::Canceled,
         ),
-        (&[("a", 1, W::Failed), ("b", 1, W::Canceled)], State::Failed),
+        (
+            &[("a", 1, W::Failed), ("b", 1, W::Canceled)],
+            DeployState::Failed,
+        ),
         // The latest run of a name decides, wherever it stands in the list.
         (
             &[("a", 2, W::Success), ("a", 1, W::Failed)],
-            State::Succeeded,
+            DeployState::Succeeded,
         ),
-        (&[("a", 1, W::Success), ("a", 2, W::Failed)], State::Failed),
+        (
+            &[("a", 1, W::Success), ("a", 2, W::Failed)],
+            DeployState::Failed,
+        ),
     ];
     for (workflows, end) in table {
         assert_eq!(
@@ -140,23 +155,34 @@ fn those_that_decided_are_named_with_circlecis_words() {
         .map(|(n, s)| (n.to_owned(), s.to_owned()))
         .to_vec();
     let commit = looked(&running(), &seen, at(9));
-    assert_eq!(reason(&commit), &Reason::Workflows { decided_by });
-    assert_eq!((commit.lock, commit.owe), (Some(free()), vec![Kind::Final]));
+    assert_eq!(reason(&commit), &EndReason::Workflows { decided_by });
+    assert_eq!(
+        (commit.lock, commit.notifications),
+        (Some(free()), vec![NotificationKind::Final])
+    );
 }
 
 #[test]
 fn nothing_is_final_while_something_is_open() {
     for open in [W::Running, W::Failing, W::OnHold, W::Queued, W::Unknown] {
         let seen = statuses(&[("a", 1, W::Failed), ("b", 1, open)]);
-        assert_eq!(state_after(&running(), &seen), State::Running, "{open:?}");
+        assert_eq!(
+            state_after(&running(), &seen),
+            DeployState::Running,
+            "{open:?}"
+        );
     }
     for state in [P::SetupPending, P::Setup, P::Pending, P::Unknown] {
         let setup = look(state, vec![workflow("setup", 1, W::Success)]);
-        assert_eq!(state_after(&running(), &setup), State::Running, "{state:?}");
+        assert_eq!(
+            state_after(&running(), &setup),
+            DeployState::Running,
+            "{state:?}"
+        );
     }
     let mut rerun = statuses(&[("a", 1, W::Failed)]);
     rerun.workflows[0].rerun_coming = true;
-    assert_eq!(state_after(&running(), &rerun), State::Running);
+    assert_eq!(state_after(&running(), &rerun), DeployState::Running);
 }
 
 #[test]
@@ -173,8 +199,8 @@ fn the_looks_grow_from_five_seconds_to_sixty() {
     let mut waits = vec![];
     for _ in 0..9 {
         let none = look(P::Pending, vec![]);
-        let commit = after_look(&head, &none, here(&config, &other, 0, now));
-        head = commit.unwrap().unwrap().head;
+        let commit = after_poll(&head, &none, here(&config, &other, 0, now));
+        head = commit.unwrap().unwrap().record;
         waits.push((head.due_at.unwrap() - now).as_seconds_f64().round());
         now = head.due_at.unwrap();
     }
@@ -187,8 +213,8 @@ fn a_failed_look_waits_as_asked_but_not_past_the_limit() {
     let (head, other) = (running(), other());
     let due = |after: Option<u64>, now| {
         let here = here(&config, &other, 0, now);
-        let commit = after_failed_look(&head, after.map(secs), here).unwrap();
-        commit.unwrap().head.due_at
+        let commit = after_failed_poll(&head, after.map(secs), here).unwrap();
+        commit.unwrap().record.due_at
     };
     assert_eq!(due(None, at(9)), Some(at(14)));
     assert_eq!(due(Some(1), at(9)), Some(at(14)));
@@ -200,21 +226,24 @@ fn a_failed_look_waits_as_asked_but_not_past_the_limit() {
 fn it_is_followed_to_the_limit_and_not_further() {
     let config = config();
     let other = other();
-    for head in [running(), head_in(State::Triggered)] {
+    for head in [running(), head_in(DeployState::Triggered)] {
         let pending = look(P::Pending, vec![]);
-        assert_eq!(looked(&head, &pending, at(86_399)).head.state, head.state);
+        assert_eq!(looked(&head, &pending, at(86_399)).record.state, head.state);
         let lost = looked(&head, &pending, at(86_400));
-        assert_eq!(lost.head.state, State::LostTrack);
-        assert_eq!(reason(&lost), &Reason::TrackedTooLong);
+        assert_eq!(lost.record.state, DeployState::LostTrack);
+        assert_eq!(reason(&lost), &EndReason::FollowTimeout);
         let here = here(&config, &other, 0, at(90_000));
-        let failed = after_failed_look(&head, Some(secs(5)), here);
-        assert_eq!(failed.unwrap().unwrap().head.state, State::LostTrack);
+        let failed = after_failed_poll(&head, Some(secs(5)), here);
+        assert_eq!(
+            failed.unwrap().unwrap().record.state,
+            DeployState::LostTrack
+        );
     }
     // An end that is seen late is still an end.
     let seen = statuses(&[("a", 1, W::Success)]);
     assert_eq!(
-        looked(&running(), &seen, at(90_000)).head.state,
-        State::Succeeded
+        looked(&running(), &seen, at(90_000)).record.state,
+        DeployState::Succeeded
     );
 }
 
@@ -223,14 +252,14 @@ fn a_look_that_comes_late_says_nothing() {
     let config = config();
     let other = other();
     let here = here(&config, &other, 0, at(10));
-    for state in State::ALL {
-        if matches!(state, State::Triggered | State::Running) {
+    for state in DeployState::ALL {
+        if matches!(state, DeployState::Triggered | DeployState::Running) {
             continue;
         }
         let seen = statuses(&[("a", 1, W::Success)]);
-        assert!(after_look(&head_in(state), &seen, here).unwrap().is_none());
+        assert!(after_poll(&head_in(state), &seen, here).unwrap().is_none());
         assert!(
-            after_failed_look(&head_in(state), None, here)
+            after_failed_poll(&head_in(state), None, here)
                 .unwrap()
                 .is_none()
         );

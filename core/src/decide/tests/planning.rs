@@ -1,25 +1,25 @@
 //! What a plan says, held against what is really done.
 
 use super::*;
-use crate::command::Deploy;
-use crate::policy::Rule;
+use crate::command::DeployCommand;
+use crate::policy::PolicyRule;
 
-fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> Ask {
-    let deploy = Deploy {
+fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> DeployRequest {
+    let deploy = DeployCommand {
         project: project.map(crate::fixtures::project),
         branch: branch(branch_name),
         job: job(job_name),
     };
-    asker().ask(&deploy, start(), &config())
+    requester().deploy_request(&deploy, start(), &config())
 }
 
 /// What `next` sends for this.
-fn sent(ask: Ask) -> Trigger {
+fn sent(ask: DeployRequest) -> TriggerRequest {
     let mut head = requested();
-    head.ask = ask;
-    let armed = written(&head, start()).head;
+    head.request = ask;
+    let armed = written(&head, start()).record;
     match step(&armed, &me(), 0, start()) {
-        Step::Post(trigger) => trigger,
+        NextStep::Post(trigger) => trigger,
         other => panic!("{other:?}"),
     }
 }
@@ -33,7 +33,7 @@ fn what_would_be_sent_is_what_is_sent_but_for_the_id() {
         (None, "any/branch", "test"),
     ] {
         let ask = asked(project, branch, job);
-        let mut planned = plan(&config(), ask.clone()).trigger.unwrap();
+        let mut planned = plan_deploy(&config(), ask.clone()).trigger.unwrap();
         let mut sent = sent(ask);
         let id_sent = sent.parameters.remove("deploy_id");
         let id_planned = planned.parameters.remove("deploy_id");
@@ -50,11 +50,14 @@ fn what_would_be_sent_is_what_is_sent_but_for_the_id() {
 fn another_name_is_sent_as_the_jobs_own() {
     let own = Value::String("deploy".into());
     let ask = asked(Some("site"), "main", "ship");
-    assert_eq!(plan(&config(), ask).trigger.unwrap().parameters["job"], own);
+    assert_eq!(
+        plan_deploy(&config(), ask).trigger.unwrap().parameters["job"],
+        own
+    );
     // So is a name on record that was the job's own when it was asked for.
-    let old = Ask {
+    let old = DeployRequest {
         job: job("ship"),
-        ..requested().ask
+        ..requested().request
     };
     assert_eq!(sent(old).parameters["job"], own);
 }
@@ -62,28 +65,28 @@ fn another_name_is_sent_as_the_jobs_own() {
 #[test]
 fn a_plan_has_every_rules_answer_and_the_target() {
     let all = [
-        Rule::Team,
-        Rule::Project,
-        Rule::Job,
-        Rule::Channel,
-        Rule::Person,
-        Rule::Branch,
+        PolicyRule::Team,
+        PolicyRule::Project,
+        PolicyRule::Job,
+        PolicyRule::Channel,
+        PolicyRule::User,
+        PolicyRule::Branch,
     ];
-    let yes = plan(&config(), asked(None, "main", "deploy"));
+    let yes = plan_deploy(&config(), asked(None, "main", "deploy"));
     let rules: Vec<_> = yes.checks.iter().map(|check| check.rule).collect();
     assert_eq!(rules, all);
     assert!(yes.checks.iter().all(|check| check.verdict.is_ok()));
     assert_eq!(yes.target, Some(target()));
-    let unlocked = plan(&config(), asked(None, "main", "test"));
+    let unlocked = plan_deploy(&config(), asked(None, "main", "test"));
     assert!(unlocked.target.is_none() && unlocked.trigger.is_some());
 
     // A no still says what it is about, but nothing would be sent.
-    let no = plan(&config(), asked(None, "feature", "deploy"));
+    let no = plan_deploy(&config(), asked(None, "feature", "deploy"));
     assert_eq!(no.checks.len(), all.len());
     assert_eq!((no.target, no.trigger), (Some(target()), None));
-    assert_eq!(no.ask.branch, branch("feature"));
+    assert_eq!(no.request.branch, branch("feature"));
 
-    let unknown = plan(&config(), asked(None, "main", "none"));
+    let unknown = plan_deploy(&config(), asked(None, "main", "none"));
     assert_eq!(unknown.checks.len(), 3);
     assert_eq!((unknown.target, unknown.trigger), (None, None));
 }

@@ -37,15 +37,15 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 impl Turn {
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> TriggerOutcome {
         match self.outcome {
-            0 => Outcome::Created(pipeline(7)),
+            0 => TriggerOutcome::Created(pipeline(7)),
             1 => not_now(None),
             2 => not_now(Some(u64::from(self.look) * 90)),
-            3 => Outcome::Unauthorized {
+            3 => TriggerOutcome::Unauthorized {
                 message: "Invalid token".into(),
             },
-            4 => Outcome::Refused {
+            4 => TriggerOutcome::Rejected {
                 status: 404,
                 message: "no".into(),
             },
@@ -53,15 +53,15 @@ impl Turn {
         }
     }
 
-    fn finding(&self) -> Option<Finding> {
+    fn finding(&self) -> Option<LookupResult> {
         match self.finding {
-            0 => Some(Finding::Found(pipeline(7))),
+            0 => Some(LookupResult::Found(pipeline(7))),
             1 | 2 => Some(absent()),
             _ => None,
         }
     }
 
-    fn look(&self) -> Option<Look> {
+    fn look(&self) -> Option<PollResult> {
         use WorkflowStatus as W;
         let seen = |state, status| look(state, vec![workflow("a", 1, status)]);
         Some(match self.look {
@@ -81,7 +81,7 @@ impl Turn {
 /// One deploy, and the worker's loop around it.
 struct World {
     config: Config,
-    head: Head,
+    head: DeployRecord,
     now: Time,
     run: u32,
     posted: u32,
@@ -91,8 +91,8 @@ struct World {
     clear: bool,
     held: bool,
     /// What was made owed so far.
-    owed: Vec<Kind>,
-    ended: Option<State>,
+    owed: Vec<NotificationKind>,
+    ended: Option<DeployState>,
     /// How often a deploy was tried again so far.
     retries: u32,
 }
@@ -114,17 +114,20 @@ impl World {
         }
     }
 
-    fn decide<T>(&self, f: impl Fn(&Head, Here<'_>) -> Result<T, Illegal>) -> T {
-        let me = Invocation::new(format!("run {}", self.run));
+    fn decide<T>(
+        &self,
+        f: impl Fn(&DeployRecord, Context<'_>) -> Result<T, IllegalTransition>,
+    ) -> T {
+        let me = InvocationId::new(format!("run {}", self.run));
         f(&self.head, here(&self.config, &me, self.posted, self.now)).unwrap()
     }
 
     fn commit(&mut self, commit: Option<Commit>) {
         let Some(commit) = commit else { return };
-        assert_eq!(commit.head.version, self.head.version + 1);
+        assert_eq!(commit.record.version, self.head.version + 1);
         assert_eq!(
             commit.event.is_some(),
-            commit.head.events == self.head.events + 1
+            commit.record.events == self.head.events + 1
         );
         match commit.lock {
             Some(LockChange::Take { .. }) => self.held = true,
@@ -134,25 +137,25 @@ impl World {
             }
             None => {}
         }
-        assert_eq!(self.held, commit.head.holds.is_some());
-        for kind in &commit.owe {
+        assert_eq!(self.held, commit.record.locked_target.is_some());
+        for kind in &commit.notifications {
             assert!(!self.owed.contains(kind), "{kind:?} is owed twice");
         }
-        self.owed.extend(&commit.owe);
-        let owed_final = commit.owe.contains(&Kind::Final);
+        self.owed.extend(&commit.notifications);
+        let owed_final = commit.notifications.contains(&NotificationKind::Final);
         assert_eq!(
             owed_final,
-            commit.head.state.is_terminal() && self.ended.is_none()
+            commit.record.state.is_terminal() && self.ended.is_none()
         );
         if let Some(end) = self.ended {
-            assert_eq!(commit.head.state, end);
+            assert_eq!(commit.record.state, end);
         }
-        if commit.head.state.is_terminal() {
-            self.ended = Some(commit.head.state);
+        if commit.record.state.is_terminal() {
+            self.ended = Some(commit.record.state);
         } else {
-            assert!(commit.head.due_at.is_some(), "an open deploy has a timer");
+            assert!(commit.record.due_at.is_some(), "an open deploy has a timer");
         }
-        self.head = commit.head;
+        self.head = commit.record;
     }
 
     fn post(&mut self, turn: &Turn) {
@@ -171,7 +174,7 @@ impl World {
         let outcome = turn.outcome();
         self.clear = matches!(
             outcome,
-            Outcome::NotNow { .. } | Outcome::Unauthorized { .. }
+            TriggerOutcome::NotNow { .. } | TriggerOutcome::Unauthorized { .. }
         );
         if turn.crash {
             // The answer is lost with the run.
@@ -190,21 +193,24 @@ impl World {
     }
 
     /// Somebody's wish, now.
-    fn wish(&self, from: Wisher, what: Wish) -> WishMessage {
-        WishMessage {
-            asked_at: self.now,
+    fn wish(&self, from: ActionRequester, what: DeployAction) -> ActionMessage {
+        ActionMessage {
+            requested_at: self.now,
             ..wish(from, what)
         }
     }
 
     fn cancel(&mut self) {
         let deploy = DeployRef::Full(self.head.id);
-        let wish = self.wish(Wisher::Person(asker()), Wish::Cancel { deploy });
-        match self.decide(|head, here| cancel(head, &wish, here)) {
-            Cancel::Write(commit) => self.commit(Some(*commit)),
-            Cancel::Ended => assert!(self.head.state.is_terminal()),
-            Cancel::Wished(_) => assert!(self.head.cancel.is_some()),
-            Cancel::Denied(refusal) => panic!("{refusal:?}"),
+        let wish = self.wish(
+            ActionRequester::User(requester()),
+            DeployAction::Cancel { deploy },
+        );
+        match self.decide(|head, here| decide_cancel(head, &wish, here)) {
+            CancelDecision::Write(commit) => self.commit(Some(*commit)),
+            CancelDecision::Ended => assert!(self.head.state.is_terminal()),
+            CancelDecision::AlreadyRequested(_) => assert!(self.head.cancel.is_some()),
+            CancelDecision::Denied(refusal) => panic!("{refusal:?}"),
         }
     }
 
@@ -212,7 +218,7 @@ impl World {
     fn retry(&mut self, turn: &Turn) {
         let deploy = DeployRef::Full(self.head.id);
         let (confirm, force) = (turn.retry == 1, turn.retry == 2);
-        let what = Wish::Retry {
+        let what = DeployAction::Retry {
             deploy,
             confirm,
             force,
@@ -220,28 +226,28 @@ impl World {
         let name = "root".to_owned();
         let wish = match turn.retry {
             0 => None,
-            1 => Some(self.wish(Wisher::Person(asker()), what)),
-            2 => Some(self.wish(Wisher::Operator { name }, what)),
+            1 => Some(self.wish(ActionRequester::User(requester()), what)),
+            2 => Some(self.wish(ActionRequester::Operator { name }, what)),
             _ => return,
         };
-        let cause = wish.as_ref().map_or(Cause::Order, Cause::Wish);
-        if self.decide(|head, here| Ok(retryable(head, cause, here))) != Retryable::Yes {
+        let cause = wish.as_ref().map_or(RetryCause::Ticket, RetryCause::Action);
+        if self.decide(|head, here| Ok(decide_retry(head, cause, here))) != RetryDecision::Yes {
             return;
         }
-        let first = requested().ask;
+        let first = requested().request;
         let commit = self.decide(|head, here| open_retry(head, &first, cause, 8, here));
-        let old = commit.repeats.as_ref().unwrap();
-        assert_eq!(old.head.version, self.head.version + 1);
+        let old = commit.retried.as_ref().unwrap();
+        assert_eq!(old.record.version, self.head.version + 1);
         assert_eq!(
-            (old.head.state, &old.head.end),
+            (old.record.state, &old.record.end),
             (self.head.state, &self.head.end)
         );
-        assert!(old.head.due_at.is_none() && !old.head.owes_order);
-        assert_eq!(old.head.retried_by, Some(commit.head.id));
-        self.head = old.head.clone();
-        let again = self.decide(|head, here| Ok(retryable(head, cause, here)));
-        assert_eq!(again, Retryable::Retried);
-        assert!(matches!(self.decide(next), Step::Rest));
+        assert!(old.record.due_at.is_none() && !old.record.owes_ticket);
+        assert_eq!(old.record.retried_by, Some(commit.record.id));
+        self.head = old.record.clone();
+        let again = self.decide(|head, here| Ok(decide_retry(head, cause, here)));
+        assert_eq!(again, RetryDecision::Retried);
+        assert!(matches!(self.decide(next_step), NextStep::Wait));
 
         let (config, now, run) = (self.config.clone(), self.now, self.run + 1);
         let retries = self.retries + 1;
@@ -250,7 +256,7 @@ impl World {
             now,
             run,
             retries,
-            head: commit.head,
+            head: commit.record,
             ..Self::new()
         };
     }
@@ -263,27 +269,27 @@ impl World {
         if self.head.state.is_terminal() {
             self.retry(turn);
         }
-        match self.decide(next) {
+        match self.decide(next_step) {
             // Nobody cuts these runs off.
-            Step::Rest | Step::Later => self.next_run(),
-            Step::Write(commit) => self.commit(Some(*commit)),
-            Step::Post(_) => self.post(turn),
-            Step::Search(_) => {
+            NextStep::Wait | NextStep::OutOfTime => self.next_run(),
+            NextStep::Write(commit) => self.commit(Some(*commit)),
+            NextStep::Post(_) => self.post(turn),
+            NextStep::LookUp(_) => {
                 let commit = match turn.finding() {
-                    Some(found) => self.decide(|head, here| after_search(head, &found, here)),
-                    None => self.decide(|head, here| after_failed_search(head, None, here)),
+                    Some(found) => self.decide(|head, here| after_lookup(head, &found, here)),
+                    None => self.decide(|head, here| after_failed_lookup(head, None, here)),
                 };
                 self.commit(commit);
             }
-            Step::Look { .. } => {
+            NextStep::Poll { .. } => {
                 let commit = match turn.look() {
-                    Some(seen) => self.decide(|head, here| after_look(head, &seen, here)),
-                    None => self.decide(|head, here| after_failed_look(head, None, here)),
+                    Some(seen) => self.decide(|head, here| after_poll(head, &seen, here)),
+                    None => self.decide(|head, here| after_failed_poll(head, None, here)),
                 };
                 self.commit(commit);
             }
-            Step::Order => {
-                self.head = order_placed(&self.head).head;
+            NextStep::WriteTicket => {
+                self.head = ticket_written(&self.head).record;
             }
         }
         if turn.crash {
@@ -312,12 +318,12 @@ proptest! {
             world.step(&quiet);
         }
         prop_assert!(world.head.state.is_terminal(), "{:?}", world.head);
-        prop_assert!(!world.held && world.head.due_at.is_none() && !world.head.owes_order);
+        prop_assert!(!world.held && world.head.due_at.is_none() && !world.head.owes_ticket);
         prop_assert!(world.posts.is_sorted());
         // What may have created something never ends as if nothing had been.
-        let never = [State::Refused, State::TriggerFailed];
+        let never = [DeployState::Rejected, DeployState::TriggerFailed];
         let definite = world.clear || matches!(world.head.end.as_ref().map(|e| &e.reason),
-            Some(Reason::TriggerRefused { .. }));
+            Some(EndReason::TriggerRefused { .. }));
         prop_assert!(definite || !never.contains(&world.head.state));
     }
 }

@@ -1,106 +1,100 @@
-//! The policy against one that was written independently: rule by rule, on a million questions.
+//! The policy against an independent one: rule by rule, on a million requests.
 
 use std::collections::BTreeMap;
 
 use super::rules::{
-    BRANCHES, CHANNELS, JOB_ALIASES, JOBS, JobRules, PATTERNS, PEOPLE, PROJECT_ALIASES, PROJECTS,
-    Rules, TEAMS,
+    BRANCHES, CHANNELS, JOB_ALIASES, JOBS, JobRules, PATTERNS, PROJECT_ALIASES, PROJECTS, RuleSet,
+    TEAMS, USERS,
 };
 use super::*;
-use crate::command::Deploy;
+use crate::command::DeployCommand;
 use crate::fixtures::{Dice, start};
-use crate::message::Asker;
+use crate::message::Requester;
 
-impl Rules {
-    /// The policy once more, from the lists: each rule that is asked and what it says.
-    fn reference(&self, typed: &Typed) -> (Vec<Check>, Option<&JobRules>) {
+impl RuleSet {
+    /// The policy once more, from the lists: each rule that is checked, and its verdict.
+    fn reference(&self, typed: &TypedRequest) -> (Vec<RuleCheck>, Option<&JobRules>) {
         let mut checks = vec![];
-        let mut check = |rule, no: Option<Refusal>| {
-            checks.push(Check {
+        let mut check = |rule, no: Option<Rejection>| {
+            checks.push(RuleCheck {
                 rule,
                 verdict: no.map_or(Ok(()), Err),
             });
         };
         let team = TeamId::parse(typed.team).unwrap();
         if !self.teams.holds(typed.team) {
-            check(Rule::Team, Some(Refusal::Team { team }));
+            check(PolicyRule::Team, Some(Rejection::Team { team }));
             return (checks, None);
         }
-        check(Rule::Team, None);
+        check(PolicyRule::Team, None);
 
         let mut known: Vec<_> = self.projects.iter().map(|p| project(p.0)).collect();
         known.sort();
         let Some(named) = typed.project.or(self.default) else {
-            check(Rule::Project, Some(Refusal::NoProject { known }));
+            check(PolicyRule::Project, Some(Rejection::NoProject { known }));
             return (checks, None);
         };
         let mut projects = self.projects.iter();
         let Some((name, _)) = projects.find(|p| p.0 == named || p.1.contains(&named)) else {
             let project = project(named);
-            check(
-                Rule::Project,
-                Some(Refusal::UnknownProject { project, known }),
-            );
+            let unknown = Rejection::UnknownProject { project, known };
+            check(PolicyRule::Project, Some(unknown));
             return (checks, None);
         };
-        check(Rule::Project, None);
+        check(PolicyRule::Project, None);
 
         let of_project = || self.jobs.iter().filter(|job| job.project == *name);
         let mut named =
             of_project().filter(|j| j.name == typed.job || j.aliases.contains(&typed.job));
         let Some(rules) = named.next() else {
             let mut usable: Vec<_> = of_project()
-                .filter(|job| job.channels.holds(typed.channel) && job.people.holds(typed.user))
+                .filter(|job| job.channels.holds(typed.channel) && job.users.holds(typed.user))
                 .map(|found| job(found.name))
                 .collect();
             usable.sort();
-            let unknown = Refusal::UnknownJob {
+            let unknown = Rejection::UnknownJob {
                 project: project(name),
                 job: job(typed.job),
                 branch: branch(typed.branch),
                 usable,
             };
-            check(Rule::Job, Some(unknown));
+            check(PolicyRule::Job, Some(unknown));
             return (checks, None);
         };
-        check(Rule::Job, None);
+        check(PolicyRule::Job, None);
 
         let (project, job) = (project(rules.project), job(rules.name));
         let channels = rules.channels.ids().into_iter();
-        let elsewhere = Refusal::Channel {
+        let elsewhere = Rejection::Channel {
             project: project.clone(),
             job: job.clone(),
             channel: ChannelId::parse(typed.channel).unwrap(),
             allowed: channels.map(|id| ChannelId::parse(id).unwrap()).collect(),
         };
-        check(
-            Rule::Channel,
-            (!rules.channels.holds(typed.channel)).then_some(elsewhere),
-        );
-        let nobody = Refusal::Person {
+        let denied = !rules.channels.holds(typed.channel);
+        check(PolicyRule::Channel, denied.then_some(elsewhere));
+        let nobody = Rejection::User {
             project: project.clone(),
             job: job.clone(),
             user: UserId::parse(typed.user).unwrap(),
         };
-        check(
-            Rule::Person,
-            (!rules.people.holds(typed.user)).then_some(nobody),
-        );
-        let no_branch = Refusal::Branch {
+        let denied = !rules.users.holds(typed.user);
+        check(PolicyRule::User, denied.then_some(nobody));
+        let no_branch = Rejection::Branch {
             project,
             job,
             branch: branch(typed.branch),
             patterns: rules.branches.iter().map(|p| p.0.to_owned()).collect(),
         };
         let fits = rules.branches.iter().any(|(_, fits)| fits(typed.branch));
-        check(Rule::Branch, (!fits).then_some(no_branch));
+        check(PolicyRule::Branch, (!fits).then_some(no_branch));
         (checks, Some(rules))
     }
 }
 
-/// A question as typed.
+/// A request as typed.
 #[derive(Debug)]
-struct Typed {
+struct TypedRequest {
     team: &'static str,
     channel: &'static str,
     user: &'static str,
@@ -118,39 +112,39 @@ fn called(dice: &mut Dice, names: &[&'static str], aliases: &[&'static str]) -> 
     }
 }
 
-impl Typed {
+impl TypedRequest {
     fn random(dice: &mut Dice) -> Self {
         let named = dice.below(4) > 0;
         Self {
             team: dice.pick(&TEAMS),
             channel: dice.pick(&CHANNELS),
-            user: dice.pick(&PEOPLE),
+            user: dice.pick(&USERS),
             project: named.then(|| called(dice, &PROJECTS, &PROJECT_ALIASES)),
             branch: dice.pick(&BRANCHES),
             job: called(dice, &JOBS, &JOB_ALIASES),
         }
     }
 
-    /// The question as a command asks it, by the names of the configuration; or as an old record
-    /// may ask it again, by names that may be aliases by now.
-    fn ask(&self, config: &Config, as_command: bool) -> Ask {
-        let asker = Asker {
+    /// The request as a command makes it, by the names of the configuration; or as the retry of an
+    /// old record makes it, by names that may be aliases by now.
+    fn deploy_request(&self, config: &Config, as_command: bool) -> DeployRequest {
+        let requester = Requester {
             team: TeamId::parse(self.team).unwrap(),
             channel: ChannelId::parse(self.channel).unwrap(),
             user: UserId::parse(self.user).unwrap(),
             user_name: None,
-            reply_to: None,
+            response_url: None,
         };
-        let deploy = Deploy {
+        let deploy = DeployCommand {
             project: self.project.map(project),
             branch: branch(self.branch),
             job: job(self.job),
         };
-        let ask = asker.ask(&deploy, start(), config);
+        let ask = requester.deploy_request(&deploy, start(), config);
         if as_command {
             return ask;
         }
-        Ask {
+        DeployRequest {
             project: deploy.project.or_else(|| config.default_project.clone()),
             job: deploy.job,
             ..ask
@@ -158,33 +152,33 @@ impl Typed {
     }
 }
 
-fn word(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Team { .. } => "team",
-        Refusal::NoProject { .. } => "no project",
-        Refusal::UnknownProject { .. } => "unknown project",
-        Refusal::UnknownJob { .. } => "unknown job",
-        Refusal::Channel { .. } => "channel",
-        Refusal::Person { .. } => "person",
-        Refusal::Branch { .. } => "branch",
-        Refusal::Stale { .. } | Refusal::Busy { .. } => "no rule of the policy",
+fn rejection_name(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::Team { .. } => "team",
+        Rejection::NoProject { .. } => "no project",
+        Rejection::UnknownProject { .. } => "unknown project",
+        Rejection::UnknownJob { .. } => "unknown job",
+        Rejection::Channel { .. } => "channel",
+        Rejection::User { .. } => "user",
+        Rejection::Branch { .. } => "branch",
+        Rejection::Expired { .. } | Rejection::Busy { .. } => "no rule of the policy",
     }
 }
 
 #[test]
-fn an_independent_policy_agrees_on_a_million_questions() {
+fn an_independent_policy_agrees_on_a_million_requests() {
     let mut dice = Dice(7);
     let mut met = BTreeMap::<&str, u32>::new();
     for _ in 0..10_000 {
-        let rules = Rules::random(&mut dice);
+        let rules = RuleSet::random(&mut dice);
         let config = rules.config();
         for _ in 0..100 {
-            let typed = Typed::random(&mut dice);
-            let ask = typed.ask(&config, dice.below(2) == 0);
+            let typed = TypedRequest::random(&mut dice);
+            let ask = typed.deploy_request(&config, dice.below(2) == 0);
             let (expected, found) = rules.reference(&typed);
-            let explained = explain(&config, &ask);
+            let explained = evaluate_rules(&config, &ask);
             assert_eq!(explained.checks, expected, "{typed:?}");
-            let is_found = |all: &Allowed<'_>| {
+            let is_found = |all: &AllowedJob<'_>| {
                 let is = |found: &JobRules| {
                     all.project_name.as_str() == found.project
                         && all.job_name.as_str() == found.name
@@ -194,19 +188,19 @@ fn an_independent_policy_agrees_on_a_million_questions() {
             };
             assert_eq!(explained.found.as_ref().map(is_found), found.map(|_| true));
             let first_no = expected.into_iter().find_map(|check| check.verdict.err());
-            let decided = decide(&config, &ask);
+            let decided = authorize_deploy(&config, &ask);
             match (&decided, &first_no) {
                 (Ok(allowed), None) => assert!(is_found(allowed), "{typed:?}"),
                 (decided, no) => assert_eq!(decided.as_ref().err(), no.as_ref(), "{typed:?}"),
             }
-            *met.entry(first_no.as_ref().map_or("allowed", word))
+            *met.entry(first_no.as_ref().map_or("allowed", rejection_name))
                 .or_default() += 1;
             if decided.is_ok() && JOB_ALIASES.contains(&typed.job) {
                 *met.entry("allowed by another name").or_default() += 1;
             }
         }
     }
-    // Every rule has said no often enough to be believed.
+    // Every rule has rejected often enough.
     assert_eq!(met.len(), 9, "{met:?}");
     assert!(met.values().all(|count| *count > 5_000), "{met:?}");
 }

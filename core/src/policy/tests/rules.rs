@@ -1,5 +1,4 @@
-//! Random configurations: written as the text that is parsed, and kept as the lists they were
-//! written from.
+//! Random configurations: as the text that is parsed, and as the lists it was written from.
 
 use std::fmt::Write;
 
@@ -7,14 +6,14 @@ use crate::config::Config;
 use crate::deploy::Target;
 use crate::fixtures::Dice;
 
-/// The pieces that random rules and questions are made of; the last of each is in no rule.
+/// The parts of random rules and requests; the last of each is in no rule.
 pub(super) const TEAMS: [&str; 3] = ["T012ABCDEF", "E22", "T33"];
 pub(super) const PROJECTS: [&str; 2] = ["web", "api"];
 pub(super) const PROJECT_ALIASES: [&str; 3] = ["site", "w", "service"];
 pub(super) const JOBS: [&str; 2] = ["test", "deploy"];
 pub(super) const JOB_ALIASES: [&str; 3] = ["ship", "d", "check"];
 pub(super) const CHANNELS: [&str; 4] = ["C11", "C22", "G33", "D44"];
-pub(super) const PEOPLE: [&str; 4] = ["U11", "U22", "W33", "U44"];
+pub(super) const USERS: [&str; 4] = ["U11", "U22", "W33", "U44"];
 pub(super) const BRANCHES: [&str; 12] = [
     "main",
     "main2",
@@ -30,14 +29,14 @@ pub(super) const BRANCHES: [&str; 12] = [
     "other",
 ];
 
-/// What may stand in the lists, and which ids it means.
+/// What the lists may hold, and which ids it means.
 pub(super) const IN_CHANNELS: [(&str, &[&str]); 4] = [
     ("C11", &["C11"]),
     ("C22", &["C22"]),
     ("G33", &["G33"]),
     ("deploys", &["C11"]),
 ];
-pub(super) const IN_PEOPLE: [(&str, &[&str]); 5] = [
+pub(super) const IN_USERS: [(&str, &[&str]); 5] = [
     ("U11", &["U11"]),
     ("U22", &["U22"]),
     ("W33", &["W33"]),
@@ -46,8 +45,8 @@ pub(super) const IN_PEOPLE: [(&str, &[&str]); 5] = [
 ];
 
 /// A pattern of every kind, and what it means.
-pub(super) type Pattern = (&'static str, fn(&str) -> bool);
-pub(super) const PATTERNS: [Pattern; 9] = [
+pub(super) type PatternCase = (&'static str, fn(&str) -> bool);
+pub(super) const PATTERNS: [PatternCase; 9] = [
     ("main", |branch| branch == "main"),
     ("*", |_| true),
     ("**", |_| true),
@@ -76,32 +75,32 @@ fn some<T: Copy>(dice: &mut Dice, of: &[T]) -> Vec<T> {
     of.iter().filter(|_| dice.below(3) == 0).copied().collect()
 }
 
-/// A list as it stands in the file: nothing, everything or some.
+/// A list as in the file: nothing, everything or some.
 #[derive(Clone)]
-pub(super) enum List {
+pub(super) enum IdList {
     All,
     Some(Vec<(&'static str, &'static [&'static str])>),
 }
 
-impl List {
+impl IdList {
     pub(super) fn random(dice: &mut Dice, of: &[(&'static str, &'static [&'static str])]) -> Self {
         match dice.below(4) {
-            0 => List::All,
-            _ => List::Some(some(dice, of)),
+            0 => IdList::All,
+            _ => IdList::Some(some(dice, of)),
         }
     }
 
     pub(super) fn text(&self) -> String {
         match self {
-            List::All => "[\"*\"]".to_owned(),
-            List::Some(words) => format!("{:?}", words.iter().map(|w| w.0).collect::<Vec<_>>()),
+            IdList::All => "[\"*\"]".to_owned(),
+            IdList::Some(words) => format!("{:?}", words.iter().map(|w| w.0).collect::<Vec<_>>()),
         }
     }
 
     /// The ids it lists, each once.
     pub(super) fn ids(&self) -> Vec<&'static str> {
         let mut ids = vec![];
-        if let List::Some(words) = self {
+        if let IdList::Some(words) = self {
             for id in words.iter().flat_map(|word| word.1) {
                 if !ids.contains(id) {
                     ids.push(*id);
@@ -112,7 +111,7 @@ impl List {
     }
 
     pub(super) fn holds(&self, id: &str) -> bool {
-        matches!(self, List::All) || self.ids().contains(&id)
+        matches!(self, IdList::All) || self.ids().contains(&id)
     }
 }
 
@@ -122,9 +121,9 @@ pub(super) struct JobRules {
     pub(super) aliases: Vec<&'static str>,
     pub(super) exclusive: bool,
     pub(super) environment: Option<&'static str>,
-    pub(super) channels: List,
-    pub(super) people: List,
-    pub(super) branches: Vec<Pattern>,
+    pub(super) channels: IdList,
+    pub(super) users: IdList,
+    pub(super) branches: Vec<PatternCase>,
 }
 
 impl JobRules {
@@ -136,8 +135,8 @@ impl JobRules {
 }
 
 /// A configuration as the lists it is written from.
-pub(super) struct Rules {
-    pub(super) teams: List,
+pub(super) struct RuleSet {
+    pub(super) teams: IdList,
     pub(super) default: Option<&'static str>,
     /// Each with its aliases.
     pub(super) projects: Vec<(&'static str, Vec<&'static str>)>,
@@ -160,7 +159,7 @@ fn aliases(
     all
 }
 
-impl Rules {
+impl RuleSet {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let here: Vec<_> = PROJECTS
             .into_iter()
@@ -177,19 +176,19 @@ impl Rules {
                     aliases,
                     exclusive: dice.below(4) > 0,
                     environment: (dice.below(2) > 0).then_some("production"),
-                    channels: List::random(dice, &IN_CHANNELS),
-                    people: List::random(dice, &IN_PEOPLE),
+                    channels: IdList::random(dice, &IN_CHANNELS),
+                    users: IdList::random(dice, &IN_USERS),
                     branches: some(dice, &PATTERNS),
                 });
             }
         }
         let teams = match dice.below(4) {
-            0 => List::Some(some(
+            0 => IdList::Some(some(
                 dice,
                 &[("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])],
             )),
-            1 => List::Some(vec![("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])]),
-            _ => List::All,
+            1 => IdList::Some(vec![("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])]),
+            _ => IdList::All,
         };
         let default = here.get(dice.below(3)).copied();
         Self {
@@ -206,7 +205,7 @@ impl Rules {
             writeln!(text, "default_project = {default:?}").unwrap();
         }
         writeln!(text, "[slack]\nteams = {}", self.teams.text()).unwrap();
-        text += "[channels]\ndeploys = 'C11'\n[people]\nada = 'U11'\nboth = ['U22', 'U11']\n";
+        text += "[channels]\ndeploys = 'C11'\n[users]\nada = 'U11'\nboth = ['U22', 'U11']\n";
         for (project, aliases) in &self.projects {
             writeln!(text, "[projects.{project}]\nslug = 'gh/acme/{project}'").unwrap();
             writeln!(text, "aliases = {aliases:?}").unwrap();
@@ -222,8 +221,8 @@ impl Rules {
             if let Some(environment) = job.environment {
                 writeln!(text, "environment = {environment:?}").unwrap();
             }
-            let (channels, people) = (job.channels.text(), job.people.text());
-            writeln!(text, "channels = {channels}\npeople = {people}").unwrap();
+            let (channels, users) = (job.channels.text(), job.users.text());
+            writeln!(text, "channels = {channels}\nusers = {users}").unwrap();
             let branches: Vec<_> = job.branches.iter().map(|pattern| pattern.0).collect();
             writeln!(text, "branches = {branches:?}").unwrap();
         }

@@ -1,0 +1,131 @@
+//! Every time of the state machine, with its default and the checks that keep them consistent.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+macro_rules! timeouts {
+    ($($(#[$doc:meta])* $name:ident = $seconds:literal),* $(,)?) => {
+        /// The `[timeouts]` table. Each value is written like `"90s"`, `"10m"` or `"24h"`.
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Timeouts {
+            $($(#[$doc])* #[serde(deserialize_with = "deserialize_duration")] pub $name: Duration,)*
+        }
+
+        impl Default for Timeouts {
+            fn default() -> Self {
+                Self { $($name: Duration::from_secs($seconds),)* }
+            }
+        }
+
+        impl Timeouts {
+            /// Name and value of each.
+            fn all(&self) -> Vec<NamedTime> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+timeouts! {
+    /// No deploy starts later than this after it was requested.
+    request_ttl = 600,
+    /// Time to connect to CircleCI or Slack.
+    connect_timeout = 2,
+    /// Time for one whole request to CircleCI or Slack.
+    request_timeout = 10,
+    /// To send a trigger and receive the answer; longer than `request_timeout`.
+    trigger_window = 15,
+    /// How long after `trigger_window` CircleCI's listing may still lack a pipeline that exists.
+    lookup_timeout = 120,
+    /// When a lookup that keeps failing is given up, counted like `lookup_timeout`.
+    lookup_give_up = 900,
+    /// How long a pipeline may be without workflows before it counts as running nothing.
+    workflow_start_timeout = 180,
+    /// The first pause between two polls of a run.
+    poll_interval_min = 5,
+    /// The longest pause between two polls.
+    poll_interval_max = 60,
+    /// The first pause before a trigger is sent again after CircleCI said "not now".
+    retry_backoff = 5,
+    /// How long a run is followed.
+    follow_timeout = 86_400,
+    /// How long a deploy may be retried after its end.
+    retry_window = 86_400,
+    /// How long UNRESOLVED keeps its target locked.
+    unresolved_lock_ttl = 900,
+    /// How long Slack's response URL is used; Slack closes it after 30 minutes.
+    response_url_ttl = 1_740,
+    /// How long one post to Slack may take before its outcome counts as unknown; longer than
+    /// `request_timeout`.
+    delivery_lease = 30,
+    /// On AWS: how long a secret's version before the last rotation still counts.
+    previous_secret_ttl = 86_400,
+    /// How often the sweeper looks for what is due.
+    sweep_interval = 60,
+}
+
+impl Timeouts {
+    /// Checks what has to hold between the times; the error names the keys to blame, the first
+    /// one first, and says what to change.
+    pub(super) fn check(&self) -> Result<(), ([&'static str; 2], String)> {
+        for (name, value) in self.all() {
+            if value.is_zero() {
+                return Err(([name; 2], format!("{name} must be longer than zero")));
+            }
+            if value > Duration::from_hours(2160) {
+                return Err(([name; 2], format!("{name} must be at most 90 days")));
+            }
+        }
+        let request = ("request_timeout", self.request_timeout);
+        let longer = [
+            (("trigger_window", self.trigger_window), request),
+            (("delivery_lease", self.delivery_lease), request),
+            (request, ("connect_timeout", self.connect_timeout)),
+        ];
+        let wrong = |((long, a), (short, b)): (NamedTime, NamedTime), how| {
+            let (a, b) = (humantime::format_duration(a), humantime::format_duration(b));
+            Err((
+                [long, short],
+                format!("{long} ({a}) must be {how} {short} ({b})"),
+            ))
+        };
+        if let Some(pair) = longer.into_iter().find(|(a, b)| a.1 <= b.1) {
+            return wrong(pair, "longer than");
+        }
+        let give_up = ("lookup_give_up", self.lookup_give_up);
+        let lookup = ("lookup_timeout", self.lookup_timeout);
+        if give_up.1 < lookup.1 {
+            return wrong((give_up, lookup), "at least as long as");
+        }
+        if self.response_url_ttl > Duration::from_mins(30) {
+            let why = "response_url_ttl must be at most 30m: then Slack closes the response URL";
+            return Err((["response_url_ttl"; 2], why.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+type NamedTime = (&'static str, Duration);
+
+fn deserialize_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    struct DurationVisitor;
+
+    impl Visitor<'_> for DurationVisitor {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration such as \"90s\", \"10m\" or \"24h\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            humantime::parse_duration(text)
+                .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_str(DurationVisitor)
+}

@@ -1,0 +1,349 @@
+//! Every way the telling of one deploy can go, within bounds: two runs of the notifier, a worker
+//! that makes things owed, a few faults, and a Slack that answers as it likes.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::*;
+
+mod checks;
+
+/// What a way may hold at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Crashes, lost answers, answers recorded too late.
+    pub(super) faults: u8,
+    /// Posts that never left the machine; they could go on until expiry.
+    pub(super) unsent: u8,
+}
+
+/// One run of the notifier.
+#[derive(Clone, Debug)]
+enum Run {
+    Idle,
+    /// It has reserved, and posts.
+    Posting {
+        reserved: NotificationRecord,
+        kind: NotificationKind,
+        via: DeliveryRoute,
+        repeat: bool,
+    },
+    /// It knows what became of the post, and has not recorded it.
+    Knows {
+        reserved: NotificationRecord,
+        kind: NotificationKind,
+        via: DeliveryRoute,
+        posted: PostResult,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) item: NotificationRecord,
+    now: Time,
+    bot: bool,
+    bounds: Bounds,
+    runs: [Run; 2],
+    faults: u8,
+    unsent: u8,
+    /// How often Slack really showed each.
+    progress_shown: u8,
+    hold_shown: u8,
+    final_shown: u8,
+    /// How often the address was really called, and for what is not the final word.
+    calls: u8,
+    early_calls: u8,
+    /// How often the bot was really called.
+    bot_calls: u8,
+}
+
+impl World {
+    pub(super) fn new(item: NotificationRecord, bot: bool, bounds: Bounds) -> Self {
+        Self {
+            item,
+            now: crate::fixtures::start(),
+            bot,
+            bounds,
+            runs: [Run::Idle, Run::Idle],
+            faults: 0,
+            unsent: 0,
+            progress_shown: 0,
+            hold_shown: 0,
+            final_shown: 0,
+            calls: 0,
+            early_calls: 0,
+            bot_calls: 0,
+        }
+    }
+
+    /// What tells one world from another. Timeouts count by their distance from now, and versions by
+    /// whether they are the item's.
+    fn key(&self) -> u64 {
+        let rel = |t: Time| (t - self.now).num_seconds().max(-1);
+        let telling = |t: &DeliveryStatus| match t {
+            DeliveryStatus::NotRequested => (0, 0),
+            DeliveryStatus::Pending { from } => (1, rel(*from)),
+            DeliveryStatus::InFlight { until } => (2, rel(*until)),
+            DeliveryStatus::Delivered { .. } => (3, 0),
+            DeliveryStatus::Skipped => (4, 0),
+            DeliveryStatus::Unknown => (5, 0),
+            DeliveryStatus::Failed { .. } => (6, 0),
+        };
+        let item = |item: &NotificationRecord| {
+            let counts = (
+                item.response_url_uses,
+                item.bot_attempts,
+                item.unsent_count,
+                item.unknown_count,
+            );
+            let counts = (counts, item.token_refused);
+            let tellings = NotificationKind::ALL.map(|kind| telling(item.delivery(kind)));
+            (counts, tellings, item.response_url.is_none())
+        };
+        let run = |run: &Run| match run {
+            Run::Idle => None,
+            Run::Posting {
+                reserved,
+                kind,
+                via,
+                repeat,
+            } => {
+                let way = (*kind, *via == DeliveryRoute::Bot, *repeat);
+                Some((
+                    item(reserved),
+                    way,
+                    String::new(),
+                    self.counts(reserved, *kind),
+                ))
+            }
+            Run::Knows {
+                reserved,
+                kind,
+                via,
+                posted,
+            } => {
+                let way = (*kind, *via == DeliveryRoute::Bot, false);
+                let posted = format!("{posted:?}");
+                Some((item(reserved), way, posted, self.counts(reserved, *kind)))
+            }
+        };
+        // Two runs that have changed places make the same world.
+        let mut runs = self.runs.each_ref().map(|r| {
+            let mut hasher = DefaultHasher::new();
+            run(r).hash(&mut hasher);
+            hasher.finish()
+        });
+        runs.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        (item(&self.item), rel(self.item.expires_at), runs).hash(&mut hasher);
+        (
+            self.faults,
+            self.unsent,
+            self.progress_shown,
+            self.hold_shown,
+            self.final_shown,
+            (self.calls, self.early_calls, self.bot_calls),
+        )
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// A write over the version before; nothing happens if others were first.
+    fn save(&mut self, item: NotificationRecord) -> bool {
+        let fits = item.version == self.item.version + 1;
+        if fits {
+            self.item = item;
+        }
+        fits
+    }
+
+    /// Whether the reservation still stands, so that its outcome will be recorded.
+    fn counts(&self, reserved: &NotificationRecord, kind: NotificationKind) -> bool {
+        self.item.delivery(kind) == reserved.delivery(kind)
+    }
+
+    fn fault(mut self) -> Option<Self> {
+        self.faults += 1;
+        (self.faults <= self.bounds.faults).then_some(self)
+    }
+
+    /// Everything that can happen now.
+    fn successors(&self) -> Vec<World> {
+        let mut all = self.ticks();
+        for kind in NotificationKind::ALL {
+            // A run is seen before it is seen to wait.
+            let early = kind == NotificationKind::Hold
+                && self.item.progress == DeliveryStatus::NotRequested;
+            let owed = *self.item.delivery(kind) != DeliveryStatus::NotRequested;
+            if !early && !owed && self.item.final_status == DeliveryStatus::NotRequested {
+                let mut world = self.clone();
+                world.item.request_delivery(kind, self.now);
+                all.push(world);
+            }
+        }
+        for i in 0..2 {
+            let mut crashed = self.clone();
+            crashed.runs[i] = Run::Idle;
+            match &self.runs[i] {
+                Run::Idle => all.extend(self.look(i)),
+                Run::Posting { .. } => {
+                    all.extend(self.post(i));
+                    all.extend(crashed.fault());
+                }
+                Run::Knows {
+                    reserved,
+                    kind,
+                    via,
+                    posted,
+                } => {
+                    let mut world = crashed.clone();
+                    // The worker may have made something else owed in the meantime.
+                    if self.counts(reserved, *kind) {
+                        let item = after_post(&self.item, *kind, *via, posted, self.now);
+                        assert!(world.save(item));
+                    }
+                    all.push(world);
+                    all.extend(crashed.fault());
+                }
+            }
+        }
+        all
+    }
+
+    /// Time goes by: to the next thing that is due, or until the address expires.
+    fn ticks(&self) -> Vec<World> {
+        let due = NotificationKind::ALL.map(|kind| self.item.delivery(kind).due_at());
+        let expiry = Some(self.item.expires_at);
+        let next = due.into_iter().flatten().filter(|t| *t > self.now).min();
+        let expiry = expiry.filter(|t| *t > self.now);
+        let mut worlds = vec![];
+        for to in [next, expiry].into_iter().flatten() {
+            // A post takes less than its lease: it has an end of its own.
+            let posting = self.runs.iter().any(|r| matches!(r, Run::Posting { .. }));
+            if posting {
+                continue;
+            }
+            let mut world = self.clone();
+            world.now = to;
+            // An answer that is recorded after its lease is as good as lost.
+            let late = world.runs.iter().any(|run| match run {
+                Run::Knows { reserved, kind, .. } => {
+                    matches!(reserved.delivery(*kind), DeliveryStatus::InFlight { until } if *until <= to)
+                }
+                _ => false,
+            });
+            worlds.extend(if late { world.fault() } else { Some(world) });
+        }
+        worlds
+    }
+
+    /// An idle run takes up the item.
+    fn look(&self, i: usize) -> Option<World> {
+        let mut world = self.clone();
+        match next_delivery(&self.item, self.now, &Timeouts::default(), self.bot) {
+            DeliveryStep::Rest => return None,
+            DeliveryStep::Save(item) => assert!(world.save(item)),
+            DeliveryStep::Post {
+                reserved,
+                kind,
+                route: via,
+                repeat,
+            } => {
+                self.check_way(kind, via);
+                assert!(world.save(reserved.clone()));
+                world.runs[i] = Run::Posting {
+                    reserved,
+                    kind,
+                    via,
+                    repeat,
+                };
+            }
+        }
+        Some(world)
+    }
+
+    /// Slack answers, or does not.
+    fn post(&self, i: usize) -> Vec<World> {
+        let Run::Posting {
+            reserved,
+            kind,
+            via,
+            repeat,
+        } = &self.runs[i]
+        else {
+            return vec![];
+        };
+        let later = |after| PostResult::Later { after };
+        let why = || "no".to_owned();
+        let outcomes = [
+            (PostResult::Delivered, true),
+            (PostResult::NotSent { reason: why() }, false),
+            (later(None), false),
+            (later(Some(Duration::from_hours(1))), false),
+            (PostResult::Refused { reason: why() }, false),
+            (PostResult::Unauthorized { reason: why() }, false),
+            (PostResult::Unknown, true),
+            (PostResult::Unknown, false),
+        ];
+        let mut worlds = vec![];
+        for (posted, shown) in outcomes {
+            let mut world = self.clone();
+            match posted {
+                PostResult::NotSent { .. } if world.unsent == self.bounds.unsent => continue,
+                PostResult::NotSent { .. } => world.unsent += 1,
+                // A reply address takes no token.
+                PostResult::Unauthorized { .. } if *via == DeliveryRoute::ResponseUrl => continue,
+                _ if *via == DeliveryRoute::Bot => world.bot_calls += 1,
+                _ => {
+                    world.calls += 1;
+                    world.early_calls += u8::from(*kind != NotificationKind::Final);
+                }
+            }
+            if shown {
+                let again = *repeat || world.final_shown == 0;
+                assert!(
+                    again,
+                    "an unmarked copy, or {kind:?} after the end: {self:?}"
+                );
+                *match kind {
+                    NotificationKind::Progress => &mut world.progress_shown,
+                    NotificationKind::Hold => &mut world.hold_shown,
+                    NotificationKind::Final => &mut world.final_shown,
+                } += 1;
+            }
+            let lost = posted == PostResult::Unknown;
+            let (reserved, kind, via) = (reserved.clone(), *kind, *via);
+            world.runs[i] = Run::Knows {
+                reserved,
+                kind,
+                via,
+                posted,
+            };
+            worlds.extend(if lost { world.fault() } else { Some(world) });
+        }
+        worlds
+    }
+
+    /// An idle run takes up the item at this moment.
+    pub(super) fn looked_at(&self, now: Time) -> Option<Self> {
+        let mut world = self.clone();
+        world.now = now;
+        world.look(0)
+    }
+}
+
+/// Goes every way from here; how many worlds there are.
+pub(super) fn explore(first: World) -> usize {
+    let mut seen = HashSet::from([first.key()]);
+    let mut queue = VecDeque::from([first]);
+    while let Some(world) = queue.pop_front() {
+        world.check();
+        world.check_that_it_ends();
+        for next in world.successors() {
+            if seen.insert(next.key()) {
+                queue.push_back(next);
+            }
+        }
+    }
+    seen.len()
+}

@@ -1,0 +1,115 @@
+//! What has to be true in every world.
+
+use super::*;
+
+impl World {
+    /// The address while it lasts, then the bot; and nothing early once the end is owed.
+    pub(super) fn check_way(&self, kind: NotificationKind, via: DeliveryRoute) {
+        let item = &self.item;
+        let left = match kind {
+            NotificationKind::Final => 5,
+            NotificationKind::Progress | NotificationKind::Hold => 2,
+        };
+        let lasts = item.response_url.is_some()
+            && self.now < item.expires_at
+            && item.response_url_uses < left;
+        match via {
+            DeliveryRoute::ResponseUrl => assert!(lasts, "a call of what does not last: {self:?}"),
+            DeliveryRoute::Bot => assert!(self.bot && !lasts, "the bot was not needed: {self:?}"),
+        }
+        if kind != NotificationKind::Final {
+            assert_eq!(
+                item.final_status,
+                DeliveryStatus::NotRequested,
+                "{kind:?} when the end is owed"
+            );
+        }
+    }
+
+    pub(super) fn check(&self) {
+        let item = &self.item;
+        assert!(
+            self.calls <= RESPONSE_URL_USES && item.response_url_uses <= RESPONSE_URL_USES,
+            "too many uses: {self:?}"
+        );
+        assert!(self.early_calls <= 2, "the end has too few left: {self:?}");
+        assert!(self.bot_calls <= BOT_ATTEMPTS && item.bot_attempts <= BOT_ATTEMPTS);
+        assert!(self.bot || self.bot_calls == 0, "there is no bot: {self:?}");
+        assert!(self.progress_shown <= 1, "progress twice: {self:?}");
+        assert!(self.hold_shown <= 1, "the hold twice: {self:?}");
+        assert!(
+            self.final_shown <= 1 + self.faults,
+            "too many copies: {self:?}"
+        );
+        for (telling, shown) in [
+            (&item.progress, self.progress_shown),
+            (&item.hold, self.hold_shown),
+            (&item.final_status, self.final_shown),
+        ] {
+            match telling {
+                DeliveryStatus::Failed { .. } | DeliveryStatus::NotRequested => {
+                    assert_eq!(shown, 0, "{self:?}");
+                }
+                DeliveryStatus::Delivered { .. } => assert!(shown > 0, "{self:?}"),
+                _ => {}
+            }
+        }
+        if item.final_status.is_settled() {
+            let early = item.progress.is_settled() && item.hold.is_settled();
+            assert!(item.response_url.is_none() && early, "{self:?}");
+            assert_eq!(item.due_at(), None);
+        }
+    }
+
+    /// From here on nothing goes wrong any more: is it settled soon, and told if it can be?
+    pub(super) fn check_that_it_ends(&self) {
+        let mut world = self.clone();
+        world.runs = [Run::Idle, Run::Idle];
+        world
+            .item
+            .request_delivery(NotificationKind::Final, world.now);
+        let open = !world.item.final_status.is_settled();
+        for _ in 0..12 {
+            let Some(due) = world.item.due_at() else {
+                break;
+            };
+            world.now = world.now.max(due);
+            let Some(looked) = world.look(0) else {
+                continue;
+            };
+            world = looked;
+            if let Run::Posting {
+                reserved,
+                kind,
+                via,
+                ..
+            } = world.runs[0].clone()
+            {
+                let item = after_post(&reserved, kind, via, &PostResult::Delivered, world.now);
+                assert!(world.save(item));
+                world.runs[0] = Run::Idle;
+            }
+        }
+        let item = &world.item;
+        assert!(item.final_status.is_settled(), "it never ends: {self:?}");
+        assert!(
+            item.response_url.is_none() && item.progress.is_settled() && item.hold.is_settled()
+        );
+        // Whoever waits for the one that may be under way, or as long as Slack asked, may be late.
+        let sending = |t: &DeliveryStatus| matches!(t, DeliveryStatus::InFlight { .. });
+        let waits = NotificationKind::ALL
+            .iter()
+            .any(|kind| sending(self.item.delivery(*kind)))
+            || matches!(self.item.final_status, DeliveryStatus::Pending { from } if from >= self.item.expires_at);
+        let by_address = self.item.response_url.is_some()
+            && self.now < self.item.expires_at
+            && self.item.response_url_uses < RESPONSE_URL_USES
+            && !waits;
+        let by_bot = self.bot && self.item.bot_attempts < BOT_ATTEMPTS;
+        let told = matches!(item.final_status, DeliveryStatus::Delivered { .. });
+        assert!(
+            told || !open || !(by_address || by_bot),
+            "it could have been told: {self:?}"
+        );
+    }
+}

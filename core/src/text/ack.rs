@@ -1,0 +1,103 @@
+//! The immediate replies of ingest.
+
+use super::deploy::job_on_branch;
+use super::slack_message::to_requester;
+use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection};
+use crate::command::{DeployAction, Verb};
+use crate::deploy::DeployRequest;
+use crate::id::{DeployId, ShortId};
+use crate::policy::Rejection;
+
+/// The command is queued, and no rule rejects it.
+pub fn deploy_accepted(request: &DeployRequest, id: DeployId) -> SlackMessage {
+    let headline = job_and_id(":inbox_tray: *Accepted:* ", request, id);
+    let headline = headline.and(" · ").user(&request.user);
+    SlackMessage::new(Audience::Channel, MessageKind::Accepted, headline).about(id)
+}
+
+/// An action is queued; its reply follows.
+pub fn action_accepted(action: &DeployAction) -> SlackMessage {
+    let headline = Mrkdwn::new(":inbox_tray: *Noted:* ").code(typed(action.verb(), action));
+    to_requester(MessageKind::Noted, headline.and(" · the answer follows."))
+}
+
+/// Commands from this workspace are not accepted.
+pub fn team_not_allowed(rejection: &Rejection) -> SlackMessage {
+    not_queued(
+        ":no_entry: *Not allowed:* commands from this workspace are not accepted (rule \
+         `slack.teams`).",
+    )
+    .detail(rejection::way_out(rejection, None))
+}
+
+/// The command is queued, and will probably be rejected; the reason follows.
+pub fn deploy_checking(request: &DeployRequest, id: DeployId) -> SlackMessage {
+    let headline = job_and_id(":mag: *Checking:* ", request, id).and(" · the answer follows.");
+    to_requester(MessageKind::Checking, headline).about(id)
+}
+
+/// The command is certainly not queued.
+pub fn not_accepted() -> SlackMessage {
+    not_queued(
+        ":warning: *Not accepted:* the command could not be queued. Nothing was started; try again \
+         in a minute.",
+    )
+}
+
+/// The command may be queued.
+pub fn deploy_unconfirmed(request: &DeployRequest, id: DeployId) -> SlackMessage {
+    let headline = job_and_id(":warning: *Could not confirm:* ", request, id);
+    let wait = "It may have been accepted: if it was, a message follows here. Wait for it before you \
+                type the command again.";
+    let message = to_requester(MessageKind::Unconfirmed, headline).about(id);
+    message.detail(Mrkdwn::new(wait))
+}
+
+/// An action may be queued.
+pub fn action_unconfirmed(action: &DeployAction) -> SlackMessage {
+    let headline = Mrkdwn::new(":warning: *Could not confirm:* ");
+    let headline = headline.code(typed(action.verb(), action));
+    let wait =
+        Mrkdwn::new("It may have been accepted: if it was, a message follows here. Look at ")
+            .code(typed(Verb::Status, action))
+            .and(" before you type it again.");
+    to_requester(MessageKind::Unconfirmed, headline).detail(wait)
+}
+
+/// A query without a response URL.
+pub fn no_response_url() -> SlackMessage {
+    not_queued(
+        ":no_entry: *Not accepted:* the request has no `response_url`, so there is nowhere to \
+         answer.",
+    )
+}
+
+/// The response URL is not Slack's.
+pub fn invalid_response_url() -> SlackMessage {
+    not_queued(
+        ":no_entry: *Not accepted:* the request's `response_url` is not an address of Slack's \
+         (rule `slack.response_url_origins`). Nothing was started.",
+    )
+}
+
+/// The request has nothing that makes it unique.
+pub fn no_request_id() -> SlackMessage {
+    not_queued(
+        ":no_entry: *Not accepted:* the request has neither `trigger_id` nor `response_url`, so a \
+         repeat of it could not be distinguished from a new command. Nothing was started.",
+    )
+}
+
+fn not_queued(why: &'static str) -> SlackMessage {
+    to_requester(MessageKind::NotAccepted, Mrkdwn::new(why))
+}
+
+fn job_and_id(banner: &'static str, request: &DeployRequest, id: DeployId) -> Mrkdwn {
+    let headline = job_on_branch(Mrkdwn::new(banner), request).and(" · ");
+    headline.code(id.short_id(ShortId::USUAL))
+}
+
+/// A command about the deploy of `action`, as it is typed.
+fn typed(verb: Verb, action: &DeployAction) -> String {
+    format!("{} {}", verb.as_str(), action.deploy_ref())
+}

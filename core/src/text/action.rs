@@ -1,0 +1,118 @@
+//! Replies to actions: why a deploy is not retried or canceled, and that a cancel is accepted.
+
+use super::deploy::{
+    about_deploy, append_actor, deploy_headline, retry_command, status_headline, with_requester,
+};
+use super::help::id_sources;
+use super::label::emoji_and_label;
+use super::slack_message::reply;
+use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
+use crate::command::Verb;
+use crate::config::Config;
+use crate::decide::RetryDecision;
+use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
+use crate::id::{DeployRef, ShortId};
+use crate::policy::Rejection;
+
+/// No deploy has that id.
+pub fn unknown_deploy(deploy: &DeployRef, config: &Config) -> SlackMessage {
+    let headline = Mrkdwn::new(":speech_balloon: *Not found:* there is no deploy ");
+    reply(headline.code(deploy).and(".")).detail(id_sources(config))
+}
+
+/// The deploy at the end of the chain is not retried.
+pub fn not_retried(record: &DeployRecord, why: RetryDecision, config: &Config) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not retried:* "), record);
+    let message = about_deploy(reply(headline), record);
+    let (_, label) = emoji_and_label(record);
+    let anew = Mrkdwn::new("As a new deploy: ").code(usage::start_again(config, &record.request));
+    let see = |id: &ShortId| Mrkdwn::new("See ").code(usage::command_for(config, Verb::Status, id));
+    match why {
+        RetryDecision::Yes | RetryDecision::Retried => {
+            let retry = record.retried_by.map(|id| id.short_id(ShortId::USUAL));
+            let id = retry.unwrap_or_else(|| record.short_id.clone());
+            let line = Mrkdwn::new("It is already being retried as ").code(&id);
+            message.detail(line.and(". ").append(&see(&id)))
+        }
+        RetryDecision::InProgress => {
+            let line = Mrkdwn::new("It has not ended: *").and(label).and("*. ");
+            message.detail(line.append(&see(&record.short_id)))
+        }
+        RetryDecision::HasRun => {
+            let line = if record.state == DeployState::Canceled {
+                Mrkdwn::new("It was canceled, so nothing waits for a retry.")
+            } else {
+                let line = Mrkdwn::new("It reached CircleCI and ended there: *");
+                line.and(label).and("*.")
+            };
+            message.detail(line).detail(anew)
+        }
+        RetryDecision::NeedsConfirm => {
+            let message = message.detail(Mrkdwn::new(
+                "Whether CircleCI started it is not known, and it must not run twice.",
+            ));
+            let message = message.details(match record.end.as_ref().map(|end| &end.reason) {
+                Some(EndReason::OutcomeUnknown { candidates, .. }) => {
+                    end_reason::candidate_links(candidates)
+                }
+                _ => None,
+            });
+            let line = Mrkdwn::new("Look at CircleCI. If it did not start there: ");
+            message.detail(line.code(retry_command(record, config)))
+        }
+        RetryDecision::TooOld => {
+            let line = Mrkdwn::new("It ended more than ").period(config.timeouts.retry_window);
+            let line = match &record.end {
+                Some(end) => line.and(" ago, ").time(end.at),
+                None => line.and(" ago"),
+            };
+            message.detail(line.and(".")).detail(anew)
+        }
+    }
+}
+
+/// The cancel is stored. `record` is the deploy before that.
+pub fn cancel_requested(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":octagonal_sign: *Canceling:* "), record);
+    let headline = headline.and(" · ").actor(by);
+    let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
+    about_deploy(message.detail(cancel_effect(record)), record)
+}
+
+/// A cancel was stored before.
+pub fn already_canceling(record: &DeployRecord, earlier: &CancelRequest) -> SlackMessage {
+    let banner = Mrkdwn::new(":octagonal_sign: *Canceling already:* ");
+    let line = append_actor(Mrkdwn::new("Cancel sent by "), &earlier.by, &record.request);
+    let line = line.and(", ").time(earlier.at).and(". ");
+    let message = reply(deploy_headline(banner, record));
+    about_deploy(message.detail(line.append(&cancel_effect(record))), record)
+}
+
+/// What a cancel does to the deploy.
+fn cancel_effect(record: &DeployRecord) -> Mrkdwn {
+    Mrkdwn::new(match record.state {
+        DeployState::Requested => "Nothing was sent to CircleCI yet, so it ends at once.",
+        DeployState::Triggering => {
+            "It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how \
+             it ends is reported once CircleCI says so."
+        }
+        _ => "CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.",
+    })
+}
+
+/// The deploy has ended, so there is nothing to cancel.
+pub fn already_ended(record: &DeployRecord) -> SlackMessage {
+    let message = reply(with_requester(status_headline(record), record));
+    let nothing = Mrkdwn::new("It has ended: there is nothing to cancel.");
+    about_deploy(message.detail(nothing), record)
+}
+
+/// This user may not cancel the deploy.
+pub fn cancel_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not canceled:* "), record);
+    let who = Mrkdwn::new("It can be canceled by the requester, ")
+        .user(&record.request.user)
+        .and(", and by anyone who may run that job from their channel.");
+    let message = reply(headline).about(record.id).detail(who);
+    message.details(rejection::explain_rejection(rejection, None))
+}

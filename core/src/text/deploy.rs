@@ -1,0 +1,215 @@
+//! Messages about a deploy while it runs and when it ends.
+
+use std::time::Duration;
+
+use super::label::state_banner;
+use super::slack_message::reply;
+use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
+use crate::command::Verb;
+use crate::config::Config;
+use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
+use crate::id::ShortId;
+
+/// It runs: the build's address.
+pub fn deploy_running(record: &DeployRecord) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
+    about_deploy(to_channel(MessageKind::Progress, headline, record), record)
+}
+
+/// It waits for an approval: where to give it.
+pub fn waiting_for_approval(record: &DeployRecord) -> SlackMessage {
+    let headline = deploy_headline(
+        Mrkdwn::new(":raised_hand: *Waiting for approval:* "),
+        record,
+    );
+    about_deploy(to_channel(MessageKind::Hold, headline, record), record).detail(Mrkdwn::new(
+        "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
+    ))
+}
+
+/// How it ended. `repeat` says that an earlier copy may have been shown.
+pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
+    let mut headline = status_headline(record);
+    if repeat {
+        headline = headline.and(" · _repeated in case the first message was lost_");
+    }
+    let mut message = to_channel(MessageKind::Final, headline, record);
+    message.mark.repeat = repeat;
+    if record.state == DeployState::Rejected {
+        message.audience = Audience::Requester;
+    }
+    about_deploy(message.details(end_lines(record, config)), record)
+}
+
+/// The state of one deploy.
+pub fn deploy_status(record: &DeployRecord, config: &Config) -> SlackMessage {
+    let message = reply(with_requester(status_headline(record), record)).rows([timestamps(record)]);
+    let message = match record.state {
+        DeployState::Rejected => message.detail(Mrkdwn::new("The requester was notified:")),
+        _ => message.rows(in_progress_lines(record)),
+    };
+    let mut message = message.details(end_lines(record, config));
+    if let Some(new) = record.retried_by {
+        let id = new.short_id(ShortId::USUAL);
+        let line = Mrkdwn::new("Retried as ").code(&id).and(": ");
+        message = message.detail(line.code(usage::command_for(config, Verb::Status, &id)));
+    } else if !record.state.is_terminal() && record.cancel.is_none() {
+        let cancel = usage::command_for(config, Verb::Cancel, &record.short_id);
+        message = message.detail(Mrkdwn::new("To cancel it: ").code(cancel));
+    }
+    about_deploy(message, record)
+}
+
+fn to_channel(kind: MessageKind, headline: Mrkdwn, record: &DeployRecord) -> SlackMessage {
+    SlackMessage::new(Audience::Channel, kind, with_requester(headline, record))
+}
+
+pub(super) fn with_requester(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    headline.and(" · ").user(&record.request.user)
+}
+
+/// Banner, what, which, and how long it took.
+pub(super) fn status_headline(record: &DeployRecord) -> Mrkdwn {
+    let headline = deploy_headline(state_banner(record), record);
+    match run_duration(record) {
+        Some(took) => headline.and(" · after ").duration(took),
+        None => headline,
+    }
+}
+
+/// Job, branch, project and id: the same order everywhere.
+pub(super) fn deploy_headline(banner: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    let line = job_on_branch(banner, &record.request).and(" · ");
+    let line = line.code(&record.short_id);
+    match record.retry_of {
+        Some(old) => line.and(", retry of ").code(old.short_id(ShortId::USUAL)),
+        None => line,
+    }
+}
+
+pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
+    let line = line.code(&request.job).and(" on ").code(&request.branch);
+    match &request.project {
+        Some(project) => line.and(" of ").code(project),
+        None => line,
+    }
+}
+
+/// How long it ran.
+pub(super) fn run_duration(record: &DeployRecord) -> Option<Duration> {
+    let (run, end) = (record.run.as_ref()?, record.end.as_ref()?);
+    (end.at - run.triggered_at).to_std().ok()
+}
+
+/// Marks the deploy, and links its build.
+pub(super) fn about_deploy(message: SlackMessage, record: &DeployRecord) -> SlackMessage {
+    let message = message.about(record.id);
+    match &record.run {
+        Some(run) => message.link(&run.pipeline.url, "View build"),
+        None => message,
+    }
+}
+
+/// Who acted; the requester is not mentioned again.
+pub(super) fn append_actor(line: Mrkdwn, by: &ActedBy, request: &DeployRequest) -> Mrkdwn {
+    if *by == ActedBy::User(request.qualified_user()) {
+        line.and("the requester")
+    } else {
+        line.actor(by)
+    }
+}
+
+/// When it was requested, sent and ended.
+fn timestamps(record: &DeployRecord) -> Mrkdwn {
+    let mut line = Mrkdwn::new("Requested ").time(record.request.requested_at);
+    if let Some(run) = &record.run {
+        line = line.and(" · at CircleCI since ").time(run.triggered_at);
+        if let Some(revision) = &run.revision {
+            let commit: String = revision.chars().take(12).collect();
+            line = line.and(" · commit ").code(commit);
+        }
+    }
+    match &record.end {
+        Some(end) => line.and(" · ended ").time(end.at),
+        None => line,
+    }
+}
+
+/// The state of a deploy that has not ended.
+fn in_progress_lines(record: &DeployRecord) -> Vec<Mrkdwn> {
+    let unknown = record.trigger_intent.as_ref();
+    let unknown = unknown.and_then(|intent| intent.unknown_because.as_ref());
+    let line = match (record.state, &record.last_error, unknown) {
+        (DeployState::Requested, None, _) => {
+            Some(Mrkdwn::new("Nothing has been sent to CircleCI yet."))
+        }
+        (DeployState::Requested, Some(error), _) => {
+            let line = end_reason::append_attempts(Mrkdwn::default(), record.attempts);
+            let line = end_reason::append_quote(line.and("; last error"), error);
+            let line = match record.due_at {
+                Some(due) => line.and(" · next try ").time(due),
+                None => line,
+            };
+            Some(line.and(" · no try after ").time(record.valid_until))
+        }
+        (DeployState::Triggering, _, None) => Some(Mrkdwn::new("It is being sent to CircleCI.")),
+        (DeployState::Triggering, _, Some(because)) => Some(
+            Mrkdwn::new("CircleCI's answer was lost (")
+                .code(because)
+                .and("). The pipeline is being looked up there; nothing is sent twice."),
+        ),
+        (DeployState::Triggered, ..) => Some(Mrkdwn::new(
+            "CircleCI has the pipeline; no workflow of it has been seen yet.",
+        )),
+        _ => None,
+    };
+    let in_time = |_: &&CancelRequest| !record.state.is_terminal();
+    let cancel = record.cancel.as_ref().filter(in_time);
+    let cancel = cancel.map(|CancelRequest { by, at }| {
+        let line = append_actor(Mrkdwn::new("Cancel sent by "), by, &record.request);
+        line.and(", ").time(*at).and(".")
+    });
+    line.into_iter().chain(cancel).collect()
+}
+
+/// Why it ended, and what to do.
+fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
+    let Some(end) = &record.end else {
+        return vec![];
+    };
+    let mut lines = end_reason::explain_end(&end.reason, &record.request, config);
+    let before = matches!(end.reason, EndReason::CanceledBeforeTrigger { .. });
+    if let Some(cancel) = record.cancel.as_ref().filter(|_| !before) {
+        let line = Mrkdwn::new(match record.state {
+            DeployState::Canceled => "Canceled at CircleCI by ",
+            _ => "Cancel sent by ",
+        });
+        let line = append_actor(line, &cancel.by, &record.request);
+        let too_late = record.state == DeployState::Succeeded;
+        lines.push(line.and(if too_late { ", too late." } else { "." }));
+    }
+    lines.extend(retry_advice(record, config));
+    lines
+}
+
+/// The command that retries it, if it waits for a retry.
+pub(super) fn retry_advice(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
+    if !record.awaits_retry() {
+        return None;
+    }
+    let line = match record.state {
+        DeployState::Unresolved => Mrkdwn::new("Look at CircleCI. If it did not start there: "),
+        _ => Mrkdwn::new("To try again: "),
+    };
+    let line = line.code(retry_command(record, config)).and(" (within ");
+    Some(line.period(config.timeouts.retry_window).and(")."))
+}
+
+/// The command that retries it.
+pub(super) fn retry_command(record: &DeployRecord, config: &Config) -> String {
+    let retry = usage::command_for(config, Verb::Retry, &record.short_id);
+    match record.state {
+        DeployState::Unresolved => format!("{retry} confirm"),
+        _ => retry,
+    }
+}

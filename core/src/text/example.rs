@@ -1,0 +1,74 @@
+//! Deploys that this user may really start here, for help to show.
+
+use crate::config::{BranchPattern, Config, JobConfig, ProjectConfig};
+use crate::id::{ChannelId, UserId};
+use crate::name::{BranchName, JobName, ProjectName};
+use crate::policy;
+
+/// A project, a job and a branch on which this user may run it here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DeployExample<'a> {
+    pub(super) project: &'a ProjectName,
+    pub(super) branch: BranchName,
+    pub(super) job: JobName,
+}
+
+/// The projects, the default one first.
+pub(super) fn ordered_projects(
+    config: &Config,
+) -> impl Iterator<Item = (&ProjectName, &ProjectConfig)> {
+    let is_default = |name: &ProjectName| Some(name) == config.default_project.as_ref();
+    let default = config.projects.iter().filter(move |p| is_default(p.0));
+    default.chain(config.projects.iter().filter(move |p| !is_default(p.0)))
+}
+
+/// Examples of what this user may run here: first one for each job, then further branches.
+pub(super) fn deploy_examples<'a>(
+    user: &UserId,
+    channel: &ChannelId,
+    config: &'a Config,
+) -> Vec<DeployExample<'a>> {
+    let (mut first, mut further) = (vec![], vec![]);
+    for (name, project) in ordered_projects(config) {
+        for job in policy::usable_jobs(project, user, channel) {
+            let branches = project.jobs.get(&job).map(example_branches);
+            for (i, branch) in branches.into_iter().flatten().enumerate() {
+                let list = if i == 0 { &mut first } else { &mut further };
+                list.push(DeployExample {
+                    project: name,
+                    branch,
+                    job: job.clone(),
+                });
+            }
+        }
+    }
+    first.append(&mut further);
+    first
+}
+
+/// Two branches that match the job's patterns, preferably literal ones.
+fn example_branches(job: &JobConfig) -> Vec<BranchName> {
+    let literal = |pattern: &&BranchPattern| !pattern.to_string().contains('*');
+    let first = job.branches.iter().filter(literal);
+    let others = job.branches.iter().filter(|pattern| !literal(pattern));
+    let mut found = vec![];
+    for branch in first.chain(others).filter_map(example_branch) {
+        if !found.contains(&branch) {
+            found.push(branch);
+        }
+        if found.len() == 2 {
+            break;
+        }
+    }
+    found
+}
+
+/// A branch that matches: the pattern itself, `main`, or the pattern with its stars filled.
+fn example_branch(pattern: &BranchPattern) -> Option<BranchName> {
+    let text = pattern.to_string();
+    let filled = |with: &str| text.replace("**", "*").replace('*', with);
+    let literal = [text.clone(), "main".to_owned()].into_iter();
+    let names = literal.chain(["1.0", "1", "x"].map(filled));
+    let mut names = names.filter_map(|name| BranchName::parse(&name).ok());
+    names.find(|name| pattern.matches(name))
+}

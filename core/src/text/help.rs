@@ -1,0 +1,286 @@
+//! Help: what can be typed, and what this user may run here, from the current configuration.
+
+use super::example::{DeployExample, deploy_examples, ordered_projects};
+use super::list::retry_limit;
+use super::slack_message::to_requester;
+use super::{MessageKind, Mrkdwn, SlackMessage, usage};
+use crate::command::Verb;
+use crate::config::{Config, ProjectConfig};
+use crate::id::{ChannelId, UserId};
+use crate::name::ProjectName;
+use crate::policy;
+
+/// The longest list of what may be run; then it says how many more projects there are.
+const MAX_RIGHTS_LENGTH: usize = 1_800;
+
+/// What can be typed, and what this user may run here.
+pub fn help_message(
+    topic: Option<Verb>,
+    user: &UserId,
+    channel: &ChannelId,
+    config: &Config,
+) -> SlackMessage {
+    let Some(verb) = topic else {
+        let more =
+            Mrkdwn::new("More about one: ").code(usage::full_command(config, "help <command>"));
+        return to_requester(MessageKind::Help, help_title(config))
+            .rows(command_overview(config))
+            .detail(user_rights(user, channel, config))
+            .detail(more.and("."));
+    };
+    let examples = deploy_examples(user, channel, config);
+    let word = usage::full_command(config, verb.as_str());
+    let headline = Mrkdwn::new(":wave: *Help:* ").code(word);
+    let headline = headline.and(verb_summary(verb));
+    let mut form = Mrkdwn::new("*Form:* ");
+    if verb == Verb::Deploy
+        && let Some(short) = usage::short_syntax(config)
+    {
+        form = form.code(short).and(" or ");
+    }
+    let [first, second] = two_examples(verb, &examples, config);
+    let mut shown = vec![Mrkdwn::default().code(&first)];
+    if second != first {
+        shown.push(Mrkdwn::default().code(second));
+    }
+    to_requester(MessageKind::Help, headline)
+        .rows([form.code(usage::syntax(config, verb))])
+        .rows(verb_notes(verb, config))
+        .rows([Mrkdwn::new("*Examples:* ").and_lines(&shown, " · ")])
+}
+
+fn help_title(config: &Config) -> Mrkdwn {
+    let form = usage::short_syntax(config).unwrap_or_else(|| usage::syntax(config, Verb::Deploy));
+    Mrkdwn::new(":wave: *Deploy from Slack:* type ").code(form)
+}
+
+/// One line for each command.
+fn command_overview(config: &Config) -> Vec<Mrkdwn> {
+    let bullet = |form: String, does| Mrkdwn::new("• ").code(form).and(" – ").and(does);
+    let mut lines = vec![];
+    if let (Some(short), Some(default)) = (usage::short_syntax(config), &config.default_project) {
+        lines.push(bullet(short, "start a job on a branch of ").code(default));
+    }
+    let short = |rest| usage::full_command(config, rest);
+    let form = |verb| usage::syntax(config, verb);
+    let deploy = match &config.default_project {
+        Some(_) => "the same, in any project",
+        None => "start a job on a branch",
+    };
+    let status = "the state of one deploy, or what is in progress";
+    let history = "what was deployed, newest first";
+    let all = [
+        (form(Verb::Deploy), deploy),
+        (form(Verb::Plan), "what that would do; starts nothing"),
+        (form(Verb::Status), status),
+        (short("history [filters]"), history),
+        (short("failed"), "deploys waiting for a retry"),
+        (short("retry <id>"), "retry a deploy that did not start"),
+        (form(Verb::Cancel), "cancel a deploy that has not ended"),
+    ];
+    lines.extend(all.map(|(form, does)| bullet(form, does)));
+    lines
+}
+
+/// What this user may run here, by project.
+fn user_rights(user: &UserId, channel: &ChannelId, config: &Config) -> Mrkdwn {
+    let mut lines = vec![];
+    for (name, project) in ordered_projects(config) {
+        lines.extend(project_rights(name, project, user, channel, config));
+    }
+    if config.projects.is_empty() {
+        return Mrkdwn::new("There is nothing to run yet: `chatops.toml` has no project.");
+    }
+    if lines.is_empty() {
+        let line = Mrkdwn::new(
+            "There is nothing you may run here (rules `channels` and `users` of each job). An \
+             operator can add you, ",
+        );
+        let line = line.code(user).and(", and this conversation, ");
+        return line.code(channel).and(", in `chatops.toml`.");
+    }
+    let mut all = Mrkdwn::new("*What you may run here*");
+    for (i, line) in lines.iter().enumerate() {
+        if all.length() + line.length() > MAX_RIGHTS_LENGTH && i > 0 {
+            let more = (lines.len() - i) as u64;
+            return all.and("\n… and of ").number(more).and(" more projects.");
+        }
+        all = all.and("\n").append(line);
+    }
+    all
+}
+
+fn project_rights(
+    name: &ProjectName,
+    project: &ProjectConfig,
+    user: &UserId,
+    channel: &ChannelId,
+    config: &Config,
+) -> Option<Mrkdwn> {
+    let jobs = policy::usable_jobs(project, user, channel);
+    if jobs.is_empty() {
+        return None;
+    }
+    let mut line = Mrkdwn::new("• ").code(name);
+    line = append_aliases(line, &config.project_aliases, name);
+    if config.default_project.as_ref() == Some(name) {
+        line = line.and(", the default");
+    }
+    for (i, job) in jobs.iter().take(20).enumerate() {
+        line = line.and(if i == 0 { ": " } else { ", " }).code(job);
+        line = append_aliases(line, &project.job_aliases, job);
+    }
+    if jobs.len() > 20 {
+        let more = jobs.len() as u64 - 20;
+        line = line.and(" and ").number(more).and(" more");
+    }
+    Some(line)
+}
+
+/// The other names of `name`, in brackets.
+fn append_aliases<N: Ord + std::fmt::Display>(
+    line: Mrkdwn,
+    all: &std::collections::BTreeMap<N, N>,
+    name: &N,
+) -> Mrkdwn {
+    let others = all.iter().filter(|(_, meant)| *meant == name);
+    let others: Vec<_> = others.map(|(alias, _)| alias).collect();
+    if others.is_empty() {
+        return line;
+    }
+    line.and(" (").codes(&others).and(")")
+}
+
+/// What a command does, in a sentence that begins with its word.
+fn verb_summary(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Deploy => " starts a job on a branch.",
+        Verb::Plan => {
+            " shows what a deploy would do: every rule, the lock, what CircleCI would get."
+        }
+        Verb::Status => " shows the state of one deploy; without an id, what is in progress.",
+        Verb::History => " lists what was deployed, newest first.",
+        Verb::Failed => {
+            " lists deploys waiting for a retry: they did not start, or that is not known."
+        }
+        Verb::Retry => " retries a deploy that did not start, as a new deploy.",
+        Verb::Cancel => " cancels a deploy that has not ended.",
+        Verb::Help => " lists the commands, or tells more about one.",
+    }
+}
+
+const FILTER_NOTES: [&str; 9] = [
+    "Filters, all of which have to match:",
+    "• `user:me`, `user:@ana` or `user:U012ABCDEF` – the requester",
+    "• `branch:main` – the branch, in full",
+    "• `job:deploy` – the job",
+    "• `project:web` – the project",
+    "• `status:failed` – `in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such \
+     as `TRIGGER_FAILED`",
+    "• `since:7d` or `since:2026-11-30` – no older than that",
+    "• `limit:5` – how many, at most 20",
+    "• `before:1a2b3c4d` – older than that deploy: the next page",
+];
+const RETRY_NOTES: [&str; 2] = [
+    "It is for what ended *Not started*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last \
+     needs `confirm`: look at CircleCI first, and add it only if nothing started there.",
+    "Every rule and the lock are checked again, for you and this channel.",
+];
+const CANCEL_NOTES: [&str; 2] = [
+    "For the requester, and for anyone who may run that job from their channel.",
+    "Before anything was sent it ends at once. Later CircleCI is asked to cancel it, and it ends as \
+     CircleCI says.",
+];
+
+/// What else there is to know about a command.
+fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
+    match verb {
+        Verb::Deploy => vec![
+            match &config.default_project {
+                Some(default) => {
+                    let line = Mrkdwn::new("Without a project, ").code(default);
+                    line.and(" is meant.")
+                }
+                None => Mrkdwn::new("There is no default project: name one."),
+            },
+            Mrkdwn::new(
+                "A branch named like a command, such as `status`, needs `deploy` in front.",
+            ),
+        ],
+        Verb::Plan => vec![Mrkdwn::new("It starts nothing and promises nothing.")],
+        Verb::Status => vec![id_sources(config)],
+        Verb::History => FILTER_NOTES.map(Mrkdwn::new).to_vec(),
+        Verb::Failed => vec![Mrkdwn::new(
+            "Each is shown with why, and with the command that retries it.",
+        )],
+        Verb::Retry => {
+            let [states, rules] = RETRY_NOTES.map(Mrkdwn::new);
+            vec![states, rules, retry_limit(config)]
+        }
+        Verb::Cancel => {
+            let [who, effect] = CANCEL_NOTES.map(Mrkdwn::new);
+            vec![who, effect, id_sources(config)]
+        }
+        Verb::Help => {
+            let all: Vec<_> = Verb::words().collect();
+            vec![Mrkdwn::new("The commands: ").codes(&all).and(".")]
+        }
+    }
+}
+
+/// Where ids are found.
+pub(super) fn id_sources(config: &Config) -> Mrkdwn {
+    let line = Mrkdwn::new("Ids are in every message about a deploy, in ");
+    let line = line.code(usage::full_command(config, "status"));
+    let line = line
+        .and(" and in ")
+        .code(usage::full_command(config, "history"));
+    line.and(".")
+}
+
+/// Two examples that work for this user here, as far as is known.
+fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> [String; 2] {
+    let of = |text: &str| usage::full_command(config, text);
+    let (first, second) = (examples.first(), examples.get(1).or(examples.first()));
+    let whole = |example: Option<&DeployExample<'_>>| {
+        let word = verb.as_str();
+        match example {
+            Some(e) => of(&format!("{word} {} {} {}", e.project, e.branch, e.job)),
+            None => of(&format!("{word} <project> <branch> <job>")),
+        }
+    };
+    match verb {
+        Verb::Deploy => {
+            let (project, branch, job) = match first {
+                Some(e) => (Some(e.project), e.branch.as_str(), e.job.as_str()),
+                None => (None, "<branch>", "<job>"),
+            };
+            let short = usage::start_command(config, project, branch, job);
+            [short, whole(second)]
+        }
+        Verb::Plan => {
+            let default = config.default_project.as_ref();
+            let short = first.filter(|e| default == Some(e.project));
+            let short = short.map(|e| of(&format!("plan {} {}", e.branch, e.job)));
+            [short.unwrap_or_else(|| whole(first)), whole(second)]
+        }
+        Verb::Status => [of("status"), of("status 1a2b3c4d")],
+        Verb::History => [
+            of("history user:me since:7d"),
+            match first {
+                Some(DeployExample { branch, job, .. }) => {
+                    of(&format!("history job:{job} branch:{branch} limit:5"))
+                }
+                None => of("history status:failed limit:5"),
+            },
+        ],
+        Verb::Failed => [of("failed"), of("failed before:1a2b3c4d")],
+        Verb::Retry => [of("retry 1a2b3c4d"), of("retry 1a2b3c4d confirm")],
+        Verb::Cancel => [
+            of("cancel 1a2b3c4d"),
+            // Where two deploys would have the same short id, one has a longer one.
+            of("cancel 1a2b3c4d5e6f7a8b"),
+        ],
+        Verb::Help => [of("help"), of("help retry")],
+    }
+}

@@ -1,0 +1,49 @@
+//! Emoji and label of every state; never one without the other.
+
+use super::Mrkdwn;
+use crate::deploy::{DeployRecord, DeployState, EndReason};
+use crate::policy::Rejection;
+
+const BLOCKED: (&str, &str) = (":no_entry:", "Blocked");
+const EXPIRED: (&str, &str) = (":no_entry:", "Expired");
+
+/// Emoji and label of the state of `record`.
+pub(super) fn emoji_and_label(record: &DeployRecord) -> (&'static str, &'static str) {
+    match (record.state, record.end.as_ref().map(|end| &end.reason)) {
+        (_, Some(EndReason::Rejected(Rejection::Busy { .. }))) => BLOCKED,
+        (_, Some(EndReason::Rejected(Rejection::Expired { .. }))) => EXPIRED,
+        (state, _) => label_of(state),
+    }
+}
+
+fn label_of(state: DeployState) -> (&'static str, &'static str) {
+    match state {
+        DeployState::Requested => (":inbox_tray:", "Queued"),
+        DeployState::Triggering => (":outbox_tray:", "Triggering"),
+        DeployState::Triggered => (":hourglass_flowing_sand:", "Waiting for a workflow"),
+        DeployState::Running => (":arrow_forward:", "Running"),
+        DeployState::Succeeded => (":white_check_mark:", "Succeeded"),
+        DeployState::Failed => (":x:", "Failed"),
+        DeployState::Canceled => (":no_entry_sign:", "Canceled"),
+        DeployState::NothingRan => (":ghost:", "Nothing ran"),
+        DeployState::CiError => (":warning:", "Config error"),
+        DeployState::TriggerFailed => (":rotating_light:", "Not started"),
+        DeployState::Rejected => (":no_entry:", "Not allowed"),
+        DeployState::Unresolved => (":grey_question:", "Unresolved"),
+        DeployState::LostTrack => (":grey_question:", "Lost track"),
+    }
+}
+
+/// What the headline about `record` begins with.
+pub(super) fn state_banner(record: &DeployRecord) -> Mrkdwn {
+    let (emoji, label) = emoji_and_label(record);
+    Mrkdwn::new(emoji).and(" *").and(label).and(":* ")
+}
+
+/// Whether a headline is that of an end: then nothing more follows about that deploy.
+#[must_use]
+pub fn is_final_status(headline: &str) -> bool {
+    let ends = DeployState::ALL.into_iter().filter(|s| s.is_terminal());
+    let mut labels = ends.map(label_of).chain([BLOCKED, EXPIRED]);
+    labels.any(|(emoji, label)| headline.starts_with(&format!("{emoji} *{label}:*")))
+}

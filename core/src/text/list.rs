@@ -1,0 +1,227 @@
+//! Lists of deploys: history, in progress, and waiting for a retry.
+
+use super::deploy::{retry_command, run_duration};
+use super::label::emoji_and_label;
+use super::slack_message::reply;
+use super::{Mrkdwn, SlackMessage, end_reason, usage};
+use crate::command::{HistoryFilter, StatusFilter, Verb};
+use crate::config::Config;
+use crate::deploy::{DeployOutcome, DeployRecord, DeployState};
+use crate::id::DeployRef;
+use crate::ports::{DeployPage, PageEnd};
+
+/// The widest that a name is shown in a list.
+const MAX_NAME_WIDTH: usize = 24;
+
+/// The longest address that a row links; the build is in `status` as well.
+const MAX_LINKED_URL: usize = 100;
+
+/// Past deploys.
+pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config) -> SlackMessage {
+    let mut headline = append_count(Mrkdwn::new(":scroll: *History* · "), page, "nothing found");
+    if *filter != HistoryFilter::default() {
+        headline = headline.and(" · ").code(filter);
+    }
+    let columns = ColumnWidths::of(page, config);
+    let rows = page.deploys.iter();
+    let rows = rows.map(|record| append_run(deploy_row(record, &columns), record));
+    let first = first_command("One of them in full: ", Verb::Status, page, config);
+    let message = reply(headline).rows(rows).details(first);
+    match &page.more {
+        Some(more) => message.detail(next_page_line(more, config, &next_history(filter, more))),
+        None if page.deploys.is_empty() => message.detail(no_history(filter, config)),
+        None => message,
+    }
+}
+
+/// The deploys in progress.
+pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
+    if page.deploys.is_empty() && page.more.is_none() {
+        let all = Mrkdwn::new("What was deployed: ").code(usage::full_command(config, "history"));
+        return reply(Mrkdwn::new(":white_check_mark: *Nothing is in progress.*")).detail(all);
+    }
+    let headline = Mrkdwn::new(":hourglass_flowing_sand: *In progress* · ");
+    let headline = append_count(headline, page, "none found");
+    let columns = ColumnWidths::of(page, config);
+    let rows = page.deploys.iter().map(|record| {
+        let row = append_run(deploy_row(record, &columns), record);
+        let intent = record.trigger_intent.as_ref();
+        let outcome_unknown = intent.is_some_and(|intent| intent.unknown_because.is_some());
+        let row = row.and(match record.state {
+            DeployState::Requested if record.last_error.is_some() => " · to be tried again",
+            DeployState::Triggering if outcome_unknown => " · being looked up at CircleCI",
+            _ => "",
+        });
+        let canceling = record.cancel.is_some();
+        row.and(if canceling { " · to be canceled" } else { "" })
+    });
+    let filter = HistoryFilter {
+        status: Some(StatusFilter::Outcome(DeployOutcome::InProgress)),
+        ..HistoryFilter::default()
+    };
+    let more = page.more.as_ref();
+    let more = more.map(|more| next_page_line(more, config, &next_history(&filter, more)));
+    let first = first_command("To cancel one: ", Verb::Cancel, page, config);
+    reply(headline).rows(rows).details(first).details(more)
+}
+
+/// The deploys waiting for a retry.
+pub fn awaiting_retry(page: &DeployPage, config: &Config) -> SlackMessage {
+    if page.deploys.is_empty() && page.more.is_none() {
+        let headline = ":white_check_mark: *Nothing waits for a retry.*";
+        let line = Mrkdwn::new("What started and then failed: ");
+        let command = usage::full_command(config, "history status:failed");
+        return reply(Mrkdwn::new(headline)).detail(line.code(command));
+    }
+    let headline = Mrkdwn::new(":rotating_light: *Waiting for a retry* · ");
+    let headline = append_count(headline, page, "none found");
+    let columns = ColumnWidths::of(page, config);
+    let rows = page.deploys.iter().map(|record| {
+        let row = append_request(deploy_row(record, &columns), record);
+        let row = row.and("\n› ").code(retry_command(record, config));
+        let why = record
+            .end
+            .as_ref()
+            .map(|end| end_reason::summarize_end(&end.reason));
+        why.iter().fold(row, |row, why| row.and(" · ").append(why))
+    });
+    let mut message = reply(headline).rows(rows);
+    if !page.deploys.is_empty() {
+        message = message.detail(retry_limit(config));
+    }
+    let more = page.more.as_ref();
+    message.details(more.map(|more| {
+        let rest = format!("failed before:{}", more.before);
+        next_page_line(more, config, &rest)
+    }))
+}
+
+/// Until when a deploy can be retried.
+pub(super) fn retry_limit(config: &Config) -> Mrkdwn {
+    let line = Mrkdwn::default().period(config.timeouts.retry_window);
+    line.and(" after its end a deploy can no longer be retried: type it again.")
+}
+
+fn append_count(line: Mrkdwn, page: &DeployPage, none: &'static str) -> Mrkdwn {
+    match page.deploys.len() {
+        0 => line.and(none),
+        1 => line.and("1 deploy"),
+        n => line.number(n as u64).and(" deploys"),
+    }
+}
+
+/// A command about the first deploy of a page.
+fn first_command(
+    what: &'static str,
+    verb: Verb,
+    page: &DeployPage,
+    config: &Config,
+) -> Option<Mrkdwn> {
+    let id = &page.deploys.first()?.short_id;
+    Some(Mrkdwn::new(what).code(usage::command_for(config, verb, id)))
+}
+
+/// The query for the page after this one.
+fn next_history(filter: &HistoryFilter, more: &PageEnd) -> String {
+    let filter = HistoryFilter {
+        before: Some(DeployRef::Short(more.before.clone())),
+        ..filter.clone()
+    };
+    format!("history {filter}")
+}
+
+fn next_page_line(more: &PageEnd, config: &Config, rest: &str) -> Mrkdwn {
+    let line = if more.full {
+        Mrkdwn::new("Older ones: ")
+    } else {
+        let line = Mrkdwn::new("Searched back to ").time(more.read_back_to);
+        line.and(". To continue: ")
+    };
+    line.code(usage::full_command(config, rest))
+}
+
+fn no_history(filter: &HistoryFilter, config: &Config) -> Mrkdwn {
+    if *filter == HistoryFilter::default() {
+        return Mrkdwn::new("Nothing was deployed yet. What you can type: ")
+            .code(usage::full_command(config, "help"));
+    }
+    Mrkdwn::new("Try fewer filters, or all of it: ").code(usage::full_command(config, "history"))
+}
+
+/// How wide the names of a page are.
+struct ColumnWidths<'a> {
+    job: usize,
+    branch: usize,
+    config: &'a Config,
+}
+
+impl<'a> ColumnWidths<'a> {
+    fn of(page: &DeployPage, config: &'a Config) -> Self {
+        let widest = |name: fn(&DeployRecord) -> &str| {
+            let names = page.deploys.iter().map(name);
+            let widest = names.map(|name| name.chars().count()).max();
+            widest.unwrap_or_default().min(MAX_NAME_WIDTH)
+        };
+        Self {
+            job: widest(|record| record.request.job.as_str()),
+            branch: widest(|record| record.request.branch.as_str()),
+            config,
+        }
+    }
+}
+
+/// State, which and what. The names are as wide as the widest of the page, so that the columns of
+/// all rows are aligned.
+fn deploy_row(record: &DeployRecord, columns: &ColumnWidths<'_>) -> Mrkdwn {
+    let (emoji, label) = emoji_and_label(record);
+    let mut line = Mrkdwn::new(emoji).and(" ").code(&record.short_id).and(" ");
+    line = line
+        .code(pad_name(record.request.job.as_str(), columns.job))
+        .and(" ");
+    line = line.code(pad_name(record.request.branch.as_str(), columns.branch));
+    if let Some(project) = &record.request.project
+        && columns.config.default_project.as_ref() != Some(project)
+    {
+        line = line.and(" of ").code(shorten_name(project.as_str()));
+    }
+    line.and(" · *").and(label).and("*")
+}
+
+/// When it was requested, and by whom.
+fn append_request(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    let line = line.and(" · ").time(record.request.requested_at);
+    line.and(" · ").user(&record.request.user)
+}
+
+/// How long it ran, when and by whom it was requested, and where it is.
+fn append_run(mut line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    if let Some(took) = run_duration(record) {
+        line = line.and(" after ").duration(took);
+    }
+    line = append_request(line, record);
+    match &record.run {
+        Some(run) if run.pipeline.url.as_str().len() <= MAX_LINKED_URL => {
+            line.and(" · ").link(&run.pipeline.url, "build")
+        }
+        _ => line,
+    }
+}
+
+/// Cut to the widest that is shown, and padded with spaces that Slack neither breaks nor drops.
+fn pad_name(name: &str, width: usize) -> String {
+    let name = shorten_name(name);
+    let missing = width.saturating_sub(name.chars().count());
+    name + &"\u{a0}".repeat(missing)
+}
+
+/// Cut in the middle, where names differ least.
+fn shorten_name(name: &str) -> String {
+    let length = name.chars().count();
+    if length <= MAX_NAME_WIDTH {
+        return name.to_owned();
+    }
+    let tail = (MAX_NAME_WIDTH - 1) / 2;
+    let start = name.chars().take(MAX_NAME_WIDTH - 1 - tail);
+    let tail = name.chars().skip(length - tail);
+    start.chain(['…']).chain(tail).collect()
+}

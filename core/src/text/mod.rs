@@ -1,0 +1,41 @@
+//! Every text that a person reads in Slack, and the shape it is posted in.
+//!
+//! The first line of a message carries everything; the requester is mentioned once. Text is built
+//! only by [`Mrkdwn`], which escapes foreign text. Commands are shown under the installed name, ready
+//! to be pasted (`usage`).
+
+mod ack;
+mod action;
+mod deploy;
+mod end_reason;
+mod example;
+mod grammar;
+mod help;
+mod label;
+mod list;
+mod mark;
+mod mrkdwn;
+mod plan;
+mod rejection;
+mod slack_message;
+mod usage;
+
+pub use self::ack::{
+    action_accepted, action_unconfirmed, deploy_accepted, deploy_checking, deploy_unconfirmed,
+    invalid_response_url, no_request_id, no_response_url, not_accepted, team_not_allowed,
+};
+pub use self::action::{
+    already_canceling, already_ended, cancel_denied, cancel_requested, not_retried, unknown_deploy,
+};
+pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
+pub use self::grammar::bad_command;
+pub use self::help::help_message;
+pub use self::label::is_final_status;
+pub use self::list::{awaiting_retry, deploy_history, in_progress};
+pub use self::mark::{MessageKind, MessageMark};
+pub use self::mrkdwn::Mrkdwn;
+pub use self::plan::plan_report;
+pub use self::slack_message::{Audience, LinkButton, SlackMessage};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Why a command is rejected: the rule, the way out, and the ids to paste into the configuration.
+
+use super::{Mrkdwn, usage};
+use crate::command::{self, Verb, closest_word};
+use crate::config::Config;
+use crate::deploy::DeployRequest;
+use crate::id::ChannelId;
+use crate::name::{BranchName, JobName, ProjectName};
+use crate::policy::Rejection;
+
+/// The request and the current configuration, for ready commands.
+pub(super) type RejectedRequest<'a> = (&'a DeployRequest, &'a Config);
+
+/// What the rule says, and the way out.
+pub(super) fn explain_rejection(
+    rejection: &Rejection,
+    asked: Option<RejectedRequest<'_>>,
+) -> Vec<Mrkdwn> {
+    let mut lines = vec![rule_line(rejection)];
+    let meant = asked.and_then(|asked| suggest_command(rejection, asked));
+    // One ready command is enough.
+    let asked = asked.filter(|_| meant.is_none());
+    lines.extend(meant);
+    lines.push(way_out(rejection, asked));
+    lines
+}
+
+/// What the rule says.
+pub(super) fn rule_line(rejection: &Rejection) -> Mrkdwn {
+    match rejection {
+        Rejection::Team { .. } => {
+            Mrkdwn::new("Commands from this workspace are not accepted (rule `slack.teams`).")
+        }
+        Rejection::NoProject { .. } => {
+            Mrkdwn::new("No project was named, and there is no default (rule `default_project`).")
+        }
+        Rejection::UnknownProject { project, .. } => Mrkdwn::new("There is no project ")
+            .code(project)
+            .and(" (rule `projects`)."),
+        Rejection::UnknownJob { project, job, .. } => {
+            let line = Mrkdwn::new("Project ").code(project).and(" has no job ");
+            let line = line.code(job).and(" (rule ");
+            line.code(format_args!("projects.{project}.jobs")).and(").")
+        }
+        Rejection::Channel { project, job, .. } => append_rule(
+            Mrkdwn::new("This job cannot be run from this channel"),
+            project,
+            job,
+            "channels",
+        ),
+        Rejection::User { project, job, .. } => append_rule(
+            Mrkdwn::new("You may not run this job"),
+            project,
+            job,
+            "users",
+        ),
+        Rejection::Branch {
+            project,
+            job,
+            branch,
+            ..
+        } => {
+            let what = Mrkdwn::new("This job cannot be run on ").code(branch);
+            append_rule(what, project, job, "branches")
+        }
+        Rejection::Expired { requested_at } => {
+            let line = Mrkdwn::new("It was requested too long ago to be started now: ");
+            let line = line.time(*requested_at);
+            line.and(" (rule `timeouts.request_ttl`).")
+        }
+        Rejection::Busy {
+            target,
+            short_id,
+            user,
+            since,
+            ..
+        } => {
+            let line = Mrkdwn::default().code(target).and(" is taken by deploy ");
+            let line = line.code(short_id).and(" of ").user(user).and(", since ");
+            line.time(*since).and(" (rule `exclusive`).")
+        }
+    }
+}
+
+/// The way out.
+pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>) -> Mrkdwn {
+    match rejection {
+        Rejection::Team { team } => ask_operator(Mrkdwn::default(), team, "`teams`"),
+        Rejection::NoProject { known } | Rejection::UnknownProject { known, .. } => {
+            project_list(known, asked)
+        }
+        Rejection::UnknownJob { usable, .. } if usable.is_empty() => {
+            let line = Mrkdwn::new("You may run none of its jobs here");
+            match asked {
+                Some((request, _)) => line
+                    .and("; an operator can add ")
+                    .code(&request.user)
+                    .and(" to the `users` and ")
+                    .code(&request.channel)
+                    .and(" to the `channels` of a job in `chatops.toml`."),
+                None => line.and(" (rules `channels` and `users` of each job)."),
+            }
+        }
+        Rejection::UnknownJob { usable, .. } => {
+            Mrkdwn::new("Here you may run ").codes(usable).and(".")
+        }
+        Rejection::Channel {
+            channel, allowed, ..
+        } => ask_operator(channel_list(allowed), channel, "its `channels`"),
+        Rejection::User { user, .. } => ask_operator(Mrkdwn::default(), user, "its `users`"),
+        Rejection::Branch {
+            branch, patterns, ..
+        } => {
+            let line = match patterns.as_slice() {
+                [] => Mrkdwn::default(),
+                patterns => Mrkdwn::new("It runs on ").codes(patterns),
+            };
+            ask_operator(line, branch, "its `branches`")
+        }
+        Rejection::Expired { .. } => {
+            type_again(asked, "If it is still needed, type").and(" again.")
+        }
+        Rejection::Busy {
+            short_id,
+            until: None,
+            ..
+        } => {
+            let line = type_again(asked, "Type").and(" again when that one has ended");
+            match asked {
+                Some((_, config)) => {
+                    let cancel = usage::command_for(config, Verb::Cancel, short_id);
+                    line.and(", or cancel it: ").code(cancel).and(".")
+                }
+                None => line.and("."),
+            }
+        }
+        Rejection::Busy {
+            until: Some(until), ..
+        } => {
+            let locked = "Whether that one was started is not known, so it stays locked until ";
+            let line = Mrkdwn::new(locked).time(*until).and(". ");
+            let line = line.append(&type_again(asked, "Type"));
+            line.and(" again after that.")
+        }
+    }
+}
+
+/// What was probably meant, as a ready command.
+fn suggest_command(
+    rejection: &Rejection,
+    (request, config): RejectedRequest<'_>,
+) -> Option<Mrkdwn> {
+    let instead = |project: &ProjectName, branch: &str, job: &str| {
+        let typed = usage::start_command(config, Some(project), branch, job);
+        Some(Mrkdwn::new("Did you mean ").code(typed).and("?"))
+    };
+    match rejection {
+        Rejection::UnknownProject { project, .. } => {
+            let meant = closest_word(project.as_str(), usage::project_words(config))?;
+            let meant = ProjectName::parse(meant).ok()?;
+            instead(&meant, request.branch.as_str(), request.job.as_str())
+        }
+        Rejection::UnknownJob {
+            project,
+            job,
+            branch,
+            usable,
+        } => {
+            if let Some(meant) = suggest_verb(branch, job, config) {
+                return Some(meant);
+            }
+            let mut swapped = usable.iter().filter(|k| k.as_str() == branch.as_str());
+            if let Some(known) = swapped.next()
+                && BranchName::parse(job.as_str()).is_ok()
+            {
+                return instead(project, job.as_str(), known.as_str());
+            }
+            let (_, known) = config.project(project)?;
+            let aliases = known.job_aliases.iter();
+            let aliases = aliases.filter(|(_, name)| usable.contains(name));
+            let names = usable.iter().chain(aliases.map(|(alias, _)| alias));
+            let meant = closest_word(job.as_str(), names.map(JobName::as_str))?;
+            instead(project, branch.as_str(), meant)
+        }
+        Rejection::Branch { branch, job, .. } => suggest_verb(branch, job, config),
+        _ => None,
+    }
+}
+
+/// A misspelled command instead of the branch: `retyr 1a2b3c4d`.
+fn suggest_verb(branch: &BranchName, job: &JobName, config: &Config) -> Option<Mrkdwn> {
+    let verb = Verb::closest_verb(branch.as_str())?.as_str();
+    let rest = format!("{verb} {job}");
+    command::parse(&rest).ok()?;
+    usage::did_you_mean(config, &rest)
+}
+
+/// The command, to be typed again.
+fn type_again(asked: Option<RejectedRequest<'_>>, type_it: &'static str) -> Mrkdwn {
+    let line = Mrkdwn::new(type_it).and(" ");
+    match asked {
+        Some((request, config)) => line.code(usage::start_again(config, request)),
+        None => line.and("it"),
+    }
+}
+
+/// What an operator can add, after what else can be done.
+fn ask_operator(first: Mrkdwn, id: impl std::fmt::Display, list: &'static str) -> Mrkdwn {
+    let an = if first.is_empty() { "An" } else { "; or an" };
+    let line = first.and(an).and(" operator can add ").code(id);
+    line.and(" to ").and(list).and(" in `chatops.toml`.")
+}
+
+fn append_rule(what: Mrkdwn, project: &ProjectName, job: &JobName, key: &str) -> Mrkdwn {
+    what.and(" (rule ")
+        .code(format_args!("projects.{project}.jobs.{job}.{key}"))
+        .and(").")
+}
+
+fn project_list(known: &[ProjectName], asked: Option<RejectedRequest<'_>>) -> Mrkdwn {
+    if known.is_empty() {
+        return Mrkdwn::new("An operator has to add a project to `chatops.toml` first.");
+    }
+    let line = Mrkdwn::new("The projects are ").codes(known);
+    let Some((DeployRequest { branch, job, .. }, config)) = asked else {
+        return line.and(".");
+    };
+    let has_it = |name: &&ProjectName| {
+        let project = config.project(name);
+        project.is_some_and(|(_, project)| project.job(job).is_some())
+    };
+    let name = known.iter().find(has_it);
+    let name = name.map_or("<project>", ProjectName::as_str);
+    let command = usage::full_command(config, format_args!("deploy {name} {branch} {job}"));
+    line.and("; name one: ").code(command).and(".")
+}
+
+fn channel_list(allowed: &[ChannelId]) -> Mrkdwn {
+    let mut line = Mrkdwn::default();
+    for (i, channel) in allowed.iter().take(10).enumerate() {
+        let first = i == 0;
+        line = line.and(if first { "Try " } else { ", " }).channel(channel);
+    }
+    line
+}

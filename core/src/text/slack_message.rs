@@ -1,0 +1,223 @@
+//! The shape of a message, and how it stays within Slack's limits: 50 blocks, 3,000 characters a
+//! section, and about 13,000 for all blocks together.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::mrkdwn::json_length;
+use super::{MessageKind, MessageMark, Mrkdwn};
+use crate::id::DeployId;
+
+/// Who sees a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Everybody in the conversation.
+    Channel,
+    /// The requester alone.
+    Requester,
+}
+
+/// A message for Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct SlackMessage {
+    /// What it is.
+    pub mark: MessageMark,
+    /// Who sees it.
+    pub audience: Audience,
+    /// The first line: state, what, which, who. It is also the notification's text.
+    pub headline: Mrkdwn,
+    /// A list, one line each.
+    pub rows: Vec<Mrkdwn>,
+    /// Further lines.
+    pub details: Vec<Mrkdwn>,
+    /// A link button.
+    pub link: Option<LinkButton>,
+}
+
+/// A link button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkButton {
+    /// Where it leads.
+    pub url: Url,
+    /// Its label.
+    pub label: Cow<'static, str>,
+}
+
+// All lengths are in characters of JSON. A message at all of its limits has 1,280 of headline, 85 of
+// mark, 8,870 of rows in five sections and 1,280 of button, which leaves five details their
+// `MIN_DETAIL`.
+
+/// The blocks together (Slack takes about 13,000).
+const MAX_LENGTH: usize = 12_730;
+/// What is around the mark.
+const MARK_OVERHEAD: usize = 15;
+/// The headline.
+const MAX_HEADLINE: usize = 1_200;
+/// Most rows that are shown.
+const MAX_ROWS: usize = 20;
+/// One row.
+pub(super) const MAX_ROW: usize = 420;
+/// Most details that are shown.
+const MAX_DETAILS: usize = 5;
+/// The room that each detail always has.
+const MIN_DETAIL: usize = 160;
+/// The text of one section (Slack takes 3,000).
+const MAX_SECTION: usize = 2_400;
+/// What is around the text of a section.
+const SECTION_OVERHEAD: usize = 80;
+/// What is around the address and label of a button.
+const BUTTON_OVERHEAD: usize = 130;
+/// The longest address that is linked (Slack takes 3,000).
+const MAX_URL: usize = 1_000;
+/// The longest label (Slack's own limit).
+const MAX_LABEL: usize = 75;
+
+pub(super) fn to_requester(kind: MessageKind, headline: Mrkdwn) -> SlackMessage {
+    SlackMessage::new(Audience::Requester, kind, headline)
+}
+
+pub(super) fn reply(headline: Mrkdwn) -> SlackMessage {
+    to_requester(MessageKind::Reply, headline)
+}
+
+impl SlackMessage {
+    pub(super) fn new(audience: Audience, kind: MessageKind, headline: Mrkdwn) -> Self {
+        Self {
+            mark: kind.into(),
+            audience,
+            headline,
+            rows: vec![],
+            details: vec![],
+            link: None,
+        }
+    }
+
+    /// Names the deploy it is about.
+    pub(super) fn about(mut self, deploy: DeployId) -> Self {
+        self.mark.deploy = Some(deploy);
+        self
+    }
+
+    pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Mrkdwn>) -> Self {
+        self.rows.extend(rows);
+        self
+    }
+
+    pub(super) fn detail(mut self, line: Mrkdwn) -> Self {
+        self.details.push(line);
+        self
+    }
+
+    pub(super) fn details(mut self, lines: impl IntoIterator<Item = Mrkdwn>) -> Self {
+        self.details.extend(lines);
+        self
+    }
+
+    pub(super) fn link(mut self, url: &Url, label: &'static str) -> Self {
+        self.link = Some(LinkButton {
+            url: url.clone(),
+            label: Cow::Borrowed(label),
+        });
+        self
+    }
+
+    /// The JSON that Slack takes, as an immediate answer or at a response URL.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let headline = self.headline.truncated(MAX_HEADLINE);
+        let button = self.button();
+        let mark = self.mark.to_string();
+        let mut room = MAX_LENGTH - MARK_OVERHEAD - mark.len();
+        room -= button.as_ref().map_or(0, |(_, length)| *length);
+        let mut blocks = vec![];
+        let mut section = |text: String, room: &mut usize| {
+            *room = room.saturating_sub(json_length(&text) + SECTION_OVERHEAD);
+            blocks.push(json!({
+                "type": "section",
+                "text": { "type": "mrkdwn", "text": text, "verbatim": true },
+            }));
+        };
+        section(headline.clone(), &mut room);
+        for text in self.packed_rows() {
+            section(text, &mut room);
+        }
+        let details = self.details.iter().filter(|line| !line.is_empty());
+        let details: Vec<_> = details.take(MAX_DETAILS).collect();
+        for (i, line) in details.iter().enumerate() {
+            let others = (details.len() - i - 1) * (MIN_DETAIL + SECTION_OVERHEAD);
+            let limit = room
+                .saturating_sub(others + SECTION_OVERHEAD)
+                .min(MAX_SECTION);
+            section(line.truncated(limit), &mut room);
+        }
+        blocks.extend(button.map(|(block, _)| block));
+        blocks[0]["block_id"] = mark.into();
+        json!({
+            "response_type": match self.audience {
+                Audience::Channel => "in_channel",
+                Audience::Requester => "ephemeral",
+            },
+            "text": headline,
+            "blocks": blocks,
+            "unfurl_links": false,
+            "unfurl_media": false,
+        })
+    }
+
+    /// The rows in as few sections as possible, each in one of them.
+    fn packed_rows(&self) -> Vec<String> {
+        let rows = self.rows.iter().filter(|row| !row.is_empty());
+        let mut sections: Vec<String> = vec![];
+        let mut push = |row: &str| match sections.last_mut() {
+            Some(last) if json_length(last) + 2 + json_length(row) <= MAX_SECTION => {
+                last.push('\n');
+                last.push_str(row);
+            }
+            _ => sections.push(row.to_owned()),
+        };
+        rows.clone()
+            .take(MAX_ROWS)
+            .for_each(|row| push(&row.truncated(MAX_ROW)));
+        match rows.count() {
+            n if n > MAX_ROWS => push(&format!("… and {} more.", n - MAX_ROWS)),
+            _ => {}
+        }
+        sections
+    }
+
+    /// The link and its length, unless its address is longer than Slack takes.
+    fn button(&self) -> Option<(Value, usize)> {
+        let LinkButton { url, label } = self.link.as_ref()?;
+        if url.as_str().len() > MAX_URL || label.is_empty() {
+            return None;
+        }
+        let label: String = label.chars().take(MAX_LABEL).collect();
+        let length = json_length(url.as_str()) + json_length(&label) + BUTTON_OVERHEAD;
+        let block = json!({
+            "type": "actions",
+            "elements": [{
+                "type": "button",
+                "action_id": "open",
+                "text": { "type": "plain_text", "text": label },
+                "url": url,
+            }],
+        });
+        Some((block, length))
+    }
+
+    /// The message as plain lines, for snapshots and terminals.
+    #[must_use]
+    pub fn to_lines(&self) -> Vec<String> {
+        let text = [&self.headline].into_iter();
+        let text = text.chain(&self.rows).chain(&self.details);
+        let link = self.link.iter();
+        text.map(ToString::to_string)
+            .chain(link.map(|link| format!("[{}] {}", link.label, link.url)))
+            .collect()
+    }
+}

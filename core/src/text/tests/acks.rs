@@ -1,0 +1,59 @@
+//! The immediate replies of ingest.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::command::DeployAction;
+use crate::fixtures::{ask, team};
+use crate::policy::Rejection;
+
+#[test]
+fn a_command() {
+    assert_snapshot!(rendered(&deploy_accepted(&ask(), id())), @"
+    (to all)
+    :inbox_tray: *Accepted:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    ");
+    assert_snapshot!(rendered(&deploy_checking(&ask(), id())), @"
+    (to the requester)
+    :mag: *Checking:* `deploy` on `main` of `web` · `f643ce10` · the answer follows.
+    ");
+    assert_snapshot!(rendered(&not_accepted()), @"
+    (to the requester)
+    :warning: *Not accepted:* the command could not be queued. Nothing was started; try again in a minute.
+    ");
+    assert_snapshot!(rendered(&deploy_unconfirmed(&ask(), id())), @"
+    (to the requester)
+    :warning: *Could not confirm:* `deploy` on `main` of `web` · `f643ce10`
+    It may have been accepted: if it was, a message follows here. Wait for it before you type the command again.
+    ");
+    assert_snapshot!(rendered(&invalid_response_url()), @"
+    (to the requester)
+    :no_entry: *Not accepted:* the request's `response_url` is not an address of Slack's (rule `slack.response_url_origins`). Nothing was started.
+    ");
+    assert_snapshot!(rendered(&no_request_id()), @"
+    (to the requester)
+    :no_entry: *Not accepted:* the request has neither `trigger_id` nor `response_url`, so a repeat of it could not be distinguished from a new command. Nothing was started.
+    ");
+    assert_snapshot!(rendered(&team_not_allowed(&Rejection::Team { team: team() })), @"
+    (to the requester)
+    :no_entry: *Not allowed:* commands from this workspace are not accepted (rule `slack.teams`).
+    An operator can add `T012ABCDEF` to `teams` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn an_action() {
+    let action = |text| match command::parse(text) {
+        Ok(ChatCommand::Action(action)) => action,
+        other => panic!("{other:?}"),
+    };
+    let read = |action: DeployAction| rendered(&action_accepted(&action));
+    assert_snapshot!(read(action("retry 1a2b3c4d")), @"
+    (to the requester)
+    :inbox_tray: *Noted:* `retry 1a2b3c4d` · the answer follows.
+    ");
+    assert_snapshot!(read(action("cancel 1a2b3c4d")), @"
+    (to the requester)
+    :inbox_tray: *Noted:* `cancel 1a2b3c4d` · the answer follows.
+    ");
+}

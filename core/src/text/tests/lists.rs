@@ -1,0 +1,204 @@
+//! History, in progress, and waiting for a retry.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::command::{HistoryFilter, Query};
+use crate::fixtures::{branch, job, project};
+use crate::ports::{DeployPage, PageEnd};
+
+fn page(deploys: Vec<DeployRecord>) -> DeployPage {
+    DeployPage {
+        deploys,
+        more: None,
+    }
+}
+
+fn more(full: bool) -> PageEnd {
+    PageEnd {
+        before: another().short_id(8),
+        read_back_to: at(-86_400),
+        full,
+    }
+}
+
+fn filter(text: &str) -> HistoryFilter {
+    match command::parse(&format!("history {text}")) {
+        Ok(ChatCommand::Query(Query::History(filter))) => filter,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn a_few() -> Vec<DeployRecord> {
+    let mut long = head_in(DeployState::Running);
+    long.request.branch = branch("feature/a-very-long-name-of-a-branch/login-2");
+    let mut there = trigger_rejected();
+    there.request.project = Some(project("api"));
+    there.request.job = job("e2e");
+    let done = head_ended(DeployState::Succeeded, workflows(&[("build", "success")]));
+    vec![long, there, done, head_in(DeployState::Rejected)]
+}
+
+#[test]
+fn history_in_full() {
+    let config = config();
+    let all = HistoryFilter::default();
+    assert_snapshot!(rendered(&deploy_history(&all, &page(a_few()), &config)), @"
+    (to the requester)
+    :scroll: *History* · 4 deploys
+    :arrow_forward: `f643ce10` `deploy` `feature/a-ve…nch/login-2` · *Running* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :rotating_light: `f643ce10` `e2e   ` `main                    ` of `api` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    :white_check_mark: `f643ce10` `deploy` `main                    ` · *Succeeded* after 3 min 12 s · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :no_entry: `f643ce10` `deploy` `main                    ` · *Not allowed* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    One of them in full: `/chatops status f643ce10`
+    ");
+    let mut first = page(a_few());
+    first.more = Some(more(true));
+    let failed = filter("user:me status:failed before:1a2b3c4d");
+    let message = deploy_history(&failed, &first, &config);
+    check_ready_commands(&message, &config);
+    assert_snapshot!(message.headline, @":scroll: *History* · 4 deploys · `user:me status:failed before:1a2b3c4d`");
+    assert_snapshot!(message.details[0], @"One of them in full: `/chatops status f643ce10`");
+    first.deploys.truncate(1);
+    first.more = Some(more(false));
+    let message = deploy_history(&filter("job:deploy"), &first, &config);
+    check_ready_commands(&message, &config);
+    assert_snapshot!(message.headline, @":scroll: *History* · 1 deploy · `job:deploy`");
+    assert_snapshot!(rendered(&slack_message::reply(message.details[0].clone())), @"
+    (to the requester)
+    One of them in full: `/chatops status f643ce10`
+    ");
+}
+
+#[test]
+fn history_that_is_empty() {
+    let config = config();
+    let empty = page(vec![]);
+    assert_snapshot!(rendered(&deploy_history(&HistoryFilter::default(), &empty, &config)), @"
+    (to the requester)
+    :scroll: *History* · nothing found
+    Nothing was deployed yet. What you can type: `/chatops help`
+    ");
+    assert_snapshot!(rendered(&deploy_history(&filter("branch:mian"), &empty, &config)), @"
+    (to the requester)
+    :scroll: *History* · nothing found · `branch:mian`
+    Try fewer filters, or all of it: `/chatops history`
+    ");
+    let unfinished = DeployPage {
+        more: Some(more(false)),
+        ..empty
+    };
+    assert_snapshot!(rendered(&deploy_history(&filter("branch:mian"), &unfinished, &config)), @"
+    (to the requester)
+    :scroll: *History* · nothing found · `branch:mian`
+    Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops history branch:mian before:706068c7`
+    ");
+}
+
+#[test]
+fn what_is_in_progress() {
+    let config = config();
+    let waits = DeployRecord {
+        last_error: Some("429 Too Many Requests".into()),
+        ..head_in(DeployState::Requested)
+    };
+    let mut unknown = head_in(DeployState::Triggering);
+    if let Some(intent) = &mut unknown.trigger_intent {
+        intent.unknown_because = Some("503 Service Unavailable".into());
+    }
+    let mut open = page(vec![
+        with_cancel_request(head_in(DeployState::Running), other()),
+        head_in(DeployState::Triggered),
+        unknown,
+        waits,
+    ]);
+    assert_snapshot!(rendered(&in_progress(&open, &config)), @"
+    (to the requester)
+    :hourglass_flowing_sand: *In progress* · 4 deploys
+    :arrow_forward: `f643ce10` `deploy` `main` · *Running* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build> · to be canceled
+    :hourglass_flowing_sand: `f643ce10` `deploy` `main` · *Waiting for a workflow* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :outbox_tray: `f643ce10` `deploy` `main` · *Triggering* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · being looked up at CircleCI
+    :inbox_tray: `f643ce10` `deploy` `main` · *Queued* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · to be tried again
+    To cancel one: `/chatops cancel f643ce10`
+    ");
+    open.more = Some(more(true));
+    let message = in_progress(&open, &config);
+    check_ready_commands(&message, &config);
+    assert_snapshot!(message.details[1], @"Older ones: `/chatops history status:in-progress before:706068c7`");
+    assert_snapshot!(rendered(&in_progress(&page(vec![]), &config)), @"
+    (to the requester)
+    :white_check_mark: *Nothing is in progress.*
+    What was deployed: `/chatops history`
+    ");
+    let unfinished = DeployPage {
+        more: Some(more(false)),
+        ..page(vec![])
+    };
+    assert_snapshot!(rendered(&in_progress(&unfinished, &config)), @"
+    (to the requester)
+    :hourglass_flowing_sand: *In progress* · none found
+    Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops history status:in-progress before:706068c7`
+    ");
+}
+
+#[test]
+fn what_waits_for_a_retry() {
+    let config = config();
+    let gave_up = EndReason::TriggerGivenUp {
+        attempts: 12,
+        last_error: "429 Too Many Requests".into(),
+    };
+    let once = EndReason::TriggerGivenUp {
+        attempts: 1,
+        last_error: String::new(),
+    };
+    let mut waits = page(vec![
+        trigger_rejected(),
+        head_ended(DeployState::TriggerFailed, gave_up),
+        head_ended(DeployState::TriggerFailed, once),
+        outcome_unknown(vec![]),
+        head_in(DeployState::TriggerFailed),
+    ]);
+    waits.more = Some(more(true));
+    let message = awaiting_retry(&waits, &config);
+    check_ready_commands(&message, &config);
+    assert_snapshot!(rendered(&message), @"
+    (to the requester)
+    :rotating_light: *Waiting for a retry* · 5 deploys
+    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    › `/chatops retry f643ce10` · CircleCI said no (400)
+    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    › `/chatops retry f643ce10` · given up after 12 tries
+    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    › `/chatops retry f643ce10` · given up after 1 try
+    :grey_question: `f643ce10` `deploy` `main` · *Unresolved* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    › `/chatops retry f643ce10 confirm` · CircleCI's answer was lost: look there first
+    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    › `/chatops retry f643ce10` · it did not start
+    24 hours after its end a deploy can no longer be retried: type it again.
+    Older ones: `/chatops failed before:706068c7`
+    ");
+    assert_snapshot!(rendered(&awaiting_retry(&page(vec![]), &config)), @"
+    (to the requester)
+    :white_check_mark: *Nothing waits for a retry.*
+    What started and then failed: `/chatops history status:failed`
+    ");
+    let unfinished = DeployPage {
+        more: Some(more(false)),
+        ..page(vec![])
+    };
+    assert_snapshot!(rendered(&awaiting_retry(&unfinished, &config)), @"
+    (to the requester)
+    :rotating_light: *Waiting for a retry* · none found
+    Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops failed before:706068c7`
+    ");
+}
+
+#[test]
+fn the_names_are_as_wide_as_the_widest_and_at_most_24() {
+    let rows = deploy_history(&HistoryFilter::default(), &page(a_few()), &config()).rows;
+    let width = |row: &Mrkdwn, n: usize| row.to_string().split('`').nth(n).unwrap().chars().count();
+    for row in &rows {
+        assert_eq!((width(row, 3), width(row, 5)), (6, 24), "{row}");
+    }
+}

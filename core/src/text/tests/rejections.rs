@@ -1,0 +1,232 @@
+//! Every rejection: the rule, the way out, and the ids to paste.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::fixtures::{ask, branch, job, project, start, target, team};
+use crate::policy::Rejection;
+
+/// The lines under the headline.
+fn rejected(rejection: Rejection) -> String {
+    rejected_for(rejection, "main", "deploy", &config())
+}
+
+fn rejected_for(rejection: Rejection, on: &str, run: &str, config: &Config) -> String {
+    let mut record = head_ended(DeployState::Rejected, EndReason::Rejected(rejection));
+    record.request.branch = branch(on);
+    record.request.job = job(run);
+    let message = final_status(&record, false, config);
+    assert_eq!(message.audience, Audience::Requester);
+    check_ready_commands(&message, config);
+    let text = rendered(&message);
+    text.splitn(3, '\n').nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn the_headline() {
+    let reason = EndReason::Rejected(Rejection::Team { team: team() });
+    assert_snapshot!(rendered(&final_message(DeployState::Rejected, reason)), @"
+    (to the requester)
+    :no_entry: *Not allowed:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Commands from this workspace are not accepted (rule `slack.teams`).
+    An operator can add `T012ABCDEF` to `teams` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn projects() {
+    let known = vec![project("api"), project("web")];
+    assert_snapshot!(rejected(Rejection::NoProject { known: known.clone() }), @"
+    No project was named, and there is no default (rule `default_project`).
+    The projects are `api`, `web`; name one: `/chatops deploy web main deploy`.
+    ");
+    assert_snapshot!(rejected(Rejection::NoProject { known: vec![] }), @"
+    No project was named, and there is no default (rule `default_project`).
+    An operator has to add a project to `chatops.toml` first.
+    ");
+    let unknown = |name| Rejection::UnknownProject {
+        project: project(name),
+        known: known.clone(),
+    };
+    assert_snapshot!(rejected(unknown("wep")), @"
+    There is no project `wep` (rule `projects`).
+    Did you mean `/chatops main deploy`?
+    The projects are `api`, `web`.
+    ");
+    assert_snapshot!(rejected(unknown("siet")), @"
+    There is no project `siet` (rule `projects`).
+    Did you mean `/chatops deploy site main deploy`?
+    The projects are `api`, `web`.
+    ");
+    assert_snapshot!(rejected_for(unknown("apii"), "main", "e2e", &two_projects()), @"
+    There is no project `apii` (rule `projects`).
+    Did you mean `/ship-it deploy api main e2e`?
+    The projects are `api`, `web`.
+    ");
+    assert_snapshot!(rejected(unknown("warehouse")), @"
+    There is no project `warehouse` (rule `projects`).
+    The projects are `api`, `web`; name one: `/chatops deploy web main deploy`.
+    ");
+}
+
+#[test]
+fn jobs() {
+    let unknown = |on: &str, run: &str, usable: &[&str]| {
+        let rejection = Rejection::UnknownJob {
+            project: project("web"),
+            job: job(run),
+            branch: branch(on),
+            usable: usable.iter().map(|name| job(name)).collect(),
+        };
+        rejected_for(rejection, on, run, &config())
+    };
+    assert_snapshot!(unknown("main", "nightly", &["deploy", "test"]), @"
+    Project `web` has no job `nightly` (rule `projects.web.jobs`).
+    Here you may run `deploy`, `test`.
+    ");
+    assert_snapshot!(unknown("main", "nightly", &[]), @"
+    Project `web` has no job `nightly` (rule `projects.web.jobs`).
+    You may run none of its jobs here; an operator can add `U012ABCDEF` to the `users` and `C012ABCDEF` to the `channels` of a job in `chatops.toml`.
+    ");
+    // A misspelled job, a misspelled command, and the two in the wrong order.
+    assert_snapshot!(unknown("main", "deplyo", &["deploy", "test"]), @"
+    Project `web` has no job `deplyo` (rule `projects.web.jobs`).
+    Did you mean `/chatops main deploy`?
+    Here you may run `deploy`, `test`.
+    ");
+    assert_snapshot!(unknown("main", "shpi", &["deploy"]), @"
+    Project `web` has no job `shpi` (rule `projects.web.jobs`).
+    Did you mean `/chatops main ship`?
+    Here you may run `deploy`.
+    ");
+    assert_snapshot!(unknown("retyr", "1a2b3c4d", &["deploy"]), @"
+    Project `web` has no job `1a2b3c4d` (rule `projects.web.jobs`).
+    Did you mean `/chatops retry 1a2b3c4d`?
+    Here you may run `deploy`.
+    ");
+    assert_snapshot!(unknown("test", "main", &["deploy", "test"]), @"
+    Project `web` has no job `main` (rule `projects.web.jobs`).
+    Did you mean `/chatops main test`?
+    Here you may run `deploy`, `test`.
+    ");
+    assert_snapshot!(unknown("test", "status", &["deploy", "test"]), @"
+    Project `web` has no job `status` (rule `projects.web.jobs`).
+    Did you mean `/chatops deploy status test`?
+    Here you may run `deploy`, `test`.
+    ");
+    let rejection = Rejection::UnknownJob {
+        project: project("api"),
+        job: job("main"),
+        branch: branch("e2e"),
+        usable: vec![job("e2e")],
+    };
+    assert_snapshot!(rejected_for(rejection, "e2e", "main", &two_projects()), @"
+    Project `api` has no job `main` (rule `projects.api.jobs`).
+    Did you mean `/ship-it deploy api main e2e`?
+    Here you may run `e2e`.
+    ");
+}
+
+#[test]
+fn channels() {
+    let there = ChannelId::parse("C034GHIJKL").unwrap();
+    let elsewhere = |allowed| Rejection::Channel {
+        project: project("web"),
+        job: job("deploy"),
+        channel: channel(),
+        allowed,
+    };
+    assert_snapshot!(rejected(elsewhere(vec![there.clone(), there])), @"
+    This job cannot be run from this channel (rule `projects.web.jobs.deploy.channels`).
+    Try <#C034GHIJKL>, <#C034GHIJKL>; or an operator can add `C012ABCDEF` to its `channels` in `chatops.toml`.
+    ");
+    assert_snapshot!(rejected(elsewhere(vec![])), @"
+    This job cannot be run from this channel (rule `projects.web.jobs.deploy.channels`).
+    An operator can add `C012ABCDEF` to its `channels` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn users() {
+    let rejection = Rejection::User {
+        project: project("web"),
+        job: job("deploy"),
+        user: user(),
+    };
+    assert_snapshot!(rejected(rejection), @"
+    You may not run this job (rule `projects.web.jobs.deploy.users`).
+    An operator can add `U012ABCDEF` to its `users` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn branches() {
+    let on = |name: &str, patterns: &[&str]| {
+        let rejection = Rejection::Branch {
+            project: project("web"),
+            job: job("deploy"),
+            branch: branch(name),
+            patterns: patterns.iter().map(|&p| p.to_owned()).collect(),
+        };
+        rejected_for(rejection, name, "deploy", &config())
+    };
+    assert_snapshot!(on("main", &["production", "release/*"]), @"
+    This job cannot be run on `main` (rule `projects.web.jobs.deploy.branches`).
+    It runs on `production`, `release/*`; or an operator can add `main` to its `branches` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("main", &[]), @"
+    This job cannot be run on `main` (rule `projects.web.jobs.deploy.branches`).
+    An operator can add `main` to its `branches` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("hlep", &["main"]), @"
+    This job cannot be run on `hlep` (rule `projects.web.jobs.deploy.branches`).
+    Did you mean `/chatops help deploy`?
+    It runs on `main`; or an operator can add `hlep` to its `branches` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn too_late() {
+    assert_snapshot!(rejected(Rejection::Expired { requested_at: start() }), @"
+    It was requested too long ago to be started now: 2027-01-15 08:00 UTC (rule `timeouts.request_ttl`).
+    If it is still needed, type `/chatops main deploy` again.
+    ");
+}
+
+#[test]
+fn taken() {
+    let busy = |until| Rejection::Busy {
+        target: target(),
+        holder: another(),
+        short_id: another().short_id(8),
+        user: other(),
+        since: start(),
+        until,
+    };
+    let reason = EndReason::Rejected(busy(None));
+    let headline = final_message(DeployState::Rejected, reason).headline;
+    assert!(headline.to_string().starts_with(":no_entry: *Blocked:* "));
+    assert_snapshot!(rejected(busy(None)), @"
+    `web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel 706068c7`.
+    ");
+    assert_snapshot!(rejected(busy(Some(at(900)))), @"
+    `web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    Whether that one was started is not known, so it stays locked until 2027-01-15 08:15 UTC. Type `/chatops main deploy` again after that.
+    ");
+}
+
+#[test]
+fn every_rejection_names_its_rule() {
+    let config = config();
+    let mut ask = ask();
+    ask.channel = ChannelId::parse("C034GHIJKL").unwrap();
+    ask.user = other();
+    ask.branch = branch("wild");
+    for check in crate::policy::evaluate_rules(&config, &ask).checks {
+        if let Err(rejection) = check.verdict {
+            let why = super::rejection::rule_line(&rejection).to_string();
+            assert!(why.contains("(rule `"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The state of one deploy.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::fixtures::{pipeline, start};
+use crate::policy::Rejection;
+
+fn status_rows(record: &DeployRecord) -> String {
+    let message = deploy_status(record, &config());
+    assert_eq!(message.audience, Audience::Requester);
+    check_ready_commands(&message, &config());
+    rendered(&message)
+}
+
+#[test]
+fn status_in_progress() {
+    assert_snapshot!(status_rows(&head_in(DeployState::Requested)), @"
+    (to the requester)
+    :inbox_tray: *Queued:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC
+    Nothing has been sent to CircleCI yet.
+    To cancel it: `/chatops cancel f643ce10`
+    ");
+    assert_snapshot!(status_rows(&head_in(DeployState::Triggering)), @"
+    (to the requester)
+    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC
+    It is being sent to CircleCI.
+    To cancel it: `/chatops cancel f643ce10`
+    ");
+    assert_snapshot!(status_rows(&head_in(DeployState::Triggered)), @"
+    (to the requester)
+    :hourglass_flowing_sand: *Waiting for a workflow:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
+    CircleCI has the pipeline; no workflow of it has been seen yet.
+    To cancel it: `/chatops cancel f643ce10`
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    let mut running = head_in(DeployState::Running);
+    if let Some(run) = &mut running.run {
+        run.revision = Some("0123456789abcdef0123456789abcdef01234567".into());
+    }
+    assert_snapshot!(status_rows(&running), @"
+    (to the requester)
+    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · commit `0123456789ab`
+    To cancel it: `/chatops cancel f643ce10`
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+}
+
+#[test]
+fn status_with_errors() {
+    let waits = DeployRecord {
+        last_error: Some("429 Too Many Requests".into()),
+        attempts: 2,
+        due_at: Some(at(40)),
+        ..head_in(DeployState::Requested)
+    };
+    assert_snapshot!(status_rows(&waits), @"
+    (to the requester)
+    :inbox_tray: *Queued:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC
+    Tried 2 times; last error: `429 Too Many Requests` · next try 2027-01-15 08:00 UTC · no try after 2027-01-15 08:10 UTC
+    To cancel it: `/chatops cancel f643ce10`
+    ");
+    let mut unknown = head_in(DeployState::Triggering);
+    if let Some(intent) = &mut unknown.trigger_intent {
+        intent.unknown_because = Some("503 Service Unavailable".into());
+    }
+    assert_snapshot!(status_rows(&unknown), @"
+    (to the requester)
+    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC
+    CircleCI's answer was lost (`503 Service Unavailable`). The pipeline is being looked up there; nothing is sent twice.
+    To cancel it: `/chatops cancel f643ce10`
+    ");
+    assert_snapshot!(status_rows(&with_cancel_request(head_in(DeployState::Running), other())), @"
+    (to the requester)
+    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
+    Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    assert_snapshot!(status_rows(&with_cancel_request(head_in(DeployState::Running), user())), @"
+    (to the requester)
+    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
+    Cancel sent by the requester, 2027-01-15 08:01 UTC.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+}
+
+#[test]
+fn ended() {
+    let failed = head_ended(DeployState::Failed, workflows(&[("build", "failed")]));
+    assert_snapshot!(status_rows(&failed), @"
+    (to the requester)
+    :x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
+    `build` failed
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    assert_snapshot!(status_rows(&trigger_rejected()), @"
+    (to the requester)
+    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
+    CircleCI said no (400): `Branch not found`
+    The usual causes: a branch that does not exist, or an undeclared parameter.
+    To try again: `/chatops retry f643ce10` (within 24 hours).
+    ");
+    assert_snapshot!(status_rows(&outcome_unknown(vec![pipeline(7)])), @"
+    (to the requester)
+    :grey_question: *Unresolved:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
+    Could not find out whether CircleCI started it: `503 Service Unavailable`
+    It may be one of these: <https://app.circleci.com/pipelines/github/acme/web/7|pipeline 7>
+    Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm` (within 24 hours).
+    ");
+    let expired = EndReason::Rejected(Rejection::Expired {
+        requested_at: start(),
+    });
+    assert_snapshot!(status_rows(&head_ended(DeployState::Rejected, expired)), @"
+    (to the requester)
+    :no_entry: *Expired:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
+    The requester was notified:
+    It was requested too long ago to be started now: 2027-01-15 08:00 UTC (rule `timeouts.request_ttl`).
+    If it is still needed, type `/chatops main deploy` again.
+    ");
+}
+
+#[test]
+fn in_a_chain_of_retries() {
+    let retried = DeployRecord {
+        retried_by: Some(another()),
+        ..trigger_rejected()
+    };
+    assert_snapshot!(status_rows(&retried), @"
+    (to the requester)
+    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
+    CircleCI said no (400): `Branch not found`
+    The usual causes: a branch that does not exist, or an undeclared parameter.
+    Retried as `706068c7`: `/chatops status 706068c7`
+    ");
+    let retry = DeployRecord {
+        retry_of: Some(another()),
+        ..head_in(DeployState::Triggering)
+    };
+    assert_snapshot!(status_rows(&retry), @"
+    (to the requester)
+    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · <@U012ABCDEF>
+    Requested 2027-01-15 08:00 UTC
+    It is being sent to CircleCI.
+    To cancel it: `/chatops cancel f643ce10`
+    ");
+}

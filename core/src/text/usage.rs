@@ -1,0 +1,81 @@
+//! Commands as they are typed, under the installed name.
+
+use std::fmt::Display;
+
+use super::Mrkdwn;
+use crate::command::{self, Verb};
+use crate::config::Config;
+use crate::deploy::DeployRequest;
+use crate::name::ProjectName;
+
+/// A command with the installed name.
+pub(super) fn full_command(config: &Config, rest: impl Display) -> String {
+    format!("{} {rest}", config.slack.command)
+}
+
+/// A command about one deploy.
+pub(super) fn command_for(config: &Config, verb: Verb, id: impl Display) -> String {
+    full_command(config, format_args!("{} {id}", verb.as_str()))
+}
+
+/// The shortest command that starts this job on this branch.
+pub(super) fn start_command(
+    config: &Config,
+    project: Option<&ProjectName>,
+    branch: &str,
+    job: &str,
+) -> String {
+    let default = config.default_project.as_ref();
+    let rest = match project {
+        Some(project) if default != Some(project) => format!("deploy {project} {branch} {job}"),
+        None if default.is_none() => format!("deploy <project> {branch} {job}"),
+        // A first word that is a command is the command.
+        _ if Verb::parse(branch).is_some() => format!("deploy {branch} {job}"),
+        _ => format!("{branch} {job}"),
+    };
+    full_command(config, rest)
+}
+
+/// The command that requests the same as a new deploy.
+pub(super) fn start_again(config: &Config, request: &DeployRequest) -> String {
+    let (branch, job) = (request.branch.as_str(), request.job.as_str());
+    start_command(config, request.project.as_ref(), branch, job)
+}
+
+/// The syntax of a command.
+pub(super) fn syntax(config: &Config, verb: Verb) -> String {
+    let project = match &config.default_project {
+        Some(_) => "[project]",
+        None => "<project>",
+    };
+    let word = verb.as_str();
+    let rest = match verb {
+        Verb::Deploy | Verb::Plan => format!("{word} {project} <branch> <job>"),
+        Verb::Status => format!("{word} [id]"),
+        Verb::History => format!("{word} [filter:value …]"),
+        Verb::Failed => format!("{word} [before:<id>]"),
+        Verb::Retry => format!("{word} <id> [confirm]"),
+        Verb::Cancel => format!("{word} <id>"),
+        Verb::Help => format!("{word} [command]"),
+    };
+    full_command(config, rest)
+}
+
+/// `<branch> <job>`, where there is a default project.
+pub(super) fn short_syntax(config: &Config) -> Option<String> {
+    let default = config.default_project.is_some();
+    default.then(|| full_command(config, "<branch> <job>"))
+}
+
+/// Every name and alias of a project.
+pub(super) fn project_words(config: &Config) -> impl Iterator<Item = &str> {
+    let names = config.projects.keys().chain(config.project_aliases.keys());
+    names.map(ProjectName::as_str)
+}
+
+/// "Did you mean …?", if that is a command.
+pub(super) fn did_you_mean(config: &Config, rest: &str) -> Option<Mrkdwn> {
+    command::parse(rest).ok()?;
+    let line = Mrkdwn::new("Did you mean ").code(full_command(config, rest));
+    Some(line.and("?"))
+}

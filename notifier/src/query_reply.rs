@@ -1,0 +1,46 @@
+//! Replies to queries and actions: posted as they come, and not recorded. A user who gets none types
+//! the command again.
+
+use std::time::Duration;
+
+use chatops_core::message::{MessageBody, NotifyMessage, QueryReply};
+use chatops_core::notification::PostResult;
+use chatops_core::ports::{
+    ChatClient, Clock, MessageQueue, NotificationStore, PostTarget, QueueName,
+};
+use tracing::{info, warn};
+
+use crate::{Notifier, NotifyError};
+
+/// How often a reply is posted at most: a response URL takes five uses.
+const MAX_POSTS: u32 = 4;
+
+impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S, Q, H, K> {
+    /// Posts a reply. If Slack may not have shown it, it is posted again: twice is better than never.
+    pub(crate) async fn deliver_reply(&self, mut reply: QueryReply) -> Result<(), NotifyError> {
+        if self.clock.now() >= reply.expires_at {
+            info!("reply dropped: the response URL has expired");
+            return Ok(());
+        }
+        let to = PostTarget::ResponseUrl(reply.response_url.clone());
+        let result = self.chat.post(&to, &reply.message).await;
+        info!(outcome = result.as_str(), "reply posted to Slack");
+        let after = match result {
+            PostResult::Delivered => return Ok(()),
+            PostResult::Refused { reason } | PostResult::Unauthorized { reason } => {
+                warn!(%reason, "Slack rejected the reply");
+                return Ok(());
+            }
+            PostResult::Later { after } => after,
+            PostResult::NotSent { .. } | PostResult::Unknown => None,
+        };
+        reply.attempts += 1;
+        if reply.attempts >= MAX_POSTS {
+            warn!("the reply could not be posted");
+            return Ok(());
+        }
+        let pause = after.unwrap_or(Duration::from_secs(1 << reply.attempts));
+        let body = MessageBody::encode(&NotifyMessage::QueryReply(Box::new(reply)))?;
+        Ok(self.queue.send(QueueName::Notify, &body, pause).await?)
+    }
+}

@@ -1,0 +1,14 @@
+//! Both servers over real connections.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the exemption for tests does not reach their helper functions"
+)]
+
+mod bot;
+mod builds;
+mod circleci;
+mod say;
+mod slack;
+mod support;
+mod webhooks;

@@ -1,0 +1,259 @@
+//! Crash points: each port call is two of them, before it takes effect and after.
+//!
+//! [`Pointed`] wraps a port; the inner ports answer at once, so a future that is pending has met a
+//! point at which it crashes, and is dropped.
+
+mod ports;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use chatops_core::ports::{LedgerError, PortErrorKind};
+
+use crate::fault_injector::{FaultInjector, FaultKind};
+
+/// The points a run passes, and what happens at them.
+#[derive(Clone)]
+pub struct CrashPoints(Arc<Mutex<PassedPoints>>);
+
+struct PassedPoints {
+    plan: CrashPlan,
+    names: Vec<(&'static str, &'static str)>,
+    crash_count: usize,
+    /// The faults that could have struck, in order, where it runs on AWS and they are placed.
+    possible: Vec<(FaultKind, usize)>,
+}
+
+enum CrashPlan {
+    /// A handler runs in one go, and crashes at the points with these numbers; the questions with
+    /// the other numbers, whether a fault of the ports strikes, are answered with yes.
+    At(BTreeSet<usize>, Option<BTreeSet<usize>>),
+    /// A handler gives way at each point; the dice say which calls fail.
+    Yield(FaultInjector),
+}
+
+impl CrashPoints {
+    /// Points of which those with these numbers (from 0, in the order they are passed) crash.
+    #[must_use]
+    pub fn crash_at(points: impl IntoIterator<Item = usize>) -> Self {
+        Self::with_plan(CrashPlan::At(points.into_iter().collect(), None))
+    }
+
+    /// Points on AWS of which some crash, and where some of the faults strike that could (by their
+    /// numbers, from 0, in the order in which they could).
+    #[must_use]
+    pub fn crash_and_fail_at(
+        points: impl IntoIterator<Item = usize>,
+        faults: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let faults = faults.into_iter().collect();
+        Self::with_plan(CrashPlan::At(points.into_iter().collect(), Some(faults)))
+    }
+
+    /// Points at which a scheduler decides who goes on, and calls that fail as the dice say.
+    #[must_use]
+    pub fn yielding(injector: &FaultInjector) -> Self {
+        Self::with_plan(CrashPlan::Yield(injector.clone()))
+    }
+
+    fn with_plan(plan: CrashPlan) -> Self {
+        Self(Arc::new(Mutex::new(PassedPoints {
+            plan,
+            names: vec![],
+            crash_count: 0,
+            possible: vec![],
+        })))
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, PassedPoints> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many points have been passed.
+    #[must_use]
+    pub fn passed_count(&self) -> usize {
+        self.lock_state().names.len()
+    }
+
+    /// How many crashes have happened, and how many placed faults have struck.
+    #[must_use]
+    pub fn crash_count(&self) -> usize {
+        self.lock_state().crash_count
+    }
+
+    /// Counts a crash: the scheduler has dropped a handler.
+    pub fn count_crash(&self) {
+        self.lock_state().crash_count += 1;
+    }
+
+    /// What the points were.
+    #[must_use]
+    pub fn point_names(&self) -> Vec<String> {
+        self.lock_state()
+            .names
+            .iter()
+            .map(|(side, name)| format!("{side} {name}"))
+            .collect()
+    }
+
+    /// Whether a call fails in this way, now.
+    #[must_use]
+    pub fn should_fail(&self, fault: FaultKind) -> bool {
+        let passed = &mut *self.lock_state();
+        match &passed.plan {
+            CrashPlan::At(_, Some(faults)) if fault.is_port_fault() => {
+                let strikes = faults.contains(&passed.possible.len());
+                passed.possible.push((fault, passed.names.len()));
+                passed.crash_count += usize::from(strikes);
+                strikes
+            }
+            CrashPlan::At(..) => false,
+            CrashPlan::Yield(injector) => injector.should_inject(fault),
+        }
+    }
+
+    /// The faults that could have struck, in order, each with the number of the point that comes
+    /// after it.
+    #[must_use]
+    pub fn possible_faults(&self) -> Vec<(FaultKind, usize)> {
+        self.lock_state().possible.clone()
+    }
+
+    /// The placed faults that have struck, and after which point.
+    #[must_use]
+    pub fn struck_faults(&self) -> Vec<(FaultKind, usize)> {
+        let passed = self.lock_state();
+        let CrashPlan::At(_, Some(faults)) = &passed.plan else {
+            return vec![];
+        };
+        let asked = faults.iter().filter_map(|at| passed.possible.get(*at));
+        asked.copied().collect()
+    }
+
+    /// Whether it runs on AWS.
+    #[must_use]
+    pub fn is_on_aws(&self) -> bool {
+        match &self.lock_state().plan {
+            CrashPlan::At(_, faults) => faults.is_some(),
+            CrashPlan::Yield(injector) => injector.is_on_aws(),
+        }
+    }
+
+    /// Whether faults are placed rather than thrown.
+    #[must_use]
+    pub fn has_placed_faults(&self) -> bool {
+        matches!(&self.lock_state().plan, CrashPlan::At(..))
+    }
+
+    /// A number below `limit`: the dice's, or 0.
+    #[must_use]
+    pub fn below(&self, limit: usize) -> usize {
+        match &self.lock_state().plan {
+            CrashPlan::At(..) => 0,
+            CrashPlan::Yield(injector) => injector.below(limit),
+        }
+    }
+
+    pub(crate) async fn pass(&self, side: &'static str, name: &'static str) {
+        let (gives_way, crashes) = {
+            let mut passed = self.lock_state();
+            let number = passed.names.len();
+            passed.names.push((side, name));
+            match &passed.plan {
+                CrashPlan::Yield(_) => (true, false),
+                CrashPlan::At(points, _) => {
+                    let crashes = points.contains(&number);
+                    passed.crash_count += usize::from(crashes);
+                    (false, crashes)
+                }
+            }
+        };
+        if gives_way {
+            YieldOnce(false).await;
+        } else if crashes {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn call_through<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+        self.pass("before", name).await;
+        let answer = call.await;
+        self.pass("after", name).await;
+        answer
+    }
+
+    /// A call that may fail without effect, or lose its answer after the effect.
+    async fn call_ledger<T, E: From<LedgerError>>(
+        &self,
+        name: &'static str,
+        before: FaultKind,
+        after: Option<FaultKind>,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.pass("before", name).await;
+        if self.should_fail(before) {
+            return Err(LedgerError::new(PortErrorKind::Unavailable, "throttled").into());
+        }
+        let answer = call.await;
+        let lost = after.is_some_and(|fault| answer.is_ok() && self.should_fail(fault));
+        self.pass("after", name).await;
+        if lost {
+            Err(LedgerError::new(PortErrorKind::Unavailable, "the answer was lost").into())
+        } else {
+            answer
+        }
+    }
+}
+
+/// Pending once: the moment at which somebody else may go on.
+struct YieldOnce(bool);
+
+impl Future for YieldOnce {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl fmt::Debug for CrashPoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Points({} passed)", self.passed_count())
+    }
+}
+
+/// Runs a handler to its end, or to the point at which it crashes (`None`).
+pub fn drive<T>(handler: impl Future<Output = T>) -> Option<T> {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(handler).poll(&mut context) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    }
+}
+
+/// A port whose calls are crash points.
+#[derive(Debug)]
+pub struct CrashPort<P> {
+    /// The port.
+    pub port: Arc<P>,
+    /// The points.
+    pub points: CrashPoints,
+}
+
+impl<P> CrashPort<P> {
+    /// Wraps a port.
+    pub fn new(port: &Arc<P>, points: &CrashPoints) -> Self {
+        Self {
+            port: Arc::clone(port),
+            points: points.clone(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What people wish of a deploy on record, and the orders in the dead-letter queue: what the worker
+//! decides about either.
+
+use std::time::Duration;
+
+use chatops_core::command::{DeployAction, DeployCommand};
+use chatops_core::decide::{CancelDecision, RetryCause, RetryDecision};
+use chatops_core::id::{ChannelId, DeployRef, RequestId, TeamId, UserId};
+use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
+use chatops_core::name::{BranchName, JobName};
+
+use super::commit_invariants::check_retry;
+use super::decision_cache::{DecisionCache, WorkerPlan, context};
+use super::interner::{DEPLOYS, MODEL_CONFIG, ModelItem, QueuedRetry, now, run_name};
+
+/// Who can press.
+const USERS: [&str; 2] = ["U0001", "U0002"];
+
+impl QueuedRetry {
+    /// A press of this very moment.
+    pub(super) fn new(who: usize, named: usize, confirm: bool) -> Self {
+        Self {
+            who,
+            named,
+            confirm,
+            left: MODEL_CONFIG.timeouts.request_ttl,
+        }
+    }
+
+    /// Of a press whose deploy is on record nothing matters but whose it was.
+    pub(super) fn completed(self) -> Self {
+        Self {
+            left: Duration::ZERO,
+            ..Self::new(self.who, 0, false)
+        }
+    }
+
+    fn to_action(self) -> ActionMessage {
+        let deploy = DeployRef::Full(DEPLOYS[self.named]);
+        let action = DeployAction::Retry {
+            deploy,
+            confirm: self.confirm,
+            force: false,
+        };
+        action_message(self.who, action, self.left)
+    }
+}
+
+/// The retry of a deploy is made by an order, or by the press of that number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RetrySource {
+    Ticket,
+    Action(u16),
+}
+
+impl DecisionCache<'_> {
+    /// A wish that was just typed.
+    pub(super) fn intern_retry(&mut self, retry: QueuedRetry) -> u16 {
+        self.interner.intern(ModelItem::Retry(retry))
+    }
+
+    pub(super) fn get_retry(&mut self, number: u16) -> QueuedRetry {
+        match self.entry(number).0.as_ref() {
+            ModelItem::Retry(retry) => *retry,
+            _ => unreachable!("number {number} is not a wish"),
+        }
+    }
+
+    /// The first transaction of the retry of a deploy, if it may be retried.
+    pub(super) fn plan_retry(&mut self, old: u16, first: u16, maker: RetrySource) -> WorkerPlan {
+        let made = match maker {
+            RetrySource::Ticket => 0,
+            RetrySource::Action(number) => number,
+        };
+        self.cached_plan([4, old, first, made], |cache| {
+            let action = match maker {
+                RetrySource::Ticket => None,
+                RetrySource::Action(number) => Some(cache.get_retry(number).to_action()),
+            };
+            let cause = action
+                .as_ref()
+                .map_or(RetryCause::Ticket, RetryCause::Action);
+            let (old, first) = (cache.record(old), cache.record(first).request);
+            let me = run_name(None);
+            if cache.rules.decide_retry(&old, cause, context(&me, 0)) != RetryDecision::Yes {
+                return WorkerPlan::Wait;
+            }
+            match cache.rules.open_retry(&old, &first, cause, context(&me, 0)) {
+                Ok(commit) => match check_retry(&old, cause, &commit) {
+                    Ok(()) => cache.plan_commit(None, Some(commit)),
+                    Err(why) => WorkerPlan::Broken(why),
+                },
+                Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+            }
+        })
+    }
+
+    /// Whether the sweeper has no use for the order of a deploy.
+    pub(super) fn is_ticket_needless(&mut self, number: u16) -> bool {
+        let rules = self.rules;
+        match self.entry(number).0.as_ref() {
+            ModelItem::Record(record) => rules.is_ticket_needless(record),
+            _ => false,
+        }
+    }
+
+    /// The asker wants the deploy canceled.
+    pub(super) fn plan_cancel(&mut self, number: u16) -> WorkerPlan {
+        self.cached_plan([5, number, 0, 0], |cache| {
+            let record = cache.record(number);
+            let deploy = DeployRef::Full(record.id);
+            let action = action_message(
+                0,
+                DeployAction::Cancel { deploy },
+                MODEL_CONFIG.timeouts.request_ttl,
+            );
+            let me = run_name(None);
+            match cache.rules.decide_cancel(&record, &action, context(&me, 0)) {
+                Ok(CancelDecision::Write(commit)) => {
+                    cache.plan_commit(Some(&record), Some(*commit))
+                }
+                Ok(
+                    CancelDecision::Ended
+                    | CancelDecision::AlreadyRequested(_)
+                    | CancelDecision::Denied(_),
+                ) => WorkerPlan::Wait,
+                Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+            }
+        })
+    }
+}
+
+fn request_id(who: usize) -> RequestId {
+    RequestId::of_request("T0001", "A0001", USERS[who])
+}
+
+/// One more than the person whose request that is.
+pub(super) fn retrier_of(action: RequestId) -> u8 {
+    let who = (0..USERS.len()).find(|who| request_id(*who) == action);
+    who.map_or(0, |who| u8::try_from(who + 1).unwrap_or(0))
+}
+
+/// The names of the model are sound.
+fn expect_valid<T>(name: Option<T>) -> T {
+    name.unwrap_or_else(|| unreachable!("a name that cannot be read"))
+}
+
+fn requester(who: usize) -> Requester {
+    Requester {
+        team: expect_valid(TeamId::parse("T0001")),
+        channel: expect_valid(ChannelId::parse("C0001")),
+        user: expect_valid(UserId::parse(USERS[who])),
+        user_name: None,
+        response_url: None,
+    }
+}
+
+/// The wish of somebody who has so much of its time left.
+fn action_message(who: usize, action: DeployAction, left: Duration) -> ActionMessage {
+    ActionMessage {
+        id: request_id(who),
+        requested_by: ActionRequester::User(requester(who)),
+        action,
+        requested_at: now() + left - MODEL_CONFIG.timeouts.request_ttl,
+    }
+}
+
+/// The command that asks for a deploy.
+pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
+    DeployMessage {
+        id: DEPLOYS[deploy],
+        requester: requester(0),
+        deploy: DeployCommand {
+            project: None,
+            branch: expect_valid(BranchName::parse("main").ok()),
+            job: expect_valid(JobName::parse("deploy").ok()),
+        },
+        requested_at: now() + left - MODEL_CONFIG.timeouts.request_ttl,
+    }
+}

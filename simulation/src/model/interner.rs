@@ -1,0 +1,310 @@
+//! Small numbers for large values, and the canonical form of deploys.
+//!
+//! All times in a state are relative to the present, which is always [`now`]: when time passes, it
+//! is the heads that move into the past. The decisions depend on differences of times alone, so
+//! nothing is lost, and a moment so far back that every comparison has been decided is pulled up to
+//! the last one that still differs. So time never runs out, and the states are finite.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use chatops_core::Time;
+use chatops_core::audit::EventHash;
+use chatops_core::config::{Config, Timeouts};
+use chatops_core::deploy::{DeployEnd, DeployRecord, DeployState, EndReason, MatchedBy};
+use chatops_core::id::{DeployId, InvocationId, PipelineId};
+use chatops_core::ports::LockChange;
+use chrono::DateTime;
+
+use super::shard::FastMap;
+
+/// The step of time.
+pub(super) const TICK: Duration = Duration::from_secs(10);
+
+/// How far back a moment at which a lock was taken is told apart, in ticks.
+pub(super) const FAR: u32 = 3;
+
+/// The version of every stored head; only "the one after" matters.
+pub(super) const VERSION: u64 = 10;
+
+/// The configuration of the model: all times short, their order as in the product's defaults.
+const CONFIG: &str = r#"
+version = 1
+default_project = "web"
+[timeouts]
+request_ttl = "13s"
+connect_timeout = "2s"
+request_timeout = "10s"
+trigger_window = "15s"
+lookup_timeout = "10s"
+lookup_give_up = "20s"
+workflow_start_timeout = "10s"
+poll_interval_min = "5s"
+poll_interval_max = "5s"
+retry_backoff = "5s"
+follow_timeout = "20s"
+unresolved_lock_ttl = "10s"
+[slack]
+teams = ["T0001"]
+[projects.web]
+slug = "gh/acme/web"
+[projects.web.jobs.deploy]
+branches = ["main"]
+channels = ["C0001"]
+users = ["*"]
+"#;
+
+pub(super) static MODEL_CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    Config::parse(CONFIG, "model.toml").unwrap_or_else(|error| unreachable!("{error}"))
+});
+
+pub(super) fn timeouts() -> &'static Timeouts {
+    &MODEL_CONFIG.timeouts
+}
+
+/// The present.
+pub(super) fn now() -> Time {
+    DateTime::UNIX_EPOCH + Duration::from_hours(500_000)
+}
+
+/// Deploys a state has room for.
+pub(super) const PLACES: usize = 4;
+
+/// The deploys of the model: two that are asked for, the retry of the first, and the retry of that.
+pub(super) static DEPLOYS: LazyLock<[DeployId; PLACES]> = LazyLock::new(|| {
+    let first = DeployId::of_request("T0001", "A0001", "first");
+    let second = DeployId::of_request("T0001", "A0001", "second");
+    let retry = DeployId::of_retry(first);
+    [first, second, retry, DeployId::of_retry(retry)]
+});
+
+pub(super) fn place_of(id: DeployId) -> usize {
+    DEPLOYS.iter().position(|known| *known == id).unwrap_or(0)
+}
+
+/// The place of the retry of a deploy, if there is room for one.
+pub(super) fn retry_of(place: usize) -> Option<usize> {
+    match place {
+        0 => Some(2),
+        2 => Some(3),
+        _ => None,
+    }
+}
+
+/// The place of the deploy that the one in `place` repeats, if it is a retry.
+pub(super) fn repeated_by(place: usize) -> Option<usize> {
+    (0..PLACES).find(|old| retry_of(*old) == Some(place))
+}
+
+/// The one pipeline that carries a deploy's id.
+pub(super) fn pipeline_of(deploy: usize) -> PipelineId {
+    PipelineId(uuid::Uuid::from_u128(deploy as u128 + 1))
+}
+
+/// What a run in a slot is called, and what one that is no more.
+pub(super) fn run_name(slot: Option<usize>) -> InvocationId {
+    InvocationId::new(slot.map_or("gone".to_owned(), |slot| format!("run {}", slot + 1)))
+}
+
+/// Somebody's wish to try a deploy again, as it lies in the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueuedRetry {
+    /// Whose: 0 or 1.
+    pub who: usize,
+    /// The place of the deploy that they name.
+    pub named: usize,
+    /// Whether they say that they have looked.
+    pub confirm: bool,
+    /// How much of its time is left.
+    pub left: Duration,
+}
+
+/// A commit that was decided and not written; the heads in it are in canonical form, and what a
+/// store does not need to know whether it goes through is put aside.
+#[derive(Debug, Clone)]
+pub(super) struct DecidedCommit {
+    pub record: DeployRecord,
+    pub lock: Option<LockChange>,
+    /// The deploy that it repeats, in its next version.
+    pub retried: Option<DeployRecord>,
+}
+
+/// A value that states refer to by number.
+#[derive(Debug, Clone)]
+pub(super) enum ModelItem {
+    /// A command that was queued and is not on record; that much of its time is left.
+    Request(Duration),
+    /// A wish to try again that was queued.
+    Retry(QueuedRetry),
+    /// A deploy on record.
+    Record(Box<DeployRecord>),
+    /// A commit to come.
+    Commit(Box<DecidedCommit>),
+}
+
+/// All items, shared by the threads. Number 0 is no item.
+#[derive(Debug, Default)]
+pub(super) struct ItemInterner(Mutex<InternedItems>);
+
+#[derive(Debug, Default)]
+struct InternedItems {
+    numbers: FastMap<String, u16>,
+    items: Vec<Arc<ModelItem>>,
+}
+
+impl ItemInterner {
+    /// The number of an item.
+    pub(super) fn intern(&self, item: ModelItem) -> u16 {
+        let key = match &item {
+            ModelItem::Request(left) => format!("asked {left:?}"),
+            ModelItem::Retry(retry) => format!("{retry:?}"),
+            ModelItem::Record(record) => format!("{record:?}"),
+            ModelItem::Commit(commit) => format!("{commit:?}"),
+        };
+        let pages = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = u16::try_from(pages.items.len() + 1);
+        let next = next.unwrap_or_else(|_| unreachable!("more items than can be numbered"));
+        *pages.numbers.entry(key).or_insert_with(|| {
+            pages.items.push(Arc::new(item));
+            next
+        })
+    }
+
+    /// The item of a number.
+    pub(super) fn get(&self, number: u16) -> Arc<ModelItem> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&pages.items[usize::from(number) - 1])
+    }
+}
+
+/// `at` with what lies too far back pulled up to `oldest` before now.
+fn not_before(at: Time, oldest: Duration) -> Time {
+    at.max(now() - oldest)
+}
+
+/// `at` put off to the next tick, or now if it is past: timers are only compared with ticks.
+pub(super) fn next_tick(at: Time) -> Time {
+    let left = (at - now()).to_std().unwrap_or_default();
+    let ticks = u32::try_from(left.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX);
+    now() + TICK * ticks
+}
+
+/// The head with everything put aside that no decision depends on any more.
+pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
+    use DeployState::{Requested, Triggering};
+    let timeouts = timeouts();
+    record.version = VERSION;
+    record.events = VERSION;
+    record.last_hash = EventHash::START;
+    record.poll_count = 0;
+    record.attempts = record.attempts.min(1);
+    record.request.requested_at = now();
+    record.due_at = record.due_at.map(next_tick);
+    let before_proof = matches!(record.state, Requested | Triggering);
+    record.valid_until = if before_proof {
+        record.valid_until.max(now())
+    } else {
+        now()
+    };
+    record.last_error = record
+        .last_error
+        .filter(|_| before_proof)
+        .map(|_| "met".to_owned());
+    record.token_refused &= before_proof;
+    if let Some(intent) = &mut record.trigger_intent {
+        intent.at = now();
+        intent.unknown_because = intent.unknown_because.take().map(|_| "lost".to_owned());
+        intent.send_by = not_before(intent.send_by, timeouts.lookup_give_up);
+        if record.state != Triggering {
+            intent.by = run_name(None);
+            intent.send_by = now();
+            intent.unknown_because = None;
+        }
+    }
+    if let Some(run) = &mut record.run {
+        run.matched_by = MatchedBy::Response;
+        run.revision = None;
+        run.triggered_at = not_before(run.triggered_at, timeouts.follow_timeout);
+        run.created_at = run
+            .created_at
+            .map(|created| not_before(created, timeouts.workflow_start_timeout));
+        if record.state.is_terminal() {
+            (run.triggered_at, run.created_at) = (now(), None);
+        }
+    }
+    if let Some(wish) = &mut record.cancel {
+        wish.at = now();
+    }
+    if record.state.is_terminal() {
+        record.cancel = None;
+        record.trigger_intent = None;
+        record.attempts = 1;
+        record.end = record.end.map(|_| DeployEnd {
+            at: now(),
+            reason: EndReason::NoWorkflow,
+        });
+    }
+    record
+}
+
+/// The head a tick later.
+pub(super) fn tick_record(mut record: DeployRecord) -> DeployRecord {
+    record.valid_until -= TICK;
+    record.due_at = record.due_at.map(|due| due - TICK);
+    if let Some(intent) = &mut record.trigger_intent {
+        intent.send_by -= TICK;
+    }
+    if let Some(run) = &mut record.run {
+        run.triggered_at -= TICK;
+        run.created_at = run.created_at.map(|created| created - TICK);
+    }
+    canonical(record)
+}
+
+/// The item a tick later.
+pub(super) fn tick_item(item: &ModelItem) -> ModelItem {
+    match item {
+        ModelItem::Request(left) => ModelItem::Request(left.saturating_sub(TICK)),
+        ModelItem::Retry(retry) => ModelItem::Retry(QueuedRetry {
+            left: retry.left.saturating_sub(TICK),
+            ..*retry
+        }),
+        ModelItem::Record(record) => {
+            ModelItem::Record(Box::new(tick_record(record.as_ref().clone())))
+        }
+        ModelItem::Commit(commit) => {
+            let mut commit = commit.clone();
+            commit.record = tick_record(commit.record);
+            commit.retried = commit.retried.map(tick_record);
+            match &mut commit.lock {
+                Some(LockChange::Take { now, .. }) => *now = not_before(*now - TICK, TICK * FAR),
+                Some(LockChange::Expire { until, .. }) => {
+                    *until = not_before(*until - TICK, TICK * FAR);
+                }
+                _ => {}
+            }
+            ModelItem::Commit(commit)
+        }
+    }
+}
+
+/// The item with the name of the run that may send replaced.
+pub(super) fn rename_runs(
+    item: &ModelItem,
+    name: impl Fn(&InvocationId) -> Option<InvocationId>,
+) -> ModelItem {
+    let rename = |record: &mut DeployRecord| {
+        if let Some(intent) = &mut record.trigger_intent
+            && let Some(new) = name(&intent.by)
+        {
+            intent.by = new;
+        }
+    };
+    let mut item = item.clone();
+    match &mut item {
+        ModelItem::Request(_) | ModelItem::Retry(_) => {}
+        ModelItem::Record(record) => rename(record),
+        ModelItem::Commit(commit) => rename(&mut commit.record),
+    }
+    item
+}

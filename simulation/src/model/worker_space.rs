@@ -1,0 +1,413 @@
+//! The worker's side: deploys, the lock, CircleCI, and runs of the worker that stop at every port
+//! call.
+//!
+//! A run may begin on anything at any time, since hints say nothing and the sweeper may come at any
+//! moment; it may die wherever it stands. So neither duplicates nor crashes need to be counted:
+//! any number of them is covered. What hints are not needed for is not kept, so the calm way to
+//! rest uses the sweeper alone.
+
+use chatops_core::deploy::DeployState as Stands;
+use chatops_core::ports::TargetLock;
+
+use super::WorkerScope;
+use super::decision_cache::{DecisionCache, ItemShift, LockFact};
+use super::evidence::{CiEvidence, PipelineProgress};
+use super::interner::{DEPLOYS, FAR, ItemInterner, PLACES, TICK, now, repeated_by};
+use super::rules::DecisionRules;
+use super::search::{CleanStep, ModelStep, StateSpace};
+use super::state_invariants;
+
+/// Where a run stands: at the port call it makes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(u8)]
+pub(super) enum WorkerPhase {
+    /// There is no run.
+    #[default]
+    Idle,
+    /// About to read the deploy.
+    Reading,
+    /// About to write the first transaction.
+    Opening,
+    /// About to send the POST.
+    Sending,
+    /// Waiting for the answer to it.
+    Waiting,
+    /// About to arm, refuse or end.
+    Writing,
+    /// About to refuse because another one has the target.
+    Rejecting,
+    /// Has an answer, about to read the deploy afresh.
+    Recording,
+    /// About to write what the answer means.
+    WritingAnswer,
+    /// About to send the order.
+    WritingTicket,
+    /// The order is sent; about to write so.
+    TicketWritten,
+}
+
+/// One run of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct WorkerRun {
+    pub at: WorkerPhase,
+    pub deploy: u8,
+    /// The POST it sent: 0 none, 1 that of the latest attempt, 2 an earlier one's.
+    pub posted: u8,
+    /// Others have written since it read.
+    pub stale: bool,
+    pub evidence: CiEvidence,
+    /// The look it remembers.
+    pub polled: CiEvidence,
+    /// The head it has read, where that still matters.
+    pub record: u16,
+    /// The commit it is about to write.
+    pub commit: u16,
+}
+
+/// What CircleCI has, or may still come to have, of a deploy's POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(u8)]
+pub(super) enum PostEffect {
+    /// Nothing, and nothing can come.
+    #[default]
+    Nothing,
+    /// A request is on its way or was answered by an error: there may be a pipeline at any time.
+    Pending,
+    /// A pipeline.
+    Created,
+}
+
+/// Where the orders to try a deploy again are; there may be several copies of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct RetryTickets {
+    /// In the dead-letter queue.
+    pub in_dlq: bool,
+    /// Back in the work queue.
+    pub redriven: bool,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct WorkerState {
+    /// By deploy: the command or the head; 0 for none.
+    pub deploys: [u16; PLACES],
+    pub post_effect: [PostEffect; PLACES],
+    pub progress: [PipelineProgress; PLACES],
+    pub tickets: [RetryTickets; PLACES],
+    /// By person: what they wish; 0 for nothing yet.
+    pub retries: [u16; 2],
+    /// One more than the deploy that has the target.
+    pub holder: u8,
+    /// Ticks until the lock expires; [`FOREVER`] if it does not.
+    pub until: i8,
+    pub runs: [WorkerRun; 2],
+}
+
+pub(super) const FOREVER: i8 = i8::MAX;
+
+/// What is searched.
+pub(super) struct WorkerSpace<'a> {
+    pub interner: &'a ItemInterner,
+    pub rules: &'a dyn DecisionRules,
+    pub scope: WorkerScope,
+}
+
+/// The steps from one state, as they are found.
+pub(super) struct WorkerSteps<'s, 'd, 'a> {
+    pub space: &'s WorkerSpace<'s>,
+    pub cache: &'d mut DecisionCache<'a>,
+    pub from: WorkerState,
+    pub who: usize,
+    pub steps: &'d mut Vec<ModelStep<WorkerState>>,
+}
+
+impl WorkerSteps<'_, '_, '_> {
+    /// Adds a step by the run `who`, or by the world.
+    pub(super) fn push(&mut self, to: WorkerState, about: usize, what: &'static str, clean: bool) {
+        self.push_with(to, about + 1, what, clean, None);
+    }
+
+    pub(super) fn push_violation(&mut self, about: usize, what: &'static str, why: &'static str) {
+        self.push_with(self.from, about + 1, what, false, Some(why));
+    }
+
+    pub(super) fn push_with(
+        &mut self,
+        to: WorkerState,
+        about: usize,
+        what: &'static str,
+        clean: bool,
+        violation: Option<&'static str>,
+    ) {
+        let (to, swapped) = self.space.canonicalize(self.cache, to);
+        let who = u8::try_from(self.who).unwrap_or(0);
+        let about = u8::try_from(about).unwrap_or(0);
+        self.steps.push(ModelStep {
+            to,
+            who,
+            about,
+            what,
+            clean,
+            swapped,
+            violation,
+        });
+    }
+
+    /// The run in `slot` is over, by its end or by a crash.
+    pub(super) fn end_run(&mut self, mut state: WorkerState, slot: usize) -> WorkerState {
+        state.runs[slot] = WorkerRun::default();
+        self.shift_items(state, ItemShift::Gone(slot))
+    }
+
+    fn shift_items(&mut self, state: WorkerState, shift: ItemShift) -> WorkerState {
+        shift_state(self.cache, state, shift)
+    }
+
+    fn world_steps(&mut self) {
+        self.who = 0;
+        self.action_steps();
+        for deploy in 0..self.space.scope.deploys {
+            if self.from.deploys[deploy] == 0 {
+                // The second person comes after the first, or it is only the other way round.
+                if deploy == 0 || self.from.deploys[0] != 0 {
+                    let mut to = self.from;
+                    to.deploys[deploy] = self.cache.queued_request();
+                    self.push(to, deploy, "somebody asks", false);
+                }
+            }
+        }
+        let mut to = self.shift_items(self.from, ItemShift::Later);
+        if to.holder > 0 && to.until != FOREVER {
+            to.until -= 1;
+            if to.until < -i8::try_from(FAR).unwrap_or(0) {
+                (to.holder, to.until) = (0, 0);
+            }
+        }
+        let clean = self.from.runs.iter().all(|run| run.at == WorkerPhase::Idle);
+        if to != self.from {
+            self.push_with(to, 0, "time passes", clean, None);
+        }
+        for deploy in 0..PLACES {
+            let number = self.from.deploys[deploy];
+            if !self.space.scope.cancel || number == 0 {
+                continue;
+            }
+            let facts = self.cache.facts(number);
+            if facts.state.is_some_and(|state| !state.is_terminal()) && !facts.cancel {
+                let plan = self.cache.plan_cancel(number);
+                self.push_write(plan, deploy, "somebody wants it canceled");
+            }
+        }
+    }
+
+    /// A commit of the world's, read and written at once.
+    fn push_write(
+        &mut self,
+        plan: super::decision_cache::WorkerPlan,
+        deploy: usize,
+        what: &'static str,
+    ) {
+        match plan {
+            super::decision_cache::WorkerPlan::Write(commit) => {
+                let to = self.apply_commit(self.from, deploy, commit, None);
+                self.push(to, deploy, what, false);
+            }
+            super::decision_cache::WorkerPlan::Broken(why) => {
+                self.push_violation(deploy, what, why);
+            }
+            _ => {}
+        }
+    }
+
+    /// The state after a commit whose conditions hold, by the run in `slot`.
+    pub(super) fn apply_commit(
+        &mut self,
+        mut state: WorkerState,
+        deploy: usize,
+        commit: u16,
+        slot: Option<usize>,
+    ) -> WorkerState {
+        let before = state.deploys[deploy];
+        let facts = self.cache.facts(commit);
+        let old = repeated_by(deploy).filter(|_| facts.retried_record != 0);
+        if let Some(old) = old {
+            state.deploys[old] = facts.retried_record;
+            self.complete_retry(&mut state, facts.retrier);
+        }
+        let arms = facts.state == Some(Stands::Triggering)
+            && before != 0
+            && self.cache.facts(before).state == Some(Stands::Requested);
+        state.deploys[deploy] = facts.record;
+        match facts.lock {
+            LockFact::Keep => {}
+            LockFact::Take(_) => {
+                state.holder = u8::try_from(deploy + 1).unwrap_or(0);
+                state.until = FOREVER;
+            }
+            LockFact::Free => (state.holder, state.until) = (0, 0),
+            LockFact::Expire(ticks) => state.until = ticks,
+        }
+        for (n, run) in state.runs.iter_mut().enumerate() {
+            let about = usize::from(run.deploy);
+            // Whoever opens a retry has read the deploy that it repeats.
+            let read = repeated_by(about).filter(|_| run.at == WorkerPhase::Opening);
+            let touched = |place| place == deploy || Some(place) == old;
+            if run.at == WorkerPhase::Idle || !touched(about) && !read.is_some_and(touched) {
+                continue;
+            }
+            if arms && run.posted == 1 {
+                run.posted = 2;
+            }
+            if slot == Some(n) {
+                continue;
+            }
+            match run.at {
+                WorkerPhase::Sending => run.stale = true,
+                WorkerPhase::Opening
+                | WorkerPhase::Writing
+                | WorkerPhase::Rejecting
+                | WorkerPhase::WritingAnswer
+                | WorkerPhase::WritingTicket
+                | WorkerPhase::TicketWritten => {
+                    // Its commit cannot succeed any more, whatever stands in it.
+                    (run.stale, run.record, run.commit) = (true, 0, 0);
+                }
+                WorkerPhase::Idle
+                | WorkerPhase::Reading
+                | WorkerPhase::Waiting
+                | WorkerPhase::Recording => {}
+            }
+        }
+        state
+    }
+
+    /// The lock that keeps `deploy` from the target, by the store's own condition.
+    pub(super) fn blocked_by(&self, deploy: usize, lock: LockFact) -> Option<usize> {
+        let LockFact::Take(at) = lock else {
+            return None;
+        };
+        let holder = usize::from(self.from.holder).checked_sub(1)?;
+        let moment = |ticks: i8| {
+            now() + chrono::TimeDelta::from_std(TICK).unwrap_or_default() * i32::from(ticks)
+        };
+        let until = (self.from.until != FOREVER).then(|| moment(self.from.until));
+        let lock = TargetLock {
+            deploy: DEPLOYS[holder],
+            since: now(),
+            until,
+        };
+        lock.blocks(DEPLOYS[deploy], moment(at)).then_some(holder)
+    }
+}
+
+/// A state whose every item has turned.
+fn shift_state(
+    cache: &mut DecisionCache<'_>,
+    mut state: WorkerState,
+    shift: ItemShift,
+) -> WorkerState {
+    for number in &mut state.deploys {
+        *number = cache.shift_item(*number, shift);
+    }
+    if let ItemShift::Later = shift {
+        for number in &mut state.retries {
+            *number = cache.shift_item(*number, shift);
+        }
+    }
+    for run in &mut state.runs {
+        run.record = cache.shift_item(run.record, shift);
+        run.commit = cache.shift_item(run.commit, shift);
+    }
+    state
+}
+
+impl WorkerSpace<'_> {
+    /// The canonical form: which run is in which slot makes no difference.
+    fn canonicalize(
+        &self,
+        cache: &mut DecisionCache<'_>,
+        state: WorkerState,
+    ) -> (WorkerState, bool) {
+        if self.scope.workers < 2 {
+            return (state, false);
+        }
+        let mut other = shift_state(cache, state, ItemShift::Swap);
+        other.runs.swap(0, 1);
+        (state.max(other), other > state)
+    }
+}
+
+impl<'a> StateSpace for WorkerSpace<'a> {
+    type State = WorkerState;
+    type Cache = DecisionCache<'a>;
+
+    fn new_cache(&self) -> DecisionCache<'a> {
+        DecisionCache::new(self.interner, self.rules)
+    }
+
+    fn initial_state(&self) -> WorkerState {
+        WorkerState::default()
+    }
+
+    fn collect_steps(
+        &self,
+        cache: &mut DecisionCache<'a>,
+        at: &WorkerState,
+        out: &mut Vec<ModelStep<WorkerState>>,
+    ) {
+        let mut steps = WorkerSteps {
+            space: self,
+            cache,
+            from: *at,
+            who: 0,
+            steps: out,
+        };
+        steps.world_steps();
+        steps.begin_runs();
+        for slot in 0..self.scope.workers {
+            steps.run_steps(slot);
+        }
+    }
+
+    fn clean_step(
+        &self,
+        cache: &mut DecisionCache<'a>,
+        at: &WorkerState,
+    ) -> CleanStep<WorkerState> {
+        let mut out = vec![];
+        let mut steps = WorkerSteps {
+            space: self,
+            cache,
+            from: *at,
+            who: 0,
+            steps: &mut out,
+        };
+        if let Some(slot) = at.runs.iter().position(|run| run.at != WorkerPhase::Idle) {
+            steps.run_steps(slot);
+        } else if steps.is_at_rest() {
+            return CleanStep::AtRest;
+        } else {
+            steps.begin_runs();
+            if !steps.steps.iter().any(|step| step.clean) {
+                steps.world_steps();
+            }
+        }
+        match out.iter().find(|step| step.clean) {
+            Some(step) => CleanStep::Next(step.to),
+            // Then it stays here, which the search takes for what it is.
+            None => CleanStep::Next(*at),
+        }
+    }
+
+    fn find_violation(
+        &self,
+        cache: &mut DecisionCache<'a>,
+        at: &WorkerState,
+    ) -> Option<&'static str> {
+        state_invariants::find_violation(cache, at)
+    }
+
+    fn describe_state(&self, cache: &mut DecisionCache<'a>, at: &WorkerState) -> String {
+        super::describe::describe_state(cache, at)
+    }
+}

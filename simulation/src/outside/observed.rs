@@ -1,0 +1,56 @@
+//! What CircleCI does instead of what it should, and what it remembers.
+
+use std::time::Duration;
+
+use chatops_core::Time;
+use chatops_core::deploy::Target;
+use chatops_core::id::{DeployId, PipelineId};
+use chatops_core::ports::TargetLock;
+
+/// What happens to the next POST instead of what should.
+#[derive(Debug, Clone)]
+pub enum TriggerFault {
+    /// No byte leaves.
+    NotSent,
+    /// 429, with `Retry-After` or without.
+    Limited(Option<Duration>),
+    /// A definite refusal.
+    Rejected(u16, &'static str),
+    /// 503, and nothing was created.
+    ErrorBefore,
+    /// 503, and the pipeline was created all the same.
+    ErrorAfter,
+    /// The pipeline was created and the connection broke.
+    AnswerLost,
+}
+
+/// What happens to the next read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFault {
+    /// 503.
+    Error,
+    /// 429.
+    Limited(Duration),
+}
+
+/// A POST as it arrived.
+#[derive(Debug, Clone)]
+pub struct ReceivedPost {
+    /// When.
+    pub received_at: Time,
+    /// The deploy id it carried.
+    pub deploy: Option<DeployId>,
+    /// The locks at that moment.
+    pub locks: Vec<(Target, TargetLock)>,
+}
+
+/// A look that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct AnsweredPoll {
+    /// When.
+    pub answered_at: Time,
+    /// At what.
+    pub pipeline: PipelineId,
+    /// Whether a workflow was seen that can still be canceled.
+    pub can_cancel: bool,
+}

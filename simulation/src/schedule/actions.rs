@@ -1,0 +1,130 @@
+//! What people, operators and CircleCI do in a schedule, and when.
+
+use std::time::Duration;
+
+use chatops_core::Time;
+use chatops_core::ports::Clock;
+use chatops_sandbox::circleci::RunScript;
+
+use crate::fault_injector::FaultInjector;
+use crate::outside::TriggerFault;
+use crate::world::World;
+
+/// A day and a little: what ended before is too old to be tried again.
+const AFTER_RETRY_WINDOW: usize = 86_400;
+
+/// Something that somebody does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum UserAction {
+    /// A person types a command.
+    TypeCommand {
+        /// Who.
+        user: &'static str,
+        /// What.
+        text: &'static str,
+    },
+    /// A person types a command about a deploy that is on record by then.
+    ActOnDeploy {
+        /// Who.
+        user: &'static str,
+        /// The verb, and what follows the deploy's id.
+        command: &'static str,
+    },
+    /// An operator does so at the command line.
+    OperatorAction(&'static str),
+    /// From now on only one person may deploy.
+    WithdrawRights,
+}
+
+/// When somebody does what, in no order. The builds that come of it are set as well.
+pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time, UserAction)> {
+    let start = world.clock.now();
+    let mut actions = vec![];
+    for user in ["U0001", "U0002"]
+        .into_iter()
+        .take(1 + usize::from(rng.below(10) < 4))
+    {
+        let text = match rng.below(10) {
+            0 => "hotfix deploy",
+            1 => "feature/x check",
+            _ => "main deploy",
+        };
+        let later = if actions.is_empty() { 0 } else { rng.below(90) };
+        actions.push((
+            start + seconds(later),
+            UserAction::TypeCommand { user, text },
+        ));
+        world.circleci.script_next(random_script(rng));
+    }
+    for _ in 0..[0, 0, 1, 1, 2, 3][rng.below(6)] {
+        let later = match rng.below(12) {
+            0 => AFTER_RETRY_WINDOW + rng.below(600),
+            1..=4 => rng.below(30),
+            _ => rng.below(700),
+        };
+        actions.push((start + seconds(later), later_action(rng)));
+        world.circleci.script_next(random_script(rng));
+    }
+    // There is something to try again more often than the weather would have it.
+    if rng.below(4) == 0 {
+        for _ in 0..=rng.below(3) {
+            world.circleci.fail_trigger(match rng.below(4) {
+                0 => TriggerFault::ErrorBefore,
+                _ => TriggerFault::Rejected(404, "Project not found"),
+            });
+        }
+    }
+    if rng.below(3) == 0 {
+        world.has_bot = true;
+        let invited = if rng.below(6) == 0 { "C0009" } else { "C0001" };
+        world.slack.install_bot(invited);
+    }
+    actions
+}
+
+/// What somebody does about a deploy on record.
+fn later_action(rng: &FaultInjector) -> UserAction {
+    let user = ["U0001", "U0002", "U0003"][rng.below(3)];
+    let presses = |command| UserAction::ActOnDeploy { user, command };
+    match rng.below(24) {
+        0..=7 => presses("retry"),
+        8..=10 => presses("retry confirm"),
+        11..=15 => presses("cancel"),
+        16 => presses("status"),
+        17 => UserAction::OperatorAction("retry"),
+        18 => UserAction::OperatorAction("retry confirm"),
+        19 => UserAction::OperatorAction("retry force"),
+        20 => UserAction::OperatorAction("cancel"),
+        21 => UserAction::WithdrawRights,
+        _ => {
+            let queries = ["status", "history user:me", "failed", "plan main deploy"];
+            let text = queries[rng.below(queries.len())];
+            UserAction::TypeCommand { user, text }
+        }
+    }
+}
+
+fn random_script(rng: &FaultInjector) -> RunScript {
+    let takes = seconds(3 + rng.below(40));
+    let script = match rng.below(12) {
+        0..=3 => RunScript::success(takes),
+        4 => RunScript::failure(takes),
+        5 => RunScript::ending(takes, "canceled"),
+        6 => RunScript::no_workflow(),
+        7 => RunScript::config_error("Unexpected argument(s): job"),
+        8 => RunScript::on_hold_then(takes, "success"),
+        9 => RunScript::setup_then_success(takes),
+        10 => RunScript::auto_rerun(takes),
+        _ if rng.below(3) == 0 => RunScript::endless(),
+        _ => RunScript::success(Duration::from_secs(200)),
+    };
+    if rng.below(4) == 0 {
+        script.listed_after(seconds(rng.below(100)))
+    } else {
+        script
+    }
+}
+
+fn seconds(count: usize) -> Duration {
+    Duration::from_secs(count as u64)
+}

@@ -1,0 +1,28 @@
+//! Whatever finds nothing in the product finds every planted bug.
+
+use chatops_simulation::campaign;
+use chatops_simulation::schedule;
+use chatops_simulation::seeded::SeededBug;
+
+#[test]
+fn every_seeded_bug_is_found() {
+    // These need tens of thousands of schedules; the `planted` command has the time.
+    let rare = [SeededBug::UsesNotCounted, SeededBug::FailuresNotNamed];
+    let survivors: Vec<SeededBug> = SeededBug::ALL
+        .into_iter()
+        .filter(|bug| !rare.contains(bug))
+        .filter(|bug| campaign::hunt_bug(*bug, 10_000).is_none())
+        .collect();
+    assert_eq!(survivors, []);
+}
+
+#[test]
+fn only_aws_faults_find_the_aws_bugs() {
+    for bug in SeededBug::AWS_ONLY {
+        let found = (0..1_000)
+            .map(|seed| schedule::run_off_aws(seed, Some(bug)))
+            .find(|report| !report.violations.is_empty())
+            .map(|report| (report.seed, report.violations));
+        assert_eq!(found, None, "{bug:?}");
+    }
+}

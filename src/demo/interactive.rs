@@ -1,0 +1,83 @@
+//! The demo with `--keep`: longer jobs, suggested commands, and a live timeline.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use chatops_sandbox::circleci::RunScript;
+use owo_colors::OwoColorize;
+
+use super::SLACK_ADDRESS;
+use super::timeline::Timeline;
+use super::world::DemoWorld;
+
+/// What to type, and the result.
+const SUGGESTIONS: &[(&str, &str)] = &[
+    (r#""main deploy""#, "a deploy: 10 s"),
+    (
+        r#""main migrate""#,
+        "blocked while the one above runs: the same environment",
+    ),
+    (r#""feature/login e2e""#, "a build that fails: 5 s"),
+    (
+        r#"--channel random "main deploy""#,
+        "not allowed: the wrong channel",
+    ),
+    (
+        r#"--user visitor "main migrate""#,
+        "not allowed: the wrong user",
+    ),
+    (r#""feature/login deploy""#, "not allowed: the wrong branch"),
+    (r#""plan main deploy""#, "what it would do"),
+    ("status", "what is in progress; `cancel <id>` cancels it"),
+    (r#""history status:failed""#, "the failed deploys"),
+    ("help", "all commands"),
+];
+
+/// Runs until `stop` is ready.
+pub(super) async fn keep_running(
+    world: DemoWorld,
+    timeline: &Timeline,
+    slack: SocketAddr,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    {
+        let mut circleci = world.sandbox.circleci().lock();
+        circleci.script_job("deploy", RunScript::success(Duration::from_secs(10)));
+        circleci.script_job("migrate", RunScript::success(Duration::from_secs(6)));
+        circleci.script_job("e2e", RunScript::failure(Duration::from_secs(5)));
+    }
+    print_suggestions(slack);
+    tokio::select! {
+        biased;
+        () = timeline.follow_journal() => {}
+        ended = world.run_until(stop) => ended?,
+    }
+    anstream::println!("\nStopped. Its files are removed.");
+    Ok(())
+}
+
+fn print_suggestions(slack: SocketAddr) {
+    let mut say = format!("{} say", program_name());
+    if slack.to_string() != SLACK_ADDRESS {
+        say = format!("{say} --slack {slack}");
+    }
+    let widest = SUGGESTIONS.iter().map(|(words, _)| words.len()).max();
+    let width = widest.unwrap_or_default();
+    anstream::println!(
+        "\n{} In another terminal, type what you would type in Slack:\n",
+        "It is your turn.".bold()
+    );
+    for (words, outcome) in SUGGESTIONS {
+        anstream::println!("    {say} {words:<width$}  {}", outcome.dimmed());
+    }
+    anstream::println!("\nEverything that happens is shown here. Ctrl-C ends it.\n");
+}
+
+/// This program as it was called, so that the commands can be pasted.
+fn program_name() -> String {
+    let name = std::env::args().next();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    name.filter(|name| !name.is_empty() && name.chars().all(plain))
+        .unwrap_or_else(|| "chatops".to_owned())
+}

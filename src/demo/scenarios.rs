@@ -1,0 +1,241 @@
+//! The scenarios: what is typed, how the outside world behaves, and the expected end.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use chatops_core::deploy::DeployState;
+use chatops_core::id::ShortId;
+use chatops_core::ports::Clock;
+use chatops_core::text::MessageKind;
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::circleci::{CiCall, RunScript};
+
+use super::world::DemoWorld;
+use crate::clock::WallClock;
+
+/// What a scenario prints when it ends as expected.
+type ScenarioResult<'a> = Pin<Box<dyn Future<Output = Result<String>> + 'a>>;
+
+/// A title, and what is played and checked.
+type DemoScenario = (
+    &'static str,
+    for<'a> fn(&'a DemoWorld) -> ScenarioResult<'a>,
+);
+
+pub(super) const SCENARIOS: &[DemoScenario] = &[
+    ("A deploy that succeeds", |world| {
+        Box::pin(deploy_succeeds(world))
+    }),
+    ("A build that fails", |world| Box::pin(build_fails(world))),
+    ("The wrong channel", |world| Box::pin(wrong_channel(world))),
+    ("CircleCI's answer is lost", |world| {
+        Box::pin(answer_lost(world))
+    }),
+    (
+        "CircleCI cannot be reached until the command expires; then it is retried",
+        |world| Box::pin(failed_then_retried(world)),
+    ),
+    ("Which deploys failed?", |world| {
+        Box::pin(list_history(world))
+    }),
+    ("Which commands are there?", |world| {
+        Box::pin(show_help(world))
+    }),
+    ("What would it do?", |world| Box::pin(plan_deploy(world))),
+    ("A deploy that is canceled", |world| {
+        Box::pin(cancel_deploy(world))
+    }),
+];
+
+async fn deploy_succeeds(world: &DemoWorld) -> Result<String> {
+    world.script_job("deploy", RunScript::success(Duration::from_secs(2)));
+    let since = world.seen_count();
+    world.type_command("main deploy").await?;
+    world.wait_message(since, MessageKind::Progress).await?;
+    world.wait_end(since, DeployState::Succeeded).await?;
+    ensure_one_pipeline(world, "deploy")?;
+    Ok("SUCCEEDED, one pipeline".to_owned())
+}
+
+async fn build_fails(world: &DemoWorld) -> Result<String> {
+    world.script_job("e2e", RunScript::failure(Duration::from_millis(1_500)));
+    let since = world.seen_count();
+    world.type_command("feature/login e2e").await?;
+    world.wait_end(since, DeployState::Failed).await?;
+    ensure_one_pipeline(world, "e2e")?;
+    Ok("FAILED, one pipeline".to_owned())
+}
+
+async fn wrong_channel(world: &DemoWorld) -> Result<String> {
+    let since = world.seen_count();
+    world.type_in("random", "main migrate").await?;
+    let said = world.wait_end(since, DeployState::Rejected).await?.text;
+    ensure!(
+        said.contains("projects.web.jobs.migrate.channels"),
+        "the rule was not named: {said}"
+    );
+    let pipelines = world.count_pipelines("migrate");
+    ensure!(
+        pipelines == 0,
+        "{pipelines} pipelines were created for a rejected command"
+    );
+    Ok("REJECTED, the rule is named, CircleCI was not called".to_owned())
+}
+
+async fn answer_lost(world: &DemoWorld) -> Result<String> {
+    world
+        .sandbox
+        .circleci()
+        .fail_next(CiCall::Trigger, HttpFault::AnswerLost);
+    world.script_job("migrate", RunScript::success(Duration::from_secs(2)));
+    let since = world.seen_count();
+    world.type_command("main migrate").await?;
+    world.wait_end(since, DeployState::Succeeded).await?;
+    ensure_one_pipeline(world, "migrate")?;
+    Ok("found by its deploy id, SUCCEEDED, triggered once".to_owned())
+}
+
+fn ensure_one_pipeline(world: &DemoWorld, job: &str) -> Result<()> {
+    let pipelines = world.count_pipelines(job);
+    ensure!(
+        pipelines == 1,
+        "CircleCI has {pipelines} pipelines for '{job}' instead of one"
+    );
+    Ok(())
+}
+
+/// CircleCI can be reached again before the scenario ends, however it ends.
+async fn failed_then_retried(world: &DemoWorld) -> Result<String> {
+    world.sandbox.take_circleci_offline().await?;
+    let given_up = fail_to_trigger(world).await;
+    world.sandbox.bring_circleci_online().await?;
+    retry_succeeds(world, &given_up?).await
+}
+
+async fn fail_to_trigger(world: &DemoWorld) -> Result<ShortId> {
+    let (since, pipelines) = (world.seen_count(), world.count_pipelines("deploy"));
+    world.type_command("main deploy").await?;
+    let end = world.wait_end(since, DeployState::TriggerFailed).await?;
+    let id = end.record.short_id;
+    ensure!(
+        world.count_pipelines("deploy") == pipelines,
+        "a pipeline was created although CircleCI could not be reached"
+    );
+    let since = world.seen_count();
+    world.type_command("failed").await?;
+    let said = world.wait_message(since, MessageKind::Reply).await?.text;
+    ensure!(
+        names_deploy(&said, &id),
+        "`failed` does not list {id}: {said}"
+    );
+    Ok(id)
+}
+
+async fn retry_succeeds(world: &DemoWorld, old: &ShortId) -> Result<String> {
+    let pipelines = world.count_pipelines("deploy");
+    world.script_job("deploy", RunScript::success(Duration::from_secs(1)));
+    let since = world.seen_count();
+    world.type_command(&format!("retry {old}")).await?;
+    let end = world.wait_end(since, DeployState::Succeeded).await?;
+    let said = end.text;
+    ensure!(
+        end.record.short_id != *old,
+        "the retry is not a new deploy: {said}"
+    );
+    let created = world.count_pipelines("deploy") - pipelines;
+    ensure!(created == 1, "the retry created {created} pipelines");
+    Ok("TRIGGER_FAILED and listed; retried: SUCCEEDED, one pipeline".to_owned())
+}
+
+async fn list_history(world: &DemoWorld) -> Result<String> {
+    let failed = world.earlier_end(DeployState::Failed)?.short_id;
+    let not_started = world.earlier_end(DeployState::TriggerFailed)?.short_id;
+    let since = world.seen_count();
+    world.type_command("history status:failed").await?;
+    let said = world.wait_message(since, MessageKind::Reply).await?.text;
+    let place = |id: &ShortId| {
+        said.find(&id.to_string())
+            .with_context(|| format!("{id} is not listed: {said}"))
+    };
+    ensure!(
+        place(&not_started)? < place(&failed)?,
+        "the newest is not the first: {said}"
+    );
+    let succeeded = world.earlier_end(DeployState::Succeeded)?.short_id;
+    ensure!(
+        !names_deploy(&said, &succeeded),
+        "a deploy that succeeded is listed: {said}"
+    );
+    Ok("both failed deploys, newest first".to_owned())
+}
+
+async fn show_help(world: &DemoWorld) -> Result<String> {
+    let since = world.seen_count();
+    let ack = world.type_command("help").await?;
+    ensure!(
+        [
+            "deploy", "plan", "status", "history", "failed", "retry", "cancel"
+        ]
+        .iter()
+        .all(|command| ack.shown.contains(&format!(" {command}"))),
+        "a command is missing: {}",
+        ack.shown
+    );
+    ensure!(world.count_calls(since) == 0, "CircleCI was called");
+    Ok("answered immediately".to_owned())
+}
+
+async fn plan_deploy(world: &DemoWorld) -> Result<String> {
+    let since = world.seen_count();
+    let pipelines = world.count_pipelines("deploy");
+    world.type_command("plan main deploy").await?;
+    world.wait_message(since, MessageKind::Reply).await?;
+    ensure!(
+        world.count_calls(since) == 0 && world.count_pipelines("deploy") == pipelines,
+        "CircleCI was called for a plan"
+    );
+    Ok("every rule is checked, CircleCI was not called".to_owned())
+}
+
+async fn cancel_deploy(world: &DemoWorld) -> Result<String> {
+    world.script_job("e2e", RunScript::endless());
+    let since = world.seen_count();
+    world.type_command("main e2e").await?;
+    let running = world.wait_message(since, MessageKind::Progress).await?;
+    let id = world.read_record(&running)?.short_id;
+    let since = world.seen_count();
+    world.type_command(&format!("cancel {id}")).await?;
+    world.wait_message(since, MessageKind::Reply).await?;
+    let end = world.wait_end(since, DeployState::Canceled).await?;
+    let said = end.text;
+    ensure!(
+        end.record.short_id == id,
+        "another deploy was canceled: {said}"
+    );
+    ensure!(names_deploy(&said, &id), "the deploy is not named: {said}");
+    let statuses = last_workflow_statuses(world)?;
+    ensure!(
+        statuses == ["canceled"],
+        "CircleCI's workflow is {statuses:?}"
+    );
+    Ok("CANCELED, and so is CircleCI's workflow".to_owned())
+}
+
+/// The workflow statuses of the newest pipeline.
+fn last_workflow_statuses(world: &DemoWorld) -> Result<Vec<String>> {
+    let model = world.sandbox.circleci().lock();
+    let last = model
+        .all_pipelines()
+        .last()
+        .context("there is no pipeline")?;
+    let page = model
+        .list_workflows(WallClock.now(), last.id)
+        .map_err(|refusal| anyhow!(refusal.message))?;
+    Ok(page.items.into_iter().map(|item| item.status).collect())
+}
+
+/// Whether a message names a deploy.
+fn names_deploy(said: &str, id: &ShortId) -> bool {
+    said.contains(&id.to_string())
+}

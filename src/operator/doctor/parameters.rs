@@ -1,0 +1,96 @@
+//! The pipeline parameters that a `.circleci/config.yml` declares.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DeclaredParameters {
+    /// The names, sorted.
+    pub(super) parameters: Vec<String>,
+    /// The value of `version`.
+    pub(super) version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ConfigFile {
+    version: Option<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, IgnoredAny>,
+}
+
+/// Reads a configuration; `None` if it is not one.
+pub(super) fn parse(yaml: &str) -> Option<DeclaredParameters> {
+    let file: ConfigFile = serde_saphyr::from_str(yaml).ok()?;
+    Some(DeclaredParameters {
+        parameters: file.parameters.into_keys().collect(),
+        version: file.version,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_below_parameters_are_read() {
+        let yaml = "\
+# what it is
+version: 2.1 # no less
+
+parameters:
+  # which one
+  job:
+    type: string
+    default: \"\"
+  'deploy_id':
+    type: string
+    default: none
+
+jobs:
+  build:
+    parameters:
+      other:
+        type: string
+    steps:
+      - run: echo 'a: b'
+";
+        let declared = parse(yaml).unwrap();
+        assert_eq!(declared.parameters, ["deploy_id", "job"]);
+        assert_eq!(declared.version.as_deref(), Some("2.1"));
+        for (yaml, version) in [
+            ("{version: 2.1, parameters: {job: {type: string}}}", "2.1"),
+            (
+                "version: \"2.1\"\nparameters: {job: {type: string}}\n",
+                "2.1",
+            ),
+            (
+                "---\nversion: 2\nparameters: &all\n  job: {type: string}\n",
+                "2",
+            ),
+            (
+                "all: &all {job: {}}\nversion: 2\nparameters:\n  <<: *all\n",
+                "2",
+            ),
+        ] {
+            let declared = parse(yaml).unwrap();
+            assert_eq!(declared.parameters, ["job"], "{yaml}");
+            assert_eq!(declared.version.as_deref(), Some(version), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn none_and_what_cannot_be_read_are_told_apart() {
+        assert_eq!(parse("version: 2\njobs: {}\n").unwrap().parameters, [""; 0]);
+        for yaml in [
+            "version: 2.1\nparameters:\n  <<: *all\n",
+            "version: 2.1\nparameters: [job]\n",
+            "version: 2.1\n\tparameters:\n",
+            "not a configuration",
+        ] {
+            assert_eq!(parse(yaml), None, "{yaml}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The record that the commands read, and the queue they send actions to: in a data file, or in an
+//! installation on AWS.
+
+use std::path::Path;
+
+use anyhow::Result;
+use chatops_core::Time;
+use chatops_core::audit::AuditEvent;
+use chatops_core::audit::stored::StoredChain;
+use chatops_core::deploy::DeployRecord;
+use chatops_core::id::{DeployId, DeployRef, ShortId};
+use chatops_core::message::MessageBody;
+use chatops_core::ports::{DeployFilter, DeployPage, LedgerPosition, QueueName};
+
+#[cfg(feature = "aws")]
+use crate::aws::AwsInstallation;
+use crate::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
+
+/// How many chains are read at a time: a longer read would delay the file's checkpoints.
+const CHAIN_BATCH: usize = 200;
+
+/// Calls the same method of either store.
+macro_rules! on_store {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::File($store) => Ok($call?),
+            #[cfg(feature = "aws")]
+            Self::Aws($store) => Ok($call?),
+        }
+    };
+}
+
+/// The record, opened for reading.
+pub(super) enum OperatorStore {
+    /// In a data file.
+    File(ReadOnlyDatabase),
+    /// In an installation on AWS.
+    #[cfg(feature = "aws")]
+    Aws(Box<AwsInstallation>),
+}
+
+impl OperatorStore {
+    pub(super) fn open_file(path: &Path) -> Result<Self> {
+        Ok(Self::File(ReadOnlyDatabase::open(path)?))
+    }
+
+    /// The operator's name, where the credentials give it.
+    pub(super) fn operator_name(&self) -> Result<String> {
+        match self {
+            Self::File(_) => Err(anyhow::anyhow!(super::text::NO_NAME)),
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.caller_arn()?),
+        }
+    }
+
+    pub(super) fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>> {
+        on_store!(self, store => store.read_deploy(id))
+    }
+
+    pub(super) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>> {
+        on_store!(self, store => store.find_by_short_id(short))
+    }
+
+    /// The deploy with this id.
+    pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {
+        let id = match deploy {
+            DeployRef::Full(id) => Some(*id),
+            DeployRef::Short(short) => self.find_by_short_id(short)?,
+        };
+        id.map_or(Ok(None), |id| self.read_deploy(id))
+    }
+
+    /// At most `limit` deploys that match, newest first, all older than `before`.
+    pub(super) fn list_deploys(
+        &self,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
+        limit: usize,
+    ) -> Result<DeployPage> {
+        on_store!(self, store => store.list_deploys(filter, before, limit))
+    }
+
+    /// A record and the audit that belongs to it.
+    pub(super) fn read_with_audit(
+        &self,
+        id: DeployId,
+    ) -> Result<Option<(DeployRecord, Vec<AuditEvent>)>> {
+        on_store!(self, store => store.read_with_audit(id))
+    }
+
+    /// How many deploys there are, where that is known in advance.
+    pub(super) fn count_deploys(&self) -> Result<Option<u64>> {
+        match self {
+            Self::File(database) => Ok(Some(database.count_deploys()?)),
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => Ok(None),
+        }
+    }
+
+    /// Calls `see` with every deploy's audit as stored and with the result of `check`.
+    pub(super) fn for_each_chain<E>(
+        &self,
+        check: impl Fn(&StoredChain) -> Result<(), E>,
+        mut see: impl FnMut(&StoredChain, Result<(), E>),
+    ) -> Result<()> {
+        match self {
+            Self::File(database) => {
+                let mut after = String::new();
+                loop {
+                    let chains = database.read_chains(&after, CHAIN_BATCH)?;
+                    let Some(last) = chains.last() else {
+                        return Ok(());
+                    };
+                    after.clone_from(&last.deploy);
+                    for chain in &chains {
+                        see(chain, check(chain));
+                    }
+                }
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.for_each_chain(check, see)?),
+        }
+    }
+
+    /// Puts a message into the worker's queue.
+    pub(super) fn send_message(&self, body: &MessageBody, now: Time) -> Result<()> {
+        match self {
+            Self::File(file) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.send_message(body)?),
+        }
+    }
+
+    /// Calls `look` with all messages of the work queue's dead-letter queue, which stay there.
+    /// `progress` gets how many are read, and of how many.
+    pub(super) fn dead_letters<T>(
+        &self,
+        progress: impl FnMut(u64, u64),
+        look: impl FnOnce(&[MessageBody]) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Self::File(database) => {
+                let mut progress = progress;
+                let dead_letters = database.dead_letters(QueueName::WorkDlq)?;
+                let all = dead_letters.len() as u64;
+                progress(all, all);
+                look(&dead_letters)
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => aws.dead_letters(progress, look),
+        }
+    }
+}

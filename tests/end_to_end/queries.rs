@@ -1,0 +1,132 @@
+//! Queries typed in Slack: answered in one hop, to the requester alone, out of the real records.
+
+use chatops_core::deploy::DeployState::{self, Failed, Rejected, Succeeded};
+use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::slack::TypedCommand;
+
+use crate::support::{BUILD_TIME, ServeWorld, ServerProcess, assert_says, reject, typed_by};
+
+/// The reply to a query, which only the requester may see; the acknowledgement shows nothing.
+async fn ask(world: &ServeWorld, server: &ServerProcess, text: &str) -> String {
+    query_reply(world, server, TypedCommand::new(text)).await
+}
+
+async fn query_reply(world: &ServeWorld, server: &ServerProcess, typed: TypedCommand) -> String {
+    let (sent, ack) = world.send_as(server, typed).await;
+    assert_eq!((ack.status, ack.shown.as_str()), (Some(200), ""));
+    let reply = world.wait_reply(&sent).await;
+    let delivered = world.delivered_to(&sent).remove(0);
+    assert_eq!(delivered.visible_to, Some(sent.user_id));
+    reply
+}
+
+fn typed_by_bo(text: &str) -> TypedCommand {
+    TypedCommand {
+        user_name: "bo".to_owned(),
+        ..typed_by("U0002", text)
+    }
+}
+
+#[tokio::test]
+async fn history_says_who_requested_what_and_how_it_ended() {
+    let world = ServeWorld::new().await;
+    world.script("e2e", RunScript::failure(BUILD_TIME));
+    let server = world.serve().await;
+    assert_says(&ask(&world, &server, "history").await, "History");
+    assert_says(&ask(&world, &server, "failed").await, "Nothing");
+
+    world.deploy(&server, "main deploy", Succeeded).await;
+    // A rejection is on record like everything else.
+    let (failing, rejected) = ("feature/login e2e", "feature/login deploy");
+    for (text, state) in [(failing, Failed), (rejected, Rejected)] {
+        let (sent, _) = world.send_as(&server, typed_by_bo(text)).await;
+        world.wait_end(&sent, state).await;
+    }
+    let records = world.wait_settled().await;
+    let short = |state: DeployState| {
+        let mut records = records.records.values();
+        let record = records.find(|record| record.state == state);
+        record.unwrap().short_id.to_string()
+    };
+    let ids = [Succeeded, Failed, Rejected].map(short);
+
+    // Which of the three each filter shows.
+    for (filter, shown) in [
+        ("", [true, true, true]),
+        ("user:me", [true, false, false]),
+        ("user:@bo", [false, true, true]),
+        ("user:@Bo status:failed", [false, true, false]),
+        ("user:U0002 status:rejected", [false, false, true]),
+        ("job:deploy", [true, false, true]),
+        ("job:deploy branch:main", [true, false, false]),
+        ("branch:feature/login project:web", [false, true, true]),
+        ("branch:feature/login since:1h", [false, true, true]),
+        ("status:SUCCEEDED", [true, false, false]),
+        ("status:in-progress", [false, false, false]),
+        ("project:api", [false, false, false]),
+        ("since:2100-01-01", [false, false, false]),
+    ] {
+        let answer = ask(&world, &server, &format!("history {filter}")).await;
+        let found = [0, 1, 2].map(|i| answer.contains(&ids[i]));
+        assert_eq!(found, shown, "history {filter}: {answer}");
+    }
+
+    // Newest first, a page at a time: each of the three on one of the two pages.
+    let page = ask(&world, &server, "history limit:2").await;
+    let next = page.split("history limit:2 before:").nth(1);
+    let next: String = next.unwrap().chars().take(8).collect();
+    let rest = ask(&world, &server, &format!("history limit:2 before:{next}")).await;
+    let listed = |page: &str, id: &str| page.contains(&format!("`{id}`"));
+    let first = ids.iter().filter(|id| listed(&page, id)).count();
+    let second = ids
+        .iter()
+        .filter(|id| listed(&rest, id) && !listed(&page, id));
+    assert_eq!((first, second.count()), (2, 1), "{page}\n{rest}");
+
+    let one = ask(&world, &server, &format!("status {}", ids[1])).await;
+    assert_says(&one, "`e2e` on `feature/login`");
+    assert_says(&one, "[View build]");
+    let unknown = ask(&world, &server, "status 00000000").await;
+    assert_says(&unknown, "00000000");
+    // No query changed anything.
+    assert_eq!(world.trigger_count(), 2);
+    assert_eq!(world.wait_settled().await.records, records.records);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn status_shows_what_is_in_progress_and_a_plan_triggers_nothing() {
+    let world = ServeWorld::new().await;
+    world.script("deploy", RunScript::endless());
+    let server = world.serve().await;
+    let plan = ask(&world, &server, "plan main migrate").await;
+    assert_says(&plan, "would start");
+    assert_says(&plan, "job=migrate");
+    let none = ask(&world, &server, "status").await;
+    assert!(none.to_lowercase().contains("nothing"), "{none}");
+
+    world.type_command(&server, "main deploy").await;
+    world.wait_running().await;
+    let short = world.records().only_record().short_id.to_string();
+    let open = ask(&world, &server, "status").await;
+    assert_says(&open, &short);
+    // The target is taken; the plan names the holder.
+    let plan = ask(&world, &server, "plan main migrate").await;
+    assert_says(&plan, "web/production");
+    assert_says(&plan, &short);
+    // A rejection names its rule.
+    let plan = ask(&world, &server, "plan main restore").await;
+    assert_says(&plan, "projects.web.jobs.restore.users");
+    assert_eq!(world.trigger_count(), 1);
+    assert_eq!(world.records().records.len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_query_reply_is_repeated_where_slack_stumbles() {
+    let (world, server) = ServeWorld::start().await;
+    world.sandbox.slack().fail_next(reject(500, "rollup_error"));
+    let answer = ask(&world, &server, "history").await;
+    assert_says(&answer, "History");
+    server.stop().await;
+}

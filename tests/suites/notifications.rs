@@ -1,0 +1,117 @@
+//! What the notifier relies on.
+
+use chatops_core::notification::{DeliveryStatus, NotificationKind, NotificationRecord};
+use chatops_core::ports::{Commit, CommitError, Conflict, NotificationStore};
+use chatops_core::secret::ResponseUrl;
+use url::Url;
+
+use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
+use crate::fixtures::suite;
+
+suite![
+    a_record_comes_back_as_it_was_written,
+    a_save_needs_the_version_before,
+    a_save_creates_no_record,
+    a_save_loses_against_the_worker,
+    a_save_touches_nothing_else,
+];
+
+/// The save loses against another one.
+async fn assert_stale<S: NotificationStore>(store: &S, notification: NotificationRecord) {
+    let (version, saved) = (
+        notification.version,
+        store.save_notification(notification).await,
+    );
+    let stale = matches!(saved, Err(CommitError::Conflict(Conflict::StaleVersion)));
+    assert!(stale, "version {version}: {saved:?}");
+}
+
+async fn a_record_comes_back_as_it_was_written<F: PortFixture>(it: F) {
+    let store = it.store();
+    let slack = Url::parse("https://hooks.slack.com").unwrap();
+    let text = "https://hooks.slack.com/commands/T1/2/abc";
+    let address = ResponseUrl::parse(text, &[slack]).unwrap();
+    let mut commit = first_commit(1);
+    commit.open_notifications = Some(NotificationRecord::open(id(1), Some(address), at(1_800)));
+    store.put(commit).await;
+    let mut notification = store.notification(1).await.unwrap();
+    assert_eq!(notification.deploy, id(1));
+    assert_eq!(notification.expires_at, at(1_800));
+    let url = notification.response_url.as_ref().unwrap();
+    assert_eq!(url.expose(), text);
+    notification.version = 2;
+    notification.response_url = None;
+    notification.response_url_uses = 3;
+    notification.unknown_count = 1;
+    notification.progress = DeliveryStatus::Failed {
+        reason: "\u{1f525} 'quoted'\n".to_owned(),
+    };
+    notification.final_status = DeliveryStatus::Pending { from: at(77) };
+    store.save_notification(notification.clone()).await.unwrap();
+    let read = store.notification(1).await.unwrap();
+    assert_eq!(format!("{read:?}"), format!("{notification:?}"));
+}
+
+async fn a_save_needs_the_version_before<F: PortFixture>(it: F) {
+    let store = it.store();
+    store.begin(1).await;
+    let notification = store.notification(1).await.unwrap();
+    for version in [0, 1, 3, u64::MAX] {
+        let wrong = NotificationRecord {
+            version,
+            response_url_uses: 5,
+            ..notification.clone()
+        };
+        assert_stale(&*store, wrong).await;
+    }
+    let mut next = notification;
+    (next.version, next.response_url_uses) = (2, 1);
+    store.save_notification(next.clone()).await.unwrap();
+    next.response_url_uses = 2;
+    assert_stale(&*store, next).await;
+    let read = store.notification(1).await.unwrap();
+    assert_eq!((read.version, read.response_url_uses), (2, 1));
+}
+
+async fn a_save_creates_no_record<F: PortFixture>(it: F) {
+    let store = it.store();
+    for version in [0, 1, 2] {
+        let notification = NotificationRecord {
+            version,
+            ..NotificationRecord::open(id(1), None, at(1_800))
+        };
+        assert_stale(&*store, notification).await;
+    }
+    assert!(store.notification(1).await.is_none());
+}
+
+async fn a_save_loses_against_the_worker<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    let mut seen = store.notification(1).await.unwrap();
+    let commit = Commit {
+        notifications: vec![NotificationKind::Final],
+        ..noted_commit(&record, at(5))
+    };
+    store.put(commit).await;
+    seen.version += 1;
+    seen.progress = DeliveryStatus::Skipped;
+    assert_stale(&*store, seen).await;
+    let read = store.notification(1).await.unwrap();
+    assert_eq!(read.final_status, DeliveryStatus::Pending { from: at(5) });
+    assert_eq!(read.progress, DeliveryStatus::NotRequested);
+}
+
+async fn a_save_touches_nothing_else<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    store.begin(2).await;
+    let mut notification = store.notification(1).await.unwrap();
+    notification.version = 2;
+    notification.response_url_uses = 4;
+    store.save_notification(notification).await.unwrap();
+    store.assert_stored(&record).await;
+    let notified = store.read_notified_deploy(id(1)).await.unwrap();
+    assert_eq!(notified, Some(record));
+    assert_eq!(store.notification(2).await.unwrap().response_url_uses, 0);
+}

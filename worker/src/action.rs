@@ -1,0 +1,110 @@
+//! Actions on a deploy on record: found by its id, then carried out or answered why not.
+
+use chatops_core::command::DeployAction;
+use chatops_core::decide::{self, CancelDecision};
+use chatops_core::deploy::DeployRecord;
+use chatops_core::id::{DeployId, DeployRef};
+use chatops_core::message::{ActionMessage, ActionRequester};
+use chatops_core::policy;
+use chatops_core::ports::{CiClient, Clock, Conflict, Ledger, MessageQueue, SecretReader};
+use chatops_core::text::{self, SlackMessage};
+use tracing::{info, warn};
+
+use crate::advance::AdvanceRun;
+use crate::{Invocation, MAX_TRIES, WorkError, Worker};
+
+impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
+where
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
+    K: Clock,
+{
+    /// Handles an action. The same action twice is carried out once.
+    pub(crate) async fn handle_action(
+        &self,
+        inv: &Invocation,
+        message: &ActionMessage,
+    ) -> Result<(), WorkError> {
+        if let ActionRequester::User(requester) = &message.requested_by
+            && policy::check_team(&self.config, &requester.team).is_err()
+        {
+            warn!(team = %requester.team, "action ignored: its workspace is not allowed");
+            return Ok(());
+        }
+        let deploy = message.action.deploy_ref();
+        let Some(record) = self.find(deploy).await? else {
+            let reply = text::unknown_deploy(deploy, &self.config);
+            return self.reply_to_action(message, reply).await;
+        };
+        match &message.action {
+            DeployAction::Retry { .. } => self.handle_retry(inv, message, record).await,
+            DeployAction::Cancel { .. } => self.handle_cancel(inv, message, record.id).await,
+        }
+    }
+
+    async fn handle_cancel(
+        &self,
+        inv: &Invocation,
+        message: &ActionMessage,
+        id: DeployId,
+    ) -> Result<(), WorkError> {
+        let mut run = AdvanceRun::default();
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.ledger.read_deploy(id).await? else {
+                return Ok(());
+            };
+            let reply = match decide::decide_cancel(&record, message, self.ctx(inv, 0))? {
+                CancelDecision::Write(commit) => match self.write(*commit, &mut run).await? {
+                    Ok(()) => {
+                        info!(deploy.id = %id, state = %record.state, "cancel requested");
+                        let by = message.requested_by.acted_by();
+                        let reply = text::cancel_requested(&record, &by);
+                        self.reply_to_action(message, reply).await?;
+                        return self.advance(inv, id).await;
+                    }
+                    Err(Conflict::StaleVersion) => continue,
+                    Err(other) => return Err(WorkError::Conflict(other)),
+                },
+                CancelDecision::Ended => text::already_ended(&record),
+                CancelDecision::AlreadyRequested(earlier) => {
+                    text::already_canceling(&record, &earlier)
+                }
+                CancelDecision::Denied(rejection) => text::cancel_denied(&record, &rejection),
+            };
+            return self.reply_to_action(message, reply).await;
+        }
+        Err(WorkError::Conflict(Conflict::StaleVersion))
+    }
+
+    pub(crate) async fn find(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>, WorkError> {
+        let id = match deploy {
+            DeployRef::Full(id) => Some(*id),
+            DeployRef::Short(short) => self.ledger.find_by_short_id(short).await?,
+        };
+        match id {
+            Some(id) => Ok(self.ledger.read_deploy(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Replies to a user in Slack; an operator reads the record.
+    pub(crate) async fn reply_to_action(
+        &self,
+        message: &ActionMessage,
+        reply: SlackMessage,
+    ) -> Result<(), WorkError> {
+        match &message.requested_by {
+            ActionRequester::User(requester) => {
+                self.send_reply(requester, message.requested_at, reply)
+                    .await
+            }
+            ActionRequester::Operator { .. } => {
+                let verb = message.action.verb().as_str();
+                info!(verb, deploy = %message.action.deploy_ref(), "operator's action handled");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Queries: read the ledger, make the reply and queue it for the notifier. Nothing is written.
+
+use chatops_core::Time;
+use chatops_core::command::{DeployCommand, HistoryFilter, PAGE_SIZE, Query, StatusFilter};
+use chatops_core::decide;
+use chatops_core::deploy::DeployOutcome;
+use chatops_core::id::DeployRef;
+use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
+use chatops_core::policy;
+use chatops_core::ports::{
+    CiClient, Clock, DeployFilter, DeployPage, Ledger, LedgerPosition, MessageQueue, QueueName,
+    SecretReader,
+};
+use chatops_core::text::{self, SlackMessage};
+use tracing::{info, warn};
+
+use crate::{WorkError, Worker};
+
+impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
+where
+    S: Ledger,
+    Q: MessageQueue,
+    C: CiClient,
+    X: SecretReader,
+    K: Clock,
+{
+    pub(crate) async fn handle_query(&self, message: &QueryMessage) -> Result<(), WorkError> {
+        let requester = &message.requester;
+        if policy::check_team(&self.config, &requester.team).is_err() {
+            warn!(team = %requester.team, "query ignored: its workspace is not allowed");
+            return Ok(());
+        }
+        let reply = match &message.query {
+            Query::Plan(deploy) => {
+                let requested_at = message.requested_at;
+                self.answer_plan(requester, deploy, requested_at).await?
+            }
+            Query::Status { deploy } => match self.find(deploy).await? {
+                Some(record) => text::deploy_status(&record, &self.config),
+                None => text::unknown_deploy(deploy, &self.config),
+            },
+            Query::InProgress => {
+                let filter = DeployFilter {
+                    status: Some(StatusFilter::Outcome(DeployOutcome::InProgress)),
+                    ..DeployFilter::default()
+                };
+                let limit = usize::from(PAGE_SIZE);
+                let page = self.ledger.list_deploys(&filter, None, limit).await?;
+                text::in_progress(&page, &self.config)
+            }
+            Query::History(filter) => self.answer_history(requester, filter).await?,
+            Query::Failed { before } => {
+                let filter = DeployFilter {
+                    awaits_retry: true,
+                    ..DeployFilter::default()
+                };
+                match self.list_page(&filter, before.as_ref(), PAGE_SIZE).await? {
+                    Ok(page) => text::awaiting_retry(&page, &self.config),
+                    Err(unknown) => unknown,
+                }
+            }
+        };
+        self.send_reply(requester, message.requested_at, reply)
+            .await
+    }
+
+    async fn answer_plan(
+        &self,
+        requester: &Requester,
+        deploy: &DeployCommand,
+        requested_at: Time,
+    ) -> Result<SlackMessage, WorkError> {
+        let request = requester.deploy_request(deploy, requested_at, &self.config);
+        let plan = decide::plan_deploy(&self.config, request);
+        let lock = match &plan.target {
+            Some(target) => self.ledger.read_lock(target).await?,
+            None => None,
+        };
+        let lock = lock.filter(|lock| lock.is_held(self.clock.now()));
+        let holder = match &lock {
+            Some(lock) => self.ledger.read_deploy(lock.deploy).await?,
+            None => None,
+        };
+        let holder = lock.as_ref().zip(holder.as_ref());
+        Ok(text::plan_report(&plan, holder, &self.config))
+    }
+
+    async fn answer_history(
+        &self,
+        requester: &Requester,
+        typed: &HistoryFilter,
+    ) -> Result<SlackMessage, WorkError> {
+        let (user, now) = (requester.qualified_user(), self.clock.now());
+        let filter = DeployFilter::from_typed(typed, Some(&user), now, &self.config);
+        let (before, limit) = (typed.before.as_ref(), typed.limit.unwrap_or(PAGE_SIZE));
+        let page = self.list_page(&filter, before, limit).await?;
+        Ok(page.map_or_else(
+            |unknown| unknown,
+            |page| text::deploy_history(typed, &page, &self.config),
+        ))
+    }
+
+    /// A page, or the reply if there is no deploy `before`.
+    async fn list_page(
+        &self,
+        filter: &DeployFilter,
+        before: Option<&DeployRef>,
+        limit: u8,
+    ) -> Result<Result<DeployPage, SlackMessage>, WorkError> {
+        let before = match before {
+            None => None,
+            Some(deploy) => match self.find(deploy).await? {
+                Some(record) => Some(LedgerPosition::of(&record)),
+                None => return Ok(Err(text::unknown_deploy(deploy, &self.config))),
+            },
+        };
+        let limit = usize::from(limit);
+        Ok(Ok(self.ledger.list_deploys(filter, before, limit).await?))
+    }
+
+    /// Queues a reply for the notifier, while Slack still accepts it.
+    pub(crate) async fn send_reply(
+        &self,
+        requester: &Requester,
+        requested_at: Time,
+        message: SlackMessage,
+    ) -> Result<(), WorkError> {
+        let expires_at = requested_at + self.config.timeouts.response_url_ttl;
+        let url = requester.response_url.clone();
+        let Some(response_url) = url.filter(|_| self.clock.now() < expires_at) else {
+            info!(user = %requester.user, "reply dropped: the response URL has expired");
+            return Ok(());
+        };
+        let reply = NotifyMessage::QueryReply(Box::new(QueryReply {
+            response_url,
+            message,
+            expires_at,
+            attempts: 0,
+        }));
+        self.send_now(QueueName::Notify, &reply).await
+    }
+}
