@@ -180,7 +180,7 @@ users = []
         write_config(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
-        chatops.toml is valid, revision 50543d00e46b
+        chatops.toml is valid, revision bb75b666728e
         Slack     /chatops from T012ABCDEF
         CircleCI  https://circleci.com/
         Default   project web

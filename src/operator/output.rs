@@ -181,4 +181,16 @@ mod tests {
         assert_eq!(sanitize(hidden), r"abc\u{202e}def \u{9b}1m");
         assert_eq!(sanitize("Grüße, 世界"), "Grüße, 世界");
     }
+
+    #[test]
+    fn times_in_exports_have_six_digits() {
+        let (_, entries) = super::super::example::canceled_with_audit();
+        let mut json = serde_json::to_value(&entries[2]).unwrap();
+        json["note"] = "2027-01-15T08:00:00Z".into();
+        unify_times(&mut json);
+        assert_eq!(json["at"], "2027-01-15T08:00:01.000000Z");
+        let again_at = &json["change"]["again_at"];
+        assert_eq!(again_at, "2027-01-15T08:00:06.000000Z", "{json}");
+        assert_eq!(json["note"], "2027-01-15T08:00:00Z");
+    }
 }

@@ -166,6 +166,9 @@ mod tests {
         let mut text = Vec::new();
         write_csv_header(&mut text).unwrap();
         write_csv_row(&mut text, &row).unwrap();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @r"
+        id,short_id,state,outcome,requested_at,ended_at,duration_seconds,user,user_name,team,channel,project,environment,job,branch,reason,attempts,number,url,commit,retry_of,retried_by,cancel_requested_by,operator
+        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00.000000Z,2027-01-15T08:02:10.000000Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,production,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,operator ada,
+        ");
     }
 }

@@ -158,27 +158,28 @@ mod tests {
         Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab
           state       CANCELED
           what        deploy on feature/login of web
-          asked       2027-01-15T08:00:00Z by U012ABCDEF (@ana) in C012ABCDEF of T012ABCDEF
+          environment production
+          requested   2027-01-15T08:00:00Z by U012ABCDEF (@ana) in C012ABCDEF of T012ABCDEF
           ended       2027-01-15T08:02:10Z after 2m 10s
-          why         ship\u{1b}[2J canceled
+          reason      ship\u{1b}[2J canceled
           at CircleCI pipeline 7
                       https://app.circleci.com/pipelines/github/acme/web/7
-          cancel      wished at 2027-01-15T08:01:40Z by operator ada
-          audit       10 events, the chain is whole
+          cancel      requested at 2027-01-15T08:01:40Z by operator ada
+          audit       10 events, the chain is verified
 
-          1  2027-01-15T08:00:00.000Z  REQUESTED       U012ABCDEF: asked for deploy on feature/login of web, in C012ABCDEF
-          2  2027-01-15T08:00:00.000Z  TRIGGERING           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+          1  2027-01-15T08:00:00.000Z  REQUESTED       T012ABCDEF/U012ABCDEF: requested deploy on feature/login of web, in C012ABCDEF
+          2  2027-01-15T08:00:00.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
           3  2027-01-15T08:00:01.000Z  REQUESTED       worker: not sent: HTTP 503: come back later
-                                                         to be tried again at 2027-01-15T08:00:06Z
-          4  2027-01-15T08:00:06.000Z  TRIGGERING           worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+                                                         next try at 2027-01-15T08:00:06Z
+          4  2027-01-15T08:00:06.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
-          5  2027-01-15T08:00:08.000Z  TRIGGERING           worker: sent, but the answer was lost: timed out
-          6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: pipeline 7 is ours: it carries this deploy's id
+          5  2027-01-15T08:00:08.000Z  TRIGGERING      worker: sent, but the answer was lost: timed out
+          6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: triggered pipeline 7: it carries this deploy's id
                                                          https://app.circleci.com/pipelines/github/acme/web/7
           7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify
           8  2027-01-15T08:01:30.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify
-          9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: wishes it canceled
+          9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: cancel requested
          10  2027-01-15T08:02:10.000Z  CANCELED        worker: ended CANCELED: ship\u{1b}[2J canceled
         ");
     }

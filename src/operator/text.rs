@@ -307,20 +307,20 @@ mod tests {
         ");
         insta::assert_snapshot!(already_ended(&example::canceled()), @"1aee4c77 has ended, CANCELED: there is nothing to cancel");
         let action = example::canceled().cancel.unwrap();
-        insta::assert_snapshot!(already_canceling(&example::requested(), &action, "chatops"), @"50176d64 is being canceled already: wished at 2027-01-15T08:01:40Z by operator ada; see `chatops show 50176d64`");
+        insta::assert_snapshot!(already_canceling(&example::requested(), &action, "chatops"), @"50176d64 is being canceled already: requested at 2027-01-15T08:01:40Z by operator ada; see `chatops show 50176d64`");
     }
 
     #[test]
     fn a_rejected_retry_says_why_and_what_to_do() {
         let no = |record: &DeployRecord, why| retry_rejected(record, why, "chatops");
-        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::Retried), @"136fea10 is being tried again already; see `chatops show 136fea10`");
-        insta::assert_snapshot!(no(&example::requested(), RetryDecision::InProgress), @"50176d64 has not ended, it is REQUESTED: wait for its end, or `chatops cancel 50176d64`");
-        insta::assert_snapshot!(no(&example::canceled(), RetryDecision::HasRun), @"1aee4c77 was canceled, so nothing waits for a retry: type `feature/login deploy` in Slack for a new one");
+        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::Retried), @"136fea10 is already being retried; see `chatops show 136fea10`");
+        insta::assert_snapshot!(no(&example::requested(), RetryDecision::InProgress), @"50176d64 has not ended, it is REQUESTED: wait, or `chatops cancel 50176d64`");
+        insta::assert_snapshot!(no(&example::canceled(), RetryDecision::HasRun), @"1aee4c77 was canceled, so there is nothing to retry: type `feature/login deploy` in Slack for a new one");
         insta::assert_snapshot!(no(&example::unresolved(), RetryDecision::NeedsConfirm), @"
         whether CircleCI started 136fea10 is not known, and it must not run twice. Look at CircleCI; if it did not start there: chatops retry 136fea10 --confirm
           it may be pipeline 7: https://app.circleci.com/pipelines/github/acme/web/7
         ");
-        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::TooOld), @"136fea10 ended more than 24 hours ago: type `main deploy` in Slack for a new one, or `chatops retry 136fea10 --force` for this very one");
+        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::TooOld), @"136fea10 ended too long ago (rule timeouts.retry_window): type `main deploy` in Slack for a new one, or `chatops retry 136fea10 --force` for this one");
         let failed = DeployRecord {
             state: DeployState::Failed,
             ..example::canceled()

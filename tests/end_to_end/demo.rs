@@ -39,7 +39,7 @@ async fn a_stop_before_the_end_is_no_success() {
     assert_eq!(ended.code, Some(1), "{:?}", ended.stdout);
     assert_eq!(ended.stderr, [""; 0]);
     let last = ended.stdout.last().unwrap();
-    assert_eq!(last, "Stopped before the last act had ended.");
+    assert_eq!(last, "Stopped before the last scenario ended.");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_usage_error_ends_with_two() {
         (&["demo", "--keep", "--slack", "4391"], "127.0.0.1:4390"),
         (
             &["demo", "--keep", "--slack", everywhere],
-            "an address of this machine alone",
+            "a local address",
         ),
     ] {
         assert_says(&run_args(arguments).await.failure(2), why);

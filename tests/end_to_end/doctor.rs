@@ -269,7 +269,7 @@ async fn definitions_and_parameters_are_looked_up_as_far_as_can_be_known() {
     assert!(fix.contains(other), "{fix}");
     world.set_answers(|says| says.definitions = (404, json!({ "message": "Not found" })));
     world
-        .check_is(definition, "warn", "cannot be known (404 Not found)")
+        .check_is(definition, "warn", "could not find out whether it exists (404 Not found)")
         .await;
     world.set_answers(|says| *says = FakeAnswers::default());
 

@@ -247,7 +247,7 @@ async fn a_stop_loses_nothing_that_was_typed_just_before() {
     let ended = server.stop().await;
     assert_eq!(ack_kind(&ack), Some(Accepted), "{}", ack.shown);
     let said = ended.stdout.join("\n");
-    assert_says(&said, "stopping: finishing what is in hand");
+    assert_says(&said, "stopping: finishing what is in flight");
 
     let server = world.serve().await;
     world.wait_final(Succeeded).await;

@@ -145,7 +145,7 @@ async fn deploys_are_listed_beside_a_server() {
         assert_eq!(listed.lines().count(), found, "{filters:?}");
     }
     let none = success(&world, &["history", "project:api"]).await;
-    assert_eq!(none, "Nothing found.");
+    assert_eq!(none, "No deploy found.");
     for wrong in [
         &["main"][..],
         &["colour:red"],
@@ -201,7 +201,7 @@ async fn one_deploy_is_shown_with_its_audit() {
     let failed = success(&world, &["failed", "--csv"]).await;
     assert_says(&failed, "Branch not found");
     let page = ["failed", "--before", bad.short_id.as_str()];
-    assert_eq!(success(&world, &page).await, "Nothing waits for a retry.");
+    assert_eq!(success(&world, &page).await, "No deploy waits for a retry.");
     server.stop().await;
 }
 

@@ -101,9 +101,8 @@ async fn a_build_is_canceled() {
     let running = world.wait_running().await;
     let short = world.records().only_record().short_id.clone();
     assert_says(&running, short.as_str());
-    let shown = world
-        .deploy(&server, &format!("cancel {short}"), Canceled)
-        .await;
+    world.send(&server, &format!("cancel {short}")).await;
+    let shown = world.wait_final(Canceled).await;
     assert_says(&shown, "`legacy` on `main`");
     server.stop().await;
 }

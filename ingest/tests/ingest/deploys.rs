@@ -51,7 +51,7 @@ fn the_identity_is_the_form_that_was_signed() {
     ] {
         let ingest = TestIngest::new();
         let sent = changed_form(name, Some(value)).and("X-User-Id", "U2CERLKJA");
-        let answer = ingest.run_alias(sent);
+        let answer = ingest.run_alias(&sent);
         answer.is_to_requester("Checking");
         let Requester {
             user,

@@ -175,7 +175,7 @@ mod tests {
         );
         let check = queue_check(QueueName::Work, "web-work", &Err(denied.clone()));
         assert_eq!(check.level, CheckLevel::Warn);
-        insta::assert_snapshot!(check_line(&check), @"Warn queue web-work: it cannot be known: you have no right to sqs:GetQueueAttributes | look with credentials that have sqs:GetQueueAttributes");
+        insta::assert_snapshot!(check_line(&check), @"Warn queue web-work: its state is not known: you may not use sqs:GetQueueAttributes | use credentials that have sqs:GetQueueAttributes");
         for check in [
             table_check("web-ledger", &Err(denied.clone())),
             recovery_check(&Err(denied.clone())),
@@ -233,19 +233,19 @@ mod tests {
         let lines: Vec<String> = checks.iter().map(check_line).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
         Ok credentials: you are arn:aws:iam::1:user/ada, in eu-west-1 | -
-        Fail credentials: AWS does not take these credentials: ExpiredToken: too late | sign in again, such as with `aws sso login`
-        Ok table web-ledger: its keys and indexes are right | -
+        Fail credentials: AWS rejects these credentials: ExpiredToken: too late | sign in again, such as with `aws sso login`
+        Ok table web-ledger: its keys and indexes are as in the template | -
         Fail table web-ledger: the index due is missing | deploy the stack again from this version's template
-        Fail table web-ledger: it is not there (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
+        Fail table web-ledger: it does not exist (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
         Ok point-in-time recovery: it is on | -
         Warn point-in-time recovery: it is off: a damaged table cannot be restored | deploy the stack again from this version's template
-        Ok queue web-work: nothing waits in it | -
-        Fail queue web-work: what is received too often does not go to a dead-letter queue; 1 message waits in it | deploy the stack again from this version's template
-        Warn queue web-work-dlq: 2 messages wait in it | see `chatops --aws failed`, and `chatops --aws retry --all --dry-run`
-        Warn queue web-notify-dlq: 2 messages wait in it | the notifier's log says why; to retry them, redrive them to the notify queue
+        Ok queue web-work: it is empty | -
+        Fail queue web-work: it has no dead-letter queue; it has 1 message | deploy the stack again from this version's template
+        Warn queue web-work-dlq: it has 2 messages | see `chatops --aws failed`, and `chatops --aws retry --all --dry-run`
+        Warn queue web-notify-dlq: it has 2 messages | the notifier's log says why; to retry them, redrive them to the notify queue
         Fail queue web-notify: sqs:GetQueueAttributes failed: no answer in time | check the network and AWS_ENDPOINT_URL, and try again
         Ok secret web/inbound: it exists (its value was not read) | -
-        Fail secret web/inbound: it is not there (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
+        Fail secret web/inbound: it does not exist (ResourceNotFoundException: no such thing) | name the right stack with --stack, --region and --profile, or deploy it
         Warn secret web/slack-bot: it does not exist: a deploy that ends later than 29 minutes after its command is not notified | create it, with the app's bot token in `slack_bot_token`
         ");
     }

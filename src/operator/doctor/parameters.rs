@@ -55,7 +55,7 @@ jobs:
       other:
         type: string
     steps:
-      - run: echo 'a: b'
+      - run: \"echo 'a: b'\"
 ";
         let declared = parse(yaml).unwrap();
         assert_eq!(declared.parameters, ["deploy_id", "job"]);

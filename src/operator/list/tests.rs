@@ -25,15 +25,15 @@ fn the_tables_are_aligned() {
     }
     let records = [canceled, example::requested()];
     insta::assert_snapshot!(render_table(&records, false), @"
-    ID        STATE      ASKED (UTC)             TOOK  BY    PROJECT  JOB     BRANCH
-    1aee4c77  CANCELED   2027-01-15T08:00:00Z  2m 10s  @ana  web      deploy  feature/login
-    50176d64  REQUESTED  2027-01-15T08:00:00Z          @ana  web      deploy  main
+    ID        STATE      REQUESTED (UTC)       DURATION  USER  PROJECT  ENVIRONMENT  JOB     BRANCH         COMMIT    OPERATOR
+    1aee4c77  CANCELED   2027-01-15T08:00:00Z    2m 10s  @ana  web      production   deploy  feature/login  01234567  ada
+    50176d64  REQUESTED  2027-01-15T08:00:00Z            @ana  web      production   deploy  main
     ");
     let records = [example::not_started(), example::unresolved()];
     insta::assert_snapshot!(render_table(&records, true), @"
-    ID        STATE           ASKED (UTC)           BY    PROJECT  JOB     BRANCH  WHY
-    136fea10  TRIGGER_FAILED  2027-01-15T08:00:00Z  @ana  web      deploy  main    CircleCI said no (400): Branch not found
-    136fea10  UNRESOLVED      2027-01-15T08:00:00Z  @ana  web      deploy  main    whether CircleCI started it could not be learned: timed out
+    ID        STATE           REQUESTED (UTC)       USER  PROJECT  ENVIRONMENT  JOB     BRANCH  OPERATOR  REASON
+    136fea10  TRIGGER_FAILED  2027-01-15T08:00:00Z  @ana  web      production   deploy  main              CircleCI said no (400): Branch not found
+    136fea10  UNRESOLVED      2027-01-15T08:00:00Z  @ana  web      production   deploy  main              could not find out whether CircleCI started it: timed out
     ");
 }
 

@@ -75,7 +75,7 @@ fn checks_of_this_machine() {
     warn  configuration: chatops.toml, revision 0123456789ab: no job
           fix: add a [projects.<name>.jobs.<name>] table: without one, nobody can deploy
     FAIL  configuration: chatops.toml:3:1: unknown key
-          fix: correct it there (`chatops config check` says whether it is right), or name another file with --config
+          fix: correct the file (`chatops config check` verifies it), or name another file with --config
     ");
     insta::assert_snapshot!(check_lines([
         data_integrity(path, &[]),
@@ -88,22 +88,22 @@ fn checks_of_this_machine() {
         disk_space(1 << 33, false),
         disk_space(1 << 20, true),
     ]), @"
-    ok    data file: chatops.db, whole and writable
+    ok    data file: chatops.db, sound and writable
     FAIL  data file: chatops.db is damaged: row 3 missing
           fix: stop `chatops serve` and restore the file from a backup
-    warn  data file: there is none at chatops.db yet
-          fix: start `chatops serve`, which makes it; or name the right one with --data
-    FAIL  data file: there is none, and /nowhere cannot be written
-          fix: make the directory, writable for the user that `chatops serve` runs as; or name another file with --data
+    warn  data file: there is no file chatops.db yet
+          fix: start `chatops serve`, which creates it, or name the right file with --data
+    FAIL  data file: there is no file, and /nowhere cannot be written
+          fix: create the directory, writable for the user that `chatops serve` runs as, or name another file with --data
     FAIL  data file: chatops.db is not a data file of chatops
           fix: name another one
     FAIL  data file: it broke
-          fix: restore it from a backup, or name another one with --data
+          fix: restore it from a backup, or name another file with --data
     FAIL  data file: chatops.db, or its directory, cannot be written
-          fix: make both writable for the user that `chatops serve` runs as, or be that user
+          fix: make both writable for the user that `chatops serve` runs as, or run this as that user
     ok    disk: 8192 MiB free
     warn  disk: 1 MiB free
-          fix: make room: on a full disk nothing is accepted
+          fix: free some space: on a full disk no command is accepted
     ");
 }
 
@@ -125,25 +125,25 @@ fn checks_of_both_hosts() {
         bot_unknown("500"),
     ]), @"
     ok    CircleCI's address: https://circleci.com answers
-    warn  CircleCI's address: https://circleci.com answers with trouble of its own (502)
-          fix: wait and look again; CircleCI tells of outages on its status page
+    warn  CircleCI's address: https://circleci.com answers with a server error (502)
+          fix: check again later; CircleCI's status page shows outages
     FAIL  CircleCI's address: https://circleci.com cannot be reached: no answer in time
           fix: check the network, DNS and firewall of this machine, and the address in the configuration
     ok    clock against Slack's: the same
     warn  clock against Slack's: this machine is 61 s ahead
-          fix: set this machine's clock, best by NTP: a command whose time is more than 5 minutes off is refused
+          fix: set this machine's clock, best by NTP: a command that is more than 5 minutes off is rejected
     FAIL  clock against Slack's: this machine is 301 s behind
-          fix: set this machine's clock, best by NTP: a command whose time is more than 5 minutes off is refused
+          fix: set this machine's clock, best by NTP: a command that is more than 5 minutes off is rejected
     ok    CircleCI token: it is ada's (Ada L.)
-    FAIL  CircleCI token: CircleCI does not take it (401 You must log in first.)
-          fix: make a personal API token in CircleCI (User Settings, Personal API Tokens) and put it into CIRCLECI_TOKEN; a project token is not one
-    warn  CircleCI token: whose it is cannot be known now (503)
-          fix: look again later; if it stays so, make a new personal API token in CircleCI
+    FAIL  CircleCI token: CircleCI rejects it (401 You must log in first.)
+          fix: create a personal API token in CircleCI (User Settings, Personal API Tokens) and put it into CIRCLECI_TOKEN; a project token does not work
+    warn  CircleCI token: its owner is not known (503)
+          fix: check again later; if that does not help, create a new personal API token in CircleCI
     ok    Slack bot: deploys in Acme
-    FAIL  Slack bot: Slack does not take its token (invalid_auth)
-          fix: copy the Bot User OAuth Token of the installed app into SLACK_BOT_TOKEN, or take the variable out
-    warn  Slack bot: cannot be known now (500)
-          fix: look again later
+    FAIL  Slack bot: Slack rejects its token (invalid_auth)
+          fix: copy the Bot User OAuth Token of the installed app into SLACK_BOT_TOKEN, or unset it
+    warn  Slack bot: its state is not known (500)
+          fix: check again later
     ");
 }
 
@@ -166,21 +166,21 @@ fn checks_of_a_project() {
         definitions_unknown(&name, "404 Not found"),
     ]), @r#"
     ok    project web: gh/acme/web is web of acme
-    FAIL  project web: gh/acme/web is not there for this token (404 Project not found)
-          fix: correct the slug in [projects.web], or let the token's owner see the project and set it up in CircleCI
-    warn  project web: whether gh/acme/web is there cannot be known now (429)
-          fix: look again later
-    ok    pipeline definition of web: 00000000-0000-0000-0000-000000000007 is there
-    FAIL  pipeline definition of web: the project has none, so nothing can be started
-          fix: make one in CircleCI's Project Settings, Pipelines
+    FAIL  project web: the token cannot see gh/acme/web (404 Project not found)
+          fix: correct the slug in [projects.web], or give the token's owner access to the project and set it up in CircleCI
+    warn  project web: could not find out whether gh/acme/web exists (429)
+          fix: check again later
+    ok    pipeline definition of web: 00000000-0000-0000-0000-000000000007 exists
+    FAIL  pipeline definition of web: the project has none, so nothing can be triggered
+          fix: create one in CircleCI's Project Settings, Pipelines
     ok    pipeline definition of web: the project's only one is used
-    warn  pipeline definition of web: none is named, and which of 2 is used cannot be known
+    warn  pipeline definition of web: none is named; CircleCI uses one of 2
           fix: write definition = "…" in the job: one or two
     FAIL  pipeline definition of web: there is no 00000000-0000-0000-0000-000000000007
-          fix: write one of those there are: one, two
+          fix: name one of the existing: one, two
     FAIL  pipeline definition of web: there is no 00000000-0000-0000-0000-000000000007
-          fix: make one in CircleCI's Project Settings, Pipelines
-    warn  pipeline definition of web: whether it is there cannot be known (404 Not found)
+          fix: create one in CircleCI's Project Settings, Pipelines
+    warn  pipeline definition of web: could not find out whether it exists (404 Not found)
           fix: compare it with CircleCI's Project Settings, Pipelines
     "#);
     insta::assert_snapshot!(check_lines([
@@ -193,23 +193,23 @@ fn checks_of_a_project() {
         job_unknown(at, "there is no pipeline on main yet"),
     ]), @r#"
     ok    parameters of web/deploy: it has none
-    ok    parameters of web/deploy: job, deploy_id declared, judged by pipeline 42 on main
-    warn  parameters of web/deploy: deploy_id not declared, judged by pipeline 42 on main
-          fix: see that .circleci/config.yml declares deploy_id below a top-level `parameters:`, on every branch that is deployed
-    warn  parameters of web/deploy: whether job, deploy_id are declared cannot be known: there is no pipeline on main yet
-          fix: see that .circleci/config.yml declares job, deploy_id below a top-level `parameters:`, on every branch that is deployed
+    ok    parameters of web/deploy: job, deploy_id declared in pipeline 42 on main
+    warn  parameters of web/deploy: deploy_id not declared in pipeline 42 on main
+          fix: declare deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch that is deployed
+    warn  parameters of web/deploy: could not find out whether job, deploy_id are declared: there is no pipeline on main yet
+          fix: declare job, deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch that is deployed
     ok    parameters of web/deploy: build parameters need no declaration
-    warn  parameters of web/deploy: the configuration is of version 2.1, judged by pipeline 42 on main, and trigger = "job" starts jobs of version 2 only
-          fix: write trigger = "pipeline" and start the job by a pipeline parameter
-    warn  parameters of web/deploy: whether the configuration is of version 2 cannot be known: there is no pipeline on main yet
-          fix: see that .circleci/config.yml says version: 2; trigger = "job" starts nothing else
+    warn  parameters of web/deploy: the configuration in pipeline 42 on main has version 2.1, and trigger = "job" works with version 2 only
+          fix: set trigger = "pipeline" and select the job by a pipeline parameter
+    warn  parameters of web/deploy: could not find out the version of the configuration: there is no pipeline on main yet
+          fix: check that .circleci/config.yml has version: 2; trigger = "job" needs it
     "#);
 }
 
 #[test]
 fn the_last_line_sums_up() {
-    insta::assert_snapshot!(summary(9, 0, 0), @"9 checks: all is well.");
-    insta::assert_snapshot!(summary(9, 2, 0), @"9 checks: nothing is wrong, 2 worth a look.");
-    insta::assert_snapshot!(summary(9, 0, 1), @"9 checks: 1 to put right.");
-    insta::assert_snapshot!(summary(9, 2, 1), @"9 checks: 1 to put right, 2 worth a look.");
+    insta::assert_snapshot!(summary(9, 0, 0), @"9 checks: all ok.");
+    insta::assert_snapshot!(summary(9, 2, 0), @"9 checks: 2 to review.");
+    insta::assert_snapshot!(summary(9, 0, 1), @"9 checks: 1 to fix.");
+    insta::assert_snapshot!(summary(9, 2, 1), @"9 checks: 1 to fix, 2 to review.");
 }
