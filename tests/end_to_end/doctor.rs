@@ -269,7 +269,11 @@ async fn definitions_and_parameters_are_looked_up_as_far_as_can_be_known() {
     assert!(fix.contains(other), "{fix}");
     world.set_answers(|says| says.definitions = (404, json!({ "message": "Not found" })));
     world
-        .check_is(definition, "warn", "could not find out whether it exists (404 Not found)")
+        .check_is(
+            definition,
+            "warn",
+            "could not find out whether it exists (404 Not found)",
+        )
         .await;
     world.set_answers(|says| *says = FakeAnswers::default());
 
@@ -361,7 +365,7 @@ async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
         "FAIL  secret CIRCLECI_TOKEN: CIRCLECI_TOKEN does not hold a CircleCI personal API token",
         "FAIL  secret SLACK_BOT_TOKEN: SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is too short",
         "FAIL  secret CIRCLECI_WEBHOOK_SECRET: CIRCLECI_WEBHOOK_SECRET_FILE names /nowhere/secret",
-        "FAIL  data file: there is none, and /nowhere cannot be written",
+        "FAIL  data file: there is no file, and /nowhere cannot be written",
         // Requests that need no token are made.
         "ok    CircleCI's address: ",
     ] {

@@ -17,7 +17,7 @@ impl KeptDemo {
         command.args(["--keep", "--slack", &slack]);
         let process = ChildProcess::spawn(command);
         // In parts, each within its own timeout.
-        process.wait_line("What failed so far?").await;
+        process.wait_line("Which deploys failed?").await;
         let said = process.wait_line(" say --slack ").await;
         assert_says(&said, &slack);
         process.wait_line("Ctrl-C ends it").await;

@@ -195,7 +195,7 @@ async fn a_secret_in_a_file_is_as_good_and_can_be_changed_while_it_serves() {
     world.sandbox.type_command(&url, typed).await;
     // CircleCI rejects the old token; the new one is read and used.
     world.wait_final(Succeeded).await;
-    process.wait_line("a secret was read afresh").await;
+    process.wait_line("a secret was read again").await;
     assert_eq!(world.trigger_count(), 2);
 }
 
@@ -292,7 +292,7 @@ async fn no_secret_is_ever_logged() {
         "command queued",
         "unknown",
         "looked up the pipeline",
-        "is not known to be Slack's",
+        "not verified to be Slack's",
     ] {
         assert!(said.contains(word), "{word}");
     }

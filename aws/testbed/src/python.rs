@@ -64,6 +64,9 @@ fn run_installer(program: &Path, args: &[&str], venv: &Path) {
                can reach; or set AWS_ENDPOINT_URL to an endpoint that is running";
     let failed = |error| panic!("{} cannot be run: {error}; {fix}", program.display());
     let output = command.output().unwrap_or_else(failed);
-    let (ok, words) = (output.status.success(), String::from_utf8_lossy(&output.stderr));
+    let (ok, words) = (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(ok, "{command:?} failed; {fix}\n{words}");
 }

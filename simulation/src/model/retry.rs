@@ -55,10 +55,7 @@ impl WorkerSteps<'_, '_, '_> {
     /// Where the orders for one deploy go by themselves, and what the sweeper removes.
     fn ticket_steps(&mut self, place: usize) {
         let from = self.from;
-        let RetryTickets {
-            in_dlq,
-            redriven,
-        } = from.tickets[place];
+        let RetryTickets { in_dlq, redriven } = from.tickets[place];
         let moved = |in_dlq, redriven| {
             let mut to = from;
             to.tickets[place] = RetryTickets { in_dlq, redriven };

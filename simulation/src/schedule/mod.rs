@@ -249,10 +249,7 @@ impl ScheduleRun {
             UserAction::TypeCommand { user, text } => {
                 self.type_command(user, text);
             }
-            UserAction::ActOnDeploy {
-                user,
-                command,
-            } => {
+            UserAction::ActOnDeploy { user, command } => {
                 if let Some(text) = self.world.action_text(command, nth) {
                     self.type_command(user, &text);
                 }
