@@ -16,7 +16,7 @@ use crate::{Ingest, MAX_BODY_BYTES, plain};
 enum AuthError {
     #[error(transparent)]
     Sender(#[from] Unauthenticated),
-    /// Whoever sent it: the secret cannot be read.
+    /// Whoever the sender is: the secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
 }

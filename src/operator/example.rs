@@ -1,4 +1,4 @@
-//! Deploys for the tests: for their words, and in a file.
+//! Deploys for the tests of texts and of data files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,27 +42,29 @@ fn begin_story(key: &str, branch: &str) -> DeployStory {
     let request = request(branch);
     let by = AuditActor::User(request.qualified_user());
     let until = start_time() + TimeDelta::seconds(600);
-    let (record, event) = machine::begin_deploy(
-        (id, id.short_id(ShortId::USUAL)),
-        request,
-        None,
-        until,
-        by,
-        start_time(),
-    );
-    DeployStory(vec![(record, event)])
+    let ids = (id, id.short_id(ShortId::USUAL));
+    let begun = machine::begin_deploy(ids, request, None, until, by, start_time());
+    DeployStory(vec![begun])
 }
 
-/// The versions of a deploy, each with the event that made it.
+/// The versions of a deploy, each with its event.
 pub(super) struct DeployStory(pub(super) Vec<(DeployRecord, AuditEvent)>);
 
 impl DeployStory {
     fn apply(mut self, after: i64, by: AuditActor, change: AuditChange) -> Self {
         let record = self.record();
-        let at = record.request.requested_at + TimeDelta::seconds(after);
-        self.0
-            .push(machine::apply_change(&record, change, by, at).unwrap());
+        let at = start_time() + TimeDelta::seconds(after);
+        let next = machine::apply_change(&record, change, by, at).unwrap();
+        self.0.push(next);
         self
+    }
+
+    fn work(self, after: i64, change: AuditChange) -> Self {
+        self.apply(after, AuditActor::Worker(InvocationId::new("w")), change)
+    }
+
+    fn end(self, after: i64, state: DeployState, reason: EndReason) -> Self {
+        self.work(after, AuditChange::Ended { state, reason })
     }
 
     fn record(&self) -> DeployRecord {
@@ -92,10 +94,6 @@ pub(super) async fn write_file(path: &Path, deploys: usize) {
             db.commit(commit).await.unwrap();
         }
     }
-}
-
-fn worker_actor() -> AuditActor {
-    AuditActor::Worker(InvocationId::new("w"))
 }
 
 fn triggering() -> AuditChange {
@@ -130,64 +128,48 @@ fn example_pipeline() -> CiPipeline {
     }
 }
 
-/// It ran, somebody canceled it, and CircleCI's words hold what no terminal should obey.
+/// A deploy that ran and was canceled, with foreign text that would control a terminal.
 pub(super) fn canceled_with_audit() -> (DeployRecord, Vec<AuditEntry>) {
     let story = canceled_story("1");
     let entries = story.0.iter().map(|(_, event)| event.entry().unwrap());
     (story.record(), entries.collect())
 }
 
-/// A deploy to which much happens; each occasion is another one.
+/// A deploy with many events; each key is another deploy.
 pub(super) fn canceled_story(key: &str) -> DeployStory {
-    let again_at = start_time() + TimeDelta::seconds(6);
-    let (pipeline, matched_by) = (example_pipeline(), MatchedBy::DeployId);
-    let by = ActedBy::Operator("ada".into());
+    let ada = || "ada".to_owned();
+    let rolled_back = AuditChange::TriggerRolledBack {
+        error: "HTTP 503: come back later".into(),
+        token_refused: false,
+        again_at: start_time() + TimeDelta::seconds(6),
+    };
+    let because = "timed out".into();
+    let triggered = AuditChange::Triggered {
+        pipeline: example_pipeline(),
+        matched_by: MatchedBy::DeployId,
+    };
+    let workflows = vec!["ship".to_owned(), "notify".to_owned()];
+    let started = AuditChange::Started {
+        workflows: workflows.clone(),
+    };
+    let by = ActedBy::Operator(ada());
     let reason = EndReason::Workflows {
         decided_by: vec![("ship\u{1b}[2J".into(), "canceled".into())],
     };
-    let state = DeployState::Canceled;
-    let workflows = vec!["ship".to_owned(), "notify".to_owned()];
     begin_story(key, "feature/login")
-        .apply(0, worker_actor(), triggering())
-        .apply(
-            1,
-            worker_actor(),
-            AuditChange::TriggerRolledBack {
-                error: "HTTP 503: come back later".into(),
-                token_refused: false,
-                again_at,
-            },
-        )
-        .apply(6, worker_actor(), triggering())
-        .apply(
-            8,
-            worker_actor(),
-            AuditChange::OutcomeUnknown {
-                because: "timed out".into(),
-            },
-        )
-        .apply(
-            60,
-            worker_actor(),
-            AuditChange::Triggered {
-                pipeline,
-                matched_by,
-            },
-        )
-        .apply(
-            65,
-            worker_actor(),
-            AuditChange::Started {
-                workflows: workflows.clone(),
-            },
-        )
-        .apply(90, worker_actor(), AuditChange::Held { workflows })
+        .work(0, triggering())
+        .work(1, rolled_back)
+        .work(6, triggering())
+        .work(8, AuditChange::OutcomeUnknown { because })
+        .work(60, triggered)
+        .work(65, started)
+        .work(90, AuditChange::Held { workflows })
         .apply(
             100,
-            AuditActor::Operator("ada".into()),
+            AuditActor::Operator(ada()),
             AuditChange::CancelRequested { by },
         )
-        .apply(130, worker_actor(), AuditChange::Ended { state, reason })
+        .end(130, DeployState::Canceled, reason)
 }
 
 /// A deploy that has only begun.
@@ -203,28 +185,22 @@ pub(super) fn requested() -> DeployRecord {
     requested_story("2").record()
 }
 
-/// Nothing was started.
+/// CircleCI refused to start it.
 pub(super) fn not_started() -> DeployRecord {
     let reason = EndReason::TriggerRefused {
         status: 400,
         message: "Branch not found".into(),
     };
-    let state = DeployState::TriggerFailed;
-    let story = requested_story("3").apply(0, worker_actor(), triggering());
-    story
-        .apply(2, worker_actor(), AuditChange::Ended { state, reason })
-        .record()
+    let story = requested_story("3").work(0, triggering());
+    story.end(2, DeployState::TriggerFailed, reason).record()
 }
 
-/// Nobody knows whether it was.
+/// It is not known whether it started.
 pub(super) fn unresolved() -> DeployRecord {
     let reason = EndReason::OutcomeUnknown {
         because: "timed out".into(),
         candidates: vec![example_pipeline()],
     };
-    let state = DeployState::Unresolved;
-    let story = requested_story("3").apply(0, worker_actor(), triggering());
-    story
-        .apply(900, worker_actor(), AuditChange::Ended { state, reason })
-        .record()
+    let story = requested_story("3").work(0, triggering());
+    story.end(900, DeployState::Unresolved, reason).record()
 }

@@ -16,6 +16,7 @@ use chatops_core::id::{DeployId, DeployRef, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use clap::Args;
 use serde::Serialize;
+use strum::VariantArray;
 
 use super::action::{ActionOptions, ActionSender, context};
 use super::output::{CommandOutput, print_remark, progress_bar};
@@ -39,8 +40,7 @@ pub(super) struct RetryAllOptions {
 }
 
 /// Why a dead letter is skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(test, derive(strum::VariantArray))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SkipReason {
     /// Another ticket is for the same deploy.

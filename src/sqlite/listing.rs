@@ -12,6 +12,7 @@ use chatops_core::ports::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
 use rusqlite::{CachedStatement, Connection, Row, Rows, params};
+use strum::VariantArray;
 
 use super::failure::{FileResult, SqliteFailure};
 use super::ledger;
@@ -21,7 +22,7 @@ use super::schema::to_micros;
 const PROBE_LEN: usize = 64;
 
 /// The indexes of `deploy` that lists walk along, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum ListIndex {
     Requested,
     User,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{ChildProcess, assert_says, chatops, run_args};
 
 #[tokio::test]
-async fn every_act_ends_as_it_must() {
+async fn every_scenario_ends_as_expected() {
     let started = Instant::now();
     let ended = run_args(&["demo"]).await;
     assert!(started.elapsed() < Duration::from_secs(30));

@@ -222,7 +222,7 @@ async fn every_check_of_a_good_installation_is_ok() {
     ] {
         assert!(lines.contains(&line), "{line}: {text}");
     }
-    assert_says(&text, "\nwarn  data file: there is none");
+    assert_says(&text, "\nwarn  data file: there is no file");
     assert!(
         text.ends_with("nothing is wrong, 1 worth a look."),
         "{text}"

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::support::{ChildProcess, ProcessExit, WAIT_TIMEOUT, assert_says, chatops, run_args};
 
-/// A demo that stays, once its acts are over.
+/// A demo that stays, once its scenarios are over.
 struct KeptDemo {
     process: ChildProcess,
     slack: String,

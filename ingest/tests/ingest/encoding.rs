@@ -46,7 +46,7 @@ fn the_replacement_character_is_utf_8() {
         format!("{body}&%EF%BF%BD=%EF%BF%BD").into_bytes(),
         // However its bytes are written.
         [body.as_bytes(), b"&x=\xef%bf\xbd"].concat(),
-        // What is no escape stands for itself.
+        // What is no escape is kept.
         format!("{body}&x=%&y=%z&z=%e&a=%eg&b=100%").into_bytes(),
     ] {
         ingest.accepts(&signed(right));

@@ -40,7 +40,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A command's word, and what may or may not stand behind it.
+/// A command's verb, and what may follow it.
 const VERBS: &str = "(deploy|plan|status|history|failed|retry|cancel|help)( (web|main|deploy|1a2b3c4d|\
     confirm|user:me|branch:[a-z$]{1,4}|before:1a2b3c4d|[ -~]{1,8})){0,3}";
 

@@ -44,11 +44,11 @@ pub(super) async fn response_url_result(response: Response) -> PostResult {
             PostResult::Later { after: None }
         }
         (true, _, Some(SlackResponse { ok: false, error }))
-        | (false, _, Some(SlackResponse { error, .. })) => refusal(status, &error),
+        | (false, _, Some(SlackResponse { error, .. })) => rejection(status, &error),
         (true, Some(_), _) => PostResult::Delivered,
         // A 200 that broke off.
         (true, None, _) => PostResult::Unknown,
-        (false, body, None) => foreign_refusal(status, body),
+        (false, body, None) => foreign_rejection(status, body),
     }
 }
 
@@ -68,10 +68,10 @@ pub(super) async fn web_api_result(response: Response) -> PostResult {
             Some(code) if TOKEN_ERRORS.contains(&code) => PostResult::Unauthorized {
                 reason: code.to_owned(),
             },
-            _ => refusal(status, &error),
+            _ => rejection(status, &error),
         },
         (true, None) => PostResult::Unknown,
-        (false, None) => foreign_refusal(status, body),
+        (false, None) => foreign_rejection(status, body),
     }
 }
 
@@ -91,15 +91,15 @@ fn parse_body(body: Option<&[u8]>) -> Option<SlackResponse> {
     serde_json::from_slice(body?).ok()
 }
 
-/// A refusal with Slack's error.
-fn refusal(status: StatusCode, error: &Value) -> PostResult {
+/// A rejection with Slack's error.
+fn rejection(status: StatusCode, error: &Value) -> PostResult {
     PostResult::Refused {
         reason: error.as_str().map_or_else(|| status.to_string(), truncate),
     }
 }
 
-/// A refusal that is not in Slack's form.
-fn foreign_refusal(status: StatusCode, body: Option<Vec<u8>>) -> PostResult {
+/// A rejection that is not in Slack's form.
+fn foreign_rejection(status: StatusCode, body: Option<Vec<u8>>) -> PostResult {
     let text = body.and_then(|body| String::from_utf8(body).ok());
     let text = text.unwrap_or_default();
     PostResult::Refused {

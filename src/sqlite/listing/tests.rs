@@ -10,18 +10,6 @@ use chatops_core::id::{QualifiedUser, UserId};
 use super::*;
 use crate::sqlite::schema;
 
-const INDEXES: [ListIndex; 9] = [
-    ListIndex::Requested,
-    ListIndex::User,
-    ListIndex::UserName,
-    ListIndex::Branch,
-    ListIndex::Job,
-    ListIndex::Project,
-    ListIndex::Environment,
-    ListIndex::State,
-    ListIndex::AwaitsRetry,
-];
-
 #[test]
 fn no_walk_scans_sorts_or_reads_rows() {
     let mut db = Connection::open_in_memory().unwrap();
@@ -34,7 +22,8 @@ fn no_walk_scans_sorts_or_reads_rows() {
         steps.join("; ")
     };
     // Along `deploy_requested` every row matches, so it covers nothing else.
-    insta::assert_snapshot!(INDEXES.map(plan).join("\n"), @"
+    let plans: Vec<String> = ListIndex::VARIANTS.iter().copied().map(plan).collect();
+    insta::assert_snapshot!(plans.join("\n"), @"
     SEARCH deploy USING INDEX deploy_requested (requested_at>? AND (requested_at,id)<(?,?))
     SEARCH deploy USING COVERING INDEX deploy_user (user=? AND requested_at>? AND (requested_at,id)<(?,?))
     SEARCH deploy USING COVERING INDEX deploy_user_name (user_name=? AND requested_at>? AND (requested_at,id)<(?,?))

@@ -36,7 +36,7 @@ pub(crate) fn post_call(call: &TriggerCall) -> CiCall {
 }
 
 pub(crate) async fn start_run(sandbox: &Sandbox, call: &TriggerCall) -> CiPipeline {
-    let outcome = client_of(&sandbox).trigger(&trigger_request_by(call)).await;
+    let outcome = client_of(sandbox).trigger(&trigger_request_by(call)).await;
     let TriggerOutcome::Created(run) = outcome else {
         panic!("{call:?}: {outcome:?}")
     };
@@ -49,7 +49,7 @@ pub(crate) async fn start_run(sandbox: &Sandbox, call: &TriggerCall) -> CiPipeli
 }
 
 pub(crate) async fn poll_run(sandbox: &Sandbox, run: &CiPipeline) -> PollResult {
-    let client = client_of(&sandbox);
+    let client = client_of(sandbox);
     client.poll(&slug(), run).await.unwrap()
 }
 
@@ -88,7 +88,7 @@ async fn each_call_runs_before_it_ends() {
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Running)]);
 
         // The workflow can be canceled by the id that the poll shows.
-        let client = client_of(&sandbox);
+        let client = client_of(sandbox);
         let workflow = &seen.workflows[0].id;
         assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
         let seen = poll_run(&sandbox, &run).await;
@@ -179,7 +179,7 @@ async fn what_waits_for_an_approval_can_still_be_canceled() {
     let seen = poll_run(&sandbox, &run).await;
     assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::OnHold)]);
     assert!(!seen.workflows[0].status.is_final());
-    let client = client_of(&sandbox);
+    let client = client_of(sandbox);
     let workflow = &seen.workflows[0].id;
     assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
     let seen = poll_run(&sandbox, &run).await;

@@ -80,7 +80,7 @@ async fn an_answer_is_read_up_to_one_mebibyte() {
 
 #[tokio::test]
 async fn a_closed_port_means_that_nothing_was_sent() {
-    // Bound and not listening, so that nobody else gets the port.
+    // Bound and not listening, so that no other process gets the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
