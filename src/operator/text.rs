@@ -241,8 +241,8 @@ pub(super) fn verify_result(deploys: u64, events: u64, broken: u64) -> String {
 }
 
 /// A number of things.
-pub(super) fn plural(n: u64, one: &str) -> String {
-    match n {
+pub(super) fn plural(n: impl TryInto<u64>, one: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
     }

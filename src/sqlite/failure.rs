@@ -107,6 +107,9 @@ impl From<SqliteFailure> for LedgerError {
     }
 }
 
+/// What a part of a commit returns.
+pub(super) type CommitResult = Result<(), CommitFailure>;
+
 /// Why a commit failed.
 #[derive(Debug)]
 pub(super) enum CommitFailure {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::failure::{CommitFailure, FileResult, LedgerResult, SqliteFailure};
+use super::failure::{CommitFailure, CommitResult, FileResult, LedgerResult, SqliteFailure};
 use super::schema::{from_micros, to_i64, to_micros};
 use super::threads::WriteTx;
 use super::{Sqlite, listing, notifications};
@@ -64,13 +64,10 @@ impl Ledger for Sqlite {
 
 /// The record of a deploy.
 pub(super) fn select_record(db: &Connection, id: DeployId) -> FileResult<Option<DeployRecord>> {
-    let body: Option<String> = select_one(
-        db,
-        "SELECT body FROM deploy WHERE id = ?1",
-        [id.to_string()],
-    )?;
-    body.map(|body| from_json(&format!("deploy {id}"), &body))
-        .transpose()
+    let sql = "SELECT body FROM deploy WHERE id = ?1";
+    let body: Option<String> = select_one(db, sql, [id.to_string()])?;
+    let record = body.map(|body| from_json(&format!("deploy {id}"), &body));
+    record.transpose()
 }
 
 /// A deploy's audit, in order.
@@ -97,21 +94,16 @@ pub(super) fn select_events(db: &Connection, id: DeployId) -> FileResult<Vec<Aud
 fn select_lock(db: &Connection, target: &Target) -> FileResult<Option<TargetLock>> {
     let sql = "SELECT deploy, since, until FROM lock WHERE target = ?1";
     let mut query = db.prepare_cached(sql)?;
-    let row = query.query_row([&target.0], |row| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get(1)?,
-            row.get::<_, Option<i64>>(2)?,
-        ))
-    });
-    let lock = |(deploy, since, until): (String, i64, Option<i64>)| {
-        Ok(TargetLock {
-            deploy: parse_id(&deploy)?,
-            since: from_micros(since),
-            until: until.map(from_micros),
-        })
+    let mut rows = query.query([&target.0])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
     };
-    row.optional()?.map(lock).transpose()
+    let until: Option<i64> = row.get(2)?;
+    Ok(Some(TargetLock {
+        deploy: parse_id(&row.get::<_, String>(0)?)?,
+        since: from_micros(row.get(1)?),
+        until: until.map(from_micros),
+    }))
 }
 
 fn select_owner(db: &Connection, pipeline: PipelineId) -> FileResult<Option<DeployId>> {
@@ -137,18 +129,16 @@ fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueIte
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
         let deploy = parse_id(&row.get::<_, String>(2)?)?;
-        let kind: i64 = row.get(1)?;
-        due.push(if kind == 0 {
-            DueItem::Deploy(deploy)
-        } else {
-            DueItem::Notification(deploy)
+        due.push(match row.get(1)? {
+            0_i64 => DueItem::Deploy(deploy),
+            _ => DueItem::Notification(deploy),
         });
     }
     Ok(due)
 }
 
 /// Checks the conditions in order and writes, in the job's savepoint.
-fn apply_commit(db: &Connection, commit: &Commit) -> Result<(), CommitFailure> {
+fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
     let deploy = commit.record.id;
     put_record(db, &commit.record)?;
     if let Some(repeated) = &commit.retried {
@@ -174,7 +164,7 @@ fn apply_commit(db: &Connection, commit: &Commit) -> Result<(), CommitFailure> {
 }
 
 /// Writes the next version and event of the deploy that this one retries.
-fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> Result<(), CommitFailure> {
+fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> CommitResult {
     if commit.record.version != 1 || old.record.id == commit.record.id {
         let id = commit.record.id;
         let what = format!("only its first commit says that {id} retries another");
@@ -187,19 +177,14 @@ fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> Result<
     add_event(db, old.record.id, &old.event)
 }
 
-fn put_record(db: &Connection, record: &DeployRecord) -> Result<(), CommitFailure> {
+fn put_record(db: &Connection, record: &DeployRecord) -> CommitResult {
     let id = record.id.to_string();
     let stored: Option<i64> = select_one(db, "SELECT version FROM deploy WHERE id = ?1", [&id])?;
     if record.version.checked_sub(1).map(to_i64) != Some(stored.unwrap_or(0)) {
         return Err(Conflict::StaleVersion.into());
     }
     if record.version == 1 {
-        let known: Option<String> = select_one(
-            db,
-            "SELECT deploy FROM short_id WHERE id = ?1",
-            [record.short_id.as_str()],
-        )?;
-        if known.is_some() {
+        if select_short_id(db, &record.short_id)?.is_some() {
             return Err(Conflict::ShortId.into());
         }
         let sql = "INSERT INTO short_id (id, deploy) VALUES (?1, ?2)";
@@ -210,7 +195,7 @@ fn put_record(db: &Connection, record: &DeployRecord) -> Result<(), CommitFailur
 
 /// Writes the row. The request never changes, and the state, which is in nearly every index, is
 /// written only if it changes: most versions of a deploy only move its timer.
-fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> Result<(), CommitFailure> {
+fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> CommitResult {
     let (version, state) = (to_i64(record.version), record.state.as_str());
     let (due_at, awaits_retry) = (record.due_at.map(to_micros), record.awaits_retry());
     let body = to_json(record)?;
@@ -220,7 +205,8 @@ fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> Result<(), 
         let values = params![id, version, awaits_retry, due_at, body];
         execute(db, sql, values)?;
         let sql = "UPDATE deploy SET state = ?2 WHERE id = ?1 AND state <> ?2";
-        return Ok(execute(db, sql, params![id, state])?);
+        execute(db, sql, params![id, state])?;
+        return Ok(());
     }
     let sql = "INSERT INTO deploy (id, version, requested_at, user, user_name, branch, job, project, \
                environment, state, awaiting_retry, due_at, body) \
@@ -241,14 +227,11 @@ fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> Result<(), 
         due_at,
         body
     ];
-    Ok(execute(db, sql, values)?)
+    execute(db, sql, values)?;
+    Ok(())
 }
 
-fn change_lock(
-    db: &Connection,
-    deploy: DeployId,
-    change: &LockChange,
-) -> Result<(), CommitFailure> {
+fn change_lock(db: &Connection, deploy: DeployId, change: &LockChange) -> CommitResult {
     let (LockChange::Take { target, .. }
     | LockChange::Free { target }
     | LockChange::Expire { target, .. }) = change;
@@ -272,35 +255,25 @@ fn change_lock(
     let sql = "INSERT INTO lock (target, deploy, since, until) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (target) DO UPDATE SET deploy = excluded.deploy, \
                since = excluded.since, until = excluded.until";
-    let values = params![
-        target.0,
-        deploy.to_string(),
-        to_micros(since),
-        until.map(to_micros)
-    ];
-    Ok(execute(db, sql, values)?)
+    let (since, until) = (to_micros(since), until.map(to_micros));
+    let values = params![target.0, deploy.to_string(), since, until];
+    execute(db, sql, values)?;
+    Ok(())
 }
 
-fn claim_pipeline(
-    db: &Connection,
-    deploy: DeployId,
-    pipeline: PipelineId,
-) -> Result<(), CommitFailure> {
+fn claim_pipeline(db: &Connection, deploy: DeployId, pipeline: PipelineId) -> CommitResult {
     match select_owner(db, pipeline)? {
         Some(owner) if owner == deploy => Ok(()),
         Some(owner) => Err(Conflict::Claim(owner).into()),
         None => {
             let sql = "INSERT INTO pipeline (id, deploy) VALUES (?1, ?2)";
-            Ok(execute(
-                db,
-                sql,
-                params![pipeline.to_string(), deploy.to_string()],
-            )?)
+            execute(db, sql, [pipeline.to_string(), deploy.to_string()])?;
+            Ok(())
         }
     }
 }
 
-fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> Result<(), CommitFailure> {
+fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> CommitResult {
     let id = deploy.to_string();
     let sql = "SELECT n FROM event WHERE deploy = ?1 ORDER BY n DESC LIMIT 1";
     let recorded: i64 = select_one(db, sql, [&id])?.unwrap_or(0);
@@ -310,11 +283,12 @@ fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> Result<()
     }
     let sql = "INSERT INTO event (deploy, n, body, hash) VALUES (?1, ?2, ?3, ?4)";
     let values = params![id, to_i64(event.n), event.body, event.hash.to_string()];
-    Ok(execute(db, sql, values)?)
+    execute(db, sql, values)?;
+    Ok(())
 }
 
 /// Requests the commit's notifications, as of the time of its event.
-fn request_notifications(db: &Connection, commit: &Commit) -> Result<(), CommitFailure> {
+fn request_notifications(db: &Connection, commit: &Commit) -> CommitResult {
     if commit.notifications.is_empty() {
         return Ok(());
     }
@@ -323,9 +297,8 @@ fn request_notifications(db: &Connection, commit: &Commit) -> Result<(), CommitF
         let what = format!("a notification about {id} needs an event");
         return Err(CommitFailure::defect(what));
     };
-    let entry = event
-        .entry()
-        .map_err(|e| CommitFailure::defect(format!("an event cannot be read: {e}")))?;
+    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
+    let entry = event.entry().map_err(unreadable)?;
     let Some(mut notification) = notifications::select_notification(db, id)? else {
         return Ok(());
     };
@@ -341,7 +314,7 @@ fn request_notifications(db: &Connection, commit: &Commit) -> Result<(), CommitF
 }
 
 /// The first column of the only row, if there is one.
-fn select_one<T: rusqlite::types::FromSql>(
+pub(super) fn select_one<T: rusqlite::types::FromSql>(
     db: &Connection,
     sql: &str,
     values: impl Params,
@@ -350,9 +323,9 @@ fn select_one<T: rusqlite::types::FromSql>(
     Ok(query.query_row(values, |row| row.get(0)).optional()?)
 }
 
-fn execute(db: &Connection, sql: &str, values: impl Params) -> FileResult<()> {
-    db.prepare_cached(sql)?.execute(values)?;
-    Ok(())
+/// Runs a statement; returns how many rows it changed.
+pub(super) fn execute(db: &Connection, sql: &str, values: impl Params) -> FileResult<usize> {
+    Ok(db.prepare_cached(sql)?.execute(values)?)
 }
 
 pub(super) fn parse_id(text: &str) -> FileResult<DeployId> {

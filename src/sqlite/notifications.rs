@@ -4,10 +4,10 @@ use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{CommitError, Conflict, NotificationStore};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Sqlite;
-use super::failure::{CommitFailure, FileResult, LedgerResult};
+use super::failure::{CommitResult, FileResult, LedgerResult};
 use super::ledger;
 use super::schema::{to_i64, to_micros};
 use super::threads::WriteTx;
@@ -37,55 +37,32 @@ pub(super) fn select_notification(
     db: &Connection,
     id: DeployId,
 ) -> FileResult<Option<NotificationRecord>> {
-    let mut query = db.prepare_cached("SELECT body FROM notification WHERE deploy = ?1")?;
-    let body = query
-        .query_row([id.to_string()], |row| row.get::<_, String>(0))
-        .optional()?;
-    body.map(|body| ledger::from_json(&format!("the notification of {id}"), &body))
-        .transpose()
+    let sql = "SELECT body FROM notification WHERE deploy = ?1";
+    let body: Option<String> = ledger::select_one(db, sql, [id.to_string()])?;
+    let body = body.map(|body| ledger::from_json(&format!("the notification of {id}"), &body));
+    body.transpose()
 }
 
 /// Adds a notification record.
-pub(super) fn insert_notification(
-    db: &Connection,
-    notification: &NotificationRecord,
-) -> FileResult<()> {
+pub(super) fn insert_notification(db: &Connection, new: &NotificationRecord) -> FileResult<()> {
     let sql = "INSERT INTO notification (deploy, version, due_at, body) VALUES (?1, ?2, ?3, ?4)";
-    let (version, due_at) = (
-        to_i64(notification.version),
-        notification.due_at().map(to_micros),
-    );
-    let values = params![
-        notification.deploy.to_string(),
-        version,
-        due_at,
-        ledger::to_json(notification)?
-    ];
-    db.prepare_cached(sql)?.execute(values)?;
-    Ok(())
+    let (id, due_at) = (new.deploy.to_string(), new.due_at().map(to_micros));
+    let values = params![id, to_i64(new.version), due_at, ledger::to_json(new)?];
+    ledger::execute(db, sql, values).map(drop)
 }
 
 /// Writes a notification record over the version `before`.
 pub(super) fn update_notification(
     db: &Connection,
-    notification: &NotificationRecord,
+    new: &NotificationRecord,
     before: u64,
-) -> Result<(), CommitFailure> {
+) -> CommitResult {
     let sql = "UPDATE notification SET version = ?2, due_at = ?3, body = ?4 \
                WHERE deploy = ?1 AND version = ?5";
-    let (version, due_at) = (
-        to_i64(notification.version),
-        notification.due_at().map(to_micros),
-    );
-    let id = notification.deploy.to_string();
-    let values = params![
-        id,
-        version,
-        due_at,
-        ledger::to_json(notification)?,
-        to_i64(before)
-    ];
-    match db.prepare_cached(sql)?.execute(values)? {
+    let (id, due_at) = (new.deploy.to_string(), new.due_at().map(to_micros));
+    let (version, before) = (to_i64(new.version), to_i64(before));
+    let values = params![id, version, due_at, ledger::to_json(new)?, before];
+    match ledger::execute(db, sql, values)? {
         0 => Err(Conflict::StaleVersion.into()),
         _ => Ok(()),
     }

@@ -301,7 +301,7 @@ fn a_completed_workflow_without_a_pipeline_cannot_be_read() {
 
 #[test]
 fn a_webhook_that_may_not_be_queued_is_to_be_sent_again() {
-    for (error, text) in [
+    for (error, reason) in [
         (SendError::not_sent("down"), "was not queued: down"),
         (SendError::unknown("slow"), "is unknown: slow"),
     ] {
@@ -311,7 +311,7 @@ fn a_webhook_that_may_not_be_queued_is_to_be_sent_again() {
         assert_eq!(answer.status, 503);
         let text = "The webhook could not be queued; send it again.\n";
         assert_eq!(answer.text, text);
-        assert!(answer.log.contains(text), "{}", answer.log);
+        assert!(answer.log.contains(reason), "{}", answer.log);
         // An ignored event needs no queue.
         let answer = response_to(&ingest, signed_webhook(r#"{"type":"ping"}"#));
         assert_eq!(answer.status, 200);

@@ -4,7 +4,7 @@ use chatops_core::notification::PostResult;
 
 use crate::support::{
     PATH, issued_target, post_answered, post_any, post_result, post_with_fault, raw_response,
-    refusal, rejected, sandbox, shown_count, stored_target,
+    rejected, rejection, sandbox, shown_count, stored_target,
 };
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_rejection_is_final_and_has_slacks_message() {
         (404, "", "404 Not Found"),
         (410, "channel_is_archived", "410 Gone channel_is_archived"),
     ] {
-        let result = post_with_fault(refusal(status, None, message), 0).await;
+        let result = post_with_fault(rejection(status, None, message), 0).await;
         assert_eq!(result, rejected(why));
     }
     let result = post_result("404 Not Found", r#"{"ok":true}"#).await;

@@ -96,7 +96,7 @@ pub(crate) async fn post_with_fault(fault: HttpFault, shows: usize) -> PostResul
     result
 }
 
-pub(crate) fn refusal(status: u16, retry_after_s: Option<u64>, message: &str) -> HttpFault {
+pub(crate) fn rejection(status: u16, retry_after_s: Option<u64>, message: &str) -> HttpFault {
     HttpFault::Reject {
         status,
         retry_after_s,

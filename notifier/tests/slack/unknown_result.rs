@@ -8,14 +8,14 @@ use chatops_sandbox::HttpFault;
 
 use crate::support::{
     SHORT_TIMEOUTS, any_message, client_with, issued_target, post_answered, post_result,
-    post_with_fault, raw_response, refusal, sandbox, shown_count,
+    post_with_fault, raw_response, rejection, sandbox, shown_count,
 };
 
 #[tokio::test]
 async fn too_many_requests_may_work_later() {
     for seconds in [None, Some(30)] {
         let after = seconds.map(Duration::from_secs);
-        let result = post_with_fault(refusal(429, seconds, "rate_limited"), 0).await;
+        let result = post_with_fault(rejection(429, seconds, "rate_limited"), 0).await;
         assert_eq!(result, PostResult::Later { after });
     }
     let date = "Wed, 21 Oct 2026 07:28:00 GMT";
@@ -29,12 +29,12 @@ async fn too_many_requests_may_work_later() {
 #[tokio::test]
 async fn a_servers_error_leaves_the_outcome_unknown() {
     for status in [408, 500, 502, 503, 504, 599] {
-        let result = post_with_fault(refusal(status, None, "rollup_error"), 0).await;
+        let result = post_with_fault(rejection(status, None, "rollup_error"), 0).await;
         assert_eq!(result, PostResult::Unknown);
         let result = post_with_fault(HttpFault::ErrorAfter { status }, 1).await;
         assert_eq!(result, PostResult::Unknown);
     }
-    let result = post_with_fault(refusal(503, Some(5), r#"{"ok":false}"#), 0).await;
+    let result = post_with_fault(rejection(503, Some(5), r#"{"ok":false}"#), 0).await;
     assert_eq!(result, PostResult::Unknown);
 }
 

@@ -42,11 +42,11 @@ pub(super) fn config_state(path: &Path, revision: &str, projects: usize, jobs: u
         let fix = "add a [projects.<name>.jobs.<name>] table: without one, nobody can deploy";
         return Check::warn(CONFIG, format!("{found}: no job"), fix);
     }
-    let (projects, jobs) = (
-        plural(projects as u64, "project"),
-        plural(jobs as u64, "job"),
-    );
-    Check::ok(CONFIG, format!("{found}: {projects}, {jobs}"))
+    let projects = plural(projects, "project");
+    Check::ok(
+        CONFIG,
+        format!("{found}: {projects}, {}", plural(jobs, "job")),
+    )
 }
 
 pub(super) fn config_invalid(error: &str) -> Check {
@@ -115,8 +115,7 @@ pub(super) fn data_unusable(error: &str) -> Check {
 
 pub(super) fn data_read_only(path: &Path) -> Check {
     let found = format!("{}, or its directory, cannot be written", path.display());
-    let fix =
-        "make both writable for the user that `chatops serve` runs as, or run this as that user";
+    let fix = "make both writable for the user of `chatops serve`, or run this as that user";
     Check::fail(DATA, found, fix)
 }
 
@@ -125,11 +124,8 @@ pub(super) fn data_integrity(path: &Path, found: &[String]) -> Check {
         return Check::ok(DATA, format!("{}, sound and writable", path.display()));
     };
     let found = format!("{} is damaged: {}", path.display(), sanitize(first));
-    Check::fail(
-        DATA,
-        found,
-        "stop `chatops serve` and restore the file from a backup",
-    )
+    let fix = "stop `chatops serve` and restore the file from a backup";
+    Check::fail(DATA, found, fix)
 }
 
 pub(super) fn disk_space(free: u64, is_little: bool) -> Check {
@@ -145,10 +141,8 @@ pub(super) fn disk_space(free: u64, is_little: bool) -> Check {
 pub(super) fn host_reachable(whom: &str, origin: &Url, status: u16) -> Check {
     let name = format!("{whom}'s address");
     if status >= 500 {
-        let found = format!(
-            "{} answers with a server error ({status})",
-            host_label(origin)
-        );
+        let host = host_label(origin);
+        let found = format!("{host} answers with a server error ({status})");
         let fix = format!("check again later; {whom}'s status page shows outages");
         return Check::warn(name, found, fix);
     }
@@ -202,8 +196,7 @@ pub(super) fn token_rejected(said: &str) -> Check {
 }
 
 pub(super) fn token_unknown(said: &str) -> Check {
-    let fix =
-        "check again later; if that does not help, create a new personal API token in CircleCI";
+    let fix = "check again later; if it stays so, create a new personal API token in CircleCI";
     Check::warn(TOKEN, format!("its owner is not known ({said})"), fix)
 }
 
@@ -249,11 +242,8 @@ pub(super) fn default_definition(project: &ProjectName, ids: &[String]) -> Check
     match ids {
         [] => {
             let fix = format!("create one in {DEFINITION_PAGE}");
-            Check::fail(
-                name,
-                "the project has none, so nothing can be triggered",
-                fix,
-            )
+            let found = "the project has none, so nothing can be triggered";
+            Check::fail(name, found, fix)
         }
         [_] => Check::ok(name, "the project's only one is used"),
         ids => {
@@ -346,8 +336,7 @@ pub(super) fn bot_ok(user: &str, team: &str) -> Check {
 }
 
 pub(super) fn bot_rejected(error: &str) -> Check {
-    let fix =
-        "copy the Bot User OAuth Token of the installed app into SLACK_BOT_TOKEN, or unset it";
+    let fix = "copy the installed app's Bot User OAuth Token into SLACK_BOT_TOKEN, or unset it";
     let found = format!("Slack rejects its token ({})", sanitize(error));
     Check::fail(BOT, found, fix)
 }

@@ -1,13 +1,13 @@
 //! The summary of `chatops retry --all`.
 
+use super::plural;
 use crate::operator::retry_all::{RetrySummary, SkipReason};
 
 /// The result for every dead letter.
 pub(in crate::operator) fn retry_summary(summary: &RetrySummary, call: &str) -> String {
     let dead_letters = match summary.dead_letters {
         0 => return "The dead-letter queue is empty.\n".to_owned(),
-        1 => "1 dead letter".to_owned(),
-        n => format!("{n} dead letters"),
+        n => plural(n, "dead letter"),
     };
     let enqueued = if summary.dry_run {
         "would be retried"

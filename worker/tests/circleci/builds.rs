@@ -13,7 +13,7 @@ use crate::poll::{HOUR, MINUTE, statuses};
 use crate::raw_server::{RawServer, assert_unknown, created_response, ok_response};
 use crate::support::{
     DEPLOY, TOKEN, ago, assert_created, build_run, calls, client, client_for, client_of, fail_next,
-    job_request, not_now, refusal, rejected, sandbox, sandbox_client, sandbox_with, script_next,
+    job_request, not_now, rejected, rejection, sandbox, sandbox_client, sandbox_with, script_next,
     slug, start_build, unauthorized,
 };
 
@@ -164,7 +164,7 @@ async fn githubs_message_inside_circlecis_is_shown_alone() {
 
 #[tokio::test]
 async fn an_answer_means_the_same_as_on_api_v2() {
-    let meets = async |fault: HttpFault, left_behind: usize| {
+    let outcome_of = async |fault: HttpFault, left_behind: usize| {
         let sandbox = sandbox().await;
         fail_next(&sandbox, CiCall::StartBuild, fault.clone());
         let circleci = client_for(&sandbox, &fault);
@@ -174,29 +174,29 @@ async fn an_answer_means_the_same_as_on_api_v2() {
         outcome
     };
     for status in [400, 403, 404, 422] {
-        let outcome = meets(refusal(status, None), 0).await;
+        let outcome = outcome_of(rejection(status, None), 0).await;
         assert_eq!(outcome, rejected(status, "No, sorry"));
     }
-    let outcome = meets(refusal(401, None), 0).await;
+    let outcome = outcome_of(rejection(401, None), 0).await;
     assert_eq!(outcome, unauthorized("No, sorry"));
-    let outcome = meets(refusal(429, Some(7)), 0).await;
+    let outcome = outcome_of(rejection(429, Some(7)), 0).await;
     assert_eq!(outcome, not_now("HTTP 429: No, sorry", Some(7)));
     for status in [408, 500, 503] {
-        assert_unknown(&meets(refusal(status, None), 0).await);
-        assert_unknown(&meets(HttpFault::ErrorAfter { status }, 1).await);
+        assert_unknown(&outcome_of(rejection(status, None), 0).await);
+        assert_unknown(&outcome_of(HttpFault::ErrorAfter { status }, 1).await);
     }
     for fault in [
         HttpFault::AnswerLost,
         HttpFault::HalfBody,
         HttpFault::Garbage,
     ] {
-        assert_unknown(&meets(fault, 1).await);
+        assert_unknown(&outcome_of(fault, 1).await);
     }
-    assert_unknown(&meets(HttpFault::Hang { duration: HOUR }, 0).await);
+    assert_unknown(&outcome_of(HttpFault::Hang { duration: HOUR }, 0).await);
 }
 
 #[tokio::test]
-async fn a_poll_and_a_cancel_that_meet_a_fault_say_so() {
+async fn a_poll_and_a_cancel_that_meet_a_fault_fail() {
     let sandbox = sandbox().await;
     script_next(&sandbox, RunScript::endless());
     let run = build_run(start_build(&sandbox, ago(60), "feature/x", DEPLOY));

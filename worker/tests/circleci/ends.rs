@@ -88,7 +88,7 @@ async fn each_call_runs_before_it_ends() {
         assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::Running)]);
 
         // The workflow can be canceled by the id that the poll shows.
-        let client = client_of(sandbox);
+        let client = client_of(&sandbox);
         let workflow = &seen.workflows[0].id;
         assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
         let seen = poll_run(&sandbox, &run).await;
@@ -179,7 +179,7 @@ async fn what_waits_for_an_approval_can_still_be_canceled() {
     let seen = poll_run(&sandbox, &run).await;
     assert_eq!(statuses(&seen), [("deploy", WorkflowStatus::OnHold)]);
     assert!(!seen.workflows[0].status.is_final());
-    let client = client_of(sandbox);
+    let client = client_of(&sandbox);
     let workflow = &seen.workflows[0].id;
     assert_eq!(client.cancel(&slug(), &run, workflow).await, Ok(()));
     let seen = poll_run(&sandbox, &run).await;

@@ -12,19 +12,19 @@ use crate::poll::poll_pipeline;
 use crate::raw_server::{RawServer, assert_discloses_nothing, raw_response};
 use crate::support::{
     DEPLOY, ago, client, client_for, fail_next, lookup_since, missing_pipeline, pipeline_run,
-    refusal, sandbox_client, slug, start_pipeline, start_scripted,
+    rejection, sandbox_client, slug, start_pipeline, start_scripted,
 };
 
 /// Every way in which a read can fail: the fault, the pause, and whether the token was rejected.
 pub(crate) fn read_faults() -> Vec<(HttpFault, Option<u64>, bool)> {
     let duration = Duration::from_hours(1);
     vec![
-        (refusal(429, Some(7)), Some(7), false),
-        (refusal(429, None), None, false),
-        (refusal(503, Some(60)), Some(60), false),
-        (refusal(500, None), None, false),
-        (refusal(404, None), None, false),
-        (refusal(401, None), None, true),
+        (rejection(429, Some(7)), Some(7), false),
+        (rejection(429, None), None, false),
+        (rejection(503, Some(60)), Some(60), false),
+        (rejection(500, None), None, false),
+        (rejection(404, None), None, false),
+        (rejection(401, None), None, true),
         (HttpFault::ErrorAfter { status: 502 }, None, false),
         (HttpFault::AnswerLost, None, false),
         (HttpFault::HalfBody, None, false),

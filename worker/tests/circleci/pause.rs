@@ -9,7 +9,7 @@ use chatops_sandbox::circleci::{CiCall, RunScript};
 use crate::ends::{every_call, post_call};
 use crate::support::{
     ago, assert_created, build_run, calls, client_of, created_count, fail_next, lookup_by, not_now,
-    pipeline_run, refusal, sandbox_client, slug, start_build, start_scripted, trigger_request,
+    pipeline_run, rejection, sandbox_client, slug, start_build, start_scripted, trigger_request,
     trigger_request_by,
 };
 
@@ -26,7 +26,7 @@ async fn many_deploys_send_nothing_while_circleci_wants_a_pause() {
     let (sandbox, circleci) = sandbox_client().await;
     let pipeline = pipeline_run(start_scripted(&sandbox, RunScript::endless(), 60));
     let number = start_build(&sandbox, ago(60), "feature/x", "x");
-    fail_next(&sandbox, CiCall::Pipeline, refusal(429, Some(200)));
+    fail_next(&sandbox, CiCall::Pipeline, rejection(429, Some(200)));
     let error = circleci.poll(&slug(), &pipeline).await.unwrap_err();
     assert_eq!(error.message, "HTTP 429: No, sorry");
     assert_eq!(error.retry_after, Some(Duration::from_secs(200)));
@@ -63,7 +63,7 @@ async fn many_deploys_send_nothing_while_circleci_wants_a_pause() {
 async fn any_call_can_be_the_one_that_is_throttled() {
     for call in every_call() {
         let (sandbox, circleci) = sandbox_client().await;
-        fail_next(&sandbox, post_call(&call), refusal(429, Some(200)));
+        fail_next(&sandbox, post_call(&call), rejection(429, Some(200)));
         let outcome = circleci.trigger(&trigger_request_by(&call)).await;
         assert_eq!(outcome, not_now("HTTP 429: No, sorry", Some(200)));
         assert!(circleci.poll(&slug(), &build_run(3_926)).await.is_err());
@@ -74,7 +74,7 @@ async fn any_call_can_be_the_one_that_is_throttled() {
         (CiCall::Builds, TriggerCall::Job),
     ] {
         let (sandbox, circleci) = sandbox_client().await;
-        fail_next(&sandbox, listing, refusal(429, Some(200)));
+        fail_next(&sandbox, listing, rejection(429, Some(200)));
         assert!(circleci.look_up(&lookup_by(&call, ago(60))).await.is_err());
         circleci.trigger(&trigger_request()).await;
         assert_eq!(calls(&sandbox).len(), 1, "{call:?}");
@@ -85,11 +85,11 @@ async fn any_call_can_be_the_one_that_is_throttled() {
 async fn other_errors_and_other_processes_make_no_pause() {
     let (sandbox, circleci) = sandbox_client().await;
     for status in [401, 403, 404, 500, 503] {
-        fail_next(&sandbox, CiCall::Trigger, refusal(status, Some(200)));
+        fail_next(&sandbox, CiCall::Trigger, rejection(status, Some(200)));
         circleci.trigger(&trigger_request()).await;
     }
     assert_eq!(calls(&sandbox).len(), 5);
-    fail_next(&sandbox, CiCall::Trigger, refusal(429, Some(200)));
+    fail_next(&sandbox, CiCall::Trigger, rejection(429, Some(200)));
     circleci.trigger(&trigger_request()).await;
     let outcome = client_of(&sandbox).trigger(&trigger_request()).await;
     assert_created(&outcome);

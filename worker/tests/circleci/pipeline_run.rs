@@ -12,7 +12,7 @@ use crate::ends::start_run;
 use crate::raw_server::{RawServer, assert_unknown, created_response, pipeline_json};
 use crate::support::{
     DEPLOY, FakeToken, TOKEN, assert_created, calls, client, client_of, client_with, created_count,
-    fail_next, refusal, rejected, sandbox, sandbox_client, sandbox_with, trigger_request_by,
+    fail_next, rejected, rejection, sandbox, sandbox_client, sandbox_with, trigger_request_by,
     unauthorized,
 };
 
@@ -134,8 +134,8 @@ async fn an_answer_that_is_lost_or_broken_leaves_the_outcome_unknown() {
         (HttpFault::HalfBody, 1),
         (HttpFault::Garbage, 1),
         (HttpFault::ErrorAfter { status: 502 }, 1),
-        (refusal(503, Some(5)), 0),
-        (refusal(408, None), 0),
+        (rejection(503, Some(5)), 0),
+        (rejection(408, None), 0),
     ] {
         let sandbox = sandbox().await;
         fail_next(&sandbox, CiCall::Run, fault);

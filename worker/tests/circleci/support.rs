@@ -237,7 +237,7 @@ pub(crate) fn assert_one_post(sandbox: &Sandbox) {
 }
 
 /// The outcome of a trigger that meets `fault`, after checking what it left behind.
-pub(crate) async fn trigger_meets(fault: HttpFault, left_behind: usize) -> TriggerOutcome {
+pub(crate) async fn trigger_with_fault(fault: HttpFault, left_behind: usize) -> TriggerOutcome {
     let sandbox = sandbox().await;
     fail_next(&sandbox, CiCall::Trigger, fault);
     let outcome = client_of(&sandbox).trigger(&trigger_request()).await;
@@ -246,7 +246,7 @@ pub(crate) async fn trigger_meets(fault: HttpFault, left_behind: usize) -> Trigg
     outcome
 }
 
-pub(crate) fn refusal(status: u16, retry_after_s: Option<u64>) -> HttpFault {
+pub(crate) fn rejection(status: u16, retry_after_s: Option<u64>) -> HttpFault {
     HttpFault::Reject {
         status,
         retry_after_s,

@@ -13,8 +13,8 @@ use crate::raw_server::{
 };
 use crate::support::{
     DEPLOY, FakeToken, TOKEN, assert_created, assert_one_post, client, client_of, client_with,
-    created_count, hasty_client, not_now, refusal, rejected, sandbox, sandbox_client,
-    trigger_meets, trigger_request, unauthorized,
+    created_count, hasty_client, not_now, rejected, rejection, sandbox, sandbox_client,
+    trigger_request, trigger_with_fault, unauthorized,
 };
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn the_request_is_what_the_api_describes_and_hides_the_token() {
 #[tokio::test]
 async fn a_rejection_is_final_and_has_circlecis_message() {
     for status in [400, 402, 403, 404, 405, 409, 410, 413, 415, 422] {
-        let outcome = trigger_meets(refusal(status, None), 0).await;
+        let outcome = trigger_with_fault(rejection(status, None), 0).await;
         assert_eq!(outcome, rejected(status, "No, sorry"));
     }
 }
@@ -102,7 +102,7 @@ async fn circlecis_own_rejections_are_understood() {
 
 #[tokio::test]
 async fn a_rejected_token_is_distinguished() {
-    let outcome = trigger_meets(refusal(401, None), 0).await;
+    let outcome = trigger_with_fault(rejection(401, None), 0).await;
     assert_eq!(outcome, unauthorized("No, sorry"));
     let sandbox = sandbox().await;
     let client = client_with(sandbox.circleci_url(), "", FakeToken(Ok("an-older-token")));
@@ -114,7 +114,7 @@ async fn a_rejected_token_is_distinguished() {
 #[tokio::test]
 async fn too_many_requests_may_work_later() {
     for after in [None, Some(7), Some(0)] {
-        let outcome = trigger_meets(refusal(429, after), 0).await;
+        let outcome = trigger_with_fault(rejection(429, after), 0).await;
         assert_eq!(outcome, not_now("HTTP 429: No, sorry", after));
     }
 }

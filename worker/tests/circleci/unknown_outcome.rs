@@ -15,18 +15,18 @@ use crate::raw_server::{
 };
 use crate::support::{
     FakeToken, ago, assert_created, assert_one_post, calls, client, client_with, created_count,
-    fail_next, hasty_client, lookup_since, missing_pipeline, not_now, refusal, rejected, sandbox,
-    slug, trigger_meets, trigger_request, unknown,
+    fail_next, hasty_client, lookup_since, missing_pipeline, not_now, rejected, rejection, sandbox,
+    slug, trigger_request, trigger_with_fault, unknown,
 };
 
 #[tokio::test]
 async fn a_servers_error_leaves_the_outcome_unknown() {
     for status in [408, 500, 502, 503, 504, 520, 599] {
-        assert_unknown(&trigger_meets(refusal(status, None), 0).await);
-        assert_unknown(&trigger_meets(HttpFault::ErrorAfter { status }, 1).await);
+        assert_unknown(&trigger_with_fault(rejection(status, None), 0).await);
+        assert_unknown(&trigger_with_fault(HttpFault::ErrorAfter { status }, 1).await);
     }
     // A pause does not change that.
-    assert_unknown(&trigger_meets(refusal(503, Some(5)), 0).await);
+    assert_unknown(&trigger_with_fault(rejection(503, Some(5)), 0).await);
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn an_answer_that_does_not_arrive_leaves_the_outcome_unknown() {
         HttpFault::HalfBody,
         HttpFault::Garbage,
     ] {
-        assert_unknown(&trigger_meets(fault, 1).await);
+        assert_unknown(&trigger_with_fault(fault, 1).await);
     }
     // Closed at once, within the status line, and within the head.
     for text in ["", "HTTP/1.1 20", "HTTP/1.1 201 Created\r\ncontent-"] {
