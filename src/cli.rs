@@ -21,10 +21,8 @@ use crate::serve::{ChatopsServer, ServeSettings};
 /// Deploy from Slack through CircleCI: every accepted command is on record until its end, and every
 /// rejection names its rule
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Try `chatops demo` first: it needs no account and no network."
-)]
+#[command(version)]
+#[command(after_help = "Try `chatops demo` first: it needs no account and no network.")]
 struct ChatopsCli {
     #[command(flatten)]
     installation: operator::Installation,
@@ -99,13 +97,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_command(
-    ChatopsCli {
-        installation,
-        command,
-    }: ChatopsCli,
-    file: bool,
-) -> Result<ExitCode> {
+fn run_command(cli: ChatopsCli, file: bool) -> Result<ExitCode> {
+    let (installation, command) = (cli.installation, cli.command);
     if !matches!(command, CliCommand::Operator(_))
         && let Some(code) = operator::require_local(&installation)?
     {

@@ -10,10 +10,7 @@ use chrono::SubsecRound;
 pub struct WallClock;
 
 impl Clock for WallClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the port's one real adapter"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the real clock")]
     fn now(&self) -> Time {
         chrono::Utc::now().trunc_subsecs(6)
     }

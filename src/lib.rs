@@ -8,10 +8,10 @@
 mod aws;
 pub mod cli;
 pub mod clock;
-pub mod demo;
-pub mod logging;
-pub mod operator;
-pub mod say;
-pub mod secrets;
-pub mod serve;
+mod demo;
+mod logging;
+mod operator;
+mod say;
+mod secrets;
+mod serve;
 pub mod sqlite;

@@ -5,7 +5,7 @@ use tracing_subscriber::fmt::time::ChronoUtc;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For a person.
     Text,
     /// For a machine: one JSON object per line.
@@ -14,7 +14,7 @@ pub enum LogFormat {
 
 /// Starts logging for the whole process. `level` is a filter such as `info` or
 /// `chatops_worker=debug`.
-pub fn init_logging(format: LogFormat, level: &str) -> anyhow::Result<()> {
+pub(crate) fn init_logging(format: LogFormat, level: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("'{level}' is not a log level such as info: {error}"))?;
     // These libraries could log requests, and secrets with them.

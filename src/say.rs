@@ -19,9 +19,8 @@ use crate::demo::directory;
 use crate::demo::render::render_mrkdwn;
 use crate::demo::{SLACK_ADDRESS, parse_loopback};
 
-/// The options of `chatops say`.
 #[derive(Debug, Args)]
-pub struct SayOptions {
+pub(crate) struct SayOptions {
     /// The address of the stand-in Slack of `chatops demo --keep`
     #[arg(long, value_name = "ADDRESS", default_value = SLACK_ADDRESS, value_parser = parse_loopback)]
     slack: SocketAddr,
@@ -98,7 +97,7 @@ fn strip_command(text: &str) -> String {
 }
 
 /// Types the command and shows the replies.
-pub async fn run(options: SayOptions) -> Result<ExitCode> {
+pub(crate) async fn run(options: SayOptions) -> Result<ExitCode> {
     let text = strip_command(&options.text.join(" "));
     let typed = directory::typed_command(&options.user, &options.channel, &text)?;
     let last = LastMessage::of_command(&text);

@@ -12,18 +12,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// A missing or invalid secret. The text names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSecret {
-    /// Neither variable is set.
+pub(crate) enum BadSecret {
     #[error(
         "{name} is not set: put {description} there, or the path of a file that holds it in {name}_FILE"
     )]
     Missing {
-        /// The variable.
         name: &'static str,
-        /// What belongs there.
         description: &'static str,
     },
-    /// Both variables are set.
     #[error("{0} and {0}_FILE are both set: keep one")]
     BothSet(&'static str),
     /// The value is empty, too short or not text.
@@ -31,19 +27,13 @@ pub enum BadSecret {
     Invalid {
         /// The variable or file.
         from: String,
-        /// What belongs there.
         description: &'static str,
-        /// Why.
         reason: &'static str,
     },
-    /// The file cannot be read.
     #[error("{name}_FILE names {}, which cannot be read: {reason}", path.display())]
     Unreadable {
-        /// The variable.
         name: &'static str,
-        /// The file.
         path: PathBuf,
-        /// The system's error.
         reason: String,
     },
 }
@@ -128,21 +118,18 @@ const SECRET_SPECS: [SecretSpec; 5] = [
 
 /// A secret as found, for `chatops doctor`.
 #[derive(Debug)]
-pub struct ExaminedSecret {
-    /// Which it is.
-    pub secret: SecretName,
-    /// Its variable.
-    pub variable: &'static str,
-    /// What belongs there.
-    pub description: &'static str,
+pub(crate) struct ExaminedSecret {
+    pub(crate) secret: SecretName,
+    pub(crate) variable: &'static str,
+    pub(crate) description: &'static str,
     /// Whether `chatops serve` needs it.
-    pub is_required: bool,
+    pub(crate) is_required: bool,
     /// The value, `None` if it is not set, or what is wrong with it.
-    pub value: Result<Option<SecretString>, BadSecret>,
+    pub(crate) value: Result<Option<SecretString>, BadSecret>,
 }
 
 /// Reads each secret on its own, so that a bad one does not hide the others.
-pub fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<ExaminedSecret> {
+pub(crate) fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<ExaminedSecret> {
     let kinds = || SECRET_SPECS.iter().chain([&PREVIOUS_SIGNING]);
     let value = |kind: &SecretSpec| {
         let held = load_secret(kind, &lookup)?;
@@ -170,7 +157,7 @@ pub(crate) fn find_value(examined: &[ExaminedSecret], name: SecretName) -> Optio
 
 /// The secrets of one process.
 #[derive(Debug, Clone)]
-pub struct EnvSecrets(Arc<Vec<HeldSecret>>);
+pub(crate) struct EnvSecrets(Arc<Vec<HeldSecret>>);
 
 #[derive(Debug)]
 struct HeldSecret {
@@ -182,7 +169,7 @@ struct HeldSecret {
 
 impl EnvSecrets {
     /// Reads every secret by `lookup`, in production from the environment.
-    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
+    pub(crate) fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
         let mut all: Vec<HeldSecret> = Vec::new();
         for kind in &SECRET_SPECS {
             all.extend(load_secret(kind, &lookup)?);
@@ -207,7 +194,7 @@ impl EnvSecrets {
     }
 
     /// Whether the secret is set.
-    pub fn has(&self, name: SecretName) -> bool {
+    pub(crate) fn has(&self, name: SecretName) -> bool {
         self.find_secret(name).is_ok()
     }
 

@@ -348,11 +348,11 @@ fn response_url_problem(
         }
     };
     if item.response_url.is_none() {
-        Some("there is no reply address")
+        Some("there is no response URL")
     } else if now >= item.expires_at {
-        Some("the reply address has expired")
+        Some("the response URL has expired")
     } else if !spare {
-        Some("the reply address is used up")
+        Some("the response URL is used up")
     } else {
         None
     }

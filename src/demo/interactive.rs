@@ -14,20 +14,17 @@ use super::world::DemoWorld;
 /// What to type, and the result.
 const SUGGESTIONS: &[(&str, &str)] = &[
     (r#""main deploy""#, "a deploy: 10 s"),
-    (
-        r#""main migrate""#,
-        "blocked while the one above runs: the same environment",
-    ),
+    (r#""main migrate""#, "blocked while the one above runs"),
     (r#""feature/login e2e""#, "a build that fails: 5 s"),
     (
         r#"--channel random "main deploy""#,
-        "not allowed: the wrong channel",
+        "not allowed in this channel",
     ),
     (
         r#"--user visitor "main migrate""#,
-        "not allowed: the wrong user",
+        "not allowed to this user",
     ),
-    (r#""feature/login deploy""#, "not allowed: the wrong branch"),
+    (r#""feature/login deploy""#, "not allowed on this branch"),
     (r#""plan main deploy""#, "what it would do"),
     ("status", "what is in progress; `cancel <id>` cancels it"),
     (r#""history status:failed""#, "the failed deploys"),

@@ -21,9 +21,8 @@ use self::world::DemoWorld;
 /// The default address of the stand-in Slack of a kept demo.
 pub(crate) const SLACK_ADDRESS: &str = "127.0.0.1:4390";
 
-/// The options of `chatops demo`.
 #[derive(Debug, Args)]
-pub struct DemoOptions {
+pub(crate) struct DemoOptions {
     /// Show every call that CircleCI receives, including polls
     #[arg(long)]
     calls: bool,
@@ -52,7 +51,7 @@ pub(crate) fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
 
 /// Plays every scenario. Succeeds only if all ended as expected; with `--keep` it then runs until
 /// `stop` is ready.
-pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result<ExitCode> {
+pub(crate) async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result<ExitCode> {
     let slack = if options.keep {
         options.slack
     } else {

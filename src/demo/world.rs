@@ -87,11 +87,8 @@ impl DemoWorld {
     pub(super) async fn type_in(&self, channel: &str, text: &str) -> Result<CommandAck> {
         let command = directory::typed_command("you", channel, text)?;
         let ack = self.sandbox.type_command(&self.url, command).await;
-        ensure!(
-            ack.status == Some(200),
-            "the command was not acknowledged: {}",
-            ack.shown
-        );
+        let shown = &ack.shown;
+        ensure!(ack.status == Some(200), "not acknowledged: {shown}");
         Ok(ack)
     }
 
@@ -121,11 +118,8 @@ impl DemoWorld {
         let message = self.wait_message(since, MessageKind::Final).await?;
         let record = self.read_record(&message)?;
         let text = message.text;
-        ensure!(
-            record.state == state,
-            "it ended {} and not {state}: {text}",
-            record.state
-        );
+        let ended = record.state;
+        ensure!(ended == state, "it ended {ended}, not {state}: {text}");
         Ok(DemoEnd { record, text })
     }
 

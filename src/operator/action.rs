@@ -27,16 +27,15 @@ const MAX_RETRIES: usize = 1_000;
 /// The longest name of an operator, in characters.
 const MAX_NAME_LEN: usize = 64;
 
-/// The options of `chatops retry`.
 #[derive(Debug, Args)]
-pub struct RetryOptions {
+pub(crate) struct RetryOptions {
     /// The deploy, by its short or full id
     #[arg(value_name = "ID", value_parser = super::parse_deploy_ref, required_unless_present = "all")]
     deploy: Option<DeployRef>,
     /// Confirm that this UNRESOLVED deploy did not start at CircleCI
     #[arg(long)]
     confirm: bool,
-    /// Retry it although it ended longer ago than timeouts.retry_window (24h by default)
+    /// Retry it although it ended longer ago than `timeouts.retry_window` (24h by default)
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -45,9 +44,8 @@ pub struct RetryOptions {
     common: ActionOptions,
 }
 
-/// The options of `chatops cancel`.
 #[derive(Debug, Args)]
-pub struct CancelOptions {
+pub(crate) struct CancelOptions {
     /// The deploy, by its short or full id
     #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
     deploy: DeployRef,
@@ -89,7 +87,6 @@ pub(super) fn retry_deploy(
     ActionSender::open(common, installation)?.send_action(common, action, out)
 }
 
-/// Requests a cancel.
 pub(super) fn cancel_deploy(
     options: &CancelOptions,
     installation: &Installation,
@@ -126,7 +123,6 @@ impl<'p> ActionSender<'p> {
         })
     }
 
-    /// The message of an action.
     pub(super) fn action_message(&self, action: DeployAction) -> ActionMessage {
         ActionMessage {
             id: RequestId::of_call(random_id()),
@@ -138,7 +134,6 @@ impl<'p> ActionSender<'p> {
         }
     }
 
-    /// Puts a message into the queue.
     pub(super) fn enqueue(&self, message: ActionMessage) -> Result<()> {
         let requested_at = message.requested_at;
         let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)))?;
@@ -174,14 +169,8 @@ impl<'p> ActionSender<'p> {
             }))?;
         } else {
             let stale = self.config.timeouts.request_ttl;
-            let said = text::action_enqueued(
-                &action,
-                &seen.record,
-                name,
-                &seen.shown_id,
-                stale,
-                self.installation,
-            );
+            let (record, show, place) = (&seen.record, &seen.shown_id, self.installation);
+            let said = text::action_enqueued(&action, record, name, show, stale, place);
             write!(out, "{said}")?;
         }
         Ok(ExitCode::SUCCESS)
@@ -300,10 +289,7 @@ fn operator_name(
 }
 
 /// A random id: two calls of the command line are two actions.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line makes random ids"
-)]
+#[expect(clippy::disallowed_methods, reason = "a random id")]
 fn random_id() -> Uuid {
     Uuid::new_v4()
 }

@@ -12,9 +12,8 @@ use owo_colors::OwoColorize;
 use super::output::CommandOutput;
 use super::{ConfigFile, text};
 
-/// `chatops config`.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Check the configuration and show what it allows, or where it is wrong
     #[command(after_help = "\
 Example, before a change is merged:
@@ -24,14 +23,12 @@ Exit codes: 0 it is valid, 1 it is not: the error names the line and column.")]
     Check(ConfigCheckOptions),
 }
 
-/// The options of `chatops config check`.
 #[derive(Debug, Args)]
-pub struct ConfigCheckOptions {
+pub(crate) struct ConfigCheckOptions {
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// Checks it.
 pub(super) fn check_config(
     options: &ConfigCheckOptions,
     out: &mut CommandOutput,

@@ -172,7 +172,6 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
         .end(130, DeployState::Canceled, reason)
 }
 
-/// A deploy that has only begun.
 pub(super) fn requested_story(key: &str) -> DeployStory {
     begin_story(key, "main")
 }

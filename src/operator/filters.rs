@@ -35,7 +35,6 @@ pub(super) fn parse(typed: &[String]) -> Result<TypedFilters, UsageError> {
     }
 }
 
-/// A number of deploys.
 pub(super) fn parse_limit(text: &str) -> Result<usize, UsageError> {
     let number = text.parse().ok().filter(|n| *n > 0);
     number.ok_or_else(|| UsageError(text::not_a_number(text)))
@@ -66,10 +65,8 @@ mod tests {
     #[test]
     fn the_filters_are_those_of_slack() {
         let typed = parse_words(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
-        assert_eq!(
-            typed.filter.to_string(),
-            "branch:main status:failed since:7days"
-        );
+        let filter = typed.filter.to_string();
+        assert_eq!(filter, "branch:main status:failed since:7days");
         assert_eq!(typed.limit, Some(500));
         assert_eq!(parse_words(&[]).unwrap().limit, None);
     }

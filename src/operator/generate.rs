@@ -10,23 +10,20 @@ use clap_complete::Shell;
 use super::output::CommandOutput;
 use super::{UsageError, text};
 
-/// The options of `chatops completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsOptions {
+pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// The options of `chatops man`.
 #[derive(Debug, Args)]
-pub struct ManOptions {
+pub(crate) struct ManOptions {
     /// The command, such as `history` or `audit verify`
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
 }
 
-/// Prints a shell's completions.
 pub(super) fn print_completions(
     options: &CompletionsOptions,
     mut tree: clap::Command,
@@ -39,7 +36,6 @@ pub(super) fn print_completions(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a manual page.
 pub(super) fn print_manual(
     options: &ManOptions,
     mut tree: clap::Command,

@@ -24,7 +24,7 @@ const MAX_STACK_LEN: usize = 128;
 
 /// Whether the installation is on AWS, and where. Credentials are those of the `aws` command.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Installation {
+pub(crate) struct Installation {
     /// Use the installation on AWS instead of a data file
     #[arg(long, global = true, help_heading = HEADING)]
     aws: bool,
@@ -81,7 +81,6 @@ impl Installation {
         call
     }
 
-    /// Opens the record.
     pub(super) fn open(&self, file: &Path) -> Result<OperatorStore> {
         if self.aws {
             self.open_aws()
@@ -113,10 +112,7 @@ impl Installation {
     }
 
     /// The stack: given, from the environment, or the default.
-    #[cfg_attr(
-        not(feature = "aws"),
-        expect(dead_code, reason = "only AWS has stacks")
-    )]
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "for AWS"))]
     fn stack_name(&self, lookup: impl Fn(&str) -> Option<OsString>) -> Result<String, UsageError> {
         if let Some(given) = &self.stack {
             return Ok(given.clone());

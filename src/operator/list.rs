@@ -29,9 +29,8 @@ const SHORT_COMMIT: usize = 8;
 const STATE: &str = "STATE";
 const DURATION: &str = "DURATION";
 
-/// The options of `chatops history`.
 #[derive(Debug, Args)]
-pub struct HistoryOptions {
+pub(crate) struct HistoryOptions {
     /// Filters, as in Slack: user:@ana branch:main job:deploy project:web status:failed since:7d
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
@@ -43,9 +42,8 @@ pub struct HistoryOptions {
     config: OptionalConfig,
 }
 
-/// The options of `chatops failed`.
 #[derive(Debug, Args)]
-pub struct FailedOptions {
+pub(crate) struct FailedOptions {
     /// Only deploys older than this one: the next page
     #[arg(long, value_name = "ID", value_parser = super::parse_deploy_ref)]
     before: Option<DeployRef>,
@@ -82,7 +80,6 @@ impl ListOptions {
     }
 }
 
-/// Lists deploys.
 pub(super) fn list_history(
     options: &HistoryOptions,
     installation: &Installation,
@@ -111,7 +108,6 @@ pub(super) fn list_history(
     list.write_list(&store, &options.format, out)
 }
 
-/// Lists deploys waiting for a retry.
 pub(super) fn list_failed(
     options: &FailedOptions,
     installation: &Installation,
@@ -239,7 +235,7 @@ fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
     let project = request.project.as_ref().map(ToString::to_string);
     let commit = record.run.as_ref().and_then(|run| run.revision.as_ref());
     let commit = commit.map(|commit| sanitize(commit).chars().take(SHORT_COMMIT).collect());
-    let end = record.end.as_ref();
+    let (environment, end) = (request.environment.clone(), record.end.as_ref());
     let duration = end.map(|end| super::elapsed(request.requested_at, end.at));
     let reason = end.map(|end| text::end_reason(&end.reason));
     let operator = record.operator.as_deref().map(sanitize);
@@ -250,10 +246,7 @@ fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
         (DURATION, duration.unwrap_or_default()),
         ("USER", row::user_label(record)),
         ("PROJECT", project.unwrap_or_default()),
-        (
-            "ENVIRONMENT",
-            request.environment.clone().unwrap_or_default(),
-        ),
+        ("ENVIRONMENT", environment.unwrap_or_default()),
         ("JOB", request.job.to_string()),
         ("BRANCH", request.branch.to_string()),
         ("COMMIT", commit.unwrap_or_default()),

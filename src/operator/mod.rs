@@ -34,16 +34,15 @@ use chatops_core::id::DeployRef;
 use chatops_core::ports::Clock;
 use clap::{Args, Subcommand};
 
-pub use self::installation::Installation;
+pub(crate) use self::installation::Installation;
 use self::output::CommandOutput;
 #[cfg(feature = "aws")]
 pub(crate) use self::output::sanitize;
 use self::store::OperatorStore;
 use crate::clock::WallClock;
 
-/// The commands.
 #[derive(Debug, Subcommand)]
-pub enum OperatorCommand {
+pub(crate) enum OperatorCommand {
     /// List deploys, newest first
     ///
     /// The filters are those of `/chatops history`. The output is a table for people, or with --json
@@ -113,7 +112,7 @@ Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
 ///
 /// `tree` is the whole command line, to generate from; `file` is whether the arguments name a data
 /// file.
-pub fn run_command(
+pub(crate) fn run_command(
     command: &OperatorCommand,
     installation: &Installation,
     file: bool,
@@ -148,7 +147,7 @@ pub fn run_command(
 }
 
 /// Refuses the options for AWS where a command works on this machine only.
-pub fn require_local(installation: &Installation) -> Result<Option<ExitCode>> {
+pub(crate) fn require_local(installation: &Installation) -> Result<Option<ExitCode>> {
     match installation.check_usage(false, false) {
         Ok(()) => Ok(None),
         Err(usage) => to_exit_code(Err(usage.into())).map(Some),
@@ -224,7 +223,6 @@ fn parse_deploy_ref(text: &str) -> Result<DeployRef, &'static str> {
         .ok_or("the id of a deploy has 8 or 16 hexadecimal digits, or is a full id")
 }
 
-/// The deploy with this id.
 fn find_deploy(
     store: &OperatorStore,
     deploy: &DeployRef,

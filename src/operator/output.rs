@@ -17,7 +17,6 @@ pub(super) struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Standard output.
     pub(super) fn stdout() -> Self {
         Self::to_writer(Box::new(anstream::stdout()))
     }

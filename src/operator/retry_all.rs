@@ -30,7 +30,7 @@ pub(super) struct RetryAllOptions {
     #[arg(long, conflicts_with_all = ["deploy", "confirm", "force"])]
     all: bool,
     /// Only deploys that ended at most this long ago, such as 30m or 3d; older ones than
-    /// timeouts.retry_window are forced [default: that]
+    /// `timeouts.retry_window` are forced [default: that]
     #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "deploy")]
     #[arg(value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
@@ -77,7 +77,6 @@ pub(super) struct RetrySummary {
     pub(super) skipped: BTreeMap<SkipReason, usize>,
     /// Whether nothing was done.
     pub(super) dry_run: bool,
-    /// The operator.
     pub(super) operator: String,
 }
 

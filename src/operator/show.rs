@@ -17,9 +17,8 @@ use super::output::{CommandOutput, iso_time, sanitize, unify_times};
 use super::row::DeployRow;
 use super::{DataFile, Installation, text};
 
-/// The options of `chatops show`.
 #[derive(Debug, Args)]
-pub struct ShowOptions {
+pub(crate) struct ShowOptions {
     /// The deploy, by its short or full id
     #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
     deploy: DeployRef,
@@ -38,7 +37,6 @@ struct ShowOutput<'a> {
     events: Value,
 }
 
-/// Shows a deploy.
 pub(super) fn show_deploy(
     options: &ShowOptions,
     installation: &Installation,

@@ -32,9 +32,7 @@ macro_rules! on_store {
 
 /// The record, opened for reading.
 pub(super) enum OperatorStore {
-    /// In a data file.
     File(ReadOnlyDatabase),
-    /// In an installation on AWS.
     #[cfg(feature = "aws")]
     Aws(Box<AwsInstallation>),
 }
@@ -61,7 +59,6 @@ impl OperatorStore {
         on_store!(self, store => store.find_by_short_id(short))
     }
 
-    /// The deploy with this id.
     pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {
         let id = match deploy {
             DeployRef::Full(id) => Some(*id),

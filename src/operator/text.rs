@@ -175,10 +175,8 @@ pub(super) fn already_canceling(
 /// A retry that the rules do not allow.
 pub(super) fn retry_rejected(record: &DeployRecord, why: RetryDecision, call: &str) -> String {
     let (id, state) = (&record.short_id, record.state);
-    let anew = format!(
-        "type `{} {}` in Slack for a new one",
-        record.request.branch, record.request.job
-    );
+    let (branch, job) = (&record.request.branch, &record.request.job);
+    let anew = format!("type `{branch} {job}` in Slack for a new one");
     match why {
         RetryDecision::Yes | RetryDecision::Retried => {
             format!("{id} is already being retried; see `{call} show {id}`")
@@ -285,10 +283,8 @@ mod tests {
     #[test]
     fn actions_are_answered() {
         let here = Installation::default();
-        let (deploy, stale) = (
-            DeployRef::Full(example::requested().id),
-            Duration::from_mins(10),
-        );
+        let stale = Duration::from_mins(10);
+        let deploy = DeployRef::Full(example::requested().id);
         let retry = DeployAction::Retry {
             deploy: deploy.clone(),
             confirm: false,

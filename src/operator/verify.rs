@@ -19,9 +19,8 @@ use super::{DataFile, Installation, text};
 /// How many broken deploys are listed.
 const MAX_SHOWN: usize = 20;
 
-/// `chatops audit`.
 #[derive(Debug, Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Verify that no recorded event was edited, removed, inserted or moved
     #[command(after_help = "\
 Each event is hashed together with the hash of the previous one, and each deploy's record holds the
@@ -41,9 +40,8 @@ Exit codes: 0 every chain is verified, 1 something is broken or cannot be read."
     Verify(VerifyOptions),
 }
 
-/// The options of `chatops audit verify`.
 #[derive(Debug, Args)]
-pub struct VerifyOptions {
+pub(crate) struct VerifyOptions {
     /// Write one JSON object: `deploys`, `events`, `broken` (how many) and `first` (the first 20)
     #[arg(long)]
     json: bool,
@@ -70,7 +68,6 @@ struct VerifySummary {
     first: Vec<BrokenDeploy>,
 }
 
-/// Verifies every deploy.
 pub(super) fn verify_audit(
     options: &VerifyOptions,
     installation: &Installation,

@@ -25,6 +25,8 @@ const OPTIONAL: [(&str, SecretName); 3] = [
     ("CIRCLECI_WEBHOOK_SECRET", SecretName::CircleCiWebhook),
 ];
 
+const NOT_SET: &str = "SLACK_SIGNING_SECRET is not set";
+
 const PREVIOUS_VARIABLE: &str = "SLACK_SIGNING_SECRET_PREVIOUS";
 
 /// Reads the required secrets with changes: other values, or none.
@@ -66,10 +68,8 @@ fn current_version(secrets: &EnvSecrets, name: SecretName) -> String {
 #[test]
 fn two_secrets_are_required() {
     let secrets = read_secrets(&[]).unwrap();
-    assert_eq!(
-        versions(&secrets, SecretName::SlackSigning),
-        (SIGNING_SECRET.to_owned(), None)
-    );
+    let signing = versions(&secrets, SecretName::SlackSigning);
+    assert_eq!(signing, (SIGNING_SECRET.to_owned(), None));
     let token = current_version(&secrets, SecretName::CircleCiToken);
     assert_eq!(token, CI_TOKEN);
     for (_, name) in OPTIONAL {
@@ -97,10 +97,8 @@ fn the_other_secrets_are_optional() {
 
 #[test]
 fn a_legacy_command_needs_no_signing_secret() {
-    let token = (
-        "SLACK_VERIFICATION_TOKEN",
-        Some("canary-of-the-legacy-token"),
-    );
+    let token = Some("canary-of-the-legacy-token");
+    let token = ("SLACK_VERIFICATION_TOKEN", token);
     let secrets = read_secrets(&[("SLACK_SIGNING_SECRET", None), token]).unwrap();
     assert!(!secrets.has(SecretName::SlackSigning));
     assert!(secrets.has(SecretName::SlackVerification));
@@ -108,10 +106,7 @@ fn a_legacy_command_needs_no_signing_secret() {
     for (variable, _) in &OPTIONAL[1..] {
         let other = (*variable, Some("canary-of-sixteen-or-more"));
         let said = rejected(&[("SLACK_SIGNING_SECRET", None), other]);
-        assert!(
-            said.starts_with("SLACK_SIGNING_SECRET is not set"),
-            "{said}"
-        );
+        assert!(said.starts_with(NOT_SET), "{said}");
     }
     assert!(read_secrets(&[("CIRCLECI_TOKEN", None), token]).is_err());
 }
@@ -120,18 +115,13 @@ fn a_legacy_command_needs_no_signing_secret() {
 fn the_previous_signing_secret_is_valid_beside_the_current_one() {
     let before = (PREVIOUS_VARIABLE, Some("canary-of-last-year"));
     let secrets = read_secrets(&[before]).unwrap();
-    let both = (
-        SIGNING_SECRET.to_owned(),
-        Some("canary-of-last-year".to_owned()),
-    );
+    let previous = Some("canary-of-last-year".to_owned());
+    let both = (SIGNING_SECRET.to_owned(), previous);
     assert_eq!(versions(&secrets, SecretName::SlackSigning), both);
     assert_eq!(versions(&secrets, SecretName::CircleCiToken).1, None);
     // It is not enough on its own.
     let said = rejected(&[("SLACK_SIGNING_SECRET", None), before]);
-    assert!(
-        said.starts_with("SLACK_SIGNING_SECRET is not set"),
-        "{said}"
-    );
+    assert!(said.starts_with(NOT_SET), "{said}");
 }
 
 #[test]
@@ -156,10 +146,8 @@ fn an_invalid_secret_is_an_error_that_names_it() {
             "canary-\u{e9}-canary-canary",
         ] {
             let said = unfit(variable, value);
-            assert!(
-                said.starts_with(&format!("{variable} does not hold ")),
-                "{said}"
-            );
+            let expected = format!("{variable} does not hold ");
+            assert!(said.starts_with(&expected), "{said}");
         }
         assert!(read_secrets(&[(variable, Some("canary-16-bytes-"))]).is_ok());
     }
@@ -176,10 +164,8 @@ fn bytes_that_are_not_text_are_rejected() {
             name => BTreeMap::from(REQUIRED).get(name).map(OsString::from),
         };
         let said = EnvSecrets::read(lookup).unwrap_err().to_string();
-        assert!(
-            said.starts_with(variable) && said.ends_with("it is not text"),
-            "{said}"
-        );
+        assert!(said.starts_with(variable), "{said}");
+        assert!(said.ends_with("it is not text"), "{said}");
     }
 }
 
@@ -191,10 +177,8 @@ fn a_secret_is_set_in_one_place() {
         let file = format!("{variable}_FILE");
         let value = Some("canary-of-sixteen-or-more");
         let said = rejected(&[(variable, value), (&file, Some("secret"))]);
-        assert_eq!(
-            said,
-            format!("{variable} and {file} are both set: keep one")
-        );
+        let expected = format!("{variable} and {file} are both set: keep one");
+        assert_eq!(said, expected);
     }
 }
 
@@ -235,10 +219,8 @@ fn a_secret_file_is_read_again() {
     std::fs::write(&path, "canary-of-last-year").unwrap();
     let before = format!("{PREVIOUS_VARIABLE}_FILE");
     let secrets = read_secrets(&[(&before, path.to_str())]).unwrap();
-    let both = (
-        SIGNING_SECRET.to_owned(),
-        Some("canary-of-last-year".to_owned()),
-    );
+    let previous = Some("canary-of-last-year".to_owned());
+    let both = (SIGNING_SECRET.to_owned(), previous);
     assert_eq!(versions(&secrets, SecretName::SlackSigning), both);
 }
 

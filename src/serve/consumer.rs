@@ -27,7 +27,6 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
 /// How long the consumer waits for a wake-up before it receives again.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The result of a handler.
 #[derive(Debug)]
 pub(super) enum HandlerResult {
     /// The message is deleted.
@@ -45,7 +44,6 @@ impl<E: Display> From<Result<(), E>> for HandlerResult {
     }
 }
 
-/// The consumer of one queue.
 pub(super) struct QueueConsumer {
     pub(super) queue: Sqlite,
     pub(super) queue_name: QueueName,

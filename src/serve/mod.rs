@@ -29,22 +29,18 @@ use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
 use crate::sqlite::{self, Sqlite};
 
-/// The settings of a server.
 #[derive(Debug)]
-pub struct ServeSettings {
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// The secrets.
-    pub secrets: EnvSecrets,
+pub(crate) struct ServeSettings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) secrets: EnvSecrets,
     /// The data file; created if it does not exist.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free port.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }
 
-/// A running server.
 #[derive(Debug)]
-pub struct ChatopsServer {
+pub(crate) struct ChatopsServer {
     address: SocketAddr,
     stop: StopSender,
     tasks: JoinSet<Result<()>>,
@@ -55,7 +51,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl ChatopsServer {
     /// Opens the data, binds the address and starts every part.
-    pub async fn start(settings: ServeSettings) -> Result<Self> {
+    pub(crate) async fn start(settings: ServeSettings) -> Result<Self> {
         let ServeSettings {
             config,
             secrets,
@@ -107,7 +103,11 @@ impl ChatopsServer {
         let for_work = Arc::clone(&worker);
         parts.spawn(work.run(move |body| {
             let worker = Arc::clone(&for_work);
-            async move { HandlerResult::from(worker.handle(&new_invocation().into(), &body).await) }
+            async move {
+                Box::pin(worker.handle(&new_invocation().into(), &body))
+                    .await
+                    .into()
+            }
         }));
         parts.spawn(notify.run(move |body| {
             let notifier = Arc::clone(&notifier);
@@ -136,13 +136,13 @@ impl ChatopsServer {
     }
 
     /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Runs until `asked` is ready, then finishes what is in flight. If a part ends by itself, that is
     /// an error.
-    pub async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<()> {
+    pub(crate) async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<()> {
         tokio::select! {
             () = asked => info!("stopping: finishing what is in flight"),
             ended = self.tasks.join_next() => {
@@ -155,7 +155,7 @@ impl ChatopsServer {
     }
 
     /// Stops receiving, and finishes what is in flight.
-    pub async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         self.stop.request_stop();
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
@@ -172,10 +172,7 @@ impl ChatopsServer {
 }
 
 /// The id of one run of a handler.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the runner makes the random ids of invocations"
-)]
+#[expect(clippy::disallowed_methods, reason = "a random id")]
 fn new_invocation() -> InvocationId {
     InvocationId::new(Uuid::new_v4().to_string())
 }

@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Sends the signal.
 #[derive(Debug)]
 pub(super) struct StopSender(watch::Sender<bool>);
 
-/// Receives the signal.
 #[derive(Debug, Clone)]
 pub(super) struct StopReceiver(watch::Receiver<bool>);
 
-/// A sender and its receiver.
 pub(super) fn stop_channel() -> (StopSender, StopReceiver) {
     let (sender, receiver) = watch::channel(false);
     (StopSender(sender), StopReceiver(receiver))

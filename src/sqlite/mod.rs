@@ -247,14 +247,10 @@ impl Sqlite {
     }
 
     /// Runs `work` on the thread that reads.
-    async fn read<T, E>(
+    async fn read<T: Send + 'static, E: From<SqliteFailure>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, SqliteFailure> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<SqliteFailure>,
-    {
+    ) -> Result<T, E> {
         Ok(self.0.threads.read(work).await?)
     }
 

@@ -46,12 +46,8 @@ impl MessageQueue for Sqlite {
         let write = move |tx: &WriteTx<'_>| {
             let sql = "INSERT INTO message (queue, body, visible_at, sent_at, receive_count) \
                        VALUES (?1, ?2, ?3, ?4, 0)";
-            let values = params![
-                queue.as_str(),
-                body.as_wire(),
-                to_micros(visible_at),
-                to_micros(now)
-            ];
+            let (visible_at, now) = (to_micros(visible_at), to_micros(now));
+            let values = params![queue.as_str(), body.as_wire(), visible_at, now];
             tx.db.prepare_cached(sql)?.execute(values)?;
             tx.wake_queue(queue);
             Ok::<_, SqliteFailure>(())

@@ -149,11 +149,8 @@ pub(super) fn check_schema(path: &Path, db: &Connection) -> Result<(), OpenError
         db.query_row(sql, [], |row| row.get::<_, i64>(0))
             .map_err(|e| OpenError::sqlite(path, &e))
     };
-    check_version(
-        path,
-        number("PRAGMA application_id")?,
-        number("PRAGMA user_version")?,
-    )
+    let owner = number("PRAGMA application_id")?;
+    check_version(path, owner, number("PRAGMA user_version")?)
 }
 
 fn check_version(path: &Path, owner: i64, version: i64) -> Result<(), OpenError> {

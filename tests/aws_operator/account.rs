@@ -34,7 +34,7 @@ fn a_stack_that_is_not_there_is_named() {
     let ended = run_program(command.env("CHATOPS_STACK", "elsewhere"));
     assert_fails(&ended, 1, &["no stack elsewhere in us-east-1"]);
     let ended = run_program(command.env("CHATOPS_STACK", &world.stack));
-    assert_eq!(ended.success_output(), "Nothing found.\n");
+    assert_eq!(ended.success_output(), "No deploy found.\n");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_profile_is_where_the_credentials_are() {
         command.arg("history").env("PATH", "/usr/bin:/bin");
         run_program(&mut command)
     };
-    assert_eq!(there("process").success_output(), "Nothing found.\n");
-    assert_eq!(there("keys").success_output(), "Nothing found.\n");
+    assert_eq!(there("process").success_output(), "No deploy found.\n");
+    assert_eq!(there("keys").success_output(), "No deploy found.\n");
     // The output of the process is not shown.
     let why = "the AWS credentials cannot be";
     assert_fails(&there("broken"), 1, &[why, "exited"]);
@@ -124,8 +124,8 @@ fn what_does_not_work_with_aws_is_a_usage_error() {
     // Variables for the other installation do not matter.
     let mut command = world.command(&["history", "--data", "chatops.db"]);
     let ended = run_program(command.env("CHATOPS_STACK", "web"));
-    assert_eq!(ended.success_output(), "Nothing found.\n");
+    assert_eq!(ended.success_output(), "No deploy found.\n");
     let mut command = world.command(&["--aws", "--stack", &world.stack, "history"]);
     let ended = run_program(command.env("CHATOPS_DATA", "x.db"));
-    assert_eq!(ended.success_output(), "Nothing found.\n");
+    assert_eq!(ended.success_output(), "No deploy found.\n");
 }

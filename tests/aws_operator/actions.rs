@@ -39,7 +39,7 @@ fn an_action_is_enqueued_under_the_name_of_the_credentials() {
     let retry = ["retry", failed.short_id.as_str()];
     let said = world.on_aws(&retry).success_output();
     assert!(said.contains(&format!("as operator {ARN}")), "{said}");
-    let soon = "The worker reads it within seconds";
+    let soon = "The worker carries it out within seconds";
     assert!(said.contains(soon), "{said}");
     let show = format!("chatops --aws --stack {} show ", world.stack);
     assert!(said.contains(&show), "{said}");
@@ -118,7 +118,7 @@ fn every_ticket_is_retried_once_and_stays_where_it_is() {
     let world = StackWorld::new();
     let dead_letters = send_dead_letters(&world);
     let left = json!({
-        "duplicate": 3, "already_retried": 1, "not_a_ticket": 2, "unknown": 1, "too_old": 1, "not_allowed": 1,
+        "duplicate": 3, "already_retried": 1, "not_a_ticket": 2, "unknown_deploy": 1, "too_old": 1, "not_allowed": 1,
     });
     let dry = world.on_aws(&["retry", "--all", "--dry-run", "--json"]);
     assert_eq!(dry.code, Some(1));

@@ -54,7 +54,7 @@ fn an_installation_is_checked() {
         "queue nowhere-work",
         "secret nowhere/inbound",
     ] {
-        let line = format!("FAIL  {what}: it is not there");
+        let line = format!("FAIL  {what}: it does not exist");
         assert!(words.stdout.contains(&line), "{words:?}");
     }
 }

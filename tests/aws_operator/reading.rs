@@ -46,7 +46,7 @@ fn the_same_record_reads_the_same() {
         assert_eq!(stdout, in_file.stdout, "{arguments:?}");
         assert_eq!(stderr, in_file.stderr, "{arguments:?}");
     }
-    // Not all of that was empty, and what is to be typed next goes to the same place.
+    // Not all of that was empty, and the offered command leads to the same stack.
     let listed = world.on_aws(&["history", "--limit", "7"]).success_output();
     assert_eq!(listed.lines().count(), 9, "{listed}");
     let next = format!("chatops{there} history before:");

@@ -309,14 +309,14 @@ fn files_of_other_programs_are_refused_and_left_alone() {
     assert_eq!(tables.unwrap(), 1);
 
     let data = TempDataFile::new();
-    let letter = "This is not a database. ".repeat(100);
-    std::fs::write(data.path(), &letter).unwrap();
+    let contents = "This is not a database. ".repeat(100);
+    std::fs::write(data.path(), &contents).unwrap();
     let (_, text) = open_error(&data.path());
     assert!(
         text.ends_with("is not a data file of chatops; name another one"),
         "{text}"
     );
-    assert_eq!(std::fs::read_to_string(data.path()).unwrap(), letter);
+    assert_eq!(std::fs::read_to_string(data.path()).unwrap(), contents);
 }
 
 #[test]

@@ -29,11 +29,12 @@ async fn world() -> ServeWorld {
 }
 
 /// The app has a bot, which is in the channel or not; its server.
-async fn with_bot(world: &ServeWorld, place: impl FnOnce(&mut SlackModel)) -> ServerProcess {
-    let mut slack = world.sandbox.slack().lock();
-    slack.install_bot(BOT);
-    place(&mut slack);
-    drop(slack);
+async fn with_bot(world: &ServeWorld, join: impl FnOnce(&mut SlackModel)) -> ServerProcess {
+    {
+        let mut slack = world.sandbox.slack().lock();
+        slack.install_bot(BOT);
+        join(&mut slack);
+    }
     world.serve_with_env("SLACK_BOT_TOKEN", BOT).await
 }
 

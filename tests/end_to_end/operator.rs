@@ -122,7 +122,7 @@ async fn deploys_are_listed_beside_a_server() {
     let ended = operate(&world, &["history", "--limit", "1"]).await;
     let offer = ended.stdout.last().unwrap();
     let again = format!("chatops history before:{}", newer.short_id);
-    assert_says(&offer, &again);
+    assert_says(offer, &again);
     let before = format!("before:{}", newer.short_id);
     let next = success(&world, &["history", &before]).await;
     assert_says(&next, older.short_id.as_str());
@@ -444,8 +444,8 @@ async fn a_configuration_is_checked_without_anything_else() {
     let wrong = written.replace("slug = \"gh/acme/web\"", "slug = \"web\"");
     std::fs::write(path, wrong).unwrap();
     let line = written.lines().position(|line| line.starts_with("slug"));
-    let place = format!("chatops.toml:{}:", line.unwrap() + 1);
-    assert_says(&check(path).await.failure(1), &place);
+    let position = format!("chatops.toml:{}:", line.unwrap() + 1);
+    assert_says(&check(path).await.failure(1), &position);
     let why = check("/nowhere/chatops.toml").await.failure(1);
     assert_says(&why, "cannot be read");
 }

@@ -1,4 +1,4 @@
-//! What is turned away: with which status and words, and that it leaves nothing behind.
+//! What is rejected: with which status and words, and that it leaves nothing behind.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -56,7 +56,7 @@ async fn assert_nothing_began(world: &ServeWorld, server: ServerProcess) {
 }
 
 #[tokio::test]
-async fn what_slack_did_not_sign_is_turned_away() {
+async fn what_slack_did_not_sign_is_rejected() {
     let (world, server) = ServeWorld::start().await;
     let good = || world.compose(&server, "main deploy");
     let body = good().signed.body;
@@ -108,7 +108,7 @@ async fn what_slack_did_not_sign_is_turned_away() {
 }
 
 #[tokio::test]
-async fn what_slack_signed_and_is_no_command_is_turned_away() {
+async fn what_slack_signed_and_is_no_command_is_rejected() {
     let (world, server) = ServeWorld::start().await;
     let good = || world.compose(&server, "main deploy");
     let body = good().signed.body;

@@ -106,7 +106,7 @@ async fn a_kept_demo_can_be_typed_at() {
     };
     tokio::time::timeout(WAIT_TIMEOUT, canceled).await.unwrap();
 
-    // Whoever still waits when it stops gets an error.
+    // A `say` that still waits when the demo stops gets an error.
     let mut command = chatops("say");
     command.args(["--slack", &demo.slack, "main deploy"]);
     let waiting = ChildProcess::spawn(command);
@@ -115,12 +115,12 @@ async fn a_kept_demo_can_be_typed_at() {
     let waiting = waiting.wait_exit().await;
     assert_eq!(waiting.code, Some(1), "{:?}", waiting.stdout);
     let said = waiting.stderr.join("\n");
-    assert!(said.ends_with("ended before the last answer"), "{said}");
+    assert!(said.ends_with("ended before the last reply"), "{said}");
     let ended = demo.process.wait_exit().await;
     ended.success();
     assert_eq!(ended.stderr, [""; 0]);
     let last = ended.stdout.last().unwrap();
-    assert_eq!(last, "Stopped. Nothing of it is left.");
+    assert_eq!(last, "Stopped. Its files are removed.");
     let gone = say(&demo.slack, &["help"]).await;
     assert_eq!(gone.code, Some(1));
 }
@@ -141,7 +141,7 @@ async fn somebody_else_listens() {
     tasks.spawn(async move { axum::serve(listener, axum::Router::new()).await });
     let ended = say(&slack, &["main deploy"]).await;
     let said = ended.failure(1).replace(&slack, "<address>");
-    insta::assert_snapshot!(said, @"chatops: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404)");
+    insta::assert_snapshot!(said, @"chatops: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404: )");
 }
 
 #[tokio::test]

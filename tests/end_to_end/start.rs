@@ -89,17 +89,17 @@ async fn a_configuration_that_cannot_be_used() {
         std::fs::write(world.config(), text).unwrap();
         said.push(start_error(&world, world.command()).await);
     }
-    insta::assert_snapshot!(said.join("\n"), @r#"
+    insta::assert_snapshot!(said.join("\n"), @"
     chatops: the configuration <dir>/chatops.toml cannot be read: No such file or directory (os error 2)
-    chatops: <dir>/chatops.toml:61:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `people`
+    chatops: <dir>/chatops.toml:61:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `users`
     chatops: <dir>/chatops.toml:61:1: duplicate key
     chatops: <dir>/chatops.toml:37:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`
-    chatops: <dir>/chatops.toml:55:11: 'ada' is neither a user id nor a name from [users]
-    chatops: <dir>/chatops.toml:20:15: trigger_window (1s) must be longer than request_timeout (2s)
+    chatops: <dir>/chatops.toml:55:10: 'ada' is neither a user id nor a name from [users]
+    chatops: <dir>/chatops.toml:20:18: trigger_window (1s) must be longer than request_timeout (2s)
     chatops: <dir>/chatops.toml:2:11: this program reads version = 1
     chatops: <dir>/chatops.toml:1:1: missing field `version`
     chatops: the configuration <dir>/chatops.toml cannot be read: stream did not contain valid UTF-8
-    "#);
+    ");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! What happens to a deploy, through the real process: what the requester reads, and what CircleCI
-//! was asked to do.
+//! receives.
 
 use chatops_core::deploy::DeployState::{
     Canceled, CiError, Failed, NothingRan, Rejected, Succeeded, TriggerFailed,
@@ -48,8 +48,8 @@ async fn a_build_that_succeeds() {
         )));
         assert_says(&shown, "<@U0001>");
         assert_says(&shown, &format!("[View build] {url}"));
-        let place = (message.visible_to.as_ref(), &*message.channel);
-        assert_eq!(place, (None, "C0001"));
+        let audience = (message.visible_to.as_ref(), &*message.channel);
+        assert_eq!(audience, (None, "C0001"));
     }
     assert_eq!(record.state, Succeeded);
     assert!(records.locks.is_empty());

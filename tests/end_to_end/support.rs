@@ -28,7 +28,7 @@ pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a build takes.
 pub(crate) const BUILD_TIME: Duration = Duration::from_millis(200);
 
-// Nothing else may ever look like these, so that a leak of them can be searched for.
+// Nothing else may be like these, so that a leak of them can be searched for.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
 pub(crate) const TOKEN: &str = "canary2token2of2circleci";
 /// The sandbox puts it into every form, as Slack does.
@@ -383,7 +383,7 @@ pub(crate) fn rate_limit(seconds: u64) -> HttpFault {
     }
 }
 
-/// The answer is lost, and what was asked for never happens.
+/// The answer is lost, and nothing comes of the request.
 pub(crate) const HANG: HttpFault = HttpFault::Hang {
     duration: WAIT_TIMEOUT,
 };
@@ -397,7 +397,7 @@ pub(crate) fn now() -> Time {
     WallClock.now()
 }
 
-/// Asks `found` again and again until it finds something.
+/// Calls `found` again and again until it finds something.
 pub(crate) async fn wait_until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

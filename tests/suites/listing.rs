@@ -155,7 +155,7 @@ pub(crate) fn ids(deploys: &[DeployRecord]) -> Vec<DeployId> {
     deploys.iter().map(|record| record.id).collect()
 }
 
-/// Where the next page begins, as whoever types `before:` names it.
+/// Where the next page begins, as `before:` names it.
 async fn next_position<S: Ledger>(store: &S, page: &DeployPage) -> Option<LedgerPosition> {
     let more = page.more.as_ref()?;
     let id = store.find_by_short_id(&more.before).await.unwrap().unwrap();
@@ -169,15 +169,15 @@ async fn pages<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec
     let (mut pages, mut before) = (Vec::<DeployPage>::new(), None);
     loop {
         let page = store.list_deploys(filter, before, limit).await.unwrap();
-        let place = next_position(store, &page).await;
+        let next = next_position(store, &page).await;
         assert!(page.deploys.len() <= limit);
         if page.more.as_ref().is_some_and(|more| more.full) {
             assert_eq!(page.deploys.len(), limit);
         }
-        let older = before.is_none_or(|before| place.is_none_or(|place| place < before));
+        let older = before.is_none_or(|before| next.is_none_or(|next| next < before));
         assert!(older, "a page goes on");
         pages.push(page);
-        before = place;
+        before = next;
         if before.is_none() {
             return pages;
         }
@@ -268,12 +268,12 @@ fn filters() -> Vec<DeployFilter> {
     let all = [DeployFilter::default()];
     let all = each(&all, &requesters, |f, r| f.requesters = r);
     let all = each(&all, &environments, |f, e| {
-        f.environment = e.map(str::to_owned)
+        f.environment = e.map(str::to_owned);
     });
     let all = each(&all, &branches, |f, b| f.branch = b.map(branch));
     let all = each(&all, &[None, Some("test")], |f, j| f.job = j.map(job));
     let all = each(&all, &[None, Some("api")], |f, p| {
-        f.project = p.map(project)
+        f.project = p.map(project);
     });
     let all = each(&all, &statuses, |f, s| f.status = s);
     let all = each(&all, &[false, true], |f, a| f.awaits_retry = a);
@@ -448,9 +448,9 @@ async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
         assert_eq!(shown, [id(many - 1), id(1)], "by {limit}");
         let more = pages[0].more.as_ref().unwrap();
         assert!(!more.full, "nobody can know at a bounded price");
-        let looked = usize::try_from((at(i64::from(many)) - more.read_back_to).num_seconds());
+        let read_back = usize::try_from((at(i64::from(many)) - more.read_back_to).num_seconds());
         assert!(
-            looked.unwrap() >= PAGE_READ_LIMIT,
+            read_back.unwrap() >= PAGE_READ_LIMIT,
             "it reads as far as it may"
         );
         assert!(pages.len() <= 3, "{}", pages.len());

@@ -56,7 +56,7 @@ fn without_an_address_nothing_is_sent_and_the_record_says_so() {
     let world = World::new(item, false, FEW).looked_at(start()).unwrap();
     insta::assert_debug_snapshot!(world.item.final_status, @r#"
     Failed {
-        reason: "there is no reply address",
+        reason: "there is no response URL",
     }
     "#);
 }
@@ -114,7 +114,7 @@ fn three_uses_are_the_final_words_own() {
     for kind in [NotificationKind::Progress, NotificationKind::Hold] {
         let mut item = item.clone();
         item.request_delivery(kind, start());
-        let why = "the reply address is used up".to_owned();
+        let why = "the response URL is used up".to_owned();
         let settled = settles(&item, start(), false);
         assert_eq!(
             settled.delivery(kind),
@@ -160,7 +160,7 @@ fn after_the_address_has_expired_it_is_the_bots_or_nobodys() {
         let (reserved, which, via, _) = posts(&item, at(1_740), true);
         assert_eq!((which, via), (kind, DeliveryRoute::Bot));
         assert_eq!((reserved.response_url_uses, reserved.bot_attempts), (0, 1));
-        let why = "the reply address has expired".to_owned();
+        let why = "the response URL has expired".to_owned();
         let settled = settles(&item, at(1_740), false);
         assert_eq!(
             settled.delivery(kind),
@@ -186,7 +186,7 @@ fn the_bot_tries_twelve_times_and_no_more() {
         );
         now = item.due_at().unwrap();
     }
-    let why = "there is no reply address".to_owned();
+    let why = "there is no response URL".to_owned();
     assert_eq!(
         settles(&item, now, true).final_status,
         DeliveryStatus::Failed { reason: why }

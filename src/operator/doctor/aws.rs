@@ -7,6 +7,7 @@ use chatops_core::ports::{PortErrorKind, QueueName};
 use super::DoctorCheck as Check;
 use crate::aws::InstallationReport;
 use crate::operator::output::sanitize;
+use crate::operator::text::plural;
 
 /// The fix of a changed stack.
 const DEPLOY_AGAIN: &str = "deploy the stack again from this version's template";
@@ -47,11 +48,10 @@ fn unknown_check(name: String, error: &AwsError) -> Check {
             format!("AWS rejects these credentials: {said}"),
             "sign in again, such as with `aws sso login`",
         ),
-        _ => Check::fail(
-            name,
-            format!("{action} failed: {said}"),
-            "check the network and AWS_ENDPOINT_URL, and try again",
-        ),
+        _ => {
+            let fix = "check the network and AWS_ENDPOINT_URL, and try again";
+            Check::fail(name, format!("{action} failed: {said}"), fix)
+        }
     }
 }
 
@@ -81,11 +81,10 @@ fn recovery_check(found: &Result<bool, AwsError>) -> Check {
     let name = "point-in-time recovery".to_owned();
     match found {
         Ok(true) => Check::ok(name, "it is on"),
-        Ok(false) => Check::warn(
-            name,
-            "it is off: a damaged table cannot be restored",
-            DEPLOY_AGAIN,
-        ),
+        Ok(false) => {
+            let found = "it is off: a damaged table cannot be restored";
+            Check::warn(name, found, DEPLOY_AGAIN)
+        }
         Err(error) => unknown_check(name, error),
     }
 }
@@ -98,8 +97,7 @@ fn queue_check(queue: QueueName, full: &str, found: &Result<QueueState, AwsError
     };
     let depth = match state.depth {
         0 => "it is empty".to_owned(),
-        1 => "it has 1 message".to_owned(),
-        n => format!("it has {n} messages"),
+        n => format!("it has {}", plural(n, "message")),
     };
     if !state.has_redrive {
         let found = format!("it has no dead-letter queue; {depth}");
@@ -169,10 +167,8 @@ mod tests {
 
     #[test]
     fn a_missing_permission_is_a_warning() {
-        let denied = aws_error(
-            PortErrorKind::Denied,
-            "AccessDenied: User: arn:aws:iam::1:user/ada is not authorized",
-        );
+        let said = "AccessDenied: User: arn:aws:iam::1:user/ada is not authorized";
+        let denied = aws_error(PortErrorKind::Denied, said);
         let check = queue_check(QueueName::Work, "web-work", &Err(denied.clone()));
         assert_eq!(check.level, CheckLevel::Warn);
         insta::assert_snapshot!(check_line(&check), @"Warn queue web-work: its state is not known: you may not use sqs:GetQueueAttributes | use credentials that have sqs:GetQueueAttributes");

@@ -71,7 +71,6 @@ pub(super) struct NewestConfig {
     pub(super) declared: DeclaredParameters,
 }
 
-/// Runs the checks of CircleCI.
 pub(super) async fn check_circleci(
     config: &Config,
     secrets: &[ExaminedSecret],

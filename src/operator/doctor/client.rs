@@ -21,18 +21,13 @@ const MAX_SHOWN_LEN: usize = 200;
 
 /// How a token is sent.
 pub(super) enum AuthHeader<'t> {
-    /// No token.
     None,
-    /// CircleCI's header.
     CircleToken(&'t SecretString),
-    /// Slack's header.
     Bearer(&'t SecretString),
 }
 
-/// The client.
 pub(super) struct DoctorClient(Client);
 
-/// An answer.
 pub(super) struct DoctorResponse {
     pub(super) status: u16,
     /// How far the server's clock is ahead of ours, by its Date header.

@@ -13,7 +13,6 @@ use crate::sqlite::read_only::ReadOnlyDatabase;
 /// The free space on the data file's disk below which the doctor warns, in bytes.
 const LOW_SPACE: u64 = 200 * 1024 * 1024;
 
-/// The configuration.
 pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
     match crate::cli::read_config(path) {
         Ok(config) => {
@@ -25,12 +24,10 @@ pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
     }
 }
 
-/// Each secret that is set or required.
 pub(super) fn check_secrets(secrets: &[ExaminedSecret]) -> Vec<DoctorCheck> {
     secrets.iter().filter_map(text::secret_state).collect()
 }
 
-/// The data file.
 pub(super) fn check_data_file(path: &Path) -> Vec<DoctorCheck> {
     // The parent of a bare file name is empty.
     let directory = match path.parent() {

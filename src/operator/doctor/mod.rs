@@ -41,9 +41,8 @@ Examples:
 
 Exit codes: 0 ok or warnings only, 1 a check failed.";
 
-/// The options of `chatops doctor`.
 #[derive(Debug, Args)]
-pub struct DoctorOptions {
+pub(crate) struct DoctorOptions {
     #[command(flatten)]
     config: ConfigFile,
     #[command(flatten)]
@@ -53,7 +52,6 @@ pub struct DoctorOptions {
     json: bool,
 }
 
-/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum CheckLevel {
@@ -62,13 +60,10 @@ enum CheckLevel {
     Fail,
 }
 
-/// A check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct DoctorCheck {
-    /// What was checked.
     name: String,
     level: CheckLevel,
-    /// What was found.
     found: String,
     /// The fix, unless it is ok.
     fix: Option<String>,
@@ -129,7 +124,6 @@ struct DoctorOutput<'a> {
     checks: &'a [DoctorCheck],
 }
 
-/// Runs every check.
 pub(super) fn run_doctor(
     options: &DoctorOptions,
     installation: &Installation,

@@ -18,6 +18,7 @@ pub(super) struct DeclaredParameters {
 struct ConfigFile {
     version: Option<String>,
     #[serde(default)]
+    #[expect(clippy::zero_sized_map_values, reason = "only the keys matter")]
     parameters: BTreeMap<String, IgnoredAny>,
 }
 

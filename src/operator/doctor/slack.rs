@@ -20,7 +20,6 @@ struct AuthTest {
     team: String,
 }
 
-/// Runs the checks of Slack.
 pub(super) async fn check_slack(
     config: &Config,
     secrets: &[ExaminedSecret],

@@ -26,7 +26,6 @@ const CLOCK_FAIL: i64 = 300;
 const CONFIG: &str = "configuration";
 const DATA: &str = "data file";
 
-/// The last line.
 pub(super) fn summary(checks: usize, warned: usize, failed: usize) -> String {
     match (warned, failed) {
         (0, 0) => format!("{checks} checks: all ok."),
@@ -43,10 +42,8 @@ pub(super) fn config_state(path: &Path, revision: &str, projects: usize, jobs: u
         return Check::warn(CONFIG, format!("{found}: no job"), fix);
     }
     let projects = plural(projects, "project");
-    Check::ok(
-        CONFIG,
-        format!("{found}: {projects}, {}", plural(jobs, "job")),
-    )
+    let found = format!("{found}: {projects}, {}", plural(jobs, "job"));
+    Check::ok(CONFIG, found)
 }
 
 pub(super) fn config_invalid(error: &str) -> Check {
@@ -315,10 +312,8 @@ pub(super) fn job_parameters(at: JobKey<'_>) -> Check {
 }
 
 pub(super) fn job_of_new_config(at: JobKey<'_>, config: &NewestConfig) -> Check {
-    let found = format!(
-        "the configuration {} has version 2.1, and trigger = \"job\" works with version 2 only",
-        judged_by(config)
-    );
+    let found = format!("the configuration {} has version 2.1", judged_by(config));
+    let found = format!("{found}, and trigger = \"job\" works with version 2 only");
     let fix = "set trigger = \"pipeline\" and select the job by a pipeline parameter";
     Check::warn(parameters_label(at), found, fix)
 }

@@ -62,10 +62,9 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
         } => {
             let lock = target.as_ref().map(|target| format!("lock on {target}"));
             let lock = lock.unwrap_or_else(|| "no lock".to_owned());
-            let what = format!(
-                "allowed by configuration {config}, {lock}; attempt {attempt} may send until {}",
-                iso_time(intent.send_by)
-            );
+            let until = iso_time(intent.send_by);
+            let allowed = format!("allowed by configuration {config}, {lock}");
+            let what = format!("{allowed}; attempt {attempt} may send until {until}");
             (what, vec![trigger_label(&intent.call).to_owned()])
         }
         AuditChange::TriggerRolledBack {
@@ -94,10 +93,8 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
         }
         AuditChange::Held { workflows } => {
             let names = name_list(workflows);
-            (
-                format!("waits for an approval at CircleCI: {names}"),
-                none(),
-            )
+            let what = format!("waits for an approval at CircleCI: {names}");
+            (what, none())
         }
         AuditChange::Ended { state, reason } => {
             let what = format!("ended {state}: {}", end_reason(reason));

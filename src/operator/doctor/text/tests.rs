@@ -100,7 +100,7 @@ fn checks_of_this_machine() {
     FAIL  data file: it broke
           fix: restore it from a backup, or name another file with --data
     FAIL  data file: chatops.db, or its directory, cannot be written
-          fix: make both writable for the user that `chatops serve` runs as, or run this as that user
+          fix: make both writable for the user of `chatops serve`, or run this as that user
     ok    disk: 8192 MiB free
     warn  disk: 1 MiB free
           fix: free some space: on a full disk no command is accepted
@@ -138,10 +138,10 @@ fn checks_of_both_hosts() {
     FAIL  CircleCI token: CircleCI rejects it (401 You must log in first.)
           fix: create a personal API token in CircleCI (User Settings, Personal API Tokens) and put it into CIRCLECI_TOKEN; a project token does not work
     warn  CircleCI token: its owner is not known (503)
-          fix: check again later; if that does not help, create a new personal API token in CircleCI
+          fix: check again later; if it stays so, create a new personal API token in CircleCI
     ok    Slack bot: deploys in Acme
     FAIL  Slack bot: Slack rejects its token (invalid_auth)
-          fix: copy the Bot User OAuth Token of the installed app into SLACK_BOT_TOKEN, or unset it
+          fix: copy the installed app's Bot User OAuth Token into SLACK_BOT_TOKEN, or unset it
     warn  Slack bot: its state is not known (500)
           fix: check again later
     ");
