@@ -251,7 +251,6 @@ fn filters() -> Vec<DeployFilter> {
     let requesters = [
         None,
         Some(RequesterFilter::Users(vec![])),
-        Some(RequesterFilter::Users(vec![one.clone()])),
         Some(RequesterFilter::Users(vec![three.clone(), one, three])),
         Some(RequesterFilter::AnyWorkspace(anywhere)),
         Some(RequesterFilter::Name("ana".to_owned())),
@@ -263,7 +262,7 @@ fn filters() -> Vec<DeployFilter> {
         Some(StatusFilter::State(DeployState::TriggerFailed)),
         Some(StatusFilter::State(DeployState::Succeeded)),
     ];
-    let environments = [None, Some("production"), Some("gone")];
+    let environments = [None, Some("production")];
     let branches = [None, Some("main"), Some("gone")];
     let all = [DeployFilter::default()];
     let all = each(&all, &requesters, |f, r| f.requesters = r);
@@ -284,7 +283,7 @@ async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let filters = filters();
-    assert_eq!(filters.len(), 6 * 3 * 3 * 2 * 2 * 5 * 2 * 2);
+    assert_eq!(filters.len(), 5 * 2 * 3 * 2 * 2 * 5 * 2 * 2);
     let mut found = 0;
     for filter in &filters {
         let expected = fitting(&records, filter);
