@@ -1,5 +1,5 @@
-//! The audit: what happened to a deploy, one event after the other, each with the hash of the one
-//! before. Events are only ever added.
+//! The audit: the events of a deploy in order, each with the hash of the previous one. Events are
+//! only appended.
 
 pub mod stored;
 
@@ -15,32 +15,27 @@ use crate::deploy::{
 use crate::id::{DeployId, InvocationId, QualifiedUser};
 use crate::notification::{DeliveryStatus, NotificationKind};
 
-/// A SHA-256, in hexadecimal where it is written.
+/// A SHA-256, serialized in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventHash([u8; 32]);
 
 impl EventHash {
-    /// What stands before the first event.
+    /// The previous hash of the first event.
     pub const START: EventHash = EventHash([0; 32]);
 
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
         let mut bytes = [0; 32];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        let decoded = base16ct::mixed::decode(text, &mut bytes).ok()?;
+        (decoded.len() == 32).then_some(Self(bytes))
     }
 }
 
 impl fmt::Display for EventHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 
@@ -64,15 +59,15 @@ impl From<EventHash> for String {
     }
 }
 
-/// Who made it happen.
+/// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum AuditActor {
     /// A user in Slack.
     User(QualifiedUser),
-    /// Somebody at the command line.
+    /// An operator at the command line.
     Operator(String),
-    /// A run of the worker.
+    /// An invocation of the worker.
     Worker(InvocationId),
 }
 
@@ -91,51 +86,51 @@ impl From<ActedBy> for AuditActor {
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuditChange {
-    /// The command was put on record.
+    /// The request was stored.
     Requested {
-        /// Who asked for what.
+        /// Who requested what.
         request: DeployRequest,
-        /// The deploy it repeats.
+        /// The deploy that it repeats.
         retry_of: Option<DeployId>,
     },
-    /// Policy allowed it and the intent to POST was written.
+    /// The policy allowed it, and the intent to send the POST was stored.
     TriggerBegun {
-        /// Which attempt this is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// The intent.
         intent: TriggerIntent,
-        /// The lock that was taken, if the job takes one.
+        /// The locked target, if the job takes a lock.
         target: Option<Target>,
         /// The revision of the configuration that allowed it.
         config: String,
     },
-    /// The intent was taken back: certainly nothing was created, and it may work later.
+    /// The intent was rolled back: certainly nothing was created, and a later attempt may work.
     TriggerRolledBack {
-        /// What was met.
+        /// The error.
         error: String,
-        /// CircleCI refused the token.
+        /// Whether CircleCI refused the token.
         token_refused: bool,
-        /// When it is tried again.
+        /// When the next attempt is due.
         again_at: Time,
     },
-    /// The sender does not know whether its POST worked.
+    /// Whether the POST worked is unknown.
     OutcomeUnknown {
         /// What happened to the answer.
         because: String,
     },
-    /// A pipeline is ours.
+    /// The pipeline is known.
     Triggered {
         /// The pipeline.
         pipeline: CiPipeline,
-        /// How we know.
+        /// How it was recognized.
         matched_by: MatchedBy,
     },
-    /// A workflow has been seen.
+    /// A workflow exists.
     Started {
         /// Workflow names.
         workflows: Vec<String>,
     },
-    /// A workflow was seen waiting for an approval.
+    /// A workflow waits for an approval.
     Held {
         /// Workflow names.
         workflows: Vec<String>,
@@ -147,7 +142,7 @@ pub enum AuditChange {
         /// Why.
         reason: EndReason,
     },
-    /// Somebody wants it canceled.
+    /// A person requested to cancel it.
     CancelRequested {
         /// Who.
         by: ActedBy,
@@ -157,53 +152,53 @@ pub enum AuditChange {
         /// That deploy.
         by: DeployId,
     },
-    /// A notification reached its end. Nothing writes this yet.
+    /// A notification reached a final status. Nothing writes this yet.
     Notified {
         /// Which one.
         notification: NotificationKind,
-        /// What became of it.
+        /// Its status.
         delivery: DeliveryStatus,
     },
-    /// Evidence that changes nothing, kept for the reader.
+    /// Evidence that changes nothing.
     Noted {
         /// What was learned.
         note: String,
     },
 }
 
-/// One line of a deploy's audit, as it reads.
+/// The content of an audit event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// The deploy.
     pub deploy: DeployId,
-    /// Its place, from 1.
+    /// Its number, from 1.
     pub n: u64,
     /// When.
     pub at: Time,
-    /// Who made it happen.
+    /// Who caused it.
     pub by: AuditActor,
     /// What happened.
     pub change: AuditChange,
     /// The state afterwards.
     pub state: DeployState,
-    /// The commit that CircleCI builds, from the event on in which it was known.
+    /// The commit that CircleCI builds, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The hash of the line before.
+    /// The hash of the previous event.
     pub prev: EventHash,
 }
 
-/// One line of a deploy's audit, as it is kept: the very text that was hashed, so that a later
-/// version of this program can check what an earlier one wrote.
+/// An audit event as it is stored: the exact text that was hashed, so that a later version of this
+/// program can verify what an earlier one wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// The deploy.
     pub deploy: DeployId,
-    /// Its place, from 1.
+    /// Its number, from 1.
     pub n: u64,
-    /// The [`Entry`] as JSON.
+    /// The [`AuditEntry`] as JSON.
     pub body: String,
-    /// The SHA-256 of `body`, which holds the hash of the line before.
+    /// The SHA-256 of `body`, which contains the hash of the previous event.
     pub hash: EventHash,
 }
 
@@ -211,7 +206,7 @@ impl AuditEvent {
     /// Seals an entry.
     #[must_use]
     pub fn seal(entry: &AuditEntry) -> Self {
-        // An entry is made of strings, numbers and lists: it always serialises.
+        // An entry consists of strings, numbers and lists, so it always serializes.
         let body = serde_json::to_string(entry).unwrap_or_default();
         let hash = EventHash(Sha256::digest(&body).into());
         Self {
@@ -222,24 +217,24 @@ impl AuditEvent {
         }
     }
 
-    /// The entry, or why the text is not one.
+    /// Deserializes the entry.
     pub fn entry(&self) -> Result<AuditEntry, serde_json::Error> {
         serde_json::from_str(&self.body)
     }
 }
 
-/// Where a chain is broken.
+/// The place where a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event {n} {why}")]
 pub struct BrokenChain {
-    /// The event's place.
+    /// The number of the event.
     pub n: u64,
     /// What is wrong with it.
     pub why: &'static str,
 }
 
-/// Checks that `events` are `1..n` of `deploy`, each as it was sealed and each following the one
-/// before. `last` is the hash the deploy's head remembers, so that a cut-off end is seen too.
+/// Checks that `events` are the unchanged events `1..` of `deploy`, each with the hash of the previous
+/// one. `last` is the hash in the deploy's record, which reveals a truncated end.
 pub fn verify_chain(
     deploy: DeployId,
     events: &[AuditEvent],

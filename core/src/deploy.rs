@@ -1,11 +1,12 @@
-//! A deploy as it stands: the state words, and `Head`, the one record that decides.
+//! A deploy: its states and [`DeployRecord`], the record that decides.
 //!
-//! `Head` is changed only by [`crate::machine::apply`] (state and audit together) and by the
-//! timer functions in [`crate::decide`]; nothing here decides anything.
+//! Only [`crate::machine::apply_change`] (state and audit together) and the timer functions in
+//! [`crate::decide`] change a record.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use url::Url;
 
 use crate::Time;
@@ -18,57 +19,45 @@ use crate::id::{
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::policy::Rejection;
 
-/// Where a deploy stands.
+/// The state of a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(strum::Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeployState {
-    /// Accepted and on record; nothing has been sent to CircleCI.
+    /// Accepted and stored; nothing has been sent to CircleCI.
     Requested,
-    /// The intent to send the one POST is on record; whether it was sent is not known here.
+    /// The intent to send the POST is stored; the POST may be under way.
     Triggering,
-    /// CircleCI has a pipeline that is ours.
+    /// CircleCI has created the pipeline.
     Triggered,
-    /// A workflow of that pipeline has been seen.
+    /// A workflow of the pipeline exists.
     Running,
     /// Every workflow succeeded.
     Succeeded,
     /// A workflow failed.
     Failed,
-    /// Canceled, here before the trigger or at CircleCI after it.
+    /// Canceled, before the trigger or at CircleCI after it.
     Canceled,
-    /// The pipeline was created but runs nothing.
+    /// The pipeline has no workflow that ran.
     NothingRan,
-    /// CircleCI could not make workflows of the project's configuration.
+    /// CircleCI could not create workflows.
     CiError,
-    /// CircleCI refused, or could not be reached in time; certainly nothing was created.
+    /// CircleCI refused or was not reached in time; certainly nothing was created.
     TriggerFailed,
-    /// Not allowed, not possible now, or asked too long ago.
+    /// Not allowed, blocked or expired.
     Rejected,
-    /// Whether the trigger worked could not be learned; a person has to look.
+    /// Whether the trigger worked is unknown; a person has to check.
     Unresolved,
-    /// There is a pipeline, but how it ended was not learned in time.
+    /// There is a pipeline, but its end was not seen in time.
     LostTrack,
 }
 
 impl DeployState {
     /// All states, in the order in which a deploy can pass through them.
-    pub const ALL: [DeployState; 13] = [
-        DeployState::Requested,
-        DeployState::Triggering,
-        DeployState::Triggered,
-        DeployState::Running,
-        DeployState::Succeeded,
-        DeployState::Failed,
-        DeployState::Canceled,
-        DeployState::NothingRan,
-        DeployState::CiError,
-        DeployState::TriggerFailed,
-        DeployState::Rejected,
-        DeployState::Unresolved,
-        DeployState::LostTrack,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
-    /// Whether this is an end. An end is written once and never changed.
+    /// Whether the state is an end, which never changes.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         !matches!(
@@ -80,14 +69,14 @@ impl DeployState {
         )
     }
 
-    /// The state of that word, in any case and with `-` as good as `_`.
+    /// Reads a state in any case, with `-` or `_`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         let word = word.to_ascii_uppercase().replace('-', "_");
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// What it comes down to.
+    /// The outcome of the state.
     #[must_use]
     pub fn outcome(self) -> DeployOutcome {
         match self {
@@ -107,83 +96,53 @@ impl DeployState {
         }
     }
 
-    /// The state's word, as it stands in the audit.
+    /// The state as the audit names it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            DeployState::Requested => "REQUESTED",
-            DeployState::Triggering => "TRIGGERING",
-            DeployState::Triggered => "TRIGGERED",
-            DeployState::Running => "RUNNING",
-            DeployState::Succeeded => "SUCCEEDED",
-            DeployState::Failed => "FAILED",
-            DeployState::Canceled => "CANCELED",
-            DeployState::NothingRan => "NOTHING_RAN",
-            DeployState::CiError => "CI_ERROR",
-            DeployState::TriggerFailed => "TRIGGER_FAILED",
-            DeployState::Rejected => "REJECTED",
-            DeployState::Unresolved => "UNRESOLVED",
-            DeployState::LostTrack => "LOST_TRACK",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for DeployState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a state comes down to, for the one who asks "what failed?".
+/// A summary of the states, for filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeployOutcome {
     /// It has not ended.
     InProgress,
     /// It succeeded.
     Succeeded,
-    /// It was to run and did not come to a good end, or nobody knows to which.
+    /// It failed, or its end is unknown.
     Failed,
     /// Somebody canceled it.
     Canceled,
-    /// It was not allowed, or not possible then.
+    /// It was not allowed, blocked or expired.
     Rejected,
 }
 
 impl DeployOutcome {
-    /// All of them.
-    pub const ALL: [DeployOutcome; 5] = [
-        DeployOutcome::InProgress,
-        DeployOutcome::Succeeded,
-        DeployOutcome::Failed,
-        DeployOutcome::Canceled,
-        DeployOutcome::Rejected,
-    ];
+    /// All outcomes.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// The word that is typed and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            DeployOutcome::InProgress => "in_progress",
-            DeployOutcome::Succeeded => "succeeded",
-            DeployOutcome::Failed => "failed",
-            DeployOutcome::Canceled => "canceled",
-            DeployOutcome::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 
-/// A human being who wishes something.
+/// A person who acts on a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum ActedBy {
     /// A user in Slack.
     User(QualifiedUser),
-    /// Somebody at the command line, by the name the system knows.
+    /// An operator at the command line, by login name.
     Operator(String),
 }
 
-/// Who asked, from where, for what and when.
+/// Who requested what, where and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployRequest {
     /// The workspace.
@@ -192,10 +151,10 @@ pub struct DeployRequest {
     pub channel: ChannelId,
     /// Who typed it.
     pub user: UserId,
-    /// What Slack called that person then; for finding, never for authorising.
+    /// The name in Slack at that time; for searching, never for authorization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
-    /// The project as typed or the default one; `None` if neither exists.
+    /// The project as typed, or the default; `None` if there is neither.
     pub project: Option<ProjectName>,
     /// The branch.
     pub branch: BranchName,
@@ -219,7 +178,7 @@ impl DeployRequest {
     }
 }
 
-/// What may be deployed by one deploy at a time: a project's environment.
+/// What one deploy at a time may deploy to: a project's environment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Target(pub String);
@@ -233,35 +192,34 @@ impl fmt::Display for Target {
 /// The intent to send one POST.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriggerIntent {
-    /// The only invocation that may send it, and the only one that may take the intent back.
+    /// The only invocation that may send the POST or roll the intent back.
     pub by: InvocationId,
     /// When the intent was written.
     pub at: Time,
-    /// After this moment nobody sends, and everybody may look for the proof.
+    /// After this moment nobody sends, and any invocation may look the pipeline up.
     pub send_by: Time,
-    /// Why the sender does not know the outcome, once it has said so.
+    /// Why the outcome is unknown, once the sender has recorded that.
     pub unknown_because: Option<String>,
-    /// The project at CircleCI, kept here so that a changed configuration loses no run.
+    /// The project at CircleCI, kept so that a changed configuration loses no run.
     pub slug: ProjectSlug,
-    /// The call that sends it, kept for the same reason. The first one there was is not written
-    /// down, so that what is on record stays as it is.
+    /// The API call, kept for the same reason. The default is not serialized.
     #[serde(default, skip_serializing_if = "TriggerCall::is_default")]
     pub call: TriggerCall,
-    /// The parameter that carries our deploy id, if the job declares one.
+    /// The deploy id parameter, if the job declares one.
     pub deploy_id_parameter: Option<String>,
 }
 
-/// How we know that a pipeline is ours.
+/// How a pipeline was recognized as the deploy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchedBy {
-    /// CircleCI answered our POST with it.
+    /// CircleCI returned it for the POST.
     Response,
-    /// It carries our deploy id.
+    /// It carries the deploy id.
     DeployId,
 }
 
-/// What CircleCI made of a trigger.
+/// What a trigger created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CiRunKind {
@@ -273,12 +231,12 @@ pub enum CiRunKind {
 }
 
 impl CiRunKind {
-    /// Whether it is the one that is meant where none is written.
+    /// Whether this is the default, which is not serialized.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde passes a reference"
     )]
-    fn is_first(&self) -> bool {
+    fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -286,14 +244,14 @@ impl CiRunKind {
 /// The pipeline, or the single build, at CircleCI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CiPipeline {
-    /// Which of the two it is; a pipeline is not marked, as there was nothing else at first.
-    #[serde(default, skip_serializing_if = "CiRunKind::is_first")]
+    /// Which of the two it is.
+    #[serde(default, skip_serializing_if = "CiRunKind::is_default")]
     pub kind: CiRunKind,
-    /// CircleCI's id; of a build the one that is derived from its project and number.
+    /// CircleCI's id; for a build, derived from its project and number.
     pub id: PipelineId,
     /// Its number within the project.
     pub number: u64,
-    /// Its address for people.
+    /// Its web page.
     pub url: Url,
 }
 
@@ -302,49 +260,49 @@ pub struct CiPipeline {
 pub struct CiRun {
     /// The pipeline.
     pub pipeline: CiPipeline,
-    /// How we know it is ours.
+    /// How it was recognized.
     pub matched_by: MatchedBy,
-    /// When we knew.
+    /// When it was recognized.
     pub triggered_at: Time,
-    /// When the pipeline was first seen `created`; from then on it may be missed having workflows.
+    /// When the pipeline was first seen `created`; `workflow_start_timeout` starts then.
     pub created_at: Option<Time>,
-    /// The commit CircleCI builds, once it has said so.
+    /// The commit that CircleCI builds, once known.
     pub revision: Option<String>,
 }
 
-/// Why a deploy ended as it did; the details that the words need.
+/// Why a deploy ended as it did, with the details that the text needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EndReason {
-    /// The workflows say it all.
+    /// The workflows decided.
     Workflows {
-        /// The name of each workflow that decided, with CircleCI's word for its status.
+        /// The name of each deciding workflow, with CircleCI's status.
         decided_by: Vec<(String, String)>,
     },
-    /// Not allowed or not possible now.
+    /// Not allowed, blocked or expired.
     Rejected(Rejection),
-    /// CircleCI said no.
+    /// CircleCI refused the trigger.
     TriggerRefused {
         /// HTTP status.
         status: u16,
-        /// CircleCI's words.
+        /// CircleCI's message.
         message: String,
     },
-    /// It could not be sent before the command went stale.
+    /// No attempt succeeded before the request expired.
     TriggerGivenUp {
-        /// How often it was tried.
+        /// How many attempts there were.
         attempts: u32,
-        /// What the last try met.
+        /// The error of the last attempt.
         last_error: String,
     },
-    /// CircleCI's words about the project's configuration.
+    /// CircleCI's errors about the project's configuration.
     ConfigErrors {
         /// One message each.
         messages: Vec<String>,
     },
     /// No workflow appeared.
     NoWorkflow,
-    /// Canceled by a person before anything was sent.
+    /// A person canceled it before anything was sent.
     CanceledBeforeTrigger {
         /// Who.
         by: ActedBy,
@@ -353,10 +311,10 @@ pub enum EndReason {
     OutcomeUnknown {
         /// What happened to the answer.
         because: String,
-        /// Pipelines that might be it.
+        /// Pipelines that may be the deploy's.
         candidates: Vec<CiPipeline>,
     },
-    /// Following was given up at the tracking limit.
+    /// The run was followed for `follow_timeout` and did not end.
     FollowTimeout,
 }
 
@@ -369,7 +327,7 @@ pub struct DeployEnd {
     pub reason: EndReason,
 }
 
-/// A person's wish to cancel.
+/// A person's request to cancel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequest {
     /// Who.
@@ -378,57 +336,56 @@ pub struct CancelRequest {
     pub at: Time,
 }
 
-/// The one record of a deploy that decides everything.
+/// The record of a deploy. It alone decides what happens next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployRecord {
     /// The deploy.
     pub id: DeployId,
-    /// What people call it.
+    /// Its short id.
     pub short_id: ShortId,
-    /// Counts the writes; a write goes through only over the version it has seen.
+    /// Counts the writes; a write succeeds only over the version that it read.
     pub version: u64,
-    /// Where it stands.
+    /// The state.
     pub state: DeployState,
     /// How many audit events there are.
     pub events: u64,
-    /// The hash of the last of them.
+    /// The hash of the last event.
     pub last_hash: EventHash,
-    /// Who asked for what.
+    /// Who requested what.
     pub request: DeployRequest,
     /// After this moment nothing is started.
     pub valid_until: Time,
     /// The target whose lock this deploy holds.
     pub locked_target: Option<Target>,
-    /// How often it was armed.
+    /// How many trigger attempts there were.
     pub attempts: u32,
-    /// What the last disarmed attempt met.
+    /// The error of the last rolled-back attempt.
     pub last_error: Option<String>,
-    /// CircleCI has refused the token once and it has been read afresh since.
+    /// CircleCI has refused the token once, and it was refreshed since.
     pub token_refused: bool,
-    /// The open intent, while TRIGGERING (kept afterwards for the record).
+    /// The intent while TRIGGERING, kept afterwards.
     pub trigger_intent: Option<TriggerIntent>,
     /// The run, from TRIGGERED on.
     pub run: Option<CiRun>,
-    /// It was seen waiting for an approval, and that is (to be) told.
+    /// Whether it was seen waiting for an approval.
     #[serde(default)]
     pub on_hold: bool,
-    /// How often CircleCI was looked at in this state; spaces the looks.
+    /// How many polls there were in this state; determines the next pause.
     pub poll_count: u32,
-    /// The only timer: nothing is to be done before this moment; `None` means nothing is left.
+    /// The only timer: nothing happens before this moment; `None` means that nothing is left to do.
     pub due_at: Option<Time>,
     /// The end, once there is one.
     pub end: Option<DeployEnd>,
-    /// An order to try again is still owed to the dead-letter queue.
+    /// Whether a retry ticket still has to be put into the dead-letter queue.
     pub owes_ticket: bool,
-    /// Somebody wants it canceled.
+    /// The request to cancel it.
     pub cancel: Option<CancelRequest>,
     /// The deploy this one repeats.
     pub retry_of: Option<DeployId>,
-    /// The request that made it do so; `None` for a command of its own, and for an order from the
-    /// dead-letter queue.
+    /// The request for this retry; `None` for a command and for a retry ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_request: Option<RequestId>,
-    /// The operator who made it do so.
+    /// The operator who requested this retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// The deploy that repeats this one.
@@ -436,8 +393,8 @@ pub struct DeployRecord {
 }
 
 impl DeployRecord {
-    /// Whether somebody should look at it: it was not started, or nobody knows, and nobody has
-    /// tried it again.
+    /// Whether it waits for a retry: it was not started, or that is unknown, and nobody has
+    /// retried it.
     #[must_use]
     pub fn awaits_retry(&self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a configuration, a deploy and the outside world's answers.
+//! Shared by the tests of this crate: a configuration, a deploy and the answers of CircleCI.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use crate::name::{BranchName, JobName, ProjectName};
 use crate::ports::{CiWorkflow, PipelineState, PollResult, WorkflowStatus};
 use crate::secret::ResponseUrl;
 
-/// A reply address with a part that must never be seen.
-pub(crate) const ADDRESS: &str = "https://hooks.slack.com/commands/T012ABCDEF/1/canary";
+/// A response URL with a part that must never be printed.
+pub(crate) const RESPONSE_URL: &str = "https://hooks.slack.com/commands/T012ABCDEF/1/canary";
 
 /// One project, two jobs: `deploy` takes the lock of `web/production`, `test` opts out.
 pub(crate) const CONFIG: &str = r#"
@@ -56,7 +56,7 @@ pub(crate) fn config() -> Config {
     Config::parse(CONFIG, "chatops.toml").unwrap()
 }
 
-/// The moment the tests begin at.
+/// When the tests begin.
 pub(crate) fn start() -> Time {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
@@ -108,7 +108,7 @@ pub(crate) fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
 }
 
-pub(crate) fn ask() -> DeployRequest {
+pub(crate) fn request() -> DeployRequest {
     DeployRequest {
         team: team(),
         channel: channel(),
@@ -126,9 +126,9 @@ pub(crate) fn id() -> DeployId {
     DeployId::of_request("T012ABCDEF", "A012ABCDEF", "1.2.3")
 }
 
-pub(crate) fn address() -> ResponseUrl {
+pub(crate) fn response_url() -> ResponseUrl {
     let slack = url::Url::parse("https://hooks.slack.com").unwrap();
-    ResponseUrl::parse(ADDRESS, &[slack]).unwrap()
+    ResponseUrl::parse(RESPONSE_URL, &[slack]).unwrap()
 }
 
 pub(crate) fn slug() -> ProjectSlug {
@@ -153,7 +153,7 @@ pub(crate) fn pipeline(number: u64) -> CiPipeline {
     }
 }
 
-pub(crate) fn armed_by(by: &InvocationId, now: Time) -> TriggerIntent {
+pub(crate) fn trigger_intent(by: &InvocationId, now: Time) -> TriggerIntent {
     TriggerIntent {
         by: by.clone(),
         at: now,
@@ -165,10 +165,10 @@ pub(crate) fn armed_by(by: &InvocationId, now: Time) -> TriggerIntent {
     }
 }
 
-pub(crate) fn arming(attempt: u32) -> AuditChange {
+pub(crate) fn begin_trigger(attempt: u32) -> AuditChange {
     AuditChange::TriggerBegun {
         attempt,
-        intent: armed_by(&me(), start()),
+        intent: trigger_intent(&me(), start()),
         target: Some(target()),
         config: "0123456789ab".into(),
     }
@@ -179,7 +179,7 @@ pub(crate) fn requested() -> DeployRecord {
     let by = AuditActor::User(qualified_user());
     machine::begin_deploy(
         (id(), id().short_id(8)),
-        ask(),
+        request(),
         None,
         valid_until,
         by,
@@ -188,8 +188,8 @@ pub(crate) fn requested() -> DeployRecord {
     .0
 }
 
-/// A deploy that went the shortest way to `state`, all at the moment the tests begin at.
-pub(crate) fn head_in(state: DeployState) -> DeployRecord {
+/// A deploy that went the shortest way to `state`, all at [`start`].
+pub(crate) fn record_in(state: DeployState) -> DeployRecord {
     let triggered = || AuditChange::Triggered {
         pipeline: pipeline(7),
         matched_by: MatchedBy::Response,
@@ -200,10 +200,10 @@ pub(crate) fn head_in(state: DeployState) -> DeployRecord {
     let way = match state {
         DeployState::Requested | DeployState::Rejected => vec![],
         DeployState::Triggering | DeployState::TriggerFailed | DeployState::Unresolved => {
-            vec![arming(1)]
+            vec![begin_trigger(1)]
         }
-        DeployState::Triggered => vec![arming(1), triggered()],
-        _ => vec![arming(1), triggered(), started()],
+        DeployState::Triggered => vec![begin_trigger(1), triggered()],
+        _ => vec![begin_trigger(1), triggered(), started()],
     };
     let end = state.is_terminal().then_some(AuditChange::Ended {
         state,
@@ -211,11 +211,13 @@ pub(crate) fn head_in(state: DeployState) -> DeployRecord {
     });
     way.into_iter()
         .chain(end)
-        .fold(requested(), |head, change| {
+        .fold(requested(), |record, change| {
             let by = AuditActor::Worker(me());
-            let mut head = machine::apply_change(&head, change, by, start()).unwrap().0;
-            head.due_at = (!head.state.is_terminal()).then(start);
-            head
+            let mut record = machine::apply_change(&record, change, by, start())
+                .unwrap()
+                .0;
+            record.due_at = (!record.state.is_terminal()).then(start);
+            record
         })
 }
 
@@ -229,7 +231,7 @@ pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> CiWo
     }
 }
 
-pub(crate) fn look(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResult {
+pub(crate) fn poll(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResult {
     PollResult {
         state,
         errors: vec![],
@@ -238,10 +240,10 @@ pub(crate) fn look(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResu
     }
 }
 
-/// A small generator of pseudo-random numbers, the same ones for the same seed.
-pub(crate) struct Dice(pub(crate) u64);
+/// A generator of pseudo-random numbers from a seed.
+pub(crate) struct Random(pub(crate) u64);
 
-impl Dice {
+impl Random {
     /// A number below `n`.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         // splitmix64
@@ -264,7 +266,7 @@ pub(crate) fn requester() -> Requester {
         channel: channel(),
         user: user(),
         user_name: Some("ana".into()),
-        response_url: Some(address()),
+        response_url: Some(response_url()),
     }
 }
 
@@ -281,11 +283,16 @@ pub(crate) fn message() -> DeployMessage {
     }
 }
 
-pub(crate) fn wish(from: ActionRequester, wish: DeployAction) -> ActionMessage {
+pub(crate) fn action(from: ActionRequester, action: DeployAction) -> ActionMessage {
     ActionMessage {
         id: RequestId::of_request("T012ABCDEF", "A012ABCDEF", "4.5.6"),
         requested_by: from,
-        action: wish,
+        action,
         requested_at: start(),
     }
 }
+
+// The old names, until the tests of `text`, `config` and `policy` follow.
+pub(crate) use self::{
+    Random as Dice, record_in as head_in, request as ask, trigger_intent as armed_by,
+};

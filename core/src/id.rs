@@ -1,16 +1,16 @@
-//! Identity: ids are derived from what they identify, never drawn.
+//! Ids: they are derived from what they identify, not random.
 //!
-//! A request that arrives twice is the same deploy, and a retry pressed twice is the same retry,
-//! because both derive the same id. The single exception is [`Invocation`], which exists to tell
-//! two runs of a handler apart and is made by the shell that starts the run.
+//! A request that arrives twice is the same deploy, and a repeated retry is the same retry, because
+//! both derive the same id. The exception is [`InvocationId`], which tells two runs of a handler apart;
+//! the runtime that starts the run creates it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The namespace under which deploy ids are derived (a UUID v5 needs one; the value is arbitrary
-/// but may never change, or a replayed request would become a second deploy).
+/// The namespace of the derived UUIDs (v5). The value is arbitrary but must never change, or a
+/// replayed request would become a second deploy.
 const DEPLOYS: Uuid = Uuid::from_u128(0x8d0c_5be0_63f4_5a1c_9f27_3e1f_6b7a_40d1);
 
 /// One deploy, from the command to its final status.
@@ -21,21 +21,19 @@ pub struct DeployId(Uuid);
 impl DeployId {
     /// The id of the deploy that one Slack request asks for.
     ///
-    /// `occasion` is what makes the request unique: Slack's `trigger_id`, or the `response_url`
-    /// where there is none.
+    /// The idempotency key is Slack's `trigger_id`, or the `response_url` where there is none.
     #[must_use]
-    pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
-        Self(derive_uuid(&["request", team, app, occasion]))
+    pub fn of_request(team: &str, app: &str, idempotency_key: &str) -> Self {
+        Self(derive_uuid(&["request", team, app, idempotency_key]))
     }
 
-    /// The id of the one retry that can be derived from `old`.
+    /// The id of the only retry of `old`.
     #[must_use]
     pub fn of_retry(old: DeployId) -> Self {
         Self(derive_uuid(&["retry", &old.to_string()]))
     }
 
-    /// The short form people see. `length` is in hexadecimal digits; 8 unless another deploy
-    /// already has those 8.
+    /// The short form that people see: the first `length` hexadecimal digits.
     #[must_use]
     pub fn short_id(self, length: usize) -> ShortId {
         let mut digits = self.0.simple().to_string();
@@ -55,7 +53,7 @@ impl DeployId {
     }
 }
 
-/// Every part carries its length, so that no two lists of parts give the same bytes.
+/// Each part is prefixed with its length, so that different lists never give the same bytes.
 fn derive_uuid(parts: &[&str]) -> Uuid {
     let mut bytes = Vec::new();
     for part in parts {
@@ -77,15 +75,15 @@ impl fmt::Debug for DeployId {
     }
 }
 
-/// The first digits of a deploy's id: what people read and type.
+/// The first digits of a deploy's id, which people read and type.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortId(String);
 
 impl ShortId {
-    /// How many digits a short id has when nothing collides.
+    /// The usual number of digits.
     pub const USUAL: usize = 8;
-    /// How many it has when another deploy already owns the usual ones.
+    /// The number of digits when another deploy has the usual ones.
     pub const LONGER: usize = 16;
 
     /// The digits.
@@ -93,10 +91,8 @@ impl ShortId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl ShortId {
-    /// Reads a short id as somebody typed or pasted it; `None` if it cannot be one.
+    /// Reads a typed or pasted short id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let usual = matches!(text.len(), Self::USUAL | Self::LONGER);
@@ -111,38 +107,38 @@ impl fmt::Display for ShortId {
     }
 }
 
-/// One request that wishes something of a deploy that is on record already: a retry or a cancel.
-/// The same request twice is the same wish.
+/// One request for an action on a stored deploy: a retry or a cancel. A repeated request has the same
+/// id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(Uuid);
 
 impl RequestId {
-    /// The id of one Slack request; `occasion` as in [`DeployId::of_request`].
+    /// The id of one Slack request; the idempotency key as in [`DeployId::of_request`].
     #[must_use]
-    pub fn of_request(team: &str, app: &str, occasion: &str) -> Self {
-        Self(derive_uuid(&["wish", team, app, occasion]))
+    pub fn of_request(team: &str, app: &str, idempotency_key: &str) -> Self {
+        Self(derive_uuid(&["wish", team, app, idempotency_key]))
     }
 
-    /// The id of one call of the command line, which the shell has drawn.
+    /// The id of one call of the command line, which is random.
     #[must_use]
-    pub fn of_call(drawn: Uuid) -> Self {
-        Self(drawn)
+    pub fn of_call(id: Uuid) -> Self {
+        Self(id)
     }
 }
 
-/// A deploy as somebody names it: by what people see, or in full.
+/// A deploy by its short or its full id.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeployRef {
     /// The short id.
     Short(ShortId),
-    /// The whole id.
+    /// The full id.
     Full(DeployId),
 }
 
 impl DeployRef {
-    /// Reads an id as typed or pasted, with or without the marks of a code span.
+    /// Reads a typed or pasted id, with or without backticks.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches('`');
@@ -160,14 +156,14 @@ impl fmt::Display for DeployRef {
     }
 }
 
-/// One run of a handler over one message. Whoever armed a deploy is known by it, so it must be
-/// different for every run, also for two deliveries of the same message in one batch.
+/// One run of a handler over one message. It identifies who stored a trigger intent, so it differs
+/// for every run, also for two deliveries of the same message in one batch.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InvocationId(String);
 
 impl InvocationId {
-    /// An invocation named by the shell that runs it.
+    /// An invocation with the name that its runtime gives it.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
@@ -180,7 +176,7 @@ impl InvocationId {
     }
 }
 
-macro_rules! outside_id {
+macro_rules! slack_id {
     ($(#[$doc:meta])* $name:ident, $prefixes:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -188,8 +184,8 @@ macro_rules! outside_id {
         pub struct $name(String);
 
         impl $name {
-            /// Reads an id; `None` if it does not have Slack's form (a letter that names the
-            /// kind, then capital letters and digits).
+            /// Reads an id in Slack's form: a letter for the kind, then capital letters and
+            /// digits.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 let prefixes: &[char] = &$prefixes;
@@ -229,18 +225,18 @@ macro_rules! outside_id {
     };
 }
 
-outside_id!(
+slack_id!(
     /// A Slack workspace (`T…`).
     TeamId,
     ['T', 'E']
 );
-outside_id!(
+slack_id!(
     /// A Slack conversation: a channel (`C…`), an older private channel (`G…`) or a direct
     /// message (`D…`).
     ChannelId,
     ['C', 'G', 'D']
 );
-outside_id!(
+slack_id!(
     /// A Slack user (`U…`, `W…` in Enterprise organisations).
     UserId,
     ['U', 'W']
@@ -295,8 +291,8 @@ impl fmt::Display for QualifiedUser {
 pub struct PipelineId(pub Uuid);
 
 impl PipelineId {
-    /// The id under which a single build is claimed, derived from the project's slug in CircleCI's
-    /// long form and the build's number.
+    /// The id of a single build, derived from the project's slug in CircleCI's long form and the
+    /// build's number.
     #[must_use]
     pub fn of_build(slug: &str, number: u64) -> Self {
         Self(derive_uuid(&["build", slug, &number.to_string()]))
@@ -335,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn ids_stay_what_they_were() {
+    fn derived_ids_do_not_change() {
         // A changed derivation would let a replayed request start a second deploy.
         insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"0668e443-29ad-5564-9021-3d84198fbb4b");
         insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"99e5d9c2-077f-5d6e-b1f7-a58c3afd833b");
     }
 
     #[test]
-    fn what_people_paste_names_a_deploy() {
+    fn a_pasted_id_names_a_deploy() {
         let id = DeployId::of_request("T1", "A1", "x");
         for text in [
             id.short_id(8).to_string(),
@@ -362,13 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_no_deploy() {
+    fn an_action_id_is_no_deploy_id() {
         let deploy = DeployId::of_request("T1", "A1", "x").uuid();
         assert_ne!(RequestId::of_request("T1", "A1", "x").0, deploy);
     }
 
     #[test]
-    fn outside_ids_have_a_form() {
+    fn slack_ids_have_a_form() {
         assert!(UserId::parse("U012ABCDEF").is_some());
         for wrong in ["", "U", "C012ABCDEF", "U012abc", "U012<@x>", "U 12"] {
             assert!(UserId::parse(wrong).is_none(), "{wrong}");

@@ -1,9 +1,9 @@
-//! The domain of chatops, without I/O: what may be typed, who may do it, how a deploy moves from
-//! state to state, what is written, and which words people read.
+//! The domain of chatops, without I/O: the grammar, the policy, the state machine, the messages, the
+//! audit and every text that people read.
 //!
-//! Everything here is a value or a pure function. Time is an argument, the outside world is a
-//! trait in [`ports`], and nothing reads the environment. The Lambda functions, the one-machine
-//! runner and the simulation all run this very code.
+//! Everything here is a value or a pure function. Time is an argument, external services are traits
+//! in [`ports`], and nothing reads the environment. The Lambda functions, the one-machine runner and
+//! the simulation run the same code.
 
 pub mod audit;
 pub mod command;

@@ -1,12 +1,12 @@
-//! The state machine: one `match` that owns every transition, and the one function that changes a
-//! [`Head`] and seals the audit event that says so.
+//! The state machine: one `match` with every transition, and the function that changes a
+//! [`DeployRecord`] and seals the audit event of the change.
 
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash};
 use crate::deploy::{CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState};
 use crate::id::{DeployId, ShortId};
 
-/// A change that cannot happen in this state.
+/// A change that is not allowed in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a deploy that is {from} cannot see '{change:?}'")]
 pub struct IllegalTransition {
@@ -18,8 +18,7 @@ pub struct IllegalTransition {
 
 /// The state after `change`, or an error that carries both.
 ///
-/// A terminal state is left by nothing; late evidence, or that somebody tries it again, is noted and
-/// changes nothing.
+/// No change leaves a terminal state: late evidence and a retry are recorded and keep it.
 pub fn next_state(
     from: DeployState,
     change: &AuditChange,
@@ -46,7 +45,7 @@ pub fn next_state(
     }
 }
 
-/// The ends that a state can come to.
+/// The ends that a state can reach.
 fn possible_ends(from: DeployState) -> &'static [DeployState] {
     use DeployState::{
         Canceled, CiError, Failed, LostTrack, NothingRan, Rejected, Requested, Running, Succeeded,
@@ -61,11 +60,11 @@ fn possible_ends(from: DeployState) -> &'static [DeployState] {
     }
 }
 
-/// The first version of a deploy, REQUESTED and due at once, with the event that opens its audit.
+/// The first version of a deploy, REQUESTED and due at once, with the first audit event.
 #[must_use]
 pub fn begin_deploy(
     (id, short): (DeployId, ShortId),
-    ask: DeployRequest,
+    request: DeployRequest,
     retry_of: Option<DeployId>,
     valid_until: Time,
     by: AuditActor,
@@ -77,21 +76,21 @@ pub fn begin_deploy(
         at: now,
         by,
         change: AuditChange::Requested {
-            request: ask.clone(),
+            request: request.clone(),
             retry_of,
         },
         state: DeployState::Requested,
         revision: None,
         prev: EventHash::START,
     });
-    let head = DeployRecord {
+    let record = DeployRecord {
         id,
         short_id: short,
         version: 1,
         state: DeployState::Requested,
         events: 1,
         last_hash: event.hash,
-        request: ask,
+        request,
         valid_until,
         locked_target: None,
         attempts: 0,
@@ -110,99 +109,99 @@ pub fn begin_deploy(
         operator: None,
         retried_by: None,
     };
-    (head, event)
+    (record, event)
 }
 
-/// Applies `change` to `head`: the next version of it, with the sealed event that records why.
+/// Applies `change`: the next version of `record`, with its sealed audit event.
 ///
-/// The timer is not touched: what is due next is the caller's decision.
+/// The caller sets the timer.
 pub fn apply_change(
-    head: &DeployRecord,
+    record: &DeployRecord,
     change: AuditChange,
     by: AuditActor,
     now: Time,
 ) -> Result<(DeployRecord, AuditEvent), IllegalTransition> {
-    let state = next_state(head.state, &change)?;
-    let mut head = head.clone();
-    head.state = state;
+    let state = next_state(record.state, &change)?;
+    let mut record = record.clone();
+    record.state = state;
     match &change {
         AuditChange::TriggerBegun {
             attempt,
-            intent: armed,
+            intent,
             target,
             ..
         } => {
-            head.attempts = *attempt;
-            head.trigger_intent = Some(armed.clone());
-            head.locked_target.clone_from(target);
-            head.poll_count = 0;
+            record.attempts = *attempt;
+            record.trigger_intent = Some(intent.clone());
+            record.locked_target.clone_from(target);
+            record.poll_count = 0;
         }
         AuditChange::TriggerRolledBack {
-            error: obstacle,
+            error,
             token_refused,
             ..
         } => {
-            head.last_error = Some(obstacle.clone());
-            head.token_refused |= *token_refused;
+            record.last_error = Some(error.clone());
+            record.token_refused |= *token_refused;
         }
-        AuditChange::OutcomeUnknown { because: doubt } => {
-            if let Some(armed) = &mut head.trigger_intent {
-                armed.unknown_because = Some(doubt.clone());
+        AuditChange::OutcomeUnknown { because } => {
+            if let Some(intent) = &mut record.trigger_intent {
+                intent.unknown_because = Some(because.clone());
             }
         }
         AuditChange::Triggered {
             pipeline,
-            matched_by: proof,
+            matched_by,
         } => {
-            head.run = Some(CiRun {
+            record.run = Some(CiRun {
                 pipeline: pipeline.clone(),
-                matched_by: *proof,
+                matched_by: *matched_by,
                 triggered_at: now,
                 created_at: None,
                 revision: None,
             });
-            head.poll_count = 0;
+            record.poll_count = 0;
         }
-        AuditChange::Started { .. } => head.poll_count = 0,
-        AuditChange::Held { .. } => head.on_hold = true,
+        AuditChange::Started { .. } => record.poll_count = 0,
+        AuditChange::Held { .. } => record.on_hold = true,
         AuditChange::Ended { state, reason } => {
-            head.end = Some(DeployEnd {
+            record.end = Some(DeployEnd {
                 at: now,
                 reason: reason.clone(),
             });
-            head.locked_target = None;
-            // The order goes to the dead-letter queue in a step of its own, so it is owed first.
-            head.owes_ticket = *state == DeployState::TriggerFailed;
+            record.locked_target = None;
+            // A later step puts the ticket into the dead-letter queue.
+            record.owes_ticket = *state == DeployState::TriggerFailed;
         }
         AuditChange::CancelRequested { by } => {
-            head.cancel = Some(CancelRequest {
+            record.cancel = Some(CancelRequest {
                 by: by.clone(),
                 at: now,
             });
         }
         AuditChange::Retried { by } => {
-            head.retried_by = Some(*by);
-            // An order to try again that was not placed yet has nothing left to say.
-            head.owes_ticket = false;
+            record.retried_by = Some(*by);
+            // A retry makes a ticket that was not written yet obsolete.
+            record.owes_ticket = false;
         }
         AuditChange::Requested { .. }
         | AuditChange::Noted { .. }
         | AuditChange::Notified { .. } => {}
     }
-    head.version += 1;
-    head.events += 1;
+    record.version += 1;
+    record.events += 1;
     let event = AuditEvent::seal(&AuditEntry {
-        deploy: head.id,
-        n: head.events,
+        deploy: record.id,
+        n: record.events,
         at: now,
         by,
         change,
         state,
-        revision: head.run.as_ref().and_then(|run| run.revision.clone()),
-        prev: head.last_hash,
+        revision: record.run.as_ref().and_then(|run| run.revision.clone()),
+        prev: record.last_hash,
     });
-    head.last_hash = event.hash;
-    Ok((head, event))
+    record.last_hash = event.hash;
+    Ok((record, event))
 }
 
 #[cfg(test)]
@@ -210,17 +209,17 @@ mod tests {
     use super::*;
     use crate::audit;
     use crate::deploy::{ActedBy, DeployState::*, EndReason, MatchedBy};
-    use crate::fixtures::{arming, ask, at, head_in, id, me, pipeline, start};
+    use crate::fixtures::{at, begin_trigger, id, me, pipeline, record_in, request, start};
     use crate::notification::{DeliveryStatus, NotificationKind};
 
     /// Every kind of change; `Ended` once for every state, the terminal ones and the others.
     fn changes() -> Vec<AuditChange> {
         let mut all = vec![
             AuditChange::Requested {
-                request: ask(),
+                request: request(),
                 retry_of: None,
             },
-            arming(2),
+            begin_trigger(2),
             AuditChange::TriggerRolledBack {
                 error: "429".into(),
                 token_refused: false,
@@ -258,7 +257,7 @@ mod tests {
         all
     }
 
-    /// The legal pairs, written down once more: from, change, to.
+    /// The legal transitions, listed independently: from, change, to.
     fn legal(from: DeployState, change: &AuditChange) -> Option<DeployState> {
         let table: &[(DeployState, &str, DeployState)] = &[
             (Requested, "trigger_begun", Triggering),
@@ -312,10 +311,9 @@ mod tests {
                 });
                 accepted += usize::from(expected.is_ok());
                 assert_eq!(next_state(from, &change), expected, "{from} and {change:?}");
-                // What is not allowed cannot be applied either.
                 let applied =
-                    apply_change(&head_in(from), change, AuditActor::Worker(me()), start());
-                assert_eq!(applied.map(|(head, _)| head.state), expected);
+                    apply_change(&record_in(from), change, AuditActor::Worker(me()), start());
+                assert_eq!(applied.map(|(record, _)| record.state), expected);
             }
         }
         assert_eq!(accepted, 27 + 2 * DeployState::ALL.len());
@@ -344,24 +342,24 @@ mod tests {
     #[test]
     fn every_state_can_be_reached() {
         for state in DeployState::ALL {
-            assert_eq!(head_in(state).state, state);
+            assert_eq!(record_in(state).state, state);
         }
     }
 
     #[test]
     fn a_note_changes_nothing_but_the_count() {
         for state in DeployState::ALL {
-            let head = head_in(state);
+            let record = record_in(state);
             let note = AuditChange::Noted {
                 note: "seen".into(),
             };
             let (noted, event) =
-                apply_change(&head, note, AuditActor::Worker(me()), at(9)).unwrap();
+                apply_change(&record, note, AuditActor::Worker(me()), at(9)).unwrap();
             let expected = DeployRecord {
-                version: head.version + 1,
-                events: head.events + 1,
+                version: record.version + 1,
+                events: record.events + 1,
                 last_hash: event.hash,
-                ..head
+                ..record
             };
             assert_eq!(noted, expected);
         }
@@ -372,18 +370,19 @@ mod tests {
         for from in DeployState::ALL {
             for change in changes() {
                 let is_hold = matches!(change, AuditChange::Held { .. });
-                let head = head_in(from);
-                if let Ok((after, _)) = apply_change(&head, change, AuditActor::Worker(me()), at(9))
+                let record = record_in(from);
+                if let Ok((after, _)) =
+                    apply_change(&record, change, AuditActor::Worker(me()), at(9))
                 {
                     assert_eq!(after.on_hold, is_hold);
-                    assert!(!is_hold || after.due_at == head.due_at);
+                    assert!(!is_hold || after.due_at == record.due_at);
                 }
             }
         }
-        // What was held once stays so to the end.
+        // The mark stays to the end.
         let held = AuditChange::Held { workflows: vec![] };
         let by = || AuditActor::Worker(me());
-        let (once, _) = apply_change(&head_in(Running), held.clone(), by(), at(9)).unwrap();
+        let (once, _) = apply_change(&record_in(Running), held.clone(), by(), at(9)).unwrap();
         let end = AuditChange::Ended {
             state: Succeeded,
             reason: EndReason::NoWorkflow,
@@ -397,10 +396,10 @@ mod tests {
         let by = || AuditActor::Worker(me());
         let valid_until = at(600);
         let short = id().short_id(8);
-        let (mut head, first) =
-            begin_deploy((id(), short), ask(), None, valid_until, by(), start());
+        let (mut record, first) =
+            begin_deploy((id(), short), request(), None, valid_until, by(), start());
         assert_eq!(
-            (head.version, head.events, head.due_at),
+            (record.version, record.events, record.due_at),
             (1, 1, Some(start()))
         );
         let mut events = vec![first];
@@ -415,24 +414,24 @@ mod tests {
             .enumerate()
         {
             let now = at(i64::try_from(i).unwrap());
-            let before = head.clone();
+            let before = record.clone();
             let event;
-            (head, event) = apply_change(&head, change.clone(), by(), now).unwrap();
-            assert_eq!(head.version, before.version + 1);
-            assert_eq!(head.events, before.events + 1);
-            assert_eq!(head.last_hash, event.hash);
+            (record, event) = apply_change(&record, change.clone(), by(), now).unwrap();
+            assert_eq!(record.version, before.version + 1);
+            assert_eq!(record.events, before.events + 1);
+            assert_eq!(record.last_hash, event.hash);
             let entry = event.entry().unwrap();
             assert_eq!(
                 (entry.n, entry.at, entry.state),
-                (head.events, now, head.state)
+                (record.events, now, record.state)
             );
             assert_eq!((entry.change, entry.prev), (change, before.last_hash));
             events.push(event);
         }
-        let (head, event) = apply_change(&head, end, by(), at(99)).unwrap();
+        let (record, event) = apply_change(&record, end, by(), at(99)).unwrap();
         events.push(event);
-        assert_eq!(head.end.map(|end| end.at), Some(at(99)));
-        assert_eq!(head.locked_target, None);
-        audit::verify_chain(id(), &events, head.last_hash).unwrap();
+        assert_eq!(record.end.map(|end| end.at), Some(at(99)));
+        assert_eq!(record.locked_target, None);
+        audit::verify_chain(id(), &events, record.last_hash).unwrap();
     }
 }

@@ -1,7 +1,7 @@
-//! What travels through the queues: small tagged values with a version in the tag.
+//! The messages in the queues: small tagged values with a version in the tag.
 //!
-//! Only the command carries facts; everything else is a hint that names a deploy, and the ledger
-//! is read again. Any message may come twice, late or out of order.
+//! Only requests carry facts; every other message is a wake-up that names a deploy, whose record the
+//! handler reads again. Any message may arrive twice, late or out of order.
 
 use std::fmt;
 
@@ -19,37 +19,36 @@ use crate::text::SlackMessage;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum WorkMessage {
-    /// A person asks for a deploy.
+    /// A person requests a deploy.
     #[serde(rename = "deploy.v1")]
     Deploy(Box<DeployMessage>),
-    /// Look whether this deploy is due.
+    /// A wake-up: check whether this deploy is due.
     #[serde(rename = "poll.v1")]
     Poll {
         /// The deploy.
         deploy: DeployId,
     },
-    /// An order to try this deploy again; it lies in the dead-letter queue until somebody sends
-    /// it back.
+    /// A retry ticket; it stays in the dead-letter queue until somebody sends it back.
     #[serde(rename = "retry.v1")]
     Retry {
         /// The deploy that could not be triggered.
         deploy: DeployId,
     },
-    /// CircleCI says that something happened to a pipeline: a reason to look, and nothing else.
+    /// A wake-up: CircleCI reports an event of a pipeline.
     #[serde(rename = "webhook.v1")]
     Webhook {
         /// The pipeline.
         pipeline: PipelineId,
     },
-    /// A person asks about the record.
+    /// A person queries the ledger.
     #[serde(rename = "query.v1")]
     Query(Box<QueryMessage>),
-    /// A person wishes something of a deploy on record.
+    /// A person requests an action on a stored deploy.
     #[serde(rename = "action.v1")]
     Action(Box<ActionMessage>),
 }
 
-/// Somebody in Slack, where they are, and where to answer them.
+/// A user in Slack, with the conversation and the response URL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Requester {
     /// The workspace.
@@ -58,7 +57,7 @@ pub struct Requester {
     pub channel: ChannelId,
     /// Who.
     pub user: UserId,
-    /// What Slack calls them; for finding only.
+    /// The name in Slack; for searching only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
     /// Where to answer.
@@ -75,13 +74,13 @@ impl Requester {
         }
     }
 
-    /// What they ask for with `deploy`, by the names of the configuration: the default project
-    /// filled in, aliases resolved.
+    /// The request that `deploy` makes, by the names of the configuration: with the default project,
+    /// aliases resolved.
     #[must_use]
     pub fn deploy_request(
         &self,
         deploy: &DeployCommand,
-        asked_at: Time,
+        requested_at: Time,
         config: &Config,
     ) -> DeployRequest {
         let project = deploy.project.as_ref().or(config.default_project.as_ref());
@@ -96,15 +95,15 @@ impl Requester {
             branch: deploy.branch.clone(),
             job: job.map_or(&deploy.job, |(name, _)| name).clone(),
             environment: job.map(|(_, job)| job.environment.clone()),
-            requested_at: asked_at,
+            requested_at,
         }
     }
 }
 
-/// A question.
+/// A query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryMessage {
-    /// Who asks.
+    /// Who requests it.
     #[serde(flatten)]
     pub requester: Requester,
     /// What.
@@ -113,12 +112,12 @@ pub struct QueryMessage {
     pub requested_at: Time,
 }
 
-/// A wish.
+/// An action.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActionMessage {
-    /// Derived from the request: the same press twice is one wish.
+    /// Derived from the request, so that a repeated request is the same action.
     pub id: RequestId,
-    /// Who wishes.
+    /// Who requests it.
     pub requested_by: ActionRequester,
     /// What.
     pub action: DeployAction,
@@ -126,36 +125,36 @@ pub struct ActionMessage {
     pub requested_at: Time,
 }
 
-/// Who wishes something.
+/// Who requests an action.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ActionRequester {
-    /// Somebody in Slack.
+    /// A user in Slack.
     User(Requester),
-    /// Somebody at the command line.
+    /// An operator at the command line.
     Operator {
-        /// By the name the system knows.
+        /// The login name.
         name: String,
     },
 }
 
 impl ActionRequester {
-    /// Who that is, for the audit.
+    /// The actor for the audit.
     #[must_use]
     pub fn acted_by(&self) -> ActedBy {
         match self {
-            ActionRequester::User(asker) => ActedBy::User(asker.qualified_user()),
+            ActionRequester::User(requester) => ActedBy::User(requester.qualified_user()),
             ActionRequester::Operator { name } => ActedBy::Operator(name.clone()),
         }
     }
 }
 
-/// A deploy as asked for.
+/// A requested deploy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeployMessage {
     /// Derived from the request by ingest.
     pub id: DeployId,
-    /// Who asks.
+    /// Who requests it.
     #[serde(flatten)]
     pub requester: Requester,
     /// What, as parsed from the text.
@@ -165,7 +164,7 @@ pub struct DeployMessage {
 }
 
 impl DeployMessage {
-    /// The question this message asks, by the names of the configuration.
+    /// The request of this message, by the names of the configuration.
     #[must_use]
     pub fn deploy_request(&self, config: &Config) -> DeployRequest {
         self.requester
@@ -177,42 +176,41 @@ impl DeployMessage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum NotifyMessage {
-    /// Make sure that what is owed to the asker of this deploy is told.
+    /// A wake-up: deliver what is pending for this deploy.
     #[serde(rename = "notify.v1")]
     Notify {
         /// The deploy.
         deploy: DeployId,
     },
-    /// Answer a question: the one notice that carries what is said. It is not on record; whoever
-    /// gets no answer can ask again.
+    /// The reply to a query. It is not stored; who gets none can query again.
     #[serde(rename = "query_reply.v1")]
     QueryReply(Box<QueryReply>),
 }
 
-/// An answer on its way.
+/// The reply to a query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryReply {
     /// Where to post it.
     pub response_url: ResponseUrl,
     /// What to post.
     pub message: SlackMessage,
-    /// After this moment the address is not used.
+    /// When the response URL expires.
     pub expires_at: Time,
-    /// How often it was tried in vain.
+    /// How many attempts have failed.
     pub attempts: u32,
 }
 
-/// A message as it lies in a queue. It may hold a reply address, so it cannot be printed.
+/// A serialized message. It may hold a response URL, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageBody(String);
 
 impl MessageBody {
-    /// A message in its wire form.
+    /// Serializes a message.
     pub fn encode<M: Serialize>(message: &M) -> Result<Self, serde_json::Error> {
         serde_json::to_string(message).map(Self)
     }
 
-    /// How many handlers panicked over this message; it travels in the message, as `crash_count`.
+    /// How many handlers panicked over this message: its field `crash_count`.
     #[must_use]
     pub fn crash_count(&self) -> u32 {
         #[derive(Deserialize)]
@@ -223,7 +221,7 @@ impl MessageBody {
         self.decode().map_or(0, |read: Crashes| read.crash_count)
     }
 
-    /// The same message with one crash more, to be sent again.
+    /// The same message with `crash_count` increased, to be sent again.
     pub fn after_crash(&self) -> Result<Self, serde_json::Error> {
         let mut fields: serde_json::Map<String, serde_json::Value> = self.decode()?;
         fields.insert(
@@ -233,18 +231,18 @@ impl MessageBody {
         Self::encode(&fields)
     }
 
-    /// The message in a wire form, or why it is not one.
+    /// Deserializes the message.
     pub fn decode<M: for<'de> Deserialize<'de>>(&self) -> Result<M, serde_json::Error> {
         serde_json::from_str(&self.0)
     }
 
-    /// A wire form as a queue gave it back.
+    /// A serialized message as a queue returned it.
     #[must_use]
     pub fn from_wire(text: String) -> Self {
         Self(text)
     }
 
-    /// The wire form, for the queue that stores it.
+    /// The serialized message, for the queue.
     #[must_use]
     pub fn as_wire(&self) -> &str {
         &self.0
@@ -253,7 +251,7 @@ impl MessageBody {
 
 impl fmt::Debug for MessageBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} bytes)", self.0.len())
+        write!(f, "MessageBody({} bytes)", self.0.len())
     }
 }
 

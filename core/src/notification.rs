@@ -1,77 +1,74 @@
-//! The reply item: where to answer one deploy's asker, and what has been told there.
+//! The notification record: where to notify the requester of one deploy, and what was delivered.
 //!
-//! Slack's reply address takes 5 uses in 30 minutes and has no idempotency, so a use is reserved
-//! on record before it is spent. The progress notice is told at most once; the final word at least
-//! once, marked where it may be a repetition; and "unknown" is a legal end.
-//! The worker makes something owed, the notifier alone does the rest.
+//! Slack's response URL takes 5 uses in 30 minutes and has no idempotency, so the notifier reserves a
+//! use in the record before it posts. Progress is delivered at most once. The final status is
+//! delivered at least once and marked where it may be a repetition; "unknown" is a legal end.
+//! The worker requests a delivery; only the notifier does the rest.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::Time;
 use crate::config::Timeouts;
 use crate::id::DeployId;
 use crate::secret::ResponseUrl;
 
-/// How often Slack lets a reply address be used.
+/// How often Slack accepts a post to a response URL.
 pub const RESPONSE_URL_USES: u8 = 5;
 
-/// How many of them only the final word may use.
+/// How many of these uses are reserved for the final status.
 pub const USES_KEPT_FOR_FINAL: u8 = 3;
 
-/// How often the bot tries to post what is owed about one deploy.
+/// How often the bot tries to post about one deploy.
 pub const BOT_ATTEMPTS: u8 = 12;
 
-/// How long a token that was refused has to be replaced before the one further try.
+/// The pause after a refused token, before the only further attempt.
 const TOKEN_REPLACEMENT_TIME: Duration = Duration::from_secs(30);
 
-/// What is told about a deploy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
-    /// It runs; here is the build's address.
+    /// It runs; with the link to the build.
     Progress,
-    /// It waits for somebody's approval; here is where.
+    /// It waits for an approval; with the link.
     Hold,
     /// How it ended.
     Final,
 }
 
 impl NotificationKind {
-    /// All of them, in the order in which they are told.
-    pub const ALL: [NotificationKind; 3] = [
-        NotificationKind::Progress,
-        NotificationKind::Hold,
-        NotificationKind::Final,
-    ];
+    /// All kinds, in the order in which they are delivered.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 }
 
-/// How far the telling of one thing has got.
+/// The status of one delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// Not owed (yet).
+    /// Not requested yet.
     #[default]
     NotRequested,
-    /// Owed; not before `from`.
+    /// Requested; not before `from`.
     Pending {
         /// When to try.
         from: Time,
     },
     /// A use is reserved and a post may be under way.
     InFlight {
-        /// After this moment the sender is gone and the outcome unknown.
+        /// After this moment the outcome is unknown.
         until: Time,
     },
-    /// Slack said it was shown.
+    /// Slack confirmed it.
     Delivered {
         /// When.
         at: Time,
     },
-    /// No longer worth telling.
+    /// Superseded by a later notification.
     Skipped,
-    /// It may have been shown; Slack's answer never came.
+    /// Slack's answer was lost; it may have been shown.
     Unknown,
     /// It was certainly not shown.
     Failed {
@@ -81,7 +78,7 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
-    /// Whether nothing more will be done about it.
+    /// Whether this status is final.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         !matches!(
@@ -92,7 +89,7 @@ impl DeliveryStatus {
         )
     }
 
-    /// When something has to be done about it.
+    /// When the notifier acts on it next.
     fn due_at(&self) -> Option<Time> {
         match self {
             DeliveryStatus::Pending { from } => Some(*from),
@@ -102,41 +99,41 @@ impl DeliveryStatus {
     }
 }
 
-/// The reply item of one deploy.
+/// The notification record of one deploy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NotificationRecord {
     /// The deploy.
     pub deploy: DeployId,
     /// Counts the writes; the notifier writes only over the version it has seen.
     pub version: u64,
-    /// Where to post; removed when nothing is left to tell.
+    /// Where to post; removed when nothing is left to deliver.
     pub response_url: Option<ResponseUrl>,
-    /// When the address stops being used.
+    /// When the response URL expires.
     pub expires_at: Time,
-    /// Uses of the address that were reserved.
+    /// Reserved uses of the response URL.
     pub response_url_uses: u8,
-    /// Posts by the bot that were reserved.
+    /// Reserved posts of the bot.
     #[serde(default)]
     pub bot_attempts: u8,
-    /// Whether the bot's token was refused; it is read afresh for one more try.
+    /// Whether the bot's token was refused; it is refreshed for one more attempt.
     #[serde(default)]
     pub token_refused: bool,
-    /// Posts that never left this machine; they use nothing up and space the next try.
+    /// Posts that were not sent; they use nothing up and lengthen the pause.
     pub unsent_count: u32,
-    /// Tries of the final word whose outcome is unknown. With any, a further copy is marked, and
-    /// the record never claims that nothing was shown.
+    /// Attempts at the final status whose outcome is unknown. After one, each further copy is
+    /// marked, and the delivery never becomes `Failed`.
     pub unknown_count: u8,
-    /// The progress notice.
+    /// The delivery of the progress.
     pub progress: DeliveryStatus,
-    /// That it waits for an approval.
+    /// The delivery of the hold.
     #[serde(default)]
     pub hold: DeliveryStatus,
-    /// The final word.
+    /// The delivery of the final status.
     pub final_status: DeliveryStatus,
 }
 
 impl NotificationRecord {
-    /// The item as the deploy's first transaction writes it: nothing is owed yet.
+    /// The record as the deploy's first transaction writes it.
     #[must_use]
     pub fn open(deploy: DeployId, response_url: Option<ResponseUrl>, expires_at: Time) -> Self {
         Self {
@@ -155,7 +152,7 @@ impl NotificationRecord {
         }
     }
 
-    /// How far the telling of `kind` has got.
+    /// The status of the delivery of `kind`.
     #[must_use]
     pub fn delivery(&self, kind: NotificationKind) -> &DeliveryStatus {
         match kind {
@@ -165,15 +162,15 @@ impl NotificationRecord {
         }
     }
 
-    fn set_delivery(&mut self, kind: NotificationKind, telling: DeliveryStatus) {
+    fn set_delivery(&mut self, kind: NotificationKind, delivery: DeliveryStatus) {
         match kind {
-            NotificationKind::Progress => self.progress = telling,
-            NotificationKind::Hold => self.hold = telling,
-            NotificationKind::Final => self.final_status = telling,
+            NotificationKind::Progress => self.progress = delivery,
+            NotificationKind::Hold => self.hold = delivery,
+            NotificationKind::Final => self.final_status = delivery,
         }
     }
 
-    /// The kind of which a post may be under way.
+    /// The kind with a post that may be under way.
     fn in_flight_kind(&self) -> Option<NotificationKind> {
         let sending = |kind: &NotificationKind| {
             matches!(self.delivery(*kind), DeliveryStatus::InFlight { .. })
@@ -181,11 +178,11 @@ impl NotificationRecord {
         NotificationKind::ALL.into_iter().find(sending)
     }
 
-    /// When the sweeper should remind the notifier; `None` if nothing is owed.
+    /// When the sweeper reminds the notifier; `None` if nothing is pending.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
         match self.in_flight_kind() {
-            // Whatever else is owed waits for the post that may be under way.
+            // Other deliveries wait for the post that may be under way.
             Some(kind) => self.delivery(kind).due_at(),
             None => NotificationKind::ALL
                 .into_iter()
@@ -194,7 +191,7 @@ impl NotificationRecord {
         }
     }
 
-    /// Makes `kind` owed, if it was not owed or settled before. This is the worker's only change.
+    /// Requests the delivery of `kind`, once. This is the worker's only change.
     pub fn request_delivery(&mut self, kind: NotificationKind, now: Time) {
         if *self.delivery(kind) == DeliveryStatus::NotRequested {
             self.set_delivery(kind, DeliveryStatus::Pending { from: now });
@@ -203,58 +200,58 @@ impl NotificationRecord {
     }
 }
 
-/// What the notifier does next about a reply item.
+/// What the notifier does next about a record.
 #[derive(Debug, Clone)]
 pub enum DeliveryStep {
-    /// Nothing, now.
+    /// Nothing now.
     Rest,
-    /// Write this; there is nothing to post.
+    /// Write this; post nothing.
     Save(NotificationRecord),
-    /// Write this reservation, then post `kind`, then write [`after`].
+    /// Write this reservation, then post `kind`, then write [`after_post`].
     Post {
-        /// The item with the use reserved.
+        /// The record with the use reserved.
         reserved: NotificationRecord,
         /// What to post.
         kind: NotificationKind,
-        /// Which way.
+        /// The route.
         route: DeliveryRoute,
-        /// Whether the asker may have seen it before.
+        /// Whether the requester may have seen it already.
         repeat: bool,
     },
 }
 
-/// The two ways to the conversation.
+/// The route to the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryRoute {
-    /// The command's own reply address, while it lasts.
+    /// The command's response URL, while it lasts.
     ResponseUrl,
     /// The app's bot, which has no such limit.
     Bot,
 }
 
-/// What became of one post.
+/// The result of one post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostResult {
-    /// Slack said it was shown.
+    /// Slack confirmed it.
     Delivered,
-    /// No byte left this machine: not shown, nothing used up.
+    /// No byte was sent: not shown, nothing used up.
     NotSent {
-        /// What was met.
+        /// The error.
         reason: String,
     },
-    /// Slack said to wait: not shown.
+    /// Slack asked to wait: not shown.
     Later {
-        /// For how long, if Slack said.
+        /// The pause that Slack asked for.
         after: Option<Duration>,
     },
     /// The bot's token may be an old one: not shown.
     Unauthorized {
-        /// Slack's words.
+        /// Slack's error.
         reason: String,
     },
-    /// Slack will never take it at this address: not shown.
+    /// Slack will never accept it there: not shown.
     Refused {
-        /// Slack's words.
+        /// Slack's error.
         reason: String,
     },
     /// The outcome is unknown.
@@ -262,7 +259,7 @@ pub enum PostResult {
 }
 
 impl PostResult {
-    /// The outcome in one word, for logs.
+    /// The result for logs.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -276,80 +273,80 @@ impl PostResult {
     }
 }
 
-/// Decides what to do about an item. `bot` says whether there is a bot that can post where the
-/// reply address cannot any more.
+/// Decides what to do about a record. `bot` says whether a bot can post where the response URL no
+/// longer works.
 #[must_use]
 pub fn next_delivery(
-    reply: &NotificationRecord,
+    record: &NotificationRecord,
     now: Time,
-    times: &Timeouts,
+    timeouts: &Timeouts,
     bot: bool,
 ) -> DeliveryStep {
-    let mut item = reply.clone();
-    item.version += 1;
-    if let Some(kind) = item.in_flight_kind() {
+    let mut record = record.clone();
+    record.version += 1;
+    if let Some(kind) = record.in_flight_kind() {
         // While a post may be under way, nobody starts another.
-        if matches!(item.delivery(kind), DeliveryStatus::InFlight { until } if *until > now) {
+        if matches!(record.delivery(kind), DeliveryStatus::InFlight { until } if *until > now) {
             return DeliveryStep::Rest;
         }
-        // A sender that is gone leaves an unknown outcome behind.
+        // The lease has expired, so the outcome is unknown.
         if kind == NotificationKind::Final {
-            item.unknown_count += 1;
-            item.final_status = DeliveryStatus::Pending { from: now };
+            record.unknown_count += 1;
+            record.final_status = DeliveryStatus::Pending { from: now };
         } else {
-            item.set_delivery(kind, DeliveryStatus::Unknown);
+            record.set_delivery(kind, DeliveryStatus::Unknown);
         }
-        return DeliveryStep::Save(item);
+        return DeliveryStep::Save(record);
     }
     for kind in [NotificationKind::Progress, NotificationKind::Hold] {
-        let owed = matches!(item.delivery(kind), DeliveryStatus::Pending { .. });
-        if owed && item.final_status != DeliveryStatus::NotRequested {
-            item.set_delivery(kind, DeliveryStatus::Skipped);
-            return DeliveryStep::Save(item);
+        let pending = matches!(record.delivery(kind), DeliveryStatus::Pending { .. });
+        if pending && record.final_status != DeliveryStatus::NotRequested {
+            record.set_delivery(kind, DeliveryStatus::Skipped);
+            return DeliveryStep::Save(record);
         }
     }
-    let owed = |kind: &NotificationKind| matches!(item.delivery(*kind), DeliveryStatus::Pending { from } if *from <= now);
-    let Some(kind) = NotificationKind::ALL.into_iter().find(owed) else {
+    let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if *from <= now);
+    let Some(kind) = NotificationKind::ALL.into_iter().find(pending) else {
         return DeliveryStep::Rest;
     };
-    let via = match response_url_problem(&item, kind, now) {
+    let route = match response_url_problem(&record, kind, now) {
         None => DeliveryRoute::ResponseUrl,
-        Some(_) if bot && item.bot_attempts < BOT_ATTEMPTS => DeliveryRoute::Bot,
+        Some(_) if bot && record.bot_attempts < BOT_ATTEMPTS => DeliveryRoute::Bot,
         Some(why) => {
-            fail_delivery(&mut item, kind, why);
-            return DeliveryStep::Save(item);
+            fail_delivery(&mut record, kind, why);
+            return DeliveryStep::Save(record);
         }
     };
-    match via {
-        DeliveryRoute::ResponseUrl => item.response_url_uses += 1,
-        DeliveryRoute::Bot => item.bot_attempts += 1,
+    match route {
+        DeliveryRoute::ResponseUrl => record.response_url_uses += 1,
+        DeliveryRoute::Bot => record.bot_attempts += 1,
     }
-    let until = now + times.delivery_lease;
-    item.set_delivery(kind, DeliveryStatus::InFlight { until });
-    let repeat = kind == NotificationKind::Final && item.unknown_count > 0;
+    let until = now + timeouts.delivery_lease;
+    record.set_delivery(kind, DeliveryStatus::InFlight { until });
+    let repeat = kind == NotificationKind::Final && record.unknown_count > 0;
     DeliveryStep::Post {
-        reserved: item,
+        reserved: record,
         kind,
-        route: via,
+        route,
         repeat,
     }
 }
 
-/// Why the reply address cannot be used.
+/// Why the response URL cannot be used.
 fn response_url_problem(
-    item: &NotificationRecord,
+    record: &NotificationRecord,
     kind: NotificationKind,
     now: Time,
 ) -> Option<&'static str> {
     let spare = match kind {
-        NotificationKind::Final => item.response_url_uses < RESPONSE_URL_USES,
+        NotificationKind::Final => record.response_url_uses < RESPONSE_URL_USES,
         NotificationKind::Progress | NotificationKind::Hold => {
-            item.response_url_uses < RESPONSE_URL_USES - USES_KEPT_FOR_FINAL
+            record.response_url_uses < RESPONSE_URL_USES - USES_KEPT_FOR_FINAL
         }
     };
-    if item.response_url.is_none() {
+    if record.response_url.is_none() {
         Some("there is no response URL")
-    } else if now >= item.expires_at {
+    } else if now >= record.expires_at {
         Some("the response URL has expired")
     } else if !spare {
         Some("the response URL is used up")
@@ -358,88 +355,90 @@ fn response_url_problem(
     }
 }
 
-/// The item after a post: `reserved` is what was written before it.
+/// The record after a post; `reserved` was written before it.
 #[must_use]
 pub fn after_post(
     reserved: &NotificationRecord,
     kind: NotificationKind,
-    via: DeliveryRoute,
-    posted: &PostResult,
+    route: DeliveryRoute,
+    result: &PostResult,
     now: Time,
 ) -> NotificationRecord {
-    let mut item = reserved.clone();
-    item.version += 1;
-    match (kind, posted) {
+    let mut record = reserved.clone();
+    record.version += 1;
+    match (kind, result) {
         (_, PostResult::Delivered) => {
-            finish_delivery(&mut item, kind, DeliveryStatus::Delivered { at: now });
+            finish_delivery(&mut record, kind, DeliveryStatus::Delivered { at: now });
         }
         (_, PostResult::NotSent { .. }) => {
-            match via {
+            match route {
                 DeliveryRoute::ResponseUrl => {
-                    item.response_url_uses = item.response_url_uses.saturating_sub(1);
+                    record.response_url_uses = record.response_url_uses.saturating_sub(1);
                 }
-                DeliveryRoute::Bot => item.bot_attempts = item.bot_attempts.saturating_sub(1),
+                DeliveryRoute::Bot => record.bot_attempts = record.bot_attempts.saturating_sub(1),
             }
-            item.unsent_count += 1;
-            let from = now + pause(item.unsent_count);
-            item.set_delivery(kind, DeliveryStatus::Pending { from });
+            record.unsent_count += 1;
+            let from = now + pause(record.unsent_count);
+            record.set_delivery(kind, DeliveryStatus::Pending { from });
         }
-        (_, PostResult::Unauthorized { .. }) if !item.token_refused => {
-            item.token_refused = true;
+        (_, PostResult::Unauthorized { .. }) if !record.token_refused => {
+            record.token_refused = true;
             let from = now + TOKEN_REPLACEMENT_TIME;
-            item.set_delivery(kind, DeliveryStatus::Pending { from });
+            record.set_delivery(kind, DeliveryStatus::Pending { from });
         }
         (_, PostResult::Refused { reason: why } | PostResult::Unauthorized { reason: why }) => {
-            fail_delivery(&mut item, kind, why);
+            fail_delivery(&mut record, kind, why);
         }
         (NotificationKind::Final, PostResult::Later { after }) => {
-            let wait = after.unwrap_or_else(|| pause(attempts(&item, via)));
+            let wait = after.unwrap_or_else(|| pause(attempts(&record, route)));
             let from = now + wait.min(Duration::from_mins(30));
-            item.final_status = DeliveryStatus::Pending { from };
+            record.final_status = DeliveryStatus::Pending { from };
         }
         (NotificationKind::Final, PostResult::Unknown) => {
-            item.unknown_count += 1;
-            let from = now + pause(attempts(&item, via));
-            item.final_status = DeliveryStatus::Pending { from };
+            record.unknown_count += 1;
+            let from = now + pause(attempts(&record, route));
+            record.final_status = DeliveryStatus::Pending { from };
         }
-        // No use is left for a second try; the final word says it all.
-        (_, PostResult::Later { .. }) => finish_delivery(&mut item, kind, DeliveryStatus::Skipped),
-        (_, PostResult::Unknown) => finish_delivery(&mut item, kind, DeliveryStatus::Unknown),
+        // No use is left for a second attempt; the final status covers it.
+        (_, PostResult::Later { .. }) => {
+            finish_delivery(&mut record, kind, DeliveryStatus::Skipped);
+        }
+        (_, PostResult::Unknown) => finish_delivery(&mut record, kind, DeliveryStatus::Unknown),
     }
-    item
+    record
 }
 
-fn attempts(item: &NotificationRecord, via: DeliveryRoute) -> u32 {
-    u32::from(match via {
-        DeliveryRoute::ResponseUrl => item.response_url_uses,
-        DeliveryRoute::Bot => item.bot_attempts,
+fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
+    u32::from(match route {
+        DeliveryRoute::ResponseUrl => record.response_url_uses,
+        DeliveryRoute::Bot => record.bot_attempts,
     })
 }
 
-/// 2 s, 8 s, 32 s, then two minutes each: the few uses spread over most of the 30 minutes.
+/// 2 s, 8 s, 32 s, then two minutes each.
 fn pause(tries: u32) -> Duration {
     Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_mins(2))
 }
 
-fn fail_delivery(item: &mut NotificationRecord, kind: NotificationKind, why: &str) {
-    let unsure = kind == NotificationKind::Final && item.unknown_count > 0;
-    let end = if unsure {
+fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &str) {
+    let unknown = kind == NotificationKind::Final && record.unknown_count > 0;
+    let end = if unknown {
         DeliveryStatus::Unknown
     } else {
         DeliveryStatus::Failed {
             reason: why.to_owned(),
         }
     };
-    finish_delivery(item, kind, end);
+    finish_delivery(record, kind, end);
 }
 
-fn finish_delivery(item: &mut NotificationRecord, kind: NotificationKind, end: DeliveryStatus) {
-    item.set_delivery(kind, end);
-    if item.final_status.is_settled() {
-        item.response_url = None;
+fn finish_delivery(record: &mut NotificationRecord, kind: NotificationKind, end: DeliveryStatus) {
+    record.set_delivery(kind, end);
+    if record.final_status.is_settled() {
+        record.response_url = None;
         for early in [NotificationKind::Progress, NotificationKind::Hold] {
-            if !item.delivery(early).is_settled() {
-                item.set_delivery(early, DeliveryStatus::Skipped);
+            if !record.delivery(early).is_settled() {
+                record.set_delivery(early, DeliveryStatus::Skipped);
             }
         }
     }

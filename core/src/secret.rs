@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_storage_as_it_went() {
-        let url = crate::fixtures::address();
+        let url = crate::fixtures::response_url();
         let stored = serde_json::to_string(&url).unwrap();
         let back: ResponseUrl = serde_json::from_str(&stored).unwrap();
         assert_eq!(back.expose(), url.expose());

@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::coverage::CoveragePoint;
+use crate::crashes::run_on_all_cores;
+use crate::invariants::Violation;
 use crate::matrix::FaultMatrix;
+use crate::memory::lock_mutex;
 use crate::schedule;
 use crate::seeded::SeededBug;
 
 /// How many seeds a thread takes at a time.
 const SEEDS_PER_PIECE: u64 = 64;
 
-/// After so many violations nobody learns more from the next one.
+/// After so many violations a campaign stops.
 const MAX_VIOLATIONS: usize = 5;
 
-/// What many schedules came to.
+/// The result of many schedules.
 #[derive(Debug, Default)]
 pub struct CampaignReport {
     /// How many schedules.
@@ -29,10 +32,10 @@ pub struct CampaignReport {
     pub other_faults: u64,
     /// How often each fault hit a deploy in each state (`None`: not on record).
     pub matrix: FaultMatrix,
-    /// In how many schedules each thing came of what people did.
+    /// In how many schedules people's actions led to each point.
     pub reached: BTreeMap<CoveragePoint, u64>,
-    /// Seeds that broke an invariant, with what broke.
-    pub violations: Vec<(u64, String)>,
+    /// Seeds that violated an invariant, with what they violated.
+    pub violations: Vec<(u64, Vec<Violation>)>,
 }
 
 /// Runs the schedules of these seeds. `progress` hears how many are done.
@@ -40,27 +43,23 @@ pub fn run_seeds(seeds: Range<u64>, progress: &(impl Fn(u64) + Sync)) -> Campaig
     let next = AtomicU64::new(seeds.start);
     let enough = AtomicBool::new(false);
     let total = Mutex::new(CampaignReport::default());
-    std::thread::scope(|threads| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            threads.spawn(|| {
-                while !enough.load(Ordering::Relaxed) {
-                    let first = next.fetch_add(SEEDS_PER_PIECE, Ordering::Relaxed);
-                    if first >= seeds.end {
-                        return;
-                    }
-                    let mut piece = CampaignReport::default();
-                    for seed in first..(first + SEEDS_PER_PIECE).min(seeds.end) {
-                        piece.add_seed(seed);
-                    }
-                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                    total.merge(piece);
-                    enough.fetch_or(total.violations.len() >= MAX_VIOLATIONS, Ordering::Relaxed);
-                    progress(total.runs);
-                }
-            });
+    run_on_all_cores(|| {
+        while !enough.load(Ordering::Relaxed) {
+            let first = next.fetch_add(SEEDS_PER_PIECE, Ordering::Relaxed);
+            if first >= seeds.end {
+                return;
+            }
+            let mut piece = CampaignReport::default();
+            for seed in first..(first + SEEDS_PER_PIECE).min(seeds.end) {
+                piece.add_seed(seed);
+            }
+            let mut total = lock_mutex(&total);
+            total.merge(piece);
+            enough.fetch_or(total.violations.len() >= MAX_VIOLATIONS, Ordering::Relaxed);
+            progress(total.runs);
         }
     });
-    let mut total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut total = std::mem::take(&mut *lock_mutex(&total));
     total.violations.sort();
     total
 }
@@ -80,7 +79,7 @@ impl CampaignReport {
             *self.reached.entry(reached).or_default() += 1;
         }
         if !report.violations.is_empty() {
-            self.violations.push((seed, report.violations.join("; ")));
+            self.violations.push((seed, report.violations));
         }
     }
 
@@ -101,35 +100,23 @@ impl CampaignReport {
 
 /// The first seed, of at most `limit`, whose schedule finds a bug, with what it found.
 #[must_use]
-pub fn hunt_bug(bug: SeededBug, limit: u64) -> Option<(u64, String)> {
+pub fn hunt_bug(bug: SeededBug, limit: u64) -> Option<(u64, Violation)> {
     let next = AtomicU64::new(0);
-    let found: Mutex<Option<(u64, String)>> = Mutex::new(None);
-    std::thread::scope(|threads| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            threads.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let found = |first: Option<String>| {
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        if let Some(first) = first
-                            && found.as_ref().is_none_or(|(known, _)| seed < *known)
-                        {
-                            *found = Some((seed, first));
-                        }
-                        found.is_some()
-                    };
-                    if seed >= limit || found(None) {
-                        return;
-                    }
-                    found(
-                        schedule::run_with_bug(seed, Some(bug), false)
-                            .violations
-                            .into_iter()
-                            .next(),
-                    );
+    let found: Mutex<Option<(u64, Violation)>> = Mutex::new(None);
+    run_on_all_cores(|| {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= limit || lock_mutex(&found).is_some() {
+                return;
+            }
+            let violations = schedule::run_with_bug(seed, Some(bug), false).violations;
+            if let Some(first) = violations.into_iter().next() {
+                let found = &mut *lock_mutex(&found);
+                if found.as_ref().is_none_or(|(known, _)| seed < *known) {
+                    *found = Some((seed, first));
                 }
-            });
+            }
         }
     });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    lock_mutex(&found).take()
 }

@@ -1,79 +1,56 @@
-//! What people brought about in a run: so that schedules which no longer reach something are noticed.
+//! What people's actions led to in a run, so that schedules which no longer reach something are noticed.
 
 use std::collections::BTreeSet;
 
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::policy::Rejection;
+use strum::VariantArray;
 
 use crate::world::World;
 
-/// Something that can come of what people do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Something that people's actions can lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum CoveragePoint {
-    /// A person's press made a deploy.
+    /// A person's retry made a deploy.
     RetryByPerson,
-    /// An operator's wish made a deploy.
+    /// An operator's retry made a deploy.
     RetryByOperator,
-    /// One that was too old was tried again, since an operator insisted.
+    /// An operator retried by `force` what was too old.
     RetryByForce,
-    /// An order that was sent back made a deploy.
+    /// A redriven ticket made a deploy.
     RetryByTicket,
-    /// A retry was tried again.
+    /// A retry was retried.
     RetryOfRetry,
-    /// A refused deploy was tried again.
+    /// A rejected deploy was retried.
     RetryOfRejected,
-    /// Somebody looked and confirmed, and it was tried again.
+    /// An UNRESOLVED deploy was confirmed and retried.
     RetryConfirmed,
     /// A deploy was canceled before it was sent.
     CanceledBeforeSent,
-    /// A cancel was put to CircleCI.
+    /// A cancel was sent to CircleCI.
     CancelSent,
-    /// A run was canceled at CircleCI, as somebody wished.
+    /// A run was canceled at CircleCI at somebody's request.
     CanceledWhileRunning,
-    /// An approval was waited for.
+    /// A deploy waited for an approval.
     OnHold,
-    /// A command came too late, or was sent back too late.
+    /// A command came too late, or was redriven too late.
     Expired,
-    /// The bot told something.
+    /// The bot posted a message.
     NotifiedByBot,
-    /// Nobody could be told.
+    /// Nobody could be notified.
     DeliveryFailed,
-    /// A question was answered.
+    /// A query was answered.
     QueryAnswered,
-    /// A run on AWS knew that it would be cut off, and left what it could not finish to another.
+    /// A run on AWS left to another what it could not finish before its deadline.
     OutOfTime,
-    /// A run on AWS was dropped where it waited.
+    /// A run on AWS was dropped at its deadline.
     CutOff,
-    /// Of a batch some messages were dealt with, and only the others came again.
+    /// Of a batch some messages were handled, and only the others came again.
     BatchPartlyFailed,
 }
 
-impl CoveragePoint {
-    /// All of them.
-    pub const ALL: [CoveragePoint; 18] = [
-        CoveragePoint::RetryByPerson,
-        CoveragePoint::RetryByOperator,
-        CoveragePoint::RetryByForce,
-        CoveragePoint::RetryByTicket,
-        CoveragePoint::RetryOfRetry,
-        CoveragePoint::RetryOfRejected,
-        CoveragePoint::RetryConfirmed,
-        CoveragePoint::CanceledBeforeSent,
-        CoveragePoint::CancelSent,
-        CoveragePoint::CanceledWhileRunning,
-        CoveragePoint::OnHold,
-        CoveragePoint::Expired,
-        CoveragePoint::NotifiedByBot,
-        CoveragePoint::DeliveryFailed,
-        CoveragePoint::QueryAnswered,
-        CoveragePoint::OutOfTime,
-        CoveragePoint::CutOff,
-        CoveragePoint::BatchPartlyFailed,
-    ];
-}
-
-/// What came of what people did in this run.
+/// What people's actions led to in this run.
 #[must_use]
 pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
     let records = world.ledger.records();
@@ -86,29 +63,23 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
         if record.on_hold {
             reached.insert(CoveragePoint::OnHold);
         }
-        reached.extend(record.end.as_ref().and_then(|end| {
-            match &end.reason {
-                EndReason::CanceledBeforeTrigger { .. } => Some(CoveragePoint::CanceledBeforeSent),
-                EndReason::Rejected(Rejection::Expired { .. }) => Some(CoveragePoint::Expired),
-                EndReason::Workflows { .. } if record.state == DeployState::Canceled => record
-                    .cancel
-                    .is_some()
-                    .then_some(CoveragePoint::CanceledWhileRunning),
-                _ => None,
+        reached.extend(record.end.as_ref().and_then(|end| match &end.reason {
+            EndReason::CanceledBeforeTrigger { .. } => Some(CoveragePoint::CanceledBeforeSent),
+            EndReason::Rejected(Rejection::Expired { .. }) => Some(CoveragePoint::Expired),
+            EndReason::Workflows { .. }
+                if record.state == DeployState::Canceled && record.cancel.is_some() =>
+            {
+                Some(CoveragePoint::CanceledWhileRunning)
             }
+            _ => None,
         }));
     }
     if !world.circleci.canceled_deploys().is_empty() {
         reached.insert(CoveragePoint::CancelSent);
     }
-    let undeliverable =
-        |delivery: &DeliveryStatus| matches!(delivery, DeliveryStatus::Failed { .. });
-    if world
-        .ledger
-        .notifications()
-        .iter()
-        .any(|r| undeliverable(&r.final_status))
-    {
+    let notifications = world.ledger.notifications();
+    let mut statuses = notifications.iter().map(|one| &one.final_status);
+    if statuses.any(|status| matches!(status, DeliveryStatus::Failed { .. })) {
         reached.insert(CoveragePoint::DeliveryFailed);
     }
     for message in world.slack.shown_messages() {
@@ -128,10 +99,10 @@ fn reached_by_retry(
     record: &DeployRecord,
     old: &DeployRecord,
 ) -> Vec<CoveragePoint> {
-    let Some(wish) = record.retry_request else {
+    let Some(request) = record.retry_request else {
         return vec![CoveragePoint::RetryByTicket];
     };
-    let typed = world.typed.iter().find(|typed| typed.request == wish);
+    let typed = world.typed.iter().find(|typed| typed.request == request);
     let is_person = typed.is_some_and(|typed| typed.user.is_some());
     let mut reached = vec![if is_person {
         CoveragePoint::RetryByPerson

@@ -1,13 +1,13 @@
-//! Crashes at every point of a story: alone, in pairs, in triples, however messages come back.
+//! Crashes at every point of a scenario: alone, in pairs, in triples, however messages come back.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chatops_core::deploy::DeployState;
 
 use crate::crash_points::CrashPoints;
-use crate::invariants;
+use crate::invariants::{self, Violation};
+use crate::memory::lock_mutex;
 use crate::scenario::Scenario;
 use crate::world::{DeliveryPlan, Redelivery, World};
 
@@ -36,15 +36,22 @@ pub struct RunFindings {
     pub violations: Vec<String>,
 }
 
-/// Runs a story with crashes at these points.
+impl RunFindings {
+    fn add(&mut self, more: RunFindings) {
+        self.runs += more.runs;
+        self.violations.extend(more.violations);
+    }
+}
+
+/// Runs a scenario with these crashes and faults.
 #[must_use]
-pub fn run_scenario(scenario: &Scenario, delivery: DeliveryPlan, crash_at: &[usize]) -> World {
-    let mut world = World::new(&CrashPoints::crash_at(crash_at.iter().copied()), delivery);
+pub fn run_scenario(scenario: &Scenario, delivery: DeliveryPlan, points: &CrashPoints) -> World {
+    let mut world = World::new(points, delivery);
     (scenario.play)(&mut world);
     world
 }
 
-/// Everything that is wrong after a run, with what a person needs to see why; `None` if nothing is.
+/// What is violated after a run, and what shows why; `None` if nothing is.
 #[must_use]
 pub fn find_violations(
     scenario: &Scenario,
@@ -57,28 +64,21 @@ pub fn find_violations(
     let allowed =
         |end: &DeployState| scenario.ends.contains(end) || scenario.also_allowed.contains(end);
     if world.points.crash_count() == 0 && ends != scenario.ends {
-        found.push(format!("ended {ends:?} instead of {:?}", scenario.ends));
+        let detail = format!("ended {ends:?} instead of {:?}", scenario.ends);
+        found.push(Violation::new(None, detail));
     } else if !ends.iter().all(allowed) {
-        found.push(format!("ended {ends:?}"));
+        found.push(Violation::new(None, format!("ended {ends:?}")));
     }
     if found.is_empty() {
         return None;
     }
     let names = world.points.point_names();
-    let crashes: Vec<_> = crash_at
-        .iter()
-        .map(|at| (at, names.get(*at).map(String::as_str)))
-        .collect();
+    let crashes = crash_at.iter().map(|at| (at, names.get(*at)));
+    let crashes: Vec<_> = crashes.collect();
     let struck = world.points.struck_faults();
-    let struck = if struck.is_empty() {
-        String::new()
-    } else {
-        format!(" struck by {struck:?}")
-    };
+    let (name, found) = (scenario.name, invariants::join_lines(&found));
     Some(format!(
-        "'{}' {delivery:?} crashing at {crashes:?}{struck}:\n{}\n{}",
-        scenario.name,
-        found.join("\n"),
+        "'{name}' {delivery:?} crashing at {crashes:?} struck by {struck:?}:\n{found}\n{}",
         world.transcript(),
     ))
 }
@@ -88,7 +88,7 @@ pub(crate) fn end_states(world: &World) -> Vec<DeployState> {
     world.deploys().iter().map(|record| record.state).collect()
 }
 
-/// Runs every story in every way with every set of `depth` crashes, on all cores. After the first
+/// Runs every scenario in every way with every set of `depth` crashes, on all cores. After the first
 /// few violations it stops. `progress` hears how many of how many pieces are done.
 pub fn run_every(
     scenarios: &[Scenario],
@@ -96,22 +96,20 @@ pub fn run_every(
     depth: usize,
     progress: &(impl Fn(usize, usize) + Sync),
 ) -> RunFindings {
-    // One piece of work is one first crash, so that the long stories are shared, too.
+    // One piece of work is one first crash, so that the cores share the long scenarios, too.
     let mut pieces = Vec::new();
     for scenario in scenarios {
         for delivery in deliveries {
-            let points = run_scenario(scenario, *delivery, &[]).points.passed_count();
-            pieces.push((scenario, *delivery, None));
-            pieces.extend(
-                (0..points)
-                    .filter(|_| depth > 0)
-                    .map(|at| (scenario, *delivery, Some(at))),
-            );
+            let points = run_scenario(scenario, *delivery, &CrashPoints::crash_at(&[]))
+                .points
+                .passed_count();
+            let firsts = (0..points).filter(|_| depth > 0).map(Some).chain([None]);
+            pieces.extend(firsts.map(|first| (scenario, *delivery, first)));
         }
     }
     let work = |(scenario, delivery, first): &(&Scenario, DeliveryPlan, Option<usize>)| match first
     {
-        None => run_one(scenario, *delivery, &[]),
+        None => run_from(scenario, *delivery, &mut vec![], 0),
         Some(first) => run_from(scenario, *delivery, &mut vec![*first], depth),
     };
     on_all_cores(&pieces, work, progress)
@@ -123,42 +121,28 @@ pub(crate) fn on_all_cores<P: Sync>(
     work: impl Fn(&P) -> RunFindings + Sync,
     progress: &(impl Fn(usize, usize) + Sync),
 ) -> RunFindings {
-    let (next, runs, violations) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-    std::thread::scope(|threads| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            threads.spawn(|| {
-                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = work(piece);
-                    runs.fetch_add(found.runs, Ordering::Relaxed);
-                    if !found.violations.is_empty() {
-                        let mut all: std::sync::MutexGuard<'_, Vec<String>> =
-                            violations.lock().unwrap_or_else(PoisonError::into_inner);
-                        all.extend(found.violations);
-                        next.store(pieces.len(), Ordering::Relaxed);
-                    }
-                    progress(next.load(Ordering::Relaxed).min(pieces.len()), pieces.len());
-                }
-            });
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(RunFindings::default()));
+    run_on_all_cores(|| {
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = work(piece);
+            if !found.violations.is_empty() {
+                next.store(pieces.len(), Ordering::Relaxed);
+            }
+            lock_mutex(&all).add(found);
+            progress(next.load(Ordering::Relaxed).min(pieces.len()), pieces.len());
         }
     });
-    let violations = violations
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    RunFindings {
-        runs: runs.into_inner(),
-        violations,
-    }
+    std::mem::take(&mut *lock_mutex(&all))
 }
 
-fn run_one(scenario: &Scenario, delivery: DeliveryPlan, crash_at: &[usize]) -> RunFindings {
-    let world = run_scenario(scenario, delivery, crash_at);
-    let violations = find_violations(scenario, delivery, crash_at, &world)
-        .into_iter()
-        .collect();
-    RunFindings {
-        runs: 1,
-        violations,
-    }
+/// Does the same work on each core.
+pub(crate) fn run_on_all_cores(work: impl Fn() + Sync) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|threads| {
+        for _ in 0..cores {
+            threads.spawn(&work);
+        }
+    });
 }
 
 /// This set of crashes, and every larger one up to `depth` that begins with it. A later crash can
@@ -169,12 +153,10 @@ fn run_from(
     crash_at: &mut Vec<usize>,
     depth: usize,
 ) -> RunFindings {
-    let world = run_scenario(scenario, delivery, crash_at);
+    let world = run_scenario(scenario, delivery, &CrashPoints::crash_at(crash_at));
     let mut found = RunFindings {
         runs: 1,
-        violations: find_violations(scenario, delivery, crash_at, &world)
-            .into_iter()
-            .collect(),
+        violations: Vec::from_iter(find_violations(scenario, delivery, crash_at, &world)),
     };
     let last = crash_at.last().copied().unwrap_or_default();
     if crash_at.len() < depth && found.violations.is_empty() {
@@ -182,8 +164,7 @@ fn run_from(
             crash_at.push(at);
             let deeper = run_from(scenario, delivery, crash_at, depth);
             crash_at.pop();
-            found.runs += deeper.runs;
-            found.violations.extend(deeper.violations);
+            found.add(deeper);
         }
     }
     found

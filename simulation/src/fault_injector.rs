@@ -1,11 +1,15 @@
-//! Chance, from a seed: which fault happens where, and who goes on.
+//! Chance, from a seed: which fault happens where, and which handler continues.
 //!
-//! The same seed throws the same dice, so a run can be repeated exactly.
+//! The same seed gives the same choices, so a run can be repeated exactly.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use strum::VariantArray;
+
+use crate::memory::lock_mutex;
 
 /// What can go wrong, apart from what people do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum FaultKind {
     /// A handler dies at a port call.
     Crash,
@@ -25,25 +29,25 @@ pub enum FaultKind {
     Duplicate,
     /// A message comes late.
     Delay,
-    /// A hint is lost.
+    /// A wake-up is lost.
     WakeUpLost,
-    /// A storm of hints about one deploy.
+    /// A flood of wake-ups about one deploy.
     WakeUpFlood,
     /// CircleCI cannot be reached for the trigger.
     TriggerNotSent,
     /// CircleCI answers the trigger 429.
     TriggerLimited,
-    /// CircleCI refuses the trigger.
+    /// CircleCI rejects the trigger.
     TriggerRejected,
-    /// The trigger meets a 5xx and creates nothing.
+    /// The trigger is answered 5xx and creates nothing.
     TriggerErrorBefore,
-    /// The trigger meets a 5xx and creates a pipeline.
+    /// The trigger is answered 5xx and creates a pipeline.
     TriggerErrorAfter,
     /// The trigger's answer is lost, or breaks off.
     TriggerAnswerLost,
-    /// A look meets a 5xx.
+    /// A poll or lookup is answered 5xx.
     PollFails,
-    /// A look meets a 429.
+    /// A poll or lookup is answered 429.
     PollLimited,
     /// Slack cannot be reached.
     PostNotSent,
@@ -55,15 +59,15 @@ pub enum FaultKind {
     PostAnswerLost,
     /// CircleCI's token was rotated.
     TokenRotated,
-    /// An order is sent back from the dead-letter queue.
+    /// A dead letter is redriven.
     Redrive,
     /// A handler's clock is off.
     ClockSkew,
-    /// A transaction is in another's way, or throttled, and is sent again.
+    /// A transaction conflicts with another, or is throttled, and is sent again.
     WriteWaits,
-    /// The ledger took the write, and the adapter met its own write as a conflict.
+    /// The ledger took the write, and the adapter found its own write as a conflict.
     WriteSelfConflict,
-    /// The write fails for all its writer knows, and reaches the ledger later.
+    /// The write seems to fail, and reaches the ledger later.
     WriteArrivesLate,
     /// The index of what is due does not show something yet.
     DueMissing,
@@ -71,15 +75,15 @@ pub enum FaultKind {
     DueStale,
     /// The index of a list does not show a deploy yet.
     ListMissing,
-    /// The queue took no message, and nobody knows.
+    /// The queue took no message, and that is unknown.
     SendThrottled,
     /// The SDK sends a message again that the queue had taken.
     SendTwice,
     /// The queue has a message and does not find it.
     ReceiveOverlooks,
-    /// The queue cannot be asked for messages.
+    /// The queue does not answer a receive.
     ReceiveFails,
-    /// A message is visible again while it is in hand.
+    /// A message is visible again while it is handled.
     VisibleTooEarly,
     /// A receipt still counts although the message was received again.
     OldReceiptCounts,
@@ -91,58 +95,11 @@ pub enum FaultKind {
     ReleaseFails,
     /// A function is cut off soon.
     CutShort,
-    /// A function dies after it has dealt with some of a batch.
+    /// A function dies after it has handled some of a batch.
     BatchDies,
 }
 
 impl FaultKind {
-    /// All of them.
-    pub const ALL: [FaultKind; 43] = [
-        FaultKind::Crash,
-        FaultKind::Pause,
-        FaultKind::ReadFails,
-        FaultKind::WriteFails,
-        FaultKind::WriteAnswerLost,
-        FaultKind::SendFails,
-        FaultKind::SendAnswerLost,
-        FaultKind::Duplicate,
-        FaultKind::Delay,
-        FaultKind::WakeUpLost,
-        FaultKind::WakeUpFlood,
-        FaultKind::TriggerNotSent,
-        FaultKind::TriggerLimited,
-        FaultKind::TriggerRejected,
-        FaultKind::TriggerErrorBefore,
-        FaultKind::TriggerErrorAfter,
-        FaultKind::TriggerAnswerLost,
-        FaultKind::PollFails,
-        FaultKind::PollLimited,
-        FaultKind::PostNotSent,
-        FaultKind::PostLimited,
-        FaultKind::PostErrorBefore,
-        FaultKind::PostAnswerLost,
-        FaultKind::TokenRotated,
-        FaultKind::Redrive,
-        FaultKind::ClockSkew,
-        FaultKind::WriteWaits,
-        FaultKind::WriteSelfConflict,
-        FaultKind::WriteArrivesLate,
-        FaultKind::DueMissing,
-        FaultKind::DueStale,
-        FaultKind::ListMissing,
-        FaultKind::SendThrottled,
-        FaultKind::SendTwice,
-        FaultKind::ReceiveOverlooks,
-        FaultKind::ReceiveFails,
-        FaultKind::VisibleTooEarly,
-        FaultKind::OldReceiptCounts,
-        FaultKind::DeleteFails,
-        FaultKind::DeleteAnswerLost,
-        FaultKind::ReleaseFails,
-        FaultKind::CutShort,
-        FaultKind::BatchDies,
-    ];
-
     /// What happens only where `DynamoDB` and SQS are the ports.
     #[must_use]
     pub fn is_aws_only(self) -> bool {
@@ -151,35 +108,22 @@ impl FaultKind {
 
     /// Whether it could happen but once in several runs.
     fn is_rare(self) -> bool {
-        use FaultKind::{BatchDies, DueMissing, DueStale, ListMissing, OldReceiptCounts};
-        let seldom = [
-            BatchDies,
-            DueMissing,
-            DueStale,
-            ListMissing,
-            OldReceiptCounts,
-        ];
-        seldom.contains(&self)
+        use FaultKind as F;
+        let seldom = [F::BatchDies, F::DueMissing, F::DueStale, F::ListMissing];
+        self == F::OldReceiptCounts || seldom.contains(&self)
     }
 
     /// Whether the ledger or a queue fails in this way, or Lambda does.
     #[must_use]
     pub fn is_port_fault(self) -> bool {
-        use FaultKind::{ReadFails, SendAnswerLost, SendFails, WriteAnswerLost, WriteFails};
-        let anywhere = [
-            ReadFails,
-            WriteFails,
-            WriteAnswerLost,
-            SendFails,
-            SendAnswerLost,
-        ];
-        self.is_aws_only() || anywhere.contains(&self)
+        let of_port = FaultKind::ReadFails..=FaultKind::SendAnswerLost;
+        self.is_aws_only() || of_port.contains(&self)
     }
 }
 
 /// How rough a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultProfile {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FaultProfile {
     /// A few faults early on: everything must end soon after.
     Light,
     /// Some kinds of faults, often.
@@ -188,66 +132,55 @@ pub enum FaultProfile {
     Heavy,
 }
 
-/// Dice shared by everything in one run.
-#[derive(Clone)]
+/// The choices of one run, shared by everything in it.
+#[derive(Debug, Clone)]
 pub struct FaultInjector(Arc<Mutex<InjectorState>>);
 
+#[derive(Debug)]
 struct InjectorState {
     random: u64,
-    profile: FaultProfile,
     on_aws: bool,
     /// Chances out of 1,000, by fault.
-    chances: [u16; FaultKind::ALL.len()],
-    /// For so many throws nothing happens, so that late states are hit as well as early ones.
+    chances: [u16; FaultKind::VARIANTS.len()],
+    /// For so many choices nothing happens, so that late states are hit as well as early ones.
     quiet_draws: usize,
     faults_left: usize,
     crashes_left: usize,
     injected: Vec<FaultKind>,
 }
 
-impl std::fmt::Debug for FaultInjector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dice").finish_non_exhaustive()
-    }
-}
-
 impl FaultInjector {
-    /// The dice of a seed.
+    /// The choices of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut state = InjectorState {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
             ..InjectorState::without_faults()
         };
-        state.profile = [
-            FaultProfile::Light,
-            FaultProfile::Swarm,
-            FaultProfile::Heavy,
+        let (profile, most, chance) = [
+            (FaultProfile::Light, 3, 40),
+            (FaultProfile::Swarm, 12, 90),
+            (FaultProfile::Heavy, 16, 60),
         ][state.below(3)];
-        let (most, chance) = match state.profile {
-            FaultProfile::Light => (3, 40),
-            FaultProfile::Swarm => (12, 90),
-            FaultProfile::Heavy => (16, 60),
-        };
         state.faults_left = 2 + state.below(most);
         state.crashes_left = state.below(7);
         if state.below(3) == 0 {
             state.quiet_draws = state.below(700);
         }
-        let (anywhere, clouds): (Vec<_>, Vec<_>) = FaultKind::ALL
-            .into_iter()
+        let (anywhere, clouds): (Vec<_>, Vec<_>) = FaultKind::VARIANTS
+            .iter()
             .partition(|fault| !fault.is_aws_only());
         for fault in anywhere {
-            // A swarm takes some kinds only, and some of those so often that it is an outage.
+            // A swarm has some kinds only, and some of those so often that it is an outage.
             let swarm = [0, 0, 0, chance, 250, 700][state.below(6)];
             state.chances[fault as usize] = match fault {
                 // Crashes are what this is about: never without.
                 FaultKind::Crash => 45,
-                _ if state.profile == FaultProfile::Swarm => swarm,
+                _ if profile == FaultProfile::Swarm => swarm,
                 _ => chance,
             };
         }
-        // Where it runs is thrown with dice of its own, so that the others fall as they always did.
+        // Where it runs is chosen apart, so that the other choices of a seed do not depend on it.
         let mut other = InjectorState {
             random: seed ^ 0x2545_f491_4f6c_dd1d,
             ..InjectorState::without_faults()
@@ -255,9 +188,8 @@ impl FaultInjector {
         state.on_aws = other.below(3) == 0;
         for fault in clouds {
             let swarm = [0, 0, chance, chance, 250, 700][other.below(6)];
-            state.chances[fault as usize] = match state.profile {
+            state.chances[fault as usize] = match profile {
                 _ if !state.on_aws => 0,
-                // What has few occasions takes them.
                 FaultProfile::Light | FaultProfile::Heavy if fault.is_rare() => 500,
                 FaultProfile::Swarm => swarm,
                 _ => chance,
@@ -266,33 +198,23 @@ impl FaultInjector {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// The same dice off AWS.
+    /// The same choices off AWS.
     #[must_use]
     pub fn off_aws(self) -> Self {
-        self.lock_state().on_aws = false;
+        lock_mutex(&self.0).on_aws = false;
         self
     }
 
     /// Whether it runs on AWS.
     #[must_use]
     pub fn is_on_aws(&self) -> bool {
-        self.lock_state().on_aws
-    }
-
-    fn lock_state(&self) -> MutexGuard<'_, InjectorState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How rough it is.
-    #[must_use]
-    pub fn profile(&self) -> FaultProfile {
-        self.lock_state().profile
+        lock_mutex(&self.0).on_aws
     }
 
     /// A number below `limit` (which is not 0).
     #[must_use]
     pub fn below(&self, limit: usize) -> usize {
-        self.lock_state().below(limit)
+        lock_mutex(&self.0).below(limit)
     }
 
     /// A number below `limit` (which is not 0), of 32 bits.
@@ -301,11 +223,11 @@ impl FaultInjector {
         u32::try_from(self.below(limit as usize)).unwrap_or_default()
     }
 
-    /// Whether this fault happens now. Each run has only so many of them; then it is fair weather,
-    /// and everything has to come to its end.
+    /// Whether this fault happens now. Each run has only so many of them; then nothing fails any
+    /// more, and every deploy has to end.
     #[must_use]
     pub fn should_inject(&self, fault: FaultKind) -> bool {
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.0);
         if fault.is_aws_only() && !state.on_aws {
             return false;
         }
@@ -335,13 +257,7 @@ impl FaultInjector {
     /// What has happened so far, in order.
     #[must_use]
     pub fn injected(&self) -> Vec<FaultKind> {
-        self.lock_state().injected.clone()
-    }
-
-    /// How much has happened so far.
-    #[must_use]
-    pub fn injected_count(&self) -> usize {
-        self.lock_state().injected.len()
+        lock_mutex(&self.0).injected.clone()
     }
 }
 
@@ -350,9 +266,8 @@ impl InjectorState {
     fn without_faults() -> Self {
         Self {
             random: 0,
-            profile: FaultProfile::Light,
             on_aws: false,
-            chances: [0; FaultKind::ALL.len()],
+            chances: [0; FaultKind::VARIANTS.len()],
             quiet_draws: 0,
             faults_left: 0,
             crashes_left: 0,

@@ -2,9 +2,9 @@
 //! what it saw, and checks that read only what it remembers.
 //!
 //! A handler is a future over ports; dropping it at a port call is a crash at that very point.
-//! [`crashes`] puts crashes at every point of a story, alone, in pairs and in triples; nobody lists
-//! the points. [`schedule`] lets chance interleave handlers and break everything else too. A part of
-//! both runs on AWS: over ports that fail as [`cloud`] says.
+//! [`crashes`] puts crashes at every point of a scenario, alone, in pairs and in triples; nobody
+//! lists the points. [`schedule`] interleaves handlers at random and makes everything else fail,
+//! too. A part of both runs on AWS: over ports that fail as [`cloud`] says.
 
 pub mod campaign;
 pub mod cloud;
@@ -18,6 +18,7 @@ pub mod memory;
 pub mod model;
 pub mod outside;
 pub mod people;
+mod port_methods;
 pub mod scenario;
 pub mod schedule;
 pub mod seeded;

@@ -1,21 +1,24 @@
-//! `chatops-simulation`: the evidence for "never lost, never twice", by command.
+//! `chatops-simulation`: the evidence for "never lost, never twice", one command each.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use chatops_core::deploy::DeployState;
-use chatops_simulation::campaign::{self, CampaignReport};
+use chatops_simulation::campaign;
 use chatops_simulation::cloud::scenarios;
 use chatops_simulation::coverage::CoveragePoint;
-use chatops_simulation::crashes::{DELIVERY_PLANS, RunFindings, run_every};
+use chatops_simulation::crashes::{DELIVERY_PLANS, run_every};
+use chatops_simulation::invariants::join_lines;
 use chatops_simulation::model::{self, ModelBounds};
 use chatops_simulation::scenario::{self, Scenario};
 use chatops_simulation::seeded::SeededBug;
 use chatops_simulation::{matrix, schedule};
 use clap::{Parser, Subcommand};
+use strum::VariantArray;
 
-/// Holds the product against its promise: never lost, never twice.
+/// Tests the promise of the product: never lost, never twice.
 ///
 /// Each command prints how many violations it found as its last line and exits with 1 if there
 /// are any.
@@ -38,34 +41,34 @@ enum SimulationCommand {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Crash at every point of every story: alone, in pairs, in triples
+    /// Crash at every point of every scenario: alone, in pairs, in triples
     Crashes {
         /// How many crashes in one run, at most
         #[arg(long, default_value_t = 3)]
         depth: usize,
-        /// Only the stories whose names contain this
+        /// Only the scenarios whose names contain this
         #[arg(long, default_value = "")]
         scenario: String,
-        /// Only the few stories that are run with triples, too
+        /// Only the few scenarios that are run with triples, too
         #[arg(long)]
         golden: bool,
-        /// On AWS instead: every fault of DynamoDB, SQS and Lambda at every call; and of the few,
-        /// from a depth of 2 on, every pair of a fault and a crash
+        /// On AWS instead: every fault of DynamoDB, SQS and Lambda at every call; from a depth of 2
+        /// on also every pair of a fault and a crash, in the few scenarios
         #[arg(long)]
         cloud: bool,
     },
-    /// Let every planted bug be found
+    /// Find every seeded bug
     SeededBugs {
         /// How many schedules a bug may survive
         #[arg(default_value_t = 100_000)]
         limit: u64,
     },
-    /// Everything, one after the other
+    /// Run all of them, one after the other
     All,
 }
 
 fn main() -> ExitCode {
-    let bad = match SimulationCli::parse().command {
+    let violations = match SimulationCli::parse().command {
         SimulationCommand::Model => search_models(),
         SimulationCommand::Schedules {
             seed: Some(seed), ..
@@ -95,11 +98,7 @@ fn main() -> ExitCode {
                 + hunt_seeded_bugs(100_000)
         }
     };
-    if bad == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    ExitCode::from(u8::from(violations > 0))
 }
 
 /// Overwrites one line on a terminal; quiet in a pipe.
@@ -115,42 +114,30 @@ fn show_progress(text: &str) {
 fn search_models() -> usize {
     let start = Instant::now();
     let outcome = model::check_models(&ModelBounds::full(), &mut |now| {
-        show_progress(&format!(
-            "{}: {} states, depth {}",
-            now.model, now.states, now.depth
-        ));
+        let (model, states, depth) = (now.model, now.states, now.depth);
+        show_progress(&format!("{model}: {states} states, depth {depth}"));
     });
     show_progress("");
     for report in &outcome.models {
+        let (name, states, steps) = (report.model.name, report.states, report.transitions);
+        let depth = report.depth;
         anstream::println!(
-            "{:<48} {:>10} states {:>11} transitions, depth {}, exhausted",
-            report.model.name,
-            report.states,
-            report.transitions,
-            report.depth
+            "{name:<48} {states:>10} states {steps:>11} transitions, depth {depth}, exhausted"
         );
     }
-    anstream::println!(
-        "{} states in {:.1} s",
-        outcome.states(),
-        start.elapsed().as_secs_f64()
-    );
-    outcome
-        .violations
-        .iter()
-        .for_each(|found| anstream::println!("{found}"));
-    anstream::println!("violations: {}", outcome.violations.len());
-    outcome.violations.len()
+    let took = start.elapsed().as_secs_f64();
+    anstream::println!("{} states in {took:.1} s", outcome.states());
+    let count = print_violations(&outcome.violations);
+    anstream::println!("violations: {count}");
+    count
 }
 
 fn replay_schedule(seed: u64) -> usize {
     let report = schedule::run_seed(seed, true);
     anstream::println!("{}", report.log);
-    for violation in &report.violations {
-        anstream::println!("{violation}");
-    }
-    anstream::println!("violations: {}", report.violations.len());
-    report.violations.len()
+    let count = print_violations(&report.violations);
+    anstream::println!("violations: {count}");
+    count
 }
 
 fn run_schedules(count: u64) -> usize {
@@ -162,26 +149,18 @@ fn run_schedules(count: u64) -> usize {
     });
     show_progress("");
     let took = start.elapsed().as_secs_f64();
-    let CampaignReport {
-        runs,
-        on_aws,
-        crashes,
-        other_faults: others,
-        ..
-    } = result;
-    let mean = |n: u64| MeanPerRun { total: n, runs };
-    anstream::println!(
-        "{runs} schedules in {took:.1} s, {on_aws} of them on AWS; mean {} crashes and {} other faults each",
-        mean(crashes),
-        mean(others)
-    );
+    let (runs, on_aws) = (result.runs, result.on_aws);
+    anstream::println!("{runs} schedules in {took:.1} s, {on_aws} of them on AWS");
+    let (crashes, others) = (mean(result.crashes, runs), mean(result.other_faults, runs));
+    anstream::println!("mean {crashes} crashes and {others} other faults each");
     anstream::print!("{}", matrix::render_table(&result.matrix));
-    for what in CoveragePoint::ALL {
-        let count = result.reached.get(&what).copied().unwrap_or_default();
+    for what in CoveragePoint::VARIANTS {
+        let count = result.reached.get(what).copied().unwrap_or_default();
         anstream::println!("{:<20} {count:>9}", format!("{what:?}"));
     }
     let mut bad = result.violations.len();
     for (seed, what) in &result.violations {
+        let what = join_lines(what);
         anstream::println!("seed {seed}: {what}\n  replay: schedules --seed {seed}");
     }
     if let Some((seed, _)) = result.violations.first() {
@@ -201,10 +180,7 @@ fn run_schedules(count: u64) -> usize {
         }
     }
     for (fault, state) in matrix::unexpected_cells(&result.matrix) {
-        anstream::println!(
-            "hit although it should be impossible: {fault:?} in {}",
-            state_name(state)
-        );
+        anstream::println!("hit, though impossible: {fault:?} in {}", state_name(state));
         bad += 1;
     }
     anstream::println!("violations: {bad}");
@@ -215,38 +191,23 @@ fn state_name(state: Option<DeployState>) -> &'static str {
     state.map_or("no state", DeployState::as_str)
 }
 
-/// The stories on AWS, with single faults and then with a crash as well.
+/// The scenarios on AWS, with single faults and then with a crash as well.
 fn run_faults(depth: usize, all: &[Scenario]) -> usize {
     let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
-    let single = (all, &DELIVERY_PLANS[..], false, "every fault");
-    let pairs = (
-        &golden[..],
-        &DELIVERY_PLANS[..],
-        true,
-        "every fault and crash",
-    );
+    let plans = &DELIVERY_PLANS;
+    let single = (all, false, "every fault on AWS");
+    let pairs = (&golden[..], true, "every fault on AWS and crash");
     let mut bad = 0;
-    for (scenarios, deliveries, with_crashes, label) in
-        [single, pairs].into_iter().take(depth.clamp(1, 2))
-    {
+    for (scenarios, with_crashes, label) in [single, pairs].into_iter().take(depth.clamp(1, 2)) {
         let start = Instant::now();
-        let (found, struck) =
-            scenarios::run_every(scenarios, deliveries, with_crashes, &|done, all| {
-                show_progress(&format!("{label}: {done} of {all} pieces"));
-            });
-        show_progress("");
-        anstream::println!(
-            "{label}: {} runs of {} stories in {} ways on AWS, {:.1} s",
-            found.runs,
-            scenarios.len(),
-            deliveries.len(),
-            start.elapsed().as_secs_f64()
-        );
+        let progress = |done, all| show_progress(&format!("{label}: {done} of {all} pieces"));
+        let (found, struck) = scenarios::run_every(scenarios, plans, with_crashes, &progress);
+        print_runs(label, found.runs, (scenarios.len(), plans.len()), start);
         for fault in scenarios::placed_faults() {
             let count = struck.get(&fault).copied().unwrap_or_default();
             anstream::println!("  {:<20} {count:>9}", format!("{fault:?}"));
         }
-        bad += print_violations(&found);
+        bad += print_violations(&found.violations);
     }
     anstream::println!("violations: {bad}");
     bad
@@ -256,65 +217,59 @@ fn run_crashes(depth: usize, all: &[Scenario]) -> usize {
     let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
     let mut bad = 0;
     for depth in 0..=depth {
-        // Triples grow with the cube of the points: the golden paths, at once, late and doubled.
-        let (scenarios, deliveries) = if depth < 3 {
+        // Triples grow with the cube of the points: the golden paths, at once, late and twice.
+        let (scenarios, plans) = if depth < 3 {
             (all, &DELIVERY_PLANS[..])
         } else {
             (&golden[..], &DELIVERY_PLANS[..3])
         };
-        let start = Instant::now();
-        let found = run_every(scenarios, deliveries, depth, &|done, all| {
-            show_progress(&format!("up to {depth} crashes: {done} of {all} pieces"));
-        });
-        show_progress("");
-        anstream::println!(
-            "up to {depth} crashes: {} runs of {} stories in {} ways, {:.1} s",
-            found.runs,
-            scenarios.len(),
-            deliveries.len(),
-            start.elapsed().as_secs_f64()
-        );
-        bad += print_violations(&found);
+        let (start, label) = (Instant::now(), format!("up to {depth} crashes"));
+        let progress = |done, all| show_progress(&format!("{label}: {done} of {all} pieces"));
+        let found = run_every(scenarios, plans, depth, &progress);
+        print_runs(&label, found.runs, (scenarios.len(), plans.len()), start);
+        bad += print_violations(&found.violations);
     }
     anstream::println!("violations: {bad}");
     bad
 }
 
-/// Shows what was violated; how much it was.
-fn print_violations(found: &RunFindings) -> usize {
-    for violation in &found.violations {
+fn print_runs(label: &str, runs: usize, (scenarios, ways): (usize, usize), start: Instant) {
+    show_progress("");
+    let took = start.elapsed().as_secs_f64();
+    anstream::println!("{label}: {runs} runs of {scenarios} scenarios in {ways} ways, {took:.1} s");
+}
+
+/// Prints the violations and returns how many there are.
+fn print_violations(violations: &[impl Display]) -> usize {
+    for violation in violations {
         anstream::println!("{violation}");
     }
-    found.violations.len()
+    violations.len()
 }
 
 /// A mean with two decimals, in whole numbers.
-struct MeanPerRun {
-    total: u64,
-    runs: u64,
-}
-
-impl std::fmt::Display for MeanPerRun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let hundredths = self.total * 100 / self.runs.max(1);
-        write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
-    }
+fn mean(total: u64, runs: u64) -> String {
+    let hundredths = total * 100 / runs.max(1);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// Prints after how many schedules each bug is found; returns how many survive.
 fn hunt_seeded_bugs(limit: u64) -> usize {
     let mut survivors = 0;
-    for bug in SeededBug::ALL {
+    for &bug in SeededBug::VARIANTS {
         let label = bug.label();
         show_progress(label);
         let found = campaign::hunt_bug(bug, limit);
         show_progress("");
-        if let Some((seed, what)) = found {
-            let invariant = what.split(':').next().unwrap_or_default();
-            anstream::println!("{label:<45} found by schedule {:>6}, {invariant}", seed + 1);
+        if let Some((seed, violation)) = found {
+            let name = match violation.invariant {
+                Some(invariant) => invariant.to_string(),
+                None => violation.detail,
+            };
+            anstream::println!("{label:<50} found by schedule {:>6}, {name}", seed + 1);
         } else {
             survivors += 1;
-            anstream::println!("{label:<45} SURVIVED {limit} schedules");
+            anstream::println!("{label:<50} SURVIVED {limit} schedules");
         }
     }
     anstream::println!("survivors: {survivors}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chatops_core::deploy::DeployState;
+use strum::VariantArray;
 
 use crate::fault_injector::FaultKind;
 
@@ -16,7 +17,7 @@ fn all_states() -> impl Iterator<Item = Option<DeployState>> {
         .chain(DeployState::ALL.into_iter().map(Some))
 }
 
-/// The matrix as a table: one line a fault, one column a state, `.` where it cannot happen.
+/// The matrix as a table: a line per fault, a column per state, `.` where it cannot happen.
 #[must_use]
 pub fn render_table(matrix: &FaultMatrix) -> String {
     let mut text = format!("{:<20}", "fault");
@@ -25,7 +26,7 @@ pub fn render_table(matrix: &FaultMatrix) -> String {
         let _ = write!(text, " {:>9}", word.chars().take(9).collect::<String>());
     }
     text.push('\n');
-    for fault in FaultKind::ALL {
+    for &fault in FaultKind::VARIANTS {
         let _ = write!(text, "{:<20}", format!("{fault:?}"));
         for state in all_states() {
             let count = matrix.get(&(fault, state)).copied().unwrap_or_default();
@@ -43,16 +44,15 @@ pub fn render_table(matrix: &FaultMatrix) -> String {
 
 /// Combinations that can happen and did not.
 ///
-/// Some are not demanded. What happens to a command that nobody knows yet, or on the way of a wish,
-/// is demanded of the deploys that it makes. A look that fails in `TRIGGER_FAILED` takes a sender that stands still past
-/// its time and is then refused while another, who searches for its pipeline, stands still, too:
-/// even a million schedules have it only once or twice. What only AWS does has to [strike](never()),
-/// wherever.
+/// Some are not required. What happens to a command that is not on record yet, or to an action, is
+/// required of the deploys that it makes. A poll that fails in `TRIGGER_FAILED` takes a sender that
+/// stands still past its time and is then rejected while another, who looks up its pipeline, stands
+/// still, too: even a million schedules have it only once or twice. What only AWS does has to
+/// [strike](never_injected) in any state.
 #[must_use]
 pub fn missed_cells(matrix: &FaultMatrix) -> Vec<(FaultKind, Option<DeployState>)> {
-    let cells = FaultKind::ALL
-        .into_iter()
-        .flat_map(|fault| all_states().map(move |state| (fault, state)));
+    let faults = FaultKind::VARIANTS.iter();
+    let cells = faults.flat_map(|fault| all_states().map(move |state| (*fault, state)));
     cells
         .filter(|(fault, state)| {
             is_possible(*fault, *state)
@@ -66,63 +66,56 @@ pub fn missed_cells(matrix: &FaultMatrix) -> Vec<(FaultKind, Option<DeployState>
 #[must_use]
 pub fn never_injected(matrix: &FaultMatrix) -> Vec<FaultKind> {
     let strikes = |fault: &FaultKind| matrix.keys().any(|(struck, _)| struck == fault);
-    let all = FaultKind::ALL.into_iter();
+    let all = FaultKind::VARIANTS.iter().copied();
     all.filter(|fault| !strikes(fault)).collect()
 }
 
 /// Combinations that happened although they should not be able to.
 #[must_use]
 pub fn unexpected_cells(matrix: &FaultMatrix) -> Vec<(FaultKind, Option<DeployState>)> {
-    matrix
-        .keys()
-        .copied()
+    let cells = matrix.keys().copied();
+    cells
         .filter(|(fault, state)| !is_possible(*fault, *state))
         .collect()
 }
 
 /// Whether a fault can hit a deploy in a state.
 fn is_possible(fault: FaultKind, state: Option<DeployState>) -> bool {
-    use FaultKind::{
-        BatchDies, CutShort, DueMissing, DueStale, ListMissing, PollFails, PollLimited,
-        PostAnswerLost, PostErrorBefore, PostLimited, PostNotSent, Redrive, TokenRotated,
-        TriggerAnswerLost, TriggerErrorAfter, TriggerErrorBefore, TriggerLimited, TriggerNotSent,
-        TriggerRejected, WakeUpFlood, WakeUpLost,
-    };
+    use FaultKind as F;
     match fault {
         // Of many deploys, or of none.
-        BatchDies | CutShort | DueMissing | DueStale | ListMissing => state.is_none(),
-        // There is no hint before there is a deploy, and strangers pick one that is on record.
-        WakeUpLost | WakeUpFlood | TokenRotated => state.is_some(),
-        // A POST is sent only while the intent is on record. Whoever fulfils a wish to try again
-        // does all of it without a deploy that was known before.
-        TriggerNotSent | TriggerLimited | TriggerRejected | TriggerErrorBefore
-        | TriggerErrorAfter | TriggerAnswerLost => {
-            matches!(state, None | Some(DeployState::Triggering))
+        F::BatchDies | F::CutShort | F::DueMissing | F::DueStale | F::ListMissing => {
+            state.is_none()
         }
-        // CircleCI is looked at between the intent and the end. A look that stood still, or a
-        // second one at the same time, may find that another has just written the end.
-        PollFails | PollLimited => state != Some(DeployState::Rejected),
-        // Nothing is told before a workflow is seen or the end has come; answers are about no
+        // There is no wake-up before there is a deploy, and forged ones name a deploy on record.
+        F::WakeUpLost | F::WakeUpFlood | F::TokenRotated => state.is_some(),
+        // A POST is sent only while the intent is on record. A retry does all of it without a
+        // deploy that was known before.
+        _ if is_of_trigger(fault) => matches!(state, None | Some(DeployState::Triggering)),
+        // CircleCI is polled between the intent and the end. A poll that stood still, or a second
+        // one at the same time, may find that another has just written the end.
+        F::PollFails | F::PollLimited => state != Some(DeployState::Rejected),
+        // Nothing is shown before a workflow is seen or the end has come; replies are about no
         // deploy.
-        PostNotSent | PostLimited | PostErrorBefore | PostAnswerLost => {
+        F::PostNotSent | F::PostLimited | F::PostErrorBefore | F::PostAnswerLost => {
             state.is_none_or(|state| state == DeployState::Running || state.is_terminal())
         }
-        // Orders, and commands that killed whoever handled them.
-        Redrive => matches!(state, None | Some(DeployState::TriggerFailed)),
+        // Tickets, and commands that killed their handlers.
+        F::Redrive => matches!(state, None | Some(DeployState::TriggerFailed)),
         _ => true,
     }
 }
 
+fn is_of_trigger(fault: FaultKind) -> bool {
+    (FaultKind::TriggerNotSent..=FaultKind::TriggerAnswerLost).contains(&fault)
+}
+
 fn is_too_rare(fault: FaultKind, state: Option<DeployState>) -> bool {
-    use FaultKind::{
-        PollFails, PollLimited, Redrive, TriggerAnswerLost, TriggerErrorAfter, TriggerErrorBefore,
-        TriggerLimited, TriggerNotSent, TriggerRejected,
-    };
     match fault {
         _ if fault.is_aws_only() => true,
-        PollFails | PollLimited => matches!(state, None | Some(DeployState::TriggerFailed)),
-        Redrive | TriggerNotSent | TriggerLimited | TriggerRejected | TriggerErrorBefore
-        | TriggerErrorAfter | TriggerAnswerLost => state.is_none(),
-        _ => false,
+        FaultKind::PollFails | FaultKind::PollLimited => {
+            matches!(state, None | Some(DeployState::TriggerFailed))
+        }
+        _ => state.is_none() && (fault == FaultKind::Redrive || is_of_trigger(fault)),
     }
 }

@@ -1,7 +1,7 @@
-//! What people and operators do besides asking for deploys: press, ask, redrive, withdraw rights.
+//! What people and operators do: deploy, retry, cancel, query, redrive, withdraw rights.
 //!
-//! Whatever they type goes through the real ingest; what was typed is remembered, so that the record
-//! can be held against it.
+//! What they type goes through the real ingest and is remembered, so that the record can be compared
+//! with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,13 @@ use crate::world::{SIGNING_SECRET, World, is_acknowledgement};
 /// A command as somebody typed it, or an operator's.
 #[derive(Debug, Clone)]
 pub struct IssuedCommand {
-    /// The deploy it would be, if that is what it asks for.
+    /// The deploy it would be, if it requests one.
     pub deploy: Option<DeployId>,
-    /// What makes its wish one wish.
+    /// What identifies its action.
     pub request: RequestId,
-    /// Who; nobody of Slack if it is an operator.
+    /// The Slack user; `None` for an operator.
     pub user: Option<String>,
-    /// The path of the reply address.
+    /// The path of the response URL.
     pub response_path: String,
     /// What.
     pub text: String,
@@ -46,13 +46,13 @@ impl IssuedCommand {
         self.text.split(' ').next().unwrap_or_default()
     }
 
-    /// Whether it asks for an answer and for nothing else.
+    /// Whether it is a query.
     #[must_use]
     pub fn is_query(&self) -> bool {
         matches!(self.verb(), "status" | "history" | "failed" | "plan")
     }
 
-    /// Whether somebody waits for an answer: to a question, or to a wish.
+    /// Whether somebody waits for a reply: to a query, or to an action.
     #[must_use]
     pub fn expects_reply(&self) -> bool {
         let action = matches!(self.verb(), "retry" | "cancel");
@@ -61,18 +61,20 @@ impl IssuedCommand {
 }
 
 impl World {
-    /// A person types a command; what the stage answered, or `None` if it crashed.
-    pub fn type_command(&mut self, user: &str, channel: &str, text: &str) -> Option<String> {
-        let (id, request) = self.command_request(user, channel, text)?;
-        let answer = drive(self.ingest(TimeDelta::zero()).handle(request))?;
-        let answer = String::from_utf8_lossy(answer.body()).into_owned();
-        if is_acknowledgement(&answer) {
+    /// A person types a command.
+    pub fn type_command(&mut self, user: &str, channel: &str, text: &str) {
+        let Some((id, request)) = self.command_request(user, channel, text) else {
+            return;
+        };
+        let Some(answer) = drive(self.ingest(TimeDelta::zero()).handle(request)) else {
+            return;
+        };
+        if is_acknowledgement(answer.body()) {
             self.acknowledged.push(id);
         }
-        Some(answer)
     }
 
-    /// The signed request of a command, and the deploy it asks for.
+    /// The signed request of a command, and the deploy it requests.
     pub(crate) fn command_request(
         &mut self,
         user: &str,
@@ -111,19 +113,15 @@ impl World {
         Some((id, request))
     }
 
-    /// The deploys on record, in the order in which they were asked for; a retry follows what it
-    /// repeats.
+    /// The deploys on record, in the order of their requests; a retry follows what it retries.
     #[must_use]
     pub fn deploys(&self) -> Vec<DeployRecord> {
         let mut records = self.ledger.records();
         records.sort_by_key(|record| {
-            let depth =
-                std::iter::successors(record.retry_of, |old| self.retried_deploy(*old)).count();
-            (
-                record.request.requested_at,
-                depth,
-                record.request.user.clone(),
-            )
+            let retried = |old: &DeployId| self.retried_deploy(*old);
+            let depth = std::iter::successors(record.retry_of, retried).count();
+            let request = &record.request;
+            (request.requested_at, depth, request.user.clone())
         });
         records
     }
@@ -140,8 +138,7 @@ impl World {
         }
     }
 
-    /// What somebody types who means the deploy that is the `nth` on record: the verb, its id, and
-    /// the rest of the words.
+    /// A command about the deploy that is the `nth` on record: the verb, its id, and the rest.
     pub(crate) fn action_text(&self, command: &str, nth: usize) -> Option<String> {
         let record = self.deploys().into_iter().nth(nth)?;
         let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
@@ -149,7 +146,7 @@ impl World {
         Some(text.trim_end().to_owned())
     }
 
-    /// An operator wishes something, as the command line puts it into the queue.
+    /// An operator's action, as the command line puts it into the queue.
     pub fn send_operator_action(&mut self, action: DeployAction) {
         let n = self.typed.len() as u128;
         let text = match &action {
@@ -173,22 +170,23 @@ impl World {
             text,
             typed_at: self.clock.now(),
         });
+        let name = "ops".to_owned();
         let message = ActionMessage {
             id: request,
-            requested_by: ActionRequester::Operator {
-                name: "ops".to_owned(),
-            },
+            requested_by: ActionRequester::Operator { name },
             action,
             requested_at: self.clock.now(),
         };
-        self.send_work(&WorkMessage::Action(Box::new(message)));
+        let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)));
+        self.send_copy(body.ok().as_ref());
     }
 
-    /// An operator wishes a retry of the deploy that is the `nth` on record.
+    /// An operator retries the deploy that is the `nth` on record.
     pub fn retry_as_operator(&mut self, nth: usize, confirm: bool, force: bool) {
-        if let Some(record) = self.deploys().into_iter().nth(nth) {
+        if let Some(record) = self.deploys().get(nth) {
+            let deploy = DeployRef::Full(record.id);
             self.send_operator_action(DeployAction::Retry {
-                deploy: DeployRef::Full(record.id),
+                deploy,
                 confirm,
                 force,
             });
@@ -197,32 +195,22 @@ impl World {
 
     /// An operator cancels the deploy that is the `nth` on record.
     pub fn cancel_as_operator(&mut self, nth: usize) {
-        if let Some(record) = self.deploys().into_iter().nth(nth) {
-            self.send_operator_action(DeployAction::Cancel {
-                deploy: DeployRef::Full(record.id),
-            });
+        if let Some(record) = self.deploys().get(nth) {
+            let deploy = DeployRef::Full(record.id);
+            self.send_operator_action(DeployAction::Cancel { deploy });
         }
     }
 
     /// From now on only these people may deploy.
-    pub fn restrict_users(&mut self, people: &str) {
-        self.change_config(|text| text.replacen("users = [\"*\"]", people, 1));
+    pub fn restrict_users(&mut self, users: &str) {
+        self.change_config(|text| text.replacen("users = [\"*\"]", users, 1));
     }
 
-    fn send_work(&self, message: &WorkMessage) {
-        if let Ok(body) = MessageBody::encode(message) {
-            let _ = drive(self.queue.send(QueueName::Work, &body, Duration::ZERO));
-        }
-    }
-
-    /// The message that was put into the work queue last, to be delivered once more later.
+    /// The message that was last put into the work queue, to be delivered once more later.
     #[must_use]
     pub fn last_work_message(&self) -> Option<MessageBody> {
-        let messages = self.queue.messages(QueueName::Work);
-        let last = messages
-            .into_iter()
-            .max_by_key(|message| message.sequence)?;
-        Some(last.body)
+        let messages = self.queue.messages(QueueName::Work).into_iter();
+        Some(messages.max_by_key(|message| message.sequence)?.body)
     }
 
     /// A copy of a message arrives.
@@ -232,14 +220,14 @@ impl World {
         }
     }
 
-    /// Sends every message back from the work queue's dead-letter queue.
+    /// Redrives every message from the work queue's dead-letter queue.
     pub fn redrive_all(&mut self) {
         for _ in 0..self.queue.messages(QueueName::WorkDlq).len() {
             self.redrive_one();
         }
     }
 
-    /// From now on the configuration reads like this, with the times kept.
+    /// Changes the text of the configuration and keeps the timeouts.
     pub fn change_config(&mut self, change: impl FnOnce(&str) -> String) {
         let timeouts = self.config().timeouts.clone();
         let text = change(crate::world::CONFIG);
@@ -249,27 +237,23 @@ impl World {
         self.set_config(Arc::new(config));
     }
 
-    /// CircleCI says that a workflow of the pipeline is over, with its own signature or another's.
+    /// A webhook says that a workflow of the pipeline is over, signed with this secret.
     pub fn send_webhook(&mut self, pipeline: PipelineId, secret: &str) {
         if let Some(request) = Self::webhook_request(pipeline, secret) {
             let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
         }
     }
 
-    /// The request that says so.
+    /// The request of such a webhook.
     pub(crate) fn webhook_request(pipeline: PipelineId, secret: &str) -> Option<Request<Bytes>> {
         let id = pipeline.0;
         let body = format!(r#"{{"type":"workflow-completed","pipeline":{{"id":"{id}"}}}}"#);
-        Request::post("/circleci/webhook")
-            .header(
-                "circleci-signature",
-                format!("v1={}", sign_webhook(secret, &body)),
-            )
-            .body(Bytes::from(body))
-            .ok()
+        let signature = format!("v1={}", sign_webhook(secret, &body));
+        let request = Request::post("/circleci/webhook").header("circleci-signature", signature);
+        request.body(Bytes::from(body)).ok()
     }
 
-    /// CircleCI's own event about every pipeline there is.
+    /// CircleCI's own webhook about every pipeline there is.
     pub fn send_all_webhooks(&mut self) {
         for pipeline in self.circleci.created_pipelines() {
             self.send_webhook(PipelineId(pipeline.id), WEBHOOK_SECRET);

@@ -1,4 +1,4 @@
-//! The product's stages over the world's ports: every call is a crash point, and may have a bug.
+//! The product's services over the world's ports: every call is a crash point, and may have a bug.
 
 use std::sync::Arc;
 
@@ -29,80 +29,65 @@ impl Clock for SkewedClock {
     }
 }
 
-/// The store and the queue as a handler sees them.
 type HandlerLedger = BuggyPort<CrashPort<CloudLedger>>;
 type HandlerQueue = CrashPort<CloudQueue>;
+type HandlerSecrets = CrashPort<RotatingSecrets>;
+type HandlerCi = BuggyPort<CrashPort<MemoryCircleCi>>;
+type SimulatedIngest = Ingest<BuggyPort<HandlerQueue>, HandlerSecrets, SkewedClock>;
+type SimulatedWorker = Worker<HandlerLedger, HandlerQueue, HandlerCi, HandlerSecrets, SkewedClock>;
+type SimulatedNotifier = Notifier<HandlerLedger, HandlerQueue, CrashPort<MemorySlack>, SkewedClock>;
 
 impl World {
-    pub(crate) fn ingest(
-        &self,
-        skew: TimeDelta,
-    ) -> Ingest<BuggyPort<HandlerQueue>, CrashPort<RotatingSecrets>, SkewedClock> {
+    pub(crate) fn ingest(&self, skew: TimeDelta) -> SimulatedIngest {
         Ingest {
-            queue: BuggyPort::new(CrashPort::new(&self.cloud_queue, &self.points), self.bug),
-            secrets: CrashPort::new(&self.secrets, &self.points),
+            queue: self.with_bug(self.at_points(&self.cloud_queue)),
+            secrets: self.at_points(&self.secrets),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
         }
     }
 
-    pub(crate) fn worker(
-        &self,
-        skew: TimeDelta,
-    ) -> Worker<
-        HandlerLedger,
-        HandlerQueue,
-        BuggyPort<CrashPort<MemoryCircleCi>>,
-        CrashPort<RotatingSecrets>,
-        SkewedClock,
-    > {
+    pub(crate) fn worker(&self, skew: TimeDelta) -> SimulatedWorker {
         Worker {
-            ledger: BuggyPort::new(CrashPort::new(&self.cloud_ledger, &self.points), self.bug),
-            queue: CrashPort::new(&self.cloud_queue, &self.points),
-            ci: BuggyPort::new(CrashPort::new(&self.circleci, &self.points), self.bug),
-            secrets: CrashPort::new(&self.secrets, &self.points),
+            ledger: self.with_bug(self.at_points(&self.cloud_ledger)),
+            queue: self.at_points(&self.cloud_queue),
+            ci: self.with_bug(self.at_points(&self.circleci)),
+            secrets: self.at_points(&self.secrets),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
         }
     }
 
     /// The worker as the sweeper runs it over the dead-letter queue.
-    pub(crate) fn dlq_sweeper(
-        &self,
-    ) -> Worker<
-        HandlerLedger,
-        HandlerQueue,
-        BuggyPort<CrashPort<MemoryCircleCi>>,
-        CrashPort<RotatingSecrets>,
-        SkewedClock,
-    > {
-        let mut worker = self.worker(TimeDelta::zero());
-        worker.ledger =
-            BuggyPort::for_sweeper(CrashPort::new(&self.cloud_ledger, &self.points), self.bug);
-        worker
+    pub(crate) fn dlq_sweeper(&self) -> SimulatedWorker {
+        let ledger = BuggyPort::for_sweeper(self.at_points(&self.cloud_ledger), self.bug);
+        Worker {
+            ledger,
+            ..self.worker(TimeDelta::zero())
+        }
     }
 
-    pub(crate) fn notifier(
-        &self,
-        skew: TimeDelta,
-    ) -> Notifier<HandlerLedger, HandlerQueue, BuggyPort<CrashPort<MemorySlack>>, SkewedClock> {
+    pub(crate) fn notifier(&self, skew: TimeDelta) -> SimulatedNotifier {
         Notifier {
-            notifications: BuggyPort::new(
-                CrashPort::new(&self.cloud_ledger, &self.points),
-                self.bug,
-            ),
-            queue: CrashPort::new(&self.cloud_queue, &self.points),
-            chat: BuggyPort::new(CrashPort::new(&self.slack, &self.points), self.bug),
+            notifications: self.with_bug(self.at_points(&self.cloud_ledger)),
+            queue: self.at_points(&self.cloud_queue),
+            chat: self.at_points(&self.slack),
             has_bot: self.has_bot,
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
         }
     }
 
-    fn skewed_clock(&self, by: TimeDelta) -> SkewedClock {
-        SkewedClock {
-            clock: self.clock.clone(),
-            skew: by,
-        }
+    fn at_points<P>(&self, port: &Arc<P>) -> CrashPort<P> {
+        CrashPort::new(port, &self.points)
+    }
+
+    fn with_bug<P>(&self, port: P) -> BuggyPort<P> {
+        BuggyPort::new(port, self.bug)
+    }
+
+    fn skewed_clock(&self, skew: TimeDelta) -> SkewedClock {
+        let clock = self.clock.clone();
+        SkewedClock { clock, skew }
     }
 }

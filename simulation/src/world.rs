@@ -1,8 +1,7 @@
-//! One run: people type, messages are delivered, handlers crash where they are told to, time
-//! passes, until nothing is left to do.
+//! One run: people type, messages are delivered, handlers crash at given points, time passes, until
+//! nothing is left to do.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -12,13 +11,16 @@ use chatops_core::config::{Config, Timeouts};
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::FakeProject;
 use chatops_worker::Invocation;
 use chrono::{DateTime, TimeDelta};
+use serde_json::Value;
 
 use crate::cloud::{CloudLedger, CloudQueue};
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
+use crate::invariants::{Invariant, Violation};
 use crate::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQueue};
 use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
 use crate::people::IssuedCommand;
@@ -59,7 +61,7 @@ const CIRCLECI_TOKEN: &str = "the-circleci-token";
 /// How long a received message stays hidden.
 const VISIBILITY: Duration = Duration::from_mins(3);
 
-/// No run takes longer, in virtual time or in deliveries: one that does will never end.
+/// A run that takes longer, in virtual time or in deliveries, will never end.
 const MAX_RUN_TIME: Duration = Duration::from_hours(72);
 const MAX_DELIVERIES: usize = 5_000;
 
@@ -68,7 +70,7 @@ const MAX_DELIVERIES: usize = 5_000;
 pub enum Redelivery {
     /// At once.
     AtOnce,
-    /// After the visibility time, when the sweeper has long been there.
+    /// After the visibility timeout, when the sweeper has long been there.
     Late,
 }
 
@@ -84,6 +86,7 @@ pub struct DeliveryPlan {
 }
 
 /// The world of one run.
+#[derive(Debug)]
 pub struct World {
     /// The time.
     pub clock: ManualClock,
@@ -103,38 +106,30 @@ pub struct World {
     pub secrets: Arc<RotatingSecrets>,
     /// The crash points.
     pub points: CrashPoints,
-    /// How far a handler's clock may be off, or a handler may stand still between looking at the
-    /// clock and acting: by so much a moment may be missed.
+    /// By how much a handler may miss a moment: its clock may be off, and it may stand still between
+    /// reading the clock and acting.
     pub tolerance: TimeDelta,
-    /// The bug that its handlers have.
+    /// The bug of its handlers.
     pub bug: Option<SeededBug>,
-    /// How many things went wrong that may each make Slack be told once more.
+    /// How many things went wrong that may each cause one more message.
     pub faults: usize,
     /// The deploys whose command was acknowledged as accepted or as being checked.
     pub acknowledged: Vec<DeployId>,
     /// Everything that was typed.
     pub typed: Vec<IssuedCommand>,
-    /// Whether a bot tells what a reply address cannot any more.
+    /// Whether a bot posts once a response URL has expired.
     pub has_bot: bool,
-    /// Whether new commands kill whoever handles them.
+    /// Whether new commands kill their handlers.
     pub poisoned: bool,
-    /// The orders that were sent back, and when.
+    /// The tickets that were redriven, and when.
     pub redriven: Vec<(Time, DeployId)>,
-    /// What went wrong while it ran: audits that changed, runs that did not end.
-    pub violations: Vec<String>,
+    /// What was violated while it ran: audits that changed, runs that did not end.
+    pub violations: Vec<Violation>,
     pub(crate) config: Arc<Config>,
     delivery: DeliveryPlan,
     audits: BTreeMap<DeployId, Vec<AuditEvent>>,
     invocations: u64,
     pub(crate) next_sweep: Time,
-}
-
-impl fmt::Debug for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World")
-            .field("points", &self.points)
-            .finish_non_exhaustive()
-    }
 }
 
 impl World {
@@ -203,16 +198,27 @@ impl World {
         InvocationId::new(format!("run-{}", self.invocations))
     }
 
+    /// Notes what is not as it must be.
+    pub(crate) fn note_violation(&mut self, of: impl Into<Option<Invariant>>, detail: &str) {
+        self.violations.push(Violation::new(of, detail.to_owned()));
+    }
+
+    /// Notes what a scenario expects and does not hold, unless a handler crashed.
+    pub(crate) fn expect_undisturbed(&mut self, holds: bool, otherwise: &str) {
+        if !holds && self.points.crash_count() == 0 {
+            self.note_violation(None, otherwise);
+        }
+    }
+
     /// Runs until nothing is left to do. Faults set beforehand happen on the way.
     pub fn run_to_rest(&mut self) {
         let end = self.clock.now() + MAX_RUN_TIME;
         if !self.run_until(end) {
-            self.violations
-                .push("I15: the run does not come to rest".to_owned());
+            self.note_violation(Invariant::Termination, "the run does not come to rest");
         }
     }
 
-    /// Does what can be done without waiting.
+    /// Does what needs no waiting.
     pub fn run_now(&mut self) {
         self.run_for(Duration::ZERO);
     }
@@ -250,7 +256,7 @@ impl World {
         false
     }
 
-    /// Sends a message back from the work queue's dead-letter queue, as SQS's redrive does.
+    /// Redrives a message from the work queue's dead-letter queue, as SQS does.
     pub fn redrive_one(&mut self) -> Option<MessageBody> {
         let dead = drive(self.queue.receive(QueueName::WorkDlq, 1, VISIBILITY))?
             .ok()?
@@ -266,38 +272,22 @@ impl World {
     pub(crate) fn next_moment(&self) -> Option<Time> {
         let visible =
             [QueueName::Work, QueueName::Notify].map(|queue| self.queue.next_visible(queue));
-        let due = self
-            .ledger
-            .records()
-            .iter()
-            .any(|record| record.due_at.is_some())
-            || self
-                .ledger
-                .notifications()
-                .iter()
-                .any(|notification| notification.due_at().is_some());
-        // An order that was carried out by another way is for the sweeper to remove.
+        let (records, notifications) = (self.ledger.records(), self.ledger.notifications());
+        let due = records.iter().any(|record| record.due_at.is_some())
+            || notifications.iter().any(|one| one.due_at().is_some());
+        // The sweeper removes a ticket that was carried out in another way.
         let carried_out = |message: &MemoryMessage| match message.body.decode() {
             Ok(WorkMessage::Retry { deploy }) => {
-                let record = drive(self.ledger.read_deploy(deploy))
-                    .and_then(Result::ok)
-                    .flatten();
-                record.is_some_and(|record| record.retried_by.is_some())
+                let mut of = records.iter().filter(|record| record.id == deploy);
+                of.any(|record| record.retried_by.is_some())
             }
             _ => false,
         };
-        let needless = self
-            .queue
-            .messages(QueueName::WorkDlq)
-            .iter()
-            .any(carried_out);
+        let dead = self.queue.messages(QueueName::WorkDlq);
+        let needless = dead.iter().any(carried_out);
         let sweep = (due || needless).then_some(self.next_sweep);
-        visible
-            .into_iter()
-            .chain([sweep])
-            .flatten()
-            .min()
-            .map(|at| at.max(self.clock.now()))
+        let next = visible.into_iter().chain([sweep]).flatten().min();
+        next.map(|at| at.max(self.clock.now()))
     }
 
     pub(crate) fn receive_one(&self, queue: QueueName) -> Option<ReceivedMessage> {
@@ -311,18 +301,15 @@ impl World {
         let Some(delivery) = self.receive_one(queue) else {
             return false;
         };
-        let timeouts = if self.delivery.twice { 2 } else { 1 };
         let mut done = true;
-        for _ in 0..timeouts {
+        for _ in 0..=usize::from(self.delivery.twice) {
             done = self.handle_message(queue, &delivery);
         }
         if done {
             let _ = drive(self.cloud_queue.delete(queue, &delivery.receipt));
         } else if self.delivery.redelivery == Redelivery::AtOnce {
-            let release = self
-                .cloud_queue
-                .release(queue, &delivery.receipt, Duration::ZERO);
-            let _ = drive(release);
+            let (queues, now) = (&self.cloud_queue, Duration::ZERO);
+            let _ = drive(queues.release(queue, &delivery.receipt, now));
         }
         true
     }
@@ -336,7 +323,7 @@ impl World {
         let exact = TimeDelta::zero();
         match queue {
             QueueName::Work => {
-                // What is dropped where it waits is a crash; here is what it means to know before.
+                // A run that is dropped is a crash; this one knows its deadline.
                 let cut_short = self.points.should_fail(FaultKind::CutShort);
                 invocation.deadline = cut_short.then(|| self.clock.now());
                 drive(self.worker(exact).handle(&invocation, &delivery.body))
@@ -356,29 +343,22 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// The audits and what Slack showed, for a person who wants to see what happened.
+    /// The audits and what Slack showed, for people.
     #[must_use]
     pub fn transcript(&self) -> String {
         let records = self.ledger.records();
-        let audit = records
+        let events = records
             .iter()
-            .flat_map(|record| self.audit_events(record.id))
-            .map(|event| event.body);
-        let shown = self
-            .slack
-            .shown_messages()
-            .into_iter()
-            .map(|m| format!("{} {}", m.at, m.text));
-        let lines: Vec<String> = ["audit:".to_owned()]
-            .into_iter()
-            .chain(audit)
-            .chain(["shown:".to_owned()])
-            .chain(shown)
-            .collect();
+            .flat_map(|record| self.audit_events(record.id));
+        let shown = self.slack.shown_messages().into_iter();
+        let mut lines = vec!["audit:".to_owned()];
+        lines.extend(events.map(|event| event.body));
+        lines.push("shown:".to_owned());
+        lines.extend(shown.map(|message| format!("{} {}", message.at, message.text)));
         lines.join("\n")
     }
 
-    /// I6: what an audit once said, it goes on saying.
+    /// Checks that every audit still begins as it did before.
     pub(crate) fn watch_audits(&mut self) {
         for record in self.ledger.records() {
             let known = self.audits.get(&record.id).map_or(0, Vec::len);
@@ -388,15 +368,20 @@ impl World {
             let now = self.audit_events(record.id);
             let before = self.audits.entry(record.id).or_default();
             if !now.starts_with(before) {
+                let detail = format!("the audit of {} changed", record.id);
                 self.violations
-                    .push(format!("I6: the audit of {} changed", record.id));
+                    .push(Violation::new(Invariant::GrowingAudit, detail));
             }
             *before = now;
         }
     }
 }
 
-/// Whether an answer promises that the command is on its way.
-pub(crate) fn is_acknowledgement(answer: &str) -> bool {
-    answer.contains("*Accepted:*") || answer.contains("*Checking:*")
+/// Whether the answer to a command promises that the deploy is on its way.
+pub(crate) fn is_acknowledgement(answer: &[u8]) -> bool {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let mark = answer["blocks"][0]["block_id"]
+        .as_str()
+        .and_then(MessageMark::parse);
+    mark.is_some_and(|mark| matches!(mark.kind, MessageKind::Accepted | MessageKind::Checking))
 }

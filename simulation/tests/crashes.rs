@@ -1,7 +1,8 @@
-//! Every story with every single crash, however messages come back; pairs of crashes on the golden
+//! Every scenario with every single crash, however messages come back; pairs of crashes on the golden
 //! paths.
 
 use chatops_simulation::cloud::scenarios;
+use chatops_simulation::crash_points::CrashPoints;
 use chatops_simulation::crashes::{self, DELIVERY_PLANS, run_every};
 use chatops_simulation::scenario::{self, Scenario};
 use chatops_simulation::world::DeliveryPlan;
@@ -26,9 +27,8 @@ fn without_crashes_every_scenario_ends_as_it_must_and_is_notified_once() {
     let all = scenario::all();
     assert_survived(&all, &DELIVERY_PLANS, 0, all.len() * DELIVERY_PLANS.len());
     for scenario in all {
-        let points = crashes::run_scenario(&scenario, DELIVERY_PLANS[0], &[])
-            .points
-            .passed_count();
+        let run = crashes::run_scenario(&scenario, DELIVERY_PLANS[0], &CrashPoints::crash_at(&[]));
+        let points = run.points.passed_count();
         assert!(points > 10, "{} passes only {points} points", scenario.name);
     }
 }
@@ -47,12 +47,13 @@ fn every_pair_of_crashes_on_the_golden_paths_is_survived() {
 
 #[test]
 fn every_single_aws_fault_is_survived() {
-    // Long stories, late and doubled messages and pairs have their turn in `crashes --cloud`.
+    // Long scenarios, late and repeated messages and pairs have their turn in `crashes --cloud`.
     let mut all = scenario::all();
     all.retain(|scenario| {
-        let points = scenarios::run_scenario(scenario, DELIVERY_PLANS[0], &[], &[]).points;
+        let points = CrashPoints::crash_and_fail_at(&[], &[]);
+        let points = crashes::run_scenario(scenario, DELIVERY_PLANS[0], &points).points;
         // Without any crash only this one needs the sweeper.
-        points.possible_faults().len() <= 300 || scenario.name == "5 hours, told by the bot"
+        points.possible_faults().len() <= 300 || scenario.name == "5 hours, notified by the bot"
     });
     let (found, struck) = scenarios::run_every(&all, &DELIVERY_PLANS[..1], false, &|_, _| {});
     assert!(

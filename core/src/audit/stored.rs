@@ -1,21 +1,20 @@
-//! A deploy's audit as a store has it, before anybody has looked whether it is worth anything. What is
-//! read here may be forged: only `chatops audit verify` wants it.
+//! A deploy's audit as it is stored, unverified: it may be forged. Only `chatops audit verify` reads it.
 
-/// One deploy's record and events.
+/// The record and the events of one deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChain {
-    /// The deploy, by the key that it is filed under.
+    /// The key of the deploy.
     pub deploy: String,
     /// Its record; `None` if there is none.
     pub record: Option<String>,
-    /// Its events, in the order of their numbers.
+    /// Its events, ordered by number.
     pub events: Vec<StoredEvent>,
 }
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its number; -1 if it is filed under another.
+    /// Its number; -1 if its key has another.
     pub n: i64,
     /// Its text.
     pub body: String,

@@ -1,39 +1,41 @@
-//! Chains, whole and tampered with, and the format that may never change.
+//! Chains, valid and tampered with, and the format that may never change.
 
 use super::*;
 use crate::deploy::{ActedBy, DeployRecord, DeployRequest};
-use crate::fixtures::{Dice, arming, ask, at, head_in, id, me, pipeline, requested, start};
+use crate::fixtures::{
+    Random, at, begin_trigger, id, me, pipeline, record_in, request, requested, start,
+};
 use crate::machine;
 
 fn first() -> AuditEvent {
-    begun(ask()).1
+    begun(request()).1
 }
 
-fn begun(ask: DeployRequest) -> (DeployRecord, AuditEvent) {
+fn begun(request: DeployRequest) -> (DeployRecord, AuditEvent) {
     let by = AuditActor::User(crate::fixtures::qualified_user());
     let id = (id(), id().short_id(8));
-    machine::begin_deploy(id, ask, None, at(600), by, start())
+    machine::begin_deploy(id, request, None, at(600), by, start())
 }
 
-/// A chain of some length, with its head.
-fn chain(dice: &mut Dice) -> (DeployRecord, Vec<AuditEvent>) {
-    let (mut head, mut events) = (requested(), vec![first()]);
-    for i in 0..dice.below(8) {
+/// A chain of random length, with its record.
+fn chain(random: &mut Random) -> (DeployRecord, Vec<AuditEvent>) {
+    let (mut record, mut events) = (requested(), vec![first()]);
+    for i in 0..random.below(8) {
         let note = AuditChange::Noted {
-            note: format!("note {i}, {}", dice.below(1_000)),
+            note: format!("note {i}, {}", random.below(1_000)),
         };
-        let change = if head.state == DeployState::Requested && dice.below(2) == 0 {
-            arming(1)
+        let change = if record.state == DeployState::Requested && random.below(2) == 0 {
+            begin_trigger(1)
         } else {
             note
         };
         let now = at(i64::try_from(i).unwrap());
         let (next, event) =
-            machine::apply_change(&head, change, AuditActor::Worker(me()), now).unwrap();
-        head = next;
+            machine::apply_change(&record, change, AuditActor::Worker(me()), now).unwrap();
+        record = next;
         events.push(event);
     }
-    (head, events)
+    (record, events)
 }
 
 fn reseal(event: &mut AuditEvent, change: impl Fn(&mut AuditEntry)) {
@@ -43,12 +45,12 @@ fn reseal(event: &mut AuditEvent, change: impl Fn(&mut AuditEntry)) {
 }
 
 /// Changes the chain in one random way that an attacker or an accident could.
-fn tamper(dice: &mut Dice, events: &mut Vec<AuditEvent>) -> &'static str {
-    let i = dice.below(events.len());
-    match dice.below(9) {
+fn tamper(random: &mut Random, events: &mut Vec<AuditEvent>) -> &'static str {
+    let i = random.below(events.len());
+    match random.below(9) {
         0 => {
             let bytes = events[i].body.len();
-            let at = dice.below(bytes);
+            let at = random.below(bytes);
             let old = events[i].body.as_bytes()[at];
             let new = if old == b'x' { "y" } else { "x" };
             events[i].body.replace_range(at..=at, new);
@@ -59,12 +61,12 @@ fn tamper(dice: &mut Dice, events: &mut Vec<AuditEvent>) -> &'static str {
             "one removed"
         }
         2 => {
-            let twin = events[dice.below(events.len())].clone();
+            let twin = events[random.below(events.len())].clone();
             events.insert(i, twin);
             "one doubled"
         }
         3 if events.len() > 1 => {
-            let j = (i + 1 + dice.below(events.len() - 1)) % events.len();
+            let j = (i + 1 + random.below(events.len() - 1)) % events.len();
             events.swap(i, j);
             "two swapped"
         }
@@ -78,7 +80,7 @@ fn tamper(dice: &mut Dice, events: &mut Vec<AuditEvent>) -> &'static str {
             "a hash replaced"
         }
         6 => {
-            events[i].n += 1 + dice.below(5) as u64;
+            events[i].n += 1 + random.below(5) as u64;
             "renumbered"
         }
         7 => {
@@ -95,26 +97,26 @@ fn tamper(dice: &mut Dice, events: &mut Vec<AuditEvent>) -> &'static str {
 }
 
 #[test]
-fn ten_thousand_tamperings_are_found_and_nobody_is_accused_wrongly() {
-    let mut dice = Dice(1);
+fn ten_thousand_tamperings_are_found_and_no_valid_chain_is_rejected() {
+    let mut random = Random(1);
     for round in 0..10_000 {
-        let (head, events) = chain(&mut dice);
-        assert_eq!(verify_chain(head.id, &events, head.last_hash), Ok(()));
+        let (record, events) = chain(&mut random);
+        assert_eq!(verify_chain(record.id, &events, record.last_hash), Ok(()));
         let mut forged = events.clone();
-        let how = tamper(&mut dice, &mut forged);
+        let how = tamper(&mut random, &mut forged);
         assert_ne!(forged, events, "round {round}: {how}");
-        let found = verify_chain(head.id, &forged, head.last_hash);
+        let found = verify_chain(record.id, &forged, record.last_hash);
         assert!(found.is_err(), "round {round}: {how}");
     }
 }
 
 #[test]
-fn a_chain_sealed_again_as_a_whole_is_found_by_the_head() {
-    let mut dice = Dice(2);
-    let (head, mut events) = loop {
-        let (head, events) = chain(&mut dice);
+fn a_chain_sealed_again_as_a_whole_is_found_by_the_record() {
+    let mut random = Random(2);
+    let (record, mut events) = loop {
+        let (record, events) = chain(&mut random);
         if events.len() > 3 {
-            break (head, events);
+            break (record, events);
         }
     };
     let mut prev = EventHash::START;
@@ -125,32 +127,35 @@ fn a_chain_sealed_again_as_a_whole_is_found_by_the_head() {
         });
         prev = event.hash;
     }
-    assert_eq!(verify_chain(head.id, &events, prev), Ok(()));
+    assert_eq!(verify_chain(record.id, &events, prev), Ok(()));
     let n = events.len() as u64 + 1;
     let why = "is missing at the end";
     let broken = BrokenChain { n, why };
-    assert_eq!(verify_chain(head.id, &events, head.last_hash), Err(broken));
+    assert_eq!(
+        verify_chain(record.id, &events, record.last_hash),
+        Err(broken)
+    );
 }
 
 #[test]
 fn another_deploys_chain_is_not_this_ones() {
-    let (head, events) = chain(&mut Dice(3));
-    let other = DeployId::of_retry(head.id);
-    let broken = verify_chain(other, &events, head.last_hash).unwrap_err();
+    let (record, events) = chain(&mut Random(3));
+    let other = DeployId::of_retry(record.id);
+    let broken = verify_chain(other, &events, record.last_hash).unwrap_err();
     insta::assert_snapshot!(broken, @"event 1 belongs to another deploy");
 }
 
 #[test]
 fn the_format_does_not_change_unnoticed() {
-    // Whoever changes this makes every chain that was ever written unreadable. What was written
-    // before people had names is still written like this where there is none.
-    let (mut head, first) = begun(DeployRequest {
+    // A change makes every stored chain unreadable. Without a `user_name`, the form is still that of
+    // the first version.
+    let (mut record, first) = begun(DeployRequest {
         user_name: None,
-        ..ask()
+        ..request()
     });
     let mut events = vec![first];
     let way = [
-        arming(1),
+        begin_trigger(1),
         AuditChange::OutcomeUnknown {
             because: "a reset".into(),
         },
@@ -165,11 +170,11 @@ fn the_format_does_not_change_unnoticed() {
     ];
     for change in way {
         let (next, event) =
-            machine::apply_change(&head, change, AuditActor::Worker(me()), at(1)).unwrap();
-        head = next;
+            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
+        record = next;
         events.push(event);
     }
-    verify_chain(id(), &events, head.last_hash).unwrap();
+    verify_chain(id(), &events, record.last_hash).unwrap();
     insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id"},"target":"web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304"}"#);
     let hashes: Vec<_> = events.iter().map(|event| event.hash.to_string()).collect();
     insta::assert_snapshot!(hashes.join("\n"), @"
@@ -185,22 +190,22 @@ fn the_format_does_not_change_unnoticed() {
 fn the_events_of_people_do_not_change_unnoticed() {
     let bodies = |change: AuditChange, by: AuditActor| {
         let (_, event) =
-            machine::apply_change(&head_in(DeployState::Triggering), change, by, at(1)).unwrap();
+            machine::apply_change(&record_in(DeployState::Triggering), change, by, at(1)).unwrap();
         let entry = event.entry().unwrap();
         let by = serde_json::to_string(&entry.by).unwrap();
         format!("{by} {}", serde_json::to_string(&entry.change).unwrap())
     };
     let requested = first().entry().unwrap();
     insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
-    let wished = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
-    insta::assert_snapshot!(wished(ActedBy::User(crate::fixtures::qualified_user())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
-    insta::assert_snapshot!(wished(ActedBy::Operator("root".into())), @r#"{"kind":"operator","id":"root"} {"kind":"cancel_requested","by":{"kind":"operator","id":"root"}}"#);
+    let canceled = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
+    insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
+    insta::assert_snapshot!(canceled(ActedBy::Operator("root".into())), @r#"{"kind":"operator","id":"root"} {"kind":"cancel_requested","by":{"kind":"operator","id":"root"}}"#);
     let retried = AuditChange::Retried {
         by: DeployId::of_retry(id()),
     };
     let by = AuditActor::Operator("root".into());
     let (_, event) =
-        machine::apply_change(&head_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
+        machine::apply_change(&record_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
     insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"9479b4c6-938f-567f-93d7-1977077fdc7f"},"state":"UNRESOLVED","prev":"117310e365363d1e7a302ebe48598ce3e3ec7812daec8ae9c54a09d198366156"}"#);
 }
 
@@ -208,16 +213,28 @@ fn the_events_of_people_do_not_change_unnoticed() {
 fn a_hash_is_64_hexadecimal_digits() {
     let hash = first().hash;
     assert_eq!(EventHash::parse(&hash.to_string()), Some(hash));
-    for wrong in ["", "0", &"0".repeat(63), &"0".repeat(65), &"+1".repeat(32)] {
+    assert_eq!(
+        EventHash::parse(&hash.to_string().to_uppercase()),
+        Some(hash)
+    );
+    for wrong in [
+        "",
+        "0",
+        &"0".repeat(63),
+        &"0".repeat(65),
+        &"+1".repeat(32),
+        &"0".repeat(66),
+        &"0".repeat(62),
+    ] {
         assert_eq!(EventHash::parse(wrong), None, "{wrong}");
     }
 }
 
 #[test]
-fn every_state_survives_being_written_down() {
+fn every_state_survives_serialization() {
     for state in DeployState::ALL {
-        let head = head_in(state);
-        let text = serde_json::to_string(&head).unwrap();
-        assert_eq!(serde_json::from_str::<DeployRecord>(&text).unwrap(), head);
+        let record = record_in(state);
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<DeployRecord>(&text).unwrap(), record);
     }
 }

@@ -1,58 +1,58 @@
-//! A wish to cancel: who may, and what is written.
+//! A request to cancel: who may, and what is written.
 
 use super::request::request_from;
-use super::{Context, commit_change_by};
+use super::{Context, Decision, commit_change_by};
 use crate::audit::AuditChange;
 use crate::deploy::{CancelRequest, DeployRecord, DeployState};
-use crate::machine::IllegalTransition;
 use crate::message::{ActionMessage, ActionRequester, Requester};
 use crate::policy::{self, Rejection};
 use crate::ports::Commit;
 
-/// What becomes of a wish to cancel.
+/// The decision about a request to cancel.
 #[derive(Debug, Clone)]
 pub enum CancelDecision {
     /// Write this.
     Write(Box<Commit>),
     /// It has ended.
     Ended,
-    /// Somebody wished so before.
+    /// It was requested before.
     AlreadyRequested(CancelRequest),
-    /// The one who wishes neither asked for the deploy nor may run it here.
+    /// The person neither requested the deploy nor may run it from there.
     Denied(Rejection),
 }
 
-/// Slack's user ids are a workspace's own.
-fn is_requester(asker: &Requester, head: &DeployRecord) -> bool {
-    (&asker.team, &asker.user) == (&head.request.team, &head.request.user)
+/// Slack's user ids are unique only within a workspace.
+fn is_requester(requester: &Requester, record: &DeployRecord) -> bool {
+    (&requester.team, &requester.user) == (&record.request.team, &record.request.user)
 }
 
-/// Decides. Before anything was sent, the wish ends the deploy; later it is put to CircleCI at
-/// every look, and the end is what CircleCI says.
+/// Decides about a cancel. Before anything was sent, the request ends the deploy. Later, each poll asks
+/// CircleCI to cancel, and CircleCI decides the end.
 pub fn decide_cancel(
-    head: &DeployRecord,
-    wish: &ActionMessage,
-    here: Context<'_>,
-) -> Result<CancelDecision, IllegalTransition> {
-    if head.state.is_terminal() {
+    record: &DeployRecord,
+    action: &ActionMessage,
+    ctx: Context<'_>,
+) -> Decision<CancelDecision> {
+    if record.state.is_terminal() {
         return Ok(CancelDecision::Ended);
     }
-    if let Some(earlier) = &head.cancel {
+    if let Some(earlier) = &record.cancel {
         return Ok(CancelDecision::AlreadyRequested(earlier.clone()));
     }
-    if let ActionRequester::User(asker) = &wish.requested_by
-        && !is_requester(asker, head)
-        && let Err(refusal) = policy::authorize_deploy(here.config, &request_from(asker, head))
+    if let ActionRequester::User(requester) = &action.requested_by
+        && !is_requester(requester, record)
+        && let Err(rejection) =
+            policy::authorize_deploy(ctx.config, &request_from(requester, record))
     {
-        return Ok(CancelDecision::Denied(refusal));
+        return Ok(CancelDecision::Denied(rejection));
     }
-    let due = match head.state {
-        // Whoever armed may be sending: that comes to its own end first.
-        DeployState::Triggering => head.due_at,
-        _ => Some(here.now),
+    let due = match record.state {
+        // The POST may be under way: its outcome comes first.
+        DeployState::Triggering => record.due_at,
+        _ => Some(ctx.now),
     };
-    let by = wish.requested_by.acted_by();
+    let by = action.requested_by.acted_by();
     let change = AuditChange::CancelRequested { by: by.clone() };
-    commit_change_by(by.into(), head, change, due, here)
+    commit_change_by(by.into(), record, change, due, ctx)
         .map(|commit| CancelDecision::Write(Box::new(commit)))
 }

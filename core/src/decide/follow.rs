@@ -1,109 +1,109 @@
-//! From the pipeline to its end: what CircleCI's view of a run means.
+//! From the pipeline to its end: what a poll of a run means.
 //!
 //! Nothing is final while the pipeline is not `created` or an automatic rerun is coming; then the
-//! latest run of each workflow name decides. A rerun somebody starts later changes nothing.
+//! latest run of each workflow name decides. A rerun that a person starts later changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::audit::AuditChange;
 use crate::deploy::{DeployRecord, DeployState, EndReason};
-use crate::machine::IllegalTransition;
 use crate::ports::{CiWorkflow, Commit, PipelineState, PollResult, WorkflowStatus};
 
-use super::{Context, commit_change, elapsed, end_deploy, poll_again_in, poll_pause};
+use super::{
+    Context, Decision, commit_change, commit_timer, elapsed, end_deploy, poll_again_in, poll_pause,
+};
 
-/// What to write after a look; `None` if the deploy is no longer followed.
+/// What to write after a poll; `None` if the deploy is no longer followed.
 pub fn after_poll(
-    head: &DeployRecord,
-    look: &PollResult,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
-    let Some(run) = head.run.as_ref().filter(|_| is_followed(head)) else {
+    record: &DeployRecord,
+    poll: &PollResult,
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    let Some(run) = record.run.as_ref().filter(|_| is_followed(record)) else {
         return Ok(None);
     };
-    // What the poll learned of the run is in the record before the event is sealed.
-    let mut head = head.clone();
-    if let Some(run) = &mut head.run {
-        if look.revision.is_some() {
-            run.revision.clone_from(&look.revision);
+    // The event contains the revision, so the record is updated first.
+    let mut record = record.clone();
+    if let Some(run) = &mut record.run {
+        if poll.revision.is_some() {
+            run.revision.clone_from(&poll.revision);
         }
-        if look.state == PipelineState::Created {
-            run.created_at.get_or_insert(here.now);
+        if poll.state == PipelineState::Created {
+            run.created_at.get_or_insert(ctx.now);
         }
     }
-    let head = &head;
-    let times = &here.config.timeouts;
-    let commit = if look.state == PipelineState::Errored {
-        let messages = look.errors.clone();
+    let record = &record;
+    let timeouts = &ctx.config.timeouts;
+    let commit = if poll.state == PipelineState::Errored {
+        let messages = poll.errors.clone();
         end_deploy(
-            head,
+            record,
             DeployState::CiError,
             EndReason::ConfigErrors { messages },
-            here,
+            ctx,
         )?
-    } else if head.state == DeployState::Triggered && !look.workflows.is_empty() {
-        let names: BTreeSet<&str> = look.workflows.iter().map(|w| w.name.as_str()).collect();
+    } else if record.state == DeployState::Triggered && !poll.workflows.is_empty() {
+        let names: BTreeSet<&str> = poll.workflows.iter().map(|w| w.name.as_str()).collect();
         let workflows = names.into_iter().map(str::to_owned).collect();
-        // Due at once: the very same look may also show the end.
+        // Due at once: the same poll may also show the end.
         commit_change(
-            head,
+            record,
             AuditChange::Started { workflows },
-            Some(here.now),
-            here,
+            Some(ctx.now),
+            ctx,
         )?
-    } else if head.state == DeployState::Triggered
-        && look.state == PipelineState::Created
-        && look.workflows.is_empty()
+    } else if record.state == DeployState::Triggered
+        && poll.state == PipelineState::Created
+        && poll.workflows.is_empty()
         && run
             .created_at
-            .is_some_and(|created| here.now >= created + times.workflow_start_timeout)
+            .is_some_and(|created| ctx.now >= created + timeouts.workflow_start_timeout)
     {
-        end_deploy(head, DeployState::NothingRan, EndReason::NoWorkflow, here)?
-    } else if let Some(workflows) = held_workflows(look).filter(|_| is_first_hold(head)) {
+        end_deploy(record, DeployState::NothingRan, EndReason::NoWorkflow, ctx)?
+    } else if let Some(workflows) = held_workflows(poll).filter(|_| is_first_hold(record)) {
         // Due at once, for the same reason.
-        commit_change(head, AuditChange::Held { workflows }, Some(here.now), here)?
+        commit_change(record, AuditChange::Held { workflows }, Some(ctx.now), ctx)?
     } else if let Some((state, decided_by)) =
-        final_outcome(look).filter(|_| head.state == DeployState::Running)
+        final_outcome(poll).filter(|_| record.state == DeployState::Running)
     {
-        end_deploy(head, state, EndReason::Workflows { decided_by }, here)?
+        end_deploy(record, state, EndReason::Workflows { decided_by }, ctx)?
     } else {
-        poll_later(head, None, here)?
+        poll_later(record, None, ctx)?
     };
     Ok(Some(commit))
 }
 
-/// What to write after a look that failed: nothing was learned.
+/// What to write after a failed poll.
 pub fn after_failed_poll(
-    head: &DeployRecord,
+    record: &DeployRecord,
     after: Option<Duration>,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
-    if !is_followed(head) {
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    if !is_followed(record) {
         return Ok(None);
     }
-    poll_later(head, after, here).map(Some)
+    poll_later(record, after, ctx).map(Some)
 }
 
-/// What to write when there is a reason to look at CircleCI now, whatever the timer says; `None` if
-/// the deploy is not followed.
+/// What to write to poll now, whatever the timer says; `None` if the deploy is not followed.
 #[must_use]
-pub fn poll_now(head: &DeployRecord, here: Context<'_>) -> Option<Commit> {
-    is_followed(head).then(|| {
-        let mut head = head.clone();
-        head.version += 1;
-        head.due_at = Some(here.now);
-        super::commit_timer(head)
+pub fn poll_now(record: &DeployRecord, ctx: Context<'_>) -> Option<Commit> {
+    is_followed(record).then(|| {
+        let mut record = record.clone();
+        record.version += 1;
+        record.due_at = Some(ctx.now);
+        commit_timer(record)
     })
 }
 
-fn is_first_hold(head: &DeployRecord) -> bool {
-    head.state == DeployState::Running && !head.on_hold
+fn is_first_hold(record: &DeployRecord) -> bool {
+    record.state == DeployState::Running && !record.on_hold
 }
 
 /// The workflows that wait for an approval, if there are any.
-fn held_workflows(look: &PollResult) -> Option<Vec<String>> {
-    let names: BTreeSet<&str> = look
+fn held_workflows(poll: &PollResult) -> Option<Vec<String>> {
+    let names: BTreeSet<&str> = poll
         .workflows
         .iter()
         .filter(|workflow| workflow.status == WorkflowStatus::OnHold)
@@ -112,38 +112,43 @@ fn held_workflows(look: &PollResult) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
-fn is_followed(head: &DeployRecord) -> bool {
-    matches!(head.state, DeployState::Triggered | DeployState::Running)
+fn is_followed(record: &DeployRecord) -> bool {
+    matches!(record.state, DeployState::Triggered | DeployState::Running)
 }
 
 fn poll_later(
-    head: &DeployRecord,
+    record: &DeployRecord,
     after: Option<Duration>,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    let times = &here.config.timeouts;
-    let since = head.run.as_ref().map_or(here.now, |run| run.triggered_at);
-    let left = times
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let timeouts = &ctx.config.timeouts;
+    let since = record.run.as_ref().map_or(ctx.now, |run| run.triggered_at);
+    let left = timeouts
         .follow_timeout
-        .saturating_sub(elapsed(since, here.now));
+        .saturating_sub(elapsed(since, ctx.now));
     if left.is_zero() {
-        return end_deploy(head, DeployState::LostTrack, EndReason::FollowTimeout, here);
+        return end_deploy(
+            record,
+            DeployState::LostTrack,
+            EndReason::FollowTimeout,
+            ctx,
+        );
     }
     let usual = poll_pause(
-        times.poll_interval_min,
-        times.poll_interval_max,
-        head.poll_count,
+        timeouts.poll_interval_min,
+        timeouts.poll_interval_max,
+        record.poll_count,
     );
-    // However long CircleCI asks to wait, the limit is not slept through.
+    // However long CircleCI asks to wait, the pause ends at `follow_timeout`.
     let wait = after.map_or(usual, |asked| asked.max(usual)).min(left);
-    Ok(poll_again_in(head, wait, here))
+    Ok(poll_again_in(record, wait, ctx))
 }
 
-/// The end that the workflows agree on, with those that decided; `None` while it is open.
-fn final_outcome(look: &PollResult) -> Option<(DeployState, Vec<(String, String)>)> {
+/// The end, with the workflows that decided it; `None` while the run is in progress.
+fn final_outcome(poll: &PollResult) -> Option<(DeployState, Vec<(String, String)>)> {
     use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
     let mut latest: BTreeMap<&str, &CiWorkflow> = BTreeMap::new();
-    for workflow in &look.workflows {
+    for workflow in &poll.workflows {
         let newer = latest
             .get(workflow.name.as_str())
             .is_none_or(|known| workflow.created_at >= known.created_at);
@@ -152,7 +157,7 @@ fn final_outcome(look: &PollResult) -> Option<(DeployState, Vec<(String, String)
         }
     }
     let open = |w: &&CiWorkflow| !w.status.is_final() || w.rerun_coming;
-    if look.state != PipelineState::Created || latest.is_empty() || latest.values().any(open) {
+    if poll.state != PipelineState::Created || latest.is_empty() || latest.values().any(open) {
         return None;
     }
     let ends: [(DeployState, &[WorkflowStatus]); 4] = [

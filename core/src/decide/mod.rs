@@ -1,8 +1,8 @@
 //! What to do next about a deploy: pure functions from what is known to what is written.
 //!
-//! The worker reads the head, asks [`next`], does the one thing it says, and asks again. Whatever
-//! the outside world answers comes back through [`trigger`] and [`follow`], which turn it into the
-//! next [`Commit`]. Nothing here waits, sends or reads a clock.
+//! The worker reads the record, calls [`next_step`], does that step, and repeats. The functions in
+//! [`trigger`] and [`follow`] turn CircleCI's answers into the next [`Commit`]. Nothing here waits,
+//! sends or reads a clock.
 
 mod cancel;
 pub mod follow;
@@ -29,16 +29,16 @@ pub use self::cancel::{CancelDecision, decide_cancel};
 pub use self::plan::{DeployPlan, plan_deploy};
 pub use self::request::{RetryCause, RetryDecision, decide_retry, open_deploy, open_retry};
 
-/// Who asks, when, and under which configuration.
+/// Which invocation decides, when, and under which configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// The moment.
+    /// The time.
     pub now: Time,
-    /// This run of the worker.
+    /// This invocation of the worker.
     pub invocation: &'a InvocationId,
-    /// The attempt this very run has already sent its POST for; 0 for none.
+    /// The attempt whose POST this invocation has sent; 0 for none.
     pub posted_attempt: u32,
-    /// When this run is cut off, if somebody cuts it off: what it begins has to be finished by then.
+    /// When this invocation is cut off, if ever; what it begins has to be finished by then.
     pub deadline: Option<Time>,
     /// The configuration.
     pub config: &'a Config,
@@ -49,165 +49,169 @@ impl Context<'_> {
         AuditActor::Worker(self.invocation.clone())
     }
 
-    /// Whether a request that is sent now could be answered after this run is cut off.
+    /// Whether a request that is sent now could be answered after the cut-off.
     fn is_cut_off_while_sending(&self) -> bool {
         self.deadline
             .is_some_and(|ends| self.now + self.config.timeouts.request_timeout > ends)
     }
 }
 
+/// A decision; an error if the state machine does not allow the change.
+pub type Decision<T> = Result<T, IllegalTransition>;
+
 /// The one thing to do next.
 #[derive(Debug, Clone)]
 pub enum NextStep {
-    /// Nothing now: it is over, or its timer has not run out.
+    /// Nothing now: it has ended, or its timer has not expired.
     Wait,
-    /// Write this, then ask again.
+    /// Write this, then decide again.
     Write(Box<Commit>),
-    /// Send this POST, once, and take the outcome to [`trigger::after_post`].
+    /// Send this POST, once, and pass the outcome to [`trigger::after_post`].
     Post(TriggerRequest),
-    /// Look for the proof and take what was found to [`trigger::after_search`].
+    /// Look the pipeline up and pass the result to [`trigger::after_lookup`].
     LookUp(LookupRequest),
-    /// Look at the run and take what was seen to [`follow::after_look`].
+    /// Poll the run and pass the result to [`follow::after_poll`].
     Poll {
         /// The project.
         slug: config::ProjectSlug,
         /// The pipeline or build.
         run: deploy::CiPipeline,
-        /// Whether open workflows are to be canceled on the way.
+        /// Whether to cancel its open workflows.
         cancel: bool,
     },
-    /// Nothing by this run, which ends before an answer could come; another has to go on at once.
+    /// Nothing in this invocation, which ends too early for an answer; another continues at once.
     OutOfTime,
-    /// Put the order to try again into the dead-letter queue, then write [`order_placed`].
+    /// Put the retry ticket into the dead-letter queue, then write [`ticket_written`].
     WriteTicket,
 }
 
 /// Decides the next step.
-pub fn next_step(head: &DeployRecord, here: Context<'_>) -> Result<NextStep, IllegalTransition> {
-    // The one who armed sends, whatever the timer says: the timer is for the others.
-    if may_send(head, here) {
-        // It certainly was not sent, so there is nothing to doubt and nothing to search for.
+pub fn next_step(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> {
+    // The invocation that stored the intent sends, whatever the timer says.
+    if may_send(record, ctx) {
+        // It certainly was not sent, so the outcome is known.
         let not_sent = |why| {
-            trigger::roll_back_trigger(head, why, false, here.now, here)
+            trigger::roll_back_trigger(record, why, false, ctx.now, ctx)
                 .map(|commit| NextStep::Write(Box::new(commit)))
         };
-        return match trigger_request(head, here) {
-            _ if head.cancel.is_some() => not_sent("it was canceled before it was sent"),
-            Some(order) => Ok(NextStep::Post(order)),
+        return match trigger_request(record, ctx) {
+            _ if record.cancel.is_some() => not_sent("it was canceled before it was sent"),
+            Some(request) => Ok(NextStep::Post(request)),
             None => not_sent("there was no time left to send it"),
         };
     }
-    if !head.is_due(here.now) {
+    if !record.is_due(ctx.now) {
         return Ok(NextStep::Wait);
     }
-    match head.state {
-        DeployState::Requested => decide_requested(head, here),
+    match record.state {
+        DeployState::Requested => decide_requested(record, ctx),
         DeployState::Triggering => {
-            Ok(trigger::lookup_request(head).map_or(NextStep::Wait, NextStep::LookUp))
+            Ok(trigger::lookup_request(record).map_or(NextStep::Wait, NextStep::LookUp))
         }
         DeployState::Triggered | DeployState::Running => {
-            Ok(match (&head.trigger_intent, &head.run) {
-                (Some(armed), Some(run)) => NextStep::Poll {
-                    slug: armed.slug.clone(),
+            Ok(match (&record.trigger_intent, &record.run) {
+                (Some(intent), Some(run)) => NextStep::Poll {
+                    slug: intent.slug.clone(),
                     run: run.pipeline.clone(),
-                    cancel: head.cancel.is_some(),
+                    cancel: record.cancel.is_some(),
                 },
                 _ => NextStep::Wait,
             })
         }
-        _ if head.owes_ticket => Ok(NextStep::WriteTicket),
+        _ if record.owes_ticket => Ok(NextStep::WriteTicket),
         _ => Ok(NextStep::Wait),
     }
 }
 
-/// REQUESTED and due: refuse, give up or arm.
-fn decide_requested(head: &DeployRecord, here: Context<'_>) -> Result<NextStep, IllegalTransition> {
-    let commit = if let Some(wish) = &head.cancel {
+/// REQUESTED and due: reject, give up or begin the trigger.
+fn decide_requested(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> {
+    let commit = if let Some(cancel) = &record.cancel {
         let reason = EndReason::CanceledBeforeTrigger {
-            by: wish.by.clone(),
+            by: cancel.by.clone(),
         };
-        end_deploy(head, DeployState::Canceled, reason, here)?
-    } else if here.now >= head.valid_until {
-        match &head.last_error {
+        end_deploy(record, DeployState::Canceled, reason, ctx)?
+    } else if ctx.now >= record.valid_until {
+        match &record.last_error {
             Some(last) => end_deploy(
-                head,
+                record,
                 DeployState::TriggerFailed,
-                given_up_reason(head, last),
-                here,
+                given_up_reason(record, last),
+                ctx,
             )?,
             None => reject(
-                head,
+                record,
                 Rejection::Expired {
-                    requested_at: head.request.requested_at,
+                    requested_at: record.request.requested_at,
                 },
-                here,
+                ctx,
             )?,
         }
     } else {
-        match policy::authorize_deploy(here.config, &head.request) {
-            Err(refusal) => reject(head, refusal, here)?,
-            // Whoever armed it now would only have to disarm it, if they still could.
-            Ok(_) if here.is_cut_off_while_sending() => return Ok(NextStep::OutOfTime),
-            Ok(allowed) => begin_trigger(head, &allowed, here)?,
+        match policy::authorize_deploy(ctx.config, &record.request) {
+            Err(rejection) => reject(record, rejection, ctx)?,
+            // The intent would have to be rolled back.
+            Ok(_) if ctx.is_cut_off_while_sending() => return Ok(NextStep::OutOfTime),
+            Ok(allowed) => begin_trigger(record, &allowed, ctx)?,
         }
     };
     Ok(NextStep::Write(Box::new(commit)))
 }
 
 fn begin_trigger(
-    head: &DeployRecord,
+    record: &DeployRecord,
     allowed: &policy::AllowedJob<'_>,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
+    ctx: Context<'_>,
+) -> Decision<Commit> {
     let trigger = &allowed.job.trigger;
-    let times = &here.config.timeouts;
+    let timeouts = &ctx.config.timeouts;
     // The last moment to send is `send_by - request_timeout`, which is never past `valid_until`.
-    let send_by = (here.now + times.trigger_window).min(head.valid_until + times.request_timeout);
+    let send_by =
+        (ctx.now + timeouts.trigger_window).min(record.valid_until + timeouts.request_timeout);
     let change = AuditChange::TriggerBegun {
-        attempt: head.attempts + 1,
+        attempt: record.attempts + 1,
         intent: TriggerIntent {
-            by: here.invocation.clone(),
-            at: here.now,
+            by: ctx.invocation.clone(),
+            at: ctx.now,
             send_by,
             unknown_because: None,
             slug: allowed.project.slug.clone(),
             call: trigger.call.clone(),
             deploy_id_parameter: trigger.deploy_id_parameter.clone(),
         },
-        // The lock of an earlier attempt is kept, even if the configuration names another target
-        // by now: one deploy has one lock, and frees that one.
-        target: head.locked_target.clone().or_else(|| allowed.target()),
-        config: here.config.revision.clone(),
+        // A deploy keeps the lock of its first attempt, even if the configuration names another
+        // target now.
+        target: record.locked_target.clone().or_else(|| allowed.target()),
+        config: ctx.config.revision.clone(),
     };
-    commit_change(head, change, Some(send_by), here)
+    commit_change(record, change, Some(send_by), ctx)
 }
 
-/// Whether this run armed the deploy and has not sent the POST, so that certainly nobody has.
-fn may_send(head: &DeployRecord, here: Context<'_>) -> bool {
-    head.state == DeployState::Triggering
-        && here.posted_attempt != head.attempts
-        && head
+/// Whether this invocation stored the intent and has not sent the POST, so that nobody has.
+fn may_send(record: &DeployRecord, ctx: Context<'_>) -> bool {
+    record.state == DeployState::Triggering
+        && ctx.posted_attempt != record.attempts
+        && record
             .trigger_intent
             .as_ref()
-            .is_some_and(|armed| armed.by == *here.invocation && armed.unknown_because.is_none())
+            .is_some_and(|intent| intent.by == *ctx.invocation && intent.unknown_because.is_none())
 }
 
-/// The POST, while there is time to hear the answer.
-fn trigger_request(head: &DeployRecord, here: Context<'_>) -> Option<TriggerRequest> {
-    let armed = head
+/// The POST, while there is time for the answer.
+fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerRequest> {
+    let intent = record
         .trigger_intent
         .as_ref()
-        .filter(|armed| here.now + here.config.timeouts.request_timeout <= armed.send_by)
-        .filter(|_| !here.is_cut_off_while_sending())?;
+        .filter(|intent| ctx.now + ctx.config.timeouts.request_timeout <= intent.send_by)
+        .filter(|_| !ctx.is_cut_off_while_sending())?;
     // Policy has just allowed exactly this, under this configuration.
-    let allowed = policy::authorize_deploy(here.config, &head.request).ok()?;
-    let id = head.id.to_string();
-    let slug = armed.slug.clone();
-    Some(request_to_send(slug, &allowed, &head.request.branch, &id))
+    let allowed = policy::authorize_deploy(ctx.config, &record.request).ok()?;
+    let id = record.id.to_string();
+    let slug = intent.slug.clone();
+    Some(request_to_send(slug, &allowed, &record.request.branch, &id))
 }
 
-/// What is sent to CircleCI for a job. The job goes by its name in the configuration: what was
-/// asked for under another one (before the job was renamed, say) means that one as well.
+/// The request to CircleCI for a job, by the job's name in the configuration. A request under another
+/// name (for example from before a rename) means the same job.
 fn request_to_send(
     slug: config::ProjectSlug,
     allowed: &policy::AllowedJob<'_>,
@@ -236,17 +240,17 @@ fn request_to_send(
     }
 }
 
-/// The refusal of a deploy whose target is another's.
+/// Rejects a deploy whose target another deploy holds.
 pub fn reject_busy(
-    head: &DeployRecord,
+    record: &DeployRecord,
     lock: &TargetLock,
     holder: &DeployRecord,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    let target = policy::authorize_deploy(here.config, &head.request)
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let target = policy::authorize_deploy(ctx.config, &record.request)
         .ok()
         .and_then(|allowed| allowed.target());
-    let refusal = match target {
+    let rejection = match target {
         Some(target) => Rejection::Busy {
             target,
             holder: lock.deploy,
@@ -256,100 +260,94 @@ pub fn reject_busy(
             until: lock.until,
         },
         None => Rejection::Expired {
-            requested_at: head.request.requested_at,
+            requested_at: record.request.requested_at,
         },
     };
-    reject(head, refusal, here)
+    reject(record, rejection, ctx)
 }
 
-/// The write after the order lies in the dead-letter queue: nothing is left to do.
+/// The commit after the ticket was put into the dead-letter queue.
 #[must_use]
-pub fn ticket_written(head: &DeployRecord) -> Commit {
-    let mut head = head.clone();
-    head.version += 1;
-    head.owes_ticket = false;
-    head.due_at = None;
-    commit_timer(head)
+pub fn ticket_written(record: &DeployRecord) -> Commit {
+    let mut record = record.clone();
+    record.version += 1;
+    record.owes_ticket = false;
+    record.due_at = None;
+    commit_timer(record)
 }
 
-fn reject(
-    head: &DeployRecord,
-    refusal: Rejection,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
+fn reject(record: &DeployRecord, rejection: Rejection, ctx: Context<'_>) -> Decision<Commit> {
     end_deploy(
-        head,
+        record,
         DeployState::Rejected,
-        EndReason::Rejected(refusal),
-        here,
+        EndReason::Rejected(rejection),
+        ctx,
     )
 }
 
 fn end_deploy(
-    head: &DeployRecord,
+    record: &DeployRecord,
     state: DeployState,
     reason: EndReason,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    // A failed trigger still owes its order to the dead-letter queue.
-    let due = (state == DeployState::TriggerFailed).then_some(here.now);
-    commit_change(head, AuditChange::Ended { state, reason }, due, here)
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    // After a failed trigger, the retry ticket has to be written at once.
+    let due = (state == DeployState::TriggerFailed).then_some(ctx.now);
+    commit_change(record, AuditChange::Ended { state, reason }, due, ctx)
 }
 
-fn given_up_reason(head: &DeployRecord, last: &str) -> EndReason {
+fn given_up_reason(record: &DeployRecord, last: &str) -> EndReason {
     EndReason::TriggerGivenUp {
-        attempts: head.attempts,
+        attempts: record.attempts,
         last_error: last.to_owned(),
     }
 }
 
-/// The commit for `change`: lock, claim and what is owed follow from what happened.
+/// The commit for `change`, with its lock, claim and notifications.
 fn commit_change(
-    head: &DeployRecord,
+    record: &DeployRecord,
     change: AuditChange,
     due_at: Option<Time>,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    commit_change_by(here.worker(), head, change, due_at, here)
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    commit_change_by(ctx.worker(), record, change, due_at, ctx)
 }
 
-/// The commit for a `change` that somebody else than the worker made happen.
+/// The commit for a `change` that `by` caused.
 fn commit_change_by(
     by: AuditActor,
-    head: &DeployRecord,
+    record: &DeployRecord,
     change: AuditChange,
     due_at: Option<Time>,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    let (lock, claim, owe) = side_effects(head, &change, here);
-    let (mut head, event) = machine::apply_change(head, change, by, here.now)?;
-    head.due_at = due_at;
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let (lock, claim, notifications) = side_effects(record, &change, ctx);
+    let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
+    record.due_at = due_at;
     Ok(Commit {
-        record: head,
         event: Some(event),
         lock,
         claim,
-        notifications: owe,
-        open_notifications: None,
-        retried: None,
+        notifications,
+        ..commit_timer(record)
     })
 }
 
 fn side_effects(
-    head: &DeployRecord,
+    record: &DeployRecord,
     change: &AuditChange,
-    here: Context<'_>,
+    ctx: Context<'_>,
 ) -> (
     Option<LockChange>,
     Option<PipelineId>,
     Vec<NotificationKind>,
 ) {
-    let target = || head.locked_target.clone();
+    let target = || record.locked_target.clone();
     match change {
         AuditChange::TriggerBegun { target, .. } => {
             let take = |target| LockChange::Take {
                 target,
-                now: here.now,
+                now: ctx.now,
             };
             (target.clone().map(take), None, vec![])
         }
@@ -360,7 +358,7 @@ fn side_effects(
             state: DeployState::Unresolved,
             ..
         } => {
-            let until = here.now + here.config.timeouts.unresolved_lock_ttl;
+            let until = ctx.now + ctx.config.timeouts.unresolved_lock_ttl;
             let expire = |target| LockChange::Expire { target, until };
             (target().map(expire), None, vec![NotificationKind::Final])
         }
@@ -373,9 +371,9 @@ fn side_effects(
     }
 }
 
-fn commit_timer(head: DeployRecord) -> Commit {
+fn commit_timer(record: DeployRecord) -> Commit {
     Commit {
-        record: head,
+        record,
         event: None,
         lock: None,
         claim: None,
@@ -385,21 +383,21 @@ fn commit_timer(head: DeployRecord) -> Commit {
     }
 }
 
-/// The next version of a head that was looked at in vain: one more look, later.
-fn poll_again_in(head: &DeployRecord, wait: Duration, here: Context<'_>) -> Commit {
-    let mut head = head.clone();
-    head.version += 1;
-    head.poll_count = head.poll_count.saturating_add(1);
-    head.due_at = Some(here.now + wait);
-    commit_timer(head)
+/// The commit after a poll or lookup without a result: another one later.
+fn poll_again_in(record: &DeployRecord, wait: Duration, ctx: Context<'_>) -> Commit {
+    let mut record = record.clone();
+    record.version += 1;
+    record.poll_count = record.poll_count.saturating_add(1);
+    record.due_at = Some(ctx.now + wait);
+    commit_timer(record)
 }
 
-/// The time from `since` to `until`; nothing if they are the other way round.
+/// The time from `since` to `until`; zero if it is negative.
 fn elapsed(since: Time, until: Time) -> Duration {
     (until - since).to_std().unwrap_or_default()
 }
 
-/// The pause after `tries` fruitless ones: `first`, growing by half each time, up to `longest`.
+/// The pause after `tries` attempts: `first`, growing by half each time, up to `longest`.
 fn poll_pause(first: Duration, longest: Duration, tries: u32) -> Duration {
     let grown = first.as_secs_f64() * 1.5_f64.powi(tries.min(40).cast_signed());
     Duration::from_secs_f64(grown.min(longest.as_secs_f64()))

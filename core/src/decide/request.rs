@@ -1,90 +1,99 @@
-//! The first transaction of a deploy: of a command, or of the retry of another deploy.
+//! The first transaction of a deploy, for a command or for a retry.
 
-use super::Context;
+use super::{Context, Decision, commit_timer};
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::command::DeployAction;
 use crate::deploy::{DeployRecord, DeployRequest, DeployState};
 use crate::id::{DeployId, DeployRef, ShortId};
-use crate::machine::{self, IllegalTransition};
+use crate::machine;
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::notification::NotificationRecord;
 use crate::ports::{Commit, RetriedDeploy};
 
-/// The first transaction of a command: REQUESTED, with the reply item opened.
+/// The first transaction of a command: REQUESTED, with its notification record.
 #[must_use]
-pub fn open_deploy(message: &DeployMessage, short_digits: usize, here: Context<'_>) -> Commit {
-    let ask = message.deploy_request(here.config);
-    let by = AuditActor::User(ask.qualified_user());
-    let reply = new_notification(
+pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_>) -> Commit {
+    let request = message.deploy_request(ctx.config);
+    let by = AuditActor::User(request.qualified_user());
+    let notification = new_notification(
         message.id,
         Some(&message.requester),
         message.requested_at,
-        here,
+        ctx,
     );
-    first_commit(message.id, short_digits, ask, None, by, reply, here)
+    first_commit(
+        message.id,
+        short_digits,
+        request,
+        None,
+        by,
+        notification,
+        ctx,
+    )
 }
 
-/// What makes a deploy be tried again.
+/// The cause of a retry.
 #[derive(Debug, Clone, Copy)]
 pub enum RetryCause<'a> {
-    /// An order out of the dead-letter queue. Nobody is known to have sent it back, so it is for
-    /// the one who asked first.
+    /// A retry ticket from the dead-letter queue. Who sent it back is unknown, so the retry is for
+    /// the first requester.
     Ticket,
-    /// Somebody's wish, for the one who wishes.
+    /// A person's action; the retry is for that person.
     Action(&'a ActionMessage),
 }
 
-/// Whether a deploy can be tried again, and if not, why.
+/// Whether a deploy can be retried, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryDecision {
     /// It can.
     Yes,
     /// It has not ended.
     InProgress,
-    /// It reached CircleCI and ended there, or was canceled: there is nothing to try again.
+    /// It reached CircleCI and ended there, or it was canceled.
     HasRun,
-    /// Whether it was started is not known: somebody has to look and `confirm`.
+    /// Whether it was started is unknown: a person has to check and `confirm`.
     NeedsConfirm,
     /// It ended too long ago.
     TooOld,
-    /// Another deploy repeats it already.
+    /// It was already retried.
     Retried,
 }
 
 impl RetryCause<'_> {
-    /// Who made it happen.
-    fn by(self, here: Context<'_>) -> AuditActor {
+    /// The actor.
+    fn by(self, ctx: Context<'_>) -> AuditActor {
         match self {
-            RetryCause::Ticket => here.worker(),
-            RetryCause::Action(wish) => wish.requested_by.acted_by().into(),
+            RetryCause::Ticket => ctx.worker(),
+            RetryCause::Action(action) => action.requested_by.acted_by().into(),
         }
     }
 }
 
-/// Decides whether `old` is tried again.
+/// Decides whether `old` can be retried.
 #[must_use]
-pub fn decide_retry(old: &DeployRecord, cause: RetryCause<'_>, here: Context<'_>) -> RetryDecision {
+pub fn decide_retry(old: &DeployRecord, cause: RetryCause<'_>, ctx: Context<'_>) -> RetryDecision {
     let Some(end) = &old.end else {
         return RetryDecision::InProgress;
     };
-    let wish = match cause {
+    let action = match cause {
         RetryCause::Ticket => None,
-        RetryCause::Action(wish) => Some(wish),
+        RetryCause::Action(action) => Some(action),
     };
     let can = match old.state {
         DeployState::TriggerFailed => true,
-        // Only a trigger that failed leaves an order behind.
-        DeployState::Rejected | DeployState::Unresolved => wish.is_some(),
+        // Only a failed trigger leaves a ticket.
+        DeployState::Rejected | DeployState::Unresolved => action.is_some(),
         _ => false,
     };
     if !can {
         RetryDecision::HasRun
     } else if old.retried_by.is_some() {
         RetryDecision::Retried
-    } else if here.now > end.at + here.config.timeouts.retry_window && !wish.is_some_and(forces) {
+    } else if ctx.now > end.at + ctx.config.timeouts.retry_window && !action.is_some_and(forces) {
         RetryDecision::TooOld
-    } else if old.state == DeployState::Unresolved && !wish.is_some_and(|wish| confirms(wish, old))
+    } else if old.state == DeployState::Unresolved
+        && !action.is_some_and(|action| confirms(action, old))
     {
         RetryDecision::NeedsConfirm
     } else {
@@ -92,15 +101,15 @@ pub fn decide_retry(old: &DeployRecord, cause: RetryCause<'_>, here: Context<'_>
     }
 }
 
-/// Whether somebody has looked for this very deploy. Who named an earlier one of its chain has not
-/// looked for this one, and who confirmed before it ended has not looked in time, however late the
-/// message or a copy of it comes. (Slack's timestamps are whole seconds.)
-fn confirms(wish: &ActionMessage, old: &DeployRecord) -> bool {
+/// Whether a person has confirmed for this deploy. The action has to name this deploy, not an earlier
+/// one of its chain, and it has to be requested after the end, whenever its message arrives. (Slack's
+/// timestamps are whole seconds.)
+fn confirms(action: &ActionMessage, old: &DeployRecord) -> bool {
     let ended = old.end.as_ref().map(|end| end.at.timestamp());
-    if ended.is_none_or(|ended| wish.requested_at.timestamp() < ended) {
+    if ended.is_none_or(|ended| action.requested_at.timestamp() < ended) {
         return false;
     }
-    match &wish.action {
+    match &action.action {
         DeployAction::Retry {
             confirm: true,
             deploy,
@@ -113,55 +122,60 @@ fn confirms(wish: &ActionMessage, old: &DeployRecord) -> bool {
     }
 }
 
-/// Only the command line can: whatever else a message says, a person in Slack cannot.
-fn forces(wish: &ActionMessage) -> bool {
-    matches!(wish.action, DeployAction::Retry { force: true, .. })
-        && matches!(wish.requested_by, ActionRequester::Operator { .. })
+/// Whether it forces the retry, which only an operator can, whatever a message says.
+fn forces(action: &ActionMessage) -> bool {
+    matches!(action.action, DeployAction::Retry { force: true, .. })
+        && matches!(action.requested_by, ActionRequester::Operator { .. })
 }
 
-/// The first transaction of the retry of `old`: what `old` asked for, asked by whoever the cause
-/// is for. `first` is what the first deploy of the chain asked for.
+/// The first transaction of the retry of `old`: the request of `old`, by the person whom the cause is
+/// for. `first` is the request of the first deploy of the chain.
 pub fn open_retry(
     old: &DeployRecord,
     first: &DeployRequest,
     cause: RetryCause<'_>,
     short_digits: usize,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
+    ctx: Context<'_>,
+) -> Decision<Commit> {
     let id = DeployId::of_retry(old.id);
-    let (wish, requester) = match cause {
+    let (action, requester) = match cause {
         RetryCause::Ticket => (None, None),
-        RetryCause::Action(wish) => match &wish.requested_by {
-            ActionRequester::User(requester) => (Some(wish), Some(requester)),
-            ActionRequester::Operator { .. } => (Some(wish), None),
+        RetryCause::Action(action) => match &action.requested_by {
+            ActionRequester::User(requester) => (Some(action), Some(requester)),
+            ActionRequester::Operator { .. } => (Some(action), None),
         },
     };
-    let ask = DeployRequest {
-        requested_at: wish.map_or(here.now, |wish| wish.requested_at),
+    let request = DeployRequest {
+        requested_at: action.map_or(ctx.now, |action| action.requested_at),
         ..match requester {
             Some(requester) => request_from(requester, old),
             None => first_request(first, old),
         }
     };
-    let reply = new_notification(id, requester, ask.requested_at, here);
-    let by = cause.by(here);
-    let mut commit = first_commit(id, short_digits, ask, Some(old.id), by.clone(), reply, here);
-    commit.record.retry_request = wish.map(|wish| wish.id);
+    let notification = new_notification(id, requester, request.requested_at, ctx);
+    let by = cause.by(ctx);
+    let mut commit = first_commit(
+        id,
+        short_digits,
+        request,
+        Some(old.id),
+        by.clone(),
+        notification,
+        ctx,
+    );
+    commit.record.retry_request = action.map(|action| action.id);
     if let AuditActor::Operator(name) = &by {
         commit.record.operator = Some(name.clone());
     }
-    let (mut head, event) =
-        machine::apply_change(old, AuditChange::Retried { by: id }, by, here.now)?;
-    // If its order to try again was not placed yet, it is not owed any more.
-    head.due_at = None;
-    commit.retried = Some(Box::new(RetriedDeploy {
-        record: head,
-        event,
-    }));
+    let (mut record, event) =
+        machine::apply_change(old, AuditChange::Retried { by: id }, by, ctx.now)?;
+    // A ticket that was not written yet is obsolete.
+    record.due_at = None;
+    commit.retried = Some(Box::new(RetriedDeploy { record, event }));
     Ok(commit)
 }
 
-/// What `old` asked for, if this person asked for it from where they are.
+/// The request of `old`, made by this person in their conversation.
 pub(super) fn request_from(requester: &Requester, old: &DeployRecord) -> DeployRequest {
     DeployRequest {
         team: requester.team.clone(),
@@ -172,7 +186,7 @@ pub(super) fn request_from(requester: &Requester, old: &DeployRecord) -> DeployR
     }
 }
 
-/// What `old` asked for, if the first requester of the chain asked for it again.
+/// The request of `old`, made by the first requester of the chain.
 fn first_request(first: &DeployRequest, old: &DeployRecord) -> DeployRequest {
     DeployRequest {
         project: old.request.project.clone(),
@@ -182,40 +196,36 @@ fn first_request(first: &DeployRequest, old: &DeployRecord) -> DeployRequest {
     }
 }
 
-/// The reply item. Without an address, the answer is in the ledger alone.
+/// The notification record. Without a response URL, the answer is in the ledger alone.
 fn new_notification(
     id: DeployId,
     requester: Option<&Requester>,
-    asked_at: Time,
-    here: Context<'_>,
+    requested_at: Time,
+    ctx: Context<'_>,
 ) -> NotificationRecord {
-    let address = requester.and_then(|requester| requester.response_url.clone());
+    let response_url = requester.and_then(|requester| requester.response_url.clone());
     NotificationRecord::open(
         id,
-        address,
-        asked_at + here.config.timeouts.response_url_ttl,
+        response_url,
+        requested_at + ctx.config.timeouts.response_url_ttl,
     )
 }
 
 fn first_commit(
     id: DeployId,
     short_digits: usize,
-    ask: DeployRequest,
+    request: DeployRequest,
     retry_of: Option<DeployId>,
     by: AuditActor,
-    reply: NotificationRecord,
-    here: Context<'_>,
+    notification: NotificationRecord,
+    ctx: Context<'_>,
 ) -> Commit {
     let id: (DeployId, ShortId) = (id, id.short_id(short_digits));
-    let valid_until = ask.requested_at + here.config.timeouts.request_ttl;
-    let (head, event) = machine::begin_deploy(id, ask, retry_of, valid_until, by, here.now);
+    let valid_until = request.requested_at + ctx.config.timeouts.request_ttl;
+    let (record, event) = machine::begin_deploy(id, request, retry_of, valid_until, by, ctx.now);
     Commit {
-        record: head,
         event: Some(event),
-        lock: None,
-        claim: None,
-        notifications: vec![],
-        open_notifications: Some(reply),
-        retried: None,
+        open_notifications: Some(notification),
+        ..commit_timer(record)
     }
 }

@@ -1,98 +1,102 @@
-//! Between the intent and the proof: what the POST's answer, or its loss, means.
+//! From the intent to the pipeline: what the answer to the POST, or its loss, means.
 //!
-//! The rule under all of this: a deploy POSTs again only after a definite "nothing was created";
-//! in doubt it looks, and never sends.
+//! The rule: a deploy sends another POST only after a definite "nothing was created". If the outcome
+//! is unknown, the worker looks the pipeline up and never sends.
 
 use std::time::Duration;
 
 use crate::audit::AuditChange;
 use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy};
-use crate::machine::IllegalTransition;
 use crate::ports::{Commit, LookupRequest, LookupResult, TriggerOutcome};
 
 use super::{
-    Context, commit_change, elapsed, end_deploy, given_up_reason, poll_again_in, poll_pause,
+    Context, Decision, commit_change, elapsed, end_deploy, given_up_reason, poll_again_in,
+    poll_pause,
 };
 
-/// What to write after the POST of this run's attempt; `None` if there is nothing left to say.
+/// What to write after the POST of this invocation's attempt; `None` for nothing.
 ///
-/// `head` is read afresh, since others may have moved on in the meantime; `attempt` is the one the
-/// POST was for.
+/// `record` was read again after the POST, since other invocations may have changed it; `attempt` is
+/// the one of the POST.
 pub fn after_post(
-    head: &DeployRecord,
+    record: &DeployRecord,
     attempt: u32,
     outcome: &TriggerOutcome,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
-    let still_mine = head.state == DeployState::Triggering
-        && head.attempts == attempt
-        && head
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    let still_mine = record.state == DeployState::Triggering
+        && record.attempts == attempt
+        && record
             .trigger_intent
             .as_ref()
-            .is_some_and(|armed| armed.by == *here.invocation);
+            .is_some_and(|intent| intent.by == *ctx.invocation);
     if !still_mine {
-        return after_late_response(head, outcome, here);
+        return after_late_response(record, outcome, ctx);
     }
-    let times = &here.config.timeouts;
+    let timeouts = &ctx.config.timeouts;
     let commit = match outcome {
         TriggerOutcome::Created(pipeline) => {
-            record_triggered(head, pipeline, MatchedBy::Response, here)?
+            record_triggered(record, pipeline, MatchedBy::Response, ctx)?
         }
         TriggerOutcome::NotNow {
-            error: obstacle,
+            error,
             retry_after: after,
         } => {
-            let usual = poll_pause(times.retry_backoff, times.poll_interval_max, attempt - 1);
-            // "Wait for 0 seconds" is no licence to hammer.
-            let wait = after.map_or(usual, |asked| asked.max(times.retry_backoff));
-            if head.cancel.is_some() {
-                // Nothing was created and nobody wants it any more: it is not tried again.
-                roll_back_trigger(head, obstacle, false, here.now, here)?
-            } else if wait >= elapsed(here.now, head.valid_until) {
+            let usual = poll_pause(
+                timeouts.retry_backoff,
+                timeouts.poll_interval_max,
+                attempt - 1,
+            );
+            // CircleCI may ask for 0 seconds.
+            let wait = after.map_or(usual, |asked| asked.max(timeouts.retry_backoff));
+            if record.cancel.is_some() {
+                // Nothing was created and it is to be canceled: no further attempt.
+                roll_back_trigger(record, error, false, ctx.now, ctx)?
+            } else if wait >= elapsed(ctx.now, record.valid_until) {
                 end_deploy(
-                    head,
+                    record,
                     DeployState::TriggerFailed,
-                    given_up_reason(head, obstacle),
-                    here,
+                    given_up_reason(record, error),
+                    ctx,
                 )?
             } else {
-                roll_back_trigger(head, obstacle, false, here.now + wait, here)?
+                roll_back_trigger(record, error, false, ctx.now + wait, ctx)?
             }
         }
-        TriggerOutcome::Unauthorized { message } if !head.token_refused => {
-            roll_back_trigger(head, message, true, here.now, here)?
+        TriggerOutcome::Unauthorized { message } if !record.token_refused => {
+            roll_back_trigger(record, message, true, ctx.now, ctx)?
         }
-        TriggerOutcome::Unauthorized { message } => trigger_failed(head, 401, message, here)?,
+        TriggerOutcome::Unauthorized { message } => trigger_failed(record, 401, message, ctx)?,
         TriggerOutcome::Rejected { status, message } => {
-            trigger_failed(head, *status, message, here)?
+            trigger_failed(record, *status, message, ctx)?
         }
-        TriggerOutcome::Unknown { because: doubt } => {
-            let look_at =
-                here.now + poll_pause(times.poll_interval_min, times.poll_interval_max, 0);
+        TriggerOutcome::Unknown { because } => {
+            let poll_at =
+                ctx.now + poll_pause(timeouts.poll_interval_min, timeouts.poll_interval_max, 0);
             commit_change(
-                head,
+                record,
                 AuditChange::OutcomeUnknown {
-                    because: doubt.clone(),
+                    because: because.clone(),
                 },
-                Some(look_at),
-                here,
+                Some(poll_at),
+                ctx,
             )?
         }
     };
     Ok(Some(commit))
 }
 
-/// Another run has concluded without this answer. A pipeline it does not know is worth a note; the
-/// rest agrees with whatever was concluded.
+/// Another invocation has decided without this answer. An unknown pipeline is noted; every other
+/// outcome agrees with the decision.
 fn after_late_response(
-    head: &DeployRecord,
+    record: &DeployRecord,
     outcome: &TriggerOutcome,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
     let TriggerOutcome::Created(pipeline) = outcome else {
         return Ok(None);
     };
-    if head
+    if record
         .run
         .as_ref()
         .is_some_and(|run| run.pipeline.id == pipeline.id)
@@ -103,138 +107,141 @@ fn after_late_response(
         "CircleCI answered late: pipeline {} at {}",
         pipeline.id, pipeline.url
     );
-    commit_change(head, AuditChange::Noted { note }, head.due_at, here).map(Some)
+    commit_change(record, AuditChange::Noted { note }, record.due_at, ctx).map(Some)
 }
 
 fn record_triggered(
-    head: &DeployRecord,
+    record: &DeployRecord,
     pipeline: &CiPipeline,
-    proof: MatchedBy,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    let due = here.now + here.config.timeouts.poll_interval_min;
+    matched_by: MatchedBy,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let due = ctx.now + ctx.config.timeouts.poll_interval_min;
     commit_change(
-        head,
+        record,
         AuditChange::Triggered {
             pipeline: pipeline.clone(),
-            matched_by: proof,
+            matched_by,
         },
         Some(due),
-        here,
+        ctx,
     )
 }
 
 pub(super) fn roll_back_trigger(
-    head: &DeployRecord,
-    obstacle: &str,
+    record: &DeployRecord,
+    error: &str,
     token_refused: bool,
     again_at: crate::Time,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
+    ctx: Context<'_>,
+) -> Decision<Commit> {
     let change = AuditChange::TriggerRolledBack {
-        error: obstacle.to_owned(),
+        error: error.to_owned(),
         token_refused,
         again_at,
     };
-    commit_change(head, change, Some(again_at), here)
+    commit_change(record, change, Some(again_at), ctx)
 }
 
 fn trigger_failed(
-    head: &DeployRecord,
+    record: &DeployRecord,
     status: u16,
     message: &str,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
+    ctx: Context<'_>,
+) -> Decision<Commit> {
     let reason = EndReason::TriggerRefused {
         status,
         message: message.to_owned(),
     };
-    end_deploy(head, DeployState::TriggerFailed, reason, here)
+    end_deploy(record, DeployState::TriggerFailed, reason, ctx)
 }
 
-/// What to look for when a POST's outcome is unknown.
-pub(super) fn lookup_request(head: &DeployRecord) -> Option<LookupRequest> {
-    let armed = head.trigger_intent.as_ref()?;
+/// What to look up when the outcome of the POST is unknown.
+pub(super) fn lookup_request(record: &DeployRecord) -> Option<LookupRequest> {
+    let intent = record.trigger_intent.as_ref()?;
     Some(LookupRequest {
-        call: armed.call.clone(),
-        slug: armed.slug.clone(),
-        branch: head.request.branch.clone(),
-        since: armed.at,
-        deploy_id: armed
+        call: intent.call.clone(),
+        slug: intent.slug.clone(),
+        branch: record.request.branch.clone(),
+        since: intent.at,
+        deploy_id: intent
             .deploy_id_parameter
             .clone()
-            .map(|name| (name, head.id.to_string())),
+            .map(|name| (name, record.id.to_string())),
     })
 }
 
-/// What to write after a search that was read to its end.
+/// What to write after a completed lookup.
 ///
-/// An empty listing is believed only after the horizon: CircleCI may show a new pipeline late.
+/// An empty result counts only after `lookup_timeout`: CircleCI may list a new pipeline late.
 pub fn after_lookup(
-    head: &DeployRecord,
-    finding: &LookupResult,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
-    let Some(armed) = open_intent(head) else {
+    record: &DeployRecord,
+    result: &LookupResult,
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    let Some(intent) = open_intent(record) else {
         return Ok(None);
     };
-    let times = &here.config.timeouts;
-    match finding {
+    let timeouts = &ctx.config.timeouts;
+    match result {
         LookupResult::Found(pipeline) => {
-            record_triggered(head, pipeline, MatchedBy::DeployId, here).map(Some)
+            record_triggered(record, pipeline, MatchedBy::DeployId, ctx).map(Some)
         }
-        LookupResult::Absent { candidates } if here.now >= armed.send_by + times.lookup_timeout => {
-            unresolved(head, candidates.clone(), here).map(Some)
+        LookupResult::Absent { candidates }
+            if ctx.now >= intent.send_by + timeouts.lookup_timeout =>
+        {
+            unresolved(record, candidates.clone(), ctx).map(Some)
         }
-        LookupResult::Absent { .. } => Ok(Some(look_up_later(head, None, here))),
+        LookupResult::Absent { .. } => Ok(Some(look_up_later(record, None, ctx))),
     }
 }
 
-/// What to write after a search that could not be finished: it proves nothing.
+/// What to write after a failed lookup, which proves nothing.
 pub fn after_failed_lookup(
-    head: &DeployRecord,
+    record: &DeployRecord,
     after: Option<Duration>,
-    here: Context<'_>,
-) -> Result<Option<Commit>, IllegalTransition> {
-    let Some(armed) = open_intent(head) else {
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    let Some(intent) = open_intent(record) else {
         return Ok(None);
     };
-    if here.now >= armed.send_by + here.config.timeouts.lookup_give_up {
-        return unresolved(head, vec![], here).map(Some);
+    if ctx.now >= intent.send_by + ctx.config.timeouts.lookup_give_up {
+        return unresolved(record, vec![], ctx).map(Some);
     }
-    Ok(Some(look_up_later(head, after, here)))
+    Ok(Some(look_up_later(record, after, ctx)))
 }
 
-fn open_intent(head: &DeployRecord) -> Option<&crate::deploy::TriggerIntent> {
-    head.trigger_intent
+fn open_intent(record: &DeployRecord) -> Option<&crate::deploy::TriggerIntent> {
+    record
+        .trigger_intent
         .as_ref()
-        .filter(|_| head.state == DeployState::Triggering)
+        .filter(|_| record.state == DeployState::Triggering)
 }
 
-fn look_up_later(head: &DeployRecord, after: Option<Duration>, here: Context<'_>) -> Commit {
-    let times = &here.config.timeouts;
+fn look_up_later(record: &DeployRecord, after: Option<Duration>, ctx: Context<'_>) -> Commit {
+    let timeouts = &ctx.config.timeouts;
     let usual = poll_pause(
-        times.poll_interval_min,
-        times.poll_interval_max,
-        head.poll_count,
+        timeouts.poll_interval_min,
+        timeouts.poll_interval_max,
+        record.poll_count,
     );
-    // However long CircleCI asks to wait, a person hears of it when the search is given up.
-    let asked = after.unwrap_or_default().min(times.lookup_give_up);
-    poll_again_in(head, usual.max(asked), here)
+    // However long CircleCI asks to wait, the deploy ends after `lookup_give_up`.
+    let asked = after.unwrap_or_default().min(timeouts.lookup_give_up);
+    poll_again_in(record, usual.max(asked), ctx)
 }
 
 fn unresolved(
-    head: &DeployRecord,
+    record: &DeployRecord,
     candidates: Vec<CiPipeline>,
-    here: Context<'_>,
-) -> Result<Commit, IllegalTransition> {
-    let doubt = head
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let because = record
         .trigger_intent
         .as_ref()
-        .and_then(|armed| armed.unknown_because.clone());
+        .and_then(|intent| intent.unknown_because.clone());
     let reason = EndReason::OutcomeUnknown {
-        because: doubt.unwrap_or_else(|| "the sender stopped before it could say".to_owned()),
+        because: because.unwrap_or_else(|| "the sender stopped before it could say".to_owned()),
         candidates,
     };
-    end_deploy(head, DeployState::Unresolved, reason, here)
+    end_deploy(record, DeployState::Unresolved, reason, ctx)
 }

@@ -1,4 +1,4 @@
-//! The wire forms, what comes back from them, and what is never printed.
+//! The wire forms, reading them back, and what is never printed.
 
 use chrono::NaiveDate;
 
@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::deploy::DeployState;
 use crate::fixtures::{
-    ADDRESS, address, at, id, job, message, project, requester, start, team, user, wish,
+    RESPONSE_URL, action, at, id, job, message, project, requester, response_url, start, team, user,
 };
 use crate::id::DeployRef;
 use crate::text;
@@ -17,13 +17,13 @@ fn wire<M: Serialize>(message: &M) -> String {
     MessageBody::encode(message).unwrap().as_wire().to_owned()
 }
 
-/// A command before people were asked for by name.
+/// A message from before `user_name`.
 const OLD: &str = r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","deploy":{"project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"}"#;
 
-fn question(question: Query) -> WorkMessage {
+fn query(query: Query) -> WorkMessage {
     WorkMessage::Query(Box::new(QueryMessage {
         requester: requester(),
-        query: question,
+        query,
         requested_at: start(),
     }))
 }
@@ -33,7 +33,7 @@ fn short() -> DeployRef {
 }
 
 fn retry() -> WorkMessage {
-    WorkMessage::Action(Box::new(wish(
+    WorkMessage::Action(Box::new(action(
         ActionRequester::User(requester()),
         DeployAction::Retry {
             deploy: short(),
@@ -46,21 +46,21 @@ fn retry() -> WorkMessage {
 fn operators_cancel() -> WorkMessage {
     let name = "root".to_owned();
     let deploy = DeployRef::Full(id());
-    let wish = wish(
+    let action = action(
         ActionRequester::Operator { name },
         DeployAction::Cancel { deploy },
     );
-    WorkMessage::Action(Box::new(wish))
+    WorkMessage::Action(Box::new(action))
 }
 
-fn event() -> WorkMessage {
+fn webhook() -> WorkMessage {
     let pipeline = crate::fixtures::pipeline(7).id;
     WorkMessage::Webhook { pipeline }
 }
 
-fn answer() -> NotifyMessage {
+fn query_reply() -> NotifyMessage {
     NotifyMessage::QueryReply(Box::new(QueryReply {
-        response_url: address(),
+        response_url: response_url(),
         message: text::not_accepted(),
         expires_at: at(1_740),
         attempts: 1,
@@ -77,8 +77,8 @@ fn filter() -> HistoryFilter {
 }
 
 #[test]
-fn the_wire_forms_stay_what_they_were() {
-    // What lies in a queue is read by the next version; so these only ever get company.
+fn the_wire_forms_do_not_change() {
+    // The next version reads what this one has sent, so these forms never change.
     let deploy = WorkMessage::Deploy(Box::new(message()));
     insta::assert_snapshot!(wire(&deploy), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","deploy":{"project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z"}"#);
     let mut bare = message();
@@ -87,27 +87,27 @@ fn the_wire_forms_stay_what_they_were() {
     insta::assert_snapshot!(wire(&WorkMessage::Deploy(Box::new(bare))), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","response_url":null,"deploy":{"project":"web","branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&WorkMessage::Poll { deploy: id() }), @r#"{"type":"poll.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
     insta::assert_snapshot!(wire(&WorkMessage::Retry { deploy: id() }), @r#"{"type":"retry.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
-    insta::assert_snapshot!(wire(&event()), @r#"{"type":"webhook.v1","pipeline":"00000000-0000-0000-0000-000000000007"}"#);
+    insta::assert_snapshot!(wire(&webhook()), @r#"{"type":"webhook.v1","pipeline":"00000000-0000-0000-0000-000000000007"}"#);
     insta::assert_snapshot!(wire(&NotifyMessage::Notify { deploy: id() }), @r#"{"type":"notify.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#);
-    insta::assert_snapshot!(wire(&question(Query::Plan(message().deploy))), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"plan","project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z"}"#);
-    insta::assert_snapshot!(wire(&question(Query::Status { deploy: short() })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"status","deploy":{"short":"f643ce10"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
-    insta::assert_snapshot!(wire(&question(Query::InProgress)), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"in_progress"},"requested_at":"2027-01-15T08:00:00Z"}"#);
-    insta::assert_snapshot!(wire(&question(Query::History(filter()))), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"history","user":{"name":"ana"},"branch":"main","job":"deploy","project":"web","status":{"outcome":"failed"},"since":{"ago":{"secs":3600,"nanos":0}},"limit":5,"before":{"short":"f643ce10"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
-    insta::assert_snapshot!(wire(&question(Query::Failed { before: None })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"failed","before":null},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&query(Query::Plan(message().deploy))), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"plan","project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&query(Query::Status { deploy: short() })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"status","deploy":{"short":"f643ce10"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&query(Query::InProgress)), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"in_progress"},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&query(Query::History(filter()))), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"history","user":{"name":"ana"},"branch":"main","job":"deploy","project":"web","status":{"outcome":"failed"},"since":{"ago":{"secs":3600,"nanos":0}},"limit":5,"before":{"short":"f643ce10"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&query(Query::Failed { before: None })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"failed","before":null},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&retry()), @r#"{"type":"action.v1","id":"60f700be-f03a-5777-8749-494b089c4805","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"retry","deploy":{"short":"f643ce10"},"confirm":true,"force":false},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&operators_cancel()), @r#"{"type":"action.v1","id":"60f700be-f03a-5777-8749-494b089c4805","requested_by":{"kind":"operator","name":"root"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
 }
 
 #[test]
-fn an_answers_wire_form_is_its_address_and_its_post() {
-    // What is said is the words' own; here it matters that the rest stays as it is.
+fn the_wire_form_of_a_query_reply_is_its_url_and_its_message() {
+    // The text may change; the rest may not.
     let post = serde_json::to_string(&text::not_accepted()).unwrap();
-    let wire = wire(&answer()).replace(&post, "POST");
+    let wire = wire(&query_reply()).replace(&post, "POST");
     insta::assert_snapshot!(wire, @r#"{"type":"query_reply.v1","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","message":POST,"expires_at":"2027-01-15T08:29:00Z","attempts":1}"#);
 }
 
 #[test]
-fn a_message_comes_back_as_it_went() {
+fn a_message_is_read_back_unchanged() {
     let mut filters = [HistoryFilter::default(), filter(), filter()];
     let day = NaiveDate::from_ymd_opt(2026, 11, 30).unwrap();
     filters[2].since = Some(SinceFilter::Day(day));
@@ -117,31 +117,33 @@ fn a_message_comes_back_as_it_went() {
         WorkMessage::Deploy(Box::new(message())),
         WorkMessage::Poll { deploy: id() },
         WorkMessage::Retry { deploy: id() },
-        event(),
-        question(Query::Plan(message().deploy)),
-        question(Query::Status { deploy: short() }),
-        question(Query::InProgress),
-        question(Query::Failed {
+        webhook(),
+        query(Query::Plan(message().deploy)),
+        query(Query::Status { deploy: short() }),
+        query(Query::InProgress),
+        query(Query::Failed {
             before: Some(DeployRef::Full(id())),
         }),
         retry(),
         operators_cancel(),
     ];
-    all.extend(filters.map(|filter| question(Query::History(filter))));
+    all.extend(filters.map(|filter| query(Query::History(filter))));
     for sent in all {
         let back: WorkMessage = MessageBody::from_wire(wire(&sent)).decode().unwrap();
         assert_eq!(wire(&back), wire(&sent));
     }
-    let back: NotifyMessage = MessageBody::from_wire(wire(&answer())).decode().unwrap();
-    assert_eq!(wire(&back), wire(&answer()));
+    let back: NotifyMessage = MessageBody::from_wire(wire(&query_reply()))
+        .decode()
+        .unwrap();
+    assert_eq!(wire(&back), wire(&query_reply()));
 }
 
 #[test]
-fn an_event_names_a_pipeline_and_nothing_else() {
+fn a_webhook_names_a_pipeline_and_nothing_else() {
     let seven = crate::fixtures::pipeline(7).id;
-    let more = wire(&event()).replace('}', r#","status":"success"}"#);
+    let more = wire(&webhook()).replace('}', r#","status":"success"}"#);
     let Ok(WorkMessage::Webhook { pipeline }) = MessageBody::from_wire(more).decode() else {
-        panic!("it does not come back");
+        panic!("it is not read back");
     };
     assert_eq!(pipeline, seven);
     for wrong in [
@@ -149,7 +151,7 @@ fn an_event_names_a_pipeline_and_nothing_else() {
         r#"{"type":"webhook.v1","pipeline":"7"}"#,
         r#"{"type":"webhook.v1","pipeline":7}"#,
         r#"{"type":"webhook.v1","pipeline":null}"#,
-        r#"{"type":"event.v2","pipeline":"00000000-0000-0000-0000-000000000007"}"#,
+        r#"{"type":"webhook.v2","pipeline":"00000000-0000-0000-0000-000000000007"}"#,
     ] {
         let body = MessageBody::from_wire(wrong.to_owned());
         assert!(body.decode::<WorkMessage>().is_err(), "{wrong}");
@@ -157,21 +159,21 @@ fn an_event_names_a_pipeline_and_nothing_else() {
 }
 
 #[test]
-fn a_question_says_who_asks_what_and_where_to_answer() {
-    let sent = wire(&question(Query::History(filter())));
+fn a_query_has_the_requester_and_the_response_url() {
+    let sent = wire(&query(Query::History(filter())));
     let Ok(WorkMessage::Query(back)) = MessageBody::from_wire(sent).decode() else {
-        panic!("it does not come back");
+        panic!("it is not read back");
     };
     assert_eq!(back.query, Query::History(filter()));
     assert_eq!((back.requester.user, back.requester.team), (user(), team()));
     assert_eq!(back.requester.user_name.as_deref(), Some("ana"));
-    assert_eq!(back.requester.response_url.unwrap().expose(), ADDRESS);
+    assert_eq!(back.requester.response_url.unwrap().expose(), RESPONSE_URL);
 }
 
 #[test]
-fn a_wish_says_who_wishes() {
+fn an_action_says_who_requests_it() {
     let by = |message: &WorkMessage| match MessageBody::from_wire(wire(message)).decode() {
-        Ok(WorkMessage::Action(wish)) => (wish.requested_by.acted_by(), wish.action),
+        Ok(WorkMessage::Action(action)) => (action.requested_by.acted_by(), action.action),
         other => panic!("{other:?}"),
     };
     let (who, what) = by(&retry());
@@ -193,34 +195,34 @@ fn a_wish_says_who_wishes() {
 }
 
 #[test]
-fn what_an_earlier_version_sent_is_still_read() {
+fn messages_of_an_earlier_version_are_read() {
     let Ok(WorkMessage::Deploy(old)) = MessageBody::from_wire(OLD.to_owned()).decode() else {
         panic!("it is not read");
     };
     let mut message = message();
     message.requester.user_name = None;
     assert_eq!(wire(&old), wire(&message));
-    // A wish that does not speak of force does not have it.
+    // Without `force`, an action has none.
     let sent = wire(&retry()).replace(r#","force":false"#, "");
     assert!(!sent.contains("force"));
-    let Ok(WorkMessage::Action(wish)) = MessageBody::from_wire(sent).decode() else {
+    let Ok(WorkMessage::Action(action)) = MessageBody::from_wire(sent).decode() else {
         panic!("it is not read");
     };
     assert!(matches!(
-        wish.action,
+        action.action,
         DeployAction::Retry { force: false, .. }
     ));
 }
 
 #[test]
-fn what_a_later_version_adds_is_no_hindrance_and_a_new_message_is_refused() {
+fn a_new_field_is_ignored_and_a_new_message_is_refused() {
     let added = MessageBody::from_wire(format!(
         r#"{{"type":"poll.v1","deploy":"{}","new":true}}"#,
         id()
     ));
     assert!(added.decode::<WorkMessage>().is_ok());
     for wrong in [
-        r#"{"type":"look.v2","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#,
+        r#"{"type":"poll.v2","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}"#,
         r#"{"type":"poll.v1"}"#,
         "{}",
         "",
@@ -234,8 +236,8 @@ fn what_a_later_version_adds_is_no_hindrance_and_a_new_message_is_refused() {
 fn names_are_checked_again_when_a_message_is_read() {
     for (sent, name, bad) in [
         (WorkMessage::Deploy(Box::new(message())), "main", "$(id)"),
-        (question(Query::Plan(message().deploy)), "main", "$(id)"),
-        (question(Query::InProgress), "U012ABCDEF", "<!channel>"),
+        (query(Query::Plan(message().deploy)), "main", "$(id)"),
+        (query(Query::InProgress), "U012ABCDEF", "<!channel>"),
         (retry(), "U012ABCDEF", "<!channel>"),
     ] {
         let forged = wire(&sent).replace(name, bad);
@@ -250,20 +252,20 @@ fn names_are_checked_again_when_a_message_is_read() {
 }
 
 #[test]
-fn the_address_travels_and_is_never_printed() {
+fn the_response_url_is_sent_and_never_printed() {
     let message = message();
     let work = WorkMessage::Deploy(Box::new(message.clone()));
     let body = MessageBody::encode(&work).unwrap();
-    assert!(body.as_wire().contains(ADDRESS));
+    assert!(body.as_wire().contains(RESPONSE_URL));
     let printed = [
         format!("{message:?}"),
         format!("{message:#?}"),
         format!("{work:?}"),
         format!("{body:?}"),
         format!("{:?}", message.requester.response_url),
-        format!("{:?}", question(Query::InProgress)),
+        format!("{:?}", query(Query::InProgress)),
         format!("{:?}", retry()),
-        format!("{:?}", answer()),
+        format!("{:?}", query_reply()),
     ];
     for text in printed {
         assert!(
@@ -288,9 +290,9 @@ fn a_missing_project_is_the_default_one_and_an_alias_is_its_name() {
         Some(project("api"))
     );
     (message.deploy.project, message.deploy.job) = (Some(project("site")), job("ship"));
-    let ask = message.deploy_request(&config);
+    let request = message.deploy_request(&config);
     assert_eq!(
-        (ask.project, ask.job),
+        (request.project, request.job),
         (Some(project("web")), job("deploy"))
     );
     config.default_project = None;

@@ -1,14 +1,15 @@
-//! What is told about a deploy, by which way, and how often.
+//! What is delivered about a deploy, by which route, and how often.
 
 mod world;
 
 use self::world::{Bounds, World, explore};
+use super::NotificationKind::{Final, Hold, Progress};
 use super::*;
-use crate::fixtures::{address, at, id, start};
+use crate::fixtures::{at, id, response_url, start};
 
-/// A new item, and when its address closes.
-fn item(with_address: bool) -> NotificationRecord {
-    NotificationRecord::open(id(), with_address.then(address), at(1_740))
+/// A new record, with or without a response URL.
+fn item(with_url: bool) -> NotificationRecord {
+    NotificationRecord::open(id(), with_url.then(response_url), at(1_740))
 }
 
 const FEW: Bounds = Bounds {
@@ -17,7 +18,7 @@ const FEW: Bounds = Bounds {
 };
 
 #[test]
-fn every_way_of_telling_keeps_the_promises() {
+fn every_walk_keeps_the_guarantees() {
     let bounds = Bounds {
         faults: 3,
         unsent: 1,
@@ -26,34 +27,34 @@ fn every_way_of_telling_keeps_the_promises() {
     assert!(worlds > 10_000, "only {worlds} worlds were seen");
 }
 
-/// The bot has two tries left, so that its end is reached soon.
-fn with_a_tired_bot(with_address: bool) -> World {
+/// The bot has two attempts left, so that walks end soon.
+fn with_two_bot_attempts(with_url: bool) -> World {
     let bot_uses = BOT_ATTEMPTS - 2;
     let item = NotificationRecord {
         bot_attempts: bot_uses,
-        ..item(with_address)
+        ..item(with_url)
     };
     World::new(item, true, FEW)
 }
 
 #[test]
-fn every_way_with_a_bot_keeps_the_promises() {
-    let worlds = explore(with_a_tired_bot(true));
+fn every_walk_with_a_bot_keeps_the_guarantees() {
+    let worlds = explore(with_two_bot_attempts(true));
     assert!(worlds > 10_000, "only {worlds} worlds were seen");
 }
 
 #[test]
-fn a_bot_alone_keeps_the_promises() {
-    let worlds = explore(with_a_tired_bot(false));
+fn a_bot_alone_keeps_the_guarantees() {
+    let worlds = explore(with_two_bot_attempts(false));
     assert!(worlds > 1_000, "only {worlds} worlds were seen");
 }
 
 #[test]
-fn without_an_address_nothing_is_sent_and_the_record_says_so() {
+fn without_a_response_url_nothing_is_sent_and_the_record_says_so() {
     explore(World::new(item(false), false, FEW));
     let mut item = item(false);
-    item.request_delivery(NotificationKind::Final, start());
-    let world = World::new(item, false, FEW).looked_at(start()).unwrap();
+    item.request_delivery(Final, start());
+    let world = World::new(item, false, FEW).step_at(start()).unwrap();
     insta::assert_debug_snapshot!(world.item.final_status, @r#"
     Failed {
         reason: "there is no response URL",
@@ -61,7 +62,7 @@ fn without_an_address_nothing_is_sent_and_the_record_says_so() {
     "#);
 }
 
-/// What is posted now; the rest of it is checked by the caller.
+/// What is posted now.
 fn posts(
     item: &NotificationRecord,
     now: Time,
@@ -71,9 +72,9 @@ fn posts(
         DeliveryStep::Post {
             reserved,
             kind,
-            route: via,
+            route,
             repeat,
-        } => (reserved, kind, via, repeat),
+        } => (reserved, kind, route, repeat),
         other => panic!("{other:?}"),
     }
 }
@@ -86,21 +87,21 @@ fn settles(item: &NotificationRecord, now: Time, bot: bool) -> NotificationRecor
 }
 
 #[test]
-fn without_faults_all_three_are_told_once() {
+fn without_faults_all_three_are_delivered_once() {
     for bot in [false, true] {
         let mut item = item(true);
         for kind in NotificationKind::ALL {
             item.request_delivery(kind, start());
-            let (reserved, which, via, repeat) = posts(&item, start(), bot);
+            let (reserved, which, route, repeat) = posts(&item, start(), bot);
             assert_eq!(
-                (which, via, repeat),
+                (which, route, repeat),
                 (kind, DeliveryRoute::ResponseUrl, false)
             );
-            item = after_post(&reserved, kind, via, &PostResult::Delivered, at(1));
+            item = after_post(&reserved, kind, route, &PostResult::Delivered, at(1));
         }
-        let told = DeliveryStatus::Delivered { at: at(1) };
+        let delivered = DeliveryStatus::Delivered { at: at(1) };
         for kind in NotificationKind::ALL {
-            assert_eq!(item.delivery(kind), &told);
+            assert_eq!(item.delivery(kind), &delivered);
         }
         assert_eq!((item.response_url_uses, item.bot_attempts), (3, 0));
         assert!(item.response_url.is_none());
@@ -108,10 +109,10 @@ fn without_faults_all_three_are_told_once() {
 }
 
 #[test]
-fn three_uses_are_the_final_words_own() {
+fn three_uses_are_reserved_for_the_final_status() {
     let mut item = item(true);
     item.response_url_uses = RESPONSE_URL_USES - USES_KEPT_FOR_FINAL;
-    for kind in [NotificationKind::Progress, NotificationKind::Hold] {
+    for kind in [Progress, Hold] {
         let mut item = item.clone();
         item.request_delivery(kind, start());
         let why = "the response URL is used up".to_owned();
@@ -122,28 +123,21 @@ fn three_uses_are_the_final_words_own() {
         );
         assert_eq!(posts(&item, start(), true).2, DeliveryRoute::Bot);
     }
-    item.request_delivery(NotificationKind::Final, start());
+    item.request_delivery(Final, start());
     let mut now = start();
     for uses in 3..=5 {
-        let (reserved, kind, via, repeat) = posts(&item, now, true);
+        let (reserved, kind, route, repeat) = posts(&item, now, true);
         assert_eq!(
-            (kind, via, repeat),
-            (
-                NotificationKind::Final,
-                DeliveryRoute::ResponseUrl,
-                uses > 3
-            )
+            (kind, route, repeat),
+            (Final, DeliveryRoute::ResponseUrl, uses > 3)
         );
         assert_eq!(reserved.response_url_uses, uses);
-        item = after_post(&reserved, kind, via, &PostResult::Unknown, now);
+        item = after_post(&reserved, kind, route, &PostResult::Unknown, now);
         now = item.due_at().unwrap();
     }
-    // Then it is the bot's, where there is one; what may have been shown is never denied.
-    let (reserved, kind, via, repeat) = posts(&item, now, true);
-    assert_eq!(
-        (kind, via, repeat),
-        (NotificationKind::Final, DeliveryRoute::Bot, true)
-    );
+    // Then the bot posts, if there is one; a delivery that may have succeeded is never `Failed`.
+    let (reserved, kind, route, repeat) = posts(&item, now, true);
+    assert_eq!((kind, route, repeat), (Final, DeliveryRoute::Bot, true));
     assert_eq!((reserved.response_url_uses, reserved.bot_attempts), (5, 1));
     assert_eq!(
         settles(&item, now, false).final_status,
@@ -152,13 +146,13 @@ fn three_uses_are_the_final_words_own() {
 }
 
 #[test]
-fn after_the_address_has_expired_it_is_the_bots_or_nobodys() {
+fn after_the_response_url_has_expired_only_the_bot_posts() {
     for kind in NotificationKind::ALL {
         let mut item = item(true);
         item.request_delivery(kind, at(1));
         assert_eq!(posts(&item, at(1_739), true).2, DeliveryRoute::ResponseUrl);
-        let (reserved, which, via, _) = posts(&item, at(1_740), true);
-        assert_eq!((which, via), (kind, DeliveryRoute::Bot));
+        let (reserved, which, route, _) = posts(&item, at(1_740), true);
+        assert_eq!((which, route), (kind, DeliveryRoute::Bot));
         assert_eq!((reserved.response_url_uses, reserved.bot_attempts), (0, 1));
         let why = "the response URL has expired".to_owned();
         let settled = settles(&item, at(1_740), false);
@@ -172,15 +166,15 @@ fn after_the_address_has_expired_it_is_the_bots_or_nobodys() {
 #[test]
 fn the_bot_tries_twelve_times_and_no_more() {
     let mut item = item(false);
-    item.request_delivery(NotificationKind::Final, start());
+    item.request_delivery(Final, start());
     let mut now = start();
     for tries in 1..=BOT_ATTEMPTS {
-        let (reserved, kind, via, _) = posts(&item, now, true);
-        assert_eq!((via, reserved.bot_attempts), (DeliveryRoute::Bot, tries));
+        let (reserved, kind, route, _) = posts(&item, now, true);
+        assert_eq!((route, reserved.bot_attempts), (DeliveryRoute::Bot, tries));
         item = after_post(
             &reserved,
             kind,
-            via,
+            route,
             &PostResult::Later { after: None },
             now,
         );
@@ -191,15 +185,15 @@ fn the_bot_tries_twelve_times_and_no_more() {
         settles(&item, now, true).final_status,
         DeliveryStatus::Failed { reason: why }
     );
-    // What never left the machine was no try.
+    // A post that was not sent is no attempt.
     let mut item = self::item(false);
-    item.request_delivery(NotificationKind::Final, start());
-    let (reserved, kind, via, _) = posts(&item, start(), true);
+    item.request_delivery(Final, start());
+    let (reserved, kind, route, _) = posts(&item, start(), true);
     let why = "no".to_owned();
     let item = after_post(
         &reserved,
         kind,
-        via,
+        route,
         &PostResult::NotSent { reason: why },
         start(),
     );
@@ -215,46 +209,46 @@ fn a_refused_token_is_given_one_more_try_thirty_seconds_later() {
     for kind in NotificationKind::ALL {
         let mut item = item(false);
         item.request_delivery(kind, start());
-        let (reserved, _, via, _) = posts(&item, start(), true);
+        let (reserved, _, route, _) = posts(&item, start(), true);
         assert!(!reserved.token_refused);
-        let item = after_post(&reserved, kind, via, &refused, at(1));
+        let item = after_post(&reserved, kind, route, &refused, at(1));
         assert_eq!(
             item.delivery(kind),
             &DeliveryStatus::Pending { from: at(31) }
         );
-        let (reserved, _, via, repeat) = posts(&item, at(31), true);
-        assert!(reserved.token_refused, "the token is to be read afresh");
+        let (reserved, _, route, repeat) = posts(&item, at(31), true);
+        assert!(reserved.token_refused, "the token has to be refreshed");
         assert!(!repeat, "it was certainly not shown");
-        let item = after_post(&reserved, kind, via, &refused, at(32));
+        let item = after_post(&reserved, kind, route, &refused, at(32));
         let why = "token_revoked".to_owned();
         assert_eq!(item.delivery(kind), &DeliveryStatus::Failed { reason: why });
     }
 }
 
 #[test]
-fn what_is_early_is_tried_once_and_dropped_when_the_end_is_owed() {
-    for kind in [NotificationKind::Progress, NotificationKind::Hold] {
+fn early_kinds_are_tried_once_and_skipped_when_the_final_status_is_pending() {
+    for kind in [Progress, Hold] {
         let mut item = item(true);
         item.request_delivery(kind, start());
-        let (reserved, _, via, _) = posts(&item, start(), true);
+        let (reserved, _, route, _) = posts(&item, start(), true);
         let ends = [
             (PostResult::Later { after: None }, DeliveryStatus::Skipped),
             (PostResult::Unknown, DeliveryStatus::Unknown),
         ];
-        for (posted, end) in ends {
-            let item = after_post(&reserved, kind, via, &posted, start());
+        for (result, end) in ends {
+            let item = after_post(&reserved, kind, route, &result, start());
             assert_eq!((item.delivery(kind), item.due_at()), (&end, None));
             assert!(item.response_url.is_some(), "the end will need it");
         }
-        item.request_delivery(NotificationKind::Final, start());
+        item.request_delivery(Final, start());
         let settled = settles(&item, start(), true);
         assert_eq!(settled.delivery(kind), &DeliveryStatus::Skipped);
-        assert_eq!(posts(&settled, start(), true).1, NotificationKind::Final);
+        assert_eq!(posts(&settled, start(), true).1, Final);
     }
 }
 
 #[test]
-fn an_item_that_was_written_before_there_were_holds_is_read() {
+fn a_record_without_the_newer_fields_is_read() {
     let mut stored = serde_json::to_value(item(true)).unwrap();
     let fields = stored.as_object_mut().unwrap();
     fields.remove("hold").unwrap();
@@ -269,14 +263,14 @@ fn an_item_that_was_written_before_there_were_holds_is_read() {
 }
 
 #[test]
-fn owing_twice_is_owing_once_and_the_end_is_not_owed_again() {
+fn requesting_twice_is_requesting_once_and_never_after_the_end() {
     let mut item = item(true);
-    item.request_delivery(NotificationKind::Final, start());
+    item.request_delivery(Final, start());
     let once = item.version;
-    item.request_delivery(NotificationKind::Final, at(9));
+    item.request_delivery(Final, at(9));
     assert_eq!((item.version, item.due_at()), (once, Some(start())));
     item.final_status = DeliveryStatus::Delivered { at: at(1) };
-    item.request_delivery(NotificationKind::Final, at(9));
+    item.request_delivery(Final, at(9));
     assert_eq!(item.due_at(), None);
 }
 
@@ -287,10 +281,10 @@ fn the_pauses_spread_over_most_of_the_half_hour() {
 }
 
 #[test]
-fn the_address_is_never_printed() {
+fn the_response_url_is_never_printed() {
     let item = item(true);
     assert!(!format!("{item:?}").contains("canary"));
     let text = serde_json::to_string(&item).unwrap();
     let back: NotificationRecord = serde_json::from_str(&text).unwrap();
-    assert_eq!(back.response_url.unwrap().expose(), address().expose());
+    assert_eq!(back.response_url.unwrap().expose(), response_url().expose());
 }

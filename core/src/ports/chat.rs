@@ -10,24 +10,24 @@ use crate::text::SlackMessage;
 /// Where to post.
 #[derive(Debug, Clone)]
 pub enum PostTarget {
-    /// A command's reply address.
+    /// A command's response URL.
     ResponseUrl(ResponseUrl),
-    /// A conversation, as the bot; what is for the asker alone is shown to this person.
+    /// A conversation, as the bot; an ephemeral message is shown to this user.
     Conversation {
         /// The conversation.
         channel: ChannelId,
-        /// The asker.
+        /// The requester.
         user: UserId,
     },
 }
 
 /// Slack.
 pub trait ChatClient: Send + Sync {
-    /// Posts, once: no resend, no redirect.
+    /// Posts once: no resend, no redirect.
     fn post(&self, to: &PostTarget, post: &SlackMessage)
     -> impl Future<Output = PostResult> + Send;
 
-    /// Reads the bot's token afresh, where there is one that may have been replaced.
+    /// Refreshes the bot's token, if there is one.
     fn renew_token(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

@@ -12,7 +12,7 @@ use crate::config::{ProjectSlug, TriggerCall};
 use crate::deploy::CiPipeline;
 use crate::name::BranchName;
 
-/// The one POST.
+/// The POST that triggers a deploy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerRequest {
     /// The call.
@@ -21,35 +21,35 @@ pub struct TriggerRequest {
     pub slug: ProjectSlug,
     /// The branch.
     pub branch: BranchName,
-    /// The parameters, our deploy id among them where the job declares one.
+    /// The parameters, with the deploy id if the job declares one.
     pub parameters: BTreeMap<String, Value>,
 }
 
-/// What became of the POST.
+/// The outcome of the POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerOutcome {
     /// A pipeline was created.
     Created(CiPipeline),
     /// Certainly nothing was created, and it may work later: no byte was written, or 429.
     NotNow {
-        /// What was met.
+        /// The error.
         error: String,
         /// How long CircleCI asks to wait.
         retry_after: Option<Duration>,
     },
     /// 401: certainly nothing was created; the token may be an old one.
     Unauthorized {
-        /// CircleCI's words.
+        /// CircleCI's message.
         message: String,
     },
-    /// Certainly nothing was created, and trying again would not change that.
+    /// Certainly nothing was created, and another attempt would not change that.
     Rejected {
         /// HTTP status.
         status: u16,
-        /// CircleCI's words.
+        /// CircleCI's message.
         message: String,
     },
-    /// It may have worked: 5xx, a time-out or reset after bytes left, an unreadable answer.
+    /// It may have worked: 5xx, a timeout or reset after bytes were sent, an unreadable answer.
     Unknown {
         /// What happened to the answer.
         because: String,
@@ -57,7 +57,7 @@ pub enum TriggerOutcome {
 }
 
 impl TriggerOutcome {
-    /// The outcome in one word, for logs: what CircleCI said stays in the ledger.
+    /// The outcome for logs, without CircleCI's message.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl TriggerOutcome {
     }
 }
 
-/// What to search for after a POST whose outcome is unknown.
+/// What to look up after a POST whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupRequest {
     /// The call whose outcome is unknown.
@@ -79,29 +79,29 @@ pub struct LookupRequest {
     pub slug: ProjectSlug,
     /// The branch.
     pub branch: BranchName,
-    /// Nothing created before this moment can be it.
+    /// The pipeline was not created before this moment.
     pub since: Time,
-    /// The parameter and the value that prove it; without, there are only candidates.
+    /// The deploy id parameter and its value; without, there are only candidates.
     pub deploy_id: Option<(String, String)>,
 }
 
-/// What a search found.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupResult {
-    /// The pipeline that carries the proof.
+    /// The pipeline that carries the deploy id.
     Found(CiPipeline),
-    /// Everything since then was read and nothing carries the proof.
+    /// Every pipeline since then was read; none carries the deploy id.
     Absent {
-        /// Pipelines that might be it where no proof can exist.
+        /// Pipelines that may be it, if the job declares no deploy id.
         candidates: Vec<CiPipeline>,
     },
 }
 
-/// CircleCI could not be asked.
+/// A read from CircleCI failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("CircleCI could not be asked: {message}")]
 pub struct CiReadError {
-    /// What was met.
+    /// The error.
     pub message: String,
     /// How long CircleCI asks to wait.
     pub retry_after: Option<Duration>,
@@ -110,7 +110,7 @@ pub struct CiReadError {
 }
 
 impl CiReadError {
-    /// Something was met that says nothing about the token or a wait.
+    /// An error that says nothing about the token or a pause.
     #[must_use]
     pub fn from_message(message: impl Into<String>) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl CiReadError {
     }
 }
 
-/// Where a pipeline stands.
+/// The state of a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PipelineState {
@@ -131,18 +131,19 @@ pub enum PipelineState {
     Setup,
     /// Workflows are about to be created.
     Pending,
-    /// Workflows were created, which says nothing about their end.
+    /// Workflows were created; they may still run.
     Created,
     /// There will be no workflows.
     Errored,
-    /// A word we do not know; never final.
+    /// Unknown to this program; never final.
     #[serde(other)]
     Unknown,
 }
 
-/// Where a workflow stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The status of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum WorkflowStatus {
     /// Every job succeeded.
     Success,
@@ -150,7 +151,7 @@ pub enum WorkflowStatus {
     Failed,
     /// It could not be run.
     Error,
-    /// Somebody or something canceled it.
+    /// It was canceled.
     Canceled,
     /// The token's user may not run it.
     Unauthorized,
@@ -162,9 +163,9 @@ pub enum WorkflowStatus {
     Failing,
     /// It waits for an approval.
     OnHold,
-    /// It waits for its turn.
+    /// It waits in a queue.
     Queued,
-    /// A word we do not know; never final.
+    /// Unknown to this program; never final.
     #[serde(other)]
     Unknown,
 }
@@ -180,22 +181,10 @@ impl WorkflowStatus {
         )
     }
 
-    /// CircleCI's word.
+    /// CircleCI's name of the status.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            WorkflowStatus::Success => "success",
-            WorkflowStatus::Failed => "failed",
-            WorkflowStatus::Error => "error",
-            WorkflowStatus::Canceled => "canceled",
-            WorkflowStatus::Unauthorized => "unauthorized",
-            WorkflowStatus::NotRun => "not_run",
-            WorkflowStatus::Running => "running",
-            WorkflowStatus::Failing => "failing",
-            WorkflowStatus::OnHold => "on_hold",
-            WorkflowStatus::Queued => "queued",
-            WorkflowStatus::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -206,22 +195,22 @@ pub struct CiWorkflow {
     pub id: String,
     /// The name; a rerun has the same.
     pub name: String,
-    /// Where it stands.
+    /// The status.
     pub status: WorkflowStatus,
     /// When it was created; the latest run of a name decides.
     pub created_at: Time,
-    /// CircleCI will run it again by itself.
+    /// Whether CircleCI reruns it automatically.
     pub rerun_coming: bool,
 }
 
-/// A pipeline as CircleCI sees it now.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollResult {
-    /// Its state.
+    /// The state of the pipeline.
     pub state: PipelineState,
-    /// What CircleCI says is wrong with the project's configuration.
+    /// CircleCI's errors about the project's configuration.
     pub errors: Vec<String>,
-    /// The commit it builds.
+    /// The commit that it builds.
     pub revision: Option<String>,
     /// Every run of every workflow.
     pub workflows: Vec<CiWorkflow>,
@@ -229,23 +218,23 @@ pub struct PollResult {
 
 /// CircleCI.
 pub trait CiClient: Send + Sync {
-    /// Sends the one POST, once: no resend, no redirect.
+    /// Sends the POST once: no resend, no redirect.
     fn trigger(&self, trigger: &TriggerRequest) -> impl Future<Output = TriggerOutcome> + Send;
 
-    /// Looks for a pipeline that carries the proof.
+    /// Looks up the pipeline that carries the deploy id.
     fn look_up(
         &self,
-        search: &LookupRequest,
+        request: &LookupRequest,
     ) -> impl Future<Output = Result<LookupResult, CiReadError>> + Send;
 
-    /// Looks at a pipeline, or at a build, which looks like a pipeline with one workflow.
+    /// Polls a pipeline, or a build, which is returned as a pipeline with one workflow.
     fn poll(
         &self,
         slug: &ProjectSlug,
         run: &CiPipeline,
     ) -> impl Future<Output = Result<PollResult, CiReadError>> + Send;
 
-    /// Asks CircleCI to cancel one of the workflows that a look has shown.
+    /// Asks CircleCI to cancel one of the polled workflows.
     fn cancel(
         &self,
         slug: &ProjectSlug,

@@ -1,25 +1,25 @@
-//! Errors of the ports: a kind for the caller, a cause for the reader. No adapter's type lives here.
+//! Errors of the ports: a kind for the caller, a cause for people, no type of an adapter.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of trouble a port met. The caller branches on it, never on a text.
+/// The kind of an error. The caller branches on it, never on a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PortErrorKind {
-    /// The other side did not answer, or answered that it cannot work now.
+    /// The service did not answer, or answered that it is unavailable.
     Unavailable,
-    /// The other side asks to send less.
+    /// The service limits the rate.
     Throttled,
     /// The credentials do not allow it.
     Denied,
-    /// The credentials have run out or are none.
+    /// The credentials are invalid or have expired.
     Unauthenticated,
-    /// What is asked for is not there.
+    /// The resource does not exist.
     Missing,
-    /// What was read has another form than expected.
+    /// The data has an unexpected form.
     Unreadable,
-    /// There is no room left.
+    /// There is no space left.
     Full,
     /// The caller broke a rule of the port.
     Defect,
@@ -46,13 +46,13 @@ macro_rules! port_error {
                 }
             }
 
-            /// What was met, without the port's own sentence.
+            /// The cause, without the port's own sentence.
             #[must_use]
             pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
                 &*self.cause
             }
 
-            /// What kind of trouble it is.
+            /// The kind.
             #[must_use]
             pub fn kind(&self) -> PortErrorKind {
                 self.kind
@@ -66,7 +66,7 @@ macro_rules! port_error {
         }
 
         impl Error for $name {
-            /// What is behind the cause, which is part of the sentence already.
+            /// The source of the cause, which is part of the message already.
             fn source(&self) -> Option<&(dyn Error + 'static)> {
                 self.cause.source()
             }
@@ -102,12 +102,12 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// The message is certainly not in the queue, which does not work now.
+    /// The message is certainly not in the queue, which is unavailable.
     pub fn not_sent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::NotSent(QueueError::new(PortErrorKind::Unavailable, cause))
     }
 
-    /// The message may be in the queue, which does not work now.
+    /// The message may be in the queue, which is unavailable.
     pub fn unknown(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unknown(QueueError::new(PortErrorKind::Unavailable, cause))
     }

@@ -1,7 +1,7 @@
-//! What can be asked of the ledger about many deploys: filters, pages, and how far one page reads.
+//! Lists of deploys: filters and pages.
 //!
-//! A page costs a bounded number of reads however many deploys there are. Where that bound is met
-//! before the page is full, the page says how far back it has looked and where to go on.
+//! A page reads a bounded number of deploys. If it reaches that bound before it is full, it says how
+//! far back it has read and where to continue.
 
 use crate::Time;
 use crate::command::{HistoryFilter, StatusFilter, UserFilter};
@@ -13,10 +13,10 @@ use crate::name::{BranchName, JobName, ProjectName};
 /// The most deploys that one page reads.
 pub const PAGE_READ_LIMIT: usize = 2_000;
 
-/// Which deploys. What is `None` does not matter; everything else has to fit.
+/// Which deploys to list; `None` matches every deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeployFilter {
-    /// Who asked.
+    /// The requesters.
     pub requesters: Option<RequesterFilter>,
     /// The branch.
     pub branch: Option<BranchName>,
@@ -26,28 +26,28 @@ pub struct DeployFilter {
     pub project: Option<ProjectName>,
     /// The environment.
     pub environment: Option<String>,
-    /// Where they stand.
+    /// The status.
     pub status: Option<StatusFilter>,
-    /// Only those that [wait to be tried again](Head::awaits_retry).
+    /// Only those that [wait for a retry](DeployRecord::awaits_retry).
     pub awaits_retry: bool,
-    /// Asked for at this moment or later.
+    /// Requested at this time or later.
     pub since: Option<Time>,
 }
 
-/// People, by id or by the name Slack knew.
+/// Users, by id or by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequesterFilter {
     /// Any of these.
     Users(Vec<QualifiedUser>),
-    /// Any of these, whatever the workspace.
+    /// Any of these, in any workspace.
     AnyWorkspace(Vec<UserId>),
-    /// Whoever was called that when they asked; in small letters.
+    /// Users with this name at the time of the request, in lower case.
     Name(String),
 }
 
 impl RequesterFilter {
-    /// Whether a deploy with these columns of a store is meant: the user as `T…/U…`, the name in
-    /// small letters.
+    /// Whether a deploy with these stored values matches: the user as `T…/U…`, the name in lower
+    /// case.
     #[must_use]
     pub fn matches(&self, user: &str, user_name: Option<&str>) -> bool {
         match self {
@@ -60,8 +60,7 @@ impl RequesterFilter {
         }
     }
 
-    /// The keys under which an index by user finds every deploy that is meant, each once; `None` if
-    /// it cannot.
+    /// The distinct keys of an index by user that cover every match; `None` if there are none.
     #[must_use]
     pub fn user_keys(&self) -> Option<Vec<String>> {
         let Self::Users(users) = self else {
@@ -75,8 +74,8 @@ impl RequesterFilter {
 }
 
 impl DeployFilter {
-    /// What typed filters mean when `me` asks: names become ids where the configuration knows
-    /// them, aliases become names. Without a `me`, `user:me` means nobody in particular.
+    /// Resolves typed filters for `me`: names become ids if the configuration has them, aliases become
+    /// names. Without `me`, `user:me` matches every user.
     #[must_use]
     pub fn from_typed(
         typed: &HistoryFilter,
@@ -108,32 +107,32 @@ impl DeployFilter {
         }
     }
 
-    /// Whether a deploy is meant.
+    /// Whether a deploy matches.
     #[must_use]
-    pub fn matches(&self, head: &DeployRecord) -> bool {
+    pub fn matches(&self, record: &DeployRecord) -> bool {
         fn all<T>(wanted: Option<&T>, fits: impl Fn(&T) -> bool) -> bool {
             wanted.is_none_or(fits)
         }
-        let ask = &head.request;
-        let user_name = ask.user_name.as_deref().map(str::to_lowercase);
+        let request = &record.request;
+        let user_name = request.user_name.as_deref().map(str::to_lowercase);
         all(self.requesters.as_ref(), |requesters| {
-            requesters.matches(&ask.qualified_user().to_string(), user_name.as_deref())
-        }) && all(self.branch.as_ref(), |branch| ask.branch == *branch)
-            && all(self.job.as_ref(), |job| ask.job == *job)
+            requesters.matches(&request.qualified_user().to_string(), user_name.as_deref())
+        }) && all(self.branch.as_ref(), |branch| request.branch == *branch)
+            && all(self.job.as_ref(), |job| request.job == *job)
             && all(self.project.as_ref(), |project| {
-                ask.project.as_ref() == Some(project)
+                request.project.as_ref() == Some(project)
             })
             && all(self.environment.as_ref(), |environment| {
-                ask.environment.as_ref() == Some(environment)
+                request.environment.as_ref() == Some(environment)
             })
-            && all(self.status.as_ref(), |status| status.matches(head.state))
-            && all(self.since.as_ref(), |since| ask.requested_at >= *since)
-            && (!self.awaits_retry || head.awaits_retry())
+            && all(self.status.as_ref(), |status| status.matches(record.state))
+            && all(self.since.as_ref(), |since| request.requested_at >= *since)
+            && (!self.awaits_retry || record.awaits_retry())
     }
 }
 
-/// Ids without a workspace mean those of the configured workspaces; where every workspace is
-/// allowed, those of the one who asks, or of any.
+/// Qualifies ids by the configured workspaces; if every workspace is allowed, by the requester's, or
+/// by any.
 fn qualify(ids: &[UserId], me: Option<&QualifiedUser>, config: &Config) -> RequesterFilter {
     let teams: Vec<TeamId> = match &config.slack.teams {
         AllowList::Listed(teams) => teams.clone(),
@@ -150,8 +149,7 @@ fn qualify(ids: &[UserId], me: Option<&QualifiedUser>, config: &Config) -> Reque
     RequesterFilter::Users(teams.iter().flat_map(of).collect())
 }
 
-/// The job that a name or alias means: in the project, if one is named, else in the first that
-/// knows it.
+/// The job of a name or alias: in the named project, else in the first project that has it.
 fn resolve_job<'a>(
     job: &'a JobName,
     project: Option<&ProjectName>,
@@ -163,22 +161,22 @@ fn resolve_job<'a>(
     known.map_or(job, |(name, _)| name)
 }
 
-/// A place in the order of the ledger, which is newest first: by `asked_at`, then by id.
+/// A position in the order of the ledger, newest first: by `requested_at`, then by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LedgerPosition {
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: Time,
     /// The deploy.
     pub id: DeployId,
 }
 
 impl LedgerPosition {
-    /// A deploy's place.
+    /// The position of a deploy.
     #[must_use]
-    pub fn of(head: &DeployRecord) -> Self {
+    pub fn of(record: &DeployRecord) -> Self {
         Self {
-            requested_at: head.request.requested_at,
-            id: head.id,
+            requested_at: record.request.requested_at,
+            id: record.id,
         }
     }
 }
@@ -188,18 +186,18 @@ impl LedgerPosition {
 pub struct DeployPage {
     /// The deploys.
     pub deploys: Vec<DeployRecord>,
-    /// What lies behind this page; `None` if it is the last one.
+    /// How to continue; `None` on the last page.
     pub more: Option<PageEnd>,
 }
 
-/// What lies behind a page.
+/// Where a page ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageEnd {
-    /// The last deploy that was read: the next page is what is older than that one.
+    /// The last deploy that was read; the next page has older ones.
     pub before: ShortId,
-    /// When that one was asked for: so far back this page has looked.
+    /// When that one was requested.
     pub read_back_to: Time,
-    /// Whether the page is full, and there is certainly more. Otherwise as many deploys were
-    /// [read](READS) as one page may, and there may be more.
+    /// Whether the page is full, and there is certainly more. Otherwise the page has reached
+    /// [`PAGE_READ_LIMIT`], and there may be more.
     pub full: bool,
 }

@@ -1,4 +1,4 @@
-//! The ports: the outside world as the handlers see it. No adapter lives here.
+//! The ports: the traits through which the handlers use external services.
 //!
 //! Futures are declared `Send` so that one handler runs on a current-thread Lambda runtime and on
 //! the one-machine runner alike.
@@ -28,8 +28,8 @@ pub use self::store::{
 };
 use crate::Time;
 
-/// The time. The only clock there is.
+/// The clock.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Time;
 }

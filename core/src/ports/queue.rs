@@ -1,34 +1,32 @@
-//! Queues: at least once, in no order, with delay, visibility and dead-lettering, as SQS has them.
+//! Queues: at least once, unordered, with delay, visibility timeout and dead-letter queues, like SQS.
 
 use std::future::Future;
 use std::time::Duration;
+
+use strum::{IntoStaticStr, VariantArray};
 
 use super::{QueueError, SendError};
 use crate::message::MessageBody;
 
 /// A queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum QueueName {
     /// From ingest (and the worker itself) to the worker.
     Work,
     /// From the worker (and the notifier itself) to the notifier.
     Notify,
-    /// Orders to try again, and work messages that killed their handler.
+    /// Retry tickets, and work messages that crashed their handler.
     WorkDlq,
-    /// Notices that killed their handler.
+    /// Notify messages that crashed their handler.
     NotifyDlq,
 }
 
 impl QueueName {
-    /// All lanes.
-    pub const ALL: [QueueName; 4] = [
-        QueueName::Work,
-        QueueName::Notify,
-        QueueName::WorkDlq,
-        QueueName::NotifyDlq,
-    ];
+    /// All queues.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
-    /// Where a message goes that was received too often; dead-letter queues have no such place.
+    /// The queue for messages that were received too often.
     #[must_use]
     pub fn dead_letter_queue(self) -> Option<QueueName> {
         match self {
@@ -38,65 +36,60 @@ impl QueueName {
         }
     }
 
-    /// The lane's name.
+    /// The queue's name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            QueueName::Work => "work",
-            QueueName::Notify => "notify",
-            QueueName::WorkDlq => "work-dlq",
-            QueueName::NotifyDlq => "notify-dlq",
-        }
+        self.into()
     }
 }
 
-/// Names one receipt of one message; a later receipt of the same message makes it void.
+/// Identifies one receipt of a message; a later receipt of the same message invalidates it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageReceipt(pub String);
 
 /// A received message.
 #[derive(Debug, Clone)]
 pub struct ReceivedMessage {
-    /// For deleting or releasing it.
+    /// The receipt, to delete or release it.
     pub receipt: MessageReceipt,
     /// The message.
     pub body: MessageBody,
-    /// How often it has been received, this time included.
+    /// How often it was received, including this time.
     pub receive_count: u32,
 }
 
 /// The queues. The handlers only send; runners receive.
 pub trait MessageQueue: Send + Sync {
     /// Sends a message that becomes visible after `delay` (at most 15 minutes; longer delays are
-    /// cut to that, so a hint may come early and must be able to die).
+    /// shortened, so a wake-up may arrive early).
     fn send(
         &self,
-        lane: QueueName,
+        queue: QueueName,
         body: &MessageBody,
         delay: Duration,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// Receives at most `max` visible messages and hides them for `visibility`. A message that
-    /// has already been received as often as the queue allows goes to the dead lane instead.
+    /// Receives at most `max` visible messages and hides them for `visibility`. A message that was
+    /// already received as often as the queue allows goes to the dead-letter queue instead.
     fn receive(
         &self,
-        lane: QueueName,
+        queue: QueueName,
         max: usize,
         visibility: Duration,
     ) -> impl Future<Output = Result<Vec<ReceivedMessage>, QueueError>> + Send;
 
-    /// Deletes a received message. Deleting what is gone, or by a void receipt, does nothing.
+    /// Deletes a received message. Without such a message or with an invalid receipt, nothing happens.
     fn delete(
         &self,
-        lane: QueueName,
+        queue: QueueName,
         receipt: &MessageReceipt,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// Makes a received message visible again after `delay` (longer delays than half a day may be
-    /// cut to less). By a void receipt it does nothing.
+    /// Makes a received message visible again after `delay` (delays above half a day may be
+    /// shortened). With an invalid receipt, nothing happens.
     fn release(
         &self,
-        lane: QueueName,
+        queue: QueueName,
         receipt: &MessageReceipt,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;

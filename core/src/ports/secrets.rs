@@ -1,4 +1,4 @@
-//! Secrets: read once, kept, and read afresh when they are refused.
+//! Secrets: cached, and refreshed when they are refused.
 
 use std::future::Future;
 
@@ -6,40 +6,39 @@ use secrecy::SecretString;
 
 use super::SecretError;
 
-/// A secret the product uses.
+/// A secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SecretName {
     /// Slack's signing secret.
     SlackSigning,
     /// The CircleCI token.
     CircleCiToken,
-    /// What CircleCI signs its webhooks with; only where there is a webhook.
+    /// The secret of CircleCI's webhook; only with a webhook.
     CircleCiWebhook,
-    /// The token of Slack's legacy custom commands, which carry no signature; only where somebody
-    /// has opted in.
+    /// The token of Slack's legacy custom commands, which are unsigned; only if enabled.
     SlackVerification,
-    /// The bot's token; only where a bot tells what a reply address cannot any more.
+    /// The bot's token; only with a bot that posts where the response URL no longer works.
     SlackBot,
 }
 
-/// The versions of a secret that count.
+/// The valid versions of a secret.
 #[derive(Debug, Clone)]
 pub struct SecretVersions {
-    /// The one in use.
+    /// The current version.
     pub current: SecretString,
-    /// The one before, while it still counts.
+    /// The previous version, while it is valid.
     pub previous: Option<SecretString>,
 }
 
-/// Where secrets come from.
+/// Reads secrets.
 pub trait SecretReader: Send + Sync {
-    /// A secret, from the cache where there is one.
+    /// A secret, cached if possible.
     fn get(
         &self,
         name: SecretName,
     ) -> impl Future<Output = Result<SecretVersions, SecretError>> + Send;
 
-    /// Reads a secret afresh, so that the next [`get`](Secrets::get) has it. An adapter may
-    /// limit how often it really does.
+    /// Refreshes a secret for the next [`get`](SecretReader::get). An adapter may limit how often it
+    /// really reads.
     fn refresh(&self, name: SecretName) -> impl Future<Output = Result<(), SecretError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! The ledger: deploys, their audit, locks, claimed pipelines, and what is owed to people.
+//! The ledger: deploys, their audit, locks, claimed pipelines and notification records.
 
 use std::future::Future;
 
@@ -11,25 +11,25 @@ use crate::id::{DeployId, PipelineId, ShortId};
 use crate::notification::{NotificationKind, NotificationRecord};
 use crate::ports::{DeployFilter, DeployPage, LedgerError, LedgerPosition};
 
-/// Who holds a target.
+/// The lock of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetLock {
     /// The deploy.
     pub deploy: DeployId,
     /// Since when.
     pub since: Time,
-    /// Until when; `None` until it is freed.
+    /// When it expires; `None` if only its deploy frees it.
     pub until: Option<Time>,
 }
 
 impl TargetLock {
-    /// Whether the lock keeps `deploy` from the target at `now`.
+    /// Whether another deploy than `deploy` holds it at `now`.
     #[must_use]
     pub fn blocks(&self, deploy: DeployId, now: Time) -> bool {
         self.deploy != deploy && self.is_held(now)
     }
 
-    /// Whether anybody holds it at `now`.
+    /// Whether it is held at `now`.
     #[must_use]
     pub fn is_held(&self, now: Time) -> bool {
         self.until.is_none_or(|until| now < until)
@@ -39,45 +39,44 @@ impl TargetLock {
 /// What a commit does to the target's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockChange {
-    /// Takes it, if it does not [`bar`](Lock::bars) this deploy at `now`. Taking it again keeps
+    /// Takes it, unless it [blocks](TargetLock::blocks) this deploy at `now`. Taking it again keeps
     /// `since`.
     Take {
         /// The target.
         target: Target,
-        /// The moment the condition is about.
+        /// The time of the check.
         now: Time,
     },
-    /// Frees it; it has to be this deploy's.
+    /// Frees it; this deploy has to hold it.
     Free {
         /// The target.
         target: Target,
     },
-    /// Leaves it until a moment; it has to be this deploy's.
+    /// Lets it expire; this deploy has to hold it.
     Expire {
         /// The target.
         target: Target,
-        /// The moment.
+        /// When it expires.
         until: Time,
     },
 }
 
-/// One transaction: all of it or nothing.
+/// One transaction.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    /// The deploy's next version. Version 1 may not exist yet; any other replaces the one before.
+    /// The deploy's next version. Version 1 must not exist; any other replaces the previous one.
     pub record: DeployRecord,
-    /// What happened; `None` if only the timer moved.
+    /// The audit event; `None` if only the timer changed.
     pub event: Option<AuditEvent>,
     /// The target's lock.
     pub lock: Option<LockChange>,
-    /// A pipeline to claim: nobody's before, or this deploy's.
+    /// A pipeline to claim; no other deploy may have claimed it.
     pub claim: Option<PipelineId>,
-    /// What is owed to the asker from now on.
+    /// The notifications to request.
     pub notifications: Vec<NotificationKind>,
-    /// The reply item to open, in the first transaction and only there.
+    /// The notification record to create, only in the first transaction.
     pub open_notifications: Option<NotificationRecord>,
-    /// The deploy that this one repeats, in its next version and with the event that says so; in
-    /// the first transaction and only there.
+    /// The deploy that this one repeats, only in the first transaction.
     pub retried: Option<Box<RetriedDeploy>>,
 }
 
@@ -86,23 +85,23 @@ pub struct Commit {
 pub struct RetriedDeploy {
     /// Its next version.
     pub record: DeployRecord,
-    /// What happened to it.
+    /// Its audit event.
     pub event: AuditEvent,
 }
 
-/// Which condition of a commit did not hold. Nothing was written.
+/// The failed condition of a commit. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The deploy, or the one that it repeats, is not at the version before this one.
+    /// The deploy, or the one that it repeats, does not have the previous version.
     #[error("the deploy has moved on")]
     StaleVersion,
-    /// Another deploy is known by this short id.
+    /// Another deploy has this short id.
     #[error("the short id is taken")]
     ShortId,
-    /// The target is another deploy's.
+    /// Another deploy holds the target.
     #[error("the target is held by deploy {}", .0.deploy)]
     Lock(TargetLock),
-    /// The pipeline is another deploy's.
+    /// Another deploy has claimed the pipeline.
     #[error("the pipeline is claimed by deploy {0}")]
     Claim(DeployId),
 }
@@ -113,23 +112,23 @@ pub enum CommitError {
     /// A condition did not hold; nothing was written.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The store failed. Whether the commit happened is unknown: read again.
+    /// The ledger failed. Whether the commit happened is unknown: read again.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
 
-/// Something whose timer has run out.
+/// Something that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DueItem {
-    /// A deploy to look at.
+    /// A deploy.
     Deploy(DeployId),
-    /// A reply item to look at.
+    /// A notification record.
     Notification(DeployId),
 }
 
 /// The ledger as the worker uses it.
 pub trait Ledger: Send + Sync {
-    /// A deploy as it stands.
+    /// The record of a deploy.
     fn read_deploy(
         &self,
         id: DeployId,
@@ -141,7 +140,7 @@ pub trait Ledger: Send + Sync {
         id: DeployId,
     ) -> impl Future<Output = Result<Vec<AuditEvent>, LedgerError>> + Send;
 
-    /// The lock of a target, if it was ever taken and not freed (it may have run out).
+    /// The lock of a target, unless it was freed; it may have expired.
     fn read_lock(
         &self,
         target: &Target,
@@ -153,16 +152,16 @@ pub trait Ledger: Send + Sync {
         pipeline: PipelineId,
     ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
-    /// The deploy people call by this short id.
+    /// The deploy with this short id.
     fn find_by_short_id(
         &self,
         short: &ShortId,
     ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
-    /// The one write.
+    /// Writes a commit, all of it or nothing.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
 
-    /// At most `limit` deploys of a kind, newest first, all older than `before`.
+    /// At most `limit` matching deploys, newest first, all older than `before`.
     fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -170,7 +169,7 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<DeployPage, LedgerError>> + Send;
 
-    /// At most `limit` things that are due, the longest due first.
+    /// At most `limit` due items, the longest due first.
     fn list_due(
         &self,
         now: Time,
@@ -178,23 +177,23 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Vec<DueItem>, LedgerError>> + Send;
 }
 
-/// The ledger as the notifier uses it: it reads deploys and writes reply items, nothing else.
+/// The ledger as the notifier uses it: it reads deploys and writes notification records.
 pub trait NotificationStore: Send + Sync {
-    /// A deploy as it stands.
+    /// The record of a deploy.
     fn read_notified_deploy(
         &self,
         id: DeployId,
     ) -> impl Future<Output = Result<Option<DeployRecord>, LedgerError>> + Send;
 
-    /// A deploy's reply item.
+    /// The notification record of a deploy.
     fn read_notification(
         &self,
         id: DeployId,
     ) -> impl Future<Output = Result<Option<NotificationRecord>, LedgerError>> + Send;
 
-    /// Writes an item over the version before its own; a [`Conflict::Version`] otherwise.
+    /// Writes a record over its previous version; a [`Conflict::StaleVersion`] otherwise.
     fn save_notification(
         &self,
-        reply: NotificationRecord,
+        notification: NotificationRecord,
     ) -> impl Future<Output = Result<(), CommitError>> + Send;
 }

@@ -32,7 +32,7 @@ impl CloudQueue {
         }
     }
 
-    /// Takes a message out of its lane, whoever has it in hand: the queue itself does.
+    /// Removes a message from its queue, whoever handles it.
     pub fn remove(&self, queue: QueueName, receipt: &MessageReceipt) {
         let newest = self.newest_receipt(queue, receipt);
         let _ = drive(self.queue.delete(queue, newest.as_ref().unwrap_or(receipt)));
@@ -43,7 +43,7 @@ impl CloudQueue {
         next.is_none_or(|at| at > self.clock.now())
     }
 
-    /// The receipt that counts for the message of an older one, if it lies there still.
+    /// The newest receipt of a message, if it is another one.
     fn newest_receipt(&self, queue: QueueName, receipt: &MessageReceipt) -> Option<MessageReceipt> {
         let (sequence, _) = receipt.0.split_once('-')?;
         let sequence = sequence.parse::<u64>().ok()?;
@@ -82,7 +82,6 @@ impl MessageQueue for CloudQueue {
         max: usize,
         visibility: Duration,
     ) -> Result<Vec<ReceivedMessage>, QueueError> {
-        // Of an empty queue nothing is missed.
         if self.is_empty(queue) {
             return self.queue.receive(queue, max, visibility).await;
         }
@@ -109,7 +108,6 @@ impl MessageQueue for CloudQueue {
         if self.points.should_fail(FaultKind::DeleteFails) {
             return queue_error("the queue does not answer");
         }
-        // Where it does not run on AWS, nobody looks for it.
         if self.points.is_on_aws()
             && let Some(newest) = self.newest_receipt(queue, receipt)
             && self.points.should_fail(FaultKind::OldReceiptCounts)

@@ -1,14 +1,17 @@
-//! The stories on AWS: every fault of the ports at every call where it can strike, alone and together
-//! with every crash. Nobody lists the calls.
+//! The scenarios on AWS: every fault of the ports at every call where it can strike, alone and with
+//! every crash. Nobody lists the calls.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use strum::VariantArray;
 
 use crate::crash_points::CrashPoints;
-use crate::crashes::{RunFindings, end_states, find_violations, on_all_cores};
+use crate::crashes::{RunFindings, end_states, find_violations, on_all_cores, run_scenario};
 use crate::fault_injector::FaultKind;
+use crate::memory::lock_mutex;
 use crate::scenario::Scenario;
-use crate::world::{DeliveryPlan, Redelivery, World};
+use crate::world::{DeliveryPlan, Redelivery};
 
 /// In how many runs each fault struck.
 pub type FaultCounts = BTreeMap<FaultKind, usize>;
@@ -21,32 +24,16 @@ pub fn placed_faults() -> impl Iterator<Item = FaultKind> {
         FaultKind::OldReceiptCounts,
         FaultKind::BatchDies,
     ];
-    FaultKind::ALL
-        .into_iter()
+    FaultKind::VARIANTS
+        .iter()
+        .copied()
         .filter(move |fault| fault.is_port_fault() && !never.contains(fault))
 }
 
-/// Whether a fault may change how a story ends: a command was not taken, as its sender was told, or
-/// it is on record that something may have been sent, and nobody knows. No other one may.
+/// Whether a fault may change how a scenario ends: a command was not taken, and its sender knows, or
+/// it is on record that something may have been sent. No other one may.
 fn may_change_the_end(fault: FaultKind) -> bool {
     matches!(fault, FaultKind::SendFails | FaultKind::SendThrottled)
-}
-
-/// Runs a story on AWS with these crashes and these faults.
-#[must_use]
-pub fn run_scenario(
-    scenario: &Scenario,
-    delivery: DeliveryPlan,
-    crash_at: &[usize],
-    faults: &[usize],
-) -> World {
-    let crashes = crash_at.iter().copied();
-    let mut world = World::new(
-        &CrashPoints::crash_and_fail_at(crashes, faults.iter().copied()),
-        delivery,
-    );
-    (scenario.play)(&mut world);
-    world
 }
 
 /// What comes first in a piece of work.
@@ -57,7 +44,7 @@ enum FirstEvent {
     Crash(usize),
 }
 
-/// Runs every story in every way with every single fault, and `with_crashes` every pair of a fault
+/// Runs every scenario in every way with every single fault, and `with_crashes` every pair of a fault
 /// and a crash, whichever comes first.
 pub fn run_every(
     scenarios: &[Scenario],
@@ -68,14 +55,16 @@ pub fn run_every(
     let mut pieces = Vec::new();
     for scenario in scenarios {
         for delivery in deliveries {
-            let points = run_scenario(scenario, *delivery, &[], &[]).points;
+            let points = run_scenario(
+                scenario,
+                *delivery,
+                &CrashPoints::crash_and_fail_at(&[], &[]),
+            )
+            .points;
             let faults = (0..points.possible_faults().len()).map(FirstEvent::Fault);
             let crashes = (0..points.passed_count()).map(FirstEvent::Crash);
             let crashes = crashes.filter(|_| with_crashes);
-            let firsts = [FirstEvent::Nothing]
-                .into_iter()
-                .chain(faults)
-                .chain(crashes);
+            let firsts = faults.chain(crashes).chain([FirstEvent::Nothing]);
             pieces.extend(firsts.map(|first| (scenario, *delivery, first)));
         }
     }
@@ -88,17 +77,14 @@ pub fn run_every(
             struck: FaultCounts::new(),
         };
         piece.run_from(*first, with_crashes);
-        let mut struck = struck.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut struck = lock_mutex(&struck);
         for (fault, count) in piece.struck {
             *struck.entry(fault).or_default() += count;
         }
         piece.found
     };
     let found = on_all_cores(&pieces, work, progress);
-    (
-        found,
-        struck.into_inner().unwrap_or_else(PoisonError::into_inner),
-    )
+    (found, std::mem::take(&mut *lock_mutex(&struck)))
 }
 
 struct WorkPiece<'s> {
@@ -110,7 +96,8 @@ struct WorkPiece<'s> {
 
 impl WorkPiece<'_> {
     fn run_one(&mut self, crash_at: &[usize], faults: &[usize]) -> CrashPoints {
-        let world = run_scenario(self.scenario, self.delivery, crash_at, faults);
+        let points = CrashPoints::crash_and_fail_at(crash_at, faults);
+        let world = run_scenario(self.scenario, self.delivery, &points);
         self.found.runs += 1;
         for (fault, _) in world.points.struck_faults() {
             *self.struck.entry(fault).or_default() += 1;
@@ -120,9 +107,8 @@ impl WorkPiece<'_> {
         let struck = world.points.struck_faults();
         // Where messages come late or twice, another may come first.
         let in_order = self.delivery.redelivery == Redelivery::AtOnce && !self.delivery.twice;
-        let harmless = in_order
-            && crash_at.is_empty()
-            && !struck.iter().any(|(fault, _)| may_change_the_end(*fault));
+        let mut faults = struck.iter().map(|(fault, _)| *fault);
+        let harmless = in_order && crash_at.is_empty() && !faults.any(may_change_the_end);
         let ends = end_states(&world);
         if harmless && ends != self.scenario.ends {
             let (name, delivery) = (self.scenario.name, self.delivery);
@@ -140,10 +126,8 @@ impl WorkPiece<'_> {
             FirstEvent::Nothing => drop(self.run_one(&[], &[])),
             FirstEvent::Fault(fault) => {
                 let points = self.run_one(&[], &[fault]);
-                let next = points
-                    .possible_faults()
-                    .get(fault)
-                    .map_or(0, |(_, next)| *next);
+                let possible = points.possible_faults();
+                let next = possible.get(fault).map_or(0, |(_, next)| *next);
                 for crash in (next..points.passed_count()).filter(|_| with_second) {
                     if self.found.violations.is_empty() {
                         self.run_one(&[crash], &[fault]);

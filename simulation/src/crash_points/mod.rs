@@ -1,60 +1,59 @@
 //! Crash points: each port call is two of them, before it takes effect and after.
 //!
-//! [`Pointed`] wraps a port; the inner ports answer at once, so a future that is pending has met a
+//! [`CrashPort`] wraps a port; the inner ports answer at once, so a future that is pending is at a
 //! point at which it crashes, and is dropped.
 
 mod ports;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use chatops_core::ports::{LedgerError, PortErrorKind};
 
 use crate::fault_injector::{FaultInjector, FaultKind};
+use crate::memory::lock_mutex;
 
 /// The points a run passes, and what happens at them.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct CrashPoints(Arc<Mutex<PassedPoints>>);
 
+#[derive(Debug)]
 struct PassedPoints {
     plan: CrashPlan,
     names: Vec<(&'static str, &'static str)>,
     crash_count: usize,
-    /// The faults that could have struck, in order, where it runs on AWS and they are placed.
+    /// The faults that could have struck, in order, where they are placed.
     possible: Vec<(FaultKind, usize)>,
 }
 
+#[derive(Debug)]
 enum CrashPlan {
-    /// A handler runs in one go, and crashes at the points with these numbers; the questions with
-    /// the other numbers, whether a fault of the ports strikes, are answered with yes.
+    /// A handler runs in one go and crashes at the points with these numbers; of the faults of the
+    /// ports that could strike, those with the other numbers do.
     At(BTreeSet<usize>, Option<BTreeSet<usize>>),
-    /// A handler gives way at each point; the dice say which calls fail.
+    /// A handler gives way at each point; the injector says which calls fail.
     Yield(FaultInjector),
 }
 
 impl CrashPoints {
     /// Points of which those with these numbers (from 0, in the order they are passed) crash.
     #[must_use]
-    pub fn crash_at(points: impl IntoIterator<Item = usize>) -> Self {
-        Self::with_plan(CrashPlan::At(points.into_iter().collect(), None))
+    pub fn crash_at(points: &[usize]) -> Self {
+        Self::with_plan(CrashPlan::At(points.iter().copied().collect(), None))
     }
 
     /// Points on AWS of which some crash, and where some of the faults strike that could (by their
     /// numbers, from 0, in the order in which they could).
     #[must_use]
-    pub fn crash_and_fail_at(
-        points: impl IntoIterator<Item = usize>,
-        faults: impl IntoIterator<Item = usize>,
-    ) -> Self {
-        let faults = faults.into_iter().collect();
-        Self::with_plan(CrashPlan::At(points.into_iter().collect(), Some(faults)))
+    pub fn crash_and_fail_at(points: &[usize], faults: &[usize]) -> Self {
+        let [points, faults] = [points, faults].map(|at| at.iter().copied().collect());
+        Self::with_plan(CrashPlan::At(points, Some(faults)))
     }
 
-    /// Points at which a scheduler decides who goes on, and calls that fail as the dice say.
+    /// Points at which a scheduler decides who continues, and calls that fail as the injector says.
     #[must_use]
     pub fn yielding(injector: &FaultInjector) -> Self {
         Self::with_plan(CrashPlan::Yield(injector.clone()))
@@ -69,41 +68,35 @@ impl CrashPoints {
         })))
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, PassedPoints> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many points have been passed.
     #[must_use]
     pub fn passed_count(&self) -> usize {
-        self.lock_state().names.len()
+        lock_mutex(&self.0).names.len()
     }
 
     /// How many crashes have happened, and how many placed faults have struck.
     #[must_use]
     pub fn crash_count(&self) -> usize {
-        self.lock_state().crash_count
+        lock_mutex(&self.0).crash_count
     }
 
     /// Counts a crash: the scheduler has dropped a handler.
     pub fn count_crash(&self) {
-        self.lock_state().crash_count += 1;
+        lock_mutex(&self.0).crash_count += 1;
     }
 
     /// What the points were.
     #[must_use]
     pub fn point_names(&self) -> Vec<String> {
-        self.lock_state()
-            .names
-            .iter()
-            .map(|(side, name)| format!("{side} {name}"))
-            .collect()
+        let passed = lock_mutex(&self.0);
+        let names = passed.names.iter();
+        names.map(|(side, name)| format!("{side} {name}")).collect()
     }
 
     /// Whether a call fails in this way, now.
     #[must_use]
     pub fn should_fail(&self, fault: FaultKind) -> bool {
-        let passed = &mut *self.lock_state();
+        let passed = &mut *lock_mutex(&self.0);
         match &passed.plan {
             CrashPlan::At(_, Some(faults)) if fault.is_port_fault() => {
                 let strikes = faults.contains(&passed.possible.len());
@@ -120,39 +113,39 @@ impl CrashPoints {
     /// after it.
     #[must_use]
     pub fn possible_faults(&self) -> Vec<(FaultKind, usize)> {
-        self.lock_state().possible.clone()
+        lock_mutex(&self.0).possible.clone()
     }
 
     /// The placed faults that have struck, and after which point.
     #[must_use]
     pub fn struck_faults(&self) -> Vec<(FaultKind, usize)> {
-        let passed = self.lock_state();
+        let passed = lock_mutex(&self.0);
         let CrashPlan::At(_, Some(faults)) = &passed.plan else {
             return vec![];
         };
-        let asked = faults.iter().filter_map(|at| passed.possible.get(*at));
-        asked.copied().collect()
+        let struck = faults.iter().filter_map(|at| passed.possible.get(*at));
+        struck.copied().collect()
     }
 
     /// Whether it runs on AWS.
     #[must_use]
     pub fn is_on_aws(&self) -> bool {
-        match &self.lock_state().plan {
+        match &lock_mutex(&self.0).plan {
             CrashPlan::At(_, faults) => faults.is_some(),
             CrashPlan::Yield(injector) => injector.is_on_aws(),
         }
     }
 
-    /// Whether faults are placed rather than thrown.
+    /// Whether faults are placed rather than random.
     #[must_use]
     pub fn has_placed_faults(&self) -> bool {
-        matches!(&self.lock_state().plan, CrashPlan::At(..))
+        matches!(&lock_mutex(&self.0).plan, CrashPlan::At(..))
     }
 
-    /// A number below `limit`: the dice's, or 0.
+    /// A number below `limit`: the injector's, or 0.
     #[must_use]
     pub fn below(&self, limit: usize) -> usize {
-        match &self.lock_state().plan {
+        match &lock_mutex(&self.0).plan {
             CrashPlan::At(..) => 0,
             CrashPlan::Yield(injector) => injector.below(limit),
         }
@@ -160,7 +153,7 @@ impl CrashPoints {
 
     pub(crate) async fn pass(&self, side: &'static str, name: &'static str) {
         let (gives_way, crashes) = {
-            let mut passed = self.lock_state();
+            let mut passed = lock_mutex(&self.0);
             let number = passed.names.len();
             passed.names.push((side, name));
             match &passed.plan {
@@ -196,20 +189,25 @@ impl CrashPoints {
     ) -> Result<T, E> {
         self.pass("before", name).await;
         if self.should_fail(before) {
-            return Err(LedgerError::new(PortErrorKind::Unavailable, "throttled").into());
+            return Err(unavailable("throttled").into());
         }
         let answer = call.await;
         let lost = after.is_some_and(|fault| answer.is_ok() && self.should_fail(fault));
         self.pass("after", name).await;
         if lost {
-            Err(LedgerError::new(PortErrorKind::Unavailable, "the answer was lost").into())
+            Err(unavailable("the answer was lost").into())
         } else {
             answer
         }
     }
 }
 
-/// Pending once: the moment at which somebody else may go on.
+/// The ledger does not work now.
+pub(crate) fn unavailable(why: &str) -> LedgerError {
+    LedgerError::new(PortErrorKind::Unavailable, why)
+}
+
+/// Pending once: the moment at which another handler may continue.
 struct YieldOnce(bool);
 
 impl Future for YieldOnce {
@@ -221,12 +219,6 @@ impl Future for YieldOnce {
         } else {
             Poll::Pending
         }
-    }
-}
-
-impl fmt::Debug for CrashPoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Points({} passed)", self.passed_count())
     }
 }
 

@@ -1,161 +1,136 @@
-//! What became of what people wished: retries and cancels.
-
-use std::collections::BTreeMap;
+//! What became of what people requested: retries and cancels.
 
 use chatops_core::audit::{AuditChange, AuditEntry};
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::id::DeployId;
 use chrono::TimeDelta;
 
-use super::audit_entries;
-use crate::outside::MemoryCircleCi;
+use super::FinishedRun;
+use super::Invariant::{AllowedRetry, CancelObeyed, OneRetry};
+use super::violation::Findings;
 use crate::people::IssuedCommand;
-use crate::world::World;
 
-/// What somebody typed that made a deploy; nobody did if an order was sent back.
-pub(super) fn find_command<'w>(
-    world: &'w World,
-    record: &DeployRecord,
-) -> Option<&'w IssuedCommand> {
-    world.typed.iter().find(|typed| match record.retry_request {
-        Some(request) => typed.request == request,
-        None => typed.deploy == Some(record.id),
-    })
-}
+impl FinishedRun<'_> {
+    /// The command that made a deploy; `None` if a redriven ticket made it.
+    pub(super) fn find_command(&self, record: &DeployRecord) -> Option<&IssuedCommand> {
+        self.world
+            .typed
+            .iter()
+            .find(|typed| match record.retry_request {
+                Some(request) => typed.request == request,
+                None => typed.deploy == Some(record.id),
+            })
+    }
 
-/// I17 and I18.
-pub(super) fn check_retries(
-    world: &World,
-    records: &BTreeMap<DeployId, DeployRecord>,
-    found: &mut Vec<String>,
-) {
-    for typed in &world.typed {
-        let made = |record: &&DeployRecord| {
-            record.retry_request == Some(typed.request)
-                || (record.retry_of.is_none() && typed.deploy == Some(record.id))
-        };
-        let made = records.values().filter(made).count();
-        if made > 1 {
-            found.push(format!("I17: '{}' made {made} deploys", typed.text));
+    pub(super) fn check_retries(&self, found: &mut Findings) {
+        let records = self.records.values();
+        for typed in &self.world.typed {
+            let is_of = |record: &&DeployRecord| {
+                record.retry_request == Some(typed.request)
+                    || (record.retry_of.is_none() && typed.deploy == Some(record.id))
+            };
+            let (made, text) = (records.clone().filter(is_of).count(), &typed.text);
+            let detail = format_args!("'{text}' made {made} deploys");
+            found.require(made <= 1, OneRetry, detail);
+        }
+        for record in records.clone() {
+            let id = record.id;
+            let retries = records.clone().filter(|new| new.retry_of == Some(id));
+            let by: Vec<_> = retries.map(|new| new.id).collect();
+            let times = by.len();
+            let detail = format_args!("{id} was retried {times} times");
+            found.require(times <= 1, OneRetry, detail);
+            let named = record.retried_by.as_slice() == by;
+            let detail = format_args!("{id} does not name its retry");
+            found.require(named, OneRetry, detail);
+            let owes_ticket = record.state == DeployState::TriggerFailed && record.owes_ticket;
+            let carried_out = times > 0 && owes_ticket;
+            let detail = format_args!("{id} was retried and still owes a ticket");
+            found.require(!carried_out, OneRetry, detail);
+        }
+        for new in records {
+            match new.retry_of.map(|old| self.records.get(&old)) {
+                Some(Some(old)) => self.check_retry(old, new, found),
+                Some(None) => {
+                    let detail = format_args!("{} retries what is not on record", new.id);
+                    found.require(false, OneRetry, detail);
+                }
+                None => {}
+            }
         }
     }
-    for record in records.values() {
-        let repeated = records.values().filter(|h| h.retry_of == Some(record.id));
-        let by: Vec<DeployId> = repeated.map(|h| h.id).collect();
-        if by.len() > 1 {
-            found.push(format!(
-                "I17: {} was repeated {} times",
-                record.id,
-                by.len()
-            ));
-        }
-        if record.retried_by.as_slice() != by {
-            found.push(format!("I17: {} does not say who repeats it", record.id));
-        }
-        if !by.is_empty() && record.state == DeployState::TriggerFailed && record.owes_ticket {
-            found.push(format!("I17: {} was repeated and owes an order", record.id));
-        }
-    }
-    for record in records.values() {
-        let Some(old) = record.retry_of else { continue };
-        let Some(old) = records.get(&old) else {
-            found.push(format!("I17: {} repeats what is not on record", record.id));
-            continue;
-        };
-        let origin = record
-            .retry_request
-            .and_then(|_| find_command(world, record));
-        let says = |word: &str| origin.is_some_and(|typed| typed.text.contains(word));
-        // Of this very deploy: who named an earlier one has not looked for this one.
-        let confirmed = says("confirm") && says(old.short_id.as_str());
-        let may = match old.state {
+
+    fn check_retry(&self, old: &DeployRecord, new: &DeployRecord, found: &mut Findings) {
+        let id = new.id;
+        let derived = id == DeployId::of_retry(old.id);
+        let detail = format_args!("the id of {id} is not derived");
+        found.require(derived, OneRetry, detail);
+        let command = new.retry_request.and_then(|_| self.find_command(new));
+        let says = |word: &str| command.is_some_and(|typed| typed.text.contains(word));
+        let unresolved = old.state == DeployState::Unresolved;
+        let allowed = match old.state {
             DeployState::TriggerFailed => true,
-            DeployState::Rejected => record.retry_request.is_some(),
-            DeployState::Unresolved => confirmed,
+            DeployState::Rejected => new.retry_request.is_some(),
+            // Of this very deploy: who named an earlier one has not checked this one.
+            DeployState::Unresolved => says("confirm") && says(old.short_id.as_str()),
             _ => false,
         };
-        if !may {
-            found.push(format!(
-                "I18: {} repeats one that was {}",
-                record.id, old.state
-            ));
-        }
-        if record.id != DeployId::of_retry(old.id) {
-            found.push(format!("I17: the id of {} is not derived", record.id));
-        }
+        let detail = format_args!("{id} retries one that was {}", old.state);
+        found.require(allowed, AllowedRetry, detail);
         let ended = old.end.as_ref().map(|end| end.at);
-        let begun = audit_entries(world, record.id)
-            .first()
-            .map(|entry| entry.at);
-        let too_old = begun
-            .zip(ended)
-            .is_some_and(|(begun, ended)| begun > ended + TimeDelta::days(1) + world.tolerance);
-        if too_old && !(says("force") && origin.is_some_and(|typed| typed.user.is_none())) {
-            found.push(format!("I18: {} repeats one that is too old", record.id));
-        }
-        let early = origin
+        let begun = self.audit_entries(id).first().map(|entry| entry.at);
+        let too_old = begun.zip(ended).is_some_and(|(begun, ended)| {
+            begun > ended + TimeDelta::days(1) + self.world.tolerance
+        });
+        let forced = says("force") && command.is_some_and(|typed| typed.user.is_none());
+        let detail = format_args!("{id} retries one that is too old");
+        found.require(!too_old || forced, AllowedRetry, detail);
+        let early = command
             .zip(ended)
             .is_some_and(|(typed, ended)| typed.typed_at.timestamp() < ended.timestamp());
-        if early && old.state == DeployState::Unresolved {
-            let what = "was confirmed before anybody could look";
-            found.push(format!("I18: {} {what}", record.id));
-        }
-        if let Some(user) = origin.and_then(|typed| typed.user.as_deref())
-            && user != record.request.user.as_str()
-        {
-            found.push(format!("I18: {} is not for {user}, who pressed", record.id));
-        }
+        let detail = format_args!("{id} was confirmed before anybody could check");
+        found.require(!(early && unresolved), AllowedRetry, detail);
+        let user = command.and_then(|typed| typed.user.as_deref());
+        let theirs = user.is_none_or(|user| user == new.request.user.as_str());
+        let detail = format_args!("{id} is not for {user:?}");
+        found.require(theirs, AllowedRetry, detail);
     }
-}
 
-/// I19.
-pub(super) fn check_cancels(
-    world: &World,
-    records: &BTreeMap<DeployId, DeployRecord>,
-    found: &mut Vec<String>,
-) {
-    let created = world.circleci.created_pipelines();
-    for record in records.values() {
-        let Some(end) = &record.end else { continue };
-        let before = matches!(end.reason, EndReason::CanceledBeforeTrigger { .. });
-        let ran = created
-            .iter()
-            .any(|pipeline| MemoryCircleCi::deploy_of(pipeline) == Some(record.id));
-        if before && ran {
-            found.push(format!(
-                "I19: {} was canceled before it was sent, and ran",
-                record.id
-            ));
+    pub(super) fn check_cancels(&self, found: &mut Findings) {
+        for record in self.records.values() {
+            let Some(end) = &record.end else { continue };
+            let id = record.id;
+            let unsent = matches!(end.reason, EndReason::CanceledBeforeTrigger { .. });
+            let ran = self.pipelines_of(id).next().is_some();
+            let detail = format_args!("{id} was canceled before it was sent, and ran");
+            found.require(!(unsent && ran), CancelObeyed, detail);
+            self.check_cancel_request(record, found);
         }
-        check_cancel_request(world, record, found);
     }
-}
 
-/// A cancel that was noted holds until the end.
-fn check_cancel_request(world: &World, record: &DeployRecord, found: &mut Vec<String>) {
-    let id = record.id;
-    let entries = audit_entries(world, id);
-    let wished = |e: &AuditEntry| matches!(e.change, AuditChange::CancelRequested { .. });
-    let Some(wish) = entries.iter().find(|e| wished(e)) else {
-        return;
-    };
-    let later = entries.iter().filter(|e| e.n > wish.n);
-    if later
-        .into_iter()
-        .any(|e| matches!(e.change, AuditChange::TriggerBegun { .. }))
-    {
-        found.push(format!("I19: {id} was armed after it was canceled"));
-    }
-    let Some(run) = &record.run else { return };
-    // Whoever stood still may not have seen the wish, and whoever crashed could not put it.
-    let seen = world.circleci.answered_polls();
-    let seen = seen.iter().filter(|poll| {
-        poll.can_cancel
-            && poll.pipeline == run.pipeline.id
-            && poll.answered_at > wish.at + world.tolerance
-    });
-    if seen.count() > world.points.crash_count() && !world.circleci.canceled_deploys().contains(&id)
-    {
-        found.push(format!("I19: CircleCI never heard that {id} is canceled"));
+    /// A cancel request that was noted holds until the end.
+    fn check_cancel_request(&self, record: &DeployRecord, found: &mut Findings) {
+        let (world, id) = (self.world, record.id);
+        let entries = self.audit_entries(id);
+        let requested = |e: &&AuditEntry| matches!(e.change, AuditChange::CancelRequested { .. });
+        let Some(request) = entries.iter().find(requested) else {
+            return;
+        };
+        let mut later = entries.iter().filter(|e| e.n > request.n);
+        let begun = later.any(|e| matches!(e.change, AuditChange::TriggerBegun { .. }));
+        let detail = format_args!("{id} was triggered after it was canceled");
+        found.require(!begun, CancelObeyed, detail);
+        let Some(run) = &record.run else { return };
+        // A handler that stood still may have missed the request, and one that crashed could not
+        // send it.
+        let polls = world.circleci.answered_polls().into_iter().filter(|poll| {
+            poll.can_cancel
+                && poll.pipeline == run.pipeline.id
+                && poll.answered_at > request.at + world.tolerance
+        });
+        let sent = polls.count() <= world.points.crash_count()
+            || world.circleci.canceled_deploys().contains(&id);
+        let detail = format_args!("CircleCI never received the cancel of {id}");
+        found.require(sent, CancelObeyed, detail);
     }
 }

@@ -1,35 +1,12 @@
-//! What must be true after any run. Each line of a finding begins with the invariant's number.
+//! Checks what must be true after any run.
 //!
-//! The outside ledgers decide: the pipelines CircleCI created, the POSTs it received, the messages
-//! Slack showed. The product's own records are only held against them.
-//!
-//! - I1 at most one pipeline per deploy
-//! - I2 no pipeline without an TRIGGERING in the audit that is not younger
-//! - I3 no POST after the command went stale, and none without the target's lock
-//! - I4 exactly one end per deploy, and after it only notes and that it was retried
-//! - I5 the audit is complete, chained, and says what the head says
-//! - I6 the audit only grows (watched by [`World`] while it runs)
-//! - I7 a claimed pipeline exists and carries that deploy's id
-//! - I8 the end is the truth
-//! - I9 a reply address is used at most 5 times and never after its time; the final word is shown
-//!   at most once more than there were faults, and repetitions are marked
-//! - I10 "told" and "undeliverable" are what Slack saw
-//! - I11 nothing is left: no message, lock, owed notice or order
-//! - I12 what was acknowledged is on record
-//! - I13 no reply address outside the queue and the reply item, and none left at the end
-//! - I14 nothing unescaped is shown
-//! - I15 everything ends (watched by [`World`]) and is told
-//! - I16 the dead-letter queue holds exactly the orders that are owed and were not sent back too late
-//! - I17 one request makes at most one deploy, and a deploy is repeated at most once; both records
-//!   of a repetition agree
-//! - I18 only what may be tried again is, and an UNRESOLVED deploy only after "confirm"; whoever
-//!   pressed is whom it is for
-//! - I19 a deploy that was canceled before it was sent has no pipeline; a cancel that was noted is
-//!   put to CircleCI
-//! - I20 a question and a wish are answered, no answer more than 4 times
+//! The outside ledgers decide: the pipelines that CircleCI created, the POSTs that it received, and
+//! the messages that Slack showed. The product's own records are compared with them. [`World`]
+//! checks [`Invariant::GrowingAudit`] and a part of [`Invariant::Termination`] during the run.
 
 mod actions;
 mod notifications;
+mod violation;
 
 use std::collections::BTreeMap;
 
@@ -38,257 +15,232 @@ use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_core::message::WorkMessage;
 use chatops_core::ports::{QueueName, WorkflowStatus};
+use chatops_sandbox::circleci::FakePipeline;
 use chrono::TimeDelta;
 
+use self::Invariant::{
+    ExactTickets, IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline,
+    SoundAudit, TrueEnd, ValidPost,
+};
+use self::violation::Findings;
 use crate::outside::MemoryCircleCi;
 use crate::world::World;
 
-/// Words that only the final notice has, by which a repetition is marked.
-const REPEAT_MARK: &str = "repeated in case";
+pub use self::violation::{Invariant, Violation, join_lines};
 
 /// Everything that is not as it must be.
 #[must_use]
-pub fn check(world: &World) -> Vec<String> {
-    let mut found = world.violations.clone();
-    let records: BTreeMap<DeployId, DeployRecord> = world
-        .ledger
-        .records()
-        .into_iter()
-        .map(|record| (record.id, record))
-        .collect();
-    check_pipelines(world, &records, &mut found);
-    for record in records.values() {
-        check_audit(world, record, &mut found);
-        check_end(world, record, &mut found);
-        notifications::check_notifications(world, record, &mut found);
+pub fn check(world: &World) -> Vec<Violation> {
+    let records = world.ledger.records().into_iter();
+    let run = FinishedRun {
+        world,
+        records: records.map(|record| (record.id, record)).collect(),
+        pipelines: world.circleci.created_pipelines(),
+    };
+    let found = &mut Findings(world.violations.clone());
+    run.check_pipelines(found);
+    for record in run.records.values() {
+        run.check_audit(record, found);
+        run.check_end(record, found);
+        run.check_notifications(record, found);
     }
-    check_leftovers(world, &records, &mut found);
-    actions::check_retries(world, &records, &mut found);
-    actions::check_cancels(world, &records, &mut found);
-    notifications::check_replies(world, &mut found);
-    notifications::check_secrecy(world, &mut found);
-    found
+    run.check_leftovers(found);
+    run.check_tickets(found);
+    run.check_retries(found);
+    run.check_cancels(found);
+    run.check_replies(found);
+    run.check_response_urls(found);
+    run.check_secrecy(found);
+    std::mem::take(&mut found.0)
 }
 
-fn audit_entries(world: &World, id: DeployId) -> Vec<AuditEntry> {
-    world
-        .audit_events(id)
-        .iter()
-        .filter_map(|event| event.entry().ok())
-        .collect()
+/// A run that is over.
+struct FinishedRun<'w> {
+    world: &'w World,
+    records: BTreeMap<DeployId, DeployRecord>,
+    pipelines: Vec<FakePipeline>,
 }
 
-fn check_pipelines(
-    world: &World,
-    records: &BTreeMap<DeployId, DeployRecord>,
-    found: &mut Vec<String>,
-) {
-    let mut per_deploy: BTreeMap<DeployId, usize> = BTreeMap::new();
-    for pipeline in world.circleci.created_pipelines() {
-        let Some(id) = MemoryCircleCi::deploy_of(&pipeline) else {
-            found.push("I7: a pipeline carries no deploy id".to_owned());
-            continue;
-        };
-        let count = per_deploy.entry(id).or_default();
-        *count += 1;
-        if *count > 1 {
-            found.push(format!("I1: {id} has {count} pipelines"));
+impl FinishedRun<'_> {
+    fn audit_entries(&self, id: DeployId) -> Vec<AuditEntry> {
+        let events = self.world.audit_events(id);
+        events
+            .iter()
+            .filter_map(|event| event.entry().ok())
+            .collect()
+    }
+
+    fn pipelines_of(&self, id: DeployId) -> impl Iterator<Item = &FakePipeline> {
+        let of = move |made: &&FakePipeline| MemoryCircleCi::deploy_of(made) == Some(id);
+        self.pipelines.iter().filter(of)
+    }
+
+    /// How many faults may each have caused one more message.
+    fn fault_count(&self) -> usize {
+        let world = self.world;
+        world.points.crash_count() + world.slack.lost_responses() + world.faults
+    }
+
+    fn check_pipelines(&self, found: &mut Findings) {
+        let world = self.world;
+        let mut per_deploy: BTreeMap<DeployId, usize> = BTreeMap::new();
+        for pipeline in &self.pipelines {
+            let Some(id) = MemoryCircleCi::deploy_of(pipeline) else {
+                let detail = format_args!("a pipeline without a deploy id");
+                found.require(false, OwnPipeline, detail);
+                continue;
+            };
+            let count = per_deploy.entry(id).or_default();
+            *count += 1;
+            let detail = format_args!("{id} has {count} pipelines");
+            found.require(*count == 1, OnePipeline, detail);
+            let begun = self.audit_entries(id).iter().any(|e| {
+                matches!(e.change, AuditChange::TriggerBegun { .. })
+                    && e.at <= pipeline.created_at + world.tolerance
+            });
+            let detail = format_args!("{id} has a pipeline without an intent");
+            found.require(begun, IntentFirst, detail);
         }
-        let began = audit_entries(world, id).iter().any(|e| {
-            matches!(e.change, AuditChange::TriggerBegun { .. })
-                && e.at <= pipeline.created_at + world.tolerance
+        for post in world.circleci.received_posts() {
+            let Some(record) = post.deploy.and_then(|id| self.records.get(&id)) else {
+                let detail = format_args!("a POST for no deploy on record");
+                found.require(false, ValidPost, detail);
+                continue;
+            };
+            let (id, until) = (record.id, record.valid_until + world.tolerance);
+            let in_time = post.received_at < until;
+            let detail = format_args!("{id} was sent after it expired");
+            found.require(in_time, ValidPost, detail);
+            let locked = post.locks.iter().any(|(_, lock)| lock.deploy == id)
+                || record.request.job.as_str() != "deploy";
+            let detail = format_args!("{id} was sent without the lock");
+            found.require(locked, ValidPost, detail);
+        }
+    }
+
+    fn check_audit(&self, record: &DeployRecord, found: &mut Findings) {
+        let id = record.id;
+        let chain = audit::verify_chain(id, &self.world.audit_events(id), record.last_hash);
+        if let Err(broken) = chain {
+            found.require(false, SoundAudit, format_args!("{id}: {broken}"));
+        }
+        let entries = self.audit_entries(id);
+        let agrees = record.events == entries.len() as u64
+            && entries.last().map(|e| e.state) == Some(record.state);
+        let detail = format_args!("{id}: record and audit differ");
+        found.require(agrees, SoundAudit, detail);
+        let is_end = |e: &AuditEntry| matches!(e.change, AuditChange::Ended { .. });
+        let ends = entries.iter().filter(|e| is_end(e)).count();
+        found.require(ends == 1, OneEnd, format_args!("{id} has {ends} ends"));
+        let mut after_end = entries.iter().skip_while(|e| !is_end(e)).skip(1);
+        let over = after_end.all(|e| {
+            matches!(
+                e.change,
+                AuditChange::Noted { .. } | AuditChange::Retried { .. }
+            )
         });
-        if !began {
-            found.push(format!("I2: {id} has a pipeline that nobody armed"));
-        }
+        found.require(over, OneEnd, format_args!("{id} goes on after its end"));
     }
-    for posted in world.circleci.received_posts() {
-        let Some(record) = posted.deploy.and_then(|id| records.get(&id)) else {
-            found.push("I3: a POST for a deploy that is not on record".to_owned());
-            continue;
+
+    fn check_end(&self, record: &DeployRecord, found: &mut Findings) {
+        let (world, id, state) = (self.world, record.id, record.state);
+        let claimed = record.run.as_ref().map(|run| run.pipeline.id);
+        let is_own = claimed.is_none_or(|pipeline| {
+            let mut own = self.pipelines_of(id);
+            own.any(|made| made.id == pipeline.0)
+        });
+        let detail = format_args!("{id} claims a pipeline that is not its own");
+        found.require(is_own, OwnPipeline, detail);
+        let nothing_made = self.pipelines_of(id).next().is_none();
+        let statuses = claimed.map(|pipeline| world.circleci.workflow_statuses(pipeline));
+        let is_true = match (state, &statuses) {
+            // An earlier run of the same name may have failed; the last one succeeded.
+            (DeployState::Succeeded, Some(all)) => all.last().is_some_and(|s| s == "success"),
+            (DeployState::Failed, Some(all)) => {
+                all.iter().any(|s| s == WorkflowStatus::Failed.as_str())
+            }
+            (DeployState::NothingRan, Some(all)) => all.is_empty(),
+            (DeployState::CiError, _) => !nothing_made,
+            (DeployState::TriggerFailed | DeployState::Rejected, _) => nothing_made,
+            (DeployState::Unresolved, _) => record.run.is_none(),
+            (DeployState::Canceled | DeployState::LostTrack, _) => true,
+            _ => false,
         };
-        if posted.received_at >= record.valid_until + world.tolerance {
-            found.push(format!("I3: {} was sent after it went stale", record.id));
+        let detail = format_args!("{id} ended {state} and that is not true");
+        found.require(is_true, TrueEnd, detail);
+        // CircleCI may list a pipeline late: nothing is absent before `lookup_timeout`.
+        let posts = world.circleci.received_posts();
+        let posts = posts.iter().filter(|post| post.deploy == Some(id));
+        let last_post = posts.map(|post| post.received_at).max();
+        let lookup_timeout = world.config().timeouts.lookup_timeout;
+        let too_soon = state == DeployState::Unresolved
+            && last_post
+                .zip(record.end.as_ref())
+                .is_some_and(|(post, end)| end.at + world.tolerance < post + lookup_timeout);
+        let detail = format_args!("{id} was given up before the lookup timeout");
+        found.require(!too_soon, TrueEnd, detail);
+    }
+
+    fn check_leftovers(&self, found: &mut Findings) {
+        let world = self.world;
+        for queue in [QueueName::Work, QueueName::Notify, QueueName::NotifyDlq] {
+            let (left, name) = (world.queue.messages(queue).len(), queue.as_str());
+            let detail = format_args!("{left} messages are left in {name}");
+            found.require(left == 0, NothingLeft, detail);
         }
-        let exclusive = record.request.job.as_str() == "deploy";
-        if exclusive
-            && !posted
-                .locks
-                .iter()
-                .any(|(_, lock)| lock.deploy == record.id)
+        for (target, lock) in world.ledger.locks() {
+            let id = lock.deploy;
+            let record = self.records.get(&id);
+            let unresolved = record.is_some_and(|record| record.state == DeployState::Unresolved);
+            let expires = unresolved && lock.until.is_some();
+            let detail = format_args!("{id} still locks {target}");
+            found.require(expires, NothingLeft, detail);
+        }
+        for record in self.records.values() {
+            let done = record.due_at.is_none() && !record.owes_ticket;
+            let detail = format_args!("{} is still due", record.id);
+            found.require(done, NothingLeft, detail);
+        }
+        for id in &world.acknowledged {
+            let known = self.records.contains_key(id);
+            let detail = format_args!("{id} was acknowledged and is not on record");
+            found.require(known, NothingLost, detail);
+        }
+    }
+
+    fn check_tickets(&self, found: &mut Findings) {
+        let world = self.world;
+        let mut tickets = vec![];
+        for message in world.queue.messages(QueueName::WorkDlq) {
+            match message.body.decode() {
+                Ok(WorkMessage::Retry { deploy }) => tickets.push(deploy),
+                _ => found.require(false, ExactTickets, format_args!("another message died")),
+            }
+        }
+        // A ticket that is handled after more than a day is not carried out and does not come back;
+        // faults may delay for a while one that was redriven in time.
+        let too_late = |record: &DeployRecord| {
+            let limit = record.end.as_ref().map(|end| end.at + TimeDelta::hours(23));
+            let mut redriven = world.redriven.iter().filter(|(_, id)| *id == record.id);
+            redriven.any(|(at, _)| limit.is_some_and(|limit| *at > limit))
+        };
+        let failed = |record: &DeployRecord| record.state == DeployState::TriggerFailed;
+        for record in self
+            .records
+            .values()
+            .filter(|record| failed(record) && !too_late(record))
         {
-            found.push(format!("I3: {} was sent without the lock", record.id));
+            let id = record.id;
+            let carried_out = self.records.contains_key(&DeployId::of_retry(id));
+            let exact = carried_out != tickets.contains(&id);
+            let what = if carried_out { "a needless" } else { "no" };
+            let detail = format_args!("{what} retry ticket for {id}");
+            found.require(exact, ExactTickets, detail);
         }
-    }
-}
-
-fn check_audit(world: &World, record: &DeployRecord, found: &mut Vec<String>) {
-    let id = record.id;
-    let events = world.audit_events(id);
-    if let Err(broken) = audit::verify_chain(id, &events, record.last_hash) {
-        found.push(format!("I5: {id}: {broken}"));
-    }
-    let entries = audit_entries(world, id);
-    if record.events != entries.len() as u64
-        || entries.last().map(|e| e.state) != Some(record.state)
-    {
-        found.push(format!("I5: {id}: head and audit differ"));
-    }
-    let ends = entries
-        .iter()
-        .filter(|e| matches!(e.change, AuditChange::Ended { .. }))
-        .count();
-    if ends != 1 {
-        found.push(format!("I4: {id} has {ends} ends"));
-    }
-    let after_end = entries
-        .iter()
-        .skip_while(|e| !matches!(e.change, AuditChange::Ended { .. }))
-        .skip(1);
-    if after_end.into_iter().any(|e| {
-        !matches!(
-            e.change,
-            AuditChange::Noted { .. } | AuditChange::Retried { .. }
-        )
-    }) {
-        found.push(format!("I4: {id} goes on after its end"));
-    }
-}
-
-fn check_end(world: &World, record: &DeployRecord, found: &mut Vec<String>) {
-    let id = record.id;
-    let own: Vec<_> = world
-        .circleci
-        .created_pipelines()
-        .into_iter()
-        .filter(|pipeline| MemoryCircleCi::deploy_of(pipeline) == Some(id))
-        .collect();
-    if let Some(run) = &record.run
-        && !own.iter().any(|pipeline| pipeline.id == run.pipeline.id.0)
-    {
-        found.push(format!("I7: {id} claims a pipeline that is not its own"));
-    }
-    let statuses = record
-        .run
-        .as_ref()
-        .map(|run| world.circleci.workflow_statuses(run.pipeline.id));
-    let says = |status: WorkflowStatus| {
-        statuses
-            .as_ref()
-            .is_some_and(|all| all.iter().any(|s| s == status.as_str()))
-    };
-    let true_end = match record.state {
-        DeployState::Succeeded => {
-            // An earlier run of the same name may have failed; the last word is a success.
-            statuses
-                .as_ref()
-                .is_some_and(|all| all.last().is_some_and(|s| s == "success"))
+        for id in tickets {
+            let failed = self.records.get(&id).is_some_and(failed);
+            let detail = format_args!("a retry ticket for {id}, whose trigger did not fail");
+            found.require(failed, ExactTickets, detail);
         }
-        DeployState::Failed => says(WorkflowStatus::Failed),
-        DeployState::NothingRan => statuses.as_ref().is_some_and(Vec::is_empty),
-        DeployState::CiError => !own.is_empty(),
-        DeployState::TriggerFailed | DeployState::Rejected => own.is_empty(),
-        DeployState::Unresolved => record.run.is_none(),
-        DeployState::Canceled | DeployState::LostTrack => true,
-        DeployState::Requested
-        | DeployState::Triggering
-        | DeployState::Triggered
-        | DeployState::Running => false,
-    };
-    // CircleCI may list a pipeline late: nobody says "not found" before the horizon.
-    let lookup_timeout = world.config().timeouts.lookup_timeout;
-    let posts = world.circleci.received_posts();
-    let last_post = posts
-        .iter()
-        .filter(|posted| posted.deploy == Some(id))
-        .map(|p| p.received_at)
-        .max();
-    let too_soon = record.state == DeployState::Unresolved
-        && last_post
-            .zip(record.end.as_ref())
-            .is_some_and(|(post, end)| end.at + world.tolerance < post + lookup_timeout);
-    if too_soon {
-        found.push(format!("I8: {id} was given up before the horizon"));
-    }
-    if !true_end {
-        found.push(format!(
-            "I8: {id} ended {} and that is not true",
-            record.state
-        ));
-    }
-}
-
-fn check_leftovers(
-    world: &World,
-    records: &BTreeMap<DeployId, DeployRecord>,
-    found: &mut Vec<String>,
-) {
-    for queue in [QueueName::Work, QueueName::Notify, QueueName::NotifyDlq] {
-        let left = world.queue.messages(queue).len();
-        if left > 0 {
-            found.push(format!(
-                "I11: {left} messages are left in {}",
-                queue.as_str()
-            ));
-        }
-    }
-    for (target, lock) in world.ledger.locks() {
-        let resolved = records
-            .get(&lock.deploy)
-            .is_none_or(|h| h.state != DeployState::Unresolved);
-        if resolved || lock.until.is_none() {
-            found.push(format!("I11: {target} is still locked by {}", lock.deploy));
-        }
-    }
-    for record in records
-        .values()
-        .filter(|record| record.due_at.is_some() || record.owes_ticket)
-    {
-        found.push(format!("I11: {} still has something due", record.id));
-    }
-    for id in world
-        .acknowledged
-        .iter()
-        .filter(|id| !records.contains_key(id))
-    {
-        found.push(format!("I12: {id} was acknowledged and is not on record"));
-    }
-    let mut tickets: BTreeMap<DeployId, usize> = BTreeMap::new();
-    for message in world.queue.messages(QueueName::WorkDlq) {
-        match message.body.decode() {
-            Ok(WorkMessage::Retry { deploy }) => *tickets.entry(deploy).or_default() += 1,
-            _ => found.push("I16: a message died that is not an order".to_owned()),
-        }
-    }
-    // One that is dealt with after more than a day is not carried out and does not come back; faults
-    // may hold up for a while one that was sent back in time.
-    let too_late = |record: &DeployRecord| {
-        let ended = record.end.as_ref().map(|end| end.at);
-        let limit = ended.map(|at| at + TimeDelta::hours(23));
-        let sent_back = world.redriven.iter().filter(|(_, id)| *id == record.id);
-        sent_back
-            .into_iter()
-            .any(|(at, _)| limit.is_some_and(|limit| *at > limit))
-    };
-    for record in records
-        .values()
-        .filter(|record| record.state == DeployState::TriggerFailed && !too_late(record))
-    {
-        let carried_out = records.contains_key(&DeployId::of_retry(record.id));
-        match (carried_out, tickets.contains_key(&record.id)) {
-            (false, false) => found.push(format!("I16: no order to try {} again", record.id)),
-            (true, true) => found.push(format!("I16: a needless order for {}", record.id)),
-            _ => {}
-        }
-    }
-    let failed = |id| {
-        records
-            .get(id)
-            .is_some_and(|record| record.state == DeployState::TriggerFailed)
-    };
-    for id in tickets.keys().filter(|id| !failed(id)) {
-        found.push(format!(
-            "I16: an order for {id}, whose trigger did not fail"
-        ));
     }
 }

@@ -1,182 +1,161 @@
-//! What was told: by the deploys, as answers, and that nothing of it is a secret.
+//! What was shown: about deploys and as replies, and that nothing of it is a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatops_core::deploy::DeployRecord;
 use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::Clock;
+use chatops_core::text::MessageKind;
 
-use super::{REPEAT_MARK, actions};
-use crate::outside::SLACK_ORIGIN;
-use crate::world::World;
+use super::FinishedRun;
+use super::Invariant::{
+    BoundedPosts, BoundedReplies, NothingLost, NothingUnescaped, ResponseUrlPrivate, Termination,
+    TrueDelivery,
+};
+use super::violation::Findings;
+use crate::outside::{SLACK_ORIGIN, mark_of};
 
 /// Where the bot's messages go.
 const BOT_PATH: &str = "/api/";
 
-pub(super) fn check_notifications(world: &World, record: &DeployRecord, found: &mut Vec<String>) {
-    let id = record.id;
-    let Some(notification) = world
-        .ledger
-        .notifications()
-        .into_iter()
-        .find(|notification| notification.deploy == id)
-    else {
-        found.push(format!("I12: {id} has no reply item"));
-        return;
-    };
-    if notification.response_url.is_some() {
-        found.push(format!("I13: {id} keeps its reply address"));
-    }
-    // Not what only repeats it: that names it behind its own id.
-    let short = format!("· `{}`", record.short_id);
-    // The reply address of the command or press that made it, or the bot.
-    let path = actions::find_command(world, record).map(|typed| typed.response_path.as_str());
-    let its_own = |at: &str| path == Some(at) || at.starts_with(BOT_PATH);
-    let shown: Vec<_> = world
-        .slack
-        .shown_messages()
-        .into_iter()
-        .filter(|m| its_own(&m.response_path) && m.text.contains(&short))
-        .filter(|m| m.nth_use > 0 || m.response_path.starts_with(BOT_PATH))
-        .collect();
-    let says = |banner: &str| {
-        let count = shown.iter().filter(|m| m.text.contains(banner)).count();
-        (banner.to_owned(), count)
-    };
-    let [progress, hold] = [says("*Running:*"), says("*Waiting for approval:*")];
-    for (banner, count) in [&progress, &hold] {
-        if *count > 1 {
-            found.push(format!("I9: {banner} of {id} was shown {count} times"));
-        }
-    }
-    let is_final = |text: &str| !text.contains(&progress.0) && !text.contains(&hold.0);
-    let finals: Vec<_> = shown.iter().filter(|m| is_final(&m.text)).collect();
-    let faults = world.points.crash_count() + world.slack.lost_responses() + world.faults;
-    if finals.len() > 1 + faults {
-        found.push(format!(
-            "I9: the end of {id} was shown {} times",
-            finals.len()
-        ));
-    }
-    // A copy that stood still on its way may come after the marked one.
-    if finals
-        .iter()
-        .filter(|message| !message.text.contains(REPEAT_MARK))
-        .count()
-        > 1
-    {
-        found.push(format!("I9: a repetition about {id} is not marked"));
-    }
-    for (kind, delivery, count) in [
-        (
-            NotificationKind::Progress,
-            &notification.progress,
-            progress.1,
-        ),
-        (NotificationKind::Hold, &notification.hold, hold.1),
-        (
-            NotificationKind::Final,
-            &notification.final_status,
-            finals.len(),
-        ),
-    ] {
-        let truthful = match delivery {
-            DeliveryStatus::Delivered { .. } => count > 0,
-            DeliveryStatus::Failed { .. } | DeliveryStatus::Skipped => count == 0,
-            DeliveryStatus::Unknown => true,
-            DeliveryStatus::NotRequested
-            | DeliveryStatus::Pending { .. }
-            | DeliveryStatus::InFlight { .. } => {
-                found.push(format!("I15: {kind:?} of {id} is not settled"));
-                true
-            }
-        };
-        if !truthful {
-            found.push(format!(
-                "I10: {kind:?} of {id} is {delivery:?}, shown {count} times"
-            ));
-        }
-    }
-}
+/// How often one response URL takes a message.
+const MAX_USES: usize = 5;
 
-/// How often one answer is posted at most.
+/// How often one reply is posted at most.
 const MAX_POSTS: usize = 4;
 
-/// Who asks or wishes hears of it, and no answer is posted for ever. Faults may take longer than
-/// the reply address lives, and each of them may make one more answer.
-pub(super) fn check_replies(world: &World, found: &mut Vec<String>) {
-    let (shown, attempts) = (world.slack.shown_messages(), world.slack.post_attempts());
-    let faults = world.points.crash_count() + world.slack.lost_responses() + world.faults;
-    for typed in world.typed.iter().filter(|typed| typed.expects_reply()) {
-        let at_its_own = |path: &str| path == typed.response_path;
-        let heard = shown.iter().any(|m| at_its_own(&m.response_path));
-        if !heard && faults == 0 {
-            found.push(format!("I20: '{}' was not answered", typed.text));
+impl FinishedRun<'_> {
+    pub(super) fn check_notifications(&self, record: &DeployRecord, found: &mut Findings) {
+        let (world, id) = (self.world, record.id);
+        let mut notifications = world.ledger.notifications().into_iter();
+        let Some(notification) = notifications.find(|one| one.deploy == id) else {
+            let detail = format_args!("{id} has no notification record");
+            found.require(false, NothingLost, detail);
+            return;
+        };
+        let cleared = notification.response_url.is_none();
+        let detail = format_args!("{id} keeps its response URL");
+        found.require(cleared, ResponseUrlPrivate, detail);
+        // The response URL of the command that made it, or the bot.
+        let path = self
+            .find_command(record)
+            .map(|typed| typed.response_path.as_str());
+        let is_own = |at: &str| path == Some(at) || at.starts_with(BOT_PATH);
+        let shown = world.slack.shown_messages().into_iter();
+        let shown = shown.filter(|message| is_own(&message.response_path));
+        let marks: Vec<_> = shown.filter_map(|message| mark_of(&message)).collect();
+        let marks: Vec<_> = marks
+            .iter()
+            .filter(|mark| mark.deploy == Some(id))
+            .collect();
+        let count_of = |kind| marks.iter().filter(|mark| mark.kind == kind).count();
+        let deliveries = [
+            (MessageKind::Progress, NotificationKind::Progress, 1),
+            (MessageKind::Hold, NotificationKind::Hold, 1),
+            (
+                MessageKind::Final,
+                NotificationKind::Final,
+                1 + self.fault_count(),
+            ),
+        ];
+        for (shown_as, kind, most) in deliveries {
+            let (count, delivery) = (count_of(shown_as), notification.delivery(kind));
+            let detail = format_args!("{kind:?} of {id} was shown {count} times");
+            found.require(count <= most, BoundedPosts, detail);
+            let (settled, is_true) = match delivery {
+                DeliveryStatus::Delivered { .. } => (true, count > 0),
+                DeliveryStatus::Failed { .. } | DeliveryStatus::Skipped => (true, count == 0),
+                DeliveryStatus::Unknown => (true, true),
+                DeliveryStatus::NotRequested
+                | DeliveryStatus::Pending { .. }
+                | DeliveryStatus::InFlight { .. } => (false, true),
+            };
+            let detail = format_args!("{kind:?} of {id} is not settled");
+            found.require(settled, Termination, detail);
+            let detail = format_args!("{kind:?} of {id} is {delivery:?}, shown {count} times");
+            found.require(is_true, TrueDelivery, detail);
         }
-        let posts = attempts.iter().filter(|a| at_its_own(&a.response_path));
-        let most = MAX_POSTS * (1 + world.points.crash_count() + world.faults);
-        let posts = posts.count();
-        if typed.is_query() && posts > most && !world.delivers_twice() {
-            found.push(format!("I20: '{}' was answered {posts} times", typed.text));
-        }
+        // A copy that stood still on its way may come after the marked one.
+        let finals = marks.iter().filter(|mark| mark.kind == MessageKind::Final);
+        let unmarked = finals.filter(|mark| !mark.repeat).count();
+        let detail = format_args!("a repetition about {id} is not marked");
+        found.require(unmarked <= 1, BoundedPosts, detail);
     }
-}
 
-pub(super) fn check_secrecy(world: &World, found: &mut Vec<String>) {
-    let now = world.clock.now();
-    // Answers are on no record: one whose message comes again and again uses its address up.
-    let records = world.ledger.records();
-    // So does a press that came too early and was told so, if a copy of it comes when it can be
-    // fulfilled.
-    let shown = world.slack.shown_messages();
-    let too_early = |path: &str| {
-        let mut at_its_own = shown.iter().filter(|m| m.response_path == path);
-        at_its_own.any(|m| m.text.contains("*Not retried:*"))
-    };
-    let deploys = records
-        .iter()
-        .filter_map(|record| actions::find_command(world, record));
-    let deploys = deploys.filter(|typed| !too_early(&typed.response_path));
-    let deploys: BTreeSet<&str> = deploys.map(|typed| typed.response_path.as_str()).collect();
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for attempt in world.slack.post_attempts() {
-        let path = attempt.response_path;
-        if deploys.contains(path.as_str()) || path.starts_with(BOT_PATH) {
-            if attempt.response.status != 200 {
-                found.push(format!(
-                    "I9: Slack refused a post: {}",
-                    attempt.response.body
-                ));
+    /// Faults may take longer than the response URL lives, and each of them may cause one more post.
+    pub(super) fn check_replies(&self, found: &mut Findings) {
+        let world = self.world;
+        let (shown, attempts) = (world.slack.shown_messages(), world.slack.post_attempts());
+        for typed in world.typed.iter().filter(|typed| typed.expects_reply()) {
+            let (text, path) = (&typed.text, &typed.response_path);
+            let answered = shown.iter().any(|message| message.response_path == *path);
+            let excused = self.fault_count() > 0;
+            let detail = format_args!("'{text}' was not answered");
+            found.require(answered || excused, BoundedReplies, detail);
+            let posts = attempts.iter().filter(|a| a.response_path == *path).count();
+            let most = MAX_POSTS * (1 + world.points.crash_count() + world.faults);
+            let bounded = posts <= most || !typed.is_query() || world.delivers_twice();
+            let detail = format_args!("'{text}' was answered {posts} times");
+            found.require(bounded, BoundedReplies, detail);
+        }
+    }
+
+    /// The response URLs of replies do not count: a query whose message comes again and again uses
+    /// its URL up. So does a retry that came too early and was answered, if a copy of it comes when
+    /// it can be carried out.
+    pub(super) fn check_response_urls(&self, found: &mut Findings) {
+        let world = self.world;
+        let shown = world.slack.shown_messages();
+        let is_reply = |message| mark_of(message).is_some_and(|m| m.kind == MessageKind::Reply);
+        let replied = shown.iter().filter(|message| is_reply(message));
+        let replied: BTreeSet<_> = replied
+            .map(|message| message.response_path.as_str())
+            .collect();
+        let commands = self
+            .records
+            .values()
+            .filter_map(|record| self.find_command(record));
+        let mut deploys: BTreeSet<_> = commands.map(|typed| typed.response_path.as_str()).collect();
+        deploys.retain(|path| !replied.contains(path));
+        let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+        for attempt in world.slack.post_attempts() {
+            let (path, response) = (attempt.response_path, attempt.response);
+            let is_bot = path.starts_with(BOT_PATH);
+            if !is_bot && !deploys.contains(path.as_str()) {
+                continue;
             }
-            *uses.entry(path).or_default() += 1;
+            let detail = format_args!("Slack refused a post: {}", response.body);
+            found.require(response.status == 200, BoundedPosts, detail);
+            if !is_bot {
+                *uses.entry(path).or_default() += 1;
+            }
+        }
+        for (path, count) in uses {
+            let now = world.clock.now();
+            let detail = format_args!("{path} was used {count} times by {now}");
+            found.require(count <= MAX_USES, BoundedPosts, detail);
         }
     }
-    let mut uses = uses.iter().filter(|(path, _)| !path.starts_with(BOT_PATH));
-    if let Some((path, count)) = uses.find(|(_, count)| **count > 5) {
-        found.push(format!("I9: {path} was used {count} times by {now}"));
-    }
-    for record in records {
-        let json = serde_json::to_string(&record).unwrap_or_default();
-        let audit = world.audit_events(record.id);
-        if json.contains(SLACK_ORIGIN)
-            || audit.iter().any(|event| event.body.contains(SLACK_ORIGIN))
-        {
-            found.push(format!(
-                "I13: a reply address stands in the record of {}",
-                record.id
-            ));
+
+    pub(super) fn check_secrecy(&self, found: &mut Findings) {
+        for record in self.records.values() {
+            let json = serde_json::to_string(record).unwrap_or_default();
+            let audit = self.world.audit_events(record.id);
+            let mut texts = audit.iter().map(|event| &event.body).chain([&json]);
+            let leaked = texts.any(|text| text.contains(SLACK_ORIGIN));
+            let detail = format_args!("a response URL is in the record of {}", record.id);
+            found.require(!leaked, ResponseUrlPrivate, detail);
         }
-    }
-    for message in world.slack.shown_messages() {
-        let blocks = message
-            .blocks
-            .map(|blocks| blocks.to_string())
-            .unwrap_or_default();
-        if (message.text + &blocks).contains("<!") {
+        for message in self.world.slack.shown_messages() {
+            let blocks = message
+                .blocks
+                .map(|blocks| blocks.to_string())
+                .unwrap_or_default();
             let broadcast = blocks.contains("<!channel") || blocks.contains("<!here");
-            if broadcast || !blocks.contains("<!date") {
-                found.push("I14: something unescaped was shown".to_owned());
-            }
+            let special = (message.text + &blocks).contains("<!");
+            let escaped = !special || (!broadcast && blocks.contains("<!date"));
+            let detail = format_args!("something unescaped was shown");
+            found.require(escaped, NothingUnescaped, detail);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A clock that moves only when it is told to.
+//! A clock that is set by hand.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

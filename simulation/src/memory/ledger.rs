@@ -50,21 +50,16 @@ impl MemoryLedger {
         lock_mutex(&self.0).locks.clone()
     }
 
-    /// Every claimed pipeline and its deploy.
-    #[must_use]
-    pub fn owners(&self) -> BTreeMap<PipelineId, DeployId> {
-        lock_mutex(&self.0).owners.clone()
-    }
-
-    /// Every reply item.
+    /// Every notification record.
     #[must_use]
     pub fn notifications(&self) -> Vec<NotificationRecord> {
-        lock_mutex(&self.0)
-            .notifications
-            .values()
-            .cloned()
-            .collect()
+        let tables = lock_mutex(&self.0);
+        tables.notifications.values().cloned().collect()
     }
+}
+
+fn defect(what: String) -> LedgerError {
+    LedgerError::new(PortErrorKind::Defect, what)
 }
 
 /// What a lock becomes: nothing if `None`.
@@ -81,18 +76,16 @@ impl LedgerTables {
         if record.version == 1 && self.short_ids.contains_key(&record.short_id) {
             return Err(Conflict::ShortId.into());
         }
-        if let Some(repeated) = &commit.retried {
-            let old = &repeated.record;
+        if let Some(retried) = &commit.retried {
+            let old = &retried.record;
             let stored = self.records.get(&old.id).map(|record| record.version);
             if stored.is_none() || old.version.checked_sub(1) != stored {
                 return Err(Conflict::StaleVersion.into());
             }
         }
-        let lock = commit
-            .lock
-            .as_ref()
-            .map(|change| self.next_lock(record.id, change))
-            .transpose()?;
+        let change = commit.lock.as_ref();
+        let lock = change.map(|change| self.next_lock(record.id, change));
+        let lock = lock.transpose()?;
         if let Some(pipeline) = &commit.claim
             && let Some(owner) = self.owners.get(pipeline)
             && *owner != record.id
@@ -113,22 +106,14 @@ impl LedgerTables {
                 return Err(Conflict::Lock(lock.clone()).into());
             }
             (LockChange::Take { now, .. }, held) => {
-                let since = held
-                    .filter(|lock| lock.deploy == deploy)
-                    .map_or(*now, |l| l.since);
+                let own = held.filter(|lock| lock.deploy == deploy);
                 Some(TargetLock {
                     deploy,
-                    since,
+                    since: own.map_or(*now, |lock| lock.since),
                     until: None,
                 })
             }
-            (_, None) => {
-                return Err(LedgerError::new(
-                    PortErrorKind::Unavailable,
-                    format!("no deploy holds '{target}'"),
-                )
-                .into());
-            }
+            (_, None) => return Err(defect(format!("no deploy holds '{target}'")).into()),
             (_, Some(lock)) if lock.deploy != deploy => {
                 return Err(Conflict::Lock(lock.clone()).into());
             }
@@ -143,62 +128,49 @@ impl LedgerTables {
 
     /// What only a defect can break.
     fn check_invariants(&self, commit: &Commit) -> Result<(), LedgerError> {
-        let defect = |what: String| Err(LedgerError::new(PortErrorKind::Unavailable, what));
         let (id, version) = (commit.record.id, commit.record.version);
         let recorded = self.events.get(&id).map_or(0, Vec::len) as u64;
         if let Some(event) = &commit.event
             && (event.deploy != id || event.n != recorded + 1)
         {
-            return defect(format!(
-                "event {} cannot follow event {recorded} of {id}",
-                event.n
-            ));
+            let what = format!("event {} of {id} cannot follow event {recorded}", event.n);
+            return Err(defect(what));
         }
         if commit.event.is_none() && !commit.notifications.is_empty() {
-            return defect(format!(
-                "what is owed about {id} needs an event that says so"
-            ));
+            let what = format!("a pending notification of {id} needs an event");
+            return Err(defect(what));
         }
-        if let Some(repeated) = &commit.retried {
-            let old = repeated.record.id;
+        if let Some(retried) = &commit.retried {
+            let old = retried.record.id;
             let recorded = self.events.get(&old).map_or(0, Vec::len) as u64;
-            let event = &repeated.event;
+            let event = &retried.event;
             if version != 1 || old == id || event.deploy != old || event.n != recorded + 1 {
-                return defect(format!(
-                    "only its first commit says that {id} repeats another"
-                ));
+                let what = format!("only its first commit says that {id} is a retry");
+                return Err(defect(what));
             }
         }
         if let Some(notification) = &commit.open_notifications
             && (version != 1 || notification.deploy != id)
         {
-            return defect(format!(
-                "only its first commit opens the reply item of {id}"
-            ));
+            let what = format!("only its first commit opens the notification record of {id}");
+            return Err(defect(what));
         }
         Ok(())
     }
 
     fn apply_commit(&mut self, commit: Commit, lock: Option<NextLock>) -> Result<(), LedgerError> {
         let id = commit.record.id;
-        let told = commit
-            .event
-            .as_ref()
-            .filter(|_| !commit.notifications.is_empty());
-        let moment = told.map(AuditEvent::entry).transpose();
-        let moment = moment.map_err(|e| {
-            LedgerError::new(
-                PortErrorKind::Unavailable,
-                format!("an event cannot be read: {e}"),
-            )
-        })?;
+        let event = commit.event.as_ref();
+        let requested = event.filter(|_| !commit.notifications.is_empty());
+        let entry = requested.map(AuditEvent::entry).transpose();
+        let entry = entry.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
         if commit.record.version == 1 {
             self.short_ids.insert(commit.record.short_id.clone(), id);
         }
-        if let Some(repeated) = commit.retried {
-            let old = repeated.record.id;
-            self.events.entry(old).or_default().push(repeated.event);
-            self.records.insert(old, repeated.record);
+        if let Some(retried) = commit.retried {
+            let old = retried.record.id;
+            self.events.entry(old).or_default().push(retried.event);
+            self.records.insert(old, retried.record);
         }
         self.records.insert(id, commit.record);
         self.events.entry(id).or_default().extend(commit.event);
@@ -209,12 +181,9 @@ impl LedgerTables {
         }
         self.owners
             .extend(commit.claim.map(|pipeline| (pipeline, id)));
-        self.notifications.extend(
-            commit
-                .open_notifications
-                .map(|notification| (id, notification)),
-        );
-        if let (Some(notification), Some(entry)) = (self.notifications.get_mut(&id), moment) {
+        let opened = commit.open_notifications;
+        self.notifications.extend(opened.map(|opened| (id, opened)));
+        if let (Some(notification), Some(entry)) = (self.notifications.get_mut(&id), entry) {
             for kind in commit.notifications {
                 notification.request_delivery(kind, entry.at);
             }
@@ -229,11 +198,8 @@ impl Ledger for MemoryLedger {
     }
 
     async fn read_events(&self, id: DeployId) -> Result<Vec<AuditEvent>, LedgerError> {
-        Ok(lock_mutex(&self.0)
-            .events
-            .get(&id)
-            .cloned()
-            .unwrap_or_default())
+        let tables = lock_mutex(&self.0);
+        Ok(tables.events.get(&id).cloned().unwrap_or_default())
     }
 
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
@@ -262,10 +228,9 @@ impl Ledger for MemoryLedger {
     ) -> Result<DeployPage, LedgerError> {
         let limit = limit.max(1);
         let tables = lock_mutex(&self.0);
-        let older = |record: &&DeployRecord| {
-            before.is_none_or(|before| LedgerPosition::of(record) < before)
-        };
-        let mut read: Vec<&DeployRecord> = tables.records.values().filter(older).collect();
+        let records = tables.records.values();
+        let older = |record| before.is_none_or(|before| LedgerPosition::of(record) < before);
+        let mut read: Vec<&DeployRecord> = records.filter(|record| older(record)).collect();
         read.sort_unstable_by_key(|record| Reverse(LedgerPosition::of(record)));
         let cut = read.len() > PAGE_READ_LIMIT;
         read.truncate(PAGE_READ_LIMIT);
@@ -274,8 +239,8 @@ impl Ledger for MemoryLedger {
             read_back_to: last.request.requested_at,
             full,
         };
-        let mut fitting: Vec<&DeployRecord> =
-            read.iter().copied().filter(|h| filter.matches(h)).collect();
+        let fitting = read.iter().filter(|record| filter.matches(record));
+        let mut fitting: Vec<&DeployRecord> = fitting.copied().collect();
         let full = fitting.len() > limit;
         fitting.truncate(limit);
         let last = if full {
@@ -291,18 +256,12 @@ impl Ledger for MemoryLedger {
 
     async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {
         let tables = lock_mutex(&self.0);
-        let deploys = tables
-            .records
-            .values()
-            .map(|record| (record.due_at, DueItem::Deploy(record.id)));
-        let notifications = tables
-            .notifications
-            .values()
-            .map(|r| (r.due_at(), DueItem::Notification(r.deploy)));
-        let mut due: Vec<_> = deploys
-            .chain(notifications)
-            .filter_map(|(at, what)| at.filter(|at| *at <= now).map(|at| (at, what)))
-            .collect();
+        let (records, notifications) = (tables.records.values(), tables.notifications.values());
+        let deploys = records.map(|one| (one.due_at, DueItem::Deploy(one.id)));
+        let others = notifications.map(|one| (one.due_at(), DueItem::Notification(one.deploy)));
+        let all = deploys.chain(others);
+        let due = all.filter_map(|(at, what)| Some((at.filter(|at| *at <= now)?, what)));
+        let mut due: Vec<_> = due.collect();
         due.sort_unstable();
         Ok(due.into_iter().map(|(_, what)| what).take(limit).collect())
     }
@@ -325,9 +284,8 @@ impl NotificationStore for MemoryLedger {
 
     async fn save_notification(&self, notification: NotificationRecord) -> Result<(), CommitError> {
         let notifications = &mut lock_mutex(&self.0).notifications;
-        let stored = notifications
-            .get(&notification.deploy)
-            .map(|notification| notification.version);
+        let stored = notifications.get(&notification.deploy);
+        let stored = stored.map(|stored| stored.version);
         if stored.is_none() || notification.version.checked_sub(1) != stored {
             return Err(Conflict::StaleVersion.into());
         }

@@ -1,6 +1,7 @@
 //! The queues in memory.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use chrono::TimeDelta;
 
 use super::{ManualClock, lock_mutex};
 
-/// The longest delay; what asks for more comes early.
+/// The longest delay; a longer one is cut to it.
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
-/// A message as it lies in a lane, visible or not.
+/// A message in a queue, visible or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryMessage {
     /// Its number, in the order of sending.
     pub sequence: u64,
     /// When it can be received.
     pub visible_at: Time,
-    /// How often it has been received in this lane.
+    /// How often it has been received in this queue.
     pub receive_count: u32,
     /// The message.
     pub body: MessageBody,
@@ -38,8 +39,8 @@ struct QueueEntry {
 #[derive(Debug, Default)]
 struct QueueContents {
     /// Messages in the order in which they are received.
-    messages: BTreeMap<(QueueName, Time, u64), QueueEntry>,
-    /// Where a message lies, by its number.
+    messages: BTreeMap<MessageKey, QueueEntry>,
+    /// Where a message is, by its number.
     positions: BTreeMap<u64, (QueueName, Time)>,
     sent: u64,
 }
@@ -54,7 +55,7 @@ pub struct MemoryQueue {
 
 impl MemoryQueue {
     /// Empty queues that hand a message out at most `max_receives` times (and at least once)
-    /// before it goes to the dead lane.
+    /// before it goes to the dead-letter queue.
     #[must_use]
     pub fn new(clock: ManualClock, max_receives: u32) -> Self {
         Self {
@@ -64,111 +65,84 @@ impl MemoryQueue {
         }
     }
 
-    /// What lies in a lane, in the order in which it becomes visible.
+    /// The messages of a queue, in the order in which they become visible.
     #[must_use]
     pub fn messages(&self, queue: QueueName) -> Vec<MemoryMessage> {
         let contents = lock_mutex(&self.contents);
-        let lying =
-            |(&(_, visible_at, sequence), message): (&(QueueName, Time, u64), &QueueEntry)| {
-                MemoryMessage {
-                    sequence,
-                    visible_at,
-                    receive_count: message.receive_count,
-                    body: message.body.clone(),
-                }
-            };
-        contents
-            .messages
-            .range(all_keys(queue))
-            .map(lying)
-            .collect()
+        let all = contents.messages.range(all_keys(queue));
+        let all = all.map(|(&(_, visible_at, sequence), message)| MemoryMessage {
+            sequence,
+            visible_at,
+            receive_count: message.receive_count,
+            body: message.body.clone(),
+        });
+        all.collect()
     }
 
-    /// When the first message of a lane can be received; in the past if one can be now.
+    /// When the first message of a queue can be received; in the past if one can be now.
     #[must_use]
     pub fn next_visible(&self, queue: QueueName) -> Option<Time> {
-        lock_mutex(&self.contents)
-            .messages
-            .range(all_keys(queue))
-            .next()
-            .map(|(&(_, visible_at, _), _)| visible_at)
+        let contents = lock_mutex(&self.contents);
+        let mut keys = contents.messages.range(all_keys(queue));
+        keys.next().map(|(&(_, visible_at, _), _)| visible_at)
     }
 }
 
-/// Every key of a lane.
-fn all_keys(queue: QueueName) -> std::ops::RangeInclusive<(QueueName, Time, u64)> {
+/// A queue, when the message is visible, and its number.
+type MessageKey = (QueueName, Time, u64);
+
+/// Every key of a queue.
+fn all_keys(queue: QueueName) -> RangeInclusive<MessageKey> {
     (queue, Time::MIN_UTC, 0)..=(queue, Time::MAX_UTC, u64::MAX)
 }
 
-/// Every key of a lane that is visible at `now`.
-fn visible_keys(queue: QueueName, now: Time) -> std::ops::RangeInclusive<(QueueName, Time, u64)> {
+/// Every key of a queue that is visible at `now`.
+fn visible_keys(queue: QueueName, now: Time) -> RangeInclusive<MessageKey> {
     (queue, Time::MIN_UTC, 0)..=(queue, now, u64::MAX)
 }
 
 /// `now` and `wait`, or the end of time.
 fn add_capped(now: Time, wait: Duration) -> Time {
-    TimeDelta::from_std(wait)
-        .ok()
-        .and_then(|wait| now.checked_add_signed(wait))
-        .unwrap_or(Time::MAX_UTC)
+    let wait = TimeDelta::from_std(wait).ok();
+    let at = wait.and_then(|wait| now.checked_add_signed(wait));
+    at.unwrap_or(Time::MAX_UTC)
 }
 
 impl QueueContents {
-    fn insert_message(
-        &mut self,
-        queue: QueueName,
-        visible_at: Time,
-        sequence: u64,
-        message: QueueEntry,
-    ) {
-        self.messages.insert((queue, visible_at, sequence), message);
-        self.positions.insert(sequence, (queue, visible_at));
+    fn insert_message(&mut self, key: MessageKey, body: MessageBody, receive_count: u32) {
+        let entry = QueueEntry {
+            body,
+            receive_count,
+        };
+        self.messages.insert(key, entry);
+        self.positions.insert(key.2, (key.0, key.1));
     }
 
-    /// Takes the message out that `receipt` names, unless the receipt is void.
-    fn take_message(
-        &mut self,
-        queue: QueueName,
-        receipt: &MessageReceipt,
-    ) -> Option<(u64, QueueEntry)> {
-        let (sequence, receives) = receipt.0.split_once('-')?;
+    /// Takes the message out that a receipt names, unless it is void.
+    fn take_message(&mut self, queue: QueueName, of: &MessageReceipt) -> Option<(u64, QueueEntry)> {
+        let (sequence, receives) = of.0.split_once('-')?;
         let (sequence, receives) = (sequence.parse().ok()?, receives.parse::<u32>().ok()?);
-        // In another lane there is nothing under this key.
+        // In another queue there is nothing under this key.
         let (_, visible_at) = *self.positions.get(&sequence)?;
         let key = (queue, visible_at, sequence);
         if self.messages.get(&key)?.receive_count != receives {
             return None;
         }
         self.positions.remove(&sequence);
-        self.messages
-            .remove(&key)
-            .map(|message| (sequence, message))
+        Some((sequence, self.messages.remove(&key)?))
     }
 
-    /// Moves what was received too often out of the way.
+    /// Moves what was received too often to the dead-letter queue.
     fn move_to_dlq(&mut self, queue: QueueName, now: Time, max_receives: u32) {
         let Some(dead) = queue.dead_letter_queue() else {
             return;
         };
-        let worn = |(key, message): (&(QueueName, Time, u64), &QueueEntry)| {
-            (message.receive_count >= max_receives).then_some(*key)
-        };
-        let worn: Vec<_> = self
-            .messages
-            .range(visible_keys(queue, now))
-            .filter_map(worn)
-            .collect();
+        let visible = self.messages.range(visible_keys(queue, now));
+        let worn = visible.filter(|(_, message)| message.receive_count >= max_receives);
+        let worn: Vec<MessageKey> = worn.map(|(key, _)| *key).collect();
         for key in worn {
             if let Some(message) = self.messages.remove(&key) {
-                self.insert_message(
-                    dead,
-                    now,
-                    key.2,
-                    QueueEntry {
-                        receive_count: 0,
-                        ..message
-                    },
-                );
+                self.insert_message((dead, now, key.2), message.body, 0);
             }
         }
     }
@@ -184,15 +158,8 @@ impl MessageQueue for MemoryQueue {
         let visible_at = add_capped(self.clock.now(), delay.min(MAX_DELAY));
         let contents = &mut *lock_mutex(&self.contents);
         contents.sent += 1;
-        contents.insert_message(
-            queue,
-            visible_at,
-            contents.sent,
-            QueueEntry {
-                body: body.clone(),
-                receive_count: 0,
-            },
-        );
+        let key = (queue, visible_at, contents.sent);
+        contents.insert_message(key, body.clone(), 0);
         Ok(())
     }
 
@@ -205,24 +172,21 @@ impl MessageQueue for MemoryQueue {
         let now = self.clock.now();
         let contents = &mut *lock_mutex(&self.contents);
         contents.move_to_dlq(queue, now, self.max_receives);
-        let keys: Vec<_> = contents
-            .messages
-            .range(visible_keys(queue, now))
-            .map(|(key, _)| *key)
-            .take(max)
-            .collect();
+        let visible = contents.messages.range(visible_keys(queue, now));
+        let keys: Vec<MessageKey> = visible.map(|(key, _)| *key).take(max).collect();
         let mut deliveries = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(mut message) = contents.messages.remove(&key) else {
+            let Some(message) = contents.messages.remove(&key) else {
                 continue;
             };
-            message.receive_count = message.receive_count.saturating_add(1);
+            let receive_count = message.receive_count.saturating_add(1);
             deliveries.push(ReceivedMessage {
-                receipt: MessageReceipt(format!("{}-{}", key.2, message.receive_count)),
+                receipt: MessageReceipt(format!("{}-{receive_count}", key.2)),
                 body: message.body.clone(),
-                receive_count: message.receive_count,
+                receive_count,
             });
-            contents.insert_message(queue, add_capped(now, visibility), key.2, message);
+            let hidden = (queue, add_capped(now, visibility), key.2);
+            contents.insert_message(hidden, message.body, receive_count);
         }
         Ok(deliveries)
     }
@@ -241,7 +205,8 @@ impl MessageQueue for MemoryQueue {
         let visible_at = add_capped(self.clock.now(), delay);
         let contents = &mut *lock_mutex(&self.contents);
         if let Some((sequence, message)) = contents.take_message(queue, receipt) {
-            contents.insert_message(queue, visible_at, sequence, message);
+            let key = (queue, visible_at, sequence);
+            contents.insert_message(key, message.body, message.receive_count);
         }
         Ok(())
     }

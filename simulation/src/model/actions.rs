@@ -1,5 +1,4 @@
-//! What people wish of a deploy on record, and the orders in the dead-letter queue: what the worker
-//! decides about either.
+//! What the worker decides about the actions of people and the tickets in the dead-letter queue.
 
 use std::time::Duration;
 
@@ -13,11 +12,11 @@ use super::commit_invariants::check_retry;
 use super::decision_cache::{DecisionCache, WorkerPlan, context};
 use super::interner::{DEPLOYS, MODEL_CONFIG, ModelItem, QueuedRetry, now, run_name};
 
-/// Who can press.
+/// Who can retry.
 const USERS: [&str; 2] = ["U0001", "U0002"];
 
 impl QueuedRetry {
-    /// A press of this very moment.
+    /// A request of this very moment.
     pub(super) fn new(who: usize, named: usize, confirm: bool) -> Self {
         Self {
             who,
@@ -27,7 +26,7 @@ impl QueuedRetry {
         }
     }
 
-    /// Of a press whose deploy is on record nothing matters but whose it was.
+    /// Of a request whose deploy is on record nothing matters but whose it was.
     pub(super) fn completed(self) -> Self {
         Self {
             left: Duration::ZERO,
@@ -46,7 +45,7 @@ impl QueuedRetry {
     }
 }
 
-/// The retry of a deploy is made by an order, or by the press of that number.
+/// A retry is made by a ticket, or by the request of that number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RetrySource {
     Ticket,
@@ -54,7 +53,7 @@ pub(super) enum RetrySource {
 }
 
 impl DecisionCache<'_> {
-    /// A wish that was just typed.
+    /// A request that was just typed.
     pub(super) fn intern_retry(&mut self, retry: QueuedRetry) -> u16 {
         self.interner.intern(ModelItem::Retry(retry))
     }
@@ -62,7 +61,7 @@ impl DecisionCache<'_> {
     pub(super) fn get_retry(&mut self, number: u16) -> QueuedRetry {
         match self.entry(number).0.as_ref() {
             ModelItem::Retry(retry) => *retry,
-            _ => unreachable!("number {number} is not a wish"),
+            _ => unreachable!("number {number} is not a retry request"),
         }
     }
 
@@ -77,34 +76,33 @@ impl DecisionCache<'_> {
                 RetrySource::Ticket => None,
                 RetrySource::Action(number) => Some(cache.get_retry(number).to_action()),
             };
-            let cause = action
-                .as_ref()
-                .map_or(RetryCause::Ticket, RetryCause::Action);
+            let action = action.as_ref();
+            let cause = action.map_or(RetryCause::Ticket, RetryCause::Action);
             let (old, first) = (cache.record(old), cache.record(first).request);
             let me = run_name(None);
-            if cache.rules.decide_retry(&old, cause, context(&me, 0)) != RetryDecision::Yes {
+            if (cache.rules.decide_retry)(&old, cause, context(&me, 0)) != RetryDecision::Yes {
                 return WorkerPlan::Wait;
             }
-            match cache.rules.open_retry(&old, &first, cause, context(&me, 0)) {
+            match (cache.rules.open_retry)(&old, &first, cause, context(&me, 0)) {
                 Ok(commit) => match check_retry(&old, cause, &commit) {
                     Ok(()) => cache.plan_commit(None, Some(commit)),
                     Err(why) => WorkerPlan::Broken(why),
                 },
-                Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+                Err(_) => WorkerPlan::illegal(),
             }
         })
     }
 
-    /// Whether the sweeper has no use for the order of a deploy.
+    /// Whether the sweeper has no use for the ticket of a deploy.
     pub(super) fn is_ticket_needless(&mut self, number: u16) -> bool {
         let rules = self.rules;
         match self.entry(number).0.as_ref() {
-            ModelItem::Record(record) => rules.is_ticket_needless(record),
+            ModelItem::Record(record) => (rules.is_ticket_needless)(record),
             _ => false,
         }
     }
 
-    /// The asker wants the deploy canceled.
+    /// The requester cancels the deploy.
     pub(super) fn plan_cancel(&mut self, number: u16) -> WorkerPlan {
         self.cached_plan([5, number, 0, 0], |cache| {
             let record = cache.record(number);
@@ -115,7 +113,7 @@ impl DecisionCache<'_> {
                 MODEL_CONFIG.timeouts.request_ttl,
             );
             let me = run_name(None);
-            match cache.rules.decide_cancel(&record, &action, context(&me, 0)) {
+            match (cache.rules.decide_cancel)(&record, &action, context(&me, 0)) {
                 Ok(CancelDecision::Write(commit)) => {
                     cache.plan_commit(Some(&record), Some(*commit))
                 }
@@ -124,7 +122,7 @@ impl DecisionCache<'_> {
                     | CancelDecision::AlreadyRequested(_)
                     | CancelDecision::Denied(_),
                 ) => WorkerPlan::Wait,
-                Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+                Err(_) => WorkerPlan::illegal(),
             }
         })
     }
@@ -140,7 +138,6 @@ pub(super) fn retrier_of(action: RequestId) -> u8 {
     who.map_or(0, |who| u8::try_from(who + 1).unwrap_or(0))
 }
 
-/// The names of the model are sound.
 fn expect_valid<T>(name: Option<T>) -> T {
     name.unwrap_or_else(|| unreachable!("a name that cannot be read"))
 }
@@ -155,7 +152,7 @@ fn requester(who: usize) -> Requester {
     }
 }
 
-/// The wish of somebody who has so much of its time left.
+/// An action that has so much of its time left.
 fn action_message(who: usize, action: DeployAction, left: Duration) -> ActionMessage {
     ActionMessage {
         id: request_id(who),
@@ -165,7 +162,7 @@ fn action_message(who: usize, action: DeployAction, left: Duration) -> ActionMes
     }
 }
 
-/// The command that asks for a deploy.
+/// The command that requests a deploy.
 pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
     DeployMessage {
         id: DEPLOYS[deploy],

@@ -1,4 +1,4 @@
-//! Which models are searched, and how long that takes.
+//! Which models are searched.
 
 use super::{BoundedModel, ModelScope, WorkerScope};
 
@@ -12,20 +12,18 @@ pub struct ModelBounds {
 }
 
 impl ModelBounds {
-    /// Everything there is.
+    /// Every model.
     #[must_use]
     pub fn full() -> Self {
-        let models = vec![
-            worker_model("one deploy, canceled or sent back", CANCELED_OR_SENT_BACK),
-            worker_model("two deploys on one target", TWO),
-            worker_model("two deploys, one sent back", TWO_SENT_BACK),
-            worker_model("two deploys, one sent back, plainly", TWO_PLAINLY),
-            worker_model("a press, an order and a cancel", ONE_RETRIER),
-            worker_model("two presses and an order", TWO_RETRIERS),
-            worker_model("a retry and its retry", CHAIN),
-            notifier_model(),
-        ];
-        Self::with_models(models)
+        Self::with_models(&[
+            ("one deploy, canceled or redriven", CANCELED_OR_REDRIVEN),
+            ("two deploys on one target", TWO),
+            ("two deploys, one redriven", TWO_REDRIVEN),
+            ("two deploys, one redriven, plainly", TWO_PLAINLY),
+            ("a retry, a ticket and a cancel", ONE_RETRIER),
+            ("two retries and a ticket", TWO_RETRIERS),
+            ("a retry and its retry", CHAIN),
+        ])
     }
 
     /// What a test has the time for.
@@ -36,27 +34,33 @@ impl ModelBounds {
             cancel: true,
             ..WorkerScope::ONE
         };
-        let ordered = WorkerScope {
+        let ticket = WorkerScope {
             retriers: 0,
             ..ONE_RETRIER
         };
-        let models = vec![
-            worker_model("one deploy, canceled", canceled),
-            worker_model("two deploys, one sent back", TWO_SENT_BACK),
-            worker_model("an order and a cancel, plainly", ordered),
-            notifier_model(),
-        ];
-        Self::with_models(models)
+        Self::with_models(&[
+            ("one deploy, canceled", canceled),
+            ("two deploys, one redriven", TWO_REDRIVEN),
+            ("a ticket and a cancel, plainly", ticket),
+        ])
     }
 
-    fn with_models(models: Vec<BoundedModel>) -> Self {
+    fn with_models(workers: &[(&'static str, WorkerScope)]) -> Self {
         let threads = std::thread::available_parallelism();
         let threads = threads.map_or(1, std::num::NonZero::get).min(8);
-        Self { models, threads }
+        let workers = workers.iter();
+        let workers = workers.map(|(name, scope)| (*name, ModelScope::Worker(*scope)));
+        let notifier = ("notifications", ModelScope::Notifier { notifiers: 2 });
+        let models = workers.chain([notifier]);
+        let models = models.map(|(name, scope)| BoundedModel { name, scope });
+        Self {
+            models: models.collect(),
+            threads,
+        }
     }
 }
 
-const CANCELED_OR_SENT_BACK: WorkerScope = WorkerScope {
+const CANCELED_OR_REDRIVEN: WorkerScope = WorkerScope {
     workers: 2,
     retry_links: 1,
     redrive: true,
@@ -69,7 +73,7 @@ const TWO: WorkerScope = WorkerScope {
     cancel: true,
     ..WorkerScope::ONE
 };
-const TWO_SENT_BACK: WorkerScope = WorkerScope {
+const TWO_REDRIVEN: WorkerScope = WorkerScope {
     deploys: 2,
     retry_links: 1,
     redrive: true,
@@ -78,12 +82,12 @@ const TWO_SENT_BACK: WorkerScope = WorkerScope {
 const TWO_PLAINLY: WorkerScope = WorkerScope {
     workers: 2,
     plain: true,
-    ..TWO_SENT_BACK
+    ..TWO_REDRIVEN
 };
 const ONE_RETRIER: WorkerScope = WorkerScope {
     retriers: 1,
     plain: true,
-    ..CANCELED_OR_SENT_BACK
+    ..CANCELED_OR_REDRIVEN
 };
 const TWO_RETRIERS: WorkerScope = WorkerScope {
     retriers: 2,
@@ -97,16 +101,3 @@ const CHAIN: WorkerScope = WorkerScope {
     plain: true,
     ..WorkerScope::ONE
 };
-
-fn worker_model(name: &'static str, scope: WorkerScope) -> BoundedModel {
-    let scope = ModelScope::Worker(scope);
-    BoundedModel { name, scope }
-}
-
-fn notifier_model() -> BoundedModel {
-    let scope = ModelScope::Notifier { notifiers: 2 };
-    BoundedModel {
-        name: "telling",
-        scope,
-    }
-}

@@ -1,8 +1,8 @@
 //! What must hold for every single commit.
 //!
-//! A commit is written only over the very head it was decided from, so what it does to that head is
+//! A commit is written only over the record it was decided from, so what it does to that record is
 //! checked where it is decided: the audit's chain, that an end stays the end, the lock, the claim,
-//! what is owed.
+//! the pending notifications.
 
 use chatops_core::audit::{AuditChange, EventHash};
 use chatops_core::command::DeployAction;
@@ -13,82 +13,92 @@ use chatops_core::machine;
 use chatops_core::notification::NotificationKind;
 use chatops_core::ports::{Commit, LockChange};
 
+use super::ModelViolation;
 use super::interner::{pipeline_of, place_of};
+use crate::invariants::Invariant::{
+    self, AllowedRetry, CancelObeyed, NothingLost, OneEnd, OneRetry, OwnPipeline, SoundAudit,
+    Termination, TrueEnd, ValidPost,
+};
+use crate::invariants::Violation;
 
-/// What must hold for a commit over the head it was decided from.
-pub(super) fn check_commit(
-    before: Option<&DeployRecord>,
-    commit: &Commit,
-) -> Result<(), &'static str> {
+pub(super) type Check = Result<(), ModelViolation>;
+
+/// Holds, or is a violation.
+pub(super) fn check(
+    holds: bool,
+    of: impl Into<Option<Invariant>>,
+    otherwise: &'static str,
+) -> Check {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation::new(of, otherwise))
+    }
+}
+
+/// What must hold for a commit over the record it was decided from.
+pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Check {
     let record = &commit.record;
     let (version, events, last) = before.map_or((0, 0, EventHash::START), |old| {
         (old.version, old.events, old.last_hash)
     });
-    let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
-    check(record.version == version + 1, "a commit skips a version")?;
     check(
-        before.is_none_or(|old| old.id == record.id),
-        "a commit changes another deploy",
+        record.version == version + 1,
+        None,
+        "a commit skips a version",
     )?;
+    let same = before.is_none_or(|old| old.id == record.id);
+    check(same, None, "a commit changes another deploy")?;
+    let opened = commit.open_notifications.is_some() == before.is_none();
     check(
-        commit.open_notifications.is_some() == before.is_none(),
-        "I12: the reply item is not opened once",
+        opened,
+        NothingLost,
+        "the notification record is not opened once",
     )?;
     let Some(event) = &commit.event else {
         let same = before.is_some_and(|old| {
             (old.state, old.events, old.last_hash)
                 == (record.state, record.events, record.last_hash)
         });
-        check(same, "I5: a change without an event")?;
+        check(same, SoundAudit, "a change without an event")?;
         let quiet =
             commit.lock.is_none() && commit.claim.is_none() && commit.notifications.is_empty();
-        return check(quiet, "I5: consequences without an event");
+        return check(quiet, SoundAudit, "consequences without an event");
     };
-    let entry = event.entry().map_err(|_| "I5: an event cannot be read")?;
-    let chained = entry.n == events + 1 && entry.prev == last;
-    let told =
+    let entry = event.entry().map_err(|_| UNREADABLE)?;
+    let chained = entry.n == events + 1 && entry.prev == last && entry.deploy == record.id;
+    let agrees =
         entry.state == record.state && record.events == entry.n && record.last_hash == event.hash;
-    check(
-        chained && told && entry.deploy == record.id,
-        "I5: head and audit differ",
-    )?;
+    check(chained && agrees, SoundAudit, "record and audit differ")?;
     let Some(old) = before else {
-        check(
-            commit.retried.is_some() == record.retry_of.is_some(),
-            "I16: a retry is not on record at the deploy that it repeats",
-        )?;
-        return check(
-            record.state == DeployState::Requested,
-            "a deploy does not begin as REQUESTED",
-        );
+        let named = commit.retried.is_some() == record.retry_of.is_some();
+        check(named, OneRetry, NOT_ON_RECORD)?;
+        let requested = record.state == DeployState::Requested;
+        return check(requested, None, "a deploy does not begin as REQUESTED");
     };
-    check(
-        commit.retried.is_none(),
-        "I16: a retry is put on record after it began",
-    )?;
+    let late = commit.retried.is_some();
+    check(!late, OneRetry, "a retry is put on record after it began")?;
     check_cancel(old, &entry.change)?;
     if old.state.is_terminal() {
         let note = matches!(entry.change, AuditChange::Noted { .. }) && record.state == old.state;
-        check(note, "I4: a deploy goes on after its end")?;
+        check(note, OneEnd, "a deploy goes on after its end")?;
     }
     let legal =
         machine::next_state(old.state, &entry.change).is_ok_and(|state| state == record.state);
-    check(legal, "a change the state machine does not allow")?;
-    let owed: &[NotificationKind] = match entry.change {
+    check(legal, None, "a change the state machine does not allow")?;
+    let pending: &[NotificationKind] = match entry.change {
         AuditChange::Started { .. } => &[NotificationKind::Progress],
         AuditChange::Ended { .. } => &[NotificationKind::Final],
         _ => &[],
     };
-    check(
-        commit.notifications == owed,
-        "I15: what is owed does not follow from what happened",
-    )?;
+    let why = "the pending notifications do not follow from what happened";
+    check(commit.notifications == pending, Termination, why)?;
     let found = matches!(entry.change, AuditChange::Triggered { .. });
-    let own = pipeline_of(place_of(record.id));
-    let claimed = !found || commit.claim == Some(own);
+    let own = found.then(|| pipeline_of(place_of(record.id)));
     check(
-        claimed && found == commit.claim.is_some(),
-        "I7: a pipeline of another deploy",
+        commit.claim == own,
+        OwnPipeline,
+        "a pipeline of another deploy",
     )?;
     let locked = match (&entry.change, &commit.lock) {
         (AuditChange::TriggerBegun { target, .. }, Some(LockChange::Take { .. })) => {
@@ -102,85 +112,88 @@ pub(super) fn check_commit(
         (AuditChange::TriggerBegun { .. }, _) => false,
         (_, lock) => lock.is_none(),
     };
-    check(locked, "I3: the lock does not follow from what happened")
+    check(
+        locked,
+        ValidPost,
+        "the lock does not follow from what happened",
+    )
 }
 
-/// What a wish to cancel on record leaves open: before anything is sent it is the end, and without
-/// one nothing ends so.
-fn check_cancel(old: &DeployRecord, change: &AuditChange) -> Result<(), &'static str> {
-    let ends = |is| matches!(change, AuditChange::Ended { state, .. } if *state == is);
-    let noted = matches!(change, AuditChange::Noted { .. });
-    match old.state {
-        DeployState::Requested
-            if old.cancel.is_some() && !ends(DeployState::Canceled) && !noted =>
-        {
-            Err("I8: a deploy goes on that was canceled before it was armed")
-        }
-        DeployState::Requested if old.cancel.is_none() && ends(DeployState::Canceled) => {
-            Err("I8: a deploy is canceled and nobody wished it")
-        }
-        _ => Ok(()),
+const NOT_ON_RECORD: &str = "a retry is not on record at the deploy that it retries";
+
+const UNREADABLE: ModelViolation = Violation {
+    invariant: Some(SoundAudit),
+    detail: "an event cannot be read",
+};
+
+/// A cancel on record ends a deploy before its trigger begins, and without one nothing ends so.
+fn check_cancel(old: &DeployRecord, change: &AuditChange) -> Check {
+    if old.state != DeployState::Requested {
+        return Ok(());
     }
+    let cancels =
+        matches!(change, AuditChange::Ended { state, .. } if *state == DeployState::Canceled);
+    if old.cancel.is_none() {
+        return check(
+            !cancels,
+            TrueEnd,
+            "a deploy is canceled and nobody requested it",
+        );
+    }
+    let stops = cancels || matches!(change, AuditChange::Noted { .. });
+    let why = "a deploy goes on that was canceled before its trigger began";
+    check(stops, CancelObeyed, why)
 }
 
 /// What must hold for the first transaction of the retry of `old`.
-pub(super) fn check_retry(
-    old: &DeployRecord,
-    cause: RetryCause<'_>,
-    commit: &Commit,
-) -> Result<(), &'static str> {
-    let check = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
+pub(super) fn check_retry(old: &DeployRecord, cause: RetryCause<'_>, commit: &Commit) -> Check {
     let new = &commit.record;
-    check(
-        new.id == DeployId::of_retry(old.id),
-        "I16: the id of a retry is not derived, so it can be made twice",
-    )?;
-    let Some(repeated) = &commit.retried else {
-        return Err("I16: a retry is not on record at the deploy that it repeats");
+    let why = "the id of a retry is not derived, so it can be made twice";
+    check(new.id == DeployId::of_retry(old.id), OneRetry, why)?;
+    let Some(retried) = &commit.retried else {
+        return check(false, OneRetry, NOT_ON_RECORD);
     };
-    let after = &repeated.record;
-    check(
-        after.version == old.version + 1 && after.id == old.id && after.state == old.state,
-        "I4: a retry changes the end of the deploy that it repeats",
-    )?;
-    let entry = repeated.event.entry();
-    let entry = entry.map_err(|_| "I5: an event cannot be read")?;
+    let after = &retried.record;
+    let unchanged =
+        after.version == old.version + 1 && after.id == old.id && after.state == old.state;
+    let why = "a retry changes the end of the deploy that it retries";
+    check(unchanged, OneEnd, why)?;
+    let entry = retried.event.entry().map_err(|_| UNREADABLE)?;
     let chained = entry.n == old.events + 1 && entry.prev == old.last_hash;
-    let told = after.events == entry.n && after.last_hash == repeated.event.hash;
-    let said = entry.change == AuditChange::Retried { by: new.id };
-    check(
-        chained && told && said && entry.deploy == old.id,
-        "I5: head and audit of a deploy that is repeated differ",
-    )?;
-    check(
-        new.retry_of == Some(old.id) && after.retried_by == Some(new.id),
-        "I16: a retry and the deploy that it repeats do not name each other",
-    )?;
-    check(
-        after.due_at.is_none() && !after.owes_ticket,
-        "I16: an order is owed for a deploy that is repeated already",
-    )?;
+    let agrees = after.events == entry.n && after.last_hash == retried.event.hash;
+    let named = entry.change == AuditChange::Retried { by: new.id } && entry.deploy == old.id;
+    let why = "record and audit of a deploy that is retried differ";
+    check(chained && agrees && named, SoundAudit, why)?;
+    let named = new.retry_of == Some(old.id) && after.retried_by == Some(new.id);
+    let why = "a retry and the deploy that it retries do not name each other";
+    check(named, OneRetry, why)?;
+    let done = after.due_at.is_none() && !after.owes_ticket;
+    let why = "a ticket is owed for a deploy that is retried already";
+    check(done, OneRetry, why)?;
     let action = match cause {
         RetryCause::Ticket => None,
         RetryCause::Action(action) => Some(action),
     };
-    check(
-        new.retry_request == action.map(|action| action.id),
-        "I16: a retry does not say which wish has made it",
-    )?;
+    let named = new.retry_request == action.map(|action| action.id);
+    check(named, OneRetry, "a retry does not say which action made it")?;
     match old.state {
         DeployState::TriggerFailed => Ok(()),
-        DeployState::Rejected => check(action.is_some(), "I16: an order repeats what was refused"),
+        DeployState::Rejected => check(
+            action.is_some(),
+            AllowedRetry,
+            "a ticket retries what was rejected",
+        ),
         DeployState::Unresolved => {
+            let this = DeployRef::Full(old.id);
             let confirmed = action.is_some_and(|action| {
-                let named = DeployRef::Full(old.id);
-                matches!(&action.action, DeployAction::Retry { deploy, confirm: true, .. } if *deploy == named)
+                matches!(&action.action, DeployAction::Retry { deploy, confirm: true, .. } if *deploy == this)
             });
-            check(
-                confirmed,
-                "I16: nobody has looked whether the deploy that is repeated was started",
-            )
+            let why = "nobody confirmed that the deploy that is retried was not started";
+            check(confirmed, AllowedRetry, why)
         }
-        _ => Err("I4: a deploy is repeated that was started or has not ended"),
+        _ => {
+            let why = "a deploy is retried that was started or has not ended";
+            check(false, AllowedRetry, why)
+        }
     }
 }

@@ -9,8 +9,9 @@ use chatops_core::id::ShortId;
 use chatops_core::machine::IllegalTransition;
 use chatops_core::ports::{Commit, LockChange, TargetLock};
 
+use super::ModelViolation;
 use super::actions::{deploy_message, retrier_of};
-use super::commit_invariants::check_commit;
+use super::commit_invariants::{check, check_commit};
 use super::evidence::CiEvidence;
 use super::interner::{
     DecidedCommit, ItemInterner, MODEL_CONFIG, ModelItem, TICK, canonical, next_tick, now,
@@ -18,6 +19,7 @@ use super::interner::{
 };
 use super::rules::DecisionRules;
 use super::shard::FastMap;
+use crate::invariants::{Invariant::OwnPipeline, Violation};
 
 /// What a decision comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +30,27 @@ pub(super) enum WorkerPlan {
     Write(u16),
     /// Send the POST.
     Post,
-    /// Search for the proof.
+    /// Look up the pipeline.
     LookUp,
-    /// Look at the run.
+    /// Poll the pipeline.
     Poll { cancel: bool },
-    /// Send the order, then write this commit.
+    /// Send the ticket, then write this commit.
     WriteTicket(u16),
     /// The decision itself is wrong.
-    Broken(&'static str),
+    Broken(ModelViolation),
+}
+
+impl WorkerPlan {
+    pub(super) fn illegal() -> Self {
+        let why = "a decision the state machine does not allow";
+        Self::Broken(Violation::new(None, why))
+    }
 }
 
 /// What a commit does to the lock; moments in ticks from now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum LockFact {
+    #[default]
     Keep,
     Take(i8),
     Free,
@@ -49,7 +59,7 @@ pub(super) enum LockFact {
 
 /// What the steps need to know of an item.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ItemFacts {
     /// `None` for a command that is not on record.
     pub state: Option<DeployState>,
@@ -59,13 +69,13 @@ pub(super) struct ItemFacts {
     pub has_run: bool,
     pub expired: bool,
     pub cancel: bool,
-    /// Another one repeats it.
+    /// Another one retries it.
     pub retried: bool,
-    /// One more than the person whose wish made it.
+    /// One more than the person whose request made it.
     pub retrier: u8,
-    /// Of a commit: the number of its head.
+    /// Of a commit: the number of its record.
     pub record: u16,
-    /// Of a commit: the number of the head of the deploy that it repeats.
+    /// Of a commit: the number of the record of the deploy that it retries.
     pub retried_record: u16,
     pub lock: LockFact,
 }
@@ -84,7 +94,7 @@ pub(super) enum ItemShift {
 /// One thread's memory.
 pub(super) struct DecisionCache<'a> {
     pub(super) interner: &'a ItemInterner,
-    pub(super) rules: &'a dyn DecisionRules,
+    pub(super) rules: &'a DecisionRules,
     items: Vec<Option<(Arc<ModelItem>, ItemFacts)>>,
     shifted: [Vec<u16>; 4],
     plans: FastMap<u64, WorkerPlan>,
@@ -106,9 +116,7 @@ fn record_facts(record: &DeployRecord) -> ItemFacts {
         cancel: record.cancel.is_some(),
         retried: record.retried_by.is_some(),
         retrier: record.retry_request.map_or(0, retrier_of),
-        record: 0,
-        retried_record: 0,
-        lock: LockFact::Keep,
+        ..ItemFacts::default()
     }
 }
 
@@ -117,18 +125,9 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
         |record: &DeployRecord| interner.intern(ModelItem::Record(Box::new(record.clone())));
     match item {
         ModelItem::Request(_) | ModelItem::Retry(_) => ItemFacts {
-            state: None,
             due: true,
             has_timer: true,
-            holds: false,
-            has_run: false,
-            expired: false,
-            cancel: false,
-            retried: false,
-            retrier: 0,
-            record: 0,
-            retried_record: 0,
-            lock: LockFact::Keep,
+            ..ItemFacts::default()
         },
         ModelItem::Record(record) => record_facts(record),
         ModelItem::Commit(commit) => ItemFacts {
@@ -146,7 +145,7 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
 }
 
 impl<'a> DecisionCache<'a> {
-    pub(super) fn new(interner: &'a ItemInterner, rules: &'a dyn DecisionRules) -> Self {
+    pub(super) fn new(interner: &'a ItemInterner, rules: &'a DecisionRules) -> Self {
         Self {
             interner,
             rules,
@@ -185,16 +184,14 @@ impl<'a> DecisionCache<'a> {
             .intern(ModelItem::Request(MODEL_CONFIG.timeouts.request_ttl))
     }
 
-    /// The item after `turn`; no item stays none.
+    /// The item after `shift`; no item stays none.
     pub(super) fn shift_item(&mut self, number: u16, shift: ItemShift) -> u16 {
-        let (row, at) = (
-            match shift {
-                ItemShift::Later => 0,
-                ItemShift::Gone(slot) => 1 + slot,
-                ItemShift::Swap => 3,
-            },
-            usize::from(number),
-        );
+        let at = usize::from(number);
+        let row = match shift {
+            ItemShift::Later => 0,
+            ItemShift::Gone(slot) => 1 + slot,
+            ItemShift::Swap => 3,
+        };
         if number == 0 {
             return 0;
         }
@@ -210,11 +207,8 @@ impl<'a> DecisionCache<'a> {
                     (*by == run_name(Some(slot))).then(|| run_name(None))
                 }),
                 ItemShift::Swap => rename_runs(&item, |by| {
-                    let others = [(&one, &two), (&two, &one)];
-                    others
-                        .into_iter()
-                        .find(|(a, _)| *a == by)
-                        .map(|(_, b)| b.clone())
+                    let mut others = [(&one, &two), (&two, &one)].into_iter();
+                    others.find(|(a, _)| *a == by).map(|(_, b)| b.clone())
                 }),
             };
             self.shifted[row][at] = self.interner.intern(item);
@@ -227,20 +221,20 @@ impl<'a> DecisionCache<'a> {
         key: [u16; 4],
         make: impl FnOnce(&mut Self) -> WorkerPlan,
     ) -> WorkerPlan {
-        let key = key
-            .into_iter()
-            .fold(0, |all, part| all << 16 | u64::from(part));
+        let parts = key.into_iter();
+        let key = parts.fold(0, |all, part| all << 16 | u64::from(part));
         if let Some(plan) = self.plans.get(&key) {
             return *plan;
         }
         // "No panic" is one of the promises.
         let plan = catch_unwind(AssertUnwindSafe(|| make(self)));
-        let plan = plan.unwrap_or(WorkerPlan::Broken("a decision panicked"));
+        let panicked = Violation::new(None, "a decision panicked");
+        let plan = plan.unwrap_or(WorkerPlan::Broken(panicked));
         self.plans.insert(key, plan);
         plan
     }
 
-    /// Checks a commit against the head it was decided from, and numbers it.
+    /// Checks a commit against the record it was decided from, and numbers it.
     pub(super) fn plan_commit(
         &mut self,
         before: Option<&DeployRecord>,
@@ -258,7 +252,7 @@ impl<'a> DecisionCache<'a> {
         let decided = DecidedCommit {
             record: canonical(commit.record),
             lock: commit.lock,
-            retried: commit.retried.map(|repeated| canonical(repeated.record)),
+            retried: commit.retried.map(|retried| canonical(retried.record)),
         };
         WorkerPlan::Write(self.interner.intern(ModelItem::Commit(Box::new(decided))))
     }
@@ -270,7 +264,7 @@ impl<'a> DecisionCache<'a> {
     ) -> WorkerPlan {
         match commit {
             Ok(commit) => self.plan_commit(Some(before), commit),
-            Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+            Err(_) => WorkerPlan::illegal(),
         }
     }
 
@@ -280,21 +274,18 @@ impl<'a> DecisionCache<'a> {
             let record = cache.record(number);
             let me = run_name(Some(usize::from(slot)));
             let ctx = context(&me, posted);
-            match cache.rules.next_step(&record, ctx) {
-                Err(_) => WorkerPlan::Broken("a decision the state machine does not allow"),
+            match (cache.rules.next_step)(&record, ctx) {
+                Err(_) => WorkerPlan::illegal(),
                 // Nobody cuts the runs of the model off.
                 Ok(NextStep::Wait | NextStep::OutOfTime) => WorkerPlan::Wait,
                 Ok(NextStep::Write(commit)) => cache.plan_commit(Some(&record), Some(*commit)),
                 Ok(NextStep::Post(request)) => {
                     let id = record.id.to_string();
-                    if request
-                        .parameters
-                        .values()
-                        .any(|value| value.as_str() == Some(&id))
-                    {
-                        WorkerPlan::Post
-                    } else {
-                        WorkerPlan::Broken("I7: a POST without the deploy id")
+                    let mut values = request.parameters.values();
+                    let carried = values.any(|value| value.as_str() == Some(&id));
+                    match check(carried, OwnPipeline, "a POST without the deploy id") {
+                        Ok(()) => WorkerPlan::Post,
+                        Err(why) => WorkerPlan::Broken(why),
                     }
                 }
                 Ok(NextStep::LookUp(_)) => WorkerPlan::LookUp,
@@ -329,7 +320,7 @@ impl<'a> DecisionCache<'a> {
         })
     }
 
-    /// The refusal of a deploy whose target another one has.
+    /// The rejection of a deploy whose target another one has.
     pub(super) fn plan_reject_busy(&mut self, number: u16, holder: u16, slot: u8) -> WorkerPlan {
         self.cached_plan([2, number, holder, u16::from(slot)], |cache| {
             let (record, holder) = (cache.record(number), cache.record(holder));
@@ -346,18 +337,16 @@ impl<'a> DecisionCache<'a> {
 
     /// The first transaction of a command.
     pub(super) fn plan_open(&mut self, number: u16, deploy: usize) -> WorkerPlan {
-        self.cached_plan(
-            [3, number, u16::try_from(deploy).unwrap_or(0), 0],
-            |cache| {
-                let ModelItem::Request(left) = *cache.entry(number).0.as_ref() else {
-                    return WorkerPlan::Wait;
-                };
-                let message = deploy_message(deploy, left);
-                let me = run_name(None);
-                let commit = decide::open_deploy(&message, ShortId::USUAL, context(&me, 0));
-                cache.plan_commit(None, Some(commit))
-            },
-        )
+        let place = u16::try_from(deploy).unwrap_or(0);
+        self.cached_plan([3, number, place, 0], |cache| {
+            let ModelItem::Request(left) = *cache.entry(number).0.as_ref() else {
+                return WorkerPlan::Wait;
+            };
+            let message = deploy_message(deploy, left);
+            let me = run_name(None);
+            let commit = decide::open_deploy(&message, ShortId::USUAL, context(&me, 0));
+            cache.plan_commit(None, Some(commit))
+        })
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn describe_state(cache: &mut DecisionCache<'_>, at: &WorkerState) ->
         let state = cache
             .facts(*number)
             .state
-            .map_or("asked", |state| state.as_str());
+            .map_or("requested", |state| state.as_str());
         let effect = match at.post_effect[n] {
             PostEffect::Nothing => "",
             PostEffect::Pending => " (POST out)",
@@ -26,9 +26,9 @@ pub(super) fn describe_state(cache: &mut DecisionCache<'_>, at: &WorkerState) ->
         let _ = write!(line, "{} {state}{effect}; ", n + 1);
     }
     for (n, tickets) in at.tickets.iter().enumerate() {
-        for (is, place) in [(tickets.in_dlq, "dead"), (tickets.redriven, "sent back")] {
+        for (is, place) in [(tickets.in_dlq, "dead"), (tickets.redriven, "redriven")] {
             if is {
-                let _ = write!(line, "order {} {place}; ", n + 1);
+                let _ = write!(line, "ticket {} {place}; ", n + 1);
             }
         }
     }

@@ -37,7 +37,7 @@ pub(super) enum CiEvidence {
     SawErrored,
 }
 
-/// How far a pipeline has got, as the world knows it.
+/// How far a pipeline has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
 pub(super) enum PipelineProgress {
@@ -52,7 +52,7 @@ pub(super) enum PipelineProgress {
 }
 
 impl PipelineProgress {
-    /// What it can be at the next look; the first is where it gets if all goes well.
+    /// What it can be at the next poll; the first is where it gets if all goes well.
     pub(super) fn successors(self, cancel: bool) -> &'static [PipelineProgress] {
         use PipelineProgress::{Canceled, Errored, Failure, Nothing, Pending, Running, Success};
         match (self, cancel) {
@@ -67,7 +67,7 @@ impl PipelineProgress {
         }
     }
 
-    /// What a look shows.
+    /// What a poll shows.
     pub(super) fn poll_evidence(self) -> CiEvidence {
         match self {
             PipelineProgress::Pending => CiEvidence::SawPending,
@@ -101,14 +101,14 @@ impl CiEvidence {
     /// The decision of the real function.
     pub(super) fn decide_commit(
         self,
-        rules: &dyn DecisionRules,
+        rules: &DecisionRules,
         record: &DeployRecord,
         pipeline: CiPipeline,
         ctx: Context<'_>,
     ) -> Result<Option<Commit>, IllegalTransition> {
         let text = || "met".to_owned();
-        let post = |outcome| rules.after_post(record, ctx.posted_attempt, &outcome, ctx);
-        let saw = |state, status| rules.after_poll(record, &poll_result(state, status), ctx);
+        let post = |outcome| (rules.after_post)(record, ctx.posted_attempt, &outcome, ctx);
+        let saw = |state, status| (rules.after_poll)(record, &poll_result(state, status), ctx);
         let created = PipelineState::Created;
         let long = Some(Duration::from_hours(1));
         match self {
@@ -128,12 +128,12 @@ impl CiEvidence {
                 message: text(),
             }),
             CiEvidence::Unknown => post(TriggerOutcome::Unknown { because: text() }),
-            CiEvidence::Found => rules.after_lookup(record, &LookupResult::Found(pipeline), ctx),
+            CiEvidence::Found => (rules.after_lookup)(record, &LookupResult::Found(pipeline), ctx),
             CiEvidence::Absent => {
-                rules.after_lookup(record, &LookupResult::Absent { candidates: vec![] }, ctx)
+                (rules.after_lookup)(record, &LookupResult::Absent { candidates: vec![] }, ctx)
             }
-            CiEvidence::LookupFailed => rules.after_failed_lookup(record, None, ctx),
-            CiEvidence::PollFailed => rules.after_failed_poll(record, None, ctx),
+            CiEvidence::LookupFailed => (rules.after_failed_lookup)(record, None, ctx),
+            CiEvidence::PollFailed => (rules.after_failed_poll)(record, None, ctx),
             CiEvidence::SawPending => saw(PipelineState::Pending, None),
             CiEvidence::SawNothing => saw(created, None),
             CiEvidence::SawRunning => saw(created, Some(WorkflowStatus::Running)),

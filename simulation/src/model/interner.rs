@@ -1,11 +1,11 @@
 //! Small numbers for large values, and the canonical form of deploys.
 //!
-//! All times in a state are relative to the present, which is always [`now`]: when time passes, it
-//! is the heads that move into the past. The decisions depend on differences of times alone, so
-//! nothing is lost, and a moment so far back that every comparison has been decided is pulled up to
-//! the last one that still differs. So time never runs out, and the states are finite.
+//! All times in a state are relative to the present, which is always [`now`]: when time passes, the
+//! records move into the past. The decisions depend on differences of times alone, so nothing is
+//! lost, and a moment so far back that every comparison has been decided becomes the last one that
+//! still differs. So time never runs out, and the states are finite.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use chatops_core::Time;
@@ -17,14 +17,15 @@ use chatops_core::ports::LockChange;
 use chrono::DateTime;
 
 use super::shard::FastMap;
+use crate::memory::lock_mutex;
 
 /// The step of time.
 pub(super) const TICK: Duration = Duration::from_secs(10);
 
-/// How far back a moment at which a lock was taken is told apart, in ticks.
+/// How far back the moments at which a lock was taken differ, in ticks.
 pub(super) const FAR: u32 = 3;
 
-/// The version of every stored head; only "the one after" matters.
+/// The version of every stored record; only "the one after" matters.
 pub(super) const VERSION: u64 = 10;
 
 /// The configuration of the model: all times short, their order as in the product's defaults.
@@ -70,7 +71,7 @@ pub(super) fn now() -> Time {
 /// Deploys a state has room for.
 pub(super) const PLACES: usize = 4;
 
-/// The deploys of the model: two that are asked for, the retry of the first, and the retry of that.
+/// The deploys of the model: two that are requested, the retry of the first, and the retry of that.
 pub(super) static DEPLOYS: LazyLock<[DeployId; PLACES]> = LazyLock::new(|| {
     let first = DeployId::of_request("T0001", "A0001", "first");
     let second = DeployId::of_request("T0001", "A0001", "second");
@@ -91,7 +92,7 @@ pub(super) fn retry_of(place: usize) -> Option<usize> {
     }
 }
 
-/// The place of the deploy that the one in `place` repeats, if it is a retry.
+/// The place of the deploy that the one in `place` retries, if it is a retry.
 pub(super) fn repeated_by(place: usize) -> Option<usize> {
     (0..PLACES).find(|old| retry_of(*old) == Some(place))
 }
@@ -106,26 +107,26 @@ pub(super) fn run_name(slot: Option<usize>) -> InvocationId {
     InvocationId::new(slot.map_or("gone".to_owned(), |slot| format!("run {}", slot + 1)))
 }
 
-/// Somebody's wish to try a deploy again, as it lies in the queue.
+/// A retry request in the queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueuedRetry {
     /// Whose: 0 or 1.
     pub who: usize,
     /// The place of the deploy that they name.
     pub named: usize,
-    /// Whether they say that they have looked.
+    /// Whether they confirm that it was not started.
     pub confirm: bool,
     /// How much of its time is left.
     pub left: Duration,
 }
 
-/// A commit that was decided and not written; the heads in it are in canonical form, and what a
-/// store does not need to know whether it goes through is put aside.
+/// A commit that was decided and not written: its records in canonical form, and what a store
+/// checks.
 #[derive(Debug, Clone)]
 pub(super) struct DecidedCommit {
     pub record: DeployRecord,
     pub lock: Option<LockChange>,
-    /// The deploy that it repeats, in its next version.
+    /// The deploy that it retries, in its next version.
     pub retried: Option<DeployRecord>,
 }
 
@@ -134,7 +135,7 @@ pub(super) struct DecidedCommit {
 pub(super) enum ModelItem {
     /// A command that was queued and is not on record; that much of its time is left.
     Request(Duration),
-    /// A wish to try again that was queued.
+    /// A retry request that was queued.
     Retry(QueuedRetry),
     /// A deploy on record.
     Record(Box<DeployRecord>),
@@ -142,42 +143,66 @@ pub(super) enum ModelItem {
     Commit(Box<DecidedCommit>),
 }
 
-/// All items, shared by the threads. Number 0 is no item.
-#[derive(Debug, Default)]
-pub(super) struct ItemInterner(Mutex<InternedItems>);
-
-#[derive(Debug, Default)]
-struct InternedItems {
-    numbers: FastMap<String, u16>,
-    items: Vec<Arc<ModelItem>>,
-}
-
-impl ItemInterner {
-    /// The number of an item.
-    pub(super) fn intern(&self, item: ModelItem) -> u16 {
-        let key = match &item {
-            ModelItem::Request(left) => format!("asked {left:?}"),
+impl ModelItem {
+    fn key(&self) -> String {
+        match self {
+            ModelItem::Request(left) => format!("requested {left:?}"),
             ModelItem::Retry(retry) => format!("{retry:?}"),
             ModelItem::Record(record) => format!("{record:?}"),
             ModelItem::Commit(commit) => format!("{commit:?}"),
-        };
-        let pages = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = u16::try_from(pages.items.len() + 1);
+        }
+    }
+}
+
+/// Small numbers for large values, shared by the threads. Number 0 is no item.
+#[derive(Debug)]
+pub(super) struct Interner<T>(Mutex<InternedItems<T>>);
+
+/// The items of the worker's side.
+pub(super) type ItemInterner = Interner<ModelItem>;
+
+#[derive(Debug)]
+struct InternedItems<T> {
+    numbers: FastMap<String, u16>,
+    items: Vec<Arc<T>>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self(Mutex::new(InternedItems {
+            numbers: FastMap::default(),
+            items: vec![],
+        }))
+    }
+}
+
+impl<T> Interner<T> {
+    /// The number of an item, which `key` tells from all others.
+    pub(super) fn intern_by(&self, key: String, item: T) -> u16 {
+        let interned = &mut *lock_mutex(&self.0);
+        let next = u16::try_from(interned.items.len() + 1);
         let next = next.unwrap_or_else(|_| unreachable!("more items than can be numbered"));
-        *pages.numbers.entry(key).or_insert_with(|| {
-            pages.items.push(Arc::new(item));
+        *interned.numbers.entry(key).or_insert_with(|| {
+            interned.items.push(Arc::new(item));
             next
         })
     }
 
     /// The item of a number.
-    pub(super) fn get(&self, number: u16) -> Arc<ModelItem> {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&pages.items[usize::from(number) - 1])
+    pub(super) fn get(&self, number: u16) -> Arc<T> {
+        let interned = lock_mutex(&self.0);
+        Arc::clone(&interned.items[usize::from(number) - 1])
     }
 }
 
-/// `at` with what lies too far back pulled up to `oldest` before now.
+impl ItemInterner {
+    /// The number of an item.
+    pub(super) fn intern(&self, item: ModelItem) -> u16 {
+        self.intern_by(item.key(), item)
+    }
+}
+
+/// `at`, but at most `oldest` before now.
 fn not_before(at: Time, oldest: Duration) -> Time {
     at.max(now() - oldest)
 }
@@ -189,7 +214,7 @@ pub(super) fn next_tick(at: Time) -> Time {
     now() + TICK * ticks
 }
 
-/// The head with everything put aside that no decision depends on any more.
+/// The record without what no decision depends on any more.
 pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
     use DeployState::{Requested, Triggering};
     let timeouts = timeouts();
@@ -200,17 +225,17 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
     record.attempts = record.attempts.min(1);
     record.request.requested_at = now();
     record.due_at = record.due_at.map(next_tick);
-    let before_proof = matches!(record.state, Requested | Triggering);
-    record.valid_until = if before_proof {
+    let unmatched = matches!(record.state, Requested | Triggering);
+    record.valid_until = if unmatched {
         record.valid_until.max(now())
     } else {
         now()
     };
     record.last_error = record
         .last_error
-        .filter(|_| before_proof)
+        .filter(|_| unmatched)
         .map(|_| "met".to_owned());
-    record.token_refused &= before_proof;
+    record.token_refused &= unmatched;
     if let Some(intent) = &mut record.trigger_intent {
         intent.at = now();
         intent.unknown_because = intent.unknown_because.take().map(|_| "lost".to_owned());
@@ -232,8 +257,8 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
             (run.triggered_at, run.created_at) = (now(), None);
         }
     }
-    if let Some(wish) = &mut record.cancel {
-        wish.at = now();
+    if let Some(cancel) = &mut record.cancel {
+        cancel.at = now();
     }
     if record.state.is_terminal() {
         record.cancel = None;
@@ -247,7 +272,7 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
     record
 }
 
-/// The head a tick later.
+/// The record a tick later.
 pub(super) fn tick_record(mut record: DeployRecord) -> DeployRecord {
     record.valid_until -= TICK;
     record.due_at = record.due_at.map(|due| due - TICK);

@@ -1,6 +1,6 @@
-//! Reply items by number, in canonical form: all times relative to the present, as with deploys.
+//! Notification records by number, in canonical form: times are relative to the present.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chatops_core::Time;
@@ -9,16 +9,15 @@ use chatops_core::id::DeployId;
 use chatops_core::notification::{DeliveryStatus, NotificationRecord};
 use chatops_core::secret::ResponseUrl;
 
-use super::interner::now;
-use super::shard::FastMap;
+use super::interner::{Interner, now};
 
 /// The step of time: every pause between two tries but the longest fits into it.
 const TICK: Duration = Duration::from_mins(2);
 
-/// How long the address lives.
+/// How long the response URL lives.
 const URL_TTL: Duration = Duration::from_mins(10);
 
-/// Further away, one moment is like the other: the address is gone by then.
+/// Moments further away do not differ: the response URL is gone by then.
 const MAX_TIMER: Duration = Duration::from_mins(14);
 
 /// The product's times; only the lease is longer than a tick, so that it can both hold and run out.
@@ -28,15 +27,8 @@ pub(super) static TIMEOUTS: LazyLock<Timeouts> = LazyLock::new(|| Timeouts {
     ..Timeouts::default()
 });
 
-/// The items, shared by the threads.
-#[derive(Debug, Default)]
-pub(super) struct NotificationInterner(Mutex<InternedNotifications>);
-
-#[derive(Debug, Default)]
-struct InternedNotifications {
-    numbers: FastMap<String, u16>,
-    items: Vec<Arc<NotificationRecord>>,
-}
+/// The notification records, shared by the threads.
+pub(super) type NotificationInterner = Interner<NotificationRecord>;
 
 impl NotificationInterner {
     /// The item of a deploy that was just put on record.
@@ -51,20 +43,7 @@ impl NotificationInterner {
     /// The number of an item.
     pub(super) fn intern(&self, item: NotificationRecord) -> u16 {
         let item = canonical(item);
-        let key = format!("{item:?}");
-        let pages = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = u16::try_from(pages.items.len() + 1);
-        let next = next.unwrap_or_else(|_| unreachable!("more items than can be numbered"));
-        *pages.numbers.entry(key).or_insert_with(|| {
-            pages.items.push(Arc::new(item));
-            next
-        })
-    }
-
-    /// The item of a number.
-    pub(super) fn get(&self, number: u16) -> Arc<NotificationRecord> {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&pages.items[usize::from(number) - 1])
+        self.intern_by(format!("{item:?}"), item)
     }
 
     /// The item a tick later.

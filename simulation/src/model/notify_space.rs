@@ -1,16 +1,18 @@
-//! The notifier's side: one reply item, Slack, and runs of the notifier that stop at every port
-//! call. Of the worker only what it does to the item is here: the first transaction, then perhaps
-//! the progress notice owed, then the final word owed.
+//! The notifier's side: one notification record, Slack, and runs of the notifier that stop at every
+//! port call. Of the worker only what it does to the record is here: the first transaction, then
+//! perhaps the progress message pending, then the final status pending.
 //!
 //! As with the worker, a run may begin and die at any time, any number of times.
 
 use chatops_core::notification::{DeliveryStatus, NotificationKind, PostResult};
 
+use super::commit_invariants::{Check, check};
 use super::notifications::NotificationInterner;
 use super::notify_steps::{NotifyPlan, NotifySteps};
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
 use super::shard::FastMap;
+use crate::invariants::Invariant::{BoundedPosts, ResponseUrlPrivate, Termination, TrueDelivery};
 
 /// Where a run of the notifier stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -33,7 +35,7 @@ pub(super) enum NotifyPhase {
     Rereading,
 }
 
-/// What became of a post; the longest pause Slack may ask for is told apart.
+/// What became of a post; a long pause that Slack asks for is a case of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
 pub(super) enum SlackEvidence {
@@ -68,7 +70,7 @@ impl SlackEvidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct NotifyRun {
     pub at: NotifyPhase,
-    /// Whether the post is the final word.
+    /// Whether the post is the final status.
     pub is_final: bool,
     /// Whether it is marked as a repetition.
     pub marked: bool,
@@ -79,6 +81,25 @@ pub(super) struct NotifyRun {
     pub evidence: SlackEvidence,
     /// The item it is about to write, or has reserved.
     pub item: u16,
+}
+
+impl NotifyRun {
+    pub(super) fn new(at: NotifyPhase) -> Self {
+        Self {
+            at,
+            ..Self::default()
+        }
+    }
+
+    /// Goes on to a port call with what it has just read.
+    pub(super) fn next(self, at: NotifyPhase, item: u16) -> Self {
+        Self {
+            at,
+            item,
+            stale: false,
+            ..self
+        }
+    }
 }
 
 /// How far the worker is.
@@ -99,11 +120,11 @@ pub(super) enum WorkerProgress {
 pub(super) struct NotifyState {
     pub item: u16,
     pub worker: WorkerProgress,
-    /// Uses of the address, as Slack counts them.
+    /// Uses of the response URL, as Slack counts them.
     pub used: u8,
-    /// Progress notices shown.
+    /// Progress messages shown.
     pub progress: u8,
-    /// Final words shown.
+    /// Final statuses shown.
     pub finals: u8,
     /// Those without a mark.
     pub unmarked: u8,
@@ -113,12 +134,13 @@ pub(super) struct NotifyState {
 /// What is searched.
 pub(super) struct NotifySpace<'a> {
     pub items: &'a NotificationInterner,
-    pub rules: &'a dyn DecisionRules,
+    pub rules: &'a DecisionRules,
     /// Runs at the same time.
     pub notifiers: usize,
 }
 
 /// One thread's memory of the decisions.
+#[derive(Default)]
 pub(super) struct NotifyCache {
     pub plans: FastMap<u16, NotifyPlan>,
     pub after_posts: FastMap<u64, u16>,
@@ -138,12 +160,7 @@ impl StateSpace for NotifySpace<'_> {
     type Cache = NotifyCache;
 
     fn new_cache(&self) -> NotifyCache {
-        let (nexts, afters) = (FastMap::default(), FastMap::default());
-        NotifyCache {
-            plans: nexts,
-            after_posts: afters,
-            after_ticks: FastMap::default(),
-        }
+        NotifyCache::default()
     }
 
     fn initial_state(&self) -> NotifyState {
@@ -200,22 +217,23 @@ impl StateSpace for NotifySpace<'_> {
         )
     }
 
-    fn find_violation(&self, _: &mut NotifyCache, at: &NotifyState) -> Option<&'static str> {
+    fn check_state(&self, _: &mut NotifyCache, at: &NotifyState) -> Check {
         let item = self.items.get(at.item);
-        if at.unmarked > 1 {
-            return Some("I9: a repetition of the final word is not marked");
-        }
-        if at.progress > 1 {
-            return Some("I9: the progress notice is shown twice");
-        }
-        // A copy more needs a try whose outcome is on record as unknown: a fault.
-        if at.finals > 1 + item.unknown_count {
-            return Some("I9: the final word is shown more often than there were faults");
-        }
-        for (delivery, shown) in [
+        let why = "a repetition of the final status is not marked";
+        check(at.unmarked <= 1, BoundedPosts, why)?;
+        check(
+            at.progress <= 1,
+            BoundedPosts,
+            "the progress message is shown twice",
+        )?;
+        // One copy more needs a try whose outcome is on record as unknown: a fault.
+        let why = "the final status is shown more often than there were faults";
+        check(at.finals <= 1 + item.unknown_count, BoundedPosts, why)?;
+        let deliveries = [
             (&item.progress, at.progress),
             (&item.final_status, at.finals),
-        ] {
+        ];
+        for (delivery, shown) in deliveries {
             let is_true = match delivery {
                 DeliveryStatus::Delivered { .. } => shown > 0,
                 DeliveryStatus::Failed { .. }
@@ -225,22 +243,22 @@ impl StateSpace for NotifySpace<'_> {
                 | DeliveryStatus::InFlight { .. }
                 | DeliveryStatus::Unknown => true,
             };
-            if !is_true {
-                return Some("I10: what is on record about the telling is not true");
-            }
+            let why = "what is on record about the delivery is not true";
+            check(is_true, TrueDelivery, why)?;
         }
         let over = at.worker == WorkerProgress::Ended && item.due_at().is_none();
-        if over
-            && !(item.final_status.is_settled() && item.progress != DeliveryStatus::NotRequested)
-        {
-            // A notice that was never owed stays so only where nothing was seen to run.
-            let unowed = item.progress == DeliveryStatus::NotRequested
-                || item.progress == DeliveryStatus::Skipped;
-            if !(item.final_status.is_settled() && unowed) {
-                return Some("I15: it ended and is not told");
-            }
-        }
-        (over && item.response_url.is_some()).then_some("I13: the reply address is kept")
+        let settled = item.final_status.is_settled();
+        check(
+            !over || settled,
+            Termination,
+            "it ended and nobody is notified",
+        )?;
+        let cleared = item.response_url.is_none();
+        check(
+            !over || cleared,
+            ResponseUrlPrivate,
+            "the response URL is kept",
+        )
     }
 
     fn describe_state(&self, _: &mut NotifyCache, at: &NotifyState) -> String {
@@ -254,16 +272,16 @@ impl StateSpace for NotifySpace<'_> {
             })
             .collect();
         let word = |delivery: &DeliveryStatus| match delivery {
-            DeliveryStatus::NotRequested => "not owed",
-            DeliveryStatus::Pending { .. } => "owed",
-            DeliveryStatus::InFlight { .. } => "sending",
-            DeliveryStatus::Delivered { .. } => "told",
-            DeliveryStatus::Skipped => "dropped",
+            DeliveryStatus::NotRequested => "not requested",
+            DeliveryStatus::Pending { .. } => "pending",
+            DeliveryStatus::InFlight { .. } => "in flight",
+            DeliveryStatus::Delivered { .. } => "delivered",
+            DeliveryStatus::Skipped => "skipped",
             DeliveryStatus::Unknown => "unknown",
-            DeliveryStatus::Failed { .. } => "undeliverable",
+            DeliveryStatus::Failed { .. } => "failed",
         };
         format!(
-            "progress {}, final word {}; shown {}+{}, used {} {}",
+            "progress {}, final status {}; shown {}+{}, used {} {}",
             word(&item.progress),
             word(&item.final_status),
             at.progress,

@@ -4,6 +4,7 @@ use chatops_core::notification::{
     DeliveryStep, NotificationKind, NotificationRecord, RESPONSE_URL_USES,
 };
 
+use super::ModelViolation;
 use super::interner::now;
 use super::notifications::TIMEOUTS;
 use super::notify_space::{
@@ -11,8 +12,10 @@ use super::notify_space::{
     kind_of,
 };
 use super::search::ModelStep;
+use crate::invariants::Invariant::BoundedPosts;
+use crate::invariants::Violation;
 
-/// What `Rules::reply_next` comes to.
+/// What [`DecisionRules::next_delivery`](super::DecisionRules::next_delivery) comes to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NotifyPlan {
     Wait,
@@ -43,7 +46,7 @@ impl NotifySteps<'_, '_> {
         to: NotifyState,
         what: &'static str,
         clean: bool,
-        violation: Option<&'static str>,
+        violation: Option<ModelViolation>,
     ) {
         let mut other = to;
         other.runs.swap(0, 1);
@@ -70,7 +73,7 @@ impl NotifySteps<'_, '_> {
     fn cached_plan(&mut self, number: u16) -> NotifyPlan {
         let (items, rules) = (self.space.items, self.space.rules);
         *self.cache.plans.entry(number).or_insert_with(|| {
-            match rules.next_delivery(&items.get(number), now(), &TIMEOUTS) {
+            match (rules.next_delivery)(&items.get(number), now(), &TIMEOUTS) {
                 DeliveryStep::Rest => NotifyPlan::Wait,
                 DeliveryStep::Save(item) => NotifyPlan::Save(items.intern(item)),
                 DeliveryStep::Post {
@@ -93,12 +96,8 @@ impl NotifySteps<'_, '_> {
         let key = u64::from(number) << 16 | u64::from(is_final) << 8 | heard as u64;
         *self.cache.after_posts.entry(key).or_insert_with(|| {
             let item = items.get(number);
-            items.intern(rules.after_delivery(
-                &item,
-                kind_of(is_final),
-                &heard.post_result(),
-                now(),
-            ))
+            let (kind, posted) = (kind_of(is_final), heard.post_result());
+            items.intern((rules.after_delivery)(&item, kind, &posted, now()))
         })
     }
 
@@ -129,19 +128,18 @@ impl NotifySteps<'_, '_> {
     pub(super) fn world_steps(&mut self) {
         self.who = 0;
         let item = self.space.items.get(self.from.item);
-        let owe = |kind| {
+        let pending = |kind| {
             let mut item: NotificationRecord = item.as_ref().clone();
             item.request_delivery(kind, now());
             self.space.items.intern(item)
         };
         if self.from.worker == WorkerProgress::Opened {
-            let mut to = self.write_item(self.from, owe(NotificationKind::Progress), None);
+            let mut to = self.write_item(self.from, pending(NotificationKind::Progress), None);
             to.worker = WorkerProgress::Started;
             self.push(to, "the worker sees it run", false);
         }
         if self.from.worker != WorkerProgress::Ended {
-            let owed = owe(NotificationKind::Final);
-            let mut to = self.write_item(self.from, owed, None);
+            let mut to = self.write_item(self.from, pending(NotificationKind::Final), None);
             to.worker = WorkerProgress::Ended;
             self.push(to, "the worker sees the end", true);
         }
@@ -168,10 +166,7 @@ impl NotifySteps<'_, '_> {
         self.who = slot + 1;
         let item = self.space.items.get(self.from.item);
         if item.due_at().is_some_and(|due| due <= now()) {
-            let run = NotifyRun {
-                at: NotifyPhase::Reading,
-                ..NotifyRun::default()
-            };
+            let run = NotifyRun::new(NotifyPhase::Reading);
             self.push_run(slot, run, "begins", true);
         }
     }
@@ -182,10 +177,7 @@ impl NotifySteps<'_, '_> {
             return;
         }
         self.who = slot + 1;
-        let reads = NotifyRun {
-            at: NotifyPhase::Reading,
-            ..NotifyRun::default()
-        };
+        let reads = NotifyRun::new(NotifyPhase::Reading);
         match run.at {
             NotifyPhase::Idle => {}
             NotifyPhase::Reading => match self.cached_plan(self.from.item) {
@@ -193,11 +185,8 @@ impl NotifySteps<'_, '_> {
                     self.push_run(slot, NotifyRun::default(), "finds nothing to do", true);
                 }
                 NotifyPlan::Save(item) => {
-                    let run = NotifyRun {
-                        at: NotifyPhase::Saving,
-                        item,
-                        ..reads
-                    };
+                    let mut run = NotifyRun::new(NotifyPhase::Saving);
+                    run.item = item;
                     self.push_run(slot, run, "decides what is settled", true);
                 }
                 NotifyPlan::Post {
@@ -205,13 +194,8 @@ impl NotifySteps<'_, '_> {
                     is_final,
                     marked,
                 } => {
-                    let at = if self.space.rules.reserves_first() {
-                        NotifyPhase::Reserving
-                    } else {
-                        NotifyPhase::Posting
-                    };
                     let run = NotifyRun {
-                        at,
+                        at: self.first_phase(),
                         is_final,
                         marked,
                         item,
@@ -230,10 +214,8 @@ impl NotifySteps<'_, '_> {
             }
             NotifyPhase::Reserving => {
                 let mut to = self.write_item(self.from, run.item, Some(slot));
-                to.runs[slot] = NotifyRun {
-                    at: NotifyPhase::Posting,
-                    ..run
-                };
+                let at = NotifyPhase::Posting;
+                to.runs[slot] = NotifyRun { at, ..run };
                 self.push(to, "writes the reservation", true);
             }
             NotifyPhase::Posting => self.step_post(slot, run),
@@ -242,12 +224,7 @@ impl NotifySteps<'_, '_> {
                 if run.superseded {
                     self.push_run(slot, reads, "finds its reservation gone", true);
                 } else {
-                    let run = NotifyRun {
-                        at: NotifyPhase::Recording,
-                        item: self.from.item,
-                        stale: false,
-                        ..run
-                    };
+                    let run = run.next(NotifyPhase::Recording, self.from.item);
                     self.push_run(slot, run, "reads the item again", true);
                 }
             }
@@ -255,7 +232,15 @@ impl NotifySteps<'_, '_> {
         self.push_run(slot, NotifyRun::default(), "crashes", false);
     }
 
-    /// One post, and whatever Slack and the way to it make of it.
+    fn first_phase(&self) -> NotifyPhase {
+        if self.space.rules.reserves_first {
+            NotifyPhase::Reserving
+        } else {
+            NotifyPhase::Posting
+        }
+    }
+
+    /// One post, and what becomes of it.
     fn step_post(&mut self, slot: usize, run: NotifyRun) {
         let item = self.space.items.get(self.from.item);
         let alive = now() < item.expires_at;
@@ -266,8 +251,8 @@ impl NotifySteps<'_, '_> {
         };
         let mut used = self.from;
         used.used += 1;
-        let violation =
-            (used.used > RESPONSE_URL_USES).then_some("I9: the reply address is used too often");
+        let why = Violation::new(BoundedPosts, "the response URL is used too often");
+        let violation = (used.used > RESPONSE_URL_USES).then_some(why);
         if alive {
             let mut to = used;
             if run.is_final {
@@ -279,59 +264,34 @@ impl NotifySteps<'_, '_> {
             to.runs[slot] = hears(SlackEvidence::Delivered);
             self.push_with(to, "posts, and it is shown", true, violation);
             to.runs[slot] = hears(SlackEvidence::Unknown);
-            self.push_with(
-                to,
-                "posts, it is shown, the answer is lost",
-                false,
-                violation,
-            );
+            let what = "posts, it is shown, the answer is lost";
+            self.push_with(to, what, false, violation);
         }
+        let unseen = "posts, it is not shown, the answer is lost";
         for (heard, what) in [
-            (
-                SlackEvidence::Unknown,
-                "posts, it is not shown, the answer is lost",
-            ),
-            (SlackEvidence::Later, "posts, and Slack says 'later'"),
-            (
-                SlackEvidence::MuchLater,
-                "posts, and Slack says 'in an hour'",
-            ),
+            (SlackEvidence::Unknown, unseen),
+            (SlackEvidence::Later, "posts: 'later'"),
+            (SlackEvidence::MuchLater, "posts: 'in an hour'"),
             (SlackEvidence::Refused, "posts, and Slack refuses"),
         ] {
             let mut to = used;
             to.runs[slot] = hears(heard);
-            self.push_with(
-                to,
-                what,
-                !alive && heard == SlackEvidence::Refused,
-                violation,
-            );
+            let clean = !alive && heard == SlackEvidence::Refused;
+            self.push_with(to, what, clean, violation);
         }
-        self.push_run(
-            slot,
-            hears(SlackEvidence::NotSent),
-            "cannot reach Slack",
-            false,
-        );
+        let unsent = hears(SlackEvidence::NotSent);
+        self.push_run(slot, unsent, "cannot reach Slack", false);
     }
 
     fn step_record(&mut self, slot: usize, run: NotifyRun) {
-        let again = NotifyRun {
-            at: NotifyPhase::Rereading,
-            item: 0,
-            stale: false,
-            ..run
-        };
         if run.stale {
+            let again = run.next(NotifyPhase::Rereading, 0);
             self.push_run(slot, again, "finds that others were first", true);
             return;
         }
         let item = self.item_after(run.item, run.is_final, run.evidence);
         let mut to = self.write_item(self.from, item, Some(slot));
-        to.runs[slot] = NotifyRun {
-            at: NotifyPhase::Reading,
-            ..NotifyRun::default()
-        };
+        to.runs[slot] = NotifyRun::new(NotifyPhase::Reading);
         self.push(to, "records what became of it", true);
     }
 }

@@ -1,9 +1,8 @@
-//! Trying again: what people press, what lies in the dead-letter queue, and the steps of the worker
-//! and its sweeper over both.
+//! Retries: what people request, what is in the dead-letter queue, and the steps of the worker and
+//! its sweeper over both.
 //!
-//! What was pressed may be dealt with at any time from then on, any number of times: a message may
-//! come twice, and its handler may die. So may an order that was sent back, until a run has seen
-//! that it was carried out.
+//! A request may be handled at any time from then on, any number of times: a message may come twice,
+//! and its handler may die. So may a redriven ticket, until a run has seen that it was carried out.
 
 use super::actions::RetrySource;
 use super::decision_cache::WorkerPlan;
@@ -22,10 +21,10 @@ impl WorkerSteps<'_, '_, '_> {
         retry_of(place).filter(|_| link <= self.space.scope.retry_links)
     }
 
-    /// What people press, and where the orders go.
+    /// What people request, and where the tickets go.
     pub(super) fn action_steps(&mut self) {
         for who in 0..self.space.scope.retriers {
-            // The second person presses after the first, or it is only the other way round.
+            // The second person follows the first, or it is only the other way round.
             let first = who == 0 || self.from.retries[who - 1] != 0;
             if self.from.retries[who] != 0 || !first {
                 continue;
@@ -35,8 +34,8 @@ impl WorkerSteps<'_, '_, '_> {
                     continue;
                 }
                 // Without `confirm` the first of the chain stands for all of it.
-                let plainly = (named == 0).then_some((false, "somebody presses 'retry'"));
-                let confirms = (true, "somebody presses 'retry', and confirms");
+                let plainly = (named == 0).then_some((false, "somebody retries"));
+                let confirms = (true, "somebody retries, and confirms");
                 for (confirm, what) in plainly.into_iter().chain([confirms]) {
                     let retry = self
                         .cache
@@ -52,7 +51,7 @@ impl WorkerSteps<'_, '_, '_> {
         }
     }
 
-    /// Where the orders for one deploy go by themselves, and what the sweeper removes.
+    /// Where the tickets of one deploy go by themselves, and what the sweeper removes.
     fn ticket_steps(&mut self, place: usize) {
         let from = self.from;
         let RetryTickets { in_dlq, redriven } = from.tickets[place];
@@ -63,25 +62,25 @@ impl WorkerSteps<'_, '_, '_> {
         };
         if in_dlq && self.cache.is_ticket_needless(from.deploys[place]) {
             let to = moved(false, redriven);
-            self.push(to, place, "the sweeper removes the order", true);
+            self.push(to, place, "the sweeper removes the ticket", true);
         }
         if in_dlq && self.space.scope.redrive && self.retry_place(place).is_some() {
             self.push(
                 moved(false, true),
                 place,
-                "somebody sends the order back",
+                "somebody redrives the ticket",
                 false,
             );
-            let what = "somebody sends a copy of the order back";
+            let what = "somebody redrives a copy of the ticket";
             self.push(moved(true, true), place, what, false);
         }
         if redriven {
             let to = moved(true, false);
-            self.push(to, place, "the queue gives the order up again", false);
+            self.push(to, place, "the queue gives the ticket up again", false);
         }
     }
 
-    /// A run begins on an order that was sent back.
+    /// A run begins on a redriven ticket.
     pub(super) fn begin_tickets(&mut self, slot: usize) {
         let tickets = self.from.tickets;
         for place in (0..PLACES).filter(|place| tickets[*place].redriven) {
@@ -90,7 +89,7 @@ impl WorkerSteps<'_, '_, '_> {
             to.tickets[place].redriven = false;
             if self.cache.facts(number).retried {
                 // It goes on with the retry, as a run may at any time.
-                self.push(to, place, "finds the order carried out", true);
+                self.push(to, place, "finds the ticket carried out", true);
                 continue;
             }
             match self
@@ -99,14 +98,14 @@ impl WorkerSteps<'_, '_, '_> {
             {
                 WorkerPlan::Write(commit) => self.push_open_retry(slot, place, commit, true),
                 WorkerPlan::Broken(why) => {
-                    self.push_violation(place, "reads the order to try again", why);
+                    self.push_violation(place, "reads the ticket", why);
                 }
-                _ => self.push(to, place, "does not carry out the order", true),
+                _ => self.push(to, place, "does not carry out the ticket", true),
             }
         }
     }
 
-    /// A run begins on what somebody has pressed.
+    /// A run begins on a retry request.
     pub(super) fn begin_retries(&mut self, slot: usize) {
         for who in 0..self.space.scope.retriers {
             let number = self.from.retries[who];
@@ -124,19 +123,19 @@ impl WorkerSteps<'_, '_, '_> {
             {
                 WorkerPlan::Write(commit) => self.push_open_retry(slot, end, commit, false),
                 WorkerPlan::Broken(why) => {
-                    self.push_violation(end, "reads the wish to try again", why);
+                    self.push_violation(end, "reads the retry request", why);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Where the chain of retries ends; `None` if this very person's wish has made one of it.
+    /// Where the chain of retries ends; `None` if this person's request has made one of it.
     fn chain_end(&mut self, who: usize, named: usize) -> Option<usize> {
         let mut end = named;
         loop {
             let facts = self.cache.facts(self.from.deploys[end]);
-            if self.space.rules.remembers_actions() && usize::from(facts.retrier) == who + 1 {
+            if self.space.rules.remembers_actions && usize::from(facts.retrier) == who + 1 {
                 return None;
             }
             match retry_of(end).filter(|_| facts.retried) {
@@ -158,10 +157,10 @@ impl WorkerSteps<'_, '_, '_> {
             commit,
             ..WorkerRun::default()
         };
-        self.push(to, old, "decides to try it again", clean);
+        self.push(to, old, "decides to retry it", clean);
     }
 
-    /// Of a wish whose deploy is on record nothing matters but that it was.
+    /// Of a request whose deploy is on record nothing matters but that it was made.
     pub(super) fn complete_retry(&mut self, state: &mut WorkerState, retrier: u8) {
         let Some(who) = usize::from(retrier).checked_sub(1) else {
             return;
@@ -170,7 +169,7 @@ impl WorkerSteps<'_, '_, '_> {
         state.retries[who] = self.cache.intern_retry(retry);
     }
 
-    /// Whether every order that is left waits for somebody.
+    /// Whether every ticket that is left waits for somebody.
     pub(super) fn has_no_lost_ticket(&mut self) -> bool {
         (0..PLACES).all(|place| {
             let tickets = self.from.tickets[place];

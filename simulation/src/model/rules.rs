@@ -1,6 +1,7 @@
-//! The decision functions as the model calls them: the real ones, unless a test puts a wrong one in
-//! the place of one of them to see that the model notices.
+//! The decision functions that the model calls: the product's, unless a test replaces one of them by a
+//! wrong one to see that the model notices.
 
+use std::fmt;
 use std::time::Duration;
 
 use chatops_core::Time;
@@ -17,139 +18,71 @@ use chatops_core::notification::{
 };
 use chatops_core::ports::{Commit, LookupResult, PollResult, TriggerOutcome};
 
-/// The decisions. Every method stands for the function of the same name in `chatops_core`.
-pub trait DecisionRules: Sync {
-    /// [`decide::next`].
-    fn next_step(
-        &self,
-        record: &DeployRecord,
-        ctx: Context<'_>,
-    ) -> Result<NextStep, IllegalTransition> {
-        decide::next_step(record, ctx)
-    }
+/// What a decision comes to, unless the state machine does not allow it.
+pub type Decided<T> = Result<T, IllegalTransition>;
 
+/// What an answer from outside leads to.
+pub type After<T> = fn(&DeployRecord, T, Context<'_>) -> Decided<Option<Commit>>;
+
+/// The decisions. Each field stands for the function of the same name in `chatops_core`.
+#[derive(Clone, Copy)]
+pub struct DecisionRules {
+    /// [`decide::next_step`].
+    pub next_step: fn(&DeployRecord, Context<'_>) -> Decided<NextStep>,
     /// [`trigger::after_post`].
-    fn after_post(
-        &self,
-        record: &DeployRecord,
-        attempt: u32,
-        outcome: &TriggerOutcome,
-        ctx: Context<'_>,
-    ) -> Result<Option<Commit>, IllegalTransition> {
-        trigger::after_post(record, attempt, outcome, ctx)
-    }
-
-    /// [`trigger::after_search`].
-    fn after_lookup(
-        &self,
-        record: &DeployRecord,
-        result: &LookupResult,
-        ctx: Context<'_>,
-    ) -> Result<Option<Commit>, IllegalTransition> {
-        trigger::after_lookup(record, result, ctx)
-    }
-
-    /// [`trigger::after_failed_search`].
-    fn after_failed_lookup(
-        &self,
-        record: &DeployRecord,
-        after: Option<Duration>,
-        ctx: Context<'_>,
-    ) -> Result<Option<Commit>, IllegalTransition> {
-        trigger::after_failed_lookup(record, after, ctx)
-    }
-
-    /// [`follow::after_look`].
-    fn after_poll(
-        &self,
-        record: &DeployRecord,
-        poll: &PollResult,
-        ctx: Context<'_>,
-    ) -> Result<Option<Commit>, IllegalTransition> {
-        follow::after_poll(record, poll, ctx)
-    }
-
-    /// [`follow::after_failed_look`].
-    fn after_failed_poll(
-        &self,
-        record: &DeployRecord,
-        after: Option<Duration>,
-        ctx: Context<'_>,
-    ) -> Result<Option<Commit>, IllegalTransition> {
-        follow::after_failed_poll(record, after, ctx)
-    }
-
-    /// [`decide::cancel`].
-    fn decide_cancel(
-        &self,
-        record: &DeployRecord,
-        action: &ActionMessage,
-        ctx: Context<'_>,
-    ) -> Result<CancelDecision, IllegalTransition> {
-        decide::decide_cancel(record, action, ctx)
-    }
-
-    /// [`decide::retryable`].
-    fn decide_retry(
-        &self,
-        old: &DeployRecord,
-        cause: RetryCause<'_>,
-        ctx: Context<'_>,
-    ) -> RetryDecision {
-        decide::decide_retry(old, cause, ctx)
-    }
-
+    pub after_post: fn(&DeployRecord, u32, &TriggerOutcome, Context<'_>) -> Decided<Option<Commit>>,
+    /// [`trigger::after_lookup`].
+    pub after_lookup: fn(&DeployRecord, &LookupResult, Context<'_>) -> Decided<Option<Commit>>,
+    /// [`trigger::after_failed_lookup`].
+    pub after_failed_lookup: After<Option<Duration>>,
+    /// [`follow::after_poll`].
+    pub after_poll: fn(&DeployRecord, &PollResult, Context<'_>) -> Decided<Option<Commit>>,
+    /// [`follow::after_failed_poll`].
+    pub after_failed_poll: After<Option<Duration>>,
+    /// [`decide::decide_cancel`].
+    pub decide_cancel: fn(&DeployRecord, &ActionMessage, Context<'_>) -> Decided<CancelDecision>,
+    /// [`decide::decide_retry`].
+    pub decide_retry: fn(&DeployRecord, RetryCause<'_>, Context<'_>) -> RetryDecision,
     /// [`decide::open_retry`], where no short id is taken.
-    fn open_retry(
-        &self,
-        old: &DeployRecord,
-        first: &DeployRequest,
-        cause: RetryCause<'_>,
-        ctx: Context<'_>,
-    ) -> Result<Commit, IllegalTransition> {
-        decide::open_retry(old, first, cause, ShortId::USUAL, ctx)
-    }
+    pub open_retry:
+        fn(&DeployRecord, &DeployRequest, RetryCause<'_>, Context<'_>) -> Decided<Commit>,
+    /// Whether the worker's sweeper removes a ticket for this deploy from the dead-letter queue.
+    pub is_ticket_needless: fn(&DeployRecord) -> bool,
+    /// Whether the worker looks up the deploy that an action has made before it makes one.
+    pub remembers_actions: bool,
+    /// [`notification::next_delivery`], where there is no bot.
+    pub next_delivery: fn(&NotificationRecord, Time, &Timeouts) -> DeliveryStep,
+    /// [`notification::after_post`].
+    pub after_delivery:
+        fn(&NotificationRecord, NotificationKind, &PostResult, Time) -> NotificationRecord,
+    /// Whether the notifier writes the reservation before it posts.
+    pub reserves_first: bool,
+}
 
-    /// Whether the sweeper removes an order for `old` from the dead-letter queue. The worker decides
-    /// that in its sweeper, and decides it like this.
-    fn is_ticket_needless(&self, old: &DeployRecord) -> bool {
-        old.retried_by.is_some()
-    }
-
-    /// Whether the worker looks for the deploy that a wish has made before it makes one. It does.
-    fn remembers_actions(&self) -> bool {
-        true
-    }
-
-    /// [`reply::next`], where there is no bot.
-    fn next_delivery(
-        &self,
-        item: &NotificationRecord,
-        now: Time,
-        timeouts: &Timeouts,
-    ) -> DeliveryStep {
-        notification::next_delivery(item, now, timeouts, false)
-    }
-
-    /// [`reply::after`].
-    fn after_delivery(
-        &self,
-        reserved: &NotificationRecord,
-        kind: NotificationKind,
-        posted: &PostResult,
-        now: Time,
-    ) -> NotificationRecord {
-        notification::after_post(reserved, kind, DeliveryRoute::ResponseUrl, posted, now)
-    }
-
-    /// Whether the notifier writes the reservation before it posts. It does.
-    fn reserves_first(&self) -> bool {
-        true
+impl fmt::Debug for DecisionRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecisionRules").finish_non_exhaustive()
     }
 }
 
 /// The product's own decisions.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ProductRules;
-
-impl DecisionRules for ProductRules {}
+pub const PRODUCT_RULES: DecisionRules = DecisionRules {
+    next_step: decide::next_step,
+    after_post: trigger::after_post,
+    after_lookup: trigger::after_lookup,
+    after_failed_lookup: trigger::after_failed_lookup,
+    after_poll: follow::after_poll,
+    after_failed_poll: follow::after_failed_poll,
+    decide_cancel: decide::decide_cancel,
+    decide_retry: decide::decide_retry,
+    open_retry: |old, first, cause, ctx| decide::open_retry(old, first, cause, ShortId::USUAL, ctx),
+    is_ticket_needless: |old| old.retried_by.is_some(),
+    remembers_actions: true,
+    next_delivery: |record, now, timeouts| {
+        notification::next_delivery(record, now, timeouts, false)
+    },
+    after_delivery: |reserved, kind, posted, now| {
+        notification::after_post(reserved, kind, DeliveryRoute::ResponseUrl, posted, now)
+    },
+    reserves_first: true,
+};

@@ -3,12 +3,15 @@
 //!
 //! A level is expanded in batches: the threads first compute the successors of their part, sorted
 //! by the shard the successor belongs to; then each thread adds what is new to the shards it owns.
-//! No state is locked, and the first trace to a fault is a shortest one.
+//! No state is locked, and the first trace to a violation is a shortest one.
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::ModelViolation;
+use super::commit_invariants::Check;
 use super::shard::{StateShard, hash_state, to_u32};
+use crate::invariants::{Invariant, Violation};
 
 /// One step: who does what, and where it leads.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +28,8 @@ pub(super) struct ModelStep<S> {
     pub clean: bool,
     /// Whether the runs have changed places on the way to the canonical form.
     pub swapped: bool,
-    /// What this very step breaks.
-    pub violation: Option<&'static str>,
+    /// What this very step violates.
+    pub violation: Option<ModelViolation>,
 }
 
 /// Where a state leads when nothing goes wrong any more.
@@ -53,8 +56,8 @@ pub(super) trait StateSpace: Sync {
         at: &Self::State,
         out: &mut Vec<ModelStep<Self::State>>,
     );
-    /// What is wrong with a state.
-    fn find_violation(&self, cache: &mut Self::Cache, at: &Self::State) -> Option<&'static str>;
+    /// What must hold in a state.
+    fn check_state(&self, cache: &mut Self::Cache, at: &Self::State) -> Check;
     /// The way to rest.
     fn clean_step(&self, cache: &mut Self::Cache, at: &Self::State) -> CleanStep<Self::State>;
     /// The state in words.
@@ -68,8 +71,8 @@ pub(super) struct SearchResult {
     pub transitions: u64,
     pub depth: u32,
     pub at_rest: u64,
-    /// What is broken, and the way there.
-    pub violation: Option<(String, Vec<String>)>,
+    /// What is violated, and the way there.
+    pub violation: Option<(ModelViolation, Vec<String>)>,
 }
 
 /// No run to rest takes more steps.
@@ -77,8 +80,8 @@ const MAX_STEPS_TO_REST: usize = 2_000;
 const BATCH: usize = 1 << 18;
 const ROOT: u32 = u32::MAX;
 
-/// A fault: the state it starts from, what is broken, and the step that breaks it, if a step does.
-type StateViolation<S> = (u32, &'static str, Option<ModelStep<S>>);
+/// The state a violation starts from, and the step that causes it, if a step does.
+type StateViolation<S> = (u32, ModelViolation, Option<ModelStep<S>>);
 
 /// The successors one thread found, by shard.
 struct SuccessorBatch<S> {
@@ -115,7 +118,7 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
         usize::try_from(hash & 0xff).unwrap_or_default() % shards
     }
 
-    /// Searches everything; `progress` is told the states and the depth after each level.
+    /// Searches everything; `progress` hears the states and the depth after each level.
     pub(super) fn run(mut self, progress: &mut dyn FnMut(u64, u32)) -> SearchResult {
         let mut done: Vec<usize> = vec![0; self.shards.len()];
         let mut violation = None;
@@ -130,11 +133,8 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             for batch in ids.chunks(BATCH) {
                 violation = violation.or(self.expand_batch(batch));
             }
-            self.result.states = self
-                .shards
-                .iter()
-                .map(|shard| shard.states.len() as u64)
-                .sum();
+            let sizes = self.shards.iter().map(|shard| shard.states.len() as u64);
+            self.result.states = sizes.sum();
             progress(self.result.states, self.result.depth);
             if violation.is_some() {
                 break;
@@ -143,14 +143,14 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             done = level;
         }
         if let Some((from, why, step)) = violation {
-            self.result.violation = Some((why.to_owned(), self.trace_to(from, step)));
+            self.result.violation = Some((why, self.trace_to(from, step)));
         } else {
             self.check_rest();
         }
         self.result
     }
 
-    /// Expands a batch; a fault if there is one.
+    /// Expands a batch; a violation if there is one.
     fn expand_batch(&mut self, batch: &[u32]) -> Option<StateViolation<M::State>> {
         let (space, shards) = (self.space, &self.shards);
         let next = AtomicUsize::new(0);
@@ -164,16 +164,12 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             let mut moves = vec![];
             loop {
                 let from = next.fetch_add(256, Ordering::Relaxed);
-                let Some(part) = batch.get(from..batch.len().min(from + 256)) else {
-                    break;
-                };
-                if part.is_empty() {
+                if from >= batch.len() {
                     break;
                 }
-                for id in part {
+                for id in batch[from..].iter().take(256) {
                     let at = load_state(shards, *id);
-                    if let (Some(why), None) = (space.find_violation(cache, &at), &fresh.violation)
-                    {
+                    if let (Err(why), None) = (space.check_state(cache, &at), &fresh.violation) {
                         fresh.violation = Some((*id, why, None));
                     }
                     space.collect_steps(cache, &at, &mut moves);
@@ -196,22 +192,18 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             self.caches.iter_mut().take(1).map(work).collect()
         } else {
             std::thread::scope(|scope| {
-                let work = &work;
-                let threads: Vec<_> = self
-                    .caches
-                    .iter_mut()
-                    .map(|cache| scope.spawn(move || work(cache)))
-                    .collect();
+                let (work, caches) = (&work, self.caches.iter_mut());
+                let threads = caches.map(|cache| scope.spawn(move || work(cache)));
+                let threads: Vec<_> = threads.collect();
                 threads.into_iter().map(join_thread).collect()
             })
         };
         self.result.transitions += all.iter().map(|fresh| fresh.step_count).sum::<u64>();
         std::thread::scope(|scope| {
             for (n, shard) in self.shards.iter_mut().enumerate() {
-                let parts: Vec<_> = all
-                    .iter_mut()
-                    .map(|fresh| std::mem::take(&mut fresh.by_shard[n]))
-                    .collect();
+                let parts = all.iter_mut();
+                let parts = parts.map(|fresh| std::mem::take(&mut fresh.by_shard[n]));
+                let parts: Vec<_> = parts.collect();
                 let add = move || {
                     for (code, state, parent) in parts.into_iter().flatten() {
                         shard.add(code, state, parent);
@@ -227,7 +219,7 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
         all.into_iter().find_map(|fresh| fresh.violation)
     }
 
-    /// The way from the start to `last`, and the step that breaks something.
+    /// The way from the start to `last`, and the step that violates something.
     fn trace_to(&mut self, last: u32, step: Option<ModelStep<M::State>>) -> Vec<String> {
         let width = self.shards.len();
         let mut path = vec![last];
@@ -259,17 +251,11 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             lines.push(format!("{who}: {}{about}  →  {after}", step.what));
         };
         for pair in path.windows(2) {
-            let (from, to) = (
-                load_state(&self.shards, pair[0]),
-                load_state(&self.shards, pair[1]),
-            );
+            let [from, to] = [pair[0], pair[1]].map(|id| load_state(&self.shards, id));
             self.space.collect_steps(cache, &from, &mut moves);
-            // The plainest of the steps that lead there.
-            let taken = moves
-                .iter()
-                .filter(|step| step.to == to)
-                .max_by_key(|step| step.clean);
-            if let Some(taken) = taken {
+            // Of the steps that lead there, the one without a fault.
+            let taken = moves.iter().filter(|step| step.to == to);
+            if let Some(taken) = taken.max_by_key(|step| step.clean) {
                 say(cache, taken);
             }
             moves.clear();
@@ -280,20 +266,15 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
         lines
     }
 
-    /// From every state the calm way must end at rest.
+    /// From every state the path without faults must end at rest.
     fn check_rest(&mut self) {
         let (space, shards) = (self.space, &self.shards);
         let width = shards.len();
-        let good: Vec<Vec<AtomicBool>> = shards
-            .iter()
-            .map(|shard| {
-                shard
-                    .states
-                    .iter()
-                    .map(|_| AtomicBool::new(false))
-                    .collect()
-            })
-            .collect();
+        let unknown = |shard: &StateShard<_>| -> Vec<AtomicBool> {
+            let states = shard.states.iter();
+            states.map(|_| AtomicBool::new(false)).collect()
+        };
+        let good: Vec<_> = shards.iter().map(unknown).collect();
         let work = |(mine, cache): (usize, &mut M::Cache)| {
             let mut ends = 0;
             for n in 0..shards[mine].states.len() {
@@ -337,7 +318,8 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
             match end {
                 Ok(ends) => self.result.at_rest += ends,
                 Err(from) => {
-                    let why = "I15: it does not come to rest from here".to_owned();
+                    let detail = "it does not come to rest from here";
+                    let why = Violation::new(Invariant::Termination, detail);
                     self.result.violation = Some((why, self.trace_to(from, None)));
                     return;
                 }
@@ -353,7 +335,6 @@ fn load_state<S: Copy>(shards: &[StateShard<S>], id: u32) -> S {
 
 /// A panic on a thread is one here.
 fn join_thread<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let joined = thread.join();
+    joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,16 +1,17 @@
 //! The worker's side: deploys, the lock, CircleCI, and runs of the worker that stop at every port
 //! call.
 //!
-//! A run may begin on anything at any time, since hints say nothing and the sweeper may come at any
-//! moment; it may die wherever it stands. So neither duplicates nor crashes need to be counted:
-//! any number of them is covered. What hints are not needed for is not kept, so the calm way to
-//! rest uses the sweeper alone.
+//! A run may begin on anything at any time, since wake-ups say nothing and the sweeper may come at
+//! any moment; it may die at any port call. So neither duplicates nor crashes are counted: any
+//! number of them is covered. Wake-ups are not kept, so the path to rest uses the sweeper alone.
 
 use chatops_core::deploy::DeployState as Stands;
 use chatops_core::ports::TargetLock;
 
+use super::ModelViolation;
 use super::WorkerScope;
-use super::decision_cache::{DecisionCache, ItemShift, LockFact};
+use super::commit_invariants::Check;
+use super::decision_cache::{DecisionCache, ItemShift, LockFact, WorkerPlan};
 use super::evidence::{CiEvidence, PipelineProgress};
 use super::interner::{DEPLOYS, FAR, ItemInterner, PLACES, TICK, now, repeated_by};
 use super::rules::DecisionRules;
@@ -32,17 +33,17 @@ pub(super) enum WorkerPhase {
     Sending,
     /// Waiting for the answer to it.
     Waiting,
-    /// About to arm, refuse or end.
+    /// About to begin the trigger, reject or end.
     Writing,
-    /// About to refuse because another one has the target.
+    /// About to reject because another one has the target.
     Rejecting,
     /// Has an answer, about to read the deploy afresh.
     Recording,
     /// About to write what the answer means.
     WritingAnswer,
-    /// About to send the order.
+    /// About to send the ticket.
     WritingTicket,
-    /// The order is sent; about to write so.
+    /// The ticket is sent; about to write so.
     TicketWritten,
 }
 
@@ -56,12 +57,34 @@ pub(super) struct WorkerRun {
     /// Others have written since it read.
     pub stale: bool,
     pub evidence: CiEvidence,
-    /// The look it remembers.
+    /// The poll it remembers.
     pub polled: CiEvidence,
-    /// The head it has read, where that still matters.
+    /// The record it has read, where that still matters.
     pub record: u16,
     /// The commit it is about to write.
     pub commit: u16,
+}
+
+impl WorkerRun {
+    /// Goes on to a port call with what it has just read.
+    pub(super) fn next(self, at: WorkerPhase, record: u16, commit: u16) -> Self {
+        Self {
+            at,
+            record,
+            commit,
+            stale: false,
+            ..self
+        }
+    }
+
+    /// Has an answer.
+    pub(super) fn hears(self, evidence: CiEvidence) -> Self {
+        Self {
+            at: WorkerPhase::Recording,
+            evidence,
+            ..self
+        }
+    }
 }
 
 /// What CircleCI has, or may still come to have, of a deploy's POST.
@@ -77,7 +100,7 @@ pub(super) enum PostEffect {
     Created,
 }
 
-/// Where the orders to try a deploy again are; there may be several copies of one.
+/// Where the retry tickets of a deploy are; there may be several copies of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct RetryTickets {
     /// In the dead-letter queue.
@@ -89,12 +112,12 @@ pub(super) struct RetryTickets {
 /// Everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct WorkerState {
-    /// By deploy: the command or the head; 0 for none.
+    /// By deploy: the command or the record; 0 for none.
     pub deploys: [u16; PLACES],
     pub post_effect: [PostEffect; PLACES],
     pub progress: [PipelineProgress; PLACES],
     pub tickets: [RetryTickets; PLACES],
-    /// By person: what they wish; 0 for nothing yet.
+    /// By person: the retry they request; 0 for nothing yet.
     pub retries: [u16; 2],
     /// One more than the deploy that has the target.
     pub holder: u8,
@@ -108,7 +131,7 @@ pub(super) const FOREVER: i8 = i8::MAX;
 /// What is searched.
 pub(super) struct WorkerSpace<'a> {
     pub interner: &'a ItemInterner,
-    pub rules: &'a dyn DecisionRules,
+    pub rules: &'a DecisionRules,
     pub scope: WorkerScope,
 }
 
@@ -127,7 +150,7 @@ impl WorkerSteps<'_, '_, '_> {
         self.push_with(to, about + 1, what, clean, None);
     }
 
-    pub(super) fn push_violation(&mut self, about: usize, what: &'static str, why: &'static str) {
+    pub(super) fn push_violation(&mut self, about: usize, what: &'static str, why: ModelViolation) {
         self.push_with(self.from, about + 1, what, false, Some(why));
     }
 
@@ -137,7 +160,7 @@ impl WorkerSteps<'_, '_, '_> {
         about: usize,
         what: &'static str,
         clean: bool,
-        violation: Option<&'static str>,
+        violation: Option<ModelViolation>,
     ) {
         let (to, swapped) = self.space.canonicalize(self.cache, to);
         let who = u8::try_from(self.who).unwrap_or(0);
@@ -172,7 +195,7 @@ impl WorkerSteps<'_, '_, '_> {
                 if deploy == 0 || self.from.deploys[0] != 0 {
                     let mut to = self.from;
                     to.deploys[deploy] = self.cache.queued_request();
-                    self.push(to, deploy, "somebody asks", false);
+                    self.push(to, deploy, "somebody types the command", false);
                 }
             }
         }
@@ -195,24 +218,19 @@ impl WorkerSteps<'_, '_, '_> {
             let facts = self.cache.facts(number);
             if facts.state.is_some_and(|state| !state.is_terminal()) && !facts.cancel {
                 let plan = self.cache.plan_cancel(number);
-                self.push_write(plan, deploy, "somebody wants it canceled");
+                self.push_write(plan, deploy, "somebody cancels it");
             }
         }
     }
 
     /// A commit of the world's, read and written at once.
-    fn push_write(
-        &mut self,
-        plan: super::decision_cache::WorkerPlan,
-        deploy: usize,
-        what: &'static str,
-    ) {
+    fn push_write(&mut self, plan: WorkerPlan, deploy: usize, what: &'static str) {
         match plan {
-            super::decision_cache::WorkerPlan::Write(commit) => {
+            WorkerPlan::Write(commit) => {
                 let to = self.apply_commit(self.from, deploy, commit, None);
                 self.push(to, deploy, what, false);
             }
-            super::decision_cache::WorkerPlan::Broken(why) => {
+            WorkerPlan::Broken(why) => {
                 self.push_violation(deploy, what, why);
             }
             _ => {}
@@ -234,7 +252,7 @@ impl WorkerSteps<'_, '_, '_> {
             state.deploys[old] = facts.retried_record;
             self.complete_retry(&mut state, facts.retrier);
         }
-        let arms = facts.state == Some(Stands::Triggering)
+        let begins = facts.state == Some(Stands::Triggering)
             && before != 0
             && self.cache.facts(before).state == Some(Stands::Requested);
         state.deploys[deploy] = facts.record;
@@ -249,13 +267,13 @@ impl WorkerSteps<'_, '_, '_> {
         }
         for (n, run) in state.runs.iter_mut().enumerate() {
             let about = usize::from(run.deploy);
-            // Whoever opens a retry has read the deploy that it repeats.
+            // Who opens a retry has read the deploy that it retries.
             let read = repeated_by(about).filter(|_| run.at == WorkerPhase::Opening);
             let touched = |place| place == deploy || Some(place) == old;
             if run.at == WorkerPhase::Idle || !touched(about) && !read.is_some_and(touched) {
                 continue;
             }
-            if arms && run.posted == 1 {
+            if begins && run.posted == 1 {
                 run.posted = 2;
             }
             if slot == Some(n) {
@@ -300,7 +318,7 @@ impl WorkerSteps<'_, '_, '_> {
     }
 }
 
-/// A state whose every item has turned.
+/// A state whose every item has shifted.
 fn shift_state(
     cache: &mut DecisionCache<'_>,
     mut state: WorkerState,
@@ -394,17 +412,12 @@ impl<'a> StateSpace for WorkerSpace<'a> {
         }
         match out.iter().find(|step| step.clean) {
             Some(step) => CleanStep::Next(step.to),
-            // Then it stays here, which the search takes for what it is.
             None => CleanStep::Next(*at),
         }
     }
 
-    fn find_violation(
-        &self,
-        cache: &mut DecisionCache<'a>,
-        at: &WorkerState,
-    ) -> Option<&'static str> {
-        state_invariants::find_violation(cache, at)
+    fn check_state(&self, cache: &mut DecisionCache<'a>, at: &WorkerState) -> Check {
+        state_invariants::check_state(cache, at)
     }
 
     fn describe_state(&self, cache: &mut DecisionCache<'a>, at: &WorkerState) -> String {

@@ -2,13 +2,15 @@
 
 use chatops_core::deploy::DeployState as Stands;
 
-use super::decision_cache::WorkerPlan;
-use super::evidence::CiEvidence;
+use super::decision_cache::{LockFact, WorkerPlan};
+use super::evidence::{CiEvidence, PipelineProgress};
 use super::interner::PLACES;
 use super::worker_space::{PostEffect, WorkerPhase, WorkerRun, WorkerSteps};
+use crate::invariants::Invariant::{CancelObeyed, IntentFirst, OnePipeline, ValidPost};
+use crate::invariants::Violation;
 
 impl WorkerSteps<'_, '_, '_> {
-    /// A message comes, or comes again: a command, an order, or a hint from whomever.
+    /// A message comes, or comes again: a command, a ticket, or a wake-up.
     pub(super) fn begin_runs(&mut self) {
         let idle = |run: &WorkerRun| run.at == WorkerPhase::Idle;
         let Some(slot) = self.from.runs[..self.space.scope.workers]
@@ -83,9 +85,7 @@ impl WorkerSteps<'_, '_, '_> {
             | WorkerPhase::Writing
             | WorkerPhase::Rejecting
             | WorkerPhase::WritingAnswer
-            | WorkerPhase::TicketWritten => {
-                self.step_commit(slot, run, deploy);
-            }
+            | WorkerPhase::TicketWritten => self.step_commit(slot, run, deploy),
         }
         let dead = self.end_run(self.from, slot);
         self.push(dead, deploy, "crashes", false);
@@ -98,7 +98,7 @@ impl WorkerSteps<'_, '_, '_> {
     }
 
     /// Reads the deploy and does what is next; a read-only call is made along with it, since its
-    /// answer is held against a fresh head anyway.
+    /// answer is applied to a record that is read again anyway.
     fn step_read(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         let number = self.from.deploys[deploy];
         let me = u8::try_from(slot).unwrap_or(0);
@@ -108,22 +108,11 @@ impl WorkerSteps<'_, '_, '_> {
                 self.push(to, deploy, "finds nothing to do", true);
             }
             WorkerPlan::Write(commit) => {
-                let run = WorkerRun {
-                    at: WorkerPhase::Writing,
-                    record: number,
-                    commit,
-                    stale: false,
-                    ..run
-                };
+                let run = run.next(WorkerPhase::Writing, number, commit);
                 self.push_run(slot, run, "decides what to write", true);
             }
             WorkerPlan::Post => {
-                let run = WorkerRun {
-                    at: WorkerPhase::Sending,
-                    record: number,
-                    stale: false,
-                    ..run
-                };
+                let run = run.next(WorkerPhase::Sending, number, 0);
                 self.push_run(slot, run, "decides to send the POST", true);
             }
             WorkerPlan::LookUp => self.step_look_up(slot, run, deploy),
@@ -131,21 +120,16 @@ impl WorkerSteps<'_, '_, '_> {
                 self.step_poll(slot, run, deploy, cancel);
             }
             WorkerPlan::Poll { .. } => {
-                let why = "I8: a wish to cancel is not put to CircleCI, or one that nobody has";
-                self.push_violation(deploy, "looks", why);
+                let why = "a cancel request is not sent to CircleCI, or one that nobody made is";
+                self.push_violation(deploy, "polls", Violation::new(CancelObeyed, why));
             }
             WorkerPlan::WriteTicket(commit) => {
-                let run = WorkerRun {
-                    at: WorkerPhase::WritingTicket,
-                    commit,
-                    stale: false,
-                    ..run
-                };
+                let run = run.next(WorkerPhase::WritingTicket, 0, commit);
                 if self.space.scope.retry_links == 0 {
                     // Nobody can come in between.
                     self.step_write_ticket(slot, run, deploy);
                 } else {
-                    self.push_run(slot, run, "decides to send the order", true);
+                    self.push_run(slot, run, "decides to send the ticket", true);
                 }
             }
             WorkerPlan::Broken(why) => self.push_violation(deploy, "decides", why),
@@ -157,132 +141,90 @@ impl WorkerSteps<'_, '_, '_> {
         to.tickets[deploy].in_dlq = true;
         let at = WorkerPhase::TicketWritten;
         to.runs[slot] = WorkerRun { at, ..run };
-        let what = "puts the order into the dead-letter queue";
+        let what = "puts the ticket into the dead-letter queue";
         self.push(to, deploy, what, true);
     }
 
     fn step_look_up(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
-        let learns = |evidence| WorkerRun {
-            at: WorkerPhase::Recording,
-            evidence,
-            ..run
-        };
         let effect = self.from.post_effect[deploy];
         if effect != PostEffect::Nothing {
             let mut to = self.from;
             to.post_effect[deploy] = PostEffect::Created;
-            to.runs[slot] = learns(CiEvidence::Found);
-            self.push(
-                to,
-                deploy,
-                "searches and finds the pipeline",
-                effect == PostEffect::Created,
-            );
+            to.runs[slot] = run.hears(CiEvidence::Found);
+            let what = "looks up and finds the pipeline";
+            self.push(to, deploy, what, effect == PostEffect::Created);
         }
-        // A pipeline that exists may be listed as late as it likes.
-        let absent = learns(CiEvidence::Absent);
-        self.push_run(
-            slot,
-            absent,
-            "searches and finds nothing",
-            effect != PostEffect::Created,
-        );
+        // A pipeline that exists may be listed at any later time.
+        let absent = run.hears(CiEvidence::Absent);
+        let what = "looks up and finds nothing";
+        self.push_run(slot, absent, what, effect != PostEffect::Created);
         if !self.space.scope.plain {
-            let failed = learns(CiEvidence::LookupFailed);
-            self.push_run(slot, failed, "searches in vain", false);
+            let failed = run.hears(CiEvidence::LookupFailed);
+            self.push_run(slot, failed, "looks up in vain", false);
         }
     }
 
     fn step_poll(&mut self, slot: usize, run: WorkerRun, deploy: usize, cancel: bool) {
         if run.polled != CiEvidence::None {
-            let run = WorkerRun {
-                at: WorkerPhase::Recording,
-                evidence: run.polled,
-                polled: CiEvidence::None,
-                ..run
-            };
-            self.push_run(slot, run, "takes the look it remembers", true);
+            let polled = CiEvidence::None;
+            let run = WorkerRun { polled, ..run }.hears(run.polled);
+            self.push_run(slot, run, "takes the poll it remembers", true);
             return;
         }
         let now = self.from.progress[deploy];
         let all = now.successors(cancel);
-        let seen = if self.space.scope.plain {
-            &all[..1]
-        } else {
-            all
-        };
-        for (n, progress) in seen.iter().enumerate() {
+        let seen = if self.space.scope.plain { 1 } else { all.len() };
+        for (n, progress) in all.iter().take(seen).enumerate() {
             let mut to = self.from;
             to.progress[deploy] = *progress;
-            to.runs[slot] = WorkerRun {
-                at: WorkerPhase::Recording,
-                evidence: progress.poll_evidence(),
-                ..run
-            };
+            to.runs[slot] = run.hears(progress.poll_evidence());
             self.push(to, deploy, poll_label(*progress), n == 0);
         }
         if !self.space.scope.plain {
-            let run = WorkerRun {
-                at: WorkerPhase::Recording,
-                evidence: CiEvidence::PollFailed,
-                ..run
-            };
-            self.push_run(slot, run, "looks in vain", false);
+            let run = run.hears(CiEvidence::PollFailed);
+            self.push_run(slot, run, "polls in vain", false);
         }
     }
 
-    /// Asks the clock and sends: between these two no time passes, or no rule about time could hold.
+    /// Reads the clock and sends: between these two no time passes, or no rule about time could hold.
     fn step_send(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         let me = u8::try_from(slot).unwrap_or(0);
         match self.cache.plan_next(run.record, me, run.posted) {
             WorkerPlan::Post => {
                 let stored = self.cache.facts(self.from.deploys[deploy]);
-                let violation = if self.from.post_effect[deploy] != PostEffect::Nothing {
-                    Some("I1: a second POST while the first may still create a pipeline")
-                } else if stored.expired {
-                    Some("I3: a POST after the command went stale")
-                } else if usize::from(self.from.holder) != deploy + 1 {
-                    Some("I3: a POST without the lock")
-                } else if stored.state != Some(Stands::Triggering) {
-                    Some("I2: a POST for a deploy that is not TRIGGERING")
-                } else if stored.cancel && !run.stale {
-                    Some("I8: a POST for a deploy that is known to be canceled")
-                } else {
-                    None
-                };
+                let in_turn = usize::from(self.from.holder) == deploy + 1;
+                let is_first = self.from.post_effect[deploy] == PostEffect::Nothing;
+                let (state, canceled) = (stored.state, stored.cancel && !run.stale);
+                let intent = state == Some(Stands::Triggering);
+                let checks = [
+                    (is_first, OnePipeline, "a second POST"),
+                    (
+                        !stored.expired,
+                        ValidPost,
+                        "a POST after the request expired",
+                    ),
+                    (in_turn, ValidPost, "a POST without the lock"),
+                    (intent, IntentFirst, "a POST without an intent"),
+                    (!canceled, CancelObeyed, "a POST of a canceled deploy"),
+                ];
+                let broken = checks.into_iter().find(|(holds, ..)| !holds);
+                let violation = broken.map(|(_, of, why)| Violation::new(of, why));
                 let mut to = self.from;
                 to.post_effect[deploy] = PostEffect::Pending;
-                to.runs[slot] = WorkerRun {
-                    at: WorkerPhase::Waiting,
-                    posted: 1,
-                    record: 0,
-                    stale: false,
-                    ..run
-                };
+                to.runs[slot] = run.next(WorkerPhase::Waiting, 0, 0);
+                to.runs[slot].posted = 1;
                 self.push_with(to, deploy + 1, "sends the POST", true, violation);
             }
             WorkerPlan::Write(commit) => {
-                let (seen, commit) = if run.stale {
-                    (0, 0)
-                } else {
-                    (run.record, commit)
-                };
-                let run = WorkerRun {
-                    at: WorkerPhase::Writing,
-                    record: seen,
-                    commit,
-                    ..run
-                };
-                self.push_run(slot, run, "finds it is too late to send", true);
+                let mut to = run.next(WorkerPhase::Writing, run.record, commit);
+                if run.stale {
+                    (to.stale, to.record, to.commit) = (true, 0, 0);
+                }
+                self.push_run(slot, to, "finds it is too late to send", true);
             }
             WorkerPlan::Broken(why) => self.push_violation(deploy, "decides", why),
             _ => {
-                let run = WorkerRun {
-                    at: WorkerPhase::Reading,
-                    record: 0,
-                    stale: false,
-                    ..run
-                };
+                let run = run.next(WorkerPhase::Reading, 0, 0);
                 self.push_run(slot, run, "does not send", true);
             }
         }
@@ -290,32 +232,25 @@ impl WorkerSteps<'_, '_, '_> {
 
     fn step_wait(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         use CiEvidence::{Created, NotNow, NotNowForLong, Rejected, Unauthorized, Unknown};
-        let learns = |evidence| WorkerRun {
-            at: WorkerPhase::Recording,
-            evidence,
-            ..run
-        };
         let mut to = self.from;
         to.post_effect[deploy] = PostEffect::Created;
-        to.runs[slot] = learns(Created);
+        to.runs[slot] = run.hears(Created);
         self.push(to, deploy, "hears that the pipeline was created", true);
-        self.push_run(slot, learns(Unknown), "hears nothing, or an error", false);
+        let what = "hears nothing, or an error";
+        self.push_run(slot, run.hears(Unknown), what, false);
         if self.from.post_effect[deploy] == PostEffect::Pending {
             let answers = [
                 (Rejected, "hears a definite no"),
                 (NotNow, "hears 'not now', or could not send"),
                 (NotNowForLong, "hears 'not for an hour'"),
-                (Unauthorized, "hears that the token is refused"),
+                (Unauthorized, "hears that the token is rejected"),
             ];
-            let heard = if self.space.scope.plain {
-                1
-            } else {
-                answers.len()
-            };
+            let all = answers.len();
+            let heard = if self.space.scope.plain { 1 } else { all };
             for (evidence, what) in answers.into_iter().take(heard) {
                 let mut to = self.from;
                 to.post_effect[deploy] = PostEffect::Nothing;
-                to.runs[slot] = learns(evidence);
+                to.runs[slot] = run.hears(evidence);
                 self.push(to, deploy, what, false);
             }
         }
@@ -327,12 +262,7 @@ impl WorkerSteps<'_, '_, '_> {
         let me = u8::try_from(slot).unwrap_or(0);
         match self.cache.plan_after(number, run.evidence, me, run.posted) {
             WorkerPlan::Write(commit) => {
-                let run = WorkerRun {
-                    at: WorkerPhase::WritingAnswer,
-                    commit,
-                    stale: false,
-                    ..run
-                };
+                let run = run.next(WorkerPhase::WritingAnswer, 0, commit);
                 self.push_run(slot, run, "decides what the answer means", true);
             }
             WorkerPlan::Broken(why) => {
@@ -344,22 +274,11 @@ impl WorkerSteps<'_, '_, '_> {
 
     /// Writes, by the conditions of the store.
     fn step_commit(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
-        let again = WorkerRun {
-            at: WorkerPhase::Recording,
-            commit: 0,
-            stale: false,
-            ..run
-        };
-        let reads = WorkerRun {
-            at: WorkerPhase::Reading,
-            record: 0,
-            commit: 0,
-            stale: false,
-            ..run
-        };
+        let again = run.next(WorkerPhase::Recording, 0, 0);
+        let reads = run.next(WorkerPhase::Reading, 0, 0);
         let recording = run.at == WorkerPhase::WritingAnswer;
         if run.stale && run.at == WorkerPhase::Opening {
-            // The message is still there, and is dealt with anew.
+            // The message is still there, and is handled again.
             let to = self.end_run(self.from, slot);
             self.push(to, deploy, "finds that others were first", true);
             return;
@@ -373,36 +292,29 @@ impl WorkerSteps<'_, '_, '_> {
         if let Some(holder) = self.blocked_by(deploy, facts.lock) {
             let holder = self.from.deploys[holder];
             let me = u8::try_from(slot).unwrap_or(0);
+            let what = "finds the target taken";
             match self.cache.plan_reject_busy(run.record, holder, me) {
                 WorkerPlan::Write(commit) => {
-                    let run = WorkerRun {
-                        at: WorkerPhase::Rejecting,
-                        record: 0,
-                        commit,
-                        ..run
-                    };
-                    self.push_run(slot, run, "finds the target taken", true);
+                    let run = run.next(WorkerPhase::Rejecting, 0, commit);
+                    self.push_run(slot, run, what, true);
                 }
-                WorkerPlan::Broken(why) => {
-                    self.push_violation(deploy, "finds the target taken", why);
+                WorkerPlan::Broken(why) => self.push_violation(deploy, what, why),
+                _ => {
+                    let why = Violation::new(None, "a rejection of nothing");
+                    self.push_violation(deploy, what, why);
                 }
-                _ => self.push_violation(deploy, "finds the target taken", "a refusal of nothing"),
             }
             return;
         }
-        if let super::decision_cache::LockFact::Free | super::decision_cache::LockFact::Expire(_) =
-            facts.lock
+        if let LockFact::Free | LockFact::Expire(_) = facts.lock
             && usize::from(self.from.holder) != deploy + 1
         {
-            self.push_violation(
-                deploy,
-                "writes",
-                "I3: a deploy frees a lock that is not its own",
-            );
+            let why = Violation::new(ValidPost, "a deploy frees a lock that is not its own");
+            self.push_violation(deploy, "writes", why);
             return;
         }
         let mut to = self.apply_commit(self.from, deploy, run.commit, Some(slot));
-        // Arming makes an earlier POST of this very run the one of an earlier attempt.
+        // A new intent makes an earlier POST of this run the one of an earlier attempt.
         let posted = to.runs[slot].posted;
         let done = if recording { after_record(run) } else { reads };
         to.runs[slot] = WorkerRun { posted, ..done };
@@ -421,26 +333,21 @@ fn after_record(run: WorkerRun) -> WorkerRun {
     let seen = run.evidence >= CiEvidence::SawPending;
     let poll = if seen { run.evidence } else { run.polled };
     WorkerRun {
-        at: WorkerPhase::Reading,
         evidence: CiEvidence::None,
         polled: poll,
-        commit: 0,
-        stale: false,
-        ..run
+        ..run.next(WorkerPhase::Reading, 0, 0)
     }
 }
 
-fn poll_label(progress: super::evidence::PipelineProgress) -> &'static str {
-    use super::evidence::PipelineProgress::{
-        Canceled, Errored, Failure, Nothing, Pending, Running, Success,
-    };
+fn poll_label(progress: PipelineProgress) -> &'static str {
+    use PipelineProgress::{Canceled, Errored, Failure, Nothing, Pending, Running, Success};
     match progress {
-        Pending => "looks: pending",
-        Nothing => "looks: created, no workflow",
-        Running => "looks: it runs",
-        Success => "looks: success",
-        Failure => "looks: failed",
-        Canceled => "looks: canceled",
-        Errored => "looks: errored",
+        Pending => "polls: pending",
+        Nothing => "polls: created, no workflow",
+        Running => "polls: it runs",
+        Success => "polls: success",
+        Failure => "polls: failed",
+        Canceled => "polls: canceled",
+        Errored => "polls: errored",
     }
 }

@@ -1,7 +1,7 @@
 //! CircleCI: the port over the sandbox's model, with faults before and after the effect.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
@@ -18,9 +18,9 @@ use url::Url;
 
 use super::RotatingSecrets;
 use super::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
-use crate::memory::{ManualClock, MemoryLedger};
+use crate::memory::{ManualClock, MemoryLedger, lock_mutex};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct MemoryCircleCiState {
     model: model::CircleCiModel,
     trigger_faults: VecDeque<TriggerFault>,
@@ -28,22 +28,22 @@ struct MemoryCircleCiState {
     received_posts: Vec<ReceivedPost>,
     canceled_deploys: BTreeSet<DeployId>,
     answered_polls: Vec<AnsweredPoll>,
-    lost_responses: usize,
+}
+
+/// The POST's answer is lost, or an error.
+fn unknown(because: &str) -> TriggerOutcome {
+    let because = because.to_owned();
+    TriggerOutcome::Unknown { because }
 }
 
 /// CircleCI in memory.
+#[derive(Debug)]
 pub struct MemoryCircleCi {
     state: Mutex<MemoryCircleCiState>,
     secrets: Arc<RotatingSecrets>,
     /// Read at each POST, so that a POST without the lock is seen from outside.
     ledger: Arc<MemoryLedger>,
     clock: ManualClock,
-}
-
-impl std::fmt::Debug for MemoryCircleCi {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CircleCi").finish_non_exhaustive()
-    }
 }
 
 impl MemoryCircleCi {
@@ -65,60 +65,50 @@ impl MemoryCircleCi {
         }
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, MemoryCircleCiState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sets how the next pipeline goes.
     pub fn script_next(&self, script: model::RunScript) {
-        self.lock_state().model.script_next(script);
+        lock_mutex(&self.state).model.script_next(script);
     }
 
     /// Queues a fault for a POST.
     pub fn fail_trigger(&self, fault: TriggerFault) {
-        self.lock_state().trigger_faults.push_back(fault);
+        lock_mutex(&self.state).trigger_faults.push_back(fault);
     }
 
     /// Queues a fault for a read.
     pub fn fail_read(&self, fault: ReadFault) {
-        self.lock_state().read_faults.push_back(fault);
+        lock_mutex(&self.state).read_faults.push_back(fault);
     }
 
     /// Everything that was ever created.
     #[must_use]
     pub fn created_pipelines(&self) -> Vec<model::FakePipeline> {
-        self.lock_state().model.all_pipelines().to_vec()
+        lock_mutex(&self.state).model.all_pipelines().to_vec()
     }
 
     /// Every POST that arrived.
     #[must_use]
     pub fn received_posts(&self) -> Vec<ReceivedPost> {
-        self.lock_state().received_posts.clone()
+        lock_mutex(&self.state).received_posts.clone()
     }
 
-    /// The deploys whose pipelines somebody asked to cancel.
+    /// The deploys whose pipelines CircleCI was asked to cancel.
     #[must_use]
     pub fn canceled_deploys(&self) -> BTreeSet<DeployId> {
-        self.lock_state().canceled_deploys.clone()
+        lock_mutex(&self.state).canceled_deploys.clone()
     }
 
-    /// Every look that was answered.
+    /// Every poll that was answered.
     #[must_use]
     pub fn answered_polls(&self) -> Vec<AnsweredPoll> {
-        self.lock_state().answered_polls.clone()
-    }
-
-    /// How many answers got lost.
-    #[must_use]
-    pub fn lost_responses(&self) -> usize {
-        self.lock_state().lost_responses
+        lock_mutex(&self.state).answered_polls.clone()
     }
 
     /// The statuses of a pipeline's workflows now.
     #[must_use]
     pub fn workflow_statuses(&self, id: PipelineId) -> Vec<String> {
         let now = self.clock.now();
-        let page = self.lock_state().model.list_workflows(now, id.0);
+        let page = lock_mutex(&self.state).model.list_workflows(now, id.0);
         page.map(|page| page.items.into_iter().map(|w| w.status).collect())
             .unwrap_or_default()
     }
@@ -148,13 +138,7 @@ impl MemoryCircleCi {
     }
 
     fn check_token(state: &MemoryCircleCiState, token: &str) -> Result<(), CiReadError> {
-        state
-            .model
-            .authorise(Some(token))
-            .map_err(|no| CiReadError {
-                unauthorized: no.status == 401,
-                ..CiReadError::from_message(&no.message)
-            })
+        state.model.authorise(Some(token)).map_err(read_error)
     }
 }
 
@@ -173,7 +157,14 @@ fn ci_pipeline(id: uuid::Uuid, number: u64) -> CiPipeline {
     }
 }
 
-/// CircleCI's word as our value, by the names both sides use.
+fn read_error(no: model::ApiError) -> CiReadError {
+    CiReadError {
+        unauthorized: no.status == 401,
+        ..CiReadError::from_message(no.message)
+    }
+}
+
+/// CircleCI's status as our value, by the names both sides use.
 fn parse_value<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(Value::String(text.to_owned())).ok()
 }
@@ -182,70 +173,42 @@ impl CiClient for MemoryCircleCi {
     async fn trigger(&self, trigger: &TriggerRequest) -> TriggerOutcome {
         let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         let fault = state.trigger_faults.pop_front();
+        let not_now = |error: &str, retry_after| TriggerOutcome::NotNow {
+            error: error.to_owned(),
+            retry_after,
+        };
         if matches!(fault, Some(TriggerFault::NotSent)) {
-            return TriggerOutcome::NotNow {
-                error: "could not connect".into(),
-                retry_after: None,
-            };
+            return not_now("could not connect", None);
         }
         let deploy = trigger.parameters.get("deploy_id").and_then(Value::as_str);
-        let deploy = deploy.and_then(|text| DeployId::parse(text).ok());
         state.received_posts.push(ReceivedPost {
             received_at: now,
-            deploy,
+            deploy: deploy.and_then(|text| DeployId::parse(text).ok()),
             locks: self.ledger.locks().into_iter().collect(),
         });
-        match &fault {
-            Some(TriggerFault::Limited(after)) => {
-                return TriggerOutcome::NotNow {
-                    error: "HTTP 429".into(),
-                    retry_after: *after,
-                };
-            }
+        match fault {
+            Some(TriggerFault::Limited(after)) => return not_now("HTTP 429", after),
             Some(TriggerFault::Rejected(status, message)) => {
-                return TriggerOutcome::Rejected {
-                    status: *status,
-                    message: (*message).to_owned(),
-                };
+                let message = message.to_owned();
+                return TriggerOutcome::Rejected { status, message };
             }
-            Some(TriggerFault::ErrorBefore) => {
-                state.lost_responses += 1;
-                return TriggerOutcome::Unknown {
-                    because: "HTTP 503".into(),
-                };
-            }
+            Some(TriggerFault::ErrorBefore) => return unknown("HTTP 503"),
             _ => {}
         }
-        let branch = Some(trigger.branch.as_str());
-        let created = state.model.trigger(
-            now,
-            Some(&token),
-            &project_slug(&trigger.slug),
-            branch,
-            trigger.parameters.clone(),
-        );
+        let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.branch.as_str()));
+        let parameters = trigger.parameters.clone();
+        let created = state
+            .model
+            .trigger(now, Some(&token), &slug, branch, parameters);
         match (created, fault) {
-            (Err(no), _) if no.status == 401 => TriggerOutcome::Unauthorized {
-                message: no.message,
+            (Err(model::ApiError { status, message }), _) => match status {
+                401 => TriggerOutcome::Unauthorized { message },
+                _ => TriggerOutcome::Rejected { status, message },
             },
-            (Err(no), _) => TriggerOutcome::Rejected {
-                status: no.status,
-                message: no.message,
-            },
-            (Ok(_), Some(TriggerFault::ErrorAfter)) => {
-                state.lost_responses += 1;
-                TriggerOutcome::Unknown {
-                    because: "HTTP 503".into(),
-                }
-            }
-            (Ok(_), Some(TriggerFault::AnswerLost)) => {
-                state.lost_responses += 1;
-                TriggerOutcome::Unknown {
-                    because: "the connection failed".into(),
-                }
-            }
+            (Ok(_), Some(TriggerFault::ErrorAfter)) => unknown("HTTP 503"),
+            (Ok(_), Some(TriggerFault::AnswerLost)) => unknown("the connection failed"),
             (Ok(created), _) => TriggerOutcome::Created(ci_pipeline(created.id, created.number)),
         }
     }
@@ -253,37 +216,29 @@ impl CiClient for MemoryCircleCi {
     async fn look_up(&self, lookup: &LookupRequest) -> Result<LookupResult, CiReadError> {
         let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         Self::take_read_fault(&mut state)?;
         Self::check_token(&state, &token)?;
         let (slug, branch) = (project_slug(&lookup.slug), Some(lookup.branch.as_str()));
         let mut candidates = Vec::new();
         let mut token = None;
         loop {
-            let page = state
-                .model
-                .list_pipelines(now, &slug, branch, token.as_deref())
-                .map_err(|no| CiReadError::from_message(&no.message))?;
+            let model = &mut state.model;
+            let page = model.list_pipelines(now, &slug, branch, token.as_deref());
+            let page = page.map_err(read_error)?;
             for seen in page.items {
                 if seen.created_at < lookup.since {
                     continue;
                 }
-                let values = state
-                    .model
-                    .get_values(seen.id)
-                    .map_err(|no| CiReadError::from_message(&no.message))?;
+                let values = state.model.get_values(seen.id).map_err(read_error)?;
                 let found = ci_pipeline(seen.id, seen.number);
-                match &lookup.deploy_id {
-                    Some((name, value))
-                        if values
-                            .get(&format!("pipeline.parameters.{name}"))
-                            .and_then(Value::as_str)
-                            == Some(value) =>
-                    {
-                        return Ok(LookupResult::Found(found));
-                    }
-                    Some(_) => {}
-                    None => candidates.push(found),
+                let Some((name, value)) = &lookup.deploy_id else {
+                    candidates.push(found);
+                    continue;
+                };
+                let carried = values.get(&format!("pipeline.parameters.{name}"));
+                if carried.and_then(Value::as_str) == Some(value) {
+                    return Ok(LookupResult::Found(found));
                 }
             }
             token = page.next_page_token;
@@ -301,37 +256,27 @@ impl CiClient for MemoryCircleCi {
         let id = pipeline.id;
         let token = self.current_token().await;
         let now = self.clock.now();
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         Self::take_read_fault(&mut state)?;
         Self::check_token(&state, &token)?;
-        let seen = state
-            .model
-            .get_pipeline(now, id.0)
-            .map_err(|no| CiReadError::from_message(&no.message))?;
-        let page = state
-            .model
-            .list_workflows(now, id.0)
-            .map_err(|no| CiReadError::from_message(&no.message))?;
+        let seen = state.model.get_pipeline(now, id.0).map_err(read_error)?;
+        let page = state.model.list_workflows(now, id.0).map_err(read_error)?;
+        let workflows = page.items.into_iter().map(|seen| {
+            let status = parse_value(&seen.status).unwrap_or(WorkflowStatus::Unknown);
+            let left = seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
+            CiWorkflow {
+                id: seen.id.to_string(),
+                name: seen.name,
+                status,
+                created_at: seen.created_at,
+                rerun_coming: left && status == WorkflowStatus::Failed,
+            }
+        });
         let poll = PollResult {
             state: parse_value(seen.state.into()).unwrap_or(PipelineState::Unknown),
             errors: seen.errors.into_iter().map(|error| error.message).collect(),
             revision: Some(seen.vcs.revision),
-            workflows: page
-                .items
-                .into_iter()
-                .map(|seen| {
-                    let status = parse_value(&seen.status).unwrap_or(WorkflowStatus::Unknown);
-                    let left =
-                        seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
-                    CiWorkflow {
-                        id: seen.id.to_string(),
-                        name: seen.name,
-                        status,
-                        created_at: seen.created_at,
-                        rerun_coming: left && status == WorkflowStatus::Failed,
-                    }
-                })
-                .collect(),
+            workflows: workflows.collect(),
         };
         state.answered_polls.push(AnsweredPoll {
             answered_at: now,
@@ -350,15 +295,11 @@ impl CiClient for MemoryCircleCi {
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow)
             .map_err(|error| CiReadError::from_message(error.to_string()))?;
-        let mut state = self.lock_state();
-        let ledger = state.model.all_pipelines().iter();
-        let deploy = ledger
-            .filter(|made| made.id == pipeline.id.0)
-            .find_map(Self::deploy_of);
+        let mut state = lock_mutex(&self.state);
+        let mut made = state.model.all_pipelines().iter();
+        let made = made.find(|made| made.id == pipeline.id.0);
+        let deploy = made.and_then(Self::deploy_of);
         state.canceled_deploys.extend(deploy);
-        state
-            .model
-            .cancel_workflow(now, id)
-            .map_err(|no| CiReadError::from_message(&no.message))
+        state.model.cancel_workflow(now, id).map_err(read_error)
     }
 }

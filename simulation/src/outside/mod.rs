@@ -9,4 +9,5 @@ mod slack;
 pub use self::circleci::MemoryCircleCi;
 pub use self::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
 pub use self::secrets::{RotatingSecrets, WEBHOOK_SECRET};
+pub(crate) use self::slack::mark_of;
 pub use self::slack::{ChatFault, MemorySlack, SLACK_ORIGIN};

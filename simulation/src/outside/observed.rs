@@ -1,4 +1,4 @@
-//! What CircleCI does instead of what it should, and what it remembers.
+//! The faults of CircleCI, and what it remembers.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub enum TriggerFault {
     NotSent,
     /// 429, with `Retry-After` or without.
     Limited(Option<Duration>),
-    /// A definite refusal.
+    /// A definite rejection.
     Rejected(u16, &'static str),
     /// 503, and nothing was created.
     ErrorBefore,
@@ -44,12 +44,12 @@ pub struct ReceivedPost {
     pub locks: Vec<(Target, TargetLock)>,
 }
 
-/// A look that was answered.
+/// A poll that was answered.
 #[derive(Debug, Clone, Copy)]
 pub struct AnsweredPoll {
     /// When.
     pub answered_at: Time,
-    /// At what.
+    /// The pipeline.
     pub pipeline: PipelineId,
     /// Whether a workflow was seen that can still be canceled.
     pub can_cancel: bool,

@@ -1,9 +1,11 @@
 //! Secrets that can be rotated behind the product's back.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::SecretString;
+
+use crate::memory::lock_mutex;
 
 /// What CircleCI signs its webhooks with.
 pub const WEBHOOK_SECRET: &str = "the-secret-of-the-webhook";
@@ -35,26 +37,15 @@ impl RotatingSecrets {
         }
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, SecretState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Makes the cached token one that CircleCI does not know (any more).
     pub fn forget_token(&self) {
-        "an-older-token".clone_into(&mut self.lock_state().cached);
-    }
-
-    /// Makes the stored token one that CircleCI does not know.
-    pub fn revoke_token(&self) {
-        let mut state = self.lock_state();
-        "a-revoked-token".clone_into(&mut state.stored);
-        "a-revoked-token".clone_into(&mut state.cached);
+        "an-older-token".clone_into(&mut lock_mutex(&self.state).cached);
     }
 }
 
 impl SecretReader for RotatingSecrets {
     async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
-        let state = self.lock_state();
+        let state = lock_mutex(&self.state);
         let current = match name {
             SecretName::SlackSigning => &state.signing,
             SecretName::CircleCiToken => &state.cached,
@@ -73,7 +64,7 @@ impl SecretReader for RotatingSecrets {
     }
 
     async fn refresh(&self, _name: SecretName) -> Result<(), SecretError> {
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         let SecretState { stored, cached, .. } = &mut *state;
         cached.clone_from(stored);
         Ok(())

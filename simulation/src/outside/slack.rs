@@ -1,18 +1,18 @@
 //! Slack: the port over the sandbox's model, with faults before and after the message is shown.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{ChatClient, Clock, PostTarget};
-use chatops_core::text::{Audience, SlackMessage};
+use chatops_core::text::{Audience, MessageMark, SlackMessage};
 use chatops_sandbox::slack::{self as model, BotMethod};
 use serde_json::json;
 
-use crate::memory::ManualClock;
+use crate::memory::{ManualClock, lock_mutex};
 
-/// Where the model's reply addresses are.
+/// Where the model's response URLs are.
 pub const SLACK_ORIGIN: &str = "https://hooks.slack.com";
 
 /// What happens to the next post instead of what should.
@@ -28,12 +28,12 @@ pub enum ChatFault {
     AnswerLost,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct MemorySlackState {
     model: model::SlackModel,
     faults: VecDeque<ChatFault>,
     lost_responses: usize,
-    /// How often the bot's token was replaced, and as of which time the notifier knows it.
+    /// How often the bot's token was replaced, and which replacement the notifier knows.
     token_counts: (usize, usize),
 }
 
@@ -43,15 +43,10 @@ fn bot_token(nth: usize) -> String {
 }
 
 /// Slack in memory.
+#[derive(Debug)]
 pub struct MemorySlack {
     state: Mutex<MemorySlackState>,
     clock: ManualClock,
-}
-
-impl std::fmt::Debug for MemorySlack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slack").finish_non_exhaustive()
-    }
 }
 
 impl MemorySlack {
@@ -64,15 +59,11 @@ impl MemorySlack {
         }
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, MemorySlackState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A person types a command: the reply address and the trigger id that come with it.
+    /// A person types a command: its response URL and trigger id.
     #[must_use]
     pub fn start_command(&self, user: &str, channel: &str) -> (String, String) {
         let now = self.clock.now();
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         let path = state.model.issue_response_url(now, user, channel);
         (
             format!("{SLACK_ORIGIN}{path}"),
@@ -82,46 +73,51 @@ impl MemorySlack {
 
     /// The app has a bot from now on, and it is in this conversation.
     pub fn install_bot(&self, channel: &str) {
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         state.model.install_bot(&bot_token(0));
         state.model.invite_bot(channel);
     }
 
     /// The bot's token is replaced behind the notifier's back.
     pub fn replace_bot_token(&self) {
-        let state = &mut *self.lock_state();
+        let state = &mut *lock_mutex(&self.state);
         state.token_counts.0 += 1;
         state.model.install_bot(&bot_token(state.token_counts.0));
     }
 
     /// Queues a fault for a post.
     pub fn fail_post(&self, fault: ChatFault) {
-        self.lock_state().faults.push_back(fault);
+        lock_mutex(&self.state).faults.push_back(fault);
     }
 
     /// Everything that was shown.
     #[must_use]
     pub fn shown_messages(&self) -> Vec<model::ShownMessage> {
-        self.lock_state().model.messages().to_vec()
+        lock_mutex(&self.state).model.messages().to_vec()
     }
 
-    /// Every use of a reply address.
+    /// Every use of a response URL.
     #[must_use]
     pub fn post_attempts(&self) -> Vec<model::PostAttempt> {
-        self.lock_state().model.attempts().to_vec()
+        lock_mutex(&self.state).model.attempts().to_vec()
     }
 
     /// How many answers got lost.
     #[must_use]
     pub fn lost_responses(&self) -> usize {
-        self.lock_state().lost_responses
+        lock_mutex(&self.state).lost_responses
     }
+}
+
+/// What a shown message is.
+pub(crate) fn mark_of(message: &model::ShownMessage) -> Option<MessageMark> {
+    MessageMark::parse(&message.block_id()?)
 }
 
 impl ChatClient for MemorySlack {
     async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         let now = self.clock.now();
-        let mut state = self.lock_state();
+        let mut state = lock_mutex(&self.state);
         let fault = state.faults.pop_front();
         match fault {
             Some(ChatFault::NotSent) => {
@@ -181,7 +177,7 @@ impl ChatClient for MemorySlack {
     }
 
     async fn renew_token(&self) {
-        let tokens = &mut self.lock_state().token_counts;
+        let tokens = &mut lock_mutex(&self.state).token_counts;
         tokens.1 = tokens.0;
     }
 }

@@ -1,22 +1,22 @@
-//! Stories of what people wish and ask: retries, redrives, cancels, questions.
+//! Scenarios of what people request: retries, redrives, cancels, queries.
 
 use std::time::Duration;
 
-use chatops_core::deploy::DeployState;
+use chatops_core::deploy::DeployState::{
+    Canceled, LostTrack, Rejected, Succeeded, TriggerFailed, Unresolved,
+};
 use chatops_sandbox::circleci::RunScript;
 
-use super::{Scenario, UNRESOLVED, main_deploy};
+use super::{SOON, Scenario, main_deploy, run_deploy, script, script_success};
 use crate::outside::{ChatFault, ReadFault, TriggerFault};
 use crate::world::World;
 
-const SOON: Duration = Duration::from_secs(8);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A deploy whose trigger CircleCI refuses, to its end.
+/// A deploy whose trigger CircleCI rejects, to its end.
 fn run_failed_deploy(world: &mut World) {
     reject_trigger(world);
-    main_deploy(world);
-    world.run_to_rest();
+    run_deploy(world);
 }
 
 fn reject_trigger(world: &World) {
@@ -25,46 +25,26 @@ fn reject_trigger(world: &World) {
         .fail_trigger(TriggerFault::Rejected(404, "Project not found"));
 }
 
-fn script_success(world: &World) {
-    world.circleci.script_next(RunScript::success(SOON));
-}
-
-const DEFAULTS: Scenario = Scenario {
-    name: "",
-    play: |_| {},
-    ends: &[],
-    also_allowed: UNRESOLVED,
-    golden: false,
-};
-
 /// All of them.
 pub(super) const ALL: &[Scenario] = &[
-    Scenario {
-        name: "tried again by a person",
-        play: |world| {
-            run_failed_deploy(world);
-            script_success(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "two people try again at once",
-        play: |world| {
-            run_failed_deploy(world);
-            script_success(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.act_on_deploy("U0002", "retry", 0);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "the same press once more, after its retry has failed",
-        play: |world| {
+    Scenario::new("tried again by a person", |world| {
+        run_failed_deploy(world);
+        script_success(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new("two people try again at once", |world| {
+        run_failed_deploy(world);
+        script_success(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.act_on_deploy("U0002", "retry", 0);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new(
+        "the same retry sent twice, after the new deploy has failed",
+        |world| {
             run_failed_deploy(world);
             reject_trigger(world);
             world.act_on_deploy("U0001", "retry", 0);
@@ -74,30 +54,21 @@ pub(super) const ALL: &[Scenario] = &[
             world.send_copy(copy.as_ref());
             world.run_to_rest();
         },
-        ends: &[DeployState::TriggerFailed, DeployState::TriggerFailed],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "tried again by its first id, twice",
-        play: |world| {
-            run_failed_deploy(world);
-            reject_trigger(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.run_to_rest();
-            script_success(world);
-            world.act_on_deploy("U0002", "retry", 0);
-            world.run_to_rest();
-        },
-        ends: &[
-            DeployState::TriggerFailed,
-            DeployState::TriggerFailed,
-            DeployState::Succeeded,
-        ],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "confirmed before it ended, and the copy comes after",
-        play: |world| {
+    )
+    .ends(&[TriggerFailed, TriggerFailed]),
+    Scenario::new("tried again by its first id, twice", |world| {
+        run_failed_deploy(world);
+        reject_trigger(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.run_to_rest();
+        script_success(world);
+        world.act_on_deploy("U0002", "retry", 0);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, TriggerFailed, Succeeded]),
+    Scenario::new(
+        "confirmed before it ended, and a copy comes after",
+        |world| {
             world.circleci.fail_trigger(TriggerFault::ErrorBefore);
             world.circleci.fail_read(ReadFault::Error);
             main_deploy(world);
@@ -109,172 +80,120 @@ pub(super) const ALL: &[Scenario] = &[
             world.send_copy(copy.as_ref());
             world.run_to_rest();
         },
-        ends: &[DeployState::Unresolved],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "pressed and sent back as well",
-        play: |world| {
-            run_failed_deploy(world);
-            script_success(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.redrive_all();
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "an order that is sent back twice",
-        play: |world| {
-            run_failed_deploy(world);
-            script_success(world);
-            world.redrive_all();
-            let copy = world.last_work_message();
-            world.run_to_rest();
-            world.send_copy(copy.as_ref());
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "unresolved, then confirmed",
-        play: |world| {
-            world.circleci.fail_trigger(TriggerFault::ErrorBefore);
-            world.circleci.fail_read(ReadFault::Error);
-            main_deploy(world);
-            world.run_to_rest();
-            // Its target stays locked for a while.
-            world.clock.advance(Duration::from_secs(1_000));
-            script_success(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.run_to_rest();
-            world.act_on_deploy("U0001", "retry confirm", 0);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Unresolved, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "too old, but an operator insists",
-        play: |world| {
-            run_failed_deploy(world);
-            world.clock.advance(DAY + SOON);
-            script_success(world);
-            world.act_on_deploy("U0001", "retry", 0);
-            world.retry_as_operator(0, false, false);
-            world.run_to_rest();
-            if world.deploys().len() > 1 {
-                let why = "a retry after more than a day that nobody insisted on";
-                world.violations.push(why.to_owned());
-            }
-            world.retry_as_operator(0, false, true);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "an order that is sent back after more than a day",
-        play: |world| {
-            run_failed_deploy(world);
-            world.clock.advance(DAY + SOON);
-            world.redrive_all();
-            world.run_to_rest();
-            script_success(world);
-            world.retry_as_operator(0, false, true);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "rights withdrawn meanwhile",
-        play: |world| {
-            run_failed_deploy(world);
-            world.restrict_users("users = [\"U0009\"]");
-            world.act_on_deploy("U0001", "retry", 0);
-            world.run_to_rest();
-            world.redrive_all();
-            world.run_to_rest();
-        },
-        ends: &[DeployState::TriggerFailed, DeployState::Rejected],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "the target taken meanwhile",
-        play: |world| {
-            run_failed_deploy(world);
-            world
-                .circleci
-                .script_next(RunScript::success(Duration::from_secs(200)));
-            world.type_command("U0002", "C0001", "main deploy");
-            world.run_now();
-            world.act_on_deploy("U0001", "retry", 0);
-            world.run_to_rest();
-        },
-        ends: &[
-            DeployState::TriggerFailed,
-            DeployState::Succeeded,
-            DeployState::Rejected,
-        ],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "canceled before it is sent",
-        play: |world| {
-            world
-                .circleci
-                .fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
-            main_deploy(world);
-            world.run_now();
-            world.act_on_deploy("U0002", "cancel", 0);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Canceled],
-        // A crash may take the command or the wish out of sight until it is too late.
-        also_allowed: &[DeployState::Unresolved, DeployState::Succeeded],
-        golden: false,
-    },
-    Scenario {
-        name: "canceled while it runs",
-        play: |world| {
-            world.circleci.script_next(RunScript::endless());
-            main_deploy(world);
-            world.run_for(Duration::from_secs(30));
-            world.act_on_deploy("U0001", "cancel", 0);
-            world.act_on_deploy("U0002", "cancel", 0);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Canceled],
-        also_allowed: &[DeployState::Unresolved, DeployState::LostTrack],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "canceled by somebody who may not",
-        play: |world| {
-            world.restrict_users("users = [\"U0001\"]");
-            script_success(world);
-            main_deploy(world);
-            world.run_now();
-            world.act_on_deploy("U0002", "cancel", 0);
-            world.run_to_rest();
-            if world.deploys().iter().any(|record| record.cancel.is_some()) {
-                world
-                    .violations
-                    .push("a stranger's cancel counts".to_owned());
-            }
-        },
-        ends: &[DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "a message that kills its handler, sent back later",
-        play: |world| {
+    )
+    .ends(&[Unresolved]),
+    Scenario::new("retried and redriven as well", |world| {
+        run_failed_deploy(world);
+        script_success(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.redrive_all();
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new("a ticket that is redriven twice", |world| {
+        run_failed_deploy(world);
+        script_success(world);
+        world.redrive_all();
+        let copy = world.last_work_message();
+        world.run_to_rest();
+        world.send_copy(copy.as_ref());
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new("unresolved, then confirmed", |world| {
+        world.circleci.fail_trigger(TriggerFault::ErrorBefore);
+        world.circleci.fail_read(ReadFault::Error);
+        run_deploy(world);
+        // Its target stays locked for a while.
+        world.clock.advance(Duration::from_secs(1_000));
+        script_success(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.run_to_rest();
+        world.act_on_deploy("U0001", "retry confirm", 0);
+        world.run_to_rest();
+    })
+    .ends(&[Unresolved, Succeeded]),
+    Scenario::new("too old, but an operator insists", |world| {
+        run_failed_deploy(world);
+        world.clock.advance(DAY + SOON);
+        script_success(world);
+        world.act_on_deploy("U0001", "retry", 0);
+        world.retry_as_operator(0, false, false);
+        world.run_to_rest();
+        if world.deploys().len() > 1 {
+            world.note_violation(None, "a retry after more than a day without `force`");
+        }
+        world.retry_as_operator(0, false, true);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new("a ticket that is redriven after more than a day", |world| {
+        run_failed_deploy(world);
+        world.clock.advance(DAY + SOON);
+        world.redrive_all();
+        world.run_to_rest();
+        script_success(world);
+        world.retry_as_operator(0, false, true);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded]),
+    Scenario::new("rights withdrawn before the retry", |world| {
+        run_failed_deploy(world);
+        world.restrict_users("users = [\"U0009\"]");
+        world.act_on_deploy("U0001", "retry", 0);
+        world.run_to_rest();
+        world.redrive_all();
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Rejected]),
+    Scenario::new("target taken before the retry", |world| {
+        run_failed_deploy(world);
+        script(world, RunScript::success(Duration::from_secs(200)));
+        world.type_command("U0002", "C0001", "main deploy");
+        world.run_now();
+        world.act_on_deploy("U0001", "retry", 0);
+        world.run_to_rest();
+    })
+    .ends(&[TriggerFailed, Succeeded, Rejected]),
+    // A crash may hide the command or the cancel until it is too late.
+    Scenario::new("canceled before it is sent", |world| {
+        world
+            .circleci
+            .fail_trigger(TriggerFault::Limited(Some(Duration::from_secs(20))));
+        main_deploy(world);
+        world.run_now();
+        world.act_on_deploy("U0002", "cancel", 0);
+        world.run_to_rest();
+    })
+    .ends(&[Canceled])
+    .also(&[Unresolved, Succeeded]),
+    Scenario::new("canceled while it runs", |world| {
+        script(world, RunScript::endless());
+        main_deploy(world);
+        world.run_for(Duration::from_secs(30));
+        world.act_on_deploy("U0001", "cancel", 0);
+        world.act_on_deploy("U0002", "cancel", 0);
+        world.run_to_rest();
+    })
+    .ends(&[Canceled])
+    .also(&[Unresolved, LostTrack]),
+    Scenario::new("canceled by somebody who may not", |world| {
+        world.restrict_users("users = [\"U0001\"]");
+        script_success(world);
+        main_deploy(world);
+        world.run_now();
+        world.act_on_deploy("U0002", "cancel", 0);
+        world.run_to_rest();
+        if world.deploys().iter().any(|record| record.cancel.is_some()) {
+            world.note_violation(None, "the cancel of a user without the right counts");
+        }
+    })
+    .ends(&[Succeeded]),
+    Scenario::new(
+        "a message that kills its handler, redriven later",
+        |world| {
             world.poisoned = true;
-            main_deploy(world);
-            world.run_to_rest();
+            run_deploy(world);
             world.poisoned = false;
             world.clock.advance(Duration::from_mins(11));
             world.redrive_all();
@@ -284,40 +203,28 @@ pub(super) const ALL: &[Scenario] = &[
             world.act_on_deploy("U0001", "retry", 0);
             world.run_to_rest();
         },
-        ends: &[DeployState::Rejected, DeployState::Succeeded],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "asked, and Slack's answers get lost",
-        play: |world| {
-            for _ in 0..8 {
-                world.slack.fail_post(ChatFault::AnswerLost);
-            }
-            world.type_command("U0001", "C0001", "status");
-            world.run_to_rest();
-            let posts = world.slack.post_attempts().len();
-            let undisturbed = world.points.crash_count() == 0 && !world.delivers_twice();
-            if undisturbed && posts != 4 {
-                let why = format!("the answer was posted {posts} times");
-                world.violations.push(why);
-            }
-        },
-        ends: &[],
-        ..DEFAULTS
-    },
-    Scenario {
-        name: "asked while it runs",
-        play: |world| {
-            script_success(world);
-            main_deploy(world);
-            world.run_now();
-            world.act_on_deploy("U0002", "status", 0);
-            for query in ["status", "history user:me", "failed", "plan main deploy"] {
-                world.type_command("U0002", "C0001", query);
-            }
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Succeeded],
-        ..DEFAULTS
-    },
+    )
+    .ends(&[Rejected, Succeeded]),
+    Scenario::new("a query, and Slack's answers get lost", |world| {
+        for _ in 0..8 {
+            world.slack.fail_post(ChatFault::AnswerLost);
+        }
+        world.type_command("U0001", "C0001", "status");
+        world.run_to_rest();
+        let posts = world.slack.post_attempts().len();
+        let bounded = posts == 4 || world.delivers_twice();
+        world.expect_undisturbed(bounded, &format!("the reply was posted {posts} times"));
+    })
+    .ends(&[]),
+    Scenario::new("queries while it runs", |world| {
+        script_success(world);
+        main_deploy(world);
+        world.run_now();
+        world.act_on_deploy("U0002", "status", 0);
+        for query in ["status", "history user:me", "failed", "plan main deploy"] {
+            world.type_command("U0002", "C0001", query);
+        }
+        world.run_to_rest();
+    })
+    .ends(&[Succeeded]),
 ];

@@ -1,20 +1,20 @@
-//! Stories of runs that take long, and of CircleCI's webhooks.
+//! Scenarios of runs that take long, and of CircleCI's webhooks.
 
 use std::time::Duration;
 
-use chatops_core::deploy::DeployState;
+use chatops_core::deploy::DeployState::{LostTrack, Succeeded, Unresolved};
 use chatops_core::id::PipelineId;
 use chatops_core::notification::DeliveryStatus;
-use chatops_core::ports::Clock;
+use chatops_core::text::MessageKind;
 use chatops_sandbox::circleci::RunScript;
 
-use super::{Scenario, UNRESOLVED, main_deploy};
-use crate::outside::WEBHOOK_SECRET;
+use super::{SOON, Scenario, main_deploy, run_deploy, script, script_success};
+use crate::outside::{WEBHOOK_SECRET, mark_of};
 use crate::world::World;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The product's own limits, with looks and sweeps that are far apart.
+/// The product's own limits, with polls and sweeps that are far apart.
 fn set_long_limits(world: &mut World, between: Duration) {
     world.change_timeouts(|timeouts| {
         timeouts.response_url_ttl = 29 * MINUTE;
@@ -24,161 +24,115 @@ fn set_long_limits(world: &mut World, between: Duration) {
     });
 }
 
-/// Everything has ended and was told by now, if nobody crashed.
-fn check_is_over(world: &mut World) {
-    let open = world.deploys().iter().any(|h| !h.state.is_terminal());
-    let delivered = world.slack.shown_messages();
-    let delivered = delivered.iter().any(|m| m.text.contains("*Succeeded:*"));
-    if (open || !delivered) && world.points.crash_count() == 0 {
-        let why = "the event came, and the final word did not";
-        world.violations.push(why.to_owned());
-    }
+/// How many messages of a kind were shown.
+fn count_shown(world: &World, kind: MessageKind) -> usize {
+    let shown = world.slack.shown_messages();
+    let marks = shown.iter().filter_map(mark_of);
+    marks.filter(|mark| mark.kind == kind).count()
 }
 
-/// Nobody was told how it ended, and the record says so, if nobody crashed.
+/// Every deploy has ended and its final status was shown by now.
+fn check_is_over(world: &mut World) {
+    let ended = world
+        .deploys()
+        .iter()
+        .all(|record| record.state.is_terminal());
+    let shown = count_shown(world, MessageKind::Final) > 0;
+    world.expect_undisturbed(ended && shown, "the final status is not shown yet");
+}
+
+/// The final status could not be shown, and the record says so.
 fn check_not_notified(world: &mut World) {
     let notifications = world.ledger.notifications();
-    let said_so = notifications
+    let failed = notifications
         .iter()
         .all(|notification| matches!(notification.final_status, DeliveryStatus::Failed { .. }));
-    if !said_so && world.points.crash_count() == 0 {
-        let why = "nobody was told, and the record does not say so";
-        world.violations.push(why.to_owned());
-    }
+    world.expect_undisturbed(failed, "the record does not say that nobody was notified");
 }
 
 /// All of them.
 pub(super) const ALL: &[Scenario] = &[
-    Scenario {
-        name: "45 minutes, and nobody can be told",
-        play: |world| {
-            set_long_limits(world, 10 * MINUTE);
-            world.circleci.script_next(RunScript::success(45 * MINUTE));
-            main_deploy(world);
-            world.run_to_rest();
-            check_not_notified(world);
-        },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
-    Scenario {
-        name: "45 minutes, and the bot is not in the conversation",
-        play: |world| {
+    Scenario::new("45 minutes, and nobody can be notified", |world| {
+        set_long_limits(world, 10 * MINUTE);
+        script(world, RunScript::success(45 * MINUTE));
+        run_deploy(world);
+        check_not_notified(world);
+    })
+    .ends(&[Succeeded]),
+    Scenario::new(
+        "45 minutes, and the bot is not in the conversation",
+        |world| {
             set_long_limits(world, 10 * MINUTE);
             world.has_bot = true;
             world.slack.install_bot("C0009");
-            world.circleci.script_next(RunScript::success(45 * MINUTE));
-            main_deploy(world);
-            world.run_to_rest();
+            script(world, RunScript::success(45 * MINUTE));
+            run_deploy(world);
             check_not_notified(world);
         },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
-    Scenario {
-        name: "45 minutes, and the bot's token is replaced",
-        play: |world| {
-            set_long_limits(world, 10 * MINUTE);
-            world.has_bot = true;
-            world.slack.install_bot("C0001");
-            world.circleci.script_next(RunScript::success(45 * MINUTE));
-            main_deploy(world);
-            world.slack.replace_bot_token();
-            world.run_to_rest();
-            check_is_over(world);
-        },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
-    Scenario {
-        name: "5 hours, told by the bot",
-        play: |world| {
-            set_long_limits(world, 60 * MINUTE);
-            world.has_bot = true;
-            world.slack.install_bot("C0001");
-            world.circleci.script_next(RunScript::success(300 * MINUTE));
-            main_deploy(world);
-            world.run_to_rest();
-            check_is_over(world);
-        },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
-    Scenario {
-        name: "an event instead of the next look",
-        play: |world| {
-            world.change_timeouts(|timeouts| {
-                timeouts.poll_interval_min = 60 * MINUTE;
-                timeouts.poll_interval_max = 60 * MINUTE;
-            });
-            world
-                .circleci
-                .script_next(RunScript::success(Duration::from_secs(8)));
-            main_deploy(world);
-            world.run_for(Duration::from_secs(8));
-            world.send_all_webhooks();
-            world.run_now();
-            check_is_over(world);
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Succeeded],
-        // Looks this far apart meet the tracking limit when the event is lost in a crash.
-        also_allowed: &[DeployState::Unresolved, DeployState::LostTrack],
-        golden: false,
-    },
-    Scenario {
-        name: "forged, early and doubled events",
-        play: |world| {
-            world
-                .circleci
-                .script_next(RunScript::success(Duration::from_secs(8)));
-            main_deploy(world);
-            world.send_all_webhooks();
-            world.run_now();
-            world.send_all_webhooks();
-            let pipelines = world.circleci.created_pipelines();
-            for pipeline in pipelines {
-                world.send_webhook(PipelineId(pipeline.id), "somebody else's secret");
-            }
-            let nobodys = PipelineId(uuid::Uuid::from_u128(7));
-            world.send_webhook(nobodys, WEBHOOK_SECRET);
-            world.send_all_webhooks();
-            world.run_for(Duration::from_secs(8));
-            world.send_all_webhooks();
-            world.send_all_webhooks();
-            world.run_to_rest();
-            world.send_all_webhooks();
-            world.run_to_rest();
-        },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
-    Scenario {
-        name: "waits for an approval",
-        play: |world| {
-            world
-                .circleci
-                .script_next(RunScript::on_hold_then(MINUTE, "success"));
-            main_deploy(world);
-            world.run_to_rest();
-            let shown = world.slack.shown_messages();
-            let holds = shown
-                .iter()
-                .filter(|m| m.text.contains("*Waiting for approval:*"));
-            if holds.count() != 1 && world.points.crash_count() == 0 {
-                let at = world.clock.now();
-                world
-                    .violations
-                    .push(format!("the hold was not told once by {at}"));
-            }
-        },
-        ends: &[DeployState::Succeeded],
-        also_allowed: UNRESOLVED,
-        golden: false,
-    },
+    )
+    .ends(&[Succeeded]),
+    Scenario::new("45 minutes, and the bot's token is replaced", |world| {
+        set_long_limits(world, 10 * MINUTE);
+        world.has_bot = true;
+        world.slack.install_bot("C0001");
+        script(world, RunScript::success(45 * MINUTE));
+        main_deploy(world);
+        world.slack.replace_bot_token();
+        world.run_to_rest();
+        check_is_over(world);
+    })
+    .ends(&[Succeeded]),
+    Scenario::new("5 hours, notified by the bot", |world| {
+        set_long_limits(world, 60 * MINUTE);
+        world.has_bot = true;
+        world.slack.install_bot("C0001");
+        script(world, RunScript::success(300 * MINUTE));
+        run_deploy(world);
+        check_is_over(world);
+    })
+    .ends(&[Succeeded]),
+    // Polls this far apart meet the follow timeout when the webhook is lost in a crash.
+    Scenario::new("a webhook instead of the next poll", |world| {
+        world.change_timeouts(|timeouts| {
+            timeouts.poll_interval_min = 60 * MINUTE;
+            timeouts.poll_interval_max = 60 * MINUTE;
+        });
+        script_success(world);
+        main_deploy(world);
+        world.run_for(SOON);
+        world.send_all_webhooks();
+        world.run_now();
+        check_is_over(world);
+        world.run_to_rest();
+    })
+    .ends(&[Succeeded])
+    .also(&[Unresolved, LostTrack]),
+    Scenario::new("forged, early and repeated webhooks", |world| {
+        script_success(world);
+        main_deploy(world);
+        world.send_all_webhooks();
+        world.run_now();
+        world.send_all_webhooks();
+        let pipelines = world.circleci.created_pipelines();
+        for pipeline in pipelines {
+            world.send_webhook(PipelineId(pipeline.id), "somebody else's secret");
+        }
+        let nobodys = PipelineId(uuid::Uuid::from_u128(7));
+        world.send_webhook(nobodys, WEBHOOK_SECRET);
+        world.send_all_webhooks();
+        world.run_for(SOON);
+        world.send_all_webhooks();
+        world.send_all_webhooks();
+        world.run_to_rest();
+        world.send_all_webhooks();
+        world.run_to_rest();
+    })
+    .ends(&[Succeeded]),
+    Scenario::new("waits for an approval", |world| {
+        script(world, RunScript::on_hold_then(MINUTE, "success"));
+        run_deploy(world);
+        let holds = count_shown(world, MessageKind::Hold);
+        world.expect_undisturbed(holds == 1, "the approval was not announced once");
+    })
+    .ends(&[Succeeded]),
 ];

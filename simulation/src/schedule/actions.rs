@@ -10,7 +10,7 @@ use crate::fault_injector::FaultInjector;
 use crate::outside::TriggerFault;
 use crate::world::World;
 
-/// A day and a little: what ended before is too old to be tried again.
+/// A day: what ended before is too old to be retried.
 const AFTER_RETRY_WINDOW: usize = 86_400;
 
 /// Something that somebody does.
@@ -30,13 +30,13 @@ pub(super) enum UserAction {
         /// The verb, and what follows the deploy's id.
         command: &'static str,
     },
-    /// An operator does so at the command line.
+    /// An operator acts at the command line.
     OperatorAction(&'static str),
     /// From now on only one person may deploy.
     WithdrawRights,
 }
 
-/// When somebody does what, in no order. The builds that come of it are set as well.
+/// When somebody does what, in no order. The builds that follow are set as well.
 pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time, UserAction)> {
     let start = world.clock.now();
     let mut actions = vec![];
@@ -65,7 +65,7 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
         actions.push((start + seconds(later), later_action(rng)));
         world.circleci.script_next(random_script(rng));
     }
-    // There is something to try again more often than the weather would have it.
+    // More often than by chance there is something to retry.
     if rng.below(4) == 0 {
         for _ in 0..=rng.below(3) {
             world.circleci.fail_trigger(match rng.below(4) {
@@ -85,12 +85,12 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
 /// What somebody does about a deploy on record.
 fn later_action(rng: &FaultInjector) -> UserAction {
     let user = ["U0001", "U0002", "U0003"][rng.below(3)];
-    let presses = |command| UserAction::ActOnDeploy { user, command };
+    let acts = |command| UserAction::ActOnDeploy { user, command };
     match rng.below(24) {
-        0..=7 => presses("retry"),
-        8..=10 => presses("retry confirm"),
-        11..=15 => presses("cancel"),
-        16 => presses("status"),
+        0..=7 => acts("retry"),
+        8..=10 => acts("retry confirm"),
+        11..=15 => acts("cancel"),
+        16 => acts("status"),
         17 => UserAction::OperatorAction("retry"),
         18 => UserAction::OperatorAction("retry confirm"),
         19 => UserAction::OperatorAction("retry force"),

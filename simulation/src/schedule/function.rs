@@ -1,5 +1,5 @@
-//! The shell of a function on AWS, as `chatops_aws::lambda::batch` is it: batches of messages, and an
-//! end that is known beforehand.
+//! The shell of a function on AWS, as in `chatops_aws::lambda::batch`: batches of messages, and a
+//! deadline.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ pub(super) const MAX_BATCH: usize = 3;
 /// How long a function may take.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What a function that is cut off soon has at least, and how much more at most, in seconds.
+/// What a function with little time has at least, and how much more at most, in seconds.
 const SHORT_TIMEOUT: (usize, usize) = (3, 16);
 
-/// How long before the end the shell gives up; twice as long before it nothing long is begun.
+/// How long before the timeout the shell gives up; twice as long before it nothing long begins.
 const GUARD_TIME: Duration = Duration::from_secs(2);
 
 /// What surrounds a run of a handler: nothing, or a function.
@@ -30,13 +30,13 @@ const GUARD_TIME: Duration = Duration::from_secs(2);
 pub(super) struct FunctionRun {
     /// The batch that the message came in.
     pub(super) batch: Option<usize>,
-    /// Until when the handler may expect to finish what it begins.
+    /// The handler's deadline.
     pub(super) deadline: Option<Time>,
-    /// When it is dropped where it waits.
+    /// When it is dropped.
     cut_off_at: Option<Time>,
 }
 
-/// A message that was handed over, and whether it was dealt with.
+/// A received message, and whether it was handled.
 pub(super) type TaskMessage = ((QueueName, ReceivedMessage), bool);
 
 impl FunctionRun {
@@ -53,9 +53,8 @@ impl ScheduleRun {
         }
         let mut left = FUNCTION_TIMEOUT;
         if self.injector.should_inject(FaultKind::CutShort) {
-            left = Duration::from_secs(
-                (SHORT_TIMEOUT.0 + self.injector.below(SHORT_TIMEOUT.1)) as u64,
-            );
+            let (least, more) = SHORT_TIMEOUT;
+            left = Duration::from_secs((least + self.injector.below(more)) as u64);
             self.note_event(None, "a function ends soon");
         }
         let now = self.world.clock.now();
@@ -67,8 +66,8 @@ impl ScheduleRun {
         }
     }
 
-    /// A function dies: what else it had in hand dies with it, and all of it comes back when its
-    /// visibility runs out.
+    /// A function dies, and its whole batch with it: the messages come back when their visibility
+    /// runs out.
     pub(super) fn kill_function(&mut self, function: &FunctionRun) {
         if let Some(batch) = function.batch {
             self.tasks.retain(|task| task.function.batch != Some(batch));
@@ -76,7 +75,7 @@ impl ScheduleRun {
         }
     }
 
-    /// A run is dropped where it waits.
+    /// A run is dropped.
     pub(super) fn cut_off_task(&mut self, task: HandlerTask, state: Option<DeployState>) {
         self.reached.insert(CoveragePoint::CutOff);
         self.world.faults += 1;
@@ -85,7 +84,7 @@ impl ScheduleRun {
         self.finish_message(&task.function, message);
     }
 
-    /// One message of a batch is dealt with, or not; after the last one the function answers.
+    /// One message of a batch is handled, or not; after the last one the function answers.
     pub(super) fn finish_message(&mut self, function: &FunctionRun, message: Option<TaskMessage>) {
         let Some(batch) = function.batch else { return };
         self.batches.entry(batch).or_default().extend(message);
@@ -100,7 +99,7 @@ impl ScheduleRun {
         let some = message.iter().any(|(_, done)| *done);
         let all = message.iter().all(|(_, done)| *done);
         if some && self.injector.should_inject(FaultKind::BatchDies) {
-            self.note_event(None, "a batch was dealt with, and its function dies");
+            self.note_event(None, "a batch was handled, and its function dies");
             return;
         }
         if some && !all {
@@ -116,13 +115,10 @@ impl ScheduleRun {
         }
     }
 
-    /// What failed comes again, the later the more often it has been tried.
+    /// What failed comes again, the later the more often it was received.
     pub(super) fn release_message(&self, queue: QueueName, delivery: &ReceivedMessage) {
         let delay = Duration::from_secs(2 << delivery.receive_count.min(5));
-        let released = self
-            .world
-            .cloud_queue
-            .release(queue, &delivery.receipt, delay);
-        let _ = drive(released);
+        let queues = &self.world.cloud_queue;
+        let _ = drive(queues.release(queue, &delivery.receipt, delay));
     }
 }

@@ -1,4 +1,4 @@
-//! What happens while nobody is at work: time passes, the sweeper comes, and so do strangers.
+//! What happens while no handler runs: time passes, the sweeper runs, webhooks come.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::outside::WEBHOOK_SECRET;
 use crate::world::World;
 
 impl ScheduleRun {
-    /// Nobody is at work: the next moment comes, and what people and strangers do with it.
+    /// No handler runs: the next moment comes.
     pub(super) fn pass_time(&mut self) -> bool {
         self.world.cloud_ledger.flush_late_writes();
         let actions = self.actions.iter().map(|(when, _)| *when).min();
@@ -61,12 +61,12 @@ impl ScheduleRun {
                     &NotifyMessage::Notify { deploy: record.id },
                 );
             }
-            self.note_event(Some(record.state), "a storm of hints");
+            self.note_event(Some(record.state), "a flood of wake-ups");
         }
         self.maybe_redrive();
     }
 
-    /// CircleCI tells of a pipeline, or somebody else does, or of none that is there.
+    /// A webhook about a pipeline, true or forged, or about none that is there.
     fn deliver_webhook(&mut self) {
         let created = self.world.circleci.created_pipelines();
         let known = created.get(self.injector.below(created.len().max(1)));

@@ -1,4 +1,4 @@
-//! The messages of a schedule: taken in hand, lost, late, doubled, dead and sent back.
+//! The messages of a schedule: received, lost, late, repeated, dead and redriven.
 
 use std::time::Duration;
 
@@ -14,14 +14,13 @@ use crate::crash_points::drive;
 use crate::fault_injector::FaultKind;
 
 impl ScheduleRun {
-    /// Takes a visible message in hand, unless something happens to it on the way.
+    /// Receives a visible message, unless something happens to it on the way.
     pub(super) fn receive_message(&mut self) -> bool {
         let queues = [QueueName::Work, QueueName::Notify];
         let first = self.injector.below(2);
-        let delivery = [queues[first], queues[1 - first]]
-            .into_iter()
-            .find_map(|queue| Some((queue, self.world.receive_one(queue)?)));
-        let Some((queue, delivery)) = delivery else {
+        let mut queues = [queues[first], queues[1 - first]].into_iter();
+        let received = queues.find_map(|queue| Some((queue, self.world.receive_one(queue)?)));
+        let Some((queue, delivery)) = received else {
             return false;
         };
         let function = self.start_function(true);
@@ -38,13 +37,10 @@ impl ScheduleRun {
 
     fn take_message(&mut self, queue: QueueName, delivery: ReceivedMessage, function: FunctionRun) {
         if self.is_poison(&delivery.body) {
-            // Everybody who took it in hand has died, and the queue has had enough.
+            // Every handler that received it has died.
             self.world.cloud_queue.remove(queue, &delivery.receipt);
-            let _ = drive(self.world.queue.send(
-                QueueName::WorkDlq,
-                &delivery.body,
-                Duration::ZERO,
-            ));
+            let (dlq, now) = (QueueName::WorkDlq, Duration::ZERO);
+            let _ = drive(self.world.queue.send(dlq, &delivery.body, now));
             self.note_event(None, "a message is dead");
             return;
         }
@@ -55,7 +51,7 @@ impl ScheduleRun {
             && self.injector.should_inject(FaultKind::WakeUpLost)
         {
             let _ = drive(self.world.queue.delete(queue, &delivery.receipt));
-            self.note_event(state, "a hint is lost");
+            self.note_event(state, "a wake-up is lost");
             return;
         }
         if self.injector.should_inject(FaultKind::Delay) {
@@ -99,8 +95,7 @@ impl ScheduleRun {
         }
     }
 
-    /// Somebody sends a message back from the dead-letter queue, if there is one and the dice say
-    /// so.
+    /// Redrives a message from the dead-letter queue, if there is one and the injector says so.
     pub(super) fn maybe_redrive(&mut self) -> bool {
         let now = self.world.clock.now();
         let dead = self.world.queue.next_visible(QueueName::WorkDlq);
@@ -111,7 +106,7 @@ impl ScheduleRun {
         true
     }
 
-    /// Nobody leaves a command where it died.
+    /// Redrives a command that died.
     pub(super) fn redrive_poison(&mut self) -> bool {
         let Some(at) = self.world.queue.next_visible(QueueName::WorkDlq) else {
             return false;
@@ -136,7 +131,7 @@ impl ScheduleRun {
         if let Some(request) = self.poisoned_request(&body) {
             self.poison.retain(|known| *known != request);
         }
-        self.note_event(state, "a message is sent back");
+        self.note_event(state, "a message is redriven");
     }
 
     fn is_poison(&self, body: &MessageBody) -> bool {
@@ -149,9 +144,8 @@ impl ScheduleRun {
             Ok(WorkMessage::Action(message)) => message.id,
             Ok(WorkMessage::Deploy(message)) => {
                 let mut typed = self.world.typed.iter();
-                typed
-                    .find(|typed| typed.deploy == Some(message.id))?
-                    .request
+                let typed = typed.find(|typed| typed.deploy == Some(message.id));
+                typed?.request
             }
             _ => return None,
         };
@@ -164,17 +158,15 @@ impl ScheduleRun {
         match body.decode::<WorkMessage>() {
             Ok(WorkMessage::Deploy(message)) => Some(message.id),
             Ok(WorkMessage::Poll { deploy }) => Some(deploy),
-            // What an order is about is the deploy that it starts.
+            // A ticket is about the deploy that it starts.
             Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
             Ok(WorkMessage::Webhook { pipeline }) => drive(store.pipeline_owner(pipeline))?.ok()?,
             Ok(WorkMessage::Action(message)) => match message.action {
-                DeployAction::Cancel {
-                    deploy: DeployRef::Full(id),
-                } => Some(id),
-                DeployAction::Cancel {
-                    deploy: DeployRef::Short(short),
-                } => drive(store.find_by_short_id(&short))?.ok()?,
-                // Which deploy it starts is known only when it is dealt with.
+                DeployAction::Cancel { deploy } => match deploy {
+                    DeployRef::Full(id) => Some(id),
+                    DeployRef::Short(short) => drive(store.find_by_short_id(&short))?.ok()?,
+                },
+                // Which deploy it starts is known only when it is handled.
                 DeployAction::Retry { .. } => None,
             },
             Ok(WorkMessage::Query(_)) => None,
@@ -186,15 +178,18 @@ impl ScheduleRun {
     }
 }
 
-/// Whether a dead letter is one that nobody put there.
+/// Whether a dead letter is not a retry ticket.
 fn has_died(body: &MessageBody) -> bool {
     !matches!(body.decode(), Ok(WorkMessage::Retry { .. }))
 }
 
-/// Whether nothing is lost with a message but time.
+/// Whether only time is lost with a message.
 fn is_wake_up(body: &MessageBody) -> bool {
-    matches!(
-        body.decode(),
-        Ok(WorkMessage::Poll { .. } | WorkMessage::Webhook { .. })
-    ) || matches!(body.decode(), Ok(NotifyMessage::Notify { .. }))
+    match body.decode() {
+        Ok(message) => matches!(
+            message,
+            WorkMessage::Poll { .. } | WorkMessage::Webhook { .. }
+        ),
+        Err(_) => matches!(body.decode(), Ok(NotifyMessage::Notify { .. })),
+    }
 }

@@ -1,5 +1,5 @@
 //! One seed, one schedule: handlers interleaved at every port call, and everything else that can go
-//! wrong, as the dice say. When the dice have no faults left, everything has to come to its end.
+//! wrong, at random. When the injector has no faults left, every deploy has to end.
 
 mod actions;
 mod function;
@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::deploy::DeployState;
 use chatops_core::id::{DeployId, RequestId};
@@ -23,12 +24,12 @@ use self::actions::UserAction;
 use self::function::{FunctionRun, TaskMessage};
 use crate::coverage::{self, CoveragePoint};
 use crate::crash_points::{CrashPoints, drive};
-use crate::fault_injector::{FaultInjector, FaultKind, FaultProfile};
-use crate::invariants;
+use crate::fault_injector::{FaultInjector, FaultKind};
+use crate::invariants::{self, Invariant, Violation};
 use crate::seeded::SeededBug;
 use crate::world::{DeliveryPlan, Redelivery, World, is_acknowledgement};
 
-/// How many handlers are at work at a time.
+/// How many handlers run at a time.
 const MAX_TASKS: usize = 4;
 
 /// The longest a handler stands still at one point.
@@ -43,23 +44,21 @@ const MAX_STEPS: usize = 50_000;
 /// What a schedule came to.
 #[derive(Debug)]
 pub struct ScheduleReport {
-    /// The seed it can be repeated by.
+    /// Its seed.
     pub seed: u64,
-    /// How rough it was.
-    pub profile: FaultProfile,
     /// Whether it ran on AWS.
     pub on_aws: bool,
     /// How often a handler crashed.
     pub crashes: usize,
     /// What else went wrong, with the state of the deploy it hit (`None` if it was not on record).
     pub faults: Vec<(FaultKind, Option<DeployState>)>,
-    /// What came of what people did.
+    /// What people's actions led to.
     pub reached: BTreeSet<CoveragePoint>,
     /// A digest of everything that happened: equal for equal runs.
     pub digest: u64,
     /// What is not as it must be.
-    pub violations: Vec<String>,
-    /// What happened, line by line, if it was asked for.
+    pub violations: Vec<Violation>,
+    /// What happened, line by line, if it was kept.
     pub log: String,
 }
 
@@ -114,12 +113,12 @@ fn run_schedule(
 
 enum TaskResult {
     /// Ingest's answer.
-    Answered(DeployId, String),
+    Answered(DeployId, Bytes),
     /// Whether the message is done.
     Handled(bool),
-    /// The run ends too soon for what is to be done.
+    /// The deadline is too close.
     NoTime,
-    /// A sweep or an event is over.
+    /// A sweep or a webhook is over.
     Ended,
 }
 
@@ -135,12 +134,12 @@ struct ScheduleRun {
     world: World,
     injector: FaultInjector,
     actions: Vec<(Time, UserAction)>,
-    /// The commands and wishes that kill whoever handles them, until somebody sends them back.
+    /// The commands and actions that kill their handlers, until somebody redrives them.
     poison: Vec<RequestId>,
     tasks: Vec<HandlerTask>,
     faults: Vec<(FaultKind, Option<DeployState>)>,
     reached: BTreeSet<CoveragePoint>,
-    /// What has been dealt with of each batch that is in hand.
+    /// What has been handled of each batch under way.
     batches: BTreeMap<usize, Vec<TaskMessage>>,
     /// How many functions have run.
     function_count: usize,
@@ -155,9 +154,8 @@ impl ScheduleRun {
                 return;
             }
         }
-        self.world
-            .violations
-            .push("I15: the schedule does not come to rest".to_owned());
+        let detail = "the schedule does not come to rest";
+        self.world.note_violation(Invariant::Termination, detail);
     }
 
     /// One thing happens; `false` if there is nothing left.
@@ -276,7 +274,7 @@ impl ScheduleRun {
         let ingest = self.world.ingest(skew);
         self.start_task("ingest", Some(id), None, async move {
             let answer = ingest.handle(request).await;
-            TaskResult::Answered(id, String::from_utf8_lossy(answer.body()).into_owned())
+            TaskResult::Answered(id, answer.into_body())
         });
     }
 
@@ -313,15 +311,13 @@ impl ScheduleRun {
         }
         let state = about.and_then(|id| self.deploy_state(id));
         self.note_event(state, "a clock is off");
-        TimeDelta::seconds(
-            i64::from(self.injector.below_32(2 * MAX_SKEW + 1)) - i64::from(MAX_SKEW),
-        )
+        let skew = self.injector.below_32(2 * MAX_SKEW + 1);
+        TimeDelta::seconds(i64::from(skew) - i64::from(MAX_SKEW))
     }
 
     fn deploy_state(&self, id: DeployId) -> Option<DeployState> {
-        drive(self.world.ledger.read_deploy(id))?
-            .ok()?
-            .map(|record| record.state)
+        let record = drive(self.world.ledger.read_deploy(id))?.ok()??;
+        Some(record.state)
     }
 
     /// Puts what has just happened into the digest and the log, and new faults into the matrix.
@@ -336,34 +332,27 @@ impl ScheduleRun {
         }
         (now, what, self.tasks.len(), fired.len()).hash(&mut self.digest);
         if let Some(log) = &mut self.log {
-            let _ = writeln!(
-                log,
-                "{now} {what} ({state:?}), passed {}",
-                self.world.points.passed_count()
-            );
+            let passed = self.world.points.passed_count();
+            let _ = writeln!(log, "{now} {what} ({state:?}), passed {passed}");
         }
     }
 
     fn into_report(mut self, seed: u64) -> ScheduleReport {
-        self.world.faults += self.injector.injected_count();
+        self.world.faults += self.injector.injected().len();
         let account = self.world.transcript();
         account.hash(&mut self.digest);
-        let log = self
-            .log
-            .map(|log| format!("{log}{account}"))
-            .unwrap_or_default();
+        let log = self.log.map(|log| log + &account);
         let crashes = self.world.points.crash_count();
         self.reached.extend(coverage::reached_by(&self.world));
         ScheduleReport {
             seed,
             on_aws: self.injector.is_on_aws(),
-            profile: self.injector.profile(),
             crashes,
             reached: self.reached,
             digest: self.digest.finish(),
             violations: invariants::check(&self.world),
             faults: self.faults,
-            log,
+            log: log.unwrap_or_default(),
         }
     }
 }

@@ -1,25 +1,16 @@
 //! The ledger with a bug.
 
-use std::time::Duration;
-
-use chatops_core::Time;
-use chatops_core::audit::{AuditChange, AuditEvent};
-use chatops_core::deploy::{DeployRecord, DeployState, Target};
-use chatops_core::id::{DeployId, PipelineId, ShortId};
-use chatops_core::ports::{
-    Commit, CommitError, DeployFilter, DeployPage, DueItem, Ledger, LedgerError, LedgerPosition,
-    PAGE_READ_LIMIT, TargetLock,
-};
+use chatops_core::audit::AuditChange;
+use chatops_core::deploy::DeployState;
+use chatops_core::ports::{Ledger, PAGE_READ_LIMIT};
 
 use super::{BuggyPort, SeededBug};
+use crate::port_methods::prelude::*;
 
 impl<P: Ledger> Ledger for BuggyPort<P> {
     async fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, LedgerError> {
-        let kept = self
-            .lock_memory()
-            .record
-            .clone()
-            .filter(|record| record.id == id);
+        let kept = self.lock_memory().record.clone();
+        let kept = kept.filter(|record| record.id == id);
         if kept.is_some() {
             return Ok(kept);
         }
@@ -28,7 +19,7 @@ impl<P: Ledger> Ledger for BuggyPort<P> {
             && self.is_sweeper
             && self.is_not_listed(id).await?
         {
-            // What no index shows as failed was surely tried again.
+            // What no index shows as failed counts as retried.
             return Ok(record.map(|record| DeployRecord {
                 retried_by: Some(id),
                 ..record
@@ -45,7 +36,7 @@ impl<P: Ledger> Ledger for BuggyPort<P> {
                 && let Some(intent) = &mut record.trigger_intent
                 && (by_another || intent.unknown_because.is_some())
             {
-                // As if the horizon, two minutes, were none.
+                // As if the lookup timeout, two minutes, were none.
                 intent.send_by -= Duration::from_mins(2);
             }
             if self.has_bug(SeededBug::EndRewritten) && record.state == DeployState::Unresolved {
@@ -56,30 +47,8 @@ impl<P: Ledger> Ledger for BuggyPort<P> {
         Ok(record)
     }
 
-    async fn read_events(&self, id: DeployId) -> Result<Vec<AuditEvent>, LedgerError> {
-        self.port.read_events(id).await
-    }
-
-    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
-        self.port.read_lock(target).await
-    }
-
-    async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
-        self.port.pipeline_owner(pipeline).await
-    }
-
-    async fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, LedgerError> {
-        self.port.find_by_short_id(short).await
-    }
-
-    async fn list_deploys(
-        &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> Result<DeployPage, LedgerError> {
-        self.port.list_deploys(filter, before, limit).await
-    }
+    port_methods!(forward: read_events, read_lock, pipeline_owner, find_by_short_id);
+    port_methods!(forward: list_deploys, list_due);
 
     async fn commit(&self, mut commit: Commit) -> Result<(), CommitError> {
         self.lock_memory().began_trigger |= commit.record.state == DeployState::Triggering;
@@ -104,8 +73,8 @@ impl<P: Ledger> Ledger for BuggyPort<P> {
                 }
             }
             Some(SeededBug::RetriedNotWritten) => {
-                if let Some(repeated) = &mut commit.retried {
-                    repeated.record.retried_by = None;
+                if let Some(retried) = &mut commit.retried {
+                    retried.record.retried_by = None;
                 }
             }
             Some(SeededBug::CancelForgotten) => commit.record.cancel = None,
@@ -143,14 +112,10 @@ impl<P: Ledger> Ledger for BuggyPort<P> {
         }
         self.port.commit(commit).await
     }
-
-    async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {
-        self.port.list_due(now, limit).await
-    }
 }
 
 impl<P: Ledger> BuggyPort<P> {
-    /// Whether the index of what waits to be tried again does not show a deploy.
+    /// Whether the index of what awaits a retry does not show a deploy.
     async fn is_not_listed(&self, id: DeployId) -> Result<bool, LedgerError> {
         let filter = DeployFilter {
             awaits_retry: true,
@@ -163,7 +128,7 @@ impl<P: Ledger> BuggyPort<P> {
         Ok(page.deploys.iter().all(|record| record.id != id))
     }
 
-    /// Takes out of a head what a handler with this bug does not see.
+    /// Takes out of a record what a handler with this bug does not see.
     fn hide_fields(&self, record: &mut DeployRecord) {
         let known = (record.retried_by, record.retry_request);
         match self.bug {
@@ -180,14 +145,14 @@ impl<P: Ledger> BuggyPort<P> {
     /// Puts back what a handler with this bug did not see and so does not write.
     fn restore_fields(&self, commit: &mut Commit) {
         let record = &mut commit.record;
-        if let Some((retried_by, wished_by)) = self.lock_memory().hidden.get(&record.id) {
+        if let Some((retried_by, request)) = self.lock_memory().hidden.get(&record.id) {
             record.retried_by = record.retried_by.or(*retried_by);
-            record.retry_request = record.retry_request.or(*wished_by);
+            record.retry_request = record.retry_request.or(*request);
         }
-        if let Some(repeated) = &mut commit.retried
-            && let Some((_, wished_by)) = self.lock_memory().hidden.get(&repeated.record.id)
+        if let Some(retried) = &mut commit.retried
+            && let Some((_, request)) = self.lock_memory().hidden.get(&retried.record.id)
         {
-            repeated.record.retry_request = repeated.record.retry_request.or(*wished_by);
+            retried.record.retry_request = retried.record.retry_request.or(*request);
         }
     }
 
@@ -212,14 +177,14 @@ impl<P: Ledger> BuggyPort<P> {
         self.port.commit(commit).await
     }
 
-    /// The second of two transactions that should have been one: a note that makes it owed.
+    /// The second of two transactions that should have been one: a note that makes it pending.
     async fn write_pending_later(&self, mut second: Commit) -> Result<(), CommitError> {
         let entry = second.event.as_ref().and_then(|event| event.entry().ok());
         if let Some(mut entry) = entry {
             entry.prev = second.record.last_hash;
             entry.n = second.record.events;
             entry.change = AuditChange::Noted {
-                note: "owed".to_owned(),
+                note: "pending".to_owned(),
             };
             let event = AuditEvent::seal(&entry);
             second.record.last_hash = event.hash;
@@ -229,29 +194,29 @@ impl<P: Ledger> BuggyPort<P> {
     }
 }
 
-/// Gives a retry an id of its own, wherever it is named.
+/// Gives a retry a random id, wherever it is named.
 fn randomize_retry_id(commit: &mut Commit) {
-    let Some(repeated) = &mut commit.retried else {
+    let Some(retried) = &mut commit.retried else {
         return;
     };
     let key = format!(
         "{} {:?}",
         commit.record.request.requested_at, commit.record.retry_request
     );
-    let id = DeployId::of_request("drawn", &repeated.record.id.to_string(), &key);
+    let id = DeployId::of_request("random", &retried.record.id.to_string(), &key);
     commit.record.id = id;
     commit.record.short_id = id.short_id(ShortId::USUAL);
-    repeated.record.retried_by = Some(id);
+    retried.record.retried_by = Some(id);
     if let Some(notification) = &mut commit.open_notifications {
         notification.deploy = id;
     }
     if let Some(event) = &mut commit.event {
         reseal_event(&mut commit.record, event);
     }
-    if let Ok(mut entry) = repeated.event.entry() {
+    if let Ok(mut entry) = retried.event.entry() {
         entry.change = AuditChange::Retried { by: id };
-        repeated.event = AuditEvent::seal(&entry);
-        repeated.record.last_hash = repeated.event.hash;
+        retried.event = AuditEvent::seal(&entry);
+        retried.record.last_hash = retried.event.hash;
     }
 }
 

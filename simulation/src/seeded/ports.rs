@@ -1,29 +1,17 @@
-//! The ports that are not the ledger's: CircleCI, Slack, the reply items, the queue.
-
-use std::time::Duration;
+//! The other ports with a bug: CircleCI, the notification records, the queue.
 
 use chatops_core::command::DeployAction;
-use chatops_core::config::ProjectSlug;
-use chatops_core::deploy::{CiPipeline, DeployRecord};
-use chatops_core::id::DeployId;
-use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
+use chatops_core::message::WorkMessage;
+use chatops_core::notification::DeliveryStatus;
 use chatops_core::ports::{
-    ChatClient, CiClient, CiReadError, CommitError, LedgerError, LookupRequest, LookupResult,
-    MessageQueue, MessageReceipt, NotificationStore, PipelineState, PollResult, PostTarget,
-    QueueError, QueueName, ReceivedMessage, SendError, TriggerOutcome, TriggerRequest,
+    CiClient, MessageQueue, NotificationStore, PipelineState, TriggerOutcome, TriggerRequest,
 };
-use chatops_core::text::SlackMessage;
 
 use super::{BuggyPort, SeededBug};
+use crate::port_methods::prelude::*;
 
 impl<P: NotificationStore> NotificationStore for BuggyPort<P> {
-    async fn read_notified_deploy(
-        &self,
-        id: DeployId,
-    ) -> Result<Option<DeployRecord>, LedgerError> {
-        self.port.read_notified_deploy(id).await
-    }
+    port_methods!(forward: read_notified_deploy);
 
     async fn read_notification(
         &self,
@@ -107,24 +95,7 @@ impl<P: CiClient> CiClient for BuggyPort<P> {
         Ok(poll)
     }
 
-    async fn cancel(
-        &self,
-        slug: &ProjectSlug,
-        pipeline: &CiPipeline,
-        workflow: &str,
-    ) -> Result<(), CiReadError> {
-        self.port.cancel(slug, pipeline, workflow).await
-    }
-}
-
-impl<P: ChatClient> ChatClient for BuggyPort<P> {
-    async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
-        self.port.post(to, message).await
-    }
-
-    async fn renew_token(&self) {
-        self.port.renew_token().await;
-    }
+    port_methods!(forward: cancel);
 }
 
 impl<P: MessageQueue> MessageQueue for BuggyPort<P> {
@@ -144,30 +115,10 @@ impl<P: MessageQueue> MessageQueue for BuggyPort<P> {
         }
     }
 
-    async fn receive(
-        &self,
-        queue: QueueName,
-        max: usize,
-        visibility: Duration,
-    ) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.port.receive(queue, max, visibility).await
-    }
-
-    async fn delete(&self, queue: QueueName, receipt: &MessageReceipt) -> Result<(), QueueError> {
-        self.port.delete(queue, receipt).await
-    }
-
-    async fn release(
-        &self,
-        queue: QueueName,
-        receipt: &MessageReceipt,
-        delay: Duration,
-    ) -> Result<(), QueueError> {
-        self.port.release(queue, receipt, delay).await
-    }
+    port_methods!(forward: receive, delete, release);
 }
 
-/// The wish of somebody who did not say so, as if they had confirmed it.
+/// A retry as if it were confirmed.
 fn with_confirm(body: &MessageBody) -> Option<MessageBody> {
     let Ok(WorkMessage::Action(mut message)) = body.decode() else {
         return None;

@@ -1,13 +1,8 @@
-//! A wish to cancel: who may, what is written, and what becomes of it.
+//! A request to cancel: who may, what is written, and how it ends.
 
 use super::*;
 
-const OPEN: [DeployState; 4] = [
-    DeployState::Requested,
-    DeployState::Triggering,
-    DeployState::Triggered,
-    DeployState::Running,
-];
+const OPEN: [DeployState; 4] = [Requested, Triggering, Triggered, Running];
 
 fn person(user: &str, channel: &str, team: &str) -> ActionMessage {
     cancel_by(ActionRequester::User(Requester {
@@ -20,7 +15,7 @@ fn person(user: &str, channel: &str, team: &str) -> ActionMessage {
 
 fn cancel_by(from: ActionRequester) -> ActionMessage {
     let deploy = DeployRef::Full(id());
-    wish(from, DeployAction::Cancel { deploy })
+    action(from, DeployAction::Cancel { deploy })
 }
 
 fn operator() -> ActionMessage {
@@ -29,47 +24,47 @@ fn operator() -> ActionMessage {
     })
 }
 
-/// A deploy that somebody without any right asked for.
+/// A deploy whose requester has no rights.
 fn theirs(state: DeployState) -> DeployRecord {
-    let mut head = head_in(state);
-    head.request.user = UserId::parse("U77").unwrap();
-    head
+    let mut record = record_in(state);
+    record.request.user = UserId::parse("U77").unwrap();
+    record
 }
 
-fn decided(head: &DeployRecord, wish: &ActionMessage) -> CancelDecision {
+fn decided(record: &DeployRecord, action: &ActionMessage) -> CancelDecision {
     let config = config();
     let me = me();
-    decide_cancel(head, wish, here(&config, &me, 0, at(9))).unwrap()
+    decide_cancel(record, action, ctx(&config, &me, 0, at(9))).unwrap()
 }
 
-fn accepted(head: &DeployRecord, wish: &ActionMessage) -> Commit {
-    match decided(head, wish) {
+fn accepted(record: &DeployRecord, action: &ActionMessage) -> Commit {
+    match decided(record, action) {
         CancelDecision::Write(commit) => *commit,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn the_asker_and_whoever_may_run_the_job_may_cancel_it() {
+fn the_requester_and_who_may_run_the_job_may_cancel_it() {
     for state in OPEN {
-        let head = theirs(state);
-        for (wish, by) in [
-            // The asker may from anywhere, whatever the rules say by now.
+        let record = theirs(state);
+        for (action, by) in [
+            // The requester may from anywhere, whatever the rules say now.
             (person("U77", "C77", "T012ABCDEF"), "U77"),
             (
                 person("U012ABCDEF", "C012ABCDEF", "T012ABCDEF"),
                 "U012ABCDEF",
             ),
         ] {
-            let commit = accepted(&head, &wish);
+            let commit = accepted(&record, &action);
             let user = UserId::parse(by).unwrap();
-            let wish = CancelRequest {
+            let cancel = CancelRequest {
                 by: ActedBy::User(crate::fixtures::qualify(user.clone())),
                 at: at(9),
             };
             assert_eq!(
                 (commit.record.state, &commit.record.cancel),
-                (state, &Some(wish))
+                (state, &Some(cancel))
             );
             let entry = commit.event.unwrap().entry().unwrap();
             assert_eq!(
@@ -79,7 +74,7 @@ fn the_asker_and_whoever_may_run_the_job_may_cancel_it() {
             let by = ActedBy::User(crate::fixtures::qualify(user));
             assert_eq!(entry.change, AuditChange::CancelRequested { by });
         }
-        let commit = accepted(&head, &operator());
+        let commit = accepted(&record, &operator());
         let entry = commit.event.unwrap().entry().unwrap();
         assert_eq!(entry.by, AuditActor::Operator("root".into()));
     }
@@ -87,8 +82,10 @@ fn the_asker_and_whoever_may_run_the_job_may_cancel_it() {
 
 #[test]
 fn nobody_else_may() {
-    let rule = |wish: &ActionMessage| match decided(&theirs(DeployState::Running), wish) {
-        CancelDecision::Denied(refusal) => serde_json::to_value(refusal).unwrap()["rule"].clone(),
+    let rule = |action: &ActionMessage| match decided(&theirs(Running), action) {
+        CancelDecision::Denied(rejection) => {
+            serde_json::to_value(rejection).unwrap()["rule"].clone()
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(rule(&person("U88", "C012ABCDEF", "T012ABCDEF")), "user");
@@ -98,90 +95,84 @@ fn nobody_else_may() {
 }
 
 #[test]
-fn when_it_is_due_then() {
+fn it_is_due_now_unless_a_post_is_under_way() {
     let due = |state, due_at| {
-        let mut head = theirs(state);
-        head.due_at = due_at;
-        let commit = accepted(&head, &operator());
-        assert_eq!(commit.record.version, head.version + 1);
+        let mut record = theirs(state);
+        record.due_at = due_at;
+        let commit = accepted(&record, &operator());
+        assert_eq!(commit.record.version, record.version + 1);
         assert!(commit.notifications.is_empty() && commit.lock.is_none() && commit.claim.is_none());
         commit.record.due_at
     };
-    // What waits is looked at now; whoever has armed comes to an end of their own first.
-    assert_eq!(due(DeployState::Requested, Some(at(500))), Some(at(9)));
-    assert_eq!(due(DeployState::Triggering, Some(at(500))), Some(at(500)));
-    assert_eq!(due(DeployState::Triggered, Some(at(500))), Some(at(9)));
-    assert_eq!(due(DeployState::Running, Some(at(500))), Some(at(9)));
+    // While TRIGGERING, the outcome of the POST comes first.
+    assert_eq!(due(Requested, Some(at(500))), Some(at(9)));
+    assert_eq!(due(Triggering, Some(at(500))), Some(at(500)));
+    assert_eq!(due(Triggered, Some(at(500))), Some(at(9)));
+    assert_eq!(due(Running, Some(at(500))), Some(at(9)));
 }
 
 #[test]
-fn before_anything_is_sent_the_wish_is_the_end() {
-    let mut head = requested();
-    head.due_at = Some(at(500));
-    let wished = accepted(&head, &operator()).record;
-    let commit = written(&wished, at(9));
-    assert_eq!(commit.record.state, DeployState::Canceled);
+fn before_anything_is_sent_a_cancel_is_the_end() {
+    let mut record = requested();
+    record.due_at = Some(at(500));
+    let canceled = accepted(&record, &operator()).record;
+    let commit = written(&canceled, at(9));
+    assert_eq!(commit.record.state, Canceled);
     let by = ActedBy::Operator("root".into());
     assert_eq!(reason(&commit), &EndReason::CanceledBeforeTrigger { by });
 }
 
 #[test]
-fn an_intent_that_was_not_carried_out_is_taken_back() {
-    let wished = accepted(&armed(), &operator()).record;
-    // The one who armed has not sent, so certainly nobody has.
-    let commit = written(&wished, start());
-    assert_eq!(commit.record.state, DeployState::Requested);
+fn an_intent_without_a_post_is_rolled_back() {
+    let canceled = accepted(&triggering(), &operator()).record;
+    // This invocation has not sent the POST, so nobody has.
+    let commit = written(&canceled, start());
+    assert_eq!(commit.record.state, Requested);
     assert_eq!(commit.record.due_at, Some(start()));
     assert_eq!(
         commit.record.last_error.as_deref(),
         Some("it was canceled before it was sent")
     );
     let commit = written(&commit.record, start());
-    assert_eq!(
-        (commit.record.state, commit.lock),
-        (DeployState::Canceled, Some(free()))
-    );
-    // Nobody else can know that, and waits.
-    assert!(matches!(
-        step(&wished, &other(), 0, start()),
-        NextStep::Wait
-    ));
+    assert_eq!((commit.record.state, commit.lock), (Canceled, Some(free())));
+    // Another invocation cannot know that, and waits.
+    assert!(matches!(step(&canceled, &other(), 0, start()), Wait));
 }
 
 #[test]
 fn a_post_that_created_nothing_is_not_repeated() {
-    let wished = accepted(&armed(), &operator()).record;
-    // Without the wish it would be tried again after a minute, or given up.
+    let canceled = accepted(&triggering(), &operator()).record;
+    // Without the cancel, it would be retried after a minute, or given up.
     for after in [Some(60), Some(9_999), None] {
-        let commit = posted(&wished, &not_now(after), at(10)).unwrap();
-        assert_eq!(commit.record.state, DeployState::Requested);
+        let commit = posted(&canceled, &not_now(after), at(10)).unwrap();
+        assert_eq!(commit.record.state, Requested);
         assert_eq!(commit.record.due_at, Some(at(10)));
         let commit = written(&commit.record, at(10));
-        assert_eq!(commit.record.state, DeployState::Canceled);
+        assert_eq!(commit.record.state, Canceled);
         assert!(!commit.record.owes_ticket);
     }
 }
 
 #[test]
-fn afterwards_each_look_takes_the_wish_along() {
-    for state in [DeployState::Triggered, DeployState::Running] {
-        let wished = accepted(&head_in(state), &operator()).record;
+fn afterwards_each_poll_cancels() {
+    for state in [Triggered, Running] {
+        let canceled = accepted(&record_in(state), &operator()).record;
         assert!(matches!(
-            step(&wished, &other(), 0, at(9)),
-            NextStep::Poll { cancel: true, .. }
+            step(&canceled, &other(), 0, at(9)),
+            Poll { cancel: true, .. }
         ));
     }
 }
 
 #[test]
-fn the_first_wish_counts() {
+fn the_first_cancel_counts() {
     for state in OPEN {
-        let wished = accepted(&theirs(state), &person("U77", "C77", "T012ABCDEF")).record;
+        let canceled = accepted(&theirs(state), &person("U77", "C77", "T012ABCDEF")).record;
         for again in [operator(), person("U88", "C99", "T012ABCDEF")] {
-            let CancelDecision::AlreadyRequested(earlier) = decided(&wished, &again) else {
-                panic!("it was not wished before");
+            let CancelDecision::AlreadyRequested(earlier) = decided(&canceled, &again) else {
+                panic!("it was not requested before");
             };
-            assert_eq!(Some(earlier), wished.cancel);
+            assert_eq!(Some(earlier), canceled.cancel);
         }
     }
 }
@@ -189,9 +180,9 @@ fn the_first_wish_counts() {
 #[test]
 fn what_has_ended_is_not_canceled() {
     for state in DeployState::ALL.into_iter().filter(|s| s.is_terminal()) {
-        for wish in [operator(), person("U88", "C99", "T012ABCDEF")] {
+        for action in [operator(), person("U88", "C99", "T012ABCDEF")] {
             assert!(matches!(
-                decided(&theirs(state), &wish),
+                decided(&theirs(state), &action),
                 CancelDecision::Ended
             ));
         }

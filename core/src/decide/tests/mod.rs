@@ -1,34 +1,37 @@
-//! The state table, row by row, and random ways through it.
+//! The state table, row by row, and random walks through it.
 
 mod canceling;
 mod following;
 mod holding;
+mod lookup;
 mod planning;
 mod random;
 mod requested_rows;
 mod retrying;
-mod searching;
 mod the_post;
 
+use super::NextStep::*;
 use super::follow::{after_failed_poll, after_poll, poll_now};
 use super::trigger::{after_failed_lookup, after_lookup, after_post};
 use super::*;
 use crate::command::DeployAction;
+use crate::deploy::DeployState::*;
 use crate::deploy::{ActedBy, CancelRequest, DeployRequest, MatchedBy};
 use crate::fixtures::{
-    address, at, branch, config, head_in, id, job, look, me, pipeline, requested, requester, secs,
-    start, target, user, wish, workflow,
+    action, at, branch, config, id, job, me, pipeline, poll, record_in, requested, requester,
+    response_url, secs, start, target, user, workflow,
 };
 use crate::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
 use crate::message::{ActionMessage, ActionRequester, Requester};
+use crate::notification::NotificationKind::*;
 use crate::ports::{LookupResult, PipelineState, PollResult, TriggerOutcome, WorkflowStatus};
 
-/// Asks `next` at a moment, as a run that has or has not sent the POST of `posted`.
-fn step(head: &DeployRecord, me: &InvocationId, posted: u32, now: Time) -> NextStep {
-    next_step(head, here(&config(), me, posted, now)).unwrap()
+/// The next step of an invocation that has sent the POST of the attempt `posted`.
+fn step(record: &DeployRecord, me: &InvocationId, posted: u32, now: Time) -> NextStep {
+    next_step(record, ctx(&config(), me, posted, now)).unwrap()
 }
 
-fn here<'a>(config: &'a Config, me: &'a InvocationId, posted: u32, now: Time) -> Context<'a> {
+fn ctx<'a>(config: &'a Config, me: &'a InvocationId, posted: u32, now: Time) -> Context<'a> {
     Context {
         now,
         invocation: me,
@@ -38,10 +41,10 @@ fn here<'a>(config: &'a Config, me: &'a InvocationId, posted: u32, now: Time) ->
     }
 }
 
-/// The write that `next` asks for.
-fn written(head: &DeployRecord, now: Time) -> Commit {
-    match step(head, &me(), 0, now) {
-        NextStep::Write(commit) => *commit,
+/// The commit of the next step.
+fn written(record: &DeployRecord, now: Time) -> Commit {
+    match step(record, &me(), 0, now) {
+        Write(commit) => *commit,
         other => panic!("{other:?}"),
     }
 }
@@ -50,25 +53,25 @@ fn other() -> InvocationId {
     InvocationId::new("other")
 }
 
-/// A deploy that this run has armed at `start()`.
-fn armed() -> DeployRecord {
+/// A deploy whose intent this invocation has stored at `start()`.
+fn triggering() -> DeployRecord {
     written(&requested(), start()).record
 }
 
-fn posted(head: &DeployRecord, outcome: &TriggerOutcome, now: Time) -> Option<Commit> {
-    after_post(head, 1, outcome, here(&config(), &me(), 1, now)).unwrap()
+fn posted(record: &DeployRecord, outcome: &TriggerOutcome, now: Time) -> Option<Commit> {
+    after_post(record, 1, outcome, ctx(&config(), &me(), 1, now)).unwrap()
 }
 
-fn searched(head: &DeployRecord, finding: &LookupResult, now: Time) -> Commit {
+fn looked_up(record: &DeployRecord, result: &LookupResult, now: Time) -> Commit {
     let config = config();
-    after_lookup(head, finding, here(&config, &other(), 0, now))
+    after_lookup(record, result, ctx(&config, &other(), 0, now))
         .unwrap()
         .unwrap()
 }
 
-fn looked(head: &DeployRecord, look: &PollResult, now: Time) -> Commit {
+fn polled(record: &DeployRecord, poll: &PollResult, now: Time) -> Commit {
     let config = config();
-    after_poll(head, look, here(&config, &other(), 0, now))
+    after_poll(record, poll, ctx(&config, &other(), 0, now))
         .unwrap()
         .unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a plan says, held against what is really done.
+//! A plan, compared with what is really sent.
 
 use super::*;
 use crate::command::DeployCommand;
@@ -13,28 +13,28 @@ fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> DeployRequ
     requester().deploy_request(&deploy, start(), &config())
 }
 
-/// What `next` sends for this.
-fn sent(ask: DeployRequest) -> TriggerRequest {
-    let mut head = requested();
-    head.request = ask;
-    let armed = written(&head, start()).record;
-    match step(&armed, &me(), 0, start()) {
-        NextStep::Post(trigger) => trigger,
+/// What is sent for this.
+fn sent(request: DeployRequest) -> TriggerRequest {
+    let mut record = requested();
+    record.request = request;
+    let triggering = written(&record, start()).record;
+    match step(&triggering, &me(), 0, start()) {
+        Post(trigger) => trigger,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn what_would_be_sent_is_what_is_sent_but_for_the_id() {
+fn the_planned_request_is_the_sent_one_but_for_the_id() {
     for (project, branch, job) in [
         (None, "main", "deploy"),
         (Some("web"), "release/1", "deploy"),
         (Some("site"), "main", "ship"),
         (None, "any/branch", "test"),
     ] {
-        let ask = asked(project, branch, job);
-        let mut planned = plan_deploy(&config(), ask.clone()).trigger.unwrap();
-        let mut sent = sent(ask);
+        let request = asked(project, branch, job);
+        let mut planned = plan_deploy(&config(), request.clone()).trigger.unwrap();
+        let mut sent = sent(request);
         let id_sent = sent.parameters.remove("deploy_id");
         let id_planned = planned.parameters.remove("deploy_id");
         assert_eq!(planned, sent);
@@ -49,12 +49,12 @@ fn what_would_be_sent_is_what_is_sent_but_for_the_id() {
 #[test]
 fn another_name_is_sent_as_the_jobs_own() {
     let own = Value::String("deploy".into());
-    let ask = asked(Some("site"), "main", "ship");
+    let request = asked(Some("site"), "main", "ship");
     assert_eq!(
-        plan_deploy(&config(), ask).trigger.unwrap().parameters["job"],
+        plan_deploy(&config(), request).trigger.unwrap().parameters["job"],
         own
     );
-    // So is a name on record that was the job's own when it was asked for.
+    // The same for a stored name that was the job's own at the time of the request.
     let old = DeployRequest {
         job: job("ship"),
         ..requested().request
@@ -80,7 +80,7 @@ fn a_plan_has_every_rules_answer_and_the_target() {
     let unlocked = plan_deploy(&config(), asked(None, "main", "test"));
     assert!(unlocked.target.is_none() && unlocked.trigger.is_some());
 
-    // A no still says what it is about, but nothing would be sent.
+    // A rejection still names the target, but nothing would be sent.
     let no = plan_deploy(&config(), asked(None, "feature", "deploy"));
     assert_eq!(no.checks.len(), all.len());
     assert_eq!((no.target, no.trigger), (Some(target()), None));

@@ -1,22 +1,22 @@
-//! Random ways through the table: whatever the world answers, it ends, and nothing is sent twice.
+//! Random walks through the table: whatever CircleCI answers, a deploy ends and no POST is sent twice.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One thing the outside world does in a random way through the states.
+/// One step of a random walk.
 #[derive(Debug, Clone)]
 struct Turn {
     /// How many seconds pass before.
     pause: i64,
-    /// Whether the run that had armed is gone by now.
+    /// Whether the invocation crashes.
     crash: bool,
     cancel: bool,
-    /// What wishes it to be tried again, once it has ended.
+    /// The cause of a retry, once it has ended.
     retry: u8,
     outcome: u8,
-    finding: u8,
-    look: u8,
+    result: u8,
+    poll: u8,
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
@@ -24,14 +24,14 @@ fn turn() -> impl Strategy<Value = Turn> {
     let chance = || prop_oneof![9 => Just(false), 1 => Just(true)];
     let ours = (pause, chance(), chance(), 0..8_u8);
     (ours, 0..7_u8, 0..4_u8, 0..10_u8).prop_map(
-        |((pause, crash, cancel, retry), outcome, finding, look)| Turn {
+        |((pause, crash, cancel, retry), outcome, result, poll)| Turn {
             pause,
             crash,
             cancel,
             retry,
             outcome,
-            finding,
-            look,
+            result,
+            poll,
         },
     )
 }
@@ -41,7 +41,7 @@ impl Turn {
         match self.outcome {
             0 => TriggerOutcome::Created(pipeline(7)),
             1 => not_now(None),
-            2 => not_now(Some(u64::from(self.look) * 90)),
+            2 => not_now(Some(u64::from(self.poll) * 90)),
             3 => TriggerOutcome::Unauthorized {
                 message: "Invalid token".into(),
             },
@@ -53,21 +53,21 @@ impl Turn {
         }
     }
 
-    fn finding(&self) -> Option<LookupResult> {
-        match self.finding {
+    fn result(&self) -> Option<LookupResult> {
+        match self.result {
             0 => Some(LookupResult::Found(pipeline(7))),
             1 | 2 => Some(absent()),
             _ => None,
         }
     }
 
-    fn look(&self) -> Option<PollResult> {
+    fn poll(&self) -> Option<PollResult> {
         use WorkflowStatus as W;
-        let seen = |state, status| look(state, vec![workflow("a", 1, status)]);
-        Some(match self.look {
-            0 => look(PipelineState::Pending, vec![]),
-            1 => look(PipelineState::Created, vec![]),
-            2 => look(PipelineState::Errored, vec![]),
+        let seen = |state, status| poll(state, vec![workflow("a", 1, status)]);
+        Some(match self.poll {
+            0 => poll(PipelineState::Pending, vec![]),
+            1 => poll(PipelineState::Created, vec![]),
+            2 => poll(PipelineState::Errored, vec![]),
             3 | 4 => seen(PipelineState::Created, W::Running),
             5 => seen(PipelineState::Setup, W::Success),
             6 => seen(PipelineState::Created, W::Success),
@@ -78,10 +78,10 @@ impl Turn {
     }
 }
 
-/// One deploy, and the worker's loop around it.
+/// One deploy and the worker's loop.
 struct World {
     config: Config,
-    head: DeployRecord,
+    record: DeployRecord,
     now: Time,
     run: u32,
     posted: u32,
@@ -90,10 +90,10 @@ struct World {
     /// Since the last POST: whether its outcome is a definite "nothing was created".
     clear: bool,
     held: bool,
-    /// What was made owed so far.
-    owed: Vec<NotificationKind>,
+    /// The requested notifications.
+    requested: Vec<NotificationKind>,
     ended: Option<DeployState>,
-    /// How often a deploy was tried again so far.
+    /// The number of retries.
     retries: u32,
 }
 
@@ -101,33 +101,30 @@ impl World {
     fn new() -> Self {
         Self {
             config: config(),
-            head: requested(),
+            record: requested(),
             now: start(),
             run: 0,
             posted: 0,
             posts: vec![],
             clear: true,
             held: false,
-            owed: vec![],
+            requested: vec![],
             ended: None,
             retries: 0,
         }
     }
 
-    fn decide<T>(
-        &self,
-        f: impl Fn(&DeployRecord, Context<'_>) -> Result<T, IllegalTransition>,
-    ) -> T {
+    fn decide<T>(&self, f: impl Fn(&DeployRecord, Context<'_>) -> Decision<T>) -> T {
         let me = InvocationId::new(format!("run {}", self.run));
-        f(&self.head, here(&self.config, &me, self.posted, self.now)).unwrap()
+        f(&self.record, ctx(&self.config, &me, self.posted, self.now)).unwrap()
     }
 
     fn commit(&mut self, commit: Option<Commit>) {
         let Some(commit) = commit else { return };
-        assert_eq!(commit.record.version, self.head.version + 1);
+        assert_eq!(commit.record.version, self.record.version + 1);
         assert_eq!(
             commit.event.is_some(),
-            commit.record.events == self.head.events + 1
+            commit.record.events == self.record.events + 1
         );
         match commit.lock {
             Some(LockChange::Take { .. }) => self.held = true,
@@ -139,12 +136,15 @@ impl World {
         }
         assert_eq!(self.held, commit.record.locked_target.is_some());
         for kind in &commit.notifications {
-            assert!(!self.owed.contains(kind), "{kind:?} is owed twice");
+            assert!(
+                !self.requested.contains(kind),
+                "{kind:?} is requested twice"
+            );
         }
-        self.owed.extend(&commit.notifications);
-        let owed_final = commit.notifications.contains(&NotificationKind::Final);
+        self.requested.extend(&commit.notifications);
+        let final_requested = commit.notifications.contains(&Final);
         assert_eq!(
-            owed_final,
+            final_requested,
             commit.record.state.is_terminal() && self.ended.is_none()
         );
         if let Some(end) = self.ended {
@@ -153,21 +153,24 @@ impl World {
         if commit.record.state.is_terminal() {
             self.ended = Some(commit.record.state);
         } else {
-            assert!(commit.record.due_at.is_some(), "an open deploy has a timer");
+            assert!(
+                commit.record.due_at.is_some(),
+                "a deploy in progress has a timer"
+            );
         }
-        self.head = commit.record;
+        self.record = commit.record;
     }
 
     fn post(&mut self, turn: &Turn) {
-        let attempt = self.head.attempts;
+        let attempt = self.record.attempts;
         assert!(
             !self.posts.contains(&attempt),
             "a second POST of one attempt"
         );
         assert!(self.clear, "a POST while an earlier one may have worked");
         assert!(
-            self.now <= self.head.valid_until,
-            "a POST of a stale command"
+            self.now <= self.record.valid_until,
+            "a POST of an expired request"
         );
         self.posts.push(attempt);
         self.posted = attempt;
@@ -177,13 +180,13 @@ impl World {
             TriggerOutcome::NotNow { .. } | TriggerOutcome::Unauthorized { .. }
         );
         if turn.crash {
-            // The answer is lost with the run.
+            // The answer is lost with the invocation.
             self.clear = false;
             self.next_run();
             return;
         }
         self.now += chrono::TimeDelta::seconds(turn.pause);
-        let commit = self.decide(|head, here| after_post(head, attempt, &outcome, here));
+        let commit = self.decide(|r, ctx| after_post(r, attempt, &outcome, ctx));
         self.commit(commit);
     }
 
@@ -192,31 +195,31 @@ impl World {
         self.posted = 0;
     }
 
-    /// Somebody's wish, now.
-    fn wish(&self, from: ActionRequester, what: DeployAction) -> ActionMessage {
+    /// A person's action, now.
+    fn action(&self, from: ActionRequester, what: DeployAction) -> ActionMessage {
         ActionMessage {
             requested_at: self.now,
-            ..wish(from, what)
+            ..action(from, what)
         }
     }
 
     fn cancel(&mut self) {
-        let deploy = DeployRef::Full(self.head.id);
-        let wish = self.wish(
+        let deploy = DeployRef::Full(self.record.id);
+        let action = self.action(
             ActionRequester::User(requester()),
             DeployAction::Cancel { deploy },
         );
-        match self.decide(|head, here| decide_cancel(head, &wish, here)) {
+        match self.decide(|r, ctx| decide_cancel(r, &action, ctx)) {
             CancelDecision::Write(commit) => self.commit(Some(*commit)),
-            CancelDecision::Ended => assert!(self.head.state.is_terminal()),
-            CancelDecision::AlreadyRequested(_) => assert!(self.head.cancel.is_some()),
-            CancelDecision::Denied(refusal) => panic!("{refusal:?}"),
+            CancelDecision::Ended => assert!(self.record.state.is_terminal()),
+            CancelDecision::AlreadyRequested(_) => assert!(self.record.cancel.is_some()),
+            CancelDecision::Denied(rejection) => panic!("{rejection:?}"),
         }
     }
 
-    /// Tries the deploy again if that can be, and goes on with the new one.
+    /// Retries the deploy if possible, and continues with the new one.
     fn retry(&mut self, turn: &Turn) {
-        let deploy = DeployRef::Full(self.head.id);
+        let deploy = DeployRef::Full(self.record.id);
         let (confirm, force) = (turn.retry == 1, turn.retry == 2);
         let what = DeployAction::Retry {
             deploy,
@@ -224,30 +227,32 @@ impl World {
             force,
         };
         let name = "root".to_owned();
-        let wish = match turn.retry {
+        let action = match turn.retry {
             0 => None,
-            1 => Some(self.wish(ActionRequester::User(requester()), what)),
-            2 => Some(self.wish(ActionRequester::Operator { name }, what)),
+            1 => Some(self.action(ActionRequester::User(requester()), what)),
+            2 => Some(self.action(ActionRequester::Operator { name }, what)),
             _ => return,
         };
-        let cause = wish.as_ref().map_or(RetryCause::Ticket, RetryCause::Action);
-        if self.decide(|head, here| Ok(decide_retry(head, cause, here))) != RetryDecision::Yes {
+        let cause = action
+            .as_ref()
+            .map_or(RetryCause::Ticket, RetryCause::Action);
+        if self.decide(|r, ctx| Ok(decide_retry(r, cause, ctx))) != RetryDecision::Yes {
             return;
         }
         let first = requested().request;
-        let commit = self.decide(|head, here| open_retry(head, &first, cause, 8, here));
+        let commit = self.decide(|r, ctx| open_retry(r, &first, cause, 8, ctx));
         let old = commit.retried.as_ref().unwrap();
-        assert_eq!(old.record.version, self.head.version + 1);
+        assert_eq!(old.record.version, self.record.version + 1);
         assert_eq!(
             (old.record.state, &old.record.end),
-            (self.head.state, &self.head.end)
+            (self.record.state, &self.record.end)
         );
         assert!(old.record.due_at.is_none() && !old.record.owes_ticket);
         assert_eq!(old.record.retried_by, Some(commit.record.id));
-        self.head = old.record.clone();
-        let again = self.decide(|head, here| Ok(decide_retry(head, cause, here)));
+        self.record = old.record.clone();
+        let again = self.decide(|r, ctx| Ok(decide_retry(r, cause, ctx)));
         assert_eq!(again, RetryDecision::Retried);
-        assert!(matches!(self.decide(next_step), NextStep::Wait));
+        assert!(matches!(self.decide(next_step), Wait));
 
         let (config, now, run) = (self.config.clone(), self.now, self.run + 1);
         let retries = self.retries + 1;
@@ -256,7 +261,7 @@ impl World {
             now,
             run,
             retries,
-            head: commit.record,
+            record: commit.record,
             ..Self::new()
         };
     }
@@ -266,30 +271,30 @@ impl World {
         if turn.cancel {
             self.cancel();
         }
-        if self.head.state.is_terminal() {
+        if self.record.state.is_terminal() {
             self.retry(turn);
         }
         match self.decide(next_step) {
-            // Nobody cuts these runs off.
-            NextStep::Wait | NextStep::OutOfTime => self.next_run(),
-            NextStep::Write(commit) => self.commit(Some(*commit)),
-            NextStep::Post(_) => self.post(turn),
-            NextStep::LookUp(_) => {
-                let commit = match turn.finding() {
-                    Some(found) => self.decide(|head, here| after_lookup(head, &found, here)),
-                    None => self.decide(|head, here| after_failed_lookup(head, None, here)),
+            // These invocations have no deadline.
+            Wait | OutOfTime => self.next_run(),
+            Write(commit) => self.commit(Some(*commit)),
+            Post(_) => self.post(turn),
+            LookUp(_) => {
+                let commit = match turn.result() {
+                    Some(found) => self.decide(|r, ctx| after_lookup(r, &found, ctx)),
+                    None => self.decide(|r, ctx| after_failed_lookup(r, None, ctx)),
                 };
                 self.commit(commit);
             }
-            NextStep::Poll { .. } => {
-                let commit = match turn.look() {
-                    Some(seen) => self.decide(|head, here| after_poll(head, &seen, here)),
-                    None => self.decide(|head, here| after_failed_poll(head, None, here)),
+            Poll { .. } => {
+                let commit = match turn.poll() {
+                    Some(seen) => self.decide(|r, ctx| after_poll(r, &seen, ctx)),
+                    None => self.decide(|r, ctx| after_failed_poll(r, None, ctx)),
                 };
                 self.commit(commit);
             }
-            NextStep::WriteTicket => {
-                self.head = ticket_written(&self.head).record;
+            WriteTicket => {
+                self.record = ticket_written(&self.record).record;
             }
         }
         if turn.crash {
@@ -302,28 +307,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn every_way_ends_and_none_sends_twice(turns in prop::collection::vec(turn(), 1..60)) {
+    fn every_walk_ends_and_none_sends_twice(turns in prop::collection::vec(turn(), 1..60)) {
         let mut world = World::new();
         for turn in &turns {
             world.now += chrono::TimeDelta::seconds(turn.pause);
             world.step(turn);
         }
-        // From here on time goes by and CircleCI says nothing new.
-        let quiet = Turn { pause: 0, crash: false, cancel: false, retry: 9, outcome: 1, finding: 1, look: 0 };
+        // From here on time passes and CircleCI reports nothing new.
+        let quiet = Turn { pause: 0, crash: false, cancel: false, retry: 9, outcome: 1, result: 1, poll: 0 };
         for _ in 0..4_000 {
-            if world.head.state.is_terminal() && world.head.due_at.is_none() {
+            if world.record.state.is_terminal() && world.record.due_at.is_none() {
                 break;
             }
-            world.now = world.head.due_at.unwrap().max(world.now);
+            world.now = world.record.due_at.unwrap().max(world.now);
             world.step(&quiet);
         }
-        prop_assert!(world.head.state.is_terminal(), "{:?}", world.head);
-        prop_assert!(!world.held && world.head.due_at.is_none() && !world.head.owes_ticket);
+        prop_assert!(world.record.state.is_terminal(), "{:?}", world.record);
+        prop_assert!(!world.held && world.record.due_at.is_none() && !world.record.owes_ticket);
         prop_assert!(world.posts.is_sorted());
-        // What may have created something never ends as if nothing had been.
-        let never = [DeployState::Rejected, DeployState::TriggerFailed];
-        let definite = world.clear || matches!(world.head.end.as_ref().map(|e| &e.reason),
+        // If a POST may have created something, the end does not deny it.
+        let never = [Rejected, TriggerFailed];
+        let definite = world.clear || matches!(world.record.end.as_ref().map(|e| &e.reason),
             Some(EndReason::TriggerRefused { .. }));
-        prop_assert!(definite || !never.contains(&world.head.state));
+        prop_assert!(definite || !never.contains(&world.record.state));
     }
 }

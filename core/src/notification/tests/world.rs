@@ -1,5 +1,5 @@
-//! Every way the telling of one deploy can go, within bounds: two runs of the notifier, a worker
-//! that makes things owed, a few faults, and a Slack that answers as it likes.
+//! Every walk of the notifications of one deploy, within bounds: two invocations of the notifier, a
+//! worker that requests deliveries, a few faults, and any answer of Slack.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,32 +8,32 @@ use super::*;
 
 mod checks;
 
-/// What a way may hold at most.
+/// The bounds of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Crashes, lost answers, answers recorded too late.
     pub(super) faults: u8,
-    /// Posts that never left the machine; they could go on until expiry.
+    /// Posts that were not sent; they could continue until expiry.
     pub(super) unsent: u8,
 }
 
-/// One run of the notifier.
+/// One invocation of the notifier.
 #[derive(Clone, Debug)]
 enum Run {
     Idle,
-    /// It has reserved, and posts.
+    /// It has reserved a use, and posts.
     Posting {
         reserved: NotificationRecord,
         kind: NotificationKind,
-        via: DeliveryRoute,
+        route: DeliveryRoute,
         repeat: bool,
     },
-    /// It knows what became of the post, and has not recorded it.
+    /// It has the result of the post, and has not recorded it.
     Knows {
         reserved: NotificationRecord,
         kind: NotificationKind,
-        via: DeliveryRoute,
-        posted: PostResult,
+        route: DeliveryRoute,
+        result: PostResult,
     },
 }
 
@@ -46,11 +46,11 @@ pub(super) struct World {
     runs: [Run; 2],
     faults: u8,
     unsent: u8,
-    /// How often Slack really showed each.
+    /// How often Slack really showed each kind.
     progress_shown: u8,
     hold_shown: u8,
     final_shown: u8,
-    /// How often the address was really called, and for what is not the final word.
+    /// How often the response URL was really used, and for the early kinds.
     calls: u8,
     early_calls: u8,
     /// How often the bot was really called.
@@ -76,11 +76,11 @@ impl World {
         }
     }
 
-    /// What tells one world from another. Timeouts count by their distance from now, and versions by
-    /// whether they are the item's.
+    /// The identity of a world: times by their distance from now, versions by whether they are the
+    /// record's.
     fn key(&self) -> u64 {
         let rel = |t: Time| (t - self.now).num_seconds().max(-1);
-        let telling = |t: &DeliveryStatus| match t {
+        let delivery = |t: &DeliveryStatus| match t {
             DeliveryStatus::NotRequested => (0, 0),
             DeliveryStatus::Pending { from } => (1, rel(*from)),
             DeliveryStatus::InFlight { until } => (2, rel(*until)),
@@ -97,7 +97,7 @@ impl World {
                 item.unknown_count,
             );
             let counts = (counts, item.token_refused);
-            let tellings = NotificationKind::ALL.map(|kind| telling(item.delivery(kind)));
+            let tellings = NotificationKind::ALL.map(|kind| delivery(item.delivery(kind)));
             (counts, tellings, item.response_url.is_none())
         };
         let run = |run: &Run| match run {
@@ -105,10 +105,10 @@ impl World {
             Run::Posting {
                 reserved,
                 kind,
-                via,
+                route,
                 repeat,
             } => {
-                let way = (*kind, *via == DeliveryRoute::Bot, *repeat);
+                let way = (*kind, *route == DeliveryRoute::Bot, *repeat);
                 Some((
                     item(reserved),
                     way,
@@ -119,15 +119,15 @@ impl World {
             Run::Knows {
                 reserved,
                 kind,
-                via,
-                posted,
+                route,
+                result,
             } => {
-                let way = (*kind, *via == DeliveryRoute::Bot, false);
-                let posted = format!("{posted:?}");
-                Some((item(reserved), way, posted, self.counts(reserved, *kind)))
+                let way = (*kind, *route == DeliveryRoute::Bot, false);
+                let result = format!("{result:?}");
+                Some((item(reserved), way, result, self.counts(reserved, *kind)))
             }
         };
-        // Two runs that have changed places make the same world.
+        // The order of the invocations does not matter.
         let mut runs = self.runs.each_ref().map(|r| {
             let mut hasher = DefaultHasher::new();
             run(r).hash(&mut hasher);
@@ -148,7 +148,7 @@ impl World {
         hasher.finish()
     }
 
-    /// A write over the version before; nothing happens if others were first.
+    /// A write over the previous version; nothing happens over any other.
     fn save(&mut self, item: NotificationRecord) -> bool {
         let fits = item.version == self.item.version + 1;
         if fits {
@@ -157,7 +157,7 @@ impl World {
         fits
     }
 
-    /// Whether the reservation still stands, so that its outcome will be recorded.
+    /// Whether the reservation is still valid, so that its result will be recorded.
     fn counts(&self, reserved: &NotificationRecord, kind: NotificationKind) -> bool {
         self.item.delivery(kind) == reserved.delivery(kind)
     }
@@ -172,10 +172,9 @@ impl World {
         let mut all = self.ticks();
         for kind in NotificationKind::ALL {
             // A run is seen before it is seen to wait.
-            let early = kind == NotificationKind::Hold
-                && self.item.progress == DeliveryStatus::NotRequested;
-            let owed = *self.item.delivery(kind) != DeliveryStatus::NotRequested;
-            if !early && !owed && self.item.final_status == DeliveryStatus::NotRequested {
+            let early = kind == Hold && self.item.progress == DeliveryStatus::NotRequested;
+            let pending = *self.item.delivery(kind) != DeliveryStatus::NotRequested;
+            if !early && !pending && self.item.final_status == DeliveryStatus::NotRequested {
                 let mut world = self.clone();
                 world.item.request_delivery(kind, self.now);
                 all.push(world);
@@ -185,7 +184,7 @@ impl World {
             let mut crashed = self.clone();
             crashed.runs[i] = Run::Idle;
             match &self.runs[i] {
-                Run::Idle => all.extend(self.look(i)),
+                Run::Idle => all.extend(self.step(i)),
                 Run::Posting { .. } => {
                     all.extend(self.post(i));
                     all.extend(crashed.fault());
@@ -193,13 +192,13 @@ impl World {
                 Run::Knows {
                     reserved,
                     kind,
-                    via,
-                    posted,
+                    route,
+                    result,
                 } => {
                     let mut world = crashed.clone();
-                    // The worker may have made something else owed in the meantime.
+                    // The worker may have requested another delivery in the meantime.
                     if self.counts(reserved, *kind) {
-                        let item = after_post(&self.item, *kind, *via, posted, self.now);
+                        let item = after_post(&self.item, *kind, *route, result, self.now);
                         assert!(world.save(item));
                     }
                     all.push(world);
@@ -210,7 +209,7 @@ impl World {
         all
     }
 
-    /// Time goes by: to the next thing that is due, or until the address expires.
+    /// Time passes: to the next due delivery, or until the response URL expires.
     fn ticks(&self) -> Vec<World> {
         let due = NotificationKind::ALL.map(|kind| self.item.delivery(kind).due_at());
         let expiry = Some(self.item.expires_at);
@@ -218,14 +217,14 @@ impl World {
         let expiry = expiry.filter(|t| *t > self.now);
         let mut worlds = vec![];
         for to in [next, expiry].into_iter().flatten() {
-            // A post takes less than its lease: it has an end of its own.
+            // A post takes less than its lease.
             let posting = self.runs.iter().any(|r| matches!(r, Run::Posting { .. }));
             if posting {
                 continue;
             }
             let mut world = self.clone();
             world.now = to;
-            // An answer that is recorded after its lease is as good as lost.
+            // A result that is recorded after its lease is lost.
             let late = world.runs.iter().any(|run| match run {
                 Run::Knows { reserved, kind, .. } => {
                     matches!(reserved.delivery(*kind), DeliveryStatus::InFlight { until } if *until <= to)
@@ -237,8 +236,8 @@ impl World {
         worlds
     }
 
-    /// An idle run takes up the item.
-    fn look(&self, i: usize) -> Option<World> {
+    /// An idle invocation takes the next step.
+    fn step(&self, i: usize) -> Option<World> {
         let mut world = self.clone();
         match next_delivery(&self.item, self.now, &Timeouts::default(), self.bot) {
             DeliveryStep::Rest => return None,
@@ -246,15 +245,15 @@ impl World {
             DeliveryStep::Post {
                 reserved,
                 kind,
-                route: via,
+                route,
                 repeat,
             } => {
-                self.check_way(kind, via);
+                self.check_way(kind, route);
                 assert!(world.save(reserved.clone()));
                 world.runs[i] = Run::Posting {
                     reserved,
                     kind,
-                    via,
+                    route,
                     repeat,
                 };
             }
@@ -262,12 +261,12 @@ impl World {
         Some(world)
     }
 
-    /// Slack answers, or does not.
+    /// Slack answers, or not.
     fn post(&self, i: usize) -> Vec<World> {
         let Run::Posting {
             reserved,
             kind,
-            via,
+            route,
             repeat,
         } = &self.runs[i]
         else {
@@ -286,17 +285,17 @@ impl World {
             (PostResult::Unknown, false),
         ];
         let mut worlds = vec![];
-        for (posted, shown) in outcomes {
+        for (result, shown) in outcomes {
             let mut world = self.clone();
-            match posted {
+            match result {
                 PostResult::NotSent { .. } if world.unsent == self.bounds.unsent => continue,
                 PostResult::NotSent { .. } => world.unsent += 1,
-                // A reply address takes no token.
-                PostResult::Unauthorized { .. } if *via == DeliveryRoute::ResponseUrl => continue,
-                _ if *via == DeliveryRoute::Bot => world.bot_calls += 1,
+                // A response URL takes no token.
+                PostResult::Unauthorized { .. } if *route == DeliveryRoute::ResponseUrl => continue,
+                _ if *route == DeliveryRoute::Bot => world.bot_calls += 1,
                 _ => {
                     world.calls += 1;
-                    world.early_calls += u8::from(*kind != NotificationKind::Final);
+                    world.early_calls += u8::from(*kind != Final);
                 }
             }
             if shown {
@@ -306,33 +305,33 @@ impl World {
                     "an unmarked copy, or {kind:?} after the end: {self:?}"
                 );
                 *match kind {
-                    NotificationKind::Progress => &mut world.progress_shown,
-                    NotificationKind::Hold => &mut world.hold_shown,
-                    NotificationKind::Final => &mut world.final_shown,
+                    Progress => &mut world.progress_shown,
+                    Hold => &mut world.hold_shown,
+                    Final => &mut world.final_shown,
                 } += 1;
             }
-            let lost = posted == PostResult::Unknown;
-            let (reserved, kind, via) = (reserved.clone(), *kind, *via);
+            let lost = result == PostResult::Unknown;
+            let (reserved, kind, route) = (reserved.clone(), *kind, *route);
             world.runs[i] = Run::Knows {
                 reserved,
                 kind,
-                via,
-                posted,
+                route,
+                result,
             };
             worlds.extend(if lost { world.fault() } else { Some(world) });
         }
         worlds
     }
 
-    /// An idle run takes up the item at this moment.
-    pub(super) fn looked_at(&self, now: Time) -> Option<Self> {
+    /// An idle invocation takes the next step at this time.
+    pub(super) fn step_at(&self, now: Time) -> Option<Self> {
         let mut world = self.clone();
         world.now = now;
-        world.look(0)
+        world.step(0)
     }
 }
 
-/// Goes every way from here; how many worlds there are.
+/// Explores every walk from here; returns the number of worlds.
 pub(super) fn explore(first: World) -> usize {
     let mut seen = HashSet::from([first.key()]);
     let mut queue = VecDeque::from([first]);

@@ -1,27 +1,27 @@
-//! What has to be true in every world.
+//! The invariants of every world.
 
 use super::*;
 
 impl World {
-    /// The address while it lasts, then the bot; and nothing early once the end is owed.
-    pub(super) fn check_way(&self, kind: NotificationKind, via: DeliveryRoute) {
+    /// The response URL while it lasts, then the bot; and nothing early once the end is pending.
+    pub(super) fn check_way(&self, kind: NotificationKind, route: DeliveryRoute) {
         let item = &self.item;
         let left = match kind {
-            NotificationKind::Final => 5,
-            NotificationKind::Progress | NotificationKind::Hold => 2,
+            Final => 5,
+            Progress | Hold => 2,
         };
         let lasts = item.response_url.is_some()
             && self.now < item.expires_at
             && item.response_url_uses < left;
-        match via {
+        match route {
             DeliveryRoute::ResponseUrl => assert!(lasts, "a call of what does not last: {self:?}"),
             DeliveryRoute::Bot => assert!(self.bot && !lasts, "the bot was not needed: {self:?}"),
         }
-        if kind != NotificationKind::Final {
+        if kind != Final {
             assert_eq!(
                 item.final_status,
                 DeliveryStatus::NotRequested,
-                "{kind:?} when the end is owed"
+                "{kind:?} when the end is pending"
             );
         }
     }
@@ -41,12 +41,12 @@ impl World {
             self.final_shown <= 1 + self.faults,
             "too many copies: {self:?}"
         );
-        for (telling, shown) in [
+        for (delivery, shown) in [
             (&item.progress, self.progress_shown),
             (&item.hold, self.hold_shown),
             (&item.final_status, self.final_shown),
         ] {
-            match telling {
+            match delivery {
                 DeliveryStatus::Failed { .. } | DeliveryStatus::NotRequested => {
                     assert_eq!(shown, 0, "{self:?}");
                 }
@@ -61,31 +61,29 @@ impl World {
         }
     }
 
-    /// From here on nothing goes wrong any more: is it settled soon, and told if it can be?
+    /// Without further faults it ends soon, and is delivered if possible.
     pub(super) fn check_that_it_ends(&self) {
         let mut world = self.clone();
         world.runs = [Run::Idle, Run::Idle];
-        world
-            .item
-            .request_delivery(NotificationKind::Final, world.now);
+        world.item.request_delivery(Final, world.now);
         let open = !world.item.final_status.is_settled();
         for _ in 0..12 {
             let Some(due) = world.item.due_at() else {
                 break;
             };
             world.now = world.now.max(due);
-            let Some(looked) = world.look(0) else {
+            let Some(stepped) = world.step(0) else {
                 continue;
             };
-            world = looked;
+            world = stepped;
             if let Run::Posting {
                 reserved,
                 kind,
-                via,
+                route,
                 ..
             } = world.runs[0].clone()
             {
-                let item = after_post(&reserved, kind, via, &PostResult::Delivered, world.now);
+                let item = after_post(&reserved, kind, route, &PostResult::Delivered, world.now);
                 assert!(world.save(item));
                 world.runs[0] = Run::Idle;
             }
@@ -95,21 +93,21 @@ impl World {
         assert!(
             item.response_url.is_none() && item.progress.is_settled() && item.hold.is_settled()
         );
-        // Whoever waits for the one that may be under way, or as long as Slack asked, may be late.
+        // A wait for the post under way, or as long as Slack asked, may end too late.
         let sending = |t: &DeliveryStatus| matches!(t, DeliveryStatus::InFlight { .. });
         let waits = NotificationKind::ALL
             .iter()
             .any(|kind| sending(self.item.delivery(*kind)))
             || matches!(self.item.final_status, DeliveryStatus::Pending { from } if from >= self.item.expires_at);
-        let by_address = self.item.response_url.is_some()
+        let by_url = self.item.response_url.is_some()
             && self.now < self.item.expires_at
             && self.item.response_url_uses < RESPONSE_URL_USES
             && !waits;
         let by_bot = self.bot && self.item.bot_attempts < BOT_ATTEMPTS;
-        let told = matches!(item.final_status, DeliveryStatus::Delivered { .. });
+        let delivered = matches!(item.final_status, DeliveryStatus::Delivered { .. });
         assert!(
-            told || !open || !(by_address || by_bot),
-            "it could have been told: {self:?}"
+            delivered || !open || !(by_url || by_bot),
+            "it could have been delivered: {self:?}"
         );
     }
 }

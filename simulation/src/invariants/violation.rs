@@ -1,0 +1,126 @@
+//! The invariants by number, and what violates them.
+
+use std::fmt;
+
+use strum::{EnumMessage, VariantArray};
+
+/// What must hold after any run. The documentation of each is its sentence in `ARCHITECTURE.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumMessage, VariantArray)]
+pub enum Invariant {
+    /// At most one pipeline per deploy.
+    OnePipeline = 1,
+    /// No pipeline without an earlier TRIGGERING in the audit.
+    IntentFirst,
+    /// No POST after the command expired, and none without the target's lock.
+    ValidPost,
+    /// Exactly one end per deploy, and after it only notes and that it was retried.
+    OneEnd,
+    /// The audit is complete and chained, and agrees with the deploy record.
+    SoundAudit,
+    /// The audit only grows.
+    GrowingAudit,
+    /// A claimed pipeline exists and carries that deploy's id.
+    OwnPipeline,
+    /// The end on record is what happened.
+    TrueEnd,
+    /// A response URL is used at most 5 times and never after its time; the final status is shown
+    /// at most 1 + faults times, and repetitions are marked.
+    BoundedPosts,
+    /// A notification is recorded as delivered, skipped or failed only if that is what Slack saw.
+    TrueDelivery,
+    /// Nothing is left over: no message, lock, pending notification or unwritten retry ticket.
+    NothingLeft,
+    /// What was acknowledged is on record.
+    NothingLost,
+    /// No response URL is stored outside the queues and the notification record, and none is left
+    /// there at the end.
+    ResponseUrlPrivate,
+    /// Nothing from outside is shown unescaped.
+    NothingUnescaped,
+    /// Every deploy ends, and no notification of it stays pending or in flight.
+    Termination,
+    /// The dead-letter queue of work holds exactly the retry tickets that were neither carried out
+    /// nor redriven too late.
+    ExactTickets,
+    /// One request makes at most one deploy, and a deploy is retried at most once; both records of
+    /// a retry agree.
+    OneRetry,
+    /// Only what may be retried is, an UNRESOLVED deploy only after "confirm", and for the person
+    /// who retried it.
+    AllowedRetry,
+    /// A deploy that was canceled before it was sent has no pipeline; a cancel request that was
+    /// noted is sent to CircleCI.
+    CancelObeyed,
+    /// Every query and action is answered, and no answer is posted more than 4 times.
+    BoundedReplies,
+}
+
+impl Invariant {
+    /// The sentence that states it.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        let lines = self.get_documentation().unwrap_or_default().lines();
+        lines.collect::<Vec<_>>().join(" ")
+    }
+
+    /// All of them as a numbered list in Markdown.
+    #[must_use]
+    pub fn render_list() -> String {
+        let line = |one: &Self| format!("{}. {}\n", *one as u8, one.sentence());
+        Self::VARIANTS.iter().map(line).collect()
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "I{}", *self as u8)
+    }
+}
+
+/// What is not as it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation<D = String> {
+    /// The invariant that does not hold; `None` for an expectation of one scenario or model.
+    pub invariant: Option<Invariant>,
+    /// What happened.
+    pub detail: D,
+}
+
+impl<D> Violation<D> {
+    /// What happened, and which invariant does not hold.
+    pub fn new(invariant: impl Into<Option<Invariant>>, detail: D) -> Self {
+        Self {
+            invariant: invariant.into(),
+            detail,
+        }
+    }
+}
+
+impl<D: fmt::Display> fmt::Display for Violation<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.invariant {
+            Some(invariant) => write!(f, "{invariant}: {}", self.detail),
+            None => self.detail.fmt(f),
+        }
+    }
+}
+
+/// Violations, one a line.
+#[must_use]
+pub fn join_lines(violations: &[Violation]) -> String {
+    let lines: Vec<_> = violations.iter().map(Violation::to_string).collect();
+    lines.join("\n")
+}
+
+/// What the checks of one run find.
+#[derive(Debug, Default)]
+pub(super) struct Findings(pub(super) Vec<Violation>);
+
+impl Findings {
+    /// Notes a violation unless something holds.
+    pub(super) fn require(&mut self, holds: bool, of: Invariant, otherwise: fmt::Arguments<'_>) {
+        if !holds {
+            self.0.push(Violation::new(of, otherwise.to_string()));
+        }
+    }
+}
