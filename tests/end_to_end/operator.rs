@@ -217,7 +217,7 @@ async fn a_retry_is_carried_out_under_the_operators_name() {
     failure(&world, &["retry", "00000000", "--as", "ada"], 1).await;
     let why = failure(&world, &["retry", good.short_id.as_str(), "--as", "ada"], 1).await;
     assert_says(&why, "ended there, SUCCEEDED");
-    assert_eq!(world.records().work_count(), 0);
+    assert_eq!(world.records().action_count(), 0);
 
     let mut retry = command(&world, &["retry", short]);
     retry.env("USER", "ada");
@@ -292,7 +292,7 @@ async fn an_action_waits_for_the_next_server_and_is_done_once() {
     for name in ["ada", "grace"] {
         success(&world, &["retry", short, "--as", name]).await;
     }
-    assert_eq!(world.records().work_count(), 2);
+    assert_eq!(world.records().action_count(), 2);
     let server = world.serve().await;
     let records = wait_until("the retry's end", || {
         let records = world.settled_now()?;

@@ -665,10 +665,11 @@ impl DataFileRows {
         retry
     }
 
-    /// How many messages wait for the worker.
-    pub(crate) fn work_count(&self) -> usize {
-        let work = self.messages.iter().filter(|(queue, _)| queue == "work");
-        work.count()
+    /// How many actions wait for the worker. A wake-up that is not due yet may wait beside them.
+    pub(crate) fn action_count(&self) -> usize {
+        let action =
+            |(queue, body): &&(String, String)| queue == "work" && body.contains("action.v1");
+        self.messages.iter().filter(action).count()
     }
 
     /// The one deploy there is.
