@@ -291,8 +291,3 @@ pub(crate) fn action(from: ActionRequester, action: DeployAction) -> ActionMessa
         requested_at: start(),
     }
 }
-
-// The old names, until the tests of `text`, `config` and `policy` follow.
-pub(crate) use self::{
-    Random as Dice, record_in as head_in, request as ask, trigger_intent as armed_by,
-};

@@ -117,7 +117,7 @@ impl RequestId {
     /// The id of one Slack request; the idempotency key as in [`DeployId::of_request`].
     #[must_use]
     pub fn of_request(team: &str, app: &str, idempotency_key: &str) -> Self {
-        Self(derive_uuid(&["wish", team, app, idempotency_key]))
+        Self(derive_uuid(&["action", team, app, idempotency_key]))
     }
 
     /// The id of one call of the command line, which is random.

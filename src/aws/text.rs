@@ -80,7 +80,7 @@ pub(super) fn aws_error(
 /// A message of which it is unknown whether it is queued.
 pub(super) fn send_unknown(why: &impl Display) -> String {
     format!(
-        "{}. See what became of the deploy before you wish it again",
+        "{}. See what became of the deploy before you send it again",
         sanitize(&why.to_string())
     )
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{Clock, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, MessageQueue, QueueName, ReceivedMessage, redelivery_pause};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{error, warn};
 
@@ -139,7 +139,7 @@ impl QueueConsumer {
             HandlerResult::Failed(why) => {
                 let (queue, receive_count) = (self.queue_name.as_str(), delivery.receive_count);
                 warn!(queue, receive_count, error = %why, "a message is released");
-                let delay = Duration::from_secs(2_u64 << receive_count.min(6));
+                let delay = redelivery_pause(receive_count);
                 self.queue
                     .release(self.queue_name, &delivery.receipt, delay)
                     .await

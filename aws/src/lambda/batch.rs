@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{MessageQueue, MessageReceipt, QueueName};
+use chatops_core::ports::{MessageQueue, MessageReceipt, QueueName, redelivery_pause};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,6 @@ use tracing::{Instrument, error, info_span, warn};
 /// How long before the function's end the shell gives up unfinished records: time to make them visible
 /// again and to respond.
 pub const END_MARGIN: Duration = Duration::from_secs(2);
-
-/// The longest pause between two tries.
-const MAX_PAUSE: Duration = Duration::from_mins(2);
 
 /// The event of a function that also has a schedule.
 #[derive(Debug, Deserialize)]
@@ -170,7 +167,7 @@ where
         let receipt = MessageReceipt(record.receipt_handle);
         releases.push(async move {
             queue
-                .release(queue_name, &receipt, retry_pause(receives))
+                .release(queue_name, &receipt, redelivery_pause(receives))
                 .await
         });
         answer.batch_item_failures.push(BatchItemFailure {
@@ -183,12 +180,6 @@ where
         warn!(%error, "a message comes again later than it could");
     }
     answer
-}
-
-/// Two seconds, four, eight, up to two minutes.
-fn retry_pause(receives: u32) -> Duration {
-    let seconds = 2_u64.saturating_pow(receives.clamp(1, 10));
-    Duration::from_secs(seconds).min(MAX_PAUSE)
 }
 
 #[cfg(test)]

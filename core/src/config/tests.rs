@@ -9,7 +9,7 @@ use super::*;
 mod triggers;
 
 use crate::deploy::DeployRequest;
-use crate::fixtures::{ask, branch, job, project};
+use crate::fixtures::{branch, job, project, request};
 use crate::policy;
 
 const EXAMPLE: &str = include_str!("../../../config/chatops.toml");
@@ -358,7 +358,7 @@ fn the_example_is_right_and_does_what_it_says() {
         let ask = DeployRequest {
             branch,
             job,
-            ..ask()
+            ..request()
         };
         policy::authorize_deploy(&config, &ask).is_ok()
     };

@@ -5,7 +5,7 @@ mod rules;
 
 use super::*;
 use crate::config::BranchPattern;
-use crate::fixtures::{ask, branch, config, job, project};
+use crate::fixtures::{branch, config, job, project, request};
 
 #[test]
 fn what_is_not_listed_is_denied() {
@@ -18,13 +18,13 @@ fn what_is_not_listed_is_denied() {
              [projects.web.jobs.deploy]\n{lists}"
         );
         let empty = Config::parse(&text, "chatops.toml").unwrap();
-        assert!(authorize_deploy(&empty, &ask()).is_err(), "{key}");
+        assert!(authorize_deploy(&empty, &request()).is_err(), "{key}");
         let missing = text.replace(&format!("{key} = []\n"), "");
         let missing = Config::parse(&missing, "chatops.toml").unwrap();
-        assert!(authorize_deploy(&missing, &ask()).is_err(), "{key}");
+        assert!(authorize_deploy(&missing, &request()).is_err(), "{key}");
         let starred = text.replace("[]", "[\"*\"]");
         let starred = Config::parse(&starred, "chatops.toml").unwrap();
-        assert!(authorize_deploy(&starred, &ask()).is_ok(), "{key}");
+        assert!(authorize_deploy(&starred, &request()).is_ok(), "{key}");
     }
 }
 
@@ -32,7 +32,7 @@ fn what_is_not_listed_is_denied() {
 fn a_rejection_says_what_is_needed() {
     let config = config();
     let rejected = |change: &dyn Fn(&mut DeployRequest)| {
-        let mut request = ask();
+        let mut request = request();
         change(&mut request);
         authorize_deploy(&config, &request).unwrap_err()
     };
@@ -56,7 +56,7 @@ fn a_rejection_says_what_is_needed() {
         project: project("web"),
         job: job("deploy"),
         channel: channel.clone(),
-        allowed: vec![ask().channel],
+        allowed: vec![request().channel],
     };
     assert_eq!(rejected(&|ask| ask.channel = channel.clone()), elsewhere);
     let other = rejected(&|ask| ask.project = Some(project("api")));
@@ -72,7 +72,7 @@ fn every_rule_is_checked_and_the_first_rejection_decides() {
         user: UserId::parse("U99").unwrap(),
         channel: ChannelId::parse("C99").unwrap(),
         branch: branch("feature"),
-        ..ask()
+        ..request()
     };
     let PolicyReport { checks, found } = evaluate_rules(&config, &nobody);
     let said: Vec<_> = checks.iter().map(|c| (c.rule, c.verdict.is_ok())).collect();
@@ -95,7 +95,7 @@ fn the_target_is_the_projects_environment() {
     let config = config();
     let target = |name| {
         let job = job(name);
-        let ask = DeployRequest { job, ..ask() };
+        let ask = DeployRequest { job, ..request() };
         let allowed = authorize_deploy(&config, &ask).unwrap();
         allowed.target().map(|target| target.0)
     };

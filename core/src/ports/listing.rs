@@ -51,7 +51,10 @@ impl RequesterFilter {
     #[must_use]
     pub fn matches(&self, user: &str, user_name: Option<&str>) -> bool {
         match self {
-            Self::Users(users) => users.iter().any(|one| one.to_string() == user),
+            Self::Users(users) => user.split_once('/').is_some_and(|(team, id)| {
+                let is = |one: &QualifiedUser| one.team.as_str() == team && one.user.as_str() == id;
+                users.iter().any(is)
+            }),
             Self::AnyWorkspace(ids) => {
                 let id = user.split_once('/').map(|(_, id)| id);
                 ids.iter().any(|one| id == Some(one.as_str()))

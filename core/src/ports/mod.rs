@@ -20,7 +20,7 @@ pub use self::error::{LedgerError, PortErrorKind, QueueError, SecretError, SendE
 pub use self::listing::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
-pub use self::queue::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage};
+pub use self::queue::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause};
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{
     Commit, CommitError, Conflict, DueItem, Ledger, LockChange, NotificationStore, RetriedDeploy,

@@ -43,6 +43,14 @@ impl QueueName {
     }
 }
 
+/// How long a message is hidden after its handler failed: two seconds, four, eight, up to two
+/// minutes.
+#[must_use]
+pub fn redelivery_pause(receive_count: u32) -> Duration {
+    let seconds = 2_u64.saturating_pow(receive_count.clamp(1, 10));
+    Duration::from_secs(seconds).min(Duration::from_mins(2))
+}
+
 /// Identifies one receipt of a message; a later receipt of the same message invalidates it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageReceipt(pub String);
@@ -93,4 +101,16 @@ pub trait MessageQueue: Send + Sync {
         receipt: &MessageReceipt,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_two_minutes() {
+        let pauses: Vec<_> = (0..20).map(|n| redelivery_pause(n).as_secs()).collect();
+        assert_eq!(pauses[..9], [2, 2, 4, 8, 16, 32, 64, 120, 120]);
+        assert_eq!(redelivery_pause(u32::MAX), Duration::from_mins(2));
+    }
 }

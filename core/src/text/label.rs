@@ -39,11 +39,3 @@ pub(super) fn state_banner(record: &DeployRecord) -> Mrkdwn {
     let (emoji, label) = emoji_and_label(record);
     Mrkdwn::new(emoji).and(" *").and(label).and(":* ")
 }
-
-/// Whether a headline is that of an end: then nothing more follows about that deploy.
-#[must_use]
-pub fn is_final_status(headline: &str) -> bool {
-    let ends = DeployState::ALL.into_iter().filter(|s| s.is_terminal());
-    let mut labels = ends.map(label_of).chain([BLOCKED, EXPIRED]);
-    labels.any(|(emoji, label)| headline.starts_with(&format!("{emoji} *{label}:*")))
-}

@@ -30,7 +30,6 @@ pub use self::action::{
 pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;
-pub use self::label::is_final_status;
 pub use self::list::{awaiting_retry, deploy_history, in_progress};
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;

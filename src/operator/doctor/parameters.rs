@@ -24,7 +24,11 @@ struct ConfigFile {
 
 /// Reads a configuration; `None` if it is not one.
 pub(super) fn parse(yaml: &str) -> Option<DeclaredParameters> {
-    let file: ConfigFile = serde_saphyr::from_str(yaml).ok()?;
+    // Several `<<` in one mapping, and a key that stands twice, are in use: CircleCI has accepted both.
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+    };
+    let file: ConfigFile = serde_saphyr::from_str_with_options(yaml, options).ok()?;
     Some(DeclaredParameters {
         parameters: file.parameters.into_keys().collect(),
         version: file.version,
@@ -72,6 +76,14 @@ jobs:
                 "2",
             ),
             (
+                "var_8: &a 1\nvar_8: &b 2\nversion: 2.1\nparameters: {job: {}}\n",
+                "2.1",
+            ),
+            (
+                "a: &a {job: {}}\nb: &b {job: {}}\nversion: 2\nparameters:\n  <<: *a\n  <<: *b\n",
+                "2",
+            ),
+            (
                 "all: &all {job: {}}\nversion: 2\nparameters:\n  <<: *all\n",
                 "2",
             ),
@@ -80,6 +92,12 @@ jobs:
             assert_eq!(declared.parameters, ["job"], "{yaml}");
             assert_eq!(declared.version.as_deref(), Some(version), "{yaml}");
         }
+    }
+
+    #[test]
+    fn several_merges_in_one_mapping_count() {
+        let yaml = "a: &a {job: {}}\nb: &b {deploy_id: {}}\nparameters:\n  <<: *a\n  <<: *b\n";
+        assert_eq!(parse(yaml).unwrap().parameters, ["deploy_id", "job"]);
     }
 
     #[test]

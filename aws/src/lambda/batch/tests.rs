@@ -147,10 +147,3 @@ fn the_answer_is_what_lambda_reads() {
     let response = serde_json::to_value(BatchResponse::default()).unwrap();
     assert_eq!(response, none);
 }
-
-#[test]
-fn pauses_grow_and_end() {
-    let pauses: Vec<_> = (0..20).map(|n| retry_pause(n).as_secs()).collect();
-    assert_eq!(pauses[..9], [2, 2, 4, 8, 16, 32, 64, 120, 120]);
-    assert_eq!(retry_pause(u32::MAX), MAX_PAUSE);
-}

@@ -167,7 +167,7 @@ fn a_stored_call_reads_back_and_the_default_is_not_stored() {
         let default = call == TriggerCall::Pipeline;
         let intent = TriggerIntent {
             call,
-            ..crate::fixtures::armed_by(&crate::fixtures::me(), crate::fixtures::start())
+            ..crate::fixtures::trigger_intent(&crate::fixtures::me(), crate::fixtures::start())
         };
         let stored = serde_json::to_value(&intent).unwrap();
         assert_eq!(stored.get("call").is_none(), default);

@@ -8,7 +8,7 @@ use super::rules::{
 };
 use super::*;
 use crate::command::DeployCommand;
-use crate::fixtures::{Dice, start};
+use crate::fixtures::{Random, start};
 use crate::message::Requester;
 
 impl RuleSet {
@@ -104,7 +104,7 @@ struct TypedRequest {
 }
 
 /// One of the names, one of the aliases, or a name that nothing has.
-fn called(dice: &mut Dice, names: &[&'static str], aliases: &[&'static str]) -> &'static str {
+fn called(dice: &mut Random, names: &[&'static str], aliases: &[&'static str]) -> &'static str {
     match dice.below(16) {
         0 => "none",
         1..6 => dice.pick(aliases),
@@ -113,7 +113,7 @@ fn called(dice: &mut Dice, names: &[&'static str], aliases: &[&'static str]) -> 
 }
 
 impl TypedRequest {
-    fn random(dice: &mut Dice) -> Self {
+    fn random(dice: &mut Random) -> Self {
         let named = dice.below(4) > 0;
         Self {
             team: dice.pick(&TEAMS),
@@ -167,7 +167,7 @@ fn rejection_name(rejection: &Rejection) -> &'static str {
 
 #[test]
 fn an_independent_policy_agrees_on_a_million_requests() {
-    let mut dice = Dice(7);
+    let mut dice = Random(7);
     let mut met = BTreeMap::<&str, u32>::new();
     for _ in 0..10_000 {
         let rules = RuleSet::random(&mut dice);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::config::Config;
 use crate::deploy::Target;
-use crate::fixtures::Dice;
+use crate::fixtures::Random;
 
 /// The parts of random rules and requests; the last of each is in no rule.
 pub(super) const TEAMS: [&str; 3] = ["T012ABCDEF", "E22", "T33"];
@@ -71,7 +71,7 @@ fn one_part(rest: Option<&str>) -> bool {
 }
 
 /// Some of these.
-fn some<T: Copy>(dice: &mut Dice, of: &[T]) -> Vec<T> {
+fn some<T: Copy>(dice: &mut Random, of: &[T]) -> Vec<T> {
     of.iter().filter(|_| dice.below(3) == 0).copied().collect()
 }
 
@@ -83,7 +83,10 @@ pub(super) enum IdList {
 }
 
 impl IdList {
-    pub(super) fn random(dice: &mut Dice, of: &[(&'static str, &'static [&'static str])]) -> Self {
+    pub(super) fn random(
+        dice: &mut Random,
+        of: &[(&'static str, &'static [&'static str])],
+    ) -> Self {
         match dice.below(4) {
             0 => IdList::All,
             _ => IdList::Some(some(dice, of)),
@@ -145,7 +148,7 @@ pub(super) struct RuleSet {
 
 /// Gives each alias to one of `names` or to none.
 fn aliases(
-    dice: &mut Dice,
+    dice: &mut Random,
     names: &[&'static str],
     aliases: &[&'static str],
 ) -> Vec<(&'static str, Vec<&'static str>)> {
@@ -160,7 +163,7 @@ fn aliases(
 }
 
 impl RuleSet {
-    pub(super) fn random(dice: &mut Dice) -> Self {
+    pub(super) fn random(dice: &mut Random) -> Self {
         let here: Vec<_> = PROJECTS
             .into_iter()
             .filter(|_| dice.below(16) > 0)

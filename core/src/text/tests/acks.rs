@@ -4,16 +4,16 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::command::DeployAction;
-use crate::fixtures::{ask, team};
+use crate::fixtures::{request, team};
 use crate::policy::Rejection;
 
 #[test]
 fn a_command() {
-    assert_snapshot!(rendered(&deploy_accepted(&ask(), id())), @"
+    assert_snapshot!(rendered(&deploy_accepted(&request(), id())), @"
     (to all)
     :inbox_tray: *Accepted:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     ");
-    assert_snapshot!(rendered(&deploy_checking(&ask(), id())), @"
+    assert_snapshot!(rendered(&deploy_checking(&request(), id())), @"
     (to the requester)
     :mag: *Checking:* `deploy` on `main` of `web` · `f643ce10` · the answer follows.
     ");
@@ -21,7 +21,7 @@ fn a_command() {
     (to the requester)
     :warning: *Not accepted:* the command could not be queued. Nothing was started; try again in a minute.
     ");
-    assert_snapshot!(rendered(&deploy_unconfirmed(&ask(), id())), @"
+    assert_snapshot!(rendered(&deploy_unconfirmed(&request(), id())), @"
     (to the requester)
     :warning: *Could not confirm:* `deploy` on `main` of `web` · `f643ce10`
     It may have been accepted: if it was, a message follows here. Wait for it before you type the command again.

@@ -26,7 +26,7 @@ fn not_tried_again() {
         check_ready_commands(&message, &config());
         rendered(&message)
     };
-    assert_snapshot!(no(&head_in(DeployState::Running), RetryDecision::InProgress), @"
+    assert_snapshot!(no(&record_in(DeployState::Running), RetryDecision::InProgress), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     It has not ended: *Running*. See `/chatops status f643ce10`
@@ -87,7 +87,7 @@ fn not_tried_again() {
 fn canceling() {
     let noted = |state| {
         let by = ActedBy::User(crate::fixtures::qualify(other()));
-        rendered(&cancel_requested(&head_in(state), &by))
+        rendered(&cancel_requested(&record_in(state), &by))
     };
     assert_snapshot!(noted(DeployState::Requested), @"
     (to all)
@@ -106,7 +106,7 @@ fn canceling() {
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let operator = ActedBy::Operator("root".into());
-    assert_snapshot!(cancel_requested(&head_in(DeployState::Triggered), &operator).headline, @":octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · operator root");
+    assert_snapshot!(cancel_requested(&record_in(DeployState::Triggered), &operator).headline, @":octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · operator root");
 }
 
 #[test]
@@ -115,14 +115,14 @@ fn not_canceled() {
         by: ActedBy::User(crate::fixtures::qualify(by)),
         at: at(60),
     };
-    let running = head_in(DeployState::Running);
+    let running = record_in(DeployState::Running);
     assert_snapshot!(rendered(&already_canceling(&running, &cancel_request(other()))), @"
     (to the requester)
     :octagonal_sign: *Canceling already:* `deploy` on `main` of `web` · `f643ce10`
     Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC. CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    assert_snapshot!(rendered(&already_canceling(&head_in(DeployState::Triggering), &cancel_request(user()))), @"
+    assert_snapshot!(rendered(&already_canceling(&record_in(DeployState::Triggering), &cancel_request(user()))), @"
     (to the requester)
     :octagonal_sign: *Canceling already:* `deploy` on `main` of `web` · `f643ce10`
     Cancel sent by the requester, 2027-01-15 08:01 UTC. It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.

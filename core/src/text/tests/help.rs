@@ -5,7 +5,7 @@ use strum::VariantArray;
 
 use super::*;
 use crate::command::{FILTER_KEYS, Verb};
-use crate::fixtures::ask;
+use crate::fixtures::request;
 use crate::policy;
 
 fn topic(verb: Verb) -> String {
@@ -228,7 +228,7 @@ fn examples_really_work() {
                     user: who.clone(),
                     ..crate::fixtures::requester()
                 };
-                let ask = requester.deploy_request(&deploy, ask().requested_at, &config);
+                let ask = requester.deploy_request(&deploy, request().requested_at, &config);
                 assert!(policy::authorize_deploy(&config, &ask).is_ok(), "{text}");
             }
         }

@@ -10,7 +10,7 @@ use super::*;
 use crate::command::{HistoryFilter, UserFilter, Verb};
 use crate::decide::{self, RetryDecision};
 use crate::deploy::{CiPipeline, DeployEnd, DeployRequest};
-use crate::fixtures::{ask, branch, job, pipeline, project, secs, start, target};
+use crate::fixtures::{branch, job, pipeline, project, request, secs, start, target};
 use crate::id::DeployRef;
 use crate::policy::Rejection;
 use crate::ports::{DeployPage, PageEnd, TargetLock};
@@ -139,7 +139,7 @@ fn any_record() -> impl Strategy<Value = DeployRecord> {
     let times = (1..5_000_usize, 0..10_000_000_u64);
     (state, times, nasty(), nasty(), any::<[bool; 5]>()).prop_map(
         |((state, reason), (length, took), one, two, [a, b, c, d, e])| {
-            let mut record = head_in(DeployState::Running);
+            let mut record = record_in(DeployState::Running);
             record.short_id = id().short_id(16);
             record.request = long_request();
             record.state = state;
@@ -173,7 +173,7 @@ fn long_request() -> DeployRequest {
         branch: branch(&"b".repeat(200)),
         job: job(&"j".repeat(100)),
         user: UserId::parse(&format!("U{}", "9".repeat(31))).unwrap(),
-        ..ask()
+        ..request()
     }
 }
 
@@ -309,7 +309,7 @@ proptest! {
 
     #[test]
     fn slack_takes_every_rejection(rejection in any_rejection()) {
-        check(&cancel_denied(&head_in(DeployState::Running), &rejection));
+        check(&cancel_denied(&record_in(DeployState::Running), &rejection));
         check(&team_not_allowed(&rejection));
     }
 
@@ -368,9 +368,9 @@ proptest! {
         for i in 0..n {
             parameters.insert(format!("{}{i}", "n".repeat(120)), Value::from(value.as_str()));
         }
-        let holder = head_in(DeployState::Running);
+        let holder = record_in(DeployState::Running);
         let lock = TargetLock { deploy: holder.id, since: start(), until: held.then(start) };
-        for ask in [ask(), DeployRequest { user: other(), ..long_request() }, DeployRequest { branch: branch(&"b".repeat(200)), ..ask() }] {
+        for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { branch: branch(&"b".repeat(200)), ..request() }] {
             let plan = decide::plan_deploy(&config, ask);
             check(&super::super::plan_report(&plan, held.then_some((&lock, &holder)), &config));
         }

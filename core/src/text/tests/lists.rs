@@ -30,13 +30,13 @@ fn filter(text: &str) -> HistoryFilter {
 }
 
 fn a_few() -> Vec<DeployRecord> {
-    let mut long = head_in(DeployState::Running);
+    let mut long = record_in(DeployState::Running);
     long.request.branch = branch("feature/a-very-long-name-of-a-branch/login-2");
     let mut there = trigger_rejected();
     there.request.project = Some(project("api"));
     there.request.job = job("e2e");
     let done = head_ended(DeployState::Succeeded, workflows(&[("build", "success")]));
-    vec![long, there, done, head_in(DeployState::Rejected)]
+    vec![long, there, done, record_in(DeployState::Rejected)]
 }
 
 #[test]
@@ -100,15 +100,15 @@ fn what_is_in_progress() {
     let config = config();
     let waits = DeployRecord {
         last_error: Some("429 Too Many Requests".into()),
-        ..head_in(DeployState::Requested)
+        ..record_in(DeployState::Requested)
     };
-    let mut unknown = head_in(DeployState::Triggering);
+    let mut unknown = record_in(DeployState::Triggering);
     if let Some(intent) = &mut unknown.trigger_intent {
         intent.unknown_because = Some("503 Service Unavailable".into());
     }
     let mut open = page(vec![
-        with_cancel_request(head_in(DeployState::Running), other()),
-        head_in(DeployState::Triggered),
+        with_cancel_request(record_in(DeployState::Running), other()),
+        record_in(DeployState::Triggered),
         unknown,
         waits,
     ]);
@@ -157,7 +157,7 @@ fn what_waits_for_a_retry() {
         head_ended(DeployState::TriggerFailed, gave_up),
         head_ended(DeployState::TriggerFailed, once),
         outcome_unknown(vec![]),
-        head_in(DeployState::TriggerFailed),
+        record_in(DeployState::TriggerFailed),
     ]);
     waits.more = Some(more(true));
     let message = awaiting_retry(&waits, &config);

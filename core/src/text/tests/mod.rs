@@ -17,7 +17,7 @@ use crate::audit::{AuditActor, AuditChange};
 use crate::command::{self, ChatCommand};
 use crate::config::Config;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
-use crate::fixtures::{CONFIG, at, channel, config, head_in, id, me, user};
+use crate::fixtures::{CONFIG, at, channel, config, id, me, record_in, user};
 use crate::id::{ChannelId, DeployId, UserId};
 use crate::machine;
 
@@ -83,7 +83,7 @@ fn head_ended(state: DeployState, reason: EndReason) -> DeployRecord {
     };
     let change = AuditChange::Ended { state, reason };
     let by = AuditActor::Worker(me());
-    machine::apply_change(&head_in(from), change, by, at(192))
+    machine::apply_change(&record_in(from), change, by, at(192))
         .unwrap()
         .0
 }

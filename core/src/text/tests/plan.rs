@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::decide;
 use crate::deploy::DeployRequest;
-use crate::fixtures::{ask, branch, job, project, start};
+use crate::fixtures::{branch, job, project, request, start};
 use crate::ports::TargetLock;
 
 fn planned(
@@ -29,7 +29,7 @@ fn words_plan(
 
 #[test]
 fn would_start() {
-    assert_snapshot!(planned(ask(), None, &config()), @"
+    assert_snapshot!(planned(request(), None, &config()), @"
     (to the requester)
     :mag: *Plan:* would start: `deploy` on `main` of `web`
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
@@ -45,7 +45,7 @@ fn would_start() {
     ");
     let test = DeployRequest {
         job: job("test"),
-        ..ask()
+        ..request()
     };
     let without = CONFIG.replace(
         "exclusive = false",
@@ -71,7 +71,7 @@ fn would_start() {
         "x".repeat(400)
     );
     let long = Config::parse(&format!("{CONFIG}{long}"), "chatops.toml").unwrap();
-    assert_snapshot!(words_plan(ask(), None, &long).details[0], @"CircleCI would be asked for a pipeline of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`, `what=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`.");
+    assert_snapshot!(words_plan(request(), None, &long).details[0], @"CircleCI would be asked for a pipeline of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`, `what=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`.");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn would_not_start() {
     let wild = DeployRequest {
         branch: branch("wild"),
         user: other(),
-        ..ask()
+        ..request()
     };
     assert_snapshot!(planned(wild, None, &config()), @"
     (to the requester)
@@ -97,7 +97,7 @@ fn would_not_start() {
     ");
     let unknown = DeployRequest {
         job: job("deplyo"),
-        ..ask()
+        ..request()
     };
     assert_snapshot!(planned(unknown, None, &config()), @"
     (to the requester)
@@ -111,7 +111,7 @@ fn would_not_start() {
     ");
     let nowhere = DeployRequest {
         project: Some(project("wep")),
-        ..ask()
+        ..request()
     };
     assert_snapshot!(planned(nowhere, None, &config()), @"
     (to the requester)
@@ -126,14 +126,14 @@ fn would_not_start() {
 
 #[test]
 fn would_find_the_target_taken() {
-    let mut holder = head_in(DeployState::Running);
+    let mut holder = record_in(DeployState::Running);
     holder.request.user = other();
     let lock = TargetLock {
         deploy: holder.id,
         since: start(),
         until: None,
     };
-    assert_snapshot!(planned(ask(), Some((&lock, &holder)), &config()), @"
+    assert_snapshot!(planned(request(), Some((&lock, &holder)), &config()), @"
     (to the requester)
     :mag: *Plan:* would not start: `deploy` on `main` of `web`
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).

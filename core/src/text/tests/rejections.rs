@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::fixtures::{ask, branch, job, project, start, target, team};
+use crate::fixtures::{branch, job, project, request, start, target, team};
 use crate::policy::Rejection;
 
 /// The lines under the headline.
@@ -219,7 +219,7 @@ fn taken() {
 #[test]
 fn every_rejection_names_its_rule() {
     let config = config();
-    let mut ask = ask();
+    let mut ask = request();
     ask.channel = ChannelId::parse("C034GHIJKL").unwrap();
     ask.user = other();
     ask.branch = branch("wild");

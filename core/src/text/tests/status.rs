@@ -15,21 +15,21 @@ fn status_rows(record: &DeployRecord) -> String {
 
 #[test]
 fn status_in_progress() {
-    assert_snapshot!(status_rows(&head_in(DeployState::Requested)), @"
+    assert_snapshot!(status_rows(&record_in(DeployState::Requested)), @"
     (to the requester)
     :inbox_tray: *Queued:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     Requested 2027-01-15 08:00 UTC
     Nothing has been sent to CircleCI yet.
     To cancel it: `/chatops cancel f643ce10`
     ");
-    assert_snapshot!(status_rows(&head_in(DeployState::Triggering)), @"
+    assert_snapshot!(status_rows(&record_in(DeployState::Triggering)), @"
     (to the requester)
     :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     Requested 2027-01-15 08:00 UTC
     It is being sent to CircleCI.
     To cancel it: `/chatops cancel f643ce10`
     ");
-    assert_snapshot!(status_rows(&head_in(DeployState::Triggered)), @"
+    assert_snapshot!(status_rows(&record_in(DeployState::Triggered)), @"
     (to the requester)
     :hourglass_flowing_sand: *Waiting for a workflow:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
@@ -37,7 +37,7 @@ fn status_in_progress() {
     To cancel it: `/chatops cancel f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let mut running = head_in(DeployState::Running);
+    let mut running = record_in(DeployState::Running);
     if let Some(run) = &mut running.run {
         run.revision = Some("0123456789abcdef0123456789abcdef01234567".into());
     }
@@ -56,7 +56,7 @@ fn status_with_errors() {
         last_error: Some("429 Too Many Requests".into()),
         attempts: 2,
         due_at: Some(at(40)),
-        ..head_in(DeployState::Requested)
+        ..record_in(DeployState::Requested)
     };
     assert_snapshot!(status_rows(&waits), @"
     (to the requester)
@@ -65,7 +65,7 @@ fn status_with_errors() {
     Tried 2 times; last error: `429 Too Many Requests` · next try 2027-01-15 08:00 UTC · no try after 2027-01-15 08:10 UTC
     To cancel it: `/chatops cancel f643ce10`
     ");
-    let mut unknown = head_in(DeployState::Triggering);
+    let mut unknown = record_in(DeployState::Triggering);
     if let Some(intent) = &mut unknown.trigger_intent {
         intent.unknown_because = Some("503 Service Unavailable".into());
     }
@@ -76,14 +76,14 @@ fn status_with_errors() {
     CircleCI's answer was lost (`503 Service Unavailable`). The pipeline is being looked up there; nothing is sent twice.
     To cancel it: `/chatops cancel f643ce10`
     ");
-    assert_snapshot!(status_rows(&with_cancel_request(head_in(DeployState::Running), other())), @"
+    assert_snapshot!(status_rows(&with_cancel_request(record_in(DeployState::Running), other())), @"
     (to the requester)
     :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
     Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    assert_snapshot!(status_rows(&with_cancel_request(head_in(DeployState::Running), user())), @"
+    assert_snapshot!(status_rows(&with_cancel_request(record_in(DeployState::Running), user())), @"
     (to the requester)
     :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
@@ -147,7 +147,7 @@ fn in_a_chain_of_retries() {
     ");
     let retry = DeployRecord {
         retry_of: Some(another()),
-        ..head_in(DeployState::Triggering)
+        ..record_in(DeployState::Triggering)
     };
     assert_snapshot!(status_rows(&retry), @"
     (to the requester)
