@@ -13,8 +13,8 @@ use crate::Time;
 use crate::audit::EventHash;
 use crate::config::{ProjectSlug, TriggerCall};
 use crate::id::{
-    ChannelId, DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId, TeamId,
-    UserId,
+    ChannelId, DeployId, InvocationId, PipelineId, QualifiedChannel, QualifiedUser, RequestId,
+    ShortId, TeamId, UserId,
 };
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::policy::Rejection;
@@ -173,7 +173,16 @@ impl DeployRequest {
     pub fn qualified_user(&self) -> QualifiedUser {
         QualifiedUser {
             team: self.team.clone(),
-            user: self.user.clone(),
+            id: self.user.clone(),
+        }
+    }
+
+    /// The conversation with its workspace.
+    #[must_use]
+    pub fn qualified_channel(&self) -> QualifiedChannel {
+        QualifiedChannel {
+            team: self.team.clone(),
+            id: self.channel.clone(),
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::deploy::{
     TriggerIntent,
 };
 use crate::id::{
-    ChannelId, DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, TeamId, UserId,
+    ChannelId, DeployId, InvocationId, PipelineId, Qualified, QualifiedChannel, QualifiedUser,
+    RequestId, TeamId, UserId,
 };
 use crate::machine;
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
@@ -78,14 +79,19 @@ pub(crate) fn user() -> UserId {
     UserId::parse("U012ABCDEF").unwrap()
 }
 
+/// [`channel`] in [`team`].
+pub(crate) fn qualified_channel() -> QualifiedChannel {
+    qualify(channel())
+}
+
 /// [`user`] in [`team`].
 pub(crate) fn qualified_user() -> QualifiedUser {
     qualify(user())
 }
 
-/// A user of [`team`].
-pub(crate) fn qualify(user: UserId) -> QualifiedUser {
-    QualifiedUser { team: team(), user }
+/// The id in [`team`].
+pub(crate) fn qualify<I>(id: I) -> Qualified<I> {
+    Qualified { team: team(), id }
 }
 
 pub(crate) fn channel() -> ChannelId {

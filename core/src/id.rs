@@ -242,46 +242,59 @@ slack_id!(
     ['U', 'W']
 );
 
-/// A Slack user with the workspace that the id belongs to, written `T…/U…`: an id alone is unique only
-/// within its workspace.
+/// A Slack id with the workspace that it belongs to, written `T…/U…` or `T…/C…`: an id alone is unique
+/// only within its workspace.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct QualifiedUser {
+#[serde(
+    try_from = "String",
+    into = "String",
+    bound(
+        deserialize = "I: TryFrom<String>",
+        serialize = "I: Clone + fmt::Display"
+    )
+)]
+pub struct Qualified<I> {
     /// The workspace.
     pub team: TeamId,
-    /// The user.
-    pub user: UserId,
+    /// The id within it.
+    pub id: I,
 }
 
-impl QualifiedUser {
-    /// Reads `T…/U…`.
+/// A user with their workspace, `T…/U…`.
+pub type QualifiedUser = Qualified<UserId>;
+
+/// A conversation with its workspace, `T…/C…`.
+pub type QualifiedChannel = Qualified<ChannelId>;
+
+impl<I: TryFrom<String>> Qualified<I> {
+    /// Reads `T…/U…` or `T…/C…`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (team, user) = text.split_once('/')?;
+        let (team, id) = text.split_once('/')?;
         Some(Self {
             team: TeamId::parse(team)?,
-            user: UserId::parse(user)?,
+            id: I::try_from(id.to_owned()).ok()?,
         })
     }
 }
 
-impl TryFrom<String> for QualifiedUser {
+impl<I: TryFrom<String>> TryFrom<String> for Qualified<I> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text).ok_or_else(|| format!("'{text}' is not a workspace and a user, T…/U…"))
+        Self::parse(&text).ok_or_else(|| format!("'{text}' is not a workspace and an id, T…/U…"))
     }
 }
 
-impl From<QualifiedUser> for String {
-    fn from(user: QualifiedUser) -> String {
-        user.to_string()
+impl<I: fmt::Display> From<Qualified<I>> for String {
+    fn from(qualified: Qualified<I>) -> String {
+        qualified.to_string()
     }
 }
 
-impl fmt::Display for QualifiedUser {
+impl<I: fmt::Display> fmt::Display for Qualified<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.team, self.user)
+        write!(f, "{}/{}", self.team, self.id)
     }
 }
 
@@ -361,6 +374,25 @@ mod tests {
     fn an_action_id_is_no_deploy_id() {
         let deploy = DeployId::of_request("T1", "A1", "x").uuid();
         assert_ne!(RequestId::of_request("T1", "A1", "x").0, deploy);
+    }
+
+    #[test]
+    fn a_qualified_id_names_its_workspace() {
+        let user = QualifiedUser::parse("T1A/U2B").unwrap();
+        assert_eq!((user.team.as_str(), user.id.as_str()), ("T1A", "U2B"));
+        assert_eq!(user.to_string(), "T1A/U2B");
+        for wrong in [
+            "",
+            "U2B",
+            "T1A",
+            "T1A/",
+            "/U2B",
+            "T1A/C2B",
+            "U2B/T1A",
+            "T1A/U2B/U2B",
+        ] {
+            assert!(QualifiedUser::parse(wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::Time;
 use crate::command::{DeployAction, DeployCommand, Query};
 use crate::config::Config;
 use crate::deploy::{ActedBy, DeployRequest};
-use crate::id::{ChannelId, DeployId, PipelineId, QualifiedUser, RequestId, TeamId, UserId};
+use crate::id::{
+    ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
+};
 use crate::secret::ResponseUrl;
 use crate::text::SlackMessage;
 
@@ -70,7 +72,16 @@ impl Requester {
     pub fn qualified_user(&self) -> QualifiedUser {
         QualifiedUser {
             team: self.team.clone(),
-            user: self.user.clone(),
+            id: self.user.clone(),
+        }
+    }
+
+    /// The conversation with its workspace.
+    #[must_use]
+    pub fn qualified_channel(&self) -> QualifiedChannel {
+        QualifiedChannel {
+            team: self.team.clone(),
+            id: self.channel.clone(),
         }
     }
 

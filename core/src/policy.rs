@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::config::{Config, JobConfig, ProjectConfig};
+use crate::config::{AllowList, Config, JobConfig, ProjectConfig};
 use crate::deploy::{DeployRequest, Target};
-use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
+use crate::id::{ChannelId, DeployId, QualifiedChannel, QualifiedUser, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 
 /// Why a command is rejected: the rule, with what the reader needs to get it accepted.
@@ -52,7 +52,7 @@ pub enum Rejection {
         job: JobName,
         /// Where it was typed.
         channel: ChannelId,
-        /// Where it may be typed.
+        /// Where in this workspace it may be typed.
         allowed: Vec<ChannelId>,
     },
     /// The user may not run the job.
@@ -208,7 +208,11 @@ fn check_rules<'a>(
         project: name.clone(),
         job: request.job.clone(),
         branch: request.branch.clone(),
-        usable: usable_jobs(project, &request.user, &request.channel),
+        usable: usable_jobs(
+            project,
+            &request.qualified_user(),
+            &request.qualified_channel(),
+        ),
     };
     check(PolicyRule::Job, job.map(drop).ok_or_else(unknown))?;
     let (job_name, job) = job?;
@@ -216,16 +220,16 @@ fn check_rules<'a>(
         project: name.clone(),
         job: job_name.clone(),
         channel: request.channel.clone(),
-        allowed: job.channels.listed().to_vec(),
+        allowed: channels_of(&job.channels, &request.team),
     };
-    let allowed = job.channels.allows(&request.channel);
+    let allowed = job.channels.allows(&request.qualified_channel());
     check(PolicyRule::Channel, require(allowed, channel));
     let user = || Rejection::User {
         project: name.clone(),
         job: job_name.clone(),
         user: request.user.clone(),
     };
-    let allowed = job.users.allows(&request.user);
+    let allowed = job.users.allows(&request.qualified_user());
     check(PolicyRule::User, require(allowed, user));
     let branch = || Rejection::Branch {
         project: name.clone(),
@@ -261,9 +265,19 @@ fn no_project(config: &Config) -> Rejection {
     }
 }
 
+/// The listed channels of the workspace: another one's cannot be shown in it.
+fn channels_of(allowed: &AllowList<QualifiedChannel>, team: &TeamId) -> Vec<ChannelId> {
+    let here = allowed.listed().iter().filter(|one| one.team == *team);
+    here.map(|one| one.id.clone()).collect()
+}
+
 /// The jobs of `project` that this user may run from this channel on some branch.
 #[must_use]
-pub fn usable_jobs(project: &ProjectConfig, user: &UserId, channel: &ChannelId) -> Vec<JobName> {
+pub fn usable_jobs(
+    project: &ProjectConfig,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+) -> Vec<JobName> {
     project
         .jobs
         .iter()

@@ -68,9 +68,13 @@ impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
                 .map_err(|rejection| text::team_not_allowed(&rejection))?;
         }
         match command.map_err(|error| text::bad_command(&error, config))? {
-            ChatCommand::Help(topic) => {
-                Ok(text::help_message(topic, &requester.user, &requester.channel, config).into())
-            }
+            ChatCommand::Help(topic) => Ok(text::help_message(
+                topic,
+                &requester.qualified_user(),
+                &requester.qualified_channel(),
+                config,
+            )
+            .into()),
             ChatCommand::Deploy(deploy) => {
                 self.queue_deploy(form, requester, deploy, requested_at)
                     .await

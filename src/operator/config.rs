@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chatops_core::config::{AllowList, Config, JobConfig, ProjectSlug, TriggerCall};
-use chatops_core::id::UserId;
+use chatops_core::id::QualifiedUser;
 use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
 
@@ -91,8 +91,8 @@ fn allow_list<T: ToString>(allow: &AllowList<T>, any: &str, none: &str) -> Strin
 }
 
 /// Ids, with the configured name where it means one person.
-fn user_list(allow: &AllowList<UserId>, config: &Config) -> String {
-    let name = |id: &UserId| {
+fn user_list(allow: &AllowList<QualifiedUser>, config: &Config) -> String {
+    let name = |id: &QualifiedUser| {
         let mut names = config.users.iter();
         let name = names.find(|(_, ids)| matches!(ids.as_slice(), [one] if one == id));
         match name {

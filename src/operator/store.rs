@@ -128,12 +128,12 @@ impl OperatorStore {
         }
     }
 
-    /// Calls `look` with all messages of the work queue's dead-letter queue, which stay there.
+    /// Calls `read` with all messages of the work queue's dead-letter queue, which stay there.
     /// `progress` gets how many are read, and of how many.
     pub(super) fn dead_letters<T>(
         &self,
         progress: impl FnMut(u64, u64),
-        look: impl FnOnce(&[MessageBody]) -> Result<T>,
+        read: impl FnOnce(&[MessageBody]) -> Result<T>,
     ) -> Result<T> {
         match self {
             Self::File(database) => {
@@ -141,10 +141,10 @@ impl OperatorStore {
                 let dead_letters = database.dead_letters(QueueName::WorkDlq)?;
                 let all = dead_letters.len() as u64;
                 progress(all, all);
-                look(&dead_letters)
+                read(&dead_letters)
             }
             #[cfg(feature = "aws")]
-            Self::Aws(aws) => aws.dead_letters(progress, look),
+            Self::Aws(aws) => aws.dead_letters(progress, read),
         }
     }
 }

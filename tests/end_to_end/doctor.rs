@@ -215,7 +215,7 @@ async fn every_check_of_a_good_installation_is_ok() {
         "ok    secret SLACK_BOT_TOKEN: it is set",
         "ok    CircleCI token: it is ada's (Ada L.)",
         "ok    project web: gh/acme/web is web of acme",
-        &format!("ok    pipeline definition of web: {DEFINITION} exists ship"),
+        &format!("ok    pipeline definition of web: {DEFINITION} exists, named ship"),
         "ok    parameters of web/deploy: job, deploy_id declared in pipeline 42 on main",
         "ok    parameters of web/ship: job, deploy_id declared in pipeline 42 on main",
         "ok    Slack bot: deploys in Acme",

@@ -141,7 +141,7 @@ async fn somebody_else_listens() {
     tasks.spawn(async move { axum::serve(listener, axum::Router::new()).await });
     let ended = say(&slack, &["main deploy"]).await;
     let said = ended.failure(1).replace(&slack, "<address>");
-    insta::assert_snapshot!(said, @"chatops: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404: )");
+    insta::assert_snapshot!(said, @"chatops: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404)");
 }
 
 #[tokio::test]

@@ -91,10 +91,7 @@ fn by(requesters: RequesterFilter) -> DeployFilter {
 /// The user `n` of a workspace.
 pub(crate) fn qualified(team: &str, n: usize) -> QualifiedUser {
     let team = TeamId::parse(team).unwrap();
-    QualifiedUser {
-        team,
-        user: user(n),
-    }
+    QualifiedUser { team, id: user(n) }
 }
 
 pub(crate) fn user(n: usize) -> UserId {

@@ -39,7 +39,7 @@ struct RejectingCircleCi;
 impl CiClient for RejectingCircleCi {
     async fn trigger(&self, _: &TriggerRequest) -> TriggerOutcome {
         let message = "Branch not found".to_owned();
-        TriggerOutcome::Rejected {
+        TriggerOutcome::Refused {
             status: 400,
             message,
         }

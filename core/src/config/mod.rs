@@ -10,6 +10,7 @@ mod trigger;
 mod value;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 pub use self::file::ConfigError;
 pub use self::pattern::{BranchPattern, PatternError};
 pub use self::timeouts::Timeouts;
-use crate::id::{ChannelId, TeamId, UserId};
+use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{JobName, ProjectName};
 
 /// The whole configuration.
@@ -41,13 +42,22 @@ pub struct Config {
     /// Other names of projects.
     pub project_aliases: BTreeMap<ProjectName, ProjectName>,
     /// The users that the file names, in lower case: for finding what they did, never for rights.
-    pub users: BTreeMap<String, Vec<UserId>>,
+    pub users: BTreeMap<String, Vec<QualifiedUser>>,
 }
 
 impl Config {
     /// Parses the text of a configuration file. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         file::parse(text, file)
+    }
+
+    /// An id as the file has to write it: with its workspace, unless only one is listed.
+    #[must_use]
+    pub fn written_id<I: fmt::Display>(&self, id: &Qualified<I>) -> String {
+        match self.slack.teams.listed() {
+            [_] => id.id.to_string(),
+            _ => id.to_string(),
+        }
     }
 
     /// A project by its name or an alias, with its name.
@@ -182,9 +192,9 @@ pub struct JobConfig {
     /// Which branches.
     pub branches: Vec<BranchPattern>,
     /// From where.
-    pub channels: AllowList<ChannelId>,
+    pub channels: AllowList<QualifiedChannel>,
     /// By whom.
-    pub users: AllowList<UserId>,
+    pub users: AllowList<QualifiedUser>,
 }
 
 /// How a job is started at CircleCI.

@@ -11,13 +11,11 @@ use super::file::{
     OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, SpannedError, unspanned,
 };
 use super::trigger::{resolve_call, resolve_trigger};
-use super::value::{
-    check_unique, parse_allow_list, parse_channel, parse_origin, parse_slug, parse_user,
-};
+use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
 use super::{
     BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug, SlackConfig,
 };
-use crate::id::{ChannelId, TeamId, UserId};
+use crate::id::{QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{JobName, NameError, ProjectName};
 
 pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, SpannedError> {
@@ -29,9 +27,14 @@ pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, Spann
     timeouts
         .check()
         .map_err(|(keys, why)| (timeout_span(text, keys), why))?;
+    let slack = resolve_slack(raw.slack)?;
+    let ids = IdParser {
+        teams: &slack.teams,
+    };
     let names = NamedIds {
-        channels: resolve_channels(raw.channels)?,
-        users: resolve_users(raw.users)?,
+        channels: resolve_channels(raw.channels, &ids)?,
+        users: resolve_users(raw.users, &ids)?,
+        ids,
     };
     let mut projects = BTreeMap::new();
     let mut aliases = vec![];
@@ -58,7 +61,6 @@ pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, Spann
     let app = app.unwrap_or_else(|| unspanned("https://app.circleci.com"));
     Ok(Config {
         revision: base16ct::lower::encode_string(&Sha256::digest(text)[..6]),
-        slack: resolve_slack(raw.slack)?,
         circleci: CircleCiConfig {
             api: parse_origin(api)?,
             app: parse_origin(app)?,
@@ -68,6 +70,7 @@ pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, Spann
         projects,
         project_aliases,
         users: by_lowercase_name(names.users),
+        slack,
     })
 }
 
@@ -102,27 +105,29 @@ fn resolve_slack(raw: RawSlack) -> Result<SlackConfig, SpannedError> {
 
 fn resolve_channels(
     raw: BTreeMap<String, Spanned<String>>,
-) -> Result<BTreeMap<String, ChannelId>, SpannedError> {
+    ids: &IdParser<'_>,
+) -> Result<BTreeMap<String, QualifiedChannel>, SpannedError> {
     raw.into_iter()
-        .map(|(name, id)| Ok((name, parse_channel(&id)?)))
+        .map(|(name, id)| Ok((name, ids.parse_named(&id)?)))
         .collect()
 }
 
 fn resolve_users(
     raw: BTreeMap<String, Spanned<OneOrMany>>,
-) -> Result<BTreeMap<String, Vec<UserId>>, SpannedError> {
-    let ids = |value: Spanned<OneOrMany>| {
+    ids: &IdParser<'_>,
+) -> Result<BTreeMap<String, Vec<QualifiedUser>>, SpannedError> {
+    let users = |value: Spanned<OneOrMany>| {
         let span = value.span();
         match value.into_inner() {
-            OneOrMany::One(id) => Ok(vec![parse_user(&Spanned::new(span, id))?]),
-            OneOrMany::Many(ids) => {
-                check_unique(&ids)?;
-                ids.iter().map(parse_user).collect()
+            OneOrMany::One(id) => Ok(vec![ids.parse_named(&Spanned::new(span, id))?]),
+            OneOrMany::Many(list) => {
+                check_unique(&list)?;
+                list.iter().map(|id| ids.parse_named(id)).collect()
             }
         }
     };
     raw.into_iter()
-        .map(|(name, value)| Ok((name, ids(value)?)))
+        .map(|(name, value)| Ok((name, users(value)?)))
         .collect()
 }
 
@@ -156,8 +161,10 @@ fn resolve_aliases<N: Ord + Clone + fmt::Display, T>(
 }
 
 /// Users by the names that are typed after `user:@`: of two that differ only in case, both.
-fn by_lowercase_name(users: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, Vec<UserId>> {
-    let mut found = BTreeMap::<String, Vec<UserId>>::new();
+fn by_lowercase_name(
+    users: BTreeMap<String, Vec<QualifiedUser>>,
+) -> BTreeMap<String, Vec<QualifiedUser>> {
+    let mut found = BTreeMap::<String, Vec<_>>::new();
     for (name, ids) in users {
         let known = found.entry(name.to_lowercase()).or_default();
         known.extend(ids);
@@ -168,12 +175,13 @@ fn by_lowercase_name(users: BTreeMap<String, Vec<UserId>>) -> BTreeMap<String, V
 }
 
 /// The names that `[channels]` and `[users]` give to ids.
-struct NamedIds {
-    channels: BTreeMap<String, ChannelId>,
-    users: BTreeMap<String, Vec<UserId>>,
+struct NamedIds<'a> {
+    channels: BTreeMap<String, QualifiedChannel>,
+    users: BTreeMap<String, Vec<QualifiedUser>>,
+    ids: IdParser<'a>,
 }
 
-impl NamedIds {
+impl NamedIds<'_> {
     fn resolve_project(&self, raw: RawProject) -> Result<ProjectConfig, SpannedError> {
         let slug = parse_slug(&raw.slug)?;
         let mut jobs = BTreeMap::new();
@@ -220,16 +228,12 @@ impl NamedIds {
             environment,
             exclusive: raw.exclusive,
             branches,
-            channels: parse_allow_list(raw.channels, "channel", |word| {
-                let id = ChannelId::parse(word).or_else(|| self.channels.get(word).cloned());
-                let why = || format!("'{word}' is neither a channel id nor a name from [channels]");
-                id.map(|id| vec![id]).ok_or_else(why)
+            channels: self.ids.parse_list(raw.channels, |name| {
+                self.channels.get(name).map(|id| vec![id.clone()])
             })?,
-            users: parse_allow_list(raw.users, "user", |word| {
-                let id = UserId::parse(word).map(|id| vec![id]);
-                let why = || format!("'{word}' is neither a user id nor a name from [users]");
-                id.or_else(|| self.users.get(word).cloned()).ok_or_else(why)
-            })?,
+            users: self
+                .ids
+                .parse_list(raw.users, |name| self.users.get(name).cloned())?,
         })
     }
 }

@@ -20,7 +20,7 @@ default_project = "web"
 
 [slack]
 command = "/ship"
-teams = ["T012ABCDEF", "E012ABCDEF"]
+teams = ["T012ABCDEF"]
 response_url_origins = ["https://hooks.slack.com", "http://127.0.0.1:8080"]
 
 [circleci]
@@ -74,11 +74,57 @@ fn error_of(text: &str) -> String {
     Config::parse(text, "chatops.toml").unwrap_err().to_string()
 }
 
+fn written<T: ToString + PartialEq>(list: &AllowList<T>) -> Vec<String> {
+    list.listed().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_id_belongs_to_a_workspace() {
+    let two = "teams = [\"T012ABCDEF\", \"T034GHIJKL\"]";
+    let two = GOOD.replace("teams = [\"T012ABCDEF\"]", two);
+    assert_snapshot!(error_of(&two), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
+    let qualified = two
+        .replace("\"C012ABCDEF\"", "\"T034GHIJKL/C012ABCDEF\"")
+        .replace("\"G012ABCDEF\"", "\"T012ABCDEF/G012ABCDEF\"")
+        .replace("\"U012ABCDEF\"", "\"T034GHIJKL/U012ABCDEF\"")
+        .replace("\"U034GHIJKL\"", "\"T012ABCDEF/U034GHIJKL\"")
+        .replace("\"W056MNOPQR\"", "\"T034GHIJKL/W056MNOPQR\"");
+    let config = Config::parse(&qualified, "chatops.toml").unwrap();
+    let deploy = &config.projects[&project("web")].jobs[&job("deploy")];
+    assert_eq!(
+        written(&deploy.channels),
+        ["T034GHIJKL/C012ABCDEF", "T012ABCDEF/G012ABCDEF"]
+    );
+    assert_eq!(
+        written(&deploy.users),
+        [
+            "T034GHIJKL/U012ABCDEF",
+            "T012ABCDEF/U034GHIJKL",
+            "T034GHIJKL/W056MNOPQR"
+        ]
+    );
+    // The same file in one workspace, where either form is read, and in none or all, where neither
+    // can be meant.
+    let teams = |teams| error_of(&GOOD.replace("[\"T012ABCDEF\"]", teams));
+    assert_snapshot!(teams("[]"), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
+    assert_snapshot!(teams("[\"*\"]"), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
+    let both = GOOD.replace("\"G012ABCDEF\"", "\"T012ABCDEF/G012ABCDEF\"");
+    let both = Config::parse(&both, "chatops.toml").unwrap();
+    let both = &both.projects[&project("web")].jobs[&job("deploy")];
+    let good = Config::parse(GOOD, "chatops.toml").unwrap();
+    let good = &good.projects[&project("web")].jobs[&job("deploy")];
+    assert_eq!(both.channels, good.channels);
+    let wrong =
+        |id: &str| error_of(&GOOD.replace("ada = \"U012ABCDEF\"", &format!("ada = {id:?}")));
+    assert_snapshot!(wrong("T012ABCDEF/C012ABCDEF"), @r#"chatops.toml:21:7: 'T012ABCDEF/C012ABCDEF' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
+    assert_snapshot!(wrong("U012ABCDEF/T012ABCDEF"), @r#"chatops.toml:21:7: 'U012ABCDEF/T012ABCDEF' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
+}
+
 #[test]
 fn a_full_file_means_what_it_says() {
     let config = Config::parse(GOOD, "chatops.toml").unwrap();
     assert_eq!(config.slack.command, "/ship");
-    let teams = ["T012ABCDEF", "E012ABCDEF"].map(|id| TeamId::parse(id).unwrap());
+    let teams = ["T012ABCDEF"].map(|id| TeamId::parse(id).unwrap());
     assert_eq!(config.slack.teams, AllowList::Listed(teams.to_vec()));
     let origins = ["https://hooks.slack.com/", "http://127.0.0.1:8080/"];
     let read = config.slack.response_url_origins.iter().map(Url::as_str);
@@ -113,10 +159,12 @@ fn a_full_file_means_what_it_says() {
     assert!(!deploy.exclusive);
     let branches: Vec<_> = deploy.branches.iter().map(ToString::to_string).collect();
     assert_eq!(branches, ["main", "release/*"]);
-    let channels = ["C012ABCDEF", "G012ABCDEF"].map(|id| ChannelId::parse(id).unwrap());
-    assert_eq!(deploy.channels, AllowList::Listed(channels.to_vec()));
-    let users = ["U012ABCDEF", "U034GHIJKL", "W056MNOPQR"].map(|id| UserId::parse(id).unwrap());
-    assert_eq!(deploy.users, AllowList::Listed(users.to_vec()));
+    assert_eq!(
+        written(&deploy.channels),
+        ["T012ABCDEF/C012ABCDEF", "T012ABCDEF/G012ABCDEF"]
+    );
+    let users = ["U012ABCDEF", "U034GHIJKL", "W056MNOPQR"].map(|id| format!("T012ABCDEF/{id}"));
+    assert_eq!(written(&deploy.users), users);
 
     let test = &config.projects[&project("api")].jobs[&job("test")];
     let TriggerConfig {
@@ -188,7 +236,7 @@ fn what_is_there_twice_is_an_error() {
     assert_snapshot!(error_after("\"main\", ", "\"main\", \"main\", "), @"chatops.toml:34:21: 'main' is listed twice");
     assert_snapshot!(error_after("\"deploys\", ", "\"deploys\", \"deploys\", "), @"chatops.toml:35:24: 'deploys' is listed twice");
     assert_snapshot!(error_after("\"U034GHIJKL\", \"W", "\"W056MNOPQR\", \"W"), @"chatops.toml:22:23: 'W056MNOPQR' is listed twice");
-    assert_snapshot!(error_after("\"T012ABCDEF\", ", "\"E012ABCDEF\", "), @"chatops.toml:6:24: 'E012ABCDEF' is listed twice");
+    assert_snapshot!(error_after("[\"T012ABCDEF\"]", "[\"E012ABCDEF\", \"E012ABCDEF\"]"), @"chatops.toml:6:24: 'E012ABCDEF' is listed twice");
 }
 
 #[test]
@@ -285,14 +333,14 @@ fn users_are_found_by_their_names_in_any_case() {
     let ids = |name: &str| {
         config.users[name]
             .iter()
-            .map(UserId::as_str)
+            .map(|user| user.id.as_str())
             .collect::<Vec<_>>()
     };
     assert_eq!(ids("ada"), ["U012ABCDEF", "U034GHIJKL"]);
     assert_eq!(ids("team"), ["U034GHIJKL", "W056MNOPQR"]);
     // Rights go by the name as it is written.
     let deploy = &config.projects[&project("web")].jobs[&job("deploy")];
-    assert_eq!(deploy.users.listed()[0].as_str(), "U012ABCDEF");
+    assert_eq!(deploy.users.listed()[0].id.as_str(), "U012ABCDEF");
 }
 
 #[test]
@@ -342,7 +390,7 @@ fn what_is_not_this_format_at_all() {
     assert_snapshot!(error_after("version = 1", "version = 2"), @"chatops.toml:1:11: this program reads version = 1");
     assert_snapshot!(error_after("version = 1\n", ""), @"chatops.toml:1:1: missing field `version`");
     assert_snapshot!(error_after("version = 1", "version = \"1\""), @r#"chatops.toml:1:11: invalid type: string "1", expected u32"#);
-    assert_snapshot!(error_after("teams = [\"T012ABCDEF\", \"E012ABCDEF\"]\n", ""), @"chatops.toml:4:1: missing field `teams`");
+    assert_snapshot!(error_after("teams = [\"T012ABCDEF\"]\n", ""), @"chatops.toml:4:1: missing field `teams`");
     assert_snapshot!(error_of("version = 1\n"), @"chatops.toml:1:1: missing field `slack`");
     assert_snapshot!(error_of("{\"version\": 1}"), @"chatops.toml:1:1: invalid key-value pair, expected key");
     assert_snapshot!(error_of("version = 1\nteams = [\n"), @"chatops.toml:2:10: unclosed array, expected `]`");

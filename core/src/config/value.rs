@@ -7,28 +7,88 @@ use url::Url;
 
 use super::file::SpannedError;
 use super::{AllowList, ProjectSlug};
-use crate::id::{ChannelId, UserId};
+use crate::id::{ChannelId, Qualified, TeamId, UserId};
 
-pub(super) fn parse_channel(id: &Spanned<String>) -> Result<ChannelId, SpannedError> {
-    ChannelId::parse(id.get_ref()).ok_or_else(|| {
-        let why = format!(
-            "'{}' is not a channel id; Slack shows it at the foot of a channel's details, \
-             like C012ABCDEF",
-            id.get_ref()
-        );
-        (id.span(), why)
-    })
+/// A kind of Slack id, as a configuration names it in its errors.
+pub(super) trait SlackId: TryFrom<String> + PartialEq {
+    /// What it is the id of.
+    const KIND: &'static str;
+    /// Where Slack shows it.
+    const SHOWN: &'static str;
+    /// The table that gives it a name.
+    const TABLE: &'static str;
+    /// An example.
+    const EXAMPLE: &'static str;
 }
 
-pub(super) fn parse_user(id: &Spanned<String>) -> Result<UserId, SpannedError> {
-    UserId::parse(id.get_ref()).ok_or_else(|| {
-        let why = format!(
-            "'{}' is not a user id; Slack's profile menu copies it (\"Copy member ID\"), \
-             like U012ABCDEF",
-            id.get_ref()
-        );
-        (id.span(), why)
-    })
+impl SlackId for ChannelId {
+    const KIND: &'static str = "channel";
+    const SHOWN: &'static str = "Slack shows it at the foot of a channel's details";
+    const TABLE: &'static str = "[channels]";
+    const EXAMPLE: &'static str = "C012ABCDEF";
+}
+
+impl SlackId for UserId {
+    const KIND: &'static str = "user";
+    const SHOWN: &'static str = "Slack's profile menu copies it (\"Copy member ID\")";
+    const TABLE: &'static str = "[users]";
+    const EXAMPLE: &'static str = "U012ABCDEF";
+}
+
+/// Reads ids, alone or with their workspace.
+pub(super) struct IdParser<'a> {
+    /// `slack.teams`
+    pub(super) teams: &'a AllowList<TeamId>,
+}
+
+impl IdParser<'_> {
+    /// Reads `T…/U…`, or `U…` where only one workspace is listed; `None` if it is no id.
+    pub(super) fn parse<I: SlackId>(&self, word: &str) -> Option<Result<Qualified<I>, String>> {
+        if let Some(qualified) = Qualified::parse(word) {
+            return Some(Ok(qualified));
+        }
+        let id = I::try_from(word.to_owned()).ok()?;
+        let team = match self.teams.listed() {
+            [team] => Ok(team.clone()),
+            _ => Err(format!(
+                "'{word}' belongs to one workspace, and slack.teams does not list exactly one: \
+                 write both, like T012ABCDEF/{word}"
+            )),
+        };
+        Some(team.map(|team| Qualified { team, id }))
+    }
+
+    /// Reads the value that a name stands for.
+    pub(super) fn parse_named<I: SlackId>(
+        &self,
+        value: &Spanned<String>,
+    ) -> Result<Qualified<I>, SpannedError> {
+        let word = value.get_ref();
+        let (kind, shown, example) = (I::KIND, I::SHOWN, I::EXAMPLE);
+        let unreadable = || {
+            Err(format!(
+                "'{word}' is not a {kind} id; {shown}, like {example}"
+            ))
+        };
+        let parsed = self.parse(word).unwrap_or_else(unreadable);
+        parsed.map_err(|why| (value.span(), why))
+    }
+
+    /// Reads a list of ids and names.
+    pub(super) fn parse_list<I: SlackId>(
+        &self,
+        raw: Vec<Spanned<String>>,
+        named: impl Fn(&str) -> Option<Vec<Qualified<I>>>,
+    ) -> Result<AllowList<Qualified<I>>, SpannedError> {
+        parse_allow_list(raw, I::KIND, |word| {
+            let id = self.parse(word).map(|id| id.map(|id| vec![id]));
+            let unknown = || {
+                let (kind, table) = (I::KIND, I::TABLE);
+                format!("'{word}' is neither a {kind} id nor a name from {table}")
+            };
+            id.unwrap_or_else(|| named(word).ok_or_else(unknown))
+        })
+    }
 }
 
 /// Resolves a list in which `"*"` means everything and must then be alone.

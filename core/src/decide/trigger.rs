@@ -67,7 +67,7 @@ pub fn after_post(
             roll_back_trigger(record, message, true, ctx.now, ctx)?
         }
         TriggerOutcome::Unauthorized { message } => trigger_failed(record, 401, message, ctx)?,
-        TriggerOutcome::Rejected { status, message } => {
+        TriggerOutcome::Refused { status, message } => {
             trigger_failed(record, *status, message, ctx)?
         }
         TriggerOutcome::Unknown { because } => {

@@ -43,7 +43,7 @@ pub enum TriggerOutcome {
         message: String,
     },
     /// Certainly nothing was created, and another attempt would not change that.
-    Rejected {
+    Refused {
         /// HTTP status.
         status: u16,
         /// CircleCI's message.
@@ -64,7 +64,7 @@ impl TriggerOutcome {
             TriggerOutcome::Created(_) => "created",
             TriggerOutcome::NotNow { .. } => "not now",
             TriggerOutcome::Unauthorized { .. } => "unauthorized",
-            TriggerOutcome::Rejected { .. } => "refused",
+            TriggerOutcome::Refused { .. } => "refused",
             TriggerOutcome::Unknown { .. } => "unknown",
         }
     }

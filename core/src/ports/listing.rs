@@ -52,7 +52,7 @@ impl RequesterFilter {
     pub fn matches(&self, user: &str, user_name: Option<&str>) -> bool {
         match self {
             Self::Users(users) => user.split_once('/').is_some_and(|(team, id)| {
-                let is = |one: &QualifiedUser| one.team.as_str() == team && one.user.as_str() == id;
+                let is = |one: &QualifiedUser| one.team.as_str() == team && one.id.as_str() == id;
                 users.iter().any(is)
             }),
             Self::AnyWorkspace(ids) => {
@@ -88,9 +88,9 @@ impl DeployFilter {
     ) -> Self {
         let requesters = typed.user.as_ref().and_then(|who| match who {
             UserFilter::Me => me.map(|me| RequesterFilter::Users(vec![me.clone()])),
-            UserFilter::Id(id) => Some(qualify(std::slice::from_ref(id), me, config)),
+            UserFilter::Id(id) => Some(qualify(id, me, config)),
             UserFilter::Name(name) => Some(match config.users.get(name) {
-                Some(ids) => qualify(ids, me, config),
+                Some(users) => RequesterFilter::Users(users.clone()),
                 None => RequesterFilter::Name(name.clone()),
             }),
         });
@@ -134,22 +134,21 @@ impl DeployFilter {
     }
 }
 
-/// Qualifies ids by the configured workspaces; if every workspace is allowed, by the requester's, or
-/// by any.
-fn qualify(ids: &[UserId], me: Option<&QualifiedUser>, config: &Config) -> RequesterFilter {
+/// Qualifies a user's id by the configured workspaces; if every workspace is allowed, by the
+/// requester's, or by any.
+fn qualify(id: &UserId, me: Option<&QualifiedUser>, config: &Config) -> RequesterFilter {
     let teams: Vec<TeamId> = match &config.slack.teams {
         AllowList::Listed(teams) => teams.clone(),
         AllowList::Any => me.map(|me| me.team.clone()).into_iter().collect(),
     };
     if teams.is_empty() {
-        return RequesterFilter::AnyWorkspace(ids.to_vec());
+        return RequesterFilter::AnyWorkspace(vec![id.clone()]);
     }
-    let user = |team: &TeamId, user: &UserId| QualifiedUser {
-        team: team.clone(),
-        user: user.clone(),
+    let id = |team| QualifiedUser {
+        team,
+        id: id.clone(),
     };
-    let of = |team| ids.iter().map(move |id| user(team, id));
-    RequesterFilter::Users(teams.iter().flat_map(of).collect())
+    RequesterFilter::Users(teams.into_iter().map(id).collect())
 }
 
 /// The job of a name or alias: in the named project, else in the first project that has it.

@@ -1,7 +1,7 @@
 //! Deploys that this user may really start here, for help to show.
 
 use crate::config::{BranchPattern, Config, JobConfig, ProjectConfig};
-use crate::id::{ChannelId, UserId};
+use crate::id::{QualifiedChannel, QualifiedUser};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::policy;
 
@@ -24,8 +24,8 @@ pub(super) fn ordered_projects(
 
 /// Examples of what this user may run here: first one for each job, then further branches.
 pub(super) fn deploy_examples<'a>(
-    user: &UserId,
-    channel: &ChannelId,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
     config: &'a Config,
 ) -> Vec<DeployExample<'a>> {
     let (mut first, mut further) = (vec![], vec![]);

@@ -6,7 +6,7 @@ use super::slack_message::to_requester;
 use super::{MessageKind, Mrkdwn, SlackMessage, usage};
 use crate::command::Verb;
 use crate::config::{Config, ProjectConfig};
-use crate::id::{ChannelId, UserId};
+use crate::id::{QualifiedChannel, QualifiedUser};
 use crate::name::ProjectName;
 use crate::policy;
 
@@ -16,8 +16,8 @@ const MAX_RIGHTS_LENGTH: usize = 1_800;
 /// What can be typed, and what this user may run here.
 pub fn help_message(
     topic: Option<Verb>,
-    user: &UserId,
-    channel: &ChannelId,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
     config: &Config,
 ) -> SlackMessage {
     let Some(verb) = topic else {
@@ -83,7 +83,7 @@ fn command_overview(config: &Config) -> Vec<Mrkdwn> {
 }
 
 /// What this user may run here, by project.
-fn user_rights(user: &UserId, channel: &ChannelId, config: &Config) -> Mrkdwn {
+fn user_rights(user: &QualifiedUser, channel: &QualifiedChannel, config: &Config) -> Mrkdwn {
     let mut lines = vec![];
     for (name, project) in ordered_projects(config) {
         lines.extend(project_rights(name, project, user, channel, config));
@@ -96,8 +96,11 @@ fn user_rights(user: &UserId, channel: &ChannelId, config: &Config) -> Mrkdwn {
             "There is nothing you may run here (rules `channels` and `users` of each job). An \
              operator can add you, ",
         );
-        let line = line.code(user).and(", and this conversation, ");
-        return line.code(channel).and(", in `chatops.toml`.");
+        let line = line
+            .code(config.written_id(user))
+            .and(", and this conversation, ");
+        let line = line.code(config.written_id(channel));
+        return line.and(", in `chatops.toml`.");
     }
     let mut all = Mrkdwn::new("*What you may run here*");
     for (i, line) in lines.iter().enumerate() {
@@ -113,8 +116,8 @@ fn user_rights(user: &UserId, channel: &ChannelId, config: &Config) -> Mrkdwn {
 fn project_rights(
     name: &ProjectName,
     project: &ProjectConfig,
-    user: &UserId,
-    channel: &ChannelId,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
     config: &Config,
 ) -> Option<Mrkdwn> {
     let jobs = policy::usable_jobs(project, user, channel);

@@ -92,11 +92,11 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
         Rejection::UnknownJob { usable, .. } if usable.is_empty() => {
             let line = Mrkdwn::new("You may run none of its jobs here");
             match asked {
-                Some((request, _)) => line
+                Some((request, config)) => line
                     .and("; an operator can add ")
-                    .code(&request.user)
+                    .code(config.written_id(&request.qualified_user()))
                     .and(" to the `users` and ")
-                    .code(&request.channel)
+                    .code(config.written_id(&request.qualified_channel()))
                     .and(" to the `channels` of a job in `chatops.toml`."),
                 None => line.and(" (rules `channels` and `users` of each job)."),
             }
@@ -106,8 +106,18 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
         }
         Rejection::Channel {
             channel, allowed, ..
-        } => ask_operator(channel_list(allowed), channel, "its `channels`"),
-        Rejection::User { user, .. } => ask_operator(Mrkdwn::default(), user, "its `users`"),
+        } => {
+            let written =
+                asked.map(|(request, config)| config.written_id(&request.qualified_channel()));
+            let channel = written.unwrap_or_else(|| channel.to_string());
+            ask_operator(channel_list(allowed), channel, "its `channels`")
+        }
+        Rejection::User { user, .. } => {
+            let written =
+                asked.map(|(request, config)| config.written_id(&request.qualified_user()));
+            let user = written.unwrap_or_else(|| user.to_string());
+            ask_operator(Mrkdwn::default(), user, "its `users`")
+        }
         Rejection::Branch {
             branch, patterns, ..
         } => {

@@ -1,15 +1,15 @@
 //! Commands that are answered at once and queue nothing.
 
 use chatops_core::command::{self, Verb};
-use chatops_core::id::{ChannelId, UserId};
+use chatops_core::id::{QualifiedChannel, QualifiedUser};
 use chatops_core::text::{self, SlackMessage};
 
 use crate::requests::{command, command_with, fields, form, signed};
 use crate::support::TestIngest;
 
 fn help_message(topic: Option<Verb>, ingest: &TestIngest) -> SlackMessage {
-    let user = UserId::parse("U2CERLKJA").unwrap();
-    let channel = ChannelId::parse("G8PSS9T3V").unwrap();
+    let user = QualifiedUser::parse("T1DC2JH3J/U2CERLKJA").unwrap();
+    let channel = QualifiedChannel::parse("T1DC2JH3J/G8PSS9T3V").unwrap();
     text::help_message(topic, &user, &channel, &ingest.0.config)
 }
 

@@ -184,7 +184,7 @@ pub enum SayError {
     #[error(transparent)]
     Http(#[from] http::HttpError),
     /// The server is not a say endpoint, or does not take the command.
-    #[error("HTTP {status}: {message}")]
+    #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
     Refused {
         /// The HTTP status.
         status: u16,

@@ -123,7 +123,7 @@ impl CiEvidence {
                 retry_after: long,
             }),
             CiEvidence::Unauthorized => post(TriggerOutcome::Unauthorized { message: text() }),
-            CiEvidence::Rejected => post(TriggerOutcome::Rejected {
+            CiEvidence::Rejected => post(TriggerOutcome::Refused {
                 status: 404,
                 message: text(),
             }),

@@ -192,7 +192,7 @@ impl CiClient for MemoryCircleCi {
             Some(TriggerFault::Limited(after)) => return not_now("HTTP 429", after),
             Some(TriggerFault::Rejected(status, message)) => {
                 let message = message.to_owned();
-                return TriggerOutcome::Rejected { status, message };
+                return TriggerOutcome::Refused { status, message };
             }
             Some(TriggerFault::ErrorBefore) => return unknown("HTTP 503"),
             _ => {}
@@ -205,7 +205,7 @@ impl CiClient for MemoryCircleCi {
         match (created, fault) {
             (Err(model::ApiError { status, message }), _) => match status {
                 401 => TriggerOutcome::Unauthorized { message },
-                _ => TriggerOutcome::Rejected { status, message },
+                _ => TriggerOutcome::Refused { status, message },
             },
             (Ok(_), Some(TriggerFault::ErrorAfter)) => unknown("HTTP 503"),
             (Ok(_), Some(TriggerFault::AnswerLost)) => unknown("the connection failed"),

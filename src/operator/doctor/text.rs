@@ -230,8 +230,11 @@ fn definition_label(project: &ProjectName) -> String {
 const DEFINITION_PAGE: &str = "CircleCI's Project Settings, Pipelines";
 
 pub(super) fn definition_ok(project: &ProjectName, id: Uuid, name: &str) -> Check {
-    let found = format!("{id} exists {}", sanitize(name));
-    Check::ok(definition_label(project), found.trim_end())
+    let found = match sanitize(name) {
+        name if name.is_empty() => format!("{id} exists"),
+        name => format!("{id} exists, named {name}"),
+    };
+    Check::ok(definition_label(project), found)
 }
 
 pub(super) fn default_definition(project: &ProjectName, ids: &[String]) -> Check {

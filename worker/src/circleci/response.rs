@@ -75,7 +75,7 @@ impl ApiResponse {
         match self.message() {
             Some(message) if self.status == StatusCode::OK && self.json::<T>().is_err() => {
                 let status = 200;
-                TriggerOutcome::Rejected { status, message }
+                TriggerOutcome::Refused { status, message }
             }
             _ => self.outcome(run),
         }
@@ -106,7 +106,7 @@ impl ApiResponse {
             },
             // After a time-out on the way CircleCI may have done it.
             408 | 500..=599 => TriggerOutcome::Unknown { because: error },
-            _ => TriggerOutcome::Rejected { status, message },
+            _ => TriggerOutcome::Refused { status, message },
         }
     }
 

@@ -149,7 +149,7 @@ pub(crate) fn lookup_since(since: Time) -> LookupRequest {
 
 pub(crate) fn rejected(status: u16, message: &str) -> TriggerOutcome {
     let message = message.to_owned();
-    TriggerOutcome::Rejected { status, message }
+    TriggerOutcome::Refused { status, message }
 }
 
 pub(crate) fn not_now(error: &str, seconds: Option<u64>) -> TriggerOutcome {

@@ -149,7 +149,7 @@ async fn a_rejection_needs_no_body() {
     let half = |status: &str| {
         raw_response(status, &["retry-after: 7"], r#"{"message":"No"}"#).replace("\"}", "")
     };
-    let is_rejected = |o: &_| matches!(o, TriggerOutcome::Rejected { status: 404, .. });
+    let is_rejected = |o: &_| matches!(o, TriggerOutcome::Refused { status: 404, .. });
     let is_unauthorized = |o: &_| matches!(o, TriggerOutcome::Unauthorized { .. });
     let after = Some(Duration::from_secs(7));
     let is_paused =

@@ -6,9 +6,9 @@ mod holding;
 mod lookup;
 mod planning;
 mod random;
-mod requested_rows;
+mod requesting;
 mod retrying;
-mod the_post;
+mod trigger_outcomes;
 
 use super::NextStep::*;
 use super::follow::{after_failed_poll, after_poll, poll_now};

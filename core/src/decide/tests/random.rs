@@ -45,7 +45,7 @@ impl Turn {
             3 => TriggerOutcome::Unauthorized {
                 message: "Invalid token".into(),
             },
-            4 => TriggerOutcome::Rejected {
+            4 => TriggerOutcome::Refused {
                 status: 404,
                 message: "no".into(),
             },

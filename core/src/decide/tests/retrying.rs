@@ -279,7 +279,7 @@ fn assert_old_is_retried(old: &DeployRecord, commit: &Commit, by: &AuditActor) {
 
 #[test]
 fn a_retry_makes_an_unwritten_ticket_obsolete() {
-    let refused = TriggerOutcome::Rejected {
+    let refused = TriggerOutcome::Refused {
         status: 404,
         message: "no".into(),
     };

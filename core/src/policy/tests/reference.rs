@@ -27,6 +27,7 @@ impl RuleSet {
             return (checks, None);
         }
         check(PolicyRule::Team, None);
+        let [user, channel] = [typed.user, typed.channel].map(|id| format!("{}/{id}", typed.team));
 
         let mut known: Vec<_> = self.projects.iter().map(|p| project(p.0)).collect();
         known.sort();
@@ -48,7 +49,7 @@ impl RuleSet {
             of_project().filter(|j| j.name == typed.job || j.aliases.contains(&typed.job));
         let Some(rules) = named.next() else {
             let mut usable: Vec<_> = of_project()
-                .filter(|job| job.channels.holds(typed.channel) && job.users.holds(typed.user))
+                .filter(|job| job.channels.holds(&channel) && job.users.holds(&user))
                 .map(|found| job(found.name))
                 .collect();
             usable.sort();
@@ -65,20 +66,21 @@ impl RuleSet {
 
         let (project, job) = (project(rules.project), job(rules.name));
         let channels = rules.channels.ids().into_iter();
+        let here = channels.filter_map(|id| id.strip_prefix(typed.team)?.strip_prefix('/'));
         let elsewhere = Rejection::Channel {
             project: project.clone(),
             job: job.clone(),
             channel: ChannelId::parse(typed.channel).unwrap(),
-            allowed: channels.map(|id| ChannelId::parse(id).unwrap()).collect(),
+            allowed: here.map(|id| ChannelId::parse(id).unwrap()).collect(),
         };
-        let denied = !rules.channels.holds(typed.channel);
+        let denied = !rules.channels.holds(&channel);
         check(PolicyRule::Channel, denied.then_some(elsewhere));
         let nobody = Rejection::User {
             project: project.clone(),
             job: job.clone(),
             user: UserId::parse(typed.user).unwrap(),
         };
-        let denied = !rules.users.holds(typed.user);
+        let denied = !rules.users.holds(&user);
         check(PolicyRule::User, denied.then_some(nobody));
         let no_branch = Rejection::Branch {
             project,
@@ -104,24 +106,24 @@ struct TypedRequest {
 }
 
 /// One of the names, one of the aliases, or a name that nothing has.
-fn called(dice: &mut Random, names: &[&'static str], aliases: &[&'static str]) -> &'static str {
-    match dice.below(16) {
+fn called(random: &mut Random, names: &[&'static str], aliases: &[&'static str]) -> &'static str {
+    match random.below(16) {
         0 => "none",
-        1..6 => dice.pick(aliases),
-        _ => dice.pick(names),
+        1..6 => random.pick(aliases),
+        _ => random.pick(names),
     }
 }
 
 impl TypedRequest {
-    fn random(dice: &mut Random) -> Self {
-        let named = dice.below(4) > 0;
+    fn random(random: &mut Random) -> Self {
+        let named = random.below(4) > 0;
         Self {
-            team: dice.pick(&TEAMS),
-            channel: dice.pick(&CHANNELS),
-            user: dice.pick(&USERS),
-            project: named.then(|| called(dice, &PROJECTS, &PROJECT_ALIASES)),
-            branch: dice.pick(&BRANCHES),
-            job: called(dice, &JOBS, &JOB_ALIASES),
+            team: random.pick(&TEAMS),
+            channel: random.pick(&CHANNELS),
+            user: random.pick(&USERS),
+            project: named.then(|| called(random, &PROJECTS, &PROJECT_ALIASES)),
+            branch: random.pick(&BRANCHES),
+            job: called(random, &JOBS, &JOB_ALIASES),
         }
     }
 
@@ -167,14 +169,14 @@ fn rejection_name(rejection: &Rejection) -> &'static str {
 
 #[test]
 fn an_independent_policy_agrees_on_a_million_requests() {
-    let mut dice = Random(7);
+    let mut random = Random(7);
     let mut met = BTreeMap::<&str, u32>::new();
     for _ in 0..10_000 {
-        let rules = RuleSet::random(&mut dice);
+        let rules = RuleSet::random(&mut random);
         let config = rules.config();
         for _ in 0..100 {
-            let typed = TypedRequest::random(&mut dice);
-            let ask = typed.deploy_request(&config, dice.below(2) == 0);
+            let typed = TypedRequest::random(&mut random);
+            let ask = typed.deploy_request(&config, random.below(2) == 0);
             let (expected, found) = rules.reference(&typed);
             let explained = evaluate_rules(&config, &ask);
             assert_eq!(explained.checks, expected, "{typed:?}");

@@ -30,18 +30,21 @@ pub(super) const BRANCHES: [&str; 12] = [
 ];
 
 /// What the lists may hold, and which ids it means.
-pub(super) const IN_CHANNELS: [(&str, &[&str]); 4] = [
-    ("C11", &["C11"]),
-    ("C22", &["C22"]),
-    ("G33", &["G33"]),
-    ("deploys", &["C11"]),
+pub(super) const IN_CHANNELS: [(&str, &[&str]); 6] = [
+    ("T012ABCDEF/C11", &["T012ABCDEF/C11"]),
+    ("T012ABCDEF/C22", &["T012ABCDEF/C22"]),
+    ("E22/C11", &["E22/C11"]),
+    ("E22/C22", &["E22/C22"]),
+    ("E22/G33", &["E22/G33"]),
+    ("deploys", &["T012ABCDEF/C11"]),
 ];
-pub(super) const IN_USERS: [(&str, &[&str]); 5] = [
-    ("U11", &["U11"]),
-    ("U22", &["U22"]),
-    ("W33", &["W33"]),
-    ("ada", &["U11"]),
-    ("both", &["U22", "U11"]),
+pub(super) const IN_USERS: [(&str, &[&str]); 6] = [
+    ("T012ABCDEF/U11", &["T012ABCDEF/U11"]),
+    ("T012ABCDEF/U22", &["T012ABCDEF/U22"]),
+    ("E22/W33", &["E22/W33"]),
+    ("E22/U11", &["E22/U11"]),
+    ("ada", &["T012ABCDEF/U11"]),
+    ("both", &["T012ABCDEF/U22", "E22/U11"]),
 ];
 
 /// A pattern of every kind, and what it means.
@@ -71,8 +74,11 @@ fn one_part(rest: Option<&str>) -> bool {
 }
 
 /// Some of these.
-fn some<T: Copy>(dice: &mut Random, of: &[T]) -> Vec<T> {
-    of.iter().filter(|_| dice.below(3) == 0).copied().collect()
+fn some<T: Copy>(random: &mut Random, of: &[T]) -> Vec<T> {
+    of.iter()
+        .filter(|_| random.below(3) == 0)
+        .copied()
+        .collect()
 }
 
 /// A list as in the file: nothing, everything or some.
@@ -84,12 +90,12 @@ pub(super) enum IdList {
 
 impl IdList {
     pub(super) fn random(
-        dice: &mut Random,
+        random: &mut Random,
         of: &[(&'static str, &'static [&'static str])],
     ) -> Self {
-        match dice.below(4) {
+        match random.below(4) {
             0 => IdList::All,
-            _ => IdList::Some(some(dice, of)),
+            _ => IdList::Some(some(random, of)),
         }
     }
 
@@ -148,13 +154,13 @@ pub(super) struct RuleSet {
 
 /// Gives each alias to one of `names` or to none.
 fn aliases(
-    dice: &mut Random,
+    random: &mut Random,
     names: &[&'static str],
     aliases: &[&'static str],
 ) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut all: Vec<_> = names.iter().map(|name| (*name, vec![])).collect();
     for alias in aliases {
-        let i = dice.below(names.len() + 1);
+        let i = random.below(names.len() + 1);
         if let Some((_, list)) = all.get_mut(i) {
             list.push(*alias);
         }
@@ -163,37 +169,37 @@ fn aliases(
 }
 
 impl RuleSet {
-    pub(super) fn random(dice: &mut Random) -> Self {
+    pub(super) fn random(random: &mut Random) -> Self {
         let here: Vec<_> = PROJECTS
             .into_iter()
-            .filter(|_| dice.below(16) > 0)
+            .filter(|_| random.below(16) > 0)
             .collect();
-        let projects = aliases(dice, &here, &PROJECT_ALIASES);
+        let projects = aliases(random, &here, &PROJECT_ALIASES);
         let mut jobs = vec![];
         for project in &here {
-            let here: Vec<_> = JOBS.into_iter().filter(|_| dice.below(8) > 0).collect();
-            for (name, aliases) in aliases(dice, &here, &JOB_ALIASES) {
+            let here: Vec<_> = JOBS.into_iter().filter(|_| random.below(8) > 0).collect();
+            for (name, aliases) in aliases(random, &here, &JOB_ALIASES) {
                 jobs.push(JobRules {
                     project,
                     name,
                     aliases,
-                    exclusive: dice.below(4) > 0,
-                    environment: (dice.below(2) > 0).then_some("production"),
-                    channels: IdList::random(dice, &IN_CHANNELS),
-                    users: IdList::random(dice, &IN_USERS),
-                    branches: some(dice, &PATTERNS),
+                    exclusive: random.below(4) > 0,
+                    environment: (random.below(2) > 0).then_some("production"),
+                    channels: IdList::random(random, &IN_CHANNELS),
+                    users: IdList::random(random, &IN_USERS),
+                    branches: some(random, &PATTERNS),
                 });
             }
         }
-        let teams = match dice.below(4) {
+        let teams = match random.below(4) {
             0 => IdList::Some(some(
-                dice,
+                random,
                 &[("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])],
             )),
             1 => IdList::Some(vec![("T012ABCDEF", &["T012ABCDEF"]), ("E22", &["E22"])]),
             _ => IdList::All,
         };
-        let default = here.get(dice.below(3)).copied();
+        let default = here.get(random.below(3)).copied();
         Self {
             teams,
             default,
@@ -208,7 +214,8 @@ impl RuleSet {
             writeln!(text, "default_project = {default:?}").unwrap();
         }
         writeln!(text, "[slack]\nteams = {}", self.teams.text()).unwrap();
-        text += "[channels]\ndeploys = 'C11'\n[users]\nada = 'U11'\nboth = ['U22', 'U11']\n";
+        text += "[channels]\ndeploys = 'T012ABCDEF/C11'\n[users]\nada = 'T012ABCDEF/U11'\n";
+        text += "both = ['T012ABCDEF/U22', 'E22/U11']\n";
         for (project, aliases) in &self.projects {
             writeln!(text, "[projects.{project}]\nslug = 'gh/acme/{project}'").unwrap();
             writeln!(text, "aliases = {aliases:?}").unwrap();

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::fixtures::pipeline;
+use crate::fixtures::{pipeline, qualified_channel, qualified_user};
 
 #[test]
 fn while_it_runs() {
@@ -270,7 +270,7 @@ fn a_message_says_what_it_is() {
     let why = crate::decide::RetryDecision::InProgress;
     let page = crate::ports::DeployPage::default();
     let (own, none, request) = (Some(id()), None, &running.request);
-    let help = help_message(None, &user(), &channel(), &config);
+    let help = help_message(None, &qualified_user(), &qualified_channel(), &config);
     for (message, kind, deploy) in [
         (deploy_accepted(request, id()), MessageKind::Accepted, own),
         (deploy_checking(request, id()), MessageKind::Checking, own),

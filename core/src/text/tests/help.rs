@@ -5,11 +5,16 @@ use strum::VariantArray;
 
 use super::*;
 use crate::command::{FILTER_KEYS, Verb};
-use crate::fixtures::request;
+use crate::fixtures::{qualified_channel, qualified_user, qualify, request};
 use crate::policy;
 
 fn topic(verb: Verb) -> String {
-    rendered(&help_message(Some(verb), &user(), &channel(), &config()))
+    rendered(&help_message(
+        Some(verb),
+        &qualified_user(),
+        &qualified_channel(),
+        &config(),
+    ))
 }
 
 /// The configuration with one job of these branches that everybody may run everywhere.
@@ -28,7 +33,7 @@ fn on(branches: &str, default: bool) -> Config {
 
 #[test]
 fn all_of_it() {
-    assert_snapshot!(rendered(&help_message(None, &user(), &channel(), &config())), @"
+    assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &config())), @"
     (to the requester)
     :wave: *Deploy from Slack:* type `/chatops &lt;branch&gt; &lt;job&gt;`
     • `/chatops &lt;branch&gt; &lt;job&gt;` – start a job on a branch of `web`
@@ -47,7 +52,7 @@ fn all_of_it() {
 
 #[test]
 fn in_several_projects_under_another_name() {
-    assert_snapshot!(rendered(&help_message(None, &user(), &channel(), &two_projects())), @"
+    assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &two_projects())), @"
     (to the requester)
     :wave: *Deploy from Slack:* type `/ship-it &lt;branch&gt; &lt;job&gt;`
     • `/ship-it &lt;branch&gt; &lt;job&gt;` – start a job on a branch of `web`
@@ -63,7 +68,7 @@ fn in_several_projects_under_another_name() {
     • `api`: `e2e`
     More about one: `/ship-it help &lt;command&gt;`.
     ");
-    assert_snapshot!(rendered(&help_message(None, &user(), &channel(), &no_default())), @"
+    assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &no_default())), @"
     (to the requester)
     :wave: *Deploy from Slack:* type `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;`
     • `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;` – start a job on a branch
@@ -82,19 +87,19 @@ fn in_several_projects_under_another_name() {
 
 #[test]
 fn for_somebody_else() {
-    let stranger = help_message(None, &other(), &channel(), &config());
+    let stranger = help_message(None, &qualify(other()), &qualified_channel(), &config());
     assert_snapshot!(stranger.details[0], @"
     *What you may run here*
     • `web` (`site`), the default: `test`
     ");
     let closed = CONFIG.replace("[\"*\"]", "[]");
     let closed = Config::parse(&closed, "chatops.toml").unwrap();
-    assert_snapshot!(help_message(None, &other(), &channel(), &closed).details[0], @"There is nothing you may run here (rules `channels` and `users` of each job). An operator can add you, `U034GHIJKL`, and this conversation, `C012ABCDEF`, in `chatops.toml`.");
+    assert_snapshot!(help_message(None, &qualify(other()), &qualified_channel(), &closed).details[0], @"There is nothing you may run here (rules `channels` and `users` of each job). An operator can add you, `U034GHIJKL`, and this conversation, `C012ABCDEF`, in `chatops.toml`.");
     let empty = Config {
         projects: std::collections::BTreeMap::new(),
         ..config()
     };
-    assert_snapshot!(help_message(None, &other(), &channel(), &empty).details[0], @"There is nothing to run yet: `chatops.toml` has no project.");
+    assert_snapshot!(help_message(None, &qualify(other()), &qualified_channel(), &empty).details[0], @"There is nothing to run yet: `chatops.toml` has no project.");
 }
 
 #[test]
@@ -173,7 +178,7 @@ fn about_each_command() {
 #[test]
 fn where_nothing_may_be_run_the_examples_have_places_to_fill_in() {
     let about = |verb, config: &Config| {
-        let message = help_message(Some(verb), &user(), &channel(), config);
+        let message = help_message(Some(verb), &qualified_user(), &qualified_channel(), config);
         message.rows.last().unwrap().to_string()
     };
     assert_snapshot!(about(Verb::Deploy, &on("", true)), @"*Examples:* `/chatops &lt;branch&gt; &lt;job&gt;` · `/chatops deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;`");
@@ -210,7 +215,12 @@ fn examples_really_work() {
     for config in pattern.chain([config(), two_projects(), no_default()]) {
         let verbs = Verb::VARIANTS.iter();
         for (verb, who) in verbs.flat_map(|verb| [(verb, user()), (verb, other())]) {
-            let message = help_message(Some(*verb), &who, &channel(), &config);
+            let message = help_message(
+                Some(*verb),
+                &qualify(who.clone()),
+                &qualified_channel(),
+                &config,
+            );
             let examples = message.rows.last().unwrap().to_string();
             assert!(examples.starts_with("*Examples:* "), "{examples}");
             for text in ready_commands(&examples, &config) {
@@ -247,7 +257,12 @@ fn every_pattern_that_can_be_met_has_an_example() {
         "'status'",
     ] {
         let config = on(pattern, true);
-        let message = help_message(Some(Verb::Deploy), &user(), &channel(), &config);
+        let message = help_message(
+            Some(Verb::Deploy),
+            &qualified_user(),
+            &qualified_channel(),
+            &config,
+        );
         let examples = message.rows.last().unwrap().to_string();
         assert!(!examples.contains("&lt;"), "{pattern}: {examples}");
     }

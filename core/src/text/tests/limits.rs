@@ -10,7 +10,10 @@ use super::*;
 use crate::command::{HistoryFilter, UserFilter, Verb};
 use crate::decide::{self, RetryDecision};
 use crate::deploy::{CiPipeline, DeployEnd, DeployRequest};
-use crate::fixtures::{branch, job, pipeline, project, request, secs, start, target};
+use crate::fixtures::{
+    branch, job, pipeline, project, qualified_channel, qualified_user, qualify, request, secs,
+    start, target,
+};
 use crate::id::DeployRef;
 use crate::policy::Rejection;
 use crate::ports::{DeployPage, PageEnd, TargetLock};
@@ -382,8 +385,18 @@ fn slack_takes_every_help() {
     for (projects, jobs) in [(0, 0), (1, 1), (3, 30), (60, 1), (30, 25)] {
         let config = large(projects, jobs);
         for topic in Verb::VARIANTS.iter().copied().map(Some).chain([None]) {
-            check(&help_message(topic, &user(), &channel(), &config));
-            check(&help_message(topic, &other(), &channel(), &config));
+            check(&help_message(
+                topic,
+                &qualified_user(),
+                &qualified_channel(),
+                &config,
+            ));
+            check(&help_message(
+                topic,
+                &qualify(other()),
+                &qualified_channel(),
+                &config,
+            ));
         }
     }
 }

@@ -150,7 +150,7 @@ fn a_definite_refusal_ends_it() {
         let message = "no".to_owned();
         let commit = posted(
             &triggering(),
-            &TriggerOutcome::Rejected { status, message },
+            &TriggerOutcome::Refused { status, message },
             at(2),
         )
         .unwrap();
@@ -167,7 +167,7 @@ fn a_definite_refusal_ends_it() {
 
 #[test]
 fn a_failed_trigger_owes_the_ticket_until_it_is_written() {
-    let refused = TriggerOutcome::Rejected {
+    let refused = TriggerOutcome::Refused {
         status: 404,
         message: "no".into(),
     };
