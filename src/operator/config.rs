@@ -63,7 +63,12 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             let branches = job.branches.iter().map(ToString::to_string);
             let branches = text::join_or(branches, "no branch");
             writeln!(out, "    branches  {branches}")?;
-            let channels = allow_list(&job.channels, "everywhere", "nowhere");
+            let channels = match &job.channels {
+                AllowList::Any => "everywhere".to_owned(),
+                AllowList::Listed(list) => {
+                    text::join_or(list.iter().map(|id| config.written_id(id)), "nowhere")
+                }
+            };
             writeln!(out, "    channels  {channels}")?;
             writeln!(out, "    users     {}", user_list(&job.users, config))?;
         }
@@ -96,8 +101,8 @@ fn user_list(allow: &AllowList<QualifiedUser>, config: &Config) -> String {
         let mut names = config.users.iter();
         let name = names.find(|(_, ids)| matches!(ids.as_slice(), [one] if one == id));
         match name {
-            Some((name, _)) => format!("{name} ({id})"),
-            None => id.to_string(),
+            Some((name, _)) => format!("{name} ({})", config.written_id(id)),
+            None => config.written_id(id),
         }
     };
     match allow {
