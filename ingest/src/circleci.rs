@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use chatops_core::id::PipelineId;
 use chatops_core::message::WorkMessage;
-use chatops_core::ports::{Clock, MessageQueue, SecretName, SecretReader};
+use chatops_core::ports::{IngestPorts, SecretName};
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -39,7 +39,7 @@ struct CompletedPipeline {
     id: Uuid,
 }
 
-impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+impl<P: IngestPorts> Ingest<P> {
     /// Answers a webhook. CircleCI sends again what is not answered with a success.
     pub(crate) async fn handle_webhook(&self, request: &Request<Bytes>) -> Response<Bytes> {
         if request.body().len() > MAX_WEBHOOK_BYTES {
@@ -63,7 +63,7 @@ impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
             }
         };
         let pipeline = PipelineId(id);
-        match self.send_message(&WorkMessage::Webhook { pipeline }).await {
+        match self.send_message(WorkMessage::Webhook { pipeline }).await {
             Ok(()) => {
                 info!(pipeline = %id, "webhook queued");
                 plain(StatusCode::OK, "Accepted.\n")

@@ -10,7 +10,7 @@ use chatops_core::message::{
     ActionMessage, ActionRequester, DeployMessage, QueryMessage, Requester, WorkMessage,
 };
 use chatops_core::policy;
-use chatops_core::ports::{MessageQueue, SendError};
+use chatops_core::ports::{IngestPorts, SendError};
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{self, SlackMessage};
 use tracing::field::display;
@@ -36,7 +36,7 @@ impl From<SlackMessage> for CommandResponse {
 /// The result of a command. On an error nothing was queued, and the message says why.
 type CommandResult = Result<CommandResponse, Box<SlackMessage>>;
 
-impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
+impl<P: IngestPorts> Ingest<P> {
     /// Handles the command of a verified form.
     pub(crate) async fn handle_command(
         &self,
@@ -107,7 +107,7 @@ impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
         let request = message.deploy_request(&self.config);
         let id = message.id;
         let message = WorkMessage::Deploy(Box::new(message));
-        let sent = self.queue_command(&message, Some(id), &request.user, Verb::Deploy);
+        let sent = self.queue_command(message, Some(id), &request.user, Verb::Deploy);
         let reply = match sent.await {
             Ok(()) if policy::authorize_deploy(&self.config, &request).is_ok() => {
                 text::deploy_accepted(&request, id)
@@ -137,7 +137,7 @@ impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
             query,
             requested_at,
         }));
-        match self.queue_command(&message, None, &user, verb).await {
+        match self.queue_command(message, None, &user, verb).await {
             // Where it is unknown, a reply may follow; otherwise the user types it again.
             Ok(()) | Err(SendError::Unknown(_)) => Ok(CommandResponse::Empty),
             Err(SendError::NotSent(_)) => Err(text::not_accepted().into()),
@@ -161,7 +161,7 @@ impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
             action: action.clone(),
             requested_at,
         }));
-        let sent = self.queue_command(&message, None, &user, action.verb());
+        let sent = self.queue_command(message, None, &user, action.verb());
         let reply = match sent.await {
             Ok(()) => text::action_accepted(&action),
             Err(SendError::NotSent(_)) => text::not_accepted(),
@@ -173,7 +173,7 @@ impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
     /// Queues the message of a command and logs how that went.
     async fn queue_command(
         &self,
-        message: &WorkMessage,
+        message: WorkMessage,
         id: Option<DeployId>,
         user: &UserId,
         verb: Verb,

@@ -10,13 +10,13 @@ mod form;
 mod slack;
 mod verify;
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chatops_core::config::Config;
-use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::ports::{Clock, MessageQueue, QueueName, SecretReader, SendError};
+use chatops_core::message::WorkMessage;
+use chatops_core::ports::{Clock, IngestPorts, OutgoingMessage, SendError, SendMessage};
 use http::{Method, Request, Response, StatusCode, header};
 
 /// The largest body that is read, in bytes. Slack's commands stay far below.
@@ -28,20 +28,23 @@ pub const MAX_WEBHOOK_BYTES: usize = 256 * 1024;
 /// Where CircleCI's webhooks arrive.
 pub const WEBHOOK_PATH: &str = "/circleci/webhook";
 
-/// The service: its ports and its configuration.
-#[derive(Debug)]
-pub struct Ingest<Q, X, K> {
-    /// Where messages for the worker go.
-    pub queue: Q,
-    /// The secrets that Slack and CircleCI sign with.
-    pub secrets: X,
+/// The service.
+pub struct Ingest<P> {
+    /// The queue for the worker, and the secrets that Slack and CircleCI sign with.
+    pub ports: P,
     /// The time.
-    pub clock: K,
+    pub clock: Arc<dyn Clock>,
     /// The configuration.
     pub config: Arc<Config>,
 }
 
-impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+impl<P> fmt::Debug for Ingest<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingest").finish_non_exhaustive()
+    }
+}
+
+impl<P: IngestPorts> Ingest<P> {
     /// Answers one request.
     ///
     /// A command is acknowledged only after the queue has taken it. The queue adapter bounds the
@@ -64,13 +67,10 @@ impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
     }
 }
 
-impl<Q: MessageQueue, X, K> Ingest<Q, X, K> {
-    async fn send_message(&self, message: &WorkMessage) -> Result<(), SendError> {
-        let body = MessageBody::encode(message);
-        let body = body.map_err(|error| SendError::not_sent(error.to_string()))?;
-        self.queue
-            .send(QueueName::Work, &body, Duration::ZERO)
-            .await
+impl<P: IngestPorts> Ingest<P> {
+    async fn send_message(&self, message: WorkMessage) -> Result<(), SendError> {
+        let message = OutgoingMessage::Work(message);
+        self.ports.perform(SendMessage::now(message)).await
     }
 }
 

@@ -10,7 +10,7 @@ use chatops_aws::clock::LambdaClock;
 use chatops_aws::lambda::{self, env_var, http};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
-use chatops_core::ports::{QueueName, SecretName};
+use chatops_core::ports::{Ports, QueueName, SecretName};
 use chatops_ingest::Ingest;
 
 /// How long the queue may take. Slack waits for three seconds, cold start and network included.
@@ -35,9 +35,13 @@ async fn run_ingest() -> Result<()> {
     let secrets = secrets?;
     secrets.require_any(&[SecretName::SlackSigning, SecretName::SlackVerification])?;
     let ingest = Ingest {
-        queue,
-        secrets,
-        clock,
+        ports: Ports {
+            ledger: (),
+            queue,
+            vendor: (),
+            secrets,
+        },
+        clock: Arc::new(clock),
         config,
     };
     lambda::serve(async |call: http::GatewayRequest, _| match call.request() {

@@ -1,7 +1,7 @@
 //! Slack's requests to the command's address: verified, and answered in Slack's form.
 
 use bytes::Bytes;
-use chatops_core::ports::{Clock, MessageQueue, SecretError, SecretName, SecretReader};
+use chatops_core::ports::{IngestPorts, SecretError, SecretName};
 use chatops_core::text::SlackMessage;
 use http::{Request, Response, StatusCode, header};
 use tracing::{error, warn};
@@ -21,7 +21,7 @@ enum AuthError {
     Secret(#[from] SecretError),
 }
 
-impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+impl<P: IngestPorts> Ingest<P> {
     pub(crate) async fn handle_slack_command(&self, request: &Request<Bytes>) -> Response<Bytes> {
         if request.body().len() > MAX_BODY_BYTES {
             let text = "The body is larger than 16 KiB.\n";

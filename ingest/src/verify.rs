@@ -7,8 +7,9 @@
 //! in by configuring that token, it replaces the signature.
 
 use chatops_core::Time;
-use chatops_core::ports::SecretVersions;
-use chatops_core::ports::{Clock, MessageQueue, SecretError, SecretName, SecretReader};
+use chatops_core::ports::{
+    GetSecret, IngestPorts, RefreshSecret, SecretError, SecretName, SecretVersions,
+};
 use chrono::DateTime;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
@@ -50,7 +51,7 @@ pub(crate) enum Unauthenticated {
     WrongToken,
 }
 
-impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
+impl<P: IngestPorts> Ingest<P> {
     /// Runs `check` with a secret; if it fails, refreshes the secret, which may have been rotated,
     /// and runs it once more. An optional secret that cannot be read is not refreshed.
     pub(crate) async fn check_with<T>(
@@ -58,17 +59,21 @@ impl<Q: MessageQueue, X: SecretReader, K: Clock> Ingest<Q, X, K> {
         name: SecretName,
         check: impl Fn(&SecretVersions) -> Option<T>,
     ) -> Result<Option<T>, SecretError> {
-        let first = self.secrets.get(name).await.map(|secret| check(&secret));
+        let first = self
+            .ports
+            .perform(GetSecret(name))
+            .await
+            .map(|secret| check(&secret));
         match &first {
             Ok(None) => {}
             Err(_) if name == SecretName::SlackSigning => {}
             Ok(Some(_)) | Err(_) => return first,
         }
-        if let Err(error) = self.secrets.refresh(name).await {
+        if let Err(error) = self.ports.perform(RefreshSecret(name)).await {
             warn!(secret = ?name, %error, "the secret could not be refreshed");
             return first;
         }
-        Ok(check(&self.secrets.get(name).await?))
+        Ok(check(&self.ports.perform(GetSecret(name)).await?))
     }
 }
 

@@ -1,44 +1,41 @@
 //! The notifier service: reserves a delivery on record, posts to Slack and records the result.
 //!
+//! What a run does about a deploy is a value of [`chatops_core::notify_run`], which is driven here.
 //! Only the notifier calls Slack. It reads deploys and writes notification records; nothing here
 //! writes a deploy, decides about one or calls CircleCI.
 
 mod query_reply;
 mod slack;
 
+use std::fmt;
 use std::sync::Arc;
 
 use chatops_core::config::Config;
-use chatops_core::id::DeployId;
 use chatops_core::message::{MessageBody, NotifyMessage};
-use chatops_core::notification::{
-    self, DeliveryRoute, DeliveryStep, NotificationKind, NotificationRecord, PostResult,
-};
-use chatops_core::ports::{
-    ChatClient, Clock, CommitError, Conflict, LedgerError, MessageQueue, NotificationStore,
-    PortErrorKind, PostTarget, QueueName, SendError,
-};
-use chatops_core::text;
+use chatops_core::notify_run::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
+use chatops_core::phase::Phase;
+use chatops_core::ports::{Clock, NotifierPorts, Perform, Request, SendError};
 use tracing::field::display;
 use tracing::{Span, info, warn};
 
 pub use self::slack::SlackClient;
 
-/// The service: its ports and its configuration.
-#[derive(Debug)]
-pub struct Notifier<S, Q, H, K> {
-    /// Deploys to read, notification records to write.
-    pub notifications: S,
-    /// Where wake-ups go.
-    pub queue: Q,
-    /// Slack.
-    pub chat: H,
+/// The service.
+pub struct Notifier<P> {
+    /// Deploys to read, notification records to write, the queue and Slack.
+    pub ports: P,
     /// The time.
-    pub clock: K,
+    pub clock: Arc<dyn Clock>,
     /// The configuration.
     pub config: Arc<Config>,
     /// Whether a bot can post after the response URL has expired.
     pub has_bot: bool,
+}
+
+impl<P> fmt::Debug for Notifier<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").finish_non_exhaustive()
+    }
 }
 
 /// Why a message could not be handled. It goes back to the queue.
@@ -47,138 +44,91 @@ pub enum NotifyError {
     /// The message is not a known one.
     #[error("the message cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// The ledger failed.
+    /// The run failed.
     #[error(transparent)]
-    Store(#[from] LedgerError),
-    /// The wake-up could not be sent.
-    #[error(transparent)]
-    Send(#[from] SendError),
+    Run(#[from] NotifyRunError),
 }
 
-/// More rounds than any deploy needs: each notification is saved a few times.
-const MAX_ROUNDS: usize = 12;
+impl From<SendError> for NotifyError {
+    fn from(error: SendError) -> Self {
+        Self::Run(error.into())
+    }
+}
 
-impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S, Q, H, K> {
+/// More reads than any deploy needs: each notification is saved a few times.
+const MAX_READS: usize = 24;
+
+impl<P: NotifierPorts> Notifier<P> {
     /// Handles one message of the notify queue and records its deploy in the caller's span. A message
     /// may come twice, late or out of order.
     pub async fn handle(&self, body: &MessageBody) -> Result<(), NotifyError> {
         match body.decode()? {
             NotifyMessage::Notify { deploy } => {
                 Span::current().record("deploy.id", display(deploy));
-                self.deliver_notifications(deploy).await
+                self.drive(NotifyRun::wake_up(deploy)).await
             }
             NotifyMessage::QueryReply(reply) => self.deliver_reply(*reply).await,
         }
     }
 
-    async fn deliver_notifications(&self, id: DeployId) -> Result<(), NotifyError> {
-        let mut has_written = false;
-        for _ in 0..MAX_ROUNDS {
-            let Some(item) = self.notifications.read_notification(id).await? else {
-                info!(deploy.id = %id, "no notification record");
-                return Ok(());
-            };
-            let (now, timeouts) = (self.clock.now(), &self.config.timeouts);
-            match notification::next_delivery(&item, now, timeouts, self.has_bot) {
-                DeliveryStep::Rest if has_written => return self.schedule_wake_up(&item).await,
-                DeliveryStep::Rest => return Ok(()),
-                DeliveryStep::Save(item) => has_written |= self.save_record(item).await?,
-                DeliveryStep::Post {
-                    reserved,
-                    kind,
-                    route,
-                    repeat,
-                } => {
-                    if self.save_record(reserved.clone()).await? {
-                        has_written = true;
-                        self.post_reserved(reserved, kind, route, repeat).await?;
-                    }
+    /// Drives a run to its end.
+    async fn drive(&self, mut run: NotifyRun) -> Result<(), NotifyError> {
+        let mut reads = 0;
+        loop {
+            run = match run {
+                NotifyRun::Read(_) | NotifyRun::Reread(_) if reads == MAX_READS => {
+                    warn!("the delivery took more rounds than any needs");
+                    return Ok(());
                 }
-            }
+                NotifyRun::Read(phase) => {
+                    reads += 1;
+                    self.perform(phase).await
+                }
+                NotifyRun::Reread(phase) => {
+                    reads += 1;
+                    self.perform(phase).await
+                }
+                NotifyRun::Post(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    let (id, kind) = (phase.post.reserved.deploy, phase.post.kind);
+                    let (route, outcome) = (phase.post.route, result.as_str());
+                    info!(deploy.id = %id, ?kind, ?route, outcome, "posted to Slack");
+                    phase.resume(result, self.ctx())
+                }
+                NotifyRun::Settle(phase) => self.perform(phase).await,
+                NotifyRun::Reserve(phase) => self.perform(phase).await,
+                NotifyRun::ReadDeploy(phase) => self.perform(phase).await,
+                NotifyRun::RenewToken(phase) => self.perform(phase).await,
+                NotifyRun::Record(phase) => self.perform(phase).await,
+                NotifyRun::ScheduleWakeUp(phase) => self.perform(phase).await,
+                NotifyRun::Done(end) => {
+                    if end? == NotifyEnd::NotOnRecord {
+                        info!("wake-up ignored: there is no notification record");
+                    }
+                    return Ok(());
+                }
+            };
         }
-        warn!(deploy.id = %id, "the delivery took more rounds than any needs");
-        Ok(())
     }
 
-    /// Posts what was reserved, then records the result.
-    async fn post_reserved(
+    /// Performs the phase's request and resumes it.
+    async fn perform<R>(
         &self,
-        reserved: NotificationRecord,
-        kind: NotificationKind,
-        route: DeliveryRoute,
-        repeat: bool,
-    ) -> Result<(), NotifyError> {
-        let id = reserved.deploy;
-        let Some(record) = self.notifications.read_notified_deploy(id).await? else {
-            return Ok(());
-        };
-        let to = match (route, &reserved.response_url) {
-            (DeliveryRoute::ResponseUrl, Some(url)) => PostTarget::ResponseUrl(url.clone()),
-            (DeliveryRoute::ResponseUrl, None) => return Ok(()),
-            (DeliveryRoute::Bot, _) => PostTarget::Conversation {
-                channel: record.request.channel.clone(),
-                user: record.request.user.clone(),
-            },
-        };
-        let message = match kind {
-            NotificationKind::Progress => text::deploy_running(&record),
-            NotificationKind::Hold => text::waiting_for_approval(&record),
-            NotificationKind::Final => text::final_status(&record, repeat, &self.config),
-        };
-        if route == DeliveryRoute::Bot && reserved.token_refused {
-            self.chat.renew_token().await;
-        }
-        let result = self.chat.post(&to, &message).await;
-        info!(deploy.id = %id, state = %record.state, ?kind, ?route, outcome = result.as_str(), "posted to Slack");
-        self.record_result(reserved, kind, route, &result).await
+        phase: impl for<'a> Phase<Request = R, Context<'a> = NotifyContext<'a>, Run = NotifyRun>,
+    ) -> NotifyRun
+    where
+        R: Request,
+        P: Perform<R>,
+    {
+        let answer = self.ports.perform(phase.request()).await;
+        phase.resume(answer, self.ctx())
     }
 
-    /// Records the result of a post. If the worker has requested a delivery in the meantime, the
-    /// result is added to that. If the reservation is gone, its lease has expired and another run has
-    /// recorded "unknown", which stays true.
-    async fn record_result(
-        &self,
-        reserved: NotificationRecord,
-        kind: NotificationKind,
-        route: DeliveryRoute,
-        result: &PostResult,
-    ) -> Result<(), NotifyError> {
-        let delivery = reserved.delivery(kind).clone();
-        let mut item = reserved;
-        for _ in 0..MAX_ROUNDS {
-            let now = self.clock.now();
-            let next = notification::after_post(&item, kind, route, result, now);
-            if self.save_record(next).await? {
-                return Ok(());
-            }
-            match self.notifications.read_notification(item.deploy).await? {
-                Some(fresh) if *fresh.delivery(kind) == delivery => item = fresh,
-                _ => return Ok(()),
-            }
+    fn ctx(&self) -> NotifyContext<'_> {
+        NotifyContext {
+            now: self.clock.now(),
+            config: &self.config,
+            has_bot: self.has_bot,
         }
-        Ok(())
-    }
-
-    /// Writes a record; `false` if it has moved on in the meantime.
-    async fn save_record(&self, item: NotificationRecord) -> Result<bool, NotifyError> {
-        match self.notifications.save_notification(item).await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Conflict(Conflict::StaleVersion)) => Ok(false),
-            Err(CommitError::Conflict(other)) => {
-                Err(LedgerError::new(PortErrorKind::Unavailable, other.to_string()).into())
-            }
-            Err(CommitError::Ledger(error)) => Err(error.into()),
-        }
-    }
-
-    /// Schedules the next wake-up for what is pending; the sweeper would come later.
-    async fn schedule_wake_up(&self, item: &NotificationRecord) -> Result<(), NotifyError> {
-        let Some(due) = item.due_at() else {
-            return Ok(());
-        };
-        let delay = (due - self.clock.now()).to_std().unwrap_or_default();
-        let deploy = item.deploy;
-        let body = MessageBody::encode(&NotifyMessage::Notify { deploy })?;
-        Ok(self.queue.send(QueueName::Notify, &body, delay).await?)
     }
 }

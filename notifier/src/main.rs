@@ -11,7 +11,7 @@ use chatops_aws::lambda::batch::{self, SqsBatch};
 use chatops_aws::lambda::{self, env_var};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
-use chatops_core::ports::{QueueName, SecretName};
+use chatops_core::ports::{Ports, QueueName, SecretName};
 use chatops_notifier::{Notifier, SlackClient};
 
 fn main() -> ExitCode {
@@ -22,25 +22,35 @@ async fn run_notifier() -> Result<()> {
     let config = lambda::load_config(env_var)?;
     let aws = AwsSdk::new(&AwsSettings::read(env_var)?)?;
     let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &[QueueName::Notify])?);
-    let notifications = DynamoDb::new(aws.dynamodb(), lambda::table_name(env_var)?);
+    let ledger = DynamoDb::new(aws.dynamodb(), lambda::table_name(env_var)?);
     let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
     // Opened at start-up, while nobody waits and the function has a whole processor.
     let previous_ttl = config.timeouts.previous_secret_ttl;
     let secrets = AwsSecrets::open(aws.secrets(), Arc::new(clock), &sources, previous_ttl);
-    let (secrets, (), ()) =
-        futures::join!(secrets, notifications.warm(), queue.warm(QueueName::Notify));
+    let (secrets, (), ()) = futures::join!(secrets, ledger.warm(), queue.warm(QueueName::Notify));
     let secrets = secrets?;
+    let has_bot = secrets.has_secret(SecretName::SlackBot);
     let notifier = Notifier {
-        notifications,
-        has_bot: secrets.has_secret(SecretName::SlackBot),
-        chat: SlackClient::new(&config.slack, &config.timeouts, secrets)?,
-        queue,
-        clock,
+        ports: Ports {
+            ledger,
+            queue,
+            vendor: SlackClient::new(&config.slack, &config.timeouts, secrets)?,
+            secrets: (),
+        },
+        clock: Arc::new(clock),
         config,
+        has_bot,
     };
     lambda::serve(async |batch: SqsBatch, left| {
         let handle = async |body| notifier.handle(&body).await;
-        Ok(batch::run(&notifier.queue, QueueName::Notify, batch, left, handle).await)
+        Ok(batch::run(
+            &notifier.ports.queue,
+            QueueName::Notify,
+            batch,
+            left,
+            handle,
+        )
+        .await)
     })
     .await
 }

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use chatops_core::message::{MessageBody, NotifyMessage, QueryReply};
+use chatops_core::message::{NotifyMessage, QueryReply};
 use chatops_core::notification::PostResult;
-use chatops_core::ports::{
-    ChatClient, Clock, MessageQueue, NotificationStore, PostTarget, QueueName,
-};
+use chatops_core::ports::{NotifierPorts, OutgoingMessage, PostMessage, PostTarget, SendMessage};
 use tracing::{info, warn};
 
 use crate::{Notifier, NotifyError};
@@ -15,7 +13,7 @@ use crate::{Notifier, NotifyError};
 /// How often a reply is posted at most: a response URL takes five uses.
 const MAX_POSTS: u32 = 4;
 
-impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S, Q, H, K> {
+impl<P: NotifierPorts> Notifier<P> {
     /// Posts a reply. If Slack may not have shown it, it is posted again: twice is better than never.
     pub(crate) async fn deliver_reply(&self, mut reply: QueryReply) -> Result<(), NotifyError> {
         if self.clock.now() >= reply.expires_at {
@@ -23,7 +21,8 @@ impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S,
             return Ok(());
         }
         let to = PostTarget::ResponseUrl(reply.response_url.clone());
-        let result = self.chat.post(&to, &reply.message).await;
+        let message = reply.message.clone();
+        let result = self.ports.perform(PostMessage { to, message }).await;
         info!(outcome = result.as_str(), "reply posted to Slack");
         let after = match result {
             PostResult::Delivered => return Ok(()),
@@ -39,8 +38,10 @@ impl<S: NotificationStore, Q: MessageQueue, H: ChatClient, K: Clock> Notifier<S,
             warn!("the reply could not be posted");
             return Ok(());
         }
-        let pause = after.unwrap_or(Duration::from_secs(1 << reply.attempts));
-        let body = MessageBody::encode(&NotifyMessage::QueryReply(Box::new(reply)))?;
-        Ok(self.queue.send(QueueName::Notify, &body, pause).await?)
+        let again = SendMessage {
+            delay: after.unwrap_or(Duration::from_secs(1 << reply.attempts)),
+            message: OutgoingMessage::Notify(NotifyMessage::QueryReply(Box::new(reply))),
+        };
+        Ok(self.ports.perform(again).await?)
     }
 }

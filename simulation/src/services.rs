@@ -1,4 +1,4 @@
-//! The product's services over the world's ports: every call is a crash point, and may have a bug.
+//! The product's services over the world: every call is a crash point, and may have a bug.
 
 use std::sync::Arc;
 
@@ -9,11 +9,8 @@ use chatops_notifier::Notifier;
 use chatops_worker::Worker;
 use chrono::TimeDelta;
 
-use crate::cloud::{CloudLedger, CloudQueue};
-use crate::crash_points::CrashPort;
+use crate::handler_ports::{HandlerPorts, WorldPorts};
 use crate::memory::ManualClock;
-use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
-use crate::seeded::BuggyPort;
 use crate::world::World;
 
 /// A handler's clock: the world's, somewhat off.
@@ -29,65 +26,54 @@ impl Clock for SkewedClock {
     }
 }
 
-type HandlerLedger = BuggyPort<CrashPort<CloudLedger>>;
-type HandlerQueue = CrashPort<CloudQueue>;
-type HandlerSecrets = CrashPort<RotatingSecrets>;
-type HandlerCi = BuggyPort<CrashPort<MemoryCircleCi>>;
-type SimulatedIngest = Ingest<BuggyPort<HandlerQueue>, HandlerSecrets, SkewedClock>;
-type SimulatedWorker = Worker<HandlerLedger, HandlerQueue, HandlerCi, HandlerSecrets, SkewedClock>;
-type SimulatedNotifier = Notifier<HandlerLedger, HandlerQueue, CrashPort<MemorySlack>, SkewedClock>;
-
 impl World {
-    pub(crate) fn ingest(&self, skew: TimeDelta) -> SimulatedIngest {
+    pub(crate) fn ingest(&self, skew: TimeDelta) -> Ingest<HandlerPorts> {
         Ingest {
-            queue: self.with_bug(self.at_points(&self.cloud_queue)),
-            secrets: self.at_points(&self.secrets),
+            ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
         }
     }
 
-    pub(crate) fn worker(&self, skew: TimeDelta) -> SimulatedWorker {
+    pub(crate) fn worker(&self, skew: TimeDelta) -> Worker<HandlerPorts> {
         Worker {
-            ledger: self.with_bug(self.at_points(&self.cloud_ledger)),
-            queue: self.at_points(&self.cloud_queue),
-            ci: self.with_bug(self.at_points(&self.circleci)),
-            secrets: self.at_points(&self.secrets),
+            ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
         }
     }
 
     /// The worker as the sweeper runs it over the dead-letter queue.
-    pub(crate) fn dlq_sweeper(&self) -> SimulatedWorker {
-        let ledger = BuggyPort::for_sweeper(self.at_points(&self.cloud_ledger), self.bug);
+    pub(crate) fn dlq_sweeper(&self) -> Worker<HandlerPorts> {
         Worker {
-            ledger,
+            ports: self.handler_ports(true),
             ..self.worker(TimeDelta::zero())
         }
     }
 
-    pub(crate) fn notifier(&self, skew: TimeDelta) -> SimulatedNotifier {
+    pub(crate) fn notifier(&self, skew: TimeDelta) -> Notifier<HandlerPorts> {
         Notifier {
-            notifications: self.with_bug(self.at_points(&self.cloud_ledger)),
-            queue: self.at_points(&self.cloud_queue),
-            chat: self.at_points(&self.slack),
-            has_bot: self.has_bot,
+            ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
+            has_bot: self.has_bot,
         }
     }
 
-    fn at_points<P>(&self, port: &Arc<P>) -> CrashPort<P> {
-        CrashPort::new(port, &self.points)
+    fn handler_ports(&self, is_sweeper: bool) -> HandlerPorts {
+        let world = WorldPorts {
+            ledger: Arc::clone(&self.cloud_ledger),
+            queue: Arc::clone(&self.cloud_queue),
+            circleci: Arc::clone(&self.circleci),
+            slack: Arc::clone(&self.slack),
+            secrets: Arc::clone(&self.secrets),
+            points: self.points.clone(),
+        };
+        HandlerPorts::new(world, self.bug, is_sweeper)
     }
 
-    fn with_bug<P>(&self, port: P) -> BuggyPort<P> {
-        BuggyPort::new(port, self.bug)
-    }
-
-    fn skewed_clock(&self, skew: TimeDelta) -> SkewedClock {
+    fn skewed_clock(&self, skew: TimeDelta) -> Arc<dyn Clock> {
         let clock = self.clock.clone();
-        SkewedClock { clock, skew }
+        Arc::new(SkewedClock { clock, skew })
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
-use chatops_core::ports::{Clock, Ledger};
+use chatops_core::ports::{Clock, Ledger, Ports};
 use chatops_ingest::{Ingest, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, WEBHOOK_PATH};
 use tokio::net::TcpListener;
 use tracing::error;
@@ -27,7 +27,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// a client that connects and sends nothing would keep the process alive.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-type LocalIngest = Ingest<Sqlite, EnvSecrets, WallClock>;
+type LocalIngest = Ingest<Ports<(), Sqlite, (), EnvSecrets>>;
 
 /// Serves until the stop, and answers the requests in flight.
 pub(super) async fn serve_http(

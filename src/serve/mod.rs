@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chatops_core::config::Config;
 use chatops_core::id::InvocationId;
-use chatops_core::ports::{QueueName, SecretName};
+use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
 use chatops_ingest::Ingest;
 use chatops_notifier::{Notifier, SlackClient};
 use chatops_worker::{CircleCiClient, Worker};
@@ -58,8 +58,7 @@ impl ChatopsServer {
             data,
             listen,
         } = settings;
-        let clock = WallClock;
-        let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(clock)))?;
+        let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(WallClock)))?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
@@ -68,25 +67,38 @@ impl ChatopsServer {
             .context("the listener has no address")?;
         install_tls_provider();
 
+        let clock: Arc<dyn Clock> = Arc::new(WallClock);
+        let (circleci, times) = (config.circleci.clone(), &config.timeouts);
+        let circleci = CircleCiClient::new(circleci, times, secrets.clone())?;
+        let slack = SlackClient::new(&config.slack, times, secrets.clone())?;
         let ingest = Arc::new(Ingest {
-            queue: db.clone(),
-            secrets: secrets.clone(),
-            clock,
+            ports: Ports {
+                ledger: (),
+                queue: db.clone(),
+                vendor: (),
+                secrets: secrets.clone(),
+            },
+            clock: Arc::clone(&clock),
             config: Arc::clone(&config),
         });
         let worker = Arc::new(Worker {
-            ledger: db.clone(),
-            queue: db.clone(),
-            ci: CircleCiClient::new(config.circleci.clone(), &config.timeouts, secrets.clone())?,
-            secrets: secrets.clone(),
-            clock,
+            ports: Ports {
+                ledger: db.clone(),
+                queue: db.clone(),
+                vendor: circleci,
+                secrets: secrets.clone(),
+            },
+            clock: Arc::clone(&clock),
             config: Arc::clone(&config),
         });
         let notifier = Arc::new(Notifier {
-            notifications: db.clone(),
-            queue: db.clone(),
+            ports: Ports {
+                ledger: db.clone(),
+                queue: db.clone(),
+                vendor: slack,
+                secrets: (),
+            },
             has_bot: secrets.has(SecretName::SlackBot),
-            chat: SlackClient::new(&config.slack, &config.timeouts, secrets.clone())?,
             clock,
             config: Arc::clone(&config),
         });

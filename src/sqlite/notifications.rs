@@ -1,6 +1,5 @@
 //! The notifier's port on the file: the notifications.
 
-use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{CommitError, Conflict, NotificationStore};
@@ -13,10 +12,6 @@ use super::schema::{to_i64, to_micros};
 use super::threads::WriteTx;
 
 impl NotificationStore for Sqlite {
-    async fn read_notified_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
-        self.read(move |db| ledger::select_record(db, id)).await
-    }
-
     async fn read_notification(&self, id: DeployId) -> LedgerResult<Option<NotificationRecord>> {
         self.read(move |db| select_notification(db, id)).await
     }

@@ -3,24 +3,17 @@
 use chatops_core::command::DeployAction;
 use chatops_core::decide::{self, CancelDecision};
 use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy_run::DeployRun;
 use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{ActionMessage, ActionRequester};
 use chatops_core::policy;
-use chatops_core::ports::{CiClient, Clock, Conflict, Ledger, MessageQueue, SecretReader};
+use chatops_core::ports::{Commit, CommitError, Conflict, FindByShortId, ReadDeploy, WorkerPorts};
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
-use crate::advance::AdvanceRun;
 use crate::{Invocation, MAX_TRIES, WorkError, Worker};
 
-impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
-where
-    S: Ledger,
-    Q: MessageQueue,
-    C: CiClient,
-    X: SecretReader,
-    K: Clock,
-{
+impl<P: WorkerPorts> Worker<P> {
     /// Handles an action. The same action twice is carried out once.
     pub(crate) async fn handle_action(
         &self,
@@ -50,22 +43,21 @@ where
         message: &ActionMessage,
         id: DeployId,
     ) -> Result<(), WorkError> {
-        let mut run = AdvanceRun::default();
         for _ in 0..MAX_TRIES {
-            let Some(record) = self.ledger.read_deploy(id).await? else {
+            let Some(record) = self.ports.perform(ReadDeploy(id)).await? else {
                 return Ok(());
             };
-            let reply = match decide::decide_cancel(&record, message, self.ctx(inv, 0))? {
-                CancelDecision::Write(commit) => match self.write(*commit, &mut run).await? {
+            let reply = match decide::decide_cancel(&record, message, self.ctx(inv))? {
+                CancelDecision::Write(commit) => match self.write_cancel(*commit).await? {
                     Ok(()) => {
                         info!(deploy.id = %id, state = %record.state, "cancel requested");
                         let by = message.requested_by.acted_by();
                         let reply = text::cancel_requested(&record, &by);
                         self.reply_to_action(message, reply).await?;
-                        return self.advance(inv, id).await;
+                        return self.drive(inv, DeployRun::wake_up(id)).await;
                     }
                     Err(Conflict::StaleVersion) => continue,
-                    Err(other) => return Err(WorkError::Conflict(other)),
+                    Err(other) => return Err(other.into()),
                 },
                 CancelDecision::Ended => text::already_ended(&record),
                 CancelDecision::AlreadyRequested(earlier) => {
@@ -75,16 +67,31 @@ where
             };
             return self.reply_to_action(message, reply).await;
         }
-        Err(WorkError::Conflict(Conflict::StaleVersion))
+        Err(Conflict::StaleVersion.into())
+    }
+
+    /// Writes, then wakes the notifier up. The outer error is the ledger's, the inner one a condition
+    /// that failed.
+    async fn write_cancel(&self, commit: Commit) -> Result<Result<(), Conflict>, WorkError> {
+        let (id, notifies) = (commit.record.id, !commit.notifications.is_empty());
+        match self.commit(commit).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict(conflict)) => return Ok(Err(conflict)),
+            Err(CommitError::Ledger(error)) => return Err(error.into()),
+        }
+        if notifies && let Err(error) = self.send_notify(id).await {
+            warn!(deploy.id = %id, %error, "the notifier was not woken up; the sweeper does it");
+        }
+        Ok(Ok(()))
     }
 
     pub(crate) async fn find(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>, WorkError> {
         let id = match deploy {
             DeployRef::Full(id) => Some(*id),
-            DeployRef::Short(short) => self.ledger.find_by_short_id(short).await?,
+            DeployRef::Short(short) => self.ports.perform(FindByShortId(short.clone())).await?,
         };
         match id {
-            Some(id) => Ok(self.ledger.read_deploy(id).await?),
+            Some(id) => Ok(self.ports.perform(ReadDeploy(id)).await?),
             None => Ok(None),
         }
     }

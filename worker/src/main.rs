@@ -11,7 +11,7 @@ use chatops_aws::lambda::batch::{self, BatchResponse, WorkerEvent};
 use chatops_aws::lambda::{self, env_var, new_invocation};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
-use chatops_core::ports::{Clock, QueueName, SecretName};
+use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
 use chatops_worker::{CircleCiClient, Invocation, Worker};
 
 fn main() -> ExitCode {
@@ -31,12 +31,15 @@ async fn run_worker() -> Result<()> {
     let (secrets, (), ()) = futures::join!(secrets, ledger.warm(), queue.warm(QueueName::Work));
     let secrets = secrets?;
     secrets.require_any(&[SecretName::CircleCiToken])?;
+    let circleci = CircleCiClient::new(config.circleci.clone(), &config.timeouts, secrets.clone())?;
     let worker = Worker {
-        ledger,
-        ci: CircleCiClient::new(config.circleci.clone(), &config.timeouts, secrets.clone())?,
-        queue,
-        secrets,
-        clock,
+        ports: Ports {
+            ledger,
+            queue,
+            vendor: circleci,
+            secrets,
+        },
+        clock: Arc::new(clock),
         config,
     };
     lambda::serve(async |work: WorkerEvent, left| match work {
@@ -46,7 +49,7 @@ async fn run_worker() -> Result<()> {
                 let id = new_invocation();
                 Box::pin(worker.handle(&Invocation { id, deadline }, &body)).await
             };
-            Ok(batch::run(&worker.queue, QueueName::Work, batch, left, handle).await)
+            Ok(batch::run(&worker.ports.queue, QueueName::Work, batch, left, handle).await)
         }
         WorkerEvent::Schedule(_) => {
             let found = worker.sweep_due().await?;

@@ -8,22 +8,15 @@ use chatops_core::id::DeployRef;
 use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
 use chatops_core::policy;
 use chatops_core::ports::{
-    CiClient, Clock, DeployFilter, DeployPage, Ledger, LedgerPosition, MessageQueue, QueueName,
-    SecretReader,
+    DeployFilter, DeployPage, LedgerPosition, ListDeploys, OutgoingMessage, ReadDeploy, ReadLock,
+    WorkerPorts,
 };
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
 use crate::{WorkError, Worker};
 
-impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
-where
-    S: Ledger,
-    Q: MessageQueue,
-    C: CiClient,
-    X: SecretReader,
-    K: Clock,
-{
+impl<P: WorkerPorts> Worker<P> {
     pub(crate) async fn handle_query(&self, message: &QueryMessage) -> Result<(), WorkError> {
         let requester = &message.requester;
         if policy::check_team(&self.config, &requester.team).is_err() {
@@ -45,7 +38,12 @@ where
                     ..DeployFilter::default()
                 };
                 let limit = usize::from(PAGE_SIZE);
-                let page = self.ledger.list_deploys(&filter, None, limit).await?;
+                let list = ListDeploys {
+                    filter,
+                    before: None,
+                    limit,
+                };
+                let page = self.ports.perform(list).await?;
                 text::in_progress(&page, &self.config)
             }
             Query::History(filter) => self.answer_history(requester, filter).await?,
@@ -73,12 +71,12 @@ where
         let request = requester.deploy_request(deploy, requested_at, &self.config);
         let plan = decide::plan_deploy(&self.config, request);
         let lock = match &plan.target {
-            Some(target) => self.ledger.read_lock(target).await?,
+            Some(target) => self.ports.perform(ReadLock(target.clone())).await?,
             None => None,
         };
         let lock = lock.filter(|lock| lock.is_held(self.clock.now()));
         let holder = match &lock {
-            Some(lock) => self.ledger.read_deploy(lock.deploy).await?,
+            Some(lock) => self.ports.perform(ReadDeploy(lock.deploy)).await?,
             None => None,
         };
         let holder = lock.as_ref().zip(holder.as_ref());
@@ -114,8 +112,12 @@ where
                 None => return Ok(Err(text::unknown_deploy(deploy, &self.config))),
             },
         };
-        let limit = usize::from(limit);
-        Ok(Ok(self.ledger.list_deploys(filter, before, limit).await?))
+        let list = ListDeploys {
+            filter: filter.clone(),
+            before,
+            limit: usize::from(limit),
+        };
+        Ok(Ok(self.ports.perform(list).await?))
     }
 
     /// Queues a reply for the notifier, while Slack still accepts it.
@@ -137,6 +139,6 @@ where
             expires_at,
             attempts: 0,
         }));
-        self.send_now(QueueName::Notify, &reply).await
+        Ok(self.send_now(OutgoingMessage::Notify(reply)).await?)
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{
-    CiClient, Clock, DueItem, Ledger, MessageQueue, QueueName, SecretReader,
+    DeleteMessage, DueItem, ListDue, OutgoingMessage, QueueName, ReadDeploy, ReceiveMessages,
+    ReleaseMessage, WorkerPorts,
 };
 use tracing::info;
 
@@ -24,20 +25,22 @@ const MAX_BATCHES: usize = 10;
 /// How long a received dead letter is hidden from others.
 const LEASE: Duration = Duration::from_mins(1);
 
-impl<S, Q, C, X, K> Worker<S, Q, C, X, K>
-where
-    S: Ledger,
-    Q: MessageQueue,
-    C: CiClient,
-    X: SecretReader,
-    K: Clock,
-{
+impl<P: WorkerPorts> Worker<P> {
     /// Sends a wake-up for everything that is due; returns how many.
     pub async fn sweep_due(&self) -> Result<usize, WorkError> {
-        let due = self.ledger.list_due(self.clock.now(), MAX_DUE).await?;
+        let due = self
+            .ports
+            .perform(ListDue {
+                now: self.clock.now(),
+                limit: MAX_DUE,
+            })
+            .await?;
         for item in &due {
             match *item {
-                DueItem::Deploy(id) => self.send_poll(id, Duration::ZERO).await?,
+                DueItem::Deploy(deploy) => {
+                    let wake_up = OutgoingMessage::Work(WorkMessage::Poll { deploy });
+                    self.send_now(wake_up).await?;
+                }
                 DueItem::Notification(id) => self.send_notify(id).await?,
             }
         }
@@ -51,23 +54,32 @@ where
         let mut kept = Vec::new();
         let mut removed = 0;
         for _ in 0..MAX_BATCHES {
-            let dead_letters = self.queue.receive(QueueName::WorkDlq, BATCH, LEASE).await?;
+            let receive = ReceiveMessages {
+                queue: QueueName::WorkDlq,
+                limit: BATCH,
+                visibility: LEASE,
+            };
+            let dead_letters = self.ports.perform(receive).await?;
             if dead_letters.is_empty() {
                 break;
             }
             for letter in dead_letters {
                 if self.is_obsolete(&letter.body).await? {
-                    let receipt = &letter.receipt;
-                    self.queue.delete(QueueName::WorkDlq, receipt).await?;
+                    let (queue, receipt) = (QueueName::WorkDlq, letter.receipt);
+                    self.ports.perform(DeleteMessage { queue, receipt }).await?;
                     removed += 1;
                 } else {
                     kept.push(letter.receipt);
                 }
             }
         }
-        for receipt in &kept {
-            let queue = QueueName::WorkDlq;
-            self.queue.release(queue, receipt, Duration::ZERO).await?;
+        for receipt in kept {
+            let release = ReleaseMessage {
+                queue: QueueName::WorkDlq,
+                receipt,
+                delay: Duration::ZERO,
+            };
+            self.ports.perform(release).await?;
         }
         if removed > 0 {
             info!(removed, "obsolete dead letters deleted");
@@ -84,7 +96,7 @@ where
         };
         Ok(match message {
             WorkMessage::Retry { deploy } => {
-                let record = self.ledger.read_deploy(deploy).await?;
+                let record = self.ports.perform(ReadDeploy(deploy)).await?;
                 record.is_some_and(|record| record.retried_by.is_some())
             }
             WorkMessage::Query(query) => {

@@ -14,7 +14,7 @@ use chatops_core::deploy::CiPipeline;
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{
-    CiClient, CiReadError, Clock as _, Ledger as _, LookupRequest, LookupResult, PollResult,
+    CiClient, CiReadError, Clock as _, Ledger as _, LookupRequest, LookupResult, PollResult, Ports,
     SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome, TriggerRequest,
 };
 use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
@@ -95,11 +95,13 @@ async fn each_event_of_a_deploy_and_of_its_retry_is_logged_with_its_hash() {
         .init();
     let clock = ManualClock::new("2026-01-02T03:04:05Z".parse().unwrap());
     let worker = Worker {
-        ledger: MemoryLedger::new(),
-        queue: MemoryQueue::new(clock.clone(), 5),
-        ci: RejectingCircleCi,
-        secrets: NoSecrets,
-        clock: clock.clone(),
+        ports: Ports {
+            ledger: MemoryLedger::new(),
+            queue: MemoryQueue::new(clock.clone(), 5),
+            vendor: RejectingCircleCi,
+            secrets: NoSecrets,
+        },
+        clock: Arc::new(clock.clone()),
         config: Arc::new(Config::parse(CONFIG, "chatops.toml").unwrap()),
     };
     let deploy = DeployId::of_request("T0001", "A0001", "1.2.3");
@@ -144,7 +146,7 @@ async fn each_event_of_a_deploy_and_of_its_retry_is_logged_with_its_hash() {
                 ["event.n", "event.hash", "event.kind", "state"].map(field)
             })
             .collect();
-        let events = worker.ledger.read_events(id).await.unwrap();
+        let events = worker.ports.ledger.read_events(id).await.unwrap();
         let expected: Vec<_> = events
             .iter()
             .map(|event| {

@@ -1,12 +1,9 @@
 //! The notification records in the table, as the notifier uses them.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
 use chatops_core::notification::NotificationRecord;
-use chatops_core::ports::{
-    CommitError, Conflict, Ledger, LedgerError, NotificationStore, PortErrorKind,
-};
+use chatops_core::ports::{CommitError, Conflict, LedgerError, NotificationStore, PortErrorKind};
 
 use super::transaction::{self, TxError};
 use super::{DynamoDb, commit_plan, item};
@@ -14,10 +11,6 @@ use super::{DynamoDb, commit_plan, item};
 type Read<T> = Result<Option<T>, LedgerError>;
 
 impl NotificationStore for DynamoDb {
-    async fn read_notified_deploy(&self, id: DeployId) -> Read<DeployRecord> {
-        self.read_deploy(id).await
-    }
-
     async fn read_notification(&self, id: DeployId) -> Read<NotificationRecord> {
         let item = self.read_item(item::notification_key(id)).await?;
         item.as_ref().map(item::parse_body).transpose()

@@ -8,6 +8,7 @@ mod ci;
 mod error;
 mod listing;
 mod queue;
+mod request;
 mod secrets;
 mod store;
 
@@ -21,6 +22,12 @@ pub use self::listing::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
 pub use self::queue::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause};
+pub use self::request::{
+    CancelWorkflow, DeleteMessage, FindByShortId, GetSecret, IngestPorts, ListDeploys, ListDue,
+    NotifierPorts, OutgoingMessage, Perform, PollRequest, Ports, PostMessage, ReadDeploy, ReadLock,
+    ReadNotification, ReadPipelineOwner, ReceiveMessages, RefreshSecret, ReleaseMessage,
+    RenewToken, Request, SaveNotification, SendMessage, WorkerPorts,
+};
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{
     Commit, CommitError, Conflict, DueItem, Ledger, LockChange, NotificationStore, RetriedDeploy,

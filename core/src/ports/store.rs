@@ -177,14 +177,8 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Vec<DueItem>, LedgerError>> + Send;
 }
 
-/// The ledger as the notifier uses it: it reads deploys and writes notification records.
+/// The notification records.
 pub trait NotificationStore: Send + Sync {
-    /// The record of a deploy.
-    fn read_notified_deploy(
-        &self,
-        id: DeployId,
-    ) -> impl Future<Output = Result<Option<DeployRecord>, LedgerError>> + Send;
-
     /// The notification record of a deploy.
     fn read_notification(
         &self,

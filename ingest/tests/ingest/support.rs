@@ -9,8 +9,8 @@ use chatops_core::Time;
 use chatops_core::config::Config;
 use chatops_core::message::{ActionRequester, DeployMessage, MessageBody, Requester, WorkMessage};
 use chatops_core::ports::{
-    Clock, MessageQueue, MessageReceipt, PortErrorKind, QueueError, QueueName, ReceivedMessage,
-    SecretError, SecretName, SecretReader, SecretVersions, SendError,
+    Clock, MessageQueue, MessageReceipt, PortErrorKind, Ports, QueueError, QueueName,
+    ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError,
 };
 use chatops_core::text::SlackMessage;
 use chatops_ingest::Ingest;
@@ -165,7 +165,9 @@ pub(crate) fn one_version(secret: &str) -> SecretVersions {
     versions(secret, None)
 }
 
-pub(crate) struct TestIngest(pub(crate) Ingest<RecordingQueue, FakeSecrets, FixedClock>);
+type TestPorts = Ports<(), RecordingQueue, (), FakeSecrets>;
+
+pub(crate) struct TestIngest(pub(crate) Ingest<TestPorts>);
 
 pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
@@ -225,16 +227,20 @@ impl TestIngest {
     pub(crate) fn at_time(now: i64, secrets: FakeSecrets) -> Self {
         log::install();
         Self(Ingest {
-            queue: RecordingQueue::default(),
-            secrets,
-            clock: FixedClock(DateTime::from_timestamp(now, 0).unwrap()),
+            ports: Ports {
+                ledger: (),
+                queue: RecordingQueue::default(),
+                vendor: (),
+                secrets,
+            },
+            clock: Arc::new(FixedClock(DateTime::from_timestamp(now, 0).unwrap())),
             config: Arc::new(Config::parse(CONFIG, "chatops.toml").unwrap()),
         })
     }
 
     pub(crate) fn with_send_error(error: SendError) -> Self {
         let mut ingest = Self::new();
-        ingest.0.queue.fail_with(error);
+        ingest.0.ports.queue.fail_with(error);
         ingest
     }
 
@@ -265,11 +271,11 @@ impl TestIngest {
     }
 
     pub(crate) fn refreshed(&self) -> Vec<SecretName> {
-        self.0.secrets.refreshed.lock().unwrap().clone()
+        self.0.ports.secrets.refreshed.lock().unwrap().clone()
     }
 
     pub(crate) fn queued_count(&self) -> usize {
-        self.0.queue.sent.lock().unwrap().len()
+        self.0.ports.queue.sent.lock().unwrap().len()
     }
 
     /// The one message that was queued, in its wire form.
@@ -278,7 +284,7 @@ impl TestIngest {
     }
 
     fn queued_body(&self) -> MessageBody {
-        let sent = self.0.queue.sent.lock().unwrap();
+        let sent = self.0.ports.queue.sent.lock().unwrap();
         let [(queue, body, delay)] = sent.as_slice() else {
             panic!("{} messages", sent.len())
         };

@@ -306,7 +306,7 @@ fn a_webhook_that_may_not_be_queued_is_to_be_sent_again() {
         (SendError::unknown("slow"), "is unknown: slow"),
     ] {
         let mut ingest = test_ingest();
-        ingest.0.queue.fail_with(error);
+        ingest.0.ports.queue.fail_with(error);
         let answer = response_to(&ingest, signed_webhook(COMPLETED));
         assert_eq!(answer.status, 503);
         let text = "The webhook could not be queued; send it again.\n";

@@ -11,10 +11,10 @@ use chatops_core::id::{DeployId, ShortId};
 use chatops_core::machine;
 use chatops_core::message::{MessageBody, NotifyMessage};
 use chatops_core::notification::NotificationKind::{self, Final};
-use chatops_core::notification::{DeliveryStatus, NotificationRecord};
+use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
 use chatops_core::ports::{
-    Clock, CommitError, Conflict, LedgerError, MessageQueue, MessageReceipt, NotificationStore,
-    QueueError, QueueName, ReceivedMessage, SendError,
+    Clock, CommitError, Conflict, LedgerError, Perform, PostMessage, QueueName, ReadDeploy,
+    ReadNotification, RenewToken, SaveNotification, SendError, SendMessage,
 };
 use chatops_notifier::{Notifier, SlackClient};
 use chrono::{DateTime, TimeDelta};
@@ -65,19 +65,29 @@ impl FakePorts {
     }
 }
 
+/// The ports of one run: the deploy and its record, and Slack over HTTP.
+struct TestPorts<'a> {
+    fake: Arc<FakePorts>,
+    slack: SlackClient<&'a FakeTokens>,
+}
+
 type Stored<T> = Result<Option<T>, LedgerError>;
 
-impl NotificationStore for &FakePorts {
-    async fn read_notified_deploy(&self, _: DeployId) -> Stored<DeployRecord> {
+impl Perform<ReadDeploy> for TestPorts<'_> {
+    async fn perform(&self, _: ReadDeploy) -> Stored<DeployRecord> {
         Ok(Some(deploy_record()))
     }
+}
 
-    async fn read_notification(&self, _: DeployId) -> Stored<NotificationRecord> {
-        Ok(Some(self.record.lock().unwrap().clone()))
+impl Perform<ReadNotification> for TestPorts<'_> {
+    async fn perform(&self, _: ReadNotification) -> Stored<NotificationRecord> {
+        Ok(Some(self.fake.record.lock().unwrap().clone()))
     }
+}
 
-    async fn save_notification(&self, next: NotificationRecord) -> Result<(), CommitError> {
-        let mut record = self.record.lock().unwrap();
+impl Perform<SaveNotification> for TestPorts<'_> {
+    async fn perform(&self, SaveNotification(next): SaveNotification) -> Result<(), CommitError> {
+        let mut record = self.fake.record.lock().unwrap();
         if next.version != record.version + 1 {
             return Err(CommitError::Conflict(Conflict::StaleVersion));
         }
@@ -86,36 +96,29 @@ impl NotificationStore for &FakePorts {
     }
 }
 
-impl Clock for &FakePorts {
-    fn now(&self) -> Time {
-        *self.now.lock().unwrap()
+impl Perform<SendMessage> for TestPorts<'_> {
+    async fn perform(&self, send: SendMessage) -> Result<(), SendError> {
+        assert_eq!(send.message.queue(), QueueName::Notify);
+        self.fake.wake_ups.lock().unwrap().push(send.delay);
+        Ok(())
     }
 }
 
-type Queued<T> = Result<T, QueueError>;
-
-impl MessageQueue for &FakePorts {
-    async fn send(
-        &self,
-        queue: QueueName,
-        _: &MessageBody,
-        delay: Duration,
-    ) -> Result<(), SendError> {
-        assert_eq!(queue, QueueName::Notify);
-        self.wake_ups.lock().unwrap().push(delay);
-        Ok(())
+impl Perform<PostMessage> for TestPorts<'_> {
+    async fn perform(&self, post: PostMessage) -> PostResult {
+        self.slack.perform(post).await
     }
+}
 
-    async fn receive(&self, _: QueueName, _: usize, _: Duration) -> Queued<Vec<ReceivedMessage>> {
-        panic!("the notifier receives nothing")
+impl Perform<RenewToken> for TestPorts<'_> {
+    async fn perform(&self, renew: RenewToken) {
+        self.slack.perform(renew).await;
     }
+}
 
-    async fn delete(&self, _: QueueName, _: &MessageReceipt) -> Queued<()> {
-        panic!("the notifier deletes nothing")
-    }
-
-    async fn release(&self, _: QueueName, _: &MessageReceipt, _: Duration) -> Queued<()> {
-        panic!("the notifier releases nothing")
+impl Clock for FakePorts {
+    fn now(&self) -> Time {
+        *self.now.lock().unwrap()
     }
 }
 
@@ -123,7 +126,7 @@ impl MessageQueue for &FakePorts {
 struct TestNotifier {
     listener: TcpListener,
     origin: String,
-    ports: FakePorts,
+    ports: Arc<FakePorts>,
     tokens: FakeTokens,
 }
 
@@ -138,11 +141,11 @@ impl TestNotifier {
         Self {
             listener,
             origin,
-            ports: FakePorts {
+            ports: Arc::new(FakePorts {
                 record: Mutex::new(record),
                 now: Mutex::new(time_at(0)),
                 wake_ups: Mutex::default(),
-            },
+            }),
             tokens,
         }
     }
@@ -153,10 +156,11 @@ impl TestNotifier {
         *self.ports.now.lock().unwrap() = time_at(now);
         let config = config(&self.origin, "");
         let notifier = Notifier {
-            notifications: &self.ports,
-            queue: &self.ports,
-            chat: SlackClient::new(&config.slack, &config.timeouts, &self.tokens).unwrap(),
-            clock: &self.ports,
+            ports: TestPorts {
+                fake: Arc::clone(&self.ports),
+                slack: SlackClient::new(&config.slack, &config.timeouts, &self.tokens).unwrap(),
+            },
+            clock: Arc::clone(&self.ports) as Arc<dyn Clock>,
             config: Arc::new(config),
             has_bot,
         };

@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use chatops_core::ports::{Conflict, Ledger, NotificationStore};
+use chatops_core::notification::NotificationRecord;
+use chatops_core::ports::{
+    Commit, CommitError, Conflict, DueItem, Ledger, LedgerError, ListDeploys, ListDue,
+    NotificationStore, Perform, Request, SaveNotification,
+};
 
 use crate::crash_points::{CrashPoints, drive, unavailable};
 use crate::fault_injector::FaultKind;
 use crate::memory::{MemoryLedger, lock_mutex};
-use crate::port_methods::prelude::*;
 
 /// How often the adapter sends a transaction that conflicts with others.
 const MAX_ATTEMPTS: usize = 8;
@@ -25,7 +28,7 @@ pub struct CloudLedger {
 }
 
 #[derive(Debug)]
-enum LateWrite {
+pub(crate) enum LateWrite {
     Commit(Box<Commit>),
     Save(Box<NotificationRecord>),
 }
@@ -109,71 +112,98 @@ impl CloudLedger {
     }
 }
 
-/// A read, at which what is on its way comes nearer.
-macro_rules! counted {
-    ($name:ident($($arg:ident: $ty:ty),*) -> $out:ty) => {
-        async fn $name(&self, $($arg: $ty),*) -> $out {
-            self.count_call();
-            self.port.$name($($arg),*).await
-        }
-    };
-}
+impl CloudLedger {
+    /// A read, at which what is on its way comes nearer.
+    pub(crate) async fn read<R: Request>(&self, request: R) -> R::Answer
+    where
+        MemoryLedger: Perform<R>,
+    {
+        self.count_call();
+        self.port.perform(request).await
+    }
 
-impl Ledger for CloudLedger {
-    port_methods!(counted: read_deploy, read_events, read_lock, pipeline_owner, find_by_short_id);
+    /// A read of a list, whose index may lag.
+    pub(crate) async fn list<R: ListRequest>(&self, request: R) -> R::Answer
+    where
+        MemoryLedger: Perform<R>,
+    {
+        let limit = request.limit();
+        let mut answer = self.read(request).await;
+        R::lag(&mut answer, limit, self);
+        answer
+    }
 
-    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let write = || LateWrite::Commit(Box::new(commit.clone()));
-        self.before_write("commit", write).await?;
-        self.port.commit(commit).await?;
+    /// A write.
+    pub(crate) async fn write<R: WriteRequest>(&self, request: R) -> Result<(), CommitError>
+    where
+        MemoryLedger: Perform<R>,
+    {
+        let late = || request.clone().into_late_write();
+        self.before_write(R::NAME, late).await?;
+        self.port.perform(request).await?;
         self.after_write()
     }
+}
 
-    async fn list_deploys(
-        &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> Result<DeployPage, LedgerError> {
-        self.count_call();
-        let mut page = self.port.list_deploys(filter, before, limit).await?;
-        if !page.deploys.is_empty() && self.points.should_fail(FaultKind::ListMissing) {
-            page.deploys.remove(self.points.below(page.deploys.len()));
-        }
-        Ok(page)
+/// A write, which may come late.
+pub(crate) trait WriteRequest: Request<Answer = Result<(), CommitError>> {
+    fn into_late_write(self) -> LateWrite;
+}
+
+impl WriteRequest for Commit {
+    fn into_late_write(self) -> LateWrite {
+        LateWrite::Commit(Box::new(self))
+    }
+}
+
+impl WriteRequest for SaveNotification {
+    fn into_late_write(self) -> LateWrite {
+        LateWrite::Save(Box::new(self.0))
+    }
+}
+
+/// A list, whose index may lag.
+pub(crate) trait ListRequest: Request {
+    fn limit(&self) -> usize;
+    fn lag(answer: &mut Self::Answer, limit: usize, ledger: &CloudLedger);
+}
+
+impl ListRequest for ListDeploys {
+    fn limit(&self) -> usize {
+        self.limit
     }
 
-    async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {
-        self.count_call();
-        let mut due = self.port.list_due(now, limit).await?;
-        if !due.is_empty() && self.points.should_fail(FaultKind::DueMissing) {
-            due.truncate(self.points.below(due.len()));
+    fn lag(answer: &mut Self::Answer, _: usize, ledger: &CloudLedger) {
+        let Ok(page) = answer else { return };
+        if !page.deploys.is_empty() && ledger.points.should_fail(FaultKind::ListMissing) {
+            page.deploys.remove(ledger.points.below(page.deploys.len()));
         }
-        if !self.points.is_on_aws() {
-            return Ok(due);
+    }
+}
+
+impl ListRequest for ListDue {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn lag(answer: &mut Self::Answer, limit: usize, ledger: &CloudLedger) {
+        let Ok(due) = answer else { return };
+        if !due.is_empty() && ledger.points.should_fail(FaultKind::DueMissing) {
+            due.truncate(ledger.points.below(due.len()));
         }
-        let records = self.port.records().into_iter();
-        let notifications = self.port.notifications().into_iter();
+        if !ledger.points.is_on_aws() {
+            return;
+        }
+        let records = ledger.port.records().into_iter();
+        let notifications = ledger.port.notifications().into_iter();
         let stale: Vec<DueItem> = records
             .map(|record| DueItem::Deploy(record.id))
             .chain(notifications.map(|notification| DueItem::Notification(notification.deploy)))
             .filter(|thing| !due.contains(thing))
             .collect();
-        if !stale.is_empty() && self.points.should_fail(FaultKind::DueStale) {
+        if !stale.is_empty() && ledger.points.should_fail(FaultKind::DueStale) {
             due.extend(stale);
             due.truncate(limit);
         }
-        Ok(due)
-    }
-}
-
-impl NotificationStore for CloudLedger {
-    port_methods!(counted: read_notified_deploy, read_notification);
-
-    async fn save_notification(&self, notification: NotificationRecord) -> Result<(), CommitError> {
-        let write = || LateWrite::Save(Box::new(notification.clone()));
-        self.before_write("save_notification", write).await?;
-        self.port.save_notification(notification).await?;
-        self.after_write()
     }
 }

@@ -268,13 +268,6 @@ impl Ledger for MemoryLedger {
 }
 
 impl NotificationStore for MemoryLedger {
-    async fn read_notified_deploy(
-        &self,
-        id: DeployId,
-    ) -> Result<Option<DeployRecord>, LedgerError> {
-        self.read_deploy(id).await
-    }
-
     async fn read_notification(
         &self,
         id: DeployId,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::command::DeployAction;
+use chatops_core::deploy_run::RunError;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
@@ -83,7 +84,7 @@ impl ScheduleRun {
             let deadline = function.deadline.map(|deadline| deadline + skew);
             self.start_task_in(function, "worker", about, delivery, async move {
                 match Box::pin(worker.handle(&Invocation { id: me, deadline }, &body)).await {
-                    Err(WorkError::DeadlineTooClose) => TaskResult::NoTime,
+                    Err(WorkError::Run(RunError::DeadlineTooClose)) => TaskResult::NoTime,
                     done => TaskResult::Handled(done.is_ok()),
                 }
             });

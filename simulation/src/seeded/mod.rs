@@ -1,21 +1,19 @@
-//! Seeded bugs: ports that are wrong in one known way each. The schedules must find every one of
-//! them, or they would not find a real one either.
+//! Seeded bugs: handlers that are wrong in one known way each. The schedules or the model must find
+//! every one of them, or they would not find a real one either.
 //!
-//! [`BuggyPort`] is between a handler and its port. Without a bug it only forwards. One is made for
-//! every run of a handler, so that what a bug keeps only in memory dies with the handler.
+//! A bug is between a handler and the world: it changes a request, an answer, or what happens in
+//! between. What it changes of a single value is in [`alter`], for the schedules and the model alike;
+//! what needs a memory or further requests is in [`with_bug`].
 
-mod ledger;
-mod ports;
+pub(crate) mod alter;
+pub(crate) mod with_bug;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
 
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, RequestId};
 use chatops_core::notification::NotificationRecord;
 use strum::{EnumMessage, VariantArray};
-
-use crate::memory::lock_mutex;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumMessage, VariantArray)]
@@ -72,6 +70,16 @@ pub enum SeededBug {
     IndexBelieved,
     /// A partly handled batch counts as handled.
     FailuresNotNamed,
+    /// The POST is sent although there is no time left for it.
+    SentLate,
+    /// A cancel on record is not seen.
+    CancelIgnored,
+    /// After a lookup nothing is due any more.
+    TimerForgotten,
+    /// A repeated final status does not say that it is one.
+    RepetitionUnmarked,
+    /// A post whose answer was lost counts as shown.
+    LostPostBelieved,
 }
 
 impl SeededBug {
@@ -90,50 +98,12 @@ impl SeededBug {
     }
 }
 
-/// A port with a bug, or without.
-#[derive(Debug)]
-pub struct BuggyPort<P> {
-    port: P,
-    bug: Option<SeededBug>,
-    /// Whether it is the port of the dead-letter queue's sweeper.
-    is_sweeper: bool,
-    memory: Mutex<BugMemory>,
-}
-
 /// What a buggy handler keeps to itself.
 #[derive(Debug, Default)]
-struct BugMemory {
+pub(crate) struct BugMemory {
     record: Option<DeployRecord>,
     notification: Option<NotificationRecord>,
     began_trigger: bool,
     /// What is on record and was not shown: the retry of a deploy, and the request that made it.
     hidden: BTreeMap<DeployId, (Option<DeployId>, Option<RequestId>)>,
-}
-
-impl<P> BuggyPort<P> {
-    /// A port as a handler sees it.
-    pub fn new(port: P, bug: Option<SeededBug>) -> Self {
-        Self {
-            port,
-            bug,
-            is_sweeper: false,
-            memory: Mutex::default(),
-        }
-    }
-
-    /// A port as the sweeper of the dead-letter queue sees it.
-    pub fn for_sweeper(port: P, bug: Option<SeededBug>) -> Self {
-        Self {
-            is_sweeper: true,
-            ..Self::new(port, bug)
-        }
-    }
-
-    fn has_bug(&self, bug: SeededBug) -> bool {
-        self.bug == Some(bug)
-    }
-
-    fn lock_memory(&self) -> MutexGuard<'_, BugMemory> {
-        lock_mutex(&self.memory)
-    }
 }

@@ -1,9 +1,7 @@
 //! Crash points: each port call is two of them, before it takes effect and after.
 //!
-//! [`CrashPort`] wraps a port; the inner ports answer at once, so a future that is pending is at a
-//! point at which it crashes, and is dropped.
-
-mod ports;
+//! The world answers at once, so a future that is pending is at a point at which it crashes, and is
+//! dropped.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -172,7 +170,11 @@ impl CrashPoints {
         }
     }
 
-    async fn call_through<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn call_through<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = T>,
+    ) -> T {
         self.pass("before", name).await;
         let answer = call.await;
         self.pass("after", name).await;
@@ -180,7 +182,7 @@ impl CrashPoints {
     }
 
     /// A call that may fail without effect, or lose its answer after the effect.
-    async fn call_ledger<T, E: From<LedgerError>>(
+    pub(crate) async fn call_ledger<T, E: From<LedgerError>>(
         &self,
         name: &'static str,
         before: FaultKind,
@@ -228,24 +230,5 @@ pub fn drive<T>(handler: impl Future<Output = T>) -> Option<T> {
     match pin!(handler).poll(&mut context) {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
-    }
-}
-
-/// A port whose calls are crash points.
-#[derive(Debug)]
-pub struct CrashPort<P> {
-    /// The port.
-    pub port: Arc<P>,
-    /// The points.
-    pub points: CrashPoints,
-}
-
-impl<P> CrashPort<P> {
-    /// Wraps a port.
-    pub fn new(port: &Arc<P>, points: &CrashPoints) -> Self {
-        Self {
-            port: Arc::clone(port),
-            points: points.clone(),
-        }
     }
 }

@@ -1,0 +1,178 @@
+//! The faults that can strike each request.
+
+use std::future::Future;
+use std::time::Duration;
+
+use chatops_core::notification::PostResult;
+use chatops_core::ports::{
+    CancelWorkflow, Commit, DeleteMessage, FindByShortId, GetSecret, ListDeploys, ListDue,
+    LookupRequest, Perform, PollRequest, PostMessage, ReadDeploy, ReadLock, ReadNotification,
+    ReadPipelineOwner, ReceiveMessages, RefreshSecret, ReleaseMessage, RenewToken, Request,
+    SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
+};
+
+use super::{HandlerPorts, WorldPorts};
+use crate::fault_injector::FaultKind;
+use crate::outside::{ChatFault, ReadFault, TriggerFault};
+use crate::seeded::with_bug;
+
+/// A request as a handler of the simulation makes it.
+pub(crate) trait SimulatedRequest: Request {
+    /// Performs it in the world, with its crash points and the faults that can strike it.
+    fn in_world(self, world: &WorldPorts) -> impl Future<Output = Self::Answer> + Send;
+
+    /// Performs it as the handler's bug does.
+    fn with_bug(self, ports: &HandlerPorts) -> impl Future<Output = Self::Answer> + Send {
+        self.in_world(&ports.world)
+    }
+}
+
+/// Requests that a part of the world answers, and how they fail: `in_world` by the macro's rule, and
+/// `with_bug` by the function that is named, if some bug makes them wrongly.
+macro_rules! simulated {
+    ($($rule:ident: $($request:ident $(as $bug:path)?),*;)*) => { $($(
+        impl SimulatedRequest for $request {
+            async fn in_world(self, world: &WorldPorts) -> <Self as Request>::Answer {
+                simulated!(@$rule self world)
+            }
+
+            $(
+                async fn with_bug(self, ports: &HandlerPorts) -> <Self as Request>::Answer {
+                    $bug(self, ports).await
+                }
+            )?
+        }
+    )*)* };
+    // A read of the ledger that fails.
+    (@read $it:ident $world:ident) => {{
+        let call = $world.ledger.read($it);
+        $world.points.call_ledger(Self::NAME, FaultKind::ReadFails, None, call).await
+    }};
+    (@list $it:ident $world:ident) => {{
+        let call = $world.ledger.list($it);
+        $world.points.call_ledger(Self::NAME, FaultKind::ReadFails, None, call).await
+    }};
+    // A write that fails without effect, or whose answer is lost after the effect.
+    (@write $it:ident $world:ident) => {{
+        let (before, after) = (FaultKind::WriteFails, FaultKind::WriteAnswerLost);
+        let call = $world.ledger.write($it);
+        $world.points.call_ledger(Self::NAME, before, Some(after), call).await
+    }};
+    // A read from CircleCI.
+    (@ci_read $it:ident $world:ident) => {{
+        $world.points.pass("before", Self::NAME).await;
+        $world.fail_ci_read();
+        let answer = $world.circleci.perform($it).await;
+        $world.points.pass("after", Self::NAME).await;
+        answer
+    }};
+    // What fails in no way of its own.
+    (@circleci $it:ident $world:ident) => {
+        $world.points.call_through(Self::NAME, $world.circleci.perform($it)).await
+    };
+    (@slack $it:ident $world:ident) => {
+        $world.points.call_through(Self::NAME, $world.slack.perform($it)).await
+    };
+    (@secrets $it:ident $world:ident) => {
+        $world.points.call_through(Self::NAME, $world.secrets.perform($it)).await
+    };
+    // What has its faults behind it.
+    (@queue $it:ident $world:ident) => { $world.queue.perform($it).await };
+    (@send $it:ident $world:ident) => { $world.send($it).await };
+    (@trigger $it:ident $world:ident) => { $world.trigger($it).await };
+    (@post $it:ident $world:ident) => { $world.post($it).await };
+}
+
+simulated! {
+    read: ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
+        ReadNotification as with_bug::read_notification;
+    list: ListDeploys, ListDue;
+    write: Commit as with_bug::commit, SaveNotification as with_bug::save_notification;
+    send: SendMessage as with_bug::send;
+    queue: ReceiveMessages, DeleteMessage, ReleaseMessage;
+    trigger: TriggerRequest as with_bug::trigger;
+    ci_read: LookupRequest as with_bug::look_up, PollRequest as with_bug::poll;
+    circleci: CancelWorkflow;
+    post: PostMessage as with_bug::post;
+    slack: RenewToken;
+    secrets: GetSecret, RefreshSecret;
+}
+
+/// The ways a POST fails; an answer that breaks off in the middle is as lost as one that never
+/// came.
+const TRIGGER_FAULTS: [(FaultKind, TriggerFault); 6] = [
+    (FaultKind::TriggerNotSent, TriggerFault::NotSent),
+    (
+        FaultKind::TriggerLimited,
+        TriggerFault::Limited(Some(Duration::from_secs(7))),
+    ),
+    (
+        FaultKind::TriggerRejected,
+        TriggerFault::Rejected(404, "<!channel> not found"),
+    ),
+    (FaultKind::TriggerErrorBefore, TriggerFault::ErrorBefore),
+    (FaultKind::TriggerErrorAfter, TriggerFault::ErrorAfter),
+    (FaultKind::TriggerAnswerLost, TriggerFault::AnswerLost),
+];
+
+const POST_FAULTS: [(FaultKind, ChatFault); 4] = [
+    (FaultKind::PostNotSent, ChatFault::NotSent),
+    (
+        FaultKind::PostLimited,
+        ChatFault::Limited(Duration::from_secs(20)),
+    ),
+    (FaultKind::PostErrorBefore, ChatFault::ErrorBefore),
+    (FaultKind::PostAnswerLost, ChatFault::AnswerLost),
+];
+
+impl WorldPorts {
+    fn first_fault<F, const N: usize>(&self, faults: [(FaultKind, F); N]) -> Option<F> {
+        let mut faults = faults.into_iter();
+        let strikes = |(kind, _): &(FaultKind, F)| self.points.should_fail(*kind);
+        faults.find(strikes).map(|(_, fault)| fault)
+    }
+
+    fn fail_ci_read(&self) {
+        if self.points.should_fail(FaultKind::PollFails) {
+            self.circleci.fail_read(ReadFault::Error);
+        } else if self.points.should_fail(FaultKind::PollLimited) {
+            let wait = Duration::from_secs(30);
+            self.circleci.fail_read(ReadFault::Limited(wait));
+        }
+    }
+
+    async fn send(&self, send: SendMessage) -> Result<(), SendError> {
+        self.points.pass("before", SendMessage::NAME).await;
+        if self.points.should_fail(FaultKind::SendFails) {
+            return Err(SendError::not_sent("throttled"));
+        }
+        let sent = self.queue.perform(send).await;
+        let lost = sent.is_ok() && self.points.should_fail(FaultKind::SendAnswerLost);
+        self.points.pass("after", SendMessage::NAME).await;
+        if lost {
+            Err(SendError::unknown("the answer was lost"))
+        } else {
+            sent
+        }
+    }
+
+    async fn trigger(&self, request: TriggerRequest) -> TriggerOutcome {
+        self.points.pass("before", TriggerRequest::NAME).await;
+        if let Some(fault) = self.first_fault(TRIGGER_FAULTS) {
+            self.circleci.fail_trigger(fault);
+        }
+        let outcome = self.circleci.perform(request).await;
+        self.points.pass("after", TriggerRequest::NAME).await;
+        outcome
+    }
+
+    async fn post(&self, post: PostMessage) -> PostResult {
+        self.points.pass("before", PostMessage::NAME).await;
+        if let Some(fault) = self.first_fault(POST_FAULTS) {
+            self.slack.fail_post(fault);
+        }
+        let posted = self.slack.perform(post).await;
+        self.points.pass("after", PostMessage::NAME).await;
+        posted
+    }
+}

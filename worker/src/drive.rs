@@ -1,0 +1,149 @@
+//! Drives a run: performs what it asks for, says so in the log, and limits its tries.
+
+use chatops_core::decide::Context;
+use chatops_core::deploy_run::{DeployRun, RunEnd};
+use chatops_core::phase::Phase;
+use chatops_core::ports::{
+    CiReadError, Commit, LookupResult, Perform, PollResult, Request, WorkerPorts,
+};
+use tracing::{info, warn};
+
+use crate::{Invocation, MAX_TRIES, WorkError, Worker, tag_span};
+
+/// More steps than any message needs; the sweeper continues after that.
+const MAX_STEPS: usize = 32;
+
+/// How often a run may try again, over all its steps.
+const MAX_FAILURES: usize = 2 * MAX_TRIES;
+
+impl<P: WorkerPorts> Worker<P> {
+    /// Drives a run to its end.
+    pub(crate) async fn drive(
+        &self,
+        inv: &Invocation,
+        mut run: DeployRun,
+    ) -> Result<(), WorkError> {
+        let (mut steps, mut failures) = (0, 0);
+        loop {
+            if let Some(id) = run.deploy() {
+                tag_span(id);
+            }
+            run = match run {
+                DeployRun::Read(_) if steps == MAX_STEPS => {
+                    warn!("a message took more steps than any needs");
+                    return Ok(());
+                }
+                DeployRun::Read(phase) => {
+                    steps += 1;
+                    self.perform(inv, phase).await
+                }
+                DeployRun::Again(interrupted) => {
+                    failures += 1;
+                    if failures == MAX_FAILURES {
+                        return Err(interrupted.error.into());
+                    }
+                    *interrupted.next
+                }
+                DeployRun::Done(end) => return Ok(log_end(end?)),
+                DeployRun::Open(phase) => self.write(inv, phase).await,
+                DeployRun::Write(phase) => self.write(inv, phase).await,
+                DeployRun::WriteEvidence(phase) => self.write(inv, phase).await,
+                DeployRun::Trigger(phase) => {
+                    let (id, attempt) = (phase.memory.deploy, phase.memory.posted_attempt);
+                    info!(deploy.id = %id, attempt, "triggering CircleCI");
+                    let outcome = self.ports.perform(phase.request()).await;
+                    info!(deploy.id = %id, attempt, outcome = outcome.as_str(), "trigger sent");
+                    phase.resume(outcome, self.ctx(inv))
+                }
+                DeployRun::LookUp(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    let outcome = lookup_outcome(&result);
+                    info!(deploy.id = %phase.memory.deploy, outcome, "looked up the pipeline");
+                    phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::Poll(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    log_poll(&result);
+                    phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::Cancel(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    if let Err(error) = &result {
+                        let unauthorized = error.unauthorized;
+                        warn!(unauthorized, "the cancel failed; the next poll tries again");
+                    }
+                    phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::RefreshToken(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    if let Err(error) = &result {
+                        warn!(%error, "the CircleCI token could not be refreshed");
+                    }
+                    phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::WakeNotifier(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    if let Err(error) = &result {
+                        warn!(%error, "the notifier was not woken up; the sweeper does it");
+                    }
+                    phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::ReadCommand(phase) => self.perform(inv, phase).await,
+                DeployRun::FindOwner(phase) => self.perform(inv, phase).await,
+                DeployRun::ReadHolder(phase) => self.perform(inv, phase).await,
+                DeployRun::ReadOwners(phase) => self.perform(inv, phase).await,
+                DeployRun::Record(phase) => self.perform(inv, phase).await,
+                DeployRun::SendTicket(phase) => self.perform(inv, phase).await,
+                DeployRun::ScheduleWakeUp(phase) => self.perform(inv, phase).await,
+            };
+        }
+    }
+
+    /// Performs the phase's request and resumes it.
+    async fn perform<R>(
+        &self,
+        inv: &Invocation,
+        phase: impl for<'a> Phase<Request = R, Context<'a> = Context<'a>, Run = DeployRun>,
+    ) -> DeployRun
+    where
+        R: Request,
+        P: Perform<R>,
+    {
+        let answer = self.ports.perform(phase.request()).await;
+        phase.resume(answer, self.ctx(inv))
+    }
+
+    /// The same for a commit, whose events are logged.
+    async fn write(
+        &self,
+        inv: &Invocation,
+        phase: impl for<'a> Phase<Request = Commit, Context<'a> = Context<'a>, Run = DeployRun>,
+    ) -> DeployRun {
+        let answer = self.commit(phase.request()).await;
+        phase.resume(answer, self.ctx(inv))
+    }
+}
+
+fn lookup_outcome(result: &Result<LookupResult, CiReadError>) -> &'static str {
+    match result {
+        Ok(LookupResult::Found(_)) => "found",
+        Ok(LookupResult::Absent { .. }) => "absent",
+        Err(_) => "unfinished",
+    }
+}
+
+fn log_poll(result: &Result<PollResult, CiReadError>) {
+    if let Err(error) = result {
+        info!(unauthorized = error.unauthorized, "the poll failed");
+    }
+}
+
+fn log_end(end: RunEnd) {
+    match end {
+        RunEnd::AtRest => {}
+        RunEnd::NotOnRecord => info!("wake-up ignored: the deploy is not on record"),
+        RunEnd::NoOwner(pipeline) => {
+            info!(%pipeline, "webhook ignored: no deploy has this pipeline");
+        }
+    }
+}
