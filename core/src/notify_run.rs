@@ -329,7 +329,8 @@ impl Phase for Posting {
     }
 
     fn resume(self, result: PostResult, ctx: NotifyContext<'_>) -> NotifyRun {
-        RecordingPost::over(self.post.reserved.clone(), self.post, result, ctx)
+        let reserved = self.post.reserved.clone();
+        RecordingPost::over(&reserved, self.post, result, ctx)
     }
 }
 
@@ -347,12 +348,12 @@ pub struct RecordingPost {
 impl RecordingPost {
     /// Adds the result to the record as it is now.
     fn over(
-        current: NotificationRecord,
+        current: &NotificationRecord,
         post: ReservedPost,
         result: PostResult,
         ctx: NotifyContext<'_>,
     ) -> NotifyRun {
-        let record = notification::after_post(&current, post.kind, post.route, &result, ctx.now);
+        let record = notification::after_post(current, post.kind, post.route, &result, ctx.now);
         NotifyRun::Record(Self {
             post,
             result,
@@ -411,7 +412,7 @@ impl Phase for RereadingNotification {
         let kind = self.post.kind;
         match answer {
             Ok(Some(fresh)) if fresh.delivery(kind) == self.post.reserved.delivery(kind) => {
-                RecordingPost::over(fresh, self.post, self.result, ctx)
+                RecordingPost::over(&fresh, self.post, self.result, ctx)
             }
             Ok(_) => self.post.read(),
             Err(error) => failed(error),

@@ -44,7 +44,10 @@ impl<P: WorkerPorts> Worker<P> {
                     }
                     *interrupted.next
                 }
-                DeployRun::Done(end) => return Ok(log_end(end?)),
+                DeployRun::Done(end) => {
+                    log_end(end?);
+                    return Ok(());
+                }
                 DeployRun::Open(phase) => self.write(inv, phase).await,
                 DeployRun::Write(phase) => self.write(inv, phase).await,
                 DeployRun::WriteEvidence(phase) => self.write(inv, phase).await,

@@ -146,13 +146,13 @@ impl WorldPorts {
         if self.points.should_fail(FaultKind::SendFails) {
             return Err(SendError::not_sent("throttled"));
         }
-        let sent = self.queue.perform(send).await;
-        let lost = sent.is_ok() && self.points.should_fail(FaultKind::SendAnswerLost);
+        let answer = self.queue.perform(send).await;
+        let lost = answer.is_ok() && self.points.should_fail(FaultKind::SendAnswerLost);
         self.points.pass("after", SendMessage::NAME).await;
         if lost {
             Err(SendError::unknown("the answer was lost"))
         } else {
-            sent
+            answer
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::command::{DeployAction, DeployCommand};
-use chatops_core::decide::{CancelDecision, RetryCause, RetryDecision};
+use chatops_core::decide::{CancelDecision, RetryCause, RetryDecision, decide_cancel};
 use chatops_core::id::{ChannelId, DeployRef, RequestId, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use chatops_core::name::{BranchName, JobName};
@@ -49,16 +49,16 @@ impl QueuedRetry {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RetrySource {
     Ticket,
-    Action(u16),
+    Action(u32),
 }
 
 impl DecisionCache<'_> {
     /// A request that was just typed.
-    pub(super) fn intern_retry(&mut self, retry: QueuedRetry) -> u16 {
+    pub(super) fn intern_retry(&mut self, retry: QueuedRetry) -> u32 {
         self.interner.intern(ModelItem::Retry(retry))
     }
 
-    pub(super) fn get_retry(&mut self, number: u16) -> QueuedRetry {
+    pub(super) fn get_retry(&mut self, number: u32) -> QueuedRetry {
         match self.entry(number).0.as_ref() {
             ModelItem::Retry(retry) => *retry,
             _ => unreachable!("number {number} is not a retry request"),
@@ -66,12 +66,12 @@ impl DecisionCache<'_> {
     }
 
     /// The first transaction of the retry of a deploy, if it may be retried.
-    pub(super) fn plan_retry(&mut self, old: u16, first: u16, maker: RetrySource) -> WorkerPlan {
+    pub(super) fn plan_retry(&mut self, old: u32, first: u32, maker: RetrySource) -> WorkerPlan {
         let made = match maker {
             RetrySource::Ticket => 0,
             RetrySource::Action(number) => number,
         };
-        self.cached_plan([4, old, first, made], |cache| {
+        self.cached_plan([old, first, made], |cache| {
             let action = match maker {
                 RetrySource::Ticket => None,
                 RetrySource::Action(number) => Some(cache.get_retry(number).to_action()),
@@ -80,10 +80,10 @@ impl DecisionCache<'_> {
             let cause = action.map_or(RetryCause::Ticket, RetryCause::Action);
             let (old, first) = (cache.record(old), cache.record(first).request);
             let me = run_name(None);
-            if (cache.rules.decide_retry)(&old, cause, context(&me, 0)) != RetryDecision::Yes {
+            if (cache.rules.decide_retry)(&old, cause, context(&me)) != RetryDecision::Yes {
                 return WorkerPlan::Wait;
             }
-            match (cache.rules.open_retry)(&old, &first, cause, context(&me, 0)) {
+            match (cache.rules.open_retry)(&old, &first, cause, context(&me)) {
                 Ok(commit) => match check_retry(&old, cause, &commit) {
                     Ok(()) => cache.plan_commit(None, Some(commit)),
                     Err(why) => WorkerPlan::Broken(why),
@@ -94,7 +94,7 @@ impl DecisionCache<'_> {
     }
 
     /// Whether the sweeper has no use for the ticket of a deploy.
-    pub(super) fn is_ticket_needless(&mut self, number: u16) -> bool {
+    pub(super) fn is_ticket_needless(&mut self, number: u32) -> bool {
         let rules = self.rules;
         match self.entry(number).0.as_ref() {
             ModelItem::Record(record) => (rules.is_ticket_needless)(record),
@@ -103,8 +103,8 @@ impl DecisionCache<'_> {
     }
 
     /// The requester cancels the deploy.
-    pub(super) fn plan_cancel(&mut self, number: u16) -> WorkerPlan {
-        self.cached_plan([5, number, 0, 0], |cache| {
+    pub(super) fn plan_cancel(&mut self, number: u32) -> WorkerPlan {
+        self.cached_plan([number, 0, u32::MAX], |cache| {
             let record = cache.record(number);
             let deploy = DeployRef::Full(record.id);
             let action = action_message(
@@ -113,7 +113,7 @@ impl DecisionCache<'_> {
                 MODEL_CONFIG.timeouts.request_ttl,
             );
             let me = run_name(None);
-            match (cache.rules.decide_cancel)(&record, &action, context(&me, 0)) {
+            match decide_cancel(&record, &action, context(&me)) {
                 Ok(CancelDecision::Write(commit)) => {
                     cache.plan_commit(Some(&record), Some(*commit))
                 }

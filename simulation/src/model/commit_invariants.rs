@@ -79,6 +79,9 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
     let late = commit.retried.is_some();
     check(!late, OneRetry, "a retry is put on record after it began")?;
     check_cancel(old, &entry.change)?;
+    let requested = matches!(entry.change, AuditChange::CancelRequested { .. });
+    let why = "a cancel request is not on record";
+    check(!requested || record.cancel.is_some(), CancelObeyed, why)?;
     if old.state.is_terminal() {
         let note = matches!(entry.change, AuditChange::Noted { .. }) && record.state == old.state;
         check(note, OneEnd, "a deploy goes on after its end")?;

@@ -1,50 +1,117 @@
-//! One thread's view of the decisions: the real functions, called once per case and remembered.
+//! One thread's view of the product's runs: each is resumed once for each answer, and remembered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chatops_core::decide::{self, Context, NextStep};
+use chatops_core::decide::Context;
 use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState};
-use chatops_core::id::ShortId;
-use chatops_core::machine::IllegalTransition;
-use chatops_core::ports::{Commit, LockChange, TargetLock};
+use chatops_core::deploy_run::{DeployRun, RunError, Writing};
+use chatops_core::id::InvocationId;
+use chatops_core::phase::Phase;
+use chatops_core::ports::{Commit, CommitError, Conflict, LockChange, TargetLock};
 
 use super::ModelViolation;
 use super::actions::{deploy_message, retrier_of};
+use super::ci_answer::CiAnswer;
 use super::commit_invariants::{check, check_commit};
-use super::evidence::CiEvidence;
 use super::interner::{
-    DecidedCommit, ItemInterner, MODEL_CONFIG, ModelItem, TICK, canonical, next_tick, now,
+    DEPLOYS, DecidedCommit, ItemInterner, MODEL_CONFIG, ModelItem, TICK, canonical, next_tick, now,
     pipeline_of, place_of, rename_runs, run_name, tick_item,
 };
 use super::rules::DecisionRules;
+use super::run_value::{canonical_run, commit_of, memory_of};
 use super::shard::FastMap;
+use crate::crash_points::unavailable;
 use crate::invariants::{Invariant::OwnPipeline, Violation};
+use crate::seeded::alter;
 
-/// What a decision comes to.
+/// What a decision comes to that no run makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WorkerPlan {
     /// Nothing.
     Wait,
     /// Write this commit.
-    Write(u16),
-    /// Send the POST.
-    Post,
-    /// Look up the pipeline.
-    LookUp,
-    /// Poll the pipeline.
-    Poll { cancel: bool },
-    /// Send the ticket, then write this commit.
-    WriteTicket(u16),
+    Write(u32),
     /// The decision itself is wrong.
     Broken(ModelViolation),
 }
 
 impl WorkerPlan {
     pub(super) fn illegal() -> Self {
-        let why = "a decision the state machine does not allow";
-        Self::Broken(Violation::new(None, why))
+        Self::Broken(ILLEGAL)
     }
+}
+
+const ILLEGAL: ModelViolation = Violation {
+    invariant: None,
+    detail: "a decision the state machine does not allow",
+};
+
+/// What a run is answered, or what happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum RunAnswer {
+    /// Its message is a command that is not on record.
+    Command {
+        /// The command.
+        number: u32,
+        /// The deploy's place.
+        place: u8,
+    },
+    /// The record that it reads.
+    Record(u32),
+    /// The record of the deploy that has the target.
+    Holder(u32),
+    /// Its write is done.
+    Written,
+    /// Others have written first.
+    Overtaken,
+    /// Whether its write was done is unknown.
+    Lost,
+    /// Its ticket is sent.
+    Sent,
+    /// CircleCI answers.
+    Ci(CiAnswer),
+    /// The attempt that it posted is not the latest one any more.
+    NewAttempt,
+}
+
+/// What becomes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextRun {
+    /// This one.
+    Run(u32),
+    /// It is over.
+    Ended,
+    /// It does what it must not.
+    Broken(ModelViolation),
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum RunPhase {
+    /// There is no run.
+    #[default]
+    Idle,
+    /// About to write the first transaction of a retry.
+    OpeningRetry,
+    /// About to write the first transaction of a command.
+    Opening,
+    /// About to read the deploy.
+    Reading,
+    /// About to send the POST, or waiting for its answer.
+    Triggering,
+    /// About to look up the pipeline.
+    LookingUp,
+    /// About to poll.
+    Polling,
+    /// About to write a decision.
+    Writing,
+    /// Knows what CircleCI has shown, about to read the deploy.
+    Recording,
+    /// About to write what CircleCI has shown.
+    WritingEvidence,
+    /// About to send the ticket.
+    SendingTicket,
 }
 
 /// What a commit does to the lock; moments in ticks from now.
@@ -74,10 +141,14 @@ pub(super) struct ItemFacts {
     /// One more than the person whose request made it.
     pub retrier: u8,
     /// Of a commit: the number of its record.
-    pub record: u16,
+    pub record: u32,
     /// Of a commit: the number of the record of the deploy that it retries.
-    pub retried_record: u16,
+    pub retried_record: u32,
     pub lock: LockFact,
+    /// Of a run: where it stands.
+    pub phase: RunPhase,
+    /// Of a poll: whether it cancels.
+    pub cancels: bool,
 }
 
 /// The changes of an item that depend on nothing else.
@@ -96,8 +167,9 @@ pub(super) struct DecisionCache<'a> {
     pub(super) interner: &'a ItemInterner,
     pub(super) rules: &'a DecisionRules,
     items: Vec<Option<(Arc<ModelItem>, ItemFacts)>>,
-    shifted: [Vec<u16>; 4],
-    plans: FastMap<u64, WorkerPlan>,
+    shifted: [Vec<u32>; 4],
+    plans: FastMap<[u32; 3], WorkerPlan>,
+    runs: FastMap<(u32, RunAnswer, u8), NextRun>,
 }
 
 fn ticks_from_now(at: chatops_core::Time) -> i8 {
@@ -120,6 +192,30 @@ fn record_facts(record: &DeployRecord) -> ItemFacts {
     }
 }
 
+fn lock_fact(lock: Option<&LockChange>) -> LockFact {
+    match lock {
+        None => LockFact::Keep,
+        Some(LockChange::Take { now, .. }) => LockFact::Take(ticks_from_now(*now)),
+        Some(LockChange::Free { .. }) => LockFact::Free,
+        Some(LockChange::Expire { until, .. }) => LockFact::Expire(ticks_from_now(*until)),
+    }
+}
+
+fn run_phase(run: &DeployRun) -> RunPhase {
+    match run {
+        DeployRun::Open(_) => RunPhase::Opening,
+        DeployRun::Read(_) => RunPhase::Reading,
+        DeployRun::Trigger(_) => RunPhase::Triggering,
+        DeployRun::LookUp(_) => RunPhase::LookingUp,
+        DeployRun::Poll(_) => RunPhase::Polling,
+        DeployRun::Write(_) => RunPhase::Writing,
+        DeployRun::Record(_) => RunPhase::Recording,
+        DeployRun::WriteEvidence(_) => RunPhase::WritingEvidence,
+        DeployRun::SendTicket(_) => RunPhase::SendingTicket,
+        other => unreachable!("no state of the model: {other:?}"),
+    }
+}
+
 fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
     let number =
         |record: &DeployRecord| interner.intern(ModelItem::Record(Box::new(record.clone())));
@@ -133,14 +229,25 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
         ModelItem::Commit(commit) => ItemFacts {
             record: number(&commit.record),
             retried_record: commit.retried.as_ref().map_or(0, number),
-            lock: match &commit.lock {
-                None => LockFact::Keep,
-                Some(LockChange::Take { now, .. }) => LockFact::Take(ticks_from_now(*now)),
-                Some(LockChange::Free { .. }) => LockFact::Free,
-                Some(LockChange::Expire { until, .. }) => LockFact::Expire(ticks_from_now(*until)),
-            },
+            lock: lock_fact(commit.lock.as_ref()),
+            phase: RunPhase::OpeningRetry,
             ..record_facts(&commit.record)
         },
+        ModelItem::Run(run) => {
+            let mut run = run.clone();
+            let phase = run_phase(&run);
+            let cancels = matches!(run.as_ref(), DeployRun::Poll(phase) if phase.cancel);
+            let facts = commit_of(&mut run).map(|commit| ItemFacts {
+                record: number(&commit.record),
+                lock: lock_fact(commit.lock.as_ref()),
+                ..record_facts(&commit.record)
+            });
+            ItemFacts {
+                phase,
+                cancels,
+                ..facts.unwrap_or_default()
+            }
+        }
     }
 }
 
@@ -152,11 +259,12 @@ impl<'a> DecisionCache<'a> {
             items: vec![],
             shifted: Default::default(),
             plans: FastMap::default(),
+            runs: FastMap::default(),
         }
     }
 
-    pub(super) fn entry(&mut self, number: u16) -> &(Arc<ModelItem>, ItemFacts) {
-        let at = usize::from(number);
+    pub(super) fn entry(&mut self, number: u32) -> &(Arc<ModelItem>, ItemFacts) {
+        let at = number as usize;
         if self.items.len() <= at {
             self.items.resize(at + 64, None);
         }
@@ -167,11 +275,15 @@ impl<'a> DecisionCache<'a> {
         })
     }
 
-    pub(super) fn facts(&mut self, number: u16) -> ItemFacts {
+    /// The facts of an item; those of nothing for number 0.
+    pub(super) fn facts(&mut self, number: u32) -> ItemFacts {
+        if number == 0 {
+            return ItemFacts::default();
+        }
         self.entry(number).1
     }
 
-    pub(super) fn record(&mut self, number: u16) -> DeployRecord {
+    pub(super) fn record(&mut self, number: u32) -> DeployRecord {
         match self.entry(number).0.as_ref() {
             ModelItem::Record(record) => record.as_ref().clone(),
             _ => unreachable!("number {number} is not a deploy on record"),
@@ -179,14 +291,14 @@ impl<'a> DecisionCache<'a> {
     }
 
     /// A command that was just typed.
-    pub(super) fn queued_request(&mut self) -> u16 {
+    pub(super) fn queued_request(&mut self) -> u32 {
         self.interner
             .intern(ModelItem::Request(MODEL_CONFIG.timeouts.request_ttl))
     }
 
     /// The item after `shift`; no item stays none.
-    pub(super) fn shift_item(&mut self, number: u16, shift: ItemShift) -> u16 {
-        let at = usize::from(number);
+    pub(super) fn shift_item(&mut self, number: u32, shift: ItemShift) -> u32 {
+        let at = number as usize;
         let row = match shift {
             ItemShift::Later => 0,
             ItemShift::Gone(slot) => 1 + slot,
@@ -218,18 +330,13 @@ impl<'a> DecisionCache<'a> {
 
     pub(super) fn cached_plan(
         &mut self,
-        key: [u16; 4],
+        key: [u32; 3],
         make: impl FnOnce(&mut Self) -> WorkerPlan,
     ) -> WorkerPlan {
-        let parts = key.into_iter();
-        let key = parts.fold(0, |all, part| all << 16 | u64::from(part));
         if let Some(plan) = self.plans.get(&key) {
             return *plan;
         }
-        // "No panic" is one of the promises.
-        let plan = catch_unwind(AssertUnwindSafe(|| make(self)));
-        let panicked = Violation::new(None, "a decision panicked");
-        let plan = plan.unwrap_or(WorkerPlan::Broken(panicked));
+        let plan = caught(|| make(self)).unwrap_or(WorkerPlan::Broken(PANICKED));
         self.plans.insert(key, plan);
         plan
     }
@@ -243,6 +350,7 @@ impl<'a> DecisionCache<'a> {
         let Some(mut commit) = commit else {
             return WorkerPlan::Wait;
         };
+        alter::commit(self.rules.bug, &mut commit);
         if let Err(why) = check_commit(before, &commit) {
             return WorkerPlan::Broken(why);
         }
@@ -257,104 +365,196 @@ impl<'a> DecisionCache<'a> {
         WorkerPlan::Write(self.interner.intern(ModelItem::Commit(Box::new(decided))))
     }
 
-    fn plan_result(
+    /// The run over a wake-up.
+    pub(super) fn wake_up(&mut self, deploy: usize) -> u32 {
+        let run = canonical_run(DeployRun::wake_up(DEPLOYS[deploy]));
+        self.interner.intern(ModelItem::Run(Box::new(run)))
+    }
+
+    /// What becomes of the run in `slot`.
+    pub(super) fn next_run(&mut self, run: u32, answer: RunAnswer, slot: usize) -> NextRun {
+        let key = (run, answer, u8::try_from(slot).unwrap_or(0));
+        if let Some(next) = self.runs.get(&key) {
+            return *next;
+        }
+        let next = caught(|| self.resume(run, answer, slot));
+        let next = next.unwrap_or(NextRun::Broken(PANICKED));
+        self.runs.insert(key, next);
+        next
+    }
+
+    fn resume(&mut self, run: u32, answer: RunAnswer, slot: usize) -> NextRun {
+        let me = run_name(Some(slot));
+        let (bug, ctx) = (self.rules.bug, context(&me));
+        let mut before = None;
+        let mut read = |cache: &mut Self, number, began| {
+            let mut seen = cache.record(number);
+            before = Some(seen.clone());
+            alter::record(bug, &mut seen, began);
+            Ok(Some(seen))
+        };
+        let lost = || Err(unavailable("the answer was lost").into());
+        let overtaken = || Err(Conflict::StaleVersion.into());
+        let value = (run != 0).then(|| self.run(run));
+        let next = match (value, answer) {
+            (None, RunAnswer::Command { number, place }) => {
+                match self.command_run(number, usize::from(place)) {
+                    DeployRun::ReadCommand(phase) => phase.resume(Ok(None), ctx),
+                    other => other,
+                }
+            }
+            (Some(DeployRun::Read(phase)), RunAnswer::Record(number)) => {
+                let answer = read(self, number, phase.memory.began_trigger);
+                phase.resume(answer, ctx)
+            }
+            (Some(DeployRun::Record(phase)), RunAnswer::Record(number)) => {
+                let answer = read(self, number, phase.memory.began_trigger);
+                phase.resume(answer, ctx)
+            }
+            (Some(DeployRun::Write(phase)), RunAnswer::Holder(number)) => {
+                let holder = self.record(number);
+                before = Some(phase.record.as_ref().clone());
+                reject_busy(phase, holder, ctx)
+            }
+            (Some(DeployRun::SendTicket(phase)), RunAnswer::Sent) => {
+                before = Some(phase.record.as_ref().clone());
+                phase.resume(Ok(()), ctx)
+            }
+            (Some(run), RunAnswer::Written) => written(run, Ok(()), ctx),
+            (Some(run), RunAnswer::Overtaken) => written(run, overtaken(), ctx),
+            (Some(run), RunAnswer::Lost) => written(run, lost(), ctx),
+            (Some(run), RunAnswer::Ci(answer)) => {
+                let deploy = run.deploy().map_or(0, place_of);
+                match answer.resume(run, deploy_pipeline(deploy), bug, ctx) {
+                    Some(run) => run,
+                    None => return NextRun::Broken(MISANSWERED),
+                }
+            }
+            (Some(mut run), RunAnswer::NewAttempt) => {
+                match memory_of(&mut run) {
+                    Some(memory) if memory.posted_attempt == 1 => memory.posted_attempt = 2,
+                    _ => {}
+                }
+                run
+            }
+            _ => return NextRun::Broken(MISANSWERED),
+        };
+        let is_decision = !matches!(answer, RunAnswer::NewAttempt);
+        self.settle(before.as_ref(), next, is_decision, ctx)
+    }
+
+    /// Goes on to the next phase at which something else can happen meanwhile: the answers before it
+    /// are the ones that do not matter, for which the sweeper makes up.
+    fn settle(
         &mut self,
-        before: &DeployRecord,
-        commit: Result<Option<Commit>, IllegalTransition>,
-    ) -> WorkerPlan {
-        match commit {
-            Ok(commit) => self.plan_commit(Some(before), commit),
-            Err(_) => WorkerPlan::illegal(),
+        before: Option<&DeployRecord>,
+        mut run: DeployRun,
+        is_decision: bool,
+        ctx: Context<'_>,
+    ) -> NextRun {
+        loop {
+            run = match run {
+                DeployRun::Again(interrupted) => *interrupted.next,
+                DeployRun::WakeNotifier(phase) => phase.resume(Ok(()), ctx),
+                DeployRun::RefreshToken(phase) => phase.resume(Ok(()), ctx),
+                DeployRun::Cancel(phase) => phase.resume(Ok(()), ctx),
+                DeployRun::ReadOwners(phase) => phase.resume(Ok(None), ctx),
+                DeployRun::Done(Err(RunError::IllegalTransition(_))) => {
+                    return NextRun::Broken(ILLEGAL);
+                }
+                DeployRun::ScheduleWakeUp(_) | DeployRun::Done(_) => return NextRun::Ended,
+                run => match self.check_run(before, run, is_decision) {
+                    Ok(run) => return NextRun::Run(self.intern_run(run)),
+                    Err(why) => return NextRun::Broken(why),
+                },
+            };
         }
     }
 
-    /// What the run in `slot` does next about a deploy.
-    pub(super) fn plan_next(&mut self, number: u16, slot: u8, posted: u8) -> WorkerPlan {
-        self.cached_plan([0, number, u16::from(slot), u16::from(posted)], |cache| {
-            let record = cache.record(number);
-            let me = run_name(Some(usize::from(slot)));
-            let ctx = context(&me, posted);
-            match (cache.rules.next_step)(&record, ctx) {
-                Err(_) => WorkerPlan::illegal(),
-                // Nobody cuts the runs of the model off.
-                Ok(NextStep::Wait | NextStep::OutOfTime) => WorkerPlan::Wait,
-                Ok(NextStep::Write(commit)) => cache.plan_commit(Some(&record), Some(*commit)),
-                Ok(NextStep::Post(request)) => {
-                    let id = record.id.to_string();
-                    let mut values = request.parameters.values();
-                    let carried = values.any(|value| value.as_str() == Some(&id));
-                    match check(carried, OwnPipeline, "a POST without the deploy id") {
-                        Ok(()) => WorkerPlan::Post,
-                        Err(why) => WorkerPlan::Broken(why),
-                    }
-                }
-                Ok(NextStep::LookUp(_)) => WorkerPlan::LookUp,
-                Ok(NextStep::Poll { cancel, .. }) => WorkerPlan::Poll { cancel },
-                Ok(NextStep::WriteTicket) => {
-                    let placed = decide::ticket_written(&record);
-                    match cache.plan_commit(Some(&record), Some(placed)) {
-                        WorkerPlan::Write(commit) => WorkerPlan::WriteTicket(commit),
-                        other => other,
-                    }
-                }
-            }
-        })
+    /// What must hold of what a run is about to do.
+    fn check_run(
+        &self,
+        before: Option<&DeployRecord>,
+        mut run: DeployRun,
+        is_decision: bool,
+    ) -> Result<DeployRun, ModelViolation> {
+        if let Some(commit) = commit_of(&mut run).filter(|_| is_decision) {
+            alter::commit(self.rules.bug, commit);
+            check_commit(before, commit)?;
+        }
+        if let DeployRun::Trigger(phase) = &run {
+            let id = phase.memory.deploy.to_string();
+            let mut values = phase.request.parameters.values();
+            let carried = values.any(|value| value.as_str() == Some(&id));
+            check(carried, OwnPipeline, "a POST without the deploy id")?;
+        }
+        Ok(run)
     }
 
-    /// What the run in `slot` writes about what the outside world answered.
-    pub(super) fn plan_after(
-        &mut self,
-        number: u16,
-        seen: CiEvidence,
-        slot: u8,
-        posted: u8,
-    ) -> WorkerPlan {
-        let key = u16::from(slot) << 8 | u16::from(posted);
-        self.cached_plan([1, number, seen as u16, key], |cache| {
-            let record = cache.record(number);
-            let me = run_name(Some(usize::from(slot)));
-            let pipeline = deploy_pipeline(place_of(record.id));
-            let ctx = context(&me, posted);
-            let commit = seen.decide_commit(cache.rules, &record, pipeline, ctx);
-            cache.plan_result(&record, commit)
-        })
+    fn intern_run(&self, run: DeployRun) -> u32 {
+        let run = Box::new(canonical_run(run));
+        self.interner.intern(ModelItem::Run(run))
     }
 
-    /// The rejection of a deploy whose target another one has.
-    pub(super) fn plan_reject_busy(&mut self, number: u16, holder: u16, slot: u8) -> WorkerPlan {
-        self.cached_plan([2, number, holder, u16::from(slot)], |cache| {
-            let (record, holder) = (cache.record(number), cache.record(holder));
-            let lock = TargetLock {
-                deploy: holder.id,
-                since: now(),
-                until: None,
-            };
-            let me = run_name(Some(usize::from(slot)));
-            let commit = decide::reject_busy(&record, &lock, &holder, context(&me, 0));
-            cache.plan_result(&record, commit.map(Some))
-        })
+    fn run(&mut self, number: u32) -> DeployRun {
+        match self.entry(number).0.as_ref() {
+            ModelItem::Run(run) => run.as_ref().clone(),
+            _ => unreachable!("number {number} is not a run"),
+        }
     }
 
-    /// The first transaction of a command.
-    pub(super) fn plan_open(&mut self, number: u16, deploy: usize) -> WorkerPlan {
-        let place = u16::try_from(deploy).unwrap_or(0);
-        self.cached_plan([3, number, place, 0], |cache| {
-            let ModelItem::Request(left) = *cache.entry(number).0.as_ref() else {
-                return WorkerPlan::Wait;
-            };
-            let message = deploy_message(deploy, left);
-            let me = run_name(None);
-            let commit = decide::open_deploy(&message, ShortId::USUAL, context(&me, 0));
-            cache.plan_commit(None, Some(commit))
-        })
+    /// The run over a command that was queued.
+    fn command_run(&mut self, number: u32, place: usize) -> DeployRun {
+        match self.entry(number).0.as_ref() {
+            ModelItem::Request(left) => DeployRun::open(deploy_message(place, *left)),
+            _ => unreachable!("number {number} is not a command"),
+        }
     }
 }
 
-pub(super) fn context(me: &chatops_core::id::InvocationId, posted: u8) -> Context<'_> {
+/// "No panic" is one of the promises.
+fn caught<T>(make: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(make)).ok()
+}
+
+const PANICKED: ModelViolation = Violation {
+    invariant: None,
+    detail: "a decision panicked",
+};
+
+const MISANSWERED: ModelViolation = Violation {
+    invariant: None,
+    detail: "a run was answered what it did not ask",
+};
+
+/// A write and its answer.
+fn written(run: DeployRun, answer: Result<(), CommitError>, ctx: Context<'_>) -> DeployRun {
+    match run {
+        DeployRun::Open(phase) => phase.resume(answer, ctx),
+        DeployRun::Write(phase) => phase.resume(answer, ctx),
+        DeployRun::WriteEvidence(phase) => phase.resume(answer, ctx),
+        run => run,
+    }
+}
+
+/// A write that finds the target taken, and who has it.
+fn reject_busy(phase: Writing, holder: DeployRecord, ctx: Context<'_>) -> DeployRun {
+    let lock = TargetLock {
+        deploy: holder.id,
+        since: now(),
+        until: None,
+    };
+    match phase.resume(Err(Conflict::Lock(lock).into()), ctx) {
+        DeployRun::ReadHolder(phase) => phase.resume(Ok(Some(holder)), ctx),
+        run => run,
+    }
+}
+
+pub(super) fn context(me: &InvocationId) -> Context<'_> {
     Context {
         now: now(),
         invocation: me,
-        posted_attempt: u32::from(posted),
+        posted_attempt: 0,
         deadline: None,
         config: &MODEL_CONFIG,
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::decision_cache::DecisionCache;
-use super::worker_space::{FOREVER, PostEffect, WorkerPhase, WorkerState};
+use super::worker_space::{FOREVER, PostEffect, WorkerState};
 
 /// The deploys, the lock and the runs.
 pub(super) fn describe_state(cache: &mut DecisionCache<'_>, at: &WorkerState) -> String {
@@ -40,9 +40,10 @@ pub(super) fn describe_state(cache: &mut DecisionCache<'_>, at: &WorkerState) ->
         };
         let _ = write!(line, "lock {}{until}; ", at.holder);
     }
-    for run in at.runs.iter().filter(|run| run.at != WorkerPhase::Idle) {
+    for run in at.runs.iter().filter(|run| !run.is_idle()) {
+        let phase = cache.facts(run.run).phase;
         let stale = if run.stale { ", overtaken" } else { "" };
-        let _ = write!(line, "[{:?} {}{stale}] ", run.at, run.deploy + 1);
+        let _ = write!(line, "[{phase:?} {}{stale}] ", run.deploy + 1);
     }
     line.trim_end().to_owned()
 }

@@ -5,6 +5,7 @@
 //! lost, and a moment so far back that every comparison has been decided becomes the last one that
 //! still differs. So time never runs out, and the states are finite.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use chatops_core::Time;
 use chatops_core::audit::EventHash;
 use chatops_core::config::{Config, Timeouts};
 use chatops_core::deploy::{DeployEnd, DeployRecord, DeployState, EndReason, MatchedBy};
+use chatops_core::deploy_run::DeployRun;
 use chatops_core::id::{DeployId, InvocationId, PipelineId};
 use chatops_core::ports::LockChange;
 use chrono::DateTime;
 
+use super::run_value::{change_records, commit_of};
 use super::shard::FastMap;
 use crate::memory::lock_mutex;
 
@@ -139,8 +142,10 @@ pub(super) enum ModelItem {
     Retry(QueuedRetry),
     /// A deploy on record.
     Record(Box<DeployRecord>),
-    /// A commit to come.
+    /// A commit of somebody who is no run, or the first of a retry.
     Commit(Box<DecidedCommit>),
+    /// A run of the worker: the product's own value.
+    Run(Box<DeployRun>),
 }
 
 impl ModelItem {
@@ -150,6 +155,7 @@ impl ModelItem {
             ModelItem::Retry(retry) => format!("{retry:?}"),
             ModelItem::Record(record) => format!("{record:?}"),
             ModelItem::Commit(commit) => format!("{commit:?}"),
+            ModelItem::Run(run) => format!("{run:?}"),
         }
     }
 }
@@ -163,7 +169,7 @@ pub(super) type ItemInterner = Interner<ModelItem>;
 
 #[derive(Debug)]
 struct InternedItems<T> {
-    numbers: FastMap<String, u16>,
+    numbers: FastMap<String, u32>,
     items: Vec<Arc<T>>,
 }
 
@@ -178,9 +184,9 @@ impl<T> Default for Interner<T> {
 
 impl<T> Interner<T> {
     /// The number of an item, which `key` tells from all others.
-    pub(super) fn intern_by(&self, key: String, item: T) -> u16 {
+    pub(super) fn intern_by(&self, key: String, item: T) -> u32 {
         let interned = &mut *lock_mutex(&self.0);
-        let next = u16::try_from(interned.items.len() + 1);
+        let next = u32::try_from(interned.items.len() + 1);
         let next = next.unwrap_or_else(|_| unreachable!("more items than can be numbered"));
         *interned.numbers.entry(key).or_insert_with(|| {
             interned.items.push(Arc::new(item));
@@ -189,15 +195,25 @@ impl<T> Interner<T> {
     }
 
     /// The item of a number.
-    pub(super) fn get(&self, number: u16) -> Arc<T> {
+    pub(super) fn get(&self, number: u32) -> Arc<T> {
         let interned = lock_mutex(&self.0);
-        Arc::clone(&interned.items[usize::from(number) - 1])
+        Arc::clone(&interned.items[number as usize - 1])
     }
 }
 
 impl ItemInterner {
+    /// The states of all deploys on record.
+    pub(super) fn deploy_states(&self) -> BTreeSet<DeployState> {
+        let interned = lock_mutex(&self.0);
+        let state = |item: &Arc<ModelItem>| match item.as_ref() {
+            ModelItem::Record(record) => Some(record.state),
+            _ => None,
+        };
+        interned.items.iter().filter_map(state).collect()
+    }
+
     /// The number of an item.
-    pub(super) fn intern(&self, item: ModelItem) -> u16 {
+    pub(super) fn intern(&self, item: ModelItem) -> u32 {
         self.intern_by(item.key(), item)
     }
 }
@@ -301,15 +317,27 @@ pub(super) fn tick_item(item: &ModelItem) -> ModelItem {
             let mut commit = commit.clone();
             commit.record = tick_record(commit.record);
             commit.retried = commit.retried.map(tick_record);
-            match &mut commit.lock {
-                Some(LockChange::Take { now, .. }) => *now = not_before(*now - TICK, TICK * FAR),
-                Some(LockChange::Expire { until, .. }) => {
-                    *until = not_before(*until - TICK, TICK * FAR);
-                }
-                _ => {}
-            }
+            tick_lock(&mut commit.lock);
             ModelItem::Commit(commit)
         }
+        ModelItem::Run(run) => {
+            let mut run = run.clone();
+            change_records(&mut run, |record| *record = tick_record(record.clone()));
+            if let Some(commit) = commit_of(&mut run) {
+                tick_lock(&mut commit.lock);
+            }
+            ModelItem::Run(run)
+        }
+    }
+}
+
+fn tick_lock(lock: &mut Option<LockChange>) {
+    match lock {
+        Some(LockChange::Take { now, .. }) => *now = not_before(*now - TICK, TICK * FAR),
+        Some(LockChange::Expire { until, .. }) => {
+            *until = not_before(*until - TICK, TICK * FAR);
+        }
+        _ => {}
     }
 }
 
@@ -330,6 +358,7 @@ pub(super) fn rename_runs(
         ModelItem::Request(_) | ModelItem::Retry(_) => {}
         ModelItem::Record(record) => rename(record),
         ModelItem::Commit(commit) => rename(&mut commit.record),
+        ModelItem::Run(run) => change_records(run, rename),
     }
     item
 }

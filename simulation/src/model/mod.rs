@@ -1,10 +1,11 @@
-//! Every state the product can reach, searched to the end: the real decision functions in a small
-//! world that does the worst it can at every moment.
+//! Every state the product can reach, searched to the end: the product's own runs in a small world that
+//! does the worst it can at every moment.
 //!
-//! `chatops_core` decides here exactly as in production. The model supplies what is around it. A
-//! store applies commits under the conditions of the port. Runs of the worker and of the notifier
-//! stop at each port call. CircleCI creates a pipeline early, late or never, and lists it at any
-//! time. Slack shows a post and loses the answer. Time passes at any moment.
+//! A state holds the world and the runs under way. The runs are the values that worker and notifier
+//! drive in production ([`chatops_core::deploy_run`], [`chatops_core::notify_run`]); the model answers
+//! their requests, each with every answer that is possible. A store applies commits under the
+//! conditions of the port. CircleCI creates a pipeline early, late or never, and lists it at any time.
+//! Slack shows a post and loses the answer. Time passes at any moment.
 //!
 //! # What is in it
 //!
@@ -15,7 +16,7 @@
 //!   definite no; a request that is still on its way when everybody has given it up; lookups that
 //!   find, do not find yet, or fail; polls in every phase of a pipeline, polls that fail.
 //! - **The ledger**: conflicts of version and lock, also of the deploy that another one retries; a
-//!   write that happened and whose answer was lost.
+//!   write that happened, or did not, and whose answer was lost.
 //! - **Retries**: a ticket that is sent to the dead-letter queue once or in copies, redriven at any
 //!   moment, given up by the queue again; the sweeper over it. One or two people who request a
 //!   retry at any moment from the first transaction on, with `confirm` or without, of the deploy or
@@ -46,8 +47,14 @@
 //!
 //! The worker's side and the notifier's are searched apart, which loses nothing: the worker reads no
 //! notification record, and all the notifier sees of the worker is that something is pending. What
-//! the worker does around a retry (it follows the chain to its end, and the sweeper checks whether a
-//! ticket was carried out) is no function of `chatops_core` and is written here once more.
+//! the worker does around a retry and a cancel (it follows the chain to its end, and the sweeper
+//! checks whether a ticket was carried out) is no run of `chatops_core` and is written here once more.
+//!
+//! # Fewer states
+//!
+//! A read is answered along with the step before it, unless what it decides depends on the time: its
+//! answer is looked at later only before a POST. A run that others have overtaken goes on at once to
+//! where its commit fails. Requests whose answers change nothing (wake-ups, the token) are answered.
 //!
 //! # What is checked
 //!
@@ -66,26 +73,30 @@
 
 mod actions;
 mod bounds;
+mod ci_answer;
 mod commit_invariants;
 mod decision_cache;
 mod describe;
-mod evidence;
 mod interner;
 mod notifications;
 mod notify_space;
 mod notify_steps;
 mod retry;
 mod rules;
+mod run_value;
 mod search;
 mod shard;
 mod state_invariants;
 mod worker_space;
 mod worker_steps;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use chatops_core::deploy::DeployState;
+
 pub use self::bounds::ModelBounds;
-pub use self::rules::{After, Decided, DecisionRules, PRODUCT_RULES};
+pub use self::rules::{Decided, DecisionRules, PRODUCT_RULES};
 
 use self::interner::ItemInterner;
 use self::notifications::NotificationInterner;
@@ -172,6 +183,8 @@ pub struct ModelReport {
     pub depth: u32,
     /// States at rest.
     pub at_rest: u64,
+    /// The states of deploys that were decided on; none where there are no deploys.
+    pub reached: BTreeSet<DeployState>,
 }
 
 /// What is not as it must be in a model.
@@ -242,13 +255,14 @@ pub fn check_rules(
                 depth,
             });
         };
-        let found = search_model(rules, model.scope, bounds.threads, &mut report);
+        let (found, reached) = search_model(rules, model.scope, bounds.threads, &mut report);
         outcome.models.push(ModelReport {
             model: *model,
             states: found.states,
             transitions: found.transitions,
             depth: found.depth,
             at_rest: found.at_rest,
+            reached,
         });
         let violation = found.violation.map(|(violation, trace)| Counterexample {
             model: model.name,
@@ -265,7 +279,7 @@ fn search_model(
     scope: ModelScope,
     threads: usize,
     progress: &mut dyn FnMut(u64, u32),
-) -> SearchResult {
+) -> (SearchResult, BTreeSet<DeployState>) {
     match scope {
         ModelScope::Worker(scope) => {
             let interner = ItemInterner::default();
@@ -274,7 +288,8 @@ fn search_model(
                 rules,
                 scope,
             };
-            StateSearch::new(&space, threads).run(progress)
+            let found = StateSearch::new(&space, threads).run(progress);
+            (found, interner.deploy_states())
         }
         ModelScope::Notifier { notifiers } => {
             let items = NotificationInterner::default();
@@ -283,7 +298,8 @@ fn search_model(
                 rules,
                 notifiers,
             };
-            StateSearch::new(&space, threads).run(progress)
+            let found = StateSearch::new(&space, threads).run(progress);
+            (found, BTreeSet::new())
         }
     }
 }

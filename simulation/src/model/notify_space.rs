@@ -4,43 +4,20 @@
 //!
 //! As with the worker, a run may begin and die at any time, any number of times.
 
-use chatops_core::notification::{DeliveryStatus, NotificationKind, PostResult};
+use chatops_core::notification::{DeliveryStatus, PostResult};
 
 use super::commit_invariants::{Check, check};
 use super::notifications::NotificationInterner;
-use super::notify_steps::{NotifyPlan, NotifySteps};
+use super::notify_steps::{NextNotifyRun, NotifyAnswer, NotifySteps, phase_name};
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
 use super::shard::FastMap;
 use crate::invariants::Invariant::{BoundedPosts, ResponseUrlPrivate, Termination, TrueDelivery};
 
-/// Where a run of the notifier stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// What Slack answers a post; a long pause that it asks for is a case of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(super) enum NotifyPhase {
-    /// There is no run.
-    #[default]
-    Idle,
-    /// About to read the item.
-    Reading,
-    /// About to write that something is settled.
-    Saving,
-    /// About to write the reservation.
-    Reserving,
-    /// About to post.
-    Posting,
-    /// About to write what became of the post.
-    Recording,
-    /// Others have written; about to read the item again for the same end.
-    Rereading,
-}
-
-/// What became of a post; a long pause that Slack asks for is a case of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(u8)]
-pub(super) enum SlackEvidence {
-    #[default]
-    Nothing,
+pub(super) enum SlackAnswer {
     Delivered,
     NotSent,
     Later,
@@ -49,57 +26,29 @@ pub(super) enum SlackEvidence {
     Unknown,
 }
 
-impl SlackEvidence {
+impl SlackAnswer {
     pub(super) fn post_result(self) -> PostResult {
         let why = || "met".to_owned();
         match self {
-            SlackEvidence::Delivered => PostResult::Delivered,
-            SlackEvidence::NotSent => PostResult::NotSent { reason: why() },
-            SlackEvidence::Later => PostResult::Later { after: None },
-            SlackEvidence::MuchLater => PostResult::Later {
+            SlackAnswer::Delivered => PostResult::Delivered,
+            SlackAnswer::NotSent => PostResult::NotSent { reason: why() },
+            SlackAnswer::Later => PostResult::Later { after: None },
+            SlackAnswer::MuchLater => PostResult::Later {
                 after: Some(std::time::Duration::from_hours(1)),
             },
-            SlackEvidence::Refused => PostResult::Refused { reason: why() },
-            SlackEvidence::Nothing | SlackEvidence::Unknown => PostResult::Unknown,
+            SlackAnswer::Refused => PostResult::Refused { reason: why() },
+            SlackAnswer::Unknown => PostResult::Unknown,
         }
     }
 }
 
 /// One run of the notifier.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(super) struct NotifyRun {
-    pub at: NotifyPhase,
-    /// Whether the post is the final status.
-    pub is_final: bool,
-    /// Whether it is marked as a repetition.
-    pub marked: bool,
-    /// Others have written since it read.
+pub(super) struct NotifySlot {
+    /// The run as the product has it; 0 for none.
+    pub run: u32,
+    /// Others have written since it wrote its reservation.
     pub stale: bool,
-    /// Its reservation has been concluded by another.
-    pub superseded: bool,
-    pub evidence: SlackEvidence,
-    /// The item it is about to write, or has reserved.
-    pub item: u16,
-}
-
-impl NotifyRun {
-    pub(super) fn new(at: NotifyPhase) -> Self {
-        Self {
-            at,
-            ..Self::default()
-        }
-    }
-
-    /// Goes on to a port call with what it has just read.
-    pub(super) fn next(self, at: NotifyPhase, item: u16) -> Self {
-        Self {
-            at,
-            item,
-            stale: false,
-            ..self
-        }
-    }
 }
 
 /// How far the worker is.
@@ -118,7 +67,8 @@ pub(super) enum WorkerProgress {
 /// Everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct NotifyState {
-    pub item: u16,
+    /// The notification record.
+    pub record: u32,
     pub worker: WorkerProgress,
     /// Uses of the response URL, as Slack counts them.
     pub used: u8,
@@ -128,7 +78,7 @@ pub(super) struct NotifyState {
     pub finals: u8,
     /// Those without a mark.
     pub unmarked: u8,
-    pub runs: [NotifyRun; 2],
+    pub runs: [NotifySlot; 2],
 }
 
 /// What is searched.
@@ -142,17 +92,8 @@ pub(super) struct NotifySpace<'a> {
 /// One thread's memory of the decisions.
 #[derive(Default)]
 pub(super) struct NotifyCache {
-    pub plans: FastMap<u16, NotifyPlan>,
-    pub after_posts: FastMap<u64, u16>,
-    pub after_ticks: FastMap<u16, u16>,
-}
-
-pub(super) fn kind_of(is_final: bool) -> NotificationKind {
-    if is_final {
-        NotificationKind::Final
-    } else {
-        NotificationKind::Progress
-    }
+    pub runs: FastMap<(u32, NotifyAnswer), NextNotifyRun>,
+    pub after_ticks: FastMap<u32, u32>,
 }
 
 impl StateSpace for NotifySpace<'_> {
@@ -165,7 +106,7 @@ impl StateSpace for NotifySpace<'_> {
 
     fn initial_state(&self) -> NotifyState {
         NotifyState {
-            item: self.items.initial_item(),
+            record: self.items.initial_record(),
             ..NotifyState::default()
         }
     }
@@ -199,8 +140,8 @@ impl StateSpace for NotifySpace<'_> {
             who: 0,
             steps: &mut out,
         };
-        let item = self.items.get(at.item);
-        if let Some(slot) = at.runs.iter().position(|run| run.at != NotifyPhase::Idle) {
+        let item = self.items.record(at.record);
+        if let Some(slot) = at.runs.iter().position(|run| run.run != 0) {
             steps.run_steps(slot);
         } else if at.worker == WorkerProgress::Ended && item.due_at().is_none() {
             return CleanStep::AtRest;
@@ -218,7 +159,7 @@ impl StateSpace for NotifySpace<'_> {
     }
 
     fn check_state(&self, _: &mut NotifyCache, at: &NotifyState) -> Check {
-        let item = self.items.get(at.item);
+        let item = self.items.record(at.record);
         let why = "a repetition of the final status is not marked";
         check(at.unmarked <= 1, BoundedPosts, why)?;
         check(
@@ -262,13 +203,12 @@ impl StateSpace for NotifySpace<'_> {
     }
 
     fn describe_state(&self, _: &mut NotifyCache, at: &NotifyState) -> String {
-        let item = self.items.get(at.item);
-        let runs = at.runs.iter().filter(|run| run.at != NotifyPhase::Idle);
+        let item = self.items.record(at.record);
+        let runs = at.runs.iter().filter(|run| run.run != 0);
         let runs: Vec<_> = runs
             .map(|run| {
-                let kind = kind_of(run.is_final);
                 let stale = if run.stale { ", overtaken" } else { "" };
-                format!("[{:?} {kind:?}{stale}]", run.at)
+                format!("[{}{stale}]", phase_name(&self.items.run(run.run)))
             })
             .collect();
         let word = |delivery: &DeliveryStatus| match delivery {

@@ -1,30 +1,55 @@
-//! The steps of one run of the notifier, as `chatops_notifier` takes them: each ends at a port call.
+//! The steps of the notifier's runs. Each run is the product's own value: it is resumed with what the
+//! world of the model answers to its request.
 
 use chatops_core::notification::{
-    DeliveryStep, NotificationKind, NotificationRecord, RESPONSE_URL_USES,
+    DeliveryStatus, NotificationKind, NotificationRecord, RESPONSE_URL_USES,
 };
+use chatops_core::notify_run::NotifyRun;
+use chatops_core::phase::Phase;
+use chatops_core::ports::{CommitError, Conflict};
 
 use super::ModelViolation;
 use super::interner::now;
-use super::notifications::TIMEOUTS;
+use super::notifications::{notified_deploy, notify_context, post_of};
 use super::notify_space::{
-    NotifyCache, NotifyPhase, NotifyRun, NotifySpace, NotifyState, SlackEvidence, WorkerProgress,
-    kind_of,
+    NotifyCache, NotifySlot, NotifySpace, NotifyState, SlackAnswer, WorkerProgress,
 };
 use super::search::ModelStep;
 use crate::invariants::Invariant::BoundedPosts;
 use crate::invariants::Violation;
+use crate::seeded::alter;
 
-/// What [`DecisionRules::next_delivery`](super::DecisionRules::next_delivery) comes to.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum NotifyPlan {
-    Wait,
-    Save(u16),
-    Post {
-        item: u16,
-        is_final: bool,
-        marked: bool,
-    },
+/// What a run is answered, or what happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum NotifyAnswer {
+    /// The record that it reads.
+    Record(u32),
+    /// Its write is done.
+    Saved,
+    /// Others have written first.
+    Overtaken,
+    /// Slack answers.
+    Posted(SlackAnswer),
+    /// Another run has concluded its reservation.
+    Superseded,
+}
+
+/// What becomes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextNotifyRun {
+    /// This one.
+    Run(u32),
+    /// It is over.
+    Ended,
+}
+
+/// Where a run stands, for people.
+pub(super) fn phase_name(run: &NotifyRun) -> String {
+    let mut run = run.clone();
+    let kind = post_of(&mut run).map(|post| format!(" {:?}", post.kind));
+    let phase = format!("{run:?}");
+    let phase = phase.split(['(', ' ']).next().unwrap_or_default();
+    format!("{phase}{}", kind.unwrap_or_default())
 }
 
 /// The steps from one state, as they are found.
@@ -64,234 +89,275 @@ impl NotifySteps<'_, '_> {
         });
     }
 
-    fn push_run(&mut self, slot: usize, run: NotifyRun, what: &'static str, clean: bool) {
+    fn push_run(&mut self, slot: usize, run: NotifySlot, what: &'static str, clean: bool) {
         let mut to = self.from;
         to.runs[slot] = run;
         self.push(to, what, clean);
     }
 
-    fn cached_plan(&mut self, number: u16) -> NotifyPlan {
-        let (items, rules) = (self.space.items, self.space.rules);
-        *self.cache.plans.entry(number).or_insert_with(|| {
-            match (rules.next_delivery)(&items.get(number), now(), &TIMEOUTS) {
-                DeliveryStep::Rest => NotifyPlan::Wait,
-                DeliveryStep::Save(item) => NotifyPlan::Save(items.intern(item)),
-                DeliveryStep::Post {
-                    reserved,
-                    kind,
-                    route: _,
-                    repeat,
-                } => NotifyPlan::Post {
-                    item: items.intern(reserved),
-                    is_final: kind == NotificationKind::Final,
-                    marked: repeat,
-                },
+    /// What becomes of a run.
+    fn next_run(&mut self, run: u32, answer: NotifyAnswer) -> NextNotifyRun {
+        if let Some(next) = self.cache.runs.get(&(run, answer)) {
+            return *next;
+        }
+        let next = self.resume(self.space.items.run(run), answer);
+        self.cache.runs.insert((run, answer), next);
+        next
+    }
+
+    fn resume(&self, run: NotifyRun, answer: NotifyAnswer) -> NextNotifyRun {
+        let (bug, ctx) = (self.space.rules.bug, notify_context());
+        let read = |number| {
+            let mut record = self.space.items.record(number);
+            alter::notification(bug, &mut record);
+            Ok(Some(record))
+        };
+        let saved = || match answer {
+            NotifyAnswer::Overtaken => Err(CommitError::Conflict(Conflict::StaleVersion)),
+            _ => Ok(()),
+        };
+        let mut next = match (run, answer) {
+            (NotifyRun::Read(phase), NotifyAnswer::Record(n)) => phase.resume(read(n), ctx),
+            (NotifyRun::Reread(phase), NotifyAnswer::Record(n)) => phase.resume(read(n), ctx),
+            (NotifyRun::Post(phase), NotifyAnswer::Posted(answer)) => {
+                phase.resume(alter::posted(bug, answer.post_result()), ctx)
             }
-        })
+            (mut run, NotifyAnswer::Superseded) => {
+                if let Some(post) = post_of(&mut run) {
+                    // No record has this any more.
+                    set_delivery(&mut post.reserved, post.kind, DeliveryStatus::NotRequested);
+                }
+                run
+            }
+            (NotifyRun::Settle(phase), _) => phase.resume(saved(), ctx),
+            (NotifyRun::Reserve(phase), _) => phase.resume(saved(), ctx),
+            (NotifyRun::Record(phase), _) => phase.resume(saved(), ctx),
+            (run, _) => run,
+        };
+        loop {
+            next = match next {
+                // What it reads does not change.
+                NotifyRun::ReadDeploy(phase) => {
+                    let record = notified_deploy(phase.post.kind);
+                    phase.resume(Ok(Some(record)), ctx)
+                }
+                NotifyRun::RenewToken(phase) => phase.resume((), ctx),
+                NotifyRun::ScheduleWakeUp(_) | NotifyRun::Done(_) => return NextNotifyRun::Ended,
+                run => return NextNotifyRun::Run(self.space.items.intern_run(run)),
+            };
+        }
     }
 
-    /// The item after what was heard about the post.
-    fn item_after(&mut self, number: u16, is_final: bool, heard: SlackEvidence) -> u16 {
-        let (items, rules) = (self.space.items, self.space.rules);
-        let key = u64::from(number) << 16 | u64::from(is_final) << 8 | heard as u64;
-        *self.cache.after_posts.entry(key).or_insert_with(|| {
-            let item = items.get(number);
-            let (kind, posted) = (kind_of(is_final), heard.post_result());
-            items.intern((rules.after_delivery)(&item, kind, &posted, now()))
-        })
+    /// Goes on to what becomes of a run. The world is as in `to`.
+    fn push_next(
+        &mut self,
+        mut to: NotifyState,
+        slot: usize,
+        answer: NotifyAnswer,
+        (what, clean): (&'static str, bool),
+    ) {
+        let run = self.from.runs[slot];
+        to.runs[slot] = match self.next_run(run.run, answer) {
+            NextNotifyRun::Run(next) => self.caught_up(NotifySlot { run: next, ..run }),
+            NextNotifyRun::Ended => NotifySlot::default(),
+        };
+        self.push(to, what, clean);
     }
 
-    /// The state after an item is written; whoever has read the one before is overtaken.
-    fn write_item(&self, mut state: NotifyState, item: u16, slot: Option<usize>) -> NotifyState {
-        let (old, new) = (self.space.items.get(state.item), self.space.items.get(item));
-        state.item = item;
-        for (n, run) in state.runs.iter_mut().enumerate() {
-            if slot == Some(n) || run.at == NotifyPhase::Idle {
+    /// A run that others have overtaken during its post finds out when it records the result.
+    fn caught_up(&mut self, slot: NotifySlot) -> NotifySlot {
+        let run = self.space.items.run(slot.run);
+        let stale = slot.stale && matches!(run, NotifyRun::Post(_) | NotifyRun::Record(_));
+        let run = match run {
+            NotifyRun::Record(_) if stale => self.changed(slot.run, NotifyAnswer::Overtaken),
+            _ => slot.run,
+        };
+        let stale = stale && run == slot.run;
+        NotifySlot { run, stale }
+    }
+
+    fn changed(&mut self, run: u32, what: NotifyAnswer) -> u32 {
+        match self.next_run(run, what) {
+            NextNotifyRun::Run(run) => run,
+            NextNotifyRun::Ended => 0,
+        }
+    }
+
+    /// The state after a record is written; whoever has read the one before is overtaken.
+    fn write_record(
+        &mut self,
+        mut to: NotifyState,
+        record: u32,
+        own: Option<usize>,
+    ) -> NotifyState {
+        let items = self.space.items;
+        let (old, new) = (items.record(to.record), items.record(record));
+        to.record = record;
+        for slot in 0..to.runs.len() {
+            let mut run = to.runs[slot];
+            if own == Some(slot) || run.run == 0 {
                 continue;
             }
+            let mut value = items.run(run.run);
             // A reservation is known by its own end of lease, which no other one has.
-            let delivery = kind_of(run.is_final);
-            let holds = matches!(
-                run.at,
-                NotifyPhase::Posting | NotifyPhase::Recording | NotifyPhase::Rereading
-            );
-            run.superseded |= holds && old.delivery(delivery) != new.delivery(delivery);
-            match run.at {
-                NotifyPhase::Saving | NotifyPhase::Reserving => (run.stale, run.item) = (true, 0),
-                NotifyPhase::Posting | NotifyPhase::Recording => run.stale = true,
-                NotifyPhase::Idle | NotifyPhase::Reading | NotifyPhase::Rereading => {}
+            let reserved = !matches!(value, NotifyRun::Reserve(_));
+            if let Some(post) = post_of(&mut value).filter(|_| reserved)
+                && old.delivery(post.kind) != new.delivery(post.kind)
+            {
+                run.run = self.changed(run.run, NotifyAnswer::Superseded);
             }
+            to.runs[slot] = match value {
+                NotifyRun::Settle(_) | NotifyRun::Reserve(_) | NotifyRun::Record(_) => NotifySlot {
+                    run: self.changed(run.run, NotifyAnswer::Overtaken),
+                    stale: false,
+                },
+                NotifyRun::Post(_) => NotifySlot { stale: true, ..run },
+                _ => run,
+            };
         }
-        state
+        to
     }
 
     pub(super) fn world_steps(&mut self) {
         self.who = 0;
-        let item = self.space.items.get(self.from.item);
+        let items = self.space.items;
+        let record = items.record(self.from.record);
         let pending = |kind| {
-            let mut item: NotificationRecord = item.as_ref().clone();
-            item.request_delivery(kind, now());
-            self.space.items.intern(item)
+            let mut record: NotificationRecord = record.clone();
+            record.request_delivery(kind, now());
+            items.intern_record(record)
         };
         if self.from.worker == WorkerProgress::Opened {
-            let mut to = self.write_item(self.from, pending(NotificationKind::Progress), None);
+            let pending = pending(NotificationKind::Progress);
+            let mut to = self.write_record(self.from, pending, None);
             to.worker = WorkerProgress::Started;
             self.push(to, "the worker sees it run", false);
         }
         if self.from.worker != WorkerProgress::Ended {
-            let mut to = self.write_item(self.from, pending(NotificationKind::Final), None);
+            let mut to = self.write_record(self.from, pending(NotificationKind::Final), None);
             to.worker = WorkerProgress::Ended;
             self.push(to, "the worker sees the end", true);
         }
         let mut to = self.from;
-        let mut later = |number: &mut u16| {
+        let mut later = |number: &mut u32| {
             if *number != 0 {
-                let items = self.space.items;
                 let later = self.cache.after_ticks.entry(*number);
                 *number = *later.or_insert_with(|| items.tick_item(*number));
             }
         };
-        later(&mut to.item);
-        to.runs.iter_mut().for_each(|run| later(&mut run.item));
-        let clean = self.from.runs.iter().all(|run| run.at == NotifyPhase::Idle);
+        later(&mut to.record);
+        to.runs.iter_mut().for_each(|run| later(&mut run.run));
+        let clean = self.from.runs.iter().all(|run| run.run == 0);
         self.push(to, "time passes", clean);
     }
 
     pub(super) fn begin_runs(&mut self) {
-        let idle = |run: &NotifyRun| run.at == NotifyPhase::Idle;
         let slots = &self.from.runs[..self.space.notifiers];
-        let Some(slot) = slots.iter().position(idle) else {
+        let Some(slot) = slots.iter().position(|run| run.run == 0) else {
             return;
         };
         self.who = slot + 1;
-        let item = self.space.items.get(self.from.item);
-        if item.due_at().is_some_and(|due| due <= now()) {
-            let run = NotifyRun::new(NotifyPhase::Reading);
+        let record = self.space.items.record(self.from.record);
+        if record.due_at().is_some_and(|due| due <= now()) {
+            let run = NotifyRun::wake_up(record.deploy);
+            let run = NotifySlot {
+                run: self.space.items.intern_run(run),
+                stale: false,
+            };
             self.push_run(slot, run, "begins", true);
         }
     }
 
     pub(super) fn run_steps(&mut self, slot: usize) {
         let run = self.from.runs[slot];
-        if run.at == NotifyPhase::Idle {
+        if run.run == 0 {
             return;
         }
         self.who = slot + 1;
-        let reads = NotifyRun::new(NotifyPhase::Reading);
-        match run.at {
-            NotifyPhase::Idle => {}
-            NotifyPhase::Reading => match self.cached_plan(self.from.item) {
-                NotifyPlan::Wait => {
-                    self.push_run(slot, NotifyRun::default(), "finds nothing to do", true);
-                }
-                NotifyPlan::Save(item) => {
-                    let mut run = NotifyRun::new(NotifyPhase::Saving);
-                    run.item = item;
-                    self.push_run(slot, run, "decides what is settled", true);
-                }
-                NotifyPlan::Post {
-                    item,
-                    is_final,
-                    marked,
-                } => {
-                    let run = NotifyRun {
-                        at: self.first_phase(),
-                        is_final,
-                        marked,
-                        item,
-                        ..reads
-                    };
-                    self.push_run(slot, run, "decides to post", true);
-                }
-            },
-            NotifyPhase::Saving | NotifyPhase::Reserving if run.stale => {
-                self.push_run(slot, reads, "finds that others were first", true);
+        let from = self.from;
+        match self.space.items.run(run.run) {
+            NotifyRun::Read(_) => {
+                let read = NotifyAnswer::Record(from.record);
+                self.push_next(from, slot, read, ("reads the record and decides", true));
             }
-            NotifyPhase::Saving => {
-                let mut to = self.write_item(self.from, run.item, Some(slot));
-                to.runs[slot] = reads;
-                self.push(to, "writes what is settled", true);
+            NotifyRun::Reread(_) => {
+                let read = NotifyAnswer::Record(from.record);
+                self.push_next(from, slot, read, ("reads the record again", true));
             }
-            NotifyPhase::Reserving => {
-                let mut to = self.write_item(self.from, run.item, Some(slot));
-                let at = NotifyPhase::Posting;
-                to.runs[slot] = NotifyRun { at, ..run };
-                self.push(to, "writes the reservation", true);
+            NotifyRun::Settle(phase) => {
+                self.step_save(slot, phase.record, "writes what is settled");
             }
-            NotifyPhase::Posting => self.step_post(slot, run),
-            NotifyPhase::Recording => self.step_record(slot, run),
-            NotifyPhase::Rereading => {
-                if run.superseded {
-                    self.push_run(slot, reads, "finds its reservation gone", true);
-                } else {
-                    let run = run.next(NotifyPhase::Recording, self.from.item);
-                    self.push_run(slot, run, "reads the item again", true);
-                }
+            NotifyRun::Reserve(phase) => {
+                let reserved = phase.post.reserved;
+                self.step_save(slot, reserved, "writes the reservation");
             }
+            NotifyRun::Record(phase) => {
+                self.step_save(slot, phase.record, "records what became of it");
+            }
+            NotifyRun::Post(phase) => {
+                let is_final = phase.post.kind == NotificationKind::Final;
+                let marked = phase.request.message.mark.repeat;
+                self.step_post(slot, is_final, marked);
+            }
+            other => unreachable!("no state of the model: {other:?}"),
         }
-        self.push_run(slot, NotifyRun::default(), "crashes", false);
+        self.push_run(slot, NotifySlot::default(), "crashes", false);
     }
 
-    fn first_phase(&self) -> NotifyPhase {
-        if self.space.rules.reserves_first {
-            NotifyPhase::Reserving
+    fn step_save(&mut self, slot: usize, record: NotificationRecord, what: &'static str) {
+        let to = if alter::keeps_reservation(self.space.rules.bug, &record) {
+            self.from
         } else {
-            NotifyPhase::Posting
-        }
+            let record = self.space.items.intern_record(record);
+            self.write_record(self.from, record, Some(slot))
+        };
+        self.push_next(to, slot, NotifyAnswer::Saved, (what, true));
     }
 
     /// One post, and what becomes of it.
-    fn step_post(&mut self, slot: usize, run: NotifyRun) {
-        let item = self.space.items.get(self.from.item);
-        let alive = now() < item.expires_at;
-        let hears = |heard| NotifyRun {
-            at: NotifyPhase::Recording,
-            evidence: heard,
-            ..run
-        };
+    fn step_post(&mut self, slot: usize, is_final: bool, marked: bool) {
+        let record = self.space.items.record(self.from.record);
+        let alive = now() < record.expires_at;
         let mut used = self.from;
         used.used += 1;
         let why = Violation::new(BoundedPosts, "the response URL is used too often");
-        let violation = (used.used > RESPONSE_URL_USES).then_some(why);
+        if used.used > RESPONSE_URL_USES {
+            self.push_with(used, "posts", false, Some(why));
+            return;
+        }
+        let answer = NotifyAnswer::Posted;
         if alive {
             let mut to = used;
-            if run.is_final {
+            if is_final {
                 to.finals += 1;
-                to.unmarked += u8::from(!run.marked);
+                to.unmarked += u8::from(!marked);
             } else {
                 to.progress += 1;
             }
-            to.runs[slot] = hears(SlackEvidence::Delivered);
-            self.push_with(to, "posts, and it is shown", true, violation);
-            to.runs[slot] = hears(SlackEvidence::Unknown);
-            let what = "posts, it is shown, the answer is lost";
-            self.push_with(to, what, false, violation);
+            let what = ("posts, and it is shown", true);
+            self.push_next(to, slot, answer(SlackAnswer::Delivered), what);
+            let what = ("posts, it is shown, the answer is lost", false);
+            self.push_next(to, slot, answer(SlackAnswer::Unknown), what);
         }
         let unseen = "posts, it is not shown, the answer is lost";
         for (heard, what) in [
-            (SlackEvidence::Unknown, unseen),
-            (SlackEvidence::Later, "posts: 'later'"),
-            (SlackEvidence::MuchLater, "posts: 'in an hour'"),
-            (SlackEvidence::Refused, "posts, and Slack refuses"),
+            (SlackAnswer::Unknown, unseen),
+            (SlackAnswer::Later, "posts: 'later'"),
+            (SlackAnswer::MuchLater, "posts: 'in an hour'"),
+            (SlackAnswer::Refused, "posts, and Slack refuses"),
         ] {
-            let mut to = used;
-            to.runs[slot] = hears(heard);
-            let clean = !alive && heard == SlackEvidence::Refused;
-            self.push_with(to, what, clean, violation);
+            let clean = !alive && heard == SlackAnswer::Refused;
+            self.push_next(used, slot, answer(heard), (what, clean));
         }
-        let unsent = hears(SlackEvidence::NotSent);
-        self.push_run(slot, unsent, "cannot reach Slack", false);
+        let unsent = ("cannot reach Slack", false);
+        self.push_next(self.from, slot, answer(SlackAnswer::NotSent), unsent);
     }
+}
 
-    fn step_record(&mut self, slot: usize, run: NotifyRun) {
-        if run.stale {
-            let again = run.next(NotifyPhase::Rereading, 0);
-            self.push_run(slot, again, "finds that others were first", true);
-            return;
-        }
-        let item = self.item_after(run.item, run.is_final, run.evidence);
-        let mut to = self.write_item(self.from, item, Some(slot));
-        to.runs[slot] = NotifyRun::new(NotifyPhase::Reading);
-        self.push(to, "records what became of it", true);
+fn set_delivery(record: &mut NotificationRecord, kind: NotificationKind, status: DeliveryStatus) {
+    match kind {
+        NotificationKind::Progress => record.progress = status,
+        NotificationKind::Hold => record.hold = status,
+        NotificationKind::Final => record.final_status = status,
     }
 }

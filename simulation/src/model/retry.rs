@@ -7,7 +7,7 @@
 use super::actions::RetrySource;
 use super::decision_cache::WorkerPlan;
 use super::interner::{PLACES, QueuedRetry, retry_of};
-use super::worker_space::{RetryTickets, WorkerPhase, WorkerRun, WorkerState, WorkerSteps};
+use super::worker_space::{RetryTickets, WorkerRun, WorkerState, WorkerSteps};
 
 impl WorkerSteps<'_, '_, '_> {
     fn is_on_record(&mut self, place: usize) -> bool {
@@ -100,7 +100,7 @@ impl WorkerSteps<'_, '_, '_> {
                 WorkerPlan::Broken(why) => {
                     self.push_violation(place, "reads the ticket", why);
                 }
-                _ => self.push(to, place, "does not carry out the ticket", true),
+                WorkerPlan::Wait => self.push(to, place, "does not carry out the ticket", true),
             }
         }
     }
@@ -125,7 +125,7 @@ impl WorkerSteps<'_, '_, '_> {
                 WorkerPlan::Broken(why) => {
                     self.push_violation(end, "reads the retry request", why);
                 }
-                _ => {}
+                WorkerPlan::Wait => {}
             }
         }
     }
@@ -146,15 +146,14 @@ impl WorkerSteps<'_, '_, '_> {
     }
 
     /// A run is about to write the first transaction of the retry of `old`.
-    fn push_open_retry(&mut self, slot: usize, old: usize, commit: u16, clean: bool) {
+    fn push_open_retry(&mut self, slot: usize, old: usize, commit: u32, clean: bool) {
         let Some(new) = self.retry_place(old) else {
             return;
         };
         let mut to = self.from;
         to.runs[slot] = WorkerRun {
-            at: WorkerPhase::Opening,
+            run: commit,
             deploy: u8::try_from(new).unwrap_or(0),
-            commit,
             ..WorkerRun::default()
         };
         self.push(to, old, "decides to retry it", clean);

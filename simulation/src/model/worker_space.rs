@@ -10,80 +10,43 @@ use chatops_core::ports::TargetLock;
 
 use super::ModelViolation;
 use super::WorkerScope;
+use super::ci_answer::PipelineProgress;
 use super::commit_invariants::Check;
-use super::decision_cache::{DecisionCache, ItemShift, LockFact, WorkerPlan};
-use super::evidence::{CiEvidence, PipelineProgress};
+use super::decision_cache::{
+    DecisionCache, ItemShift, LockFact, NextRun, RunAnswer, RunPhase, WorkerPlan,
+};
 use super::interner::{DEPLOYS, FAR, ItemInterner, PLACES, TICK, now, repeated_by};
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
 use super::state_invariants;
 
-/// Where a run stands: at the port call it makes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(u8)]
-pub(super) enum WorkerPhase {
-    /// There is no run.
-    #[default]
-    Idle,
-    /// About to read the deploy.
-    Reading,
-    /// About to write the first transaction.
-    Opening,
-    /// About to send the POST.
-    Sending,
-    /// Waiting for the answer to it.
-    Waiting,
-    /// About to begin the trigger, reject or end.
-    Writing,
-    /// About to reject because another one has the target.
-    Rejecting,
-    /// Has an answer, about to read the deploy afresh.
-    Recording,
-    /// About to write what the answer means.
-    WritingAnswer,
-    /// About to send the ticket.
-    WritingTicket,
-    /// The ticket is sent; about to write so.
-    TicketWritten,
-}
-
 /// One run of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct WorkerRun {
-    pub at: WorkerPhase,
+    /// The run as the product has it; 0 for none.
+    pub run: u32,
+    /// The record that it has read and not yet looked at; 0 for none.
+    pub answer: u32,
+    /// The deploy's place.
     pub deploy: u8,
-    /// The POST it sent: 0 none, 1 that of the latest attempt, 2 an earlier one's.
-    pub posted: u8,
     /// Others have written since it read.
     pub stale: bool,
-    pub evidence: CiEvidence,
-    /// The poll it remembers.
-    pub polled: CiEvidence,
-    /// The record it has read, where that still matters.
-    pub record: u16,
-    /// The commit it is about to write.
-    pub commit: u16,
+    /// Its POST is out, and not answered.
+    pub sent: bool,
 }
 
 impl WorkerRun {
-    /// Goes on to a port call with what it has just read.
-    pub(super) fn next(self, at: WorkerPhase, record: u16, commit: u16) -> Self {
+    /// The same run, at another phase.
+    pub(super) fn at(self, run: u32) -> Self {
         Self {
-            at,
-            record,
-            commit,
-            stale: false,
-            ..self
+            run,
+            deploy: self.deploy,
+            ..Self::default()
         }
     }
 
-    /// Has an answer.
-    pub(super) fn hears(self, evidence: CiEvidence) -> Self {
-        Self {
-            at: WorkerPhase::Recording,
-            evidence,
-            ..self
-        }
+    pub(super) fn is_idle(&self) -> bool {
+        self.run == 0
     }
 }
 
@@ -113,12 +76,12 @@ pub(super) struct RetryTickets {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct WorkerState {
     /// By deploy: the command or the record; 0 for none.
-    pub deploys: [u16; PLACES],
+    pub deploys: [u32; PLACES],
     pub post_effect: [PostEffect; PLACES],
     pub progress: [PipelineProgress; PLACES],
     pub tickets: [RetryTickets; PLACES],
     /// By person: the retry they request; 0 for nothing yet.
-    pub retries: [u16; 2],
+    pub retries: [u32; 2],
     /// One more than the deploy that has the target.
     pub holder: u8,
     /// Ticks until the lock expires; [`FOREVER`] if it does not.
@@ -206,7 +169,7 @@ impl WorkerSteps<'_, '_, '_> {
                 (to.holder, to.until) = (0, 0);
             }
         }
-        let clean = self.from.runs.iter().all(|run| run.at == WorkerPhase::Idle);
+        let clean = self.from.runs.iter().all(WorkerRun::is_idle);
         if to != self.from {
             self.push_with(to, 0, "time passes", clean, None);
         }
@@ -233,7 +196,7 @@ impl WorkerSteps<'_, '_, '_> {
             WorkerPlan::Broken(why) => {
                 self.push_violation(deploy, what, why);
             }
-            _ => {}
+            WorkerPlan::Wait => {}
         }
     }
 
@@ -242,7 +205,7 @@ impl WorkerSteps<'_, '_, '_> {
         &mut self,
         mut state: WorkerState,
         deploy: usize,
-        commit: u16,
+        commit: u32,
         slot: Option<usize>,
     ) -> WorkerState {
         let before = state.deploys[deploy];
@@ -265,38 +228,53 @@ impl WorkerSteps<'_, '_, '_> {
             LockFact::Free => (state.holder, state.until) = (0, 0),
             LockFact::Expire(ticks) => state.until = ticks,
         }
-        for (n, run) in state.runs.iter_mut().enumerate() {
+        for slot_of_run in 0..state.runs.len() {
+            let run = state.runs[slot_of_run];
+            let facts = self.cache.facts(run.run);
             let about = usize::from(run.deploy);
             // Who opens a retry has read the deploy that it retries.
-            let read = repeated_by(about).filter(|_| run.at == WorkerPhase::Opening);
+            let read = repeated_by(about).filter(|_| facts.phase == RunPhase::OpeningRetry);
             let touched = |place| place == deploy || Some(place) == old;
-            if run.at == WorkerPhase::Idle || !touched(about) && !read.is_some_and(touched) {
+            if run.is_idle() || !touched(about) && !read.is_some_and(touched) {
                 continue;
             }
-            if begins && run.posted == 1 {
-                run.posted = 2;
+            let is_own = slot == Some(slot_of_run);
+            let mut run = run;
+            if begins {
+                run.run = self.changed(run.run, RunAnswer::NewAttempt, slot_of_run);
             }
-            if slot == Some(n) {
-                continue;
+            if !is_own {
+                run = self.overtake(run, slot_of_run);
             }
-            match run.at {
-                WorkerPhase::Sending => run.stale = true,
-                WorkerPhase::Opening
-                | WorkerPhase::Writing
-                | WorkerPhase::Rejecting
-                | WorkerPhase::WritingAnswer
-                | WorkerPhase::WritingTicket
-                | WorkerPhase::TicketWritten => {
-                    // Its commit cannot succeed any more, whatever stands in it.
-                    (run.stale, run.record, run.commit) = (true, 0, 0);
-                }
-                WorkerPhase::Idle
-                | WorkerPhase::Reading
-                | WorkerPhase::Waiting
-                | WorkerPhase::Recording => {}
-            }
+            state.runs[slot_of_run] = run;
         }
         state
+    }
+
+    /// The run after something that only happens to it.
+    fn changed(&mut self, run: u32, what: RunAnswer, slot: usize) -> u32 {
+        if self.cache.facts(run).phase == RunPhase::OpeningRetry {
+            return run;
+        }
+        match self.cache.next_run(run, what, slot) {
+            NextRun::Run(run) => run,
+            NextRun::Ended | NextRun::Broken(_) => 0,
+        }
+    }
+
+    /// The run after others have written. A commit cannot succeed any more, whatever stands in it, so
+    /// the run is where it goes on after that; what it has read and not yet looked at stays.
+    pub(super) fn overtake(&mut self, run: WorkerRun, slot: usize) -> WorkerRun {
+        match self.cache.facts(run.run).phase {
+            // The message is still there, and is handled again.
+            RunPhase::OpeningRetry => WorkerRun::default(),
+            RunPhase::Opening | RunPhase::Writing | RunPhase::WritingEvidence => {
+                run.at(self.changed(run.run, RunAnswer::Overtaken, slot))
+            }
+            RunPhase::SendingTicket => WorkerRun { stale: true, ..run },
+            RunPhase::Reading if run.answer != 0 => WorkerRun { stale: true, ..run },
+            _ => run,
+        }
     }
 
     /// The lock that keeps `deploy` from the target, by the store's own condition.
@@ -333,8 +311,8 @@ fn shift_state(
         }
     }
     for run in &mut state.runs {
-        run.record = cache.shift_item(run.record, shift);
-        run.commit = cache.shift_item(run.commit, shift);
+        run.run = cache.shift_item(run.run, shift);
+        run.answer = cache.shift_item(run.answer, shift);
     }
     state
 }
@@ -400,7 +378,7 @@ impl<'a> StateSpace for WorkerSpace<'a> {
             who: 0,
             steps: &mut out,
         };
-        if let Some(slot) = at.runs.iter().position(|run| run.at != WorkerPhase::Idle) {
+        if let Some(slot) = at.runs.iter().position(|run| !run.is_idle()) {
             steps.run_steps(slot);
         } else if steps.is_at_rest() {
             return CleanStep::AtRest;

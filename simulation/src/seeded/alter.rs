@@ -10,7 +10,12 @@ use chatops_core::ports::{
     Commit, LookupRequest, LookupResult, OutgoingMessage, PipelineState, PollResult, TriggerOutcome,
 };
 
-use super::SeededBug::{self, *};
+use super::SeededBug::{
+    self, BoundWithoutDeployId, BrokenChain, CancelForgotten, CancelIgnored, ConfirmIgnored,
+    EndRewritten, LockLater, LookupBelievedEarly, LostPostBelieved, RepetitionUnmarked,
+    RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError, SecondPostWhenUnsure,
+    SendThenRecord, SentLate, SetupIsFinal, TicketForgotten, TimerForgotten, UsesNotCounted,
+};
 
 /// What the handler sees of a deploy. `began` says whether it has begun a trigger itself.
 pub(crate) fn record(bug: Option<SeededBug>, record: &mut DeployRecord, began: bool) {
@@ -54,10 +59,10 @@ pub(crate) fn commit(bug: Option<SeededBug>, commit: &mut Commit) {
             record.owes_ticket = false;
             record.due_at = None;
         }
-        Some(TimerForgotten) if record.state == DeployState::Triggering => {
-            if commit.event.is_none() {
-                record.due_at = None;
-            }
+        Some(TimerForgotten)
+            if record.state == DeployState::Triggering && commit.event.is_none() =>
+        {
+            record.due_at = None;
         }
         Some(BrokenChain) if record.events == 3 => {
             if let Some(event) = &mut commit.event {

@@ -262,6 +262,6 @@ pub(crate) async fn send(mut send: SendMessage, ports: &HandlerPorts) -> Result<
     alter::message(ports.bug, &mut send.message);
     match send.in_world(&ports.world).await {
         Err(SendError::Unknown(_)) if ports.has_bug(SeededBug::UnknownIsSent) => Ok(()),
-        sent => sent,
+        answer => answer,
     }
 }
