@@ -1,12 +1,10 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use chatops_core::config::Config;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
@@ -131,7 +129,7 @@ fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode>
 async fn serve_command(options: ServeOptions) -> Result<ExitCode> {
     logging::init_logging(options.log, &options.log_level)?;
     let settings = ServeSettings {
-        config: Arc::new(read_config(&options.config.path)?),
+        config: Arc::new(crate::config_file::read_config(&options.config.path)?),
         secrets: EnvSecrets::read(|name| std::env::var_os(name))?,
         data: options.data.path,
         listen: options.listen,
@@ -143,12 +141,6 @@ async fn serve_command(options: ServeOptions) -> Result<ExitCode> {
         .run_until(stop)
         .await?;
     Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn read_config(path: &Path) -> Result<Config> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-    Ok(Config::parse(&text, &path.display().to_string())?)
 }
 
 /// Ready on Ctrl-C or SIGTERM.

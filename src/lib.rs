@@ -8,6 +8,7 @@
 mod aws;
 pub mod cli;
 pub mod clock;
+mod config_file;
 mod demo;
 mod logging;
 mod operator;

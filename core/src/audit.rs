@@ -1,63 +1,18 @@
 //! The audit: the events of a deploy in order, each with the hash of the previous one. Events are
 //! only appended.
 
+pub mod hash;
 pub mod stored;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+pub use self::hash::EventHash;
 use crate::Time;
 use crate::deploy::{
     ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Target, TriggerIntent,
 };
 use crate::id::{DeployId, InvocationId, QualifiedUser};
 use crate::notification::{DeliveryStatus, NotificationKind};
-
-/// A SHA-256, serialized in hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EventHash([u8; 32]);
-
-impl EventHash {
-    /// The previous hash of the first event.
-    pub const START: EventHash = EventHash([0; 32]);
-
-    /// Reads 64 hexadecimal digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let decoded = base16ct::mixed::decode(text, &mut bytes).ok()?;
-        (decoded.len() == 32).then_some(Self(bytes))
-    }
-}
-
-impl fmt::Display for EventHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base16ct::lower::encode_string(&self.0))
-    }
-}
-
-impl fmt::Debug for EventHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for EventHash {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("a hash is 64 hexadecimal digits")
-    }
-}
-
-impl From<EventHash> for String {
-    fn from(hash: EventHash) -> String {
-        hash.to_string()
-    }
-}
 
 /// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,7 +163,7 @@ impl AuditEvent {
     pub fn seal(entry: &AuditEntry) -> Self {
         // An entry consists of strings, numbers and lists, so it always serializes.
         let body = serde_json::to_string(entry).unwrap_or_default();
-        let hash = EventHash(Sha256::digest(&body).into());
+        let hash = EventHash::of(&body);
         Self {
             deploy: entry.deploy,
             n: entry.n,
@@ -243,7 +198,7 @@ pub fn verify_chain(
     let mut prev = EventHash::START;
     for (n, event) in (1..).zip(events) {
         let broken = |why| Err(BrokenChain { n, why });
-        if event.hash != EventHash(Sha256::digest(&event.body).into()) {
+        if event.hash != EventHash::of(&event.body) {
             return broken("was changed after it was written");
         }
         let Ok(entry) = event.entry() else {

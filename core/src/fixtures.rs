@@ -9,6 +9,7 @@ use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::command::{DeployAction, DeployCommand};
 use crate::config::{Config, ProjectSlug, TriggerCall};
+use crate::deploy::machine;
 use crate::deploy::{
     CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy, Target,
     TriggerIntent,
@@ -17,7 +18,6 @@ use crate::id::{
     ChannelId, DeployId, InvocationId, PipelineId, Qualified, QualifiedChannel, QualifiedUser,
     RequestId, TeamId, UserId,
 };
-use crate::machine;
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::ports::{CiWorkflow, PipelineState, PollResult, WorkflowStatus};

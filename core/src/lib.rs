@@ -8,18 +8,15 @@
 pub mod audit;
 pub mod command;
 pub mod config;
-pub mod decide;
 pub mod deploy;
-pub mod deploy_run;
 pub mod id;
-pub mod machine;
 pub mod message;
 pub mod name;
 pub mod notification;
-pub mod notify_run;
 pub mod phase;
 pub mod policy;
 pub mod ports;
+pub mod request;
 pub mod secret;
 pub mod text;
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::config::{AllowList, Config, JobConfig, ProjectConfig};
-use crate::deploy::{DeployRequest, Target};
 use crate::id::{ChannelId, DeployId, QualifiedChannel, QualifiedUser, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
+use crate::request::{DeployRequest, Target};
 
 /// Why a command is rejected: the rule, with what the reader needs to get it accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

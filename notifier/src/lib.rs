@@ -1,6 +1,6 @@
 //! The notifier service: reserves a delivery on record, posts to Slack and records the result.
 //!
-//! What a run does about a deploy is a value of [`chatops_core::notify_run`], which is driven here.
+//! What a run does about a deploy is a value of [`chatops_core::notification::handler`], which is driven here.
 //! Only the notifier calls Slack. It reads deploys and writes notification records; nothing here
 //! writes a deploy, decides about one or calls CircleCI.
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chatops_core::config::Config;
 use chatops_core::message::{MessageBody, NotifyMessage};
-use chatops_core::notify_run::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
+use chatops_core::notification::handler::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
 use chatops_core::phase::Phase;
 use chatops_core::ports::{Clock, NotifierPorts, Perform, Request, SendError};
 use tracing::field::display;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use chatops_core::command::DeployAction;
-use chatops_core::decide::{self, Context, RetryCause, RetryDecision};
+use chatops_core::deploy::decide::{self, Context, RetryCause, RetryDecision};
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_simulation::invariants::Invariant;

@@ -34,7 +34,7 @@ pub(super) fn check_config(
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
     let path = &options.config.path;
-    let config = crate::cli::read_config(path)?;
+    let config = crate::config_file::read_config(path)?;
     write_config(&config, &path.display().to_string(), out)?;
     Ok(ExitCode::SUCCESS)
 }

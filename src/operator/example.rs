@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chatops_core::Time;
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent};
 use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{
     ActedBy, CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy,
     Target, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
-use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Commit, Ledger};
 use chrono::{DateTime, TimeDelta};

@@ -12,7 +12,6 @@ mod generate;
 mod installation;
 mod list;
 mod output;
-mod retry_all;
 mod row;
 mod show;
 mod store;
@@ -204,11 +203,11 @@ impl OptionalConfig {
     /// The configuration, or an empty one if there is none.
     fn load(&self) -> Result<Config> {
         if let Some(path) = &self.config {
-            return crate::cli::read_config(path);
+            return crate::config_file::read_config(path);
         }
         let usual = Path::new("chatops.toml");
         if usual.exists() {
-            match crate::cli::read_config(usual) {
+            match crate::config_file::read_config(usual) {
                 Ok(config) => return Ok(config),
                 // It was not named, and the record can be read without it.
                 Err(error) => output::print_remark(&text::config_is_not_used(&error)),

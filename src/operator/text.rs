@@ -6,7 +6,7 @@ mod record;
 use std::time::Duration;
 
 use chatops_core::command::{DeployAction, FILTER_KEYS};
-use chatops_core::decide::RetryDecision;
+use chatops_core::deploy::decide::RetryDecision;
 use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState};
 
 pub(super) use self::dead_letters::retry_summary;

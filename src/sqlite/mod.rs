@@ -5,8 +5,6 @@
 
 mod failure;
 mod ledger;
-mod listing;
-mod notifications;
 mod queue;
 pub mod read_only;
 mod schema;

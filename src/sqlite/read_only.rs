@@ -20,8 +20,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::failure::{FileResult, LedgerResult, SqliteFailure};
+use super::ledger::{self, listing};
 use super::schema::to_micros;
-use super::{OpenError, ledger, listing, schema};
+use super::{OpenError, schema};
 
 /// How long a call waits for another program that has the file locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

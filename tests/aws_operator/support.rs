@@ -12,12 +12,12 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
 use chatops_core::audit::{AuditActor, AuditChange};
 use chatops_core::config::{Config, ProjectSlug, TriggerCall};
-use chatops_core::decide::{self, Context, RetryCause};
+use chatops_core::deploy::decide::{self, Context, RetryCause};
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{
     DeployRecord, DeployRequest, DeployState, EndReason, Target, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserId};
-use chatops_core::machine;
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};

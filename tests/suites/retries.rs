@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chatops_core::audit::{AuditActor, AuditChange};
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::id::{DeployId, InvocationId};
-use chatops_core::machine;
 use chatops_core::ports::{
     Commit, Conflict, DeployFilter, Ledger, NotificationStore, RetriedDeploy,
 };

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::{self, AuditActor, AuditChange, AuditEvent};
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployRequest, Target};
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
-use chatops_core::machine;
 use chatops_core::message::MessageBody;
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::notification::NotificationRecord;

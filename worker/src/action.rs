@@ -1,9 +1,9 @@
 //! Actions on a deploy on record: found by its id, then carried out or answered why not.
 
 use chatops_core::command::DeployAction;
-use chatops_core::decide::{self, CancelDecision};
 use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy_run::DeployRun;
+use chatops_core::deploy::decide::{self, CancelDecision};
+use chatops_core::deploy::handler::DeployRun;
 use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{ActionMessage, ActionRequester};
 use chatops_core::policy;

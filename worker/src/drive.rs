@@ -1,7 +1,7 @@
 //! Drives a run: performs what it asks for, says so in the log, and limits its tries.
 
-use chatops_core::decide::Context;
-use chatops_core::deploy_run::{DeployRun, RunEnd};
+use chatops_core::deploy::decide::Context;
+use chatops_core::deploy::handler::{DeployRun, RunEnd};
 use chatops_core::phase::Phase;
 use chatops_core::ports::{
     CiReadError, Commit, LookupResult, Perform, PollResult, Request, WorkerPorts,

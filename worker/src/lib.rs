@@ -2,7 +2,7 @@
 //! what is due.
 //!
 //! Every message is a wake-up. What a run does about a deploy is a value of
-//! [`chatops_core::deploy_run`], which is [driven](drive) here: its requests are performed at the
+//! [`chatops_core::deploy::handler`], which is [driven](drive) here: its requests are performed at the
 //! ports, and its tries are limited. Only the worker calls CircleCI and writes deploys, locks and
 //! pipelines. Nothing here calls Slack or decides by itself.
 
@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use chatops_core::Time;
 use chatops_core::config::Config;
-use chatops_core::decide::Context;
-use chatops_core::deploy_run::{DeployRun, RunError};
+use chatops_core::deploy::decide::Context;
+use chatops_core::deploy::handler::{DeployRun, RunError};
+use chatops_core::deploy::machine::IllegalTransition;
 use chatops_core::id::{DeployId, InvocationId};
-use chatops_core::machine::IllegalTransition;
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{
     Clock, Commit, CommitError, Conflict, LedgerError, OutgoingMessage, QueueError, SendError,

@@ -2,8 +2,8 @@
 
 use chatops_core::Time;
 use chatops_core::command::{DeployCommand, HistoryFilter, PAGE_SIZE, Query, StatusFilter};
-use chatops_core::decide;
 use chatops_core::deploy::DeployOutcome;
+use chatops_core::deploy::decide;
 use chatops_core::id::DeployRef;
 use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
 use chatops_core::policy;

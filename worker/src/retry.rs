@@ -1,12 +1,12 @@
 //! Retries: by a ticket from the dead-letter queue, or by an action. Either makes a new deploy whose
 //! id is derived from the old one's, so that no retry is started twice.
 
-use chatops_core::decide::{self, RetryCause, RetryDecision};
+use chatops_core::deploy::decide::{self, RetryCause, RetryDecision};
+use chatops_core::deploy::handler::DeployRun;
+use chatops_core::deploy::machine::IllegalTransition;
 use chatops_core::deploy::{DeployRecord, DeployRequest};
-use chatops_core::deploy_run::DeployRun;
 use chatops_core::id::ShortId;
 use chatops_core::id::{DeployId, RequestId};
-use chatops_core::machine::IllegalTransition;
 use chatops_core::message::ActionMessage;
 use chatops_core::ports::{Commit, CommitError, Conflict, ReadDeploy, WorkerPorts};
 use chatops_core::text;

@@ -4,12 +4,12 @@
 use chatops_core::Time;
 use chatops_core::audit::AuditActor;
 use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{
     CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason,
     MatchedBy, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
-use chatops_core::machine;
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::Commit;
 use chrono::{DateTime, TimeDelta};

@@ -1,11 +1,11 @@
 //! Chains, valid and tampered with, and the format that may never change.
 
 use super::*;
+use crate::deploy::machine;
 use crate::deploy::{ActedBy, DeployRecord, DeployRequest};
 use crate::fixtures::{
     Random, at, begin_trigger, id, me, pipeline, record_in, request, requested, start,
 };
-use crate::machine;
 
 fn first() -> AuditEvent {
     begun(request()).1
@@ -75,8 +75,7 @@ fn tamper(random: &mut Random, events: &mut Vec<AuditEvent>) -> &'static str {
             "the end cut off"
         }
         5 => {
-            let other = Sha256::digest(events[i].hash.0);
-            events[i].hash = EventHash(other.into());
+            events[i].hash = EventHash::of(&events[i].hash.to_string());
             "a hash replaced"
         }
         6 => {

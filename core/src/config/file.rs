@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::resolve::resolve_config;
-use super::{Config, Timeouts};
+use super::Timeouts;
 
 /// An error in a configuration file, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -203,22 +202,26 @@ fn default_exclusive() -> bool {
 /// An error with its position in the text.
 pub(super) type SpannedError = (Range<usize>, String);
 
-pub(super) fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
-    let error_at = |(span, message): SpannedError| {
+/// Reads the keys.
+pub(super) fn parse(text: &str) -> Result<RawConfig, SpannedError> {
+    toml::from_str(text).map_err(|error| {
+        let message = renamed_key(error.message());
+        let message = message.unwrap_or_else(|| error.message().replace('\n', " "));
+        (error.span().unwrap_or(0..0), message)
+    })
+}
+
+impl ConfigError {
+    /// An error at its line and column.
+    pub(super) fn at((span, message): SpannedError, text: &str, file: &str) -> Self {
         let (line, column) = line_and_column(text, span.start);
-        ConfigError {
+        Self {
             file: file.to_owned(),
             line,
             column,
             message,
         }
-    };
-    let raw: RawConfig = toml::from_str(text).map_err(|error| {
-        let message = renamed_key(error.message());
-        let message = message.unwrap_or_else(|| error.message().replace('\n', " "));
-        error_at((error.span().unwrap_or(0..0), message))
-    })?;
-    resolve_config(raw, text).map_err(error_at)
+    }
 }
 
 /// Keys of earlier drafts of the format, and their names now.

@@ -48,7 +48,9 @@ pub struct Config {
 impl Config {
     /// Parses the text of a configuration file. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        file::parse(text, file)
+        let raw = file::parse(text);
+        let config = raw.and_then(|raw| resolve::resolve_config(raw, text));
+        config.map_err(|error| ConfigError::at(error, text, file))
     }
 
     /// An id as the file has to write it: with its workspace, unless only one is listed.

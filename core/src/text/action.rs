@@ -1,15 +1,15 @@
 //! Replies to actions: why a deploy is not retried or canceled, and that a cancel is accepted.
 
 use super::deploy::{
-    about_deploy, append_actor, deploy_headline, retry_command, status_headline, with_requester,
+    about_deploy, deploy_headline, retry_command, status_headline, with_requester,
 };
 use super::help::id_sources;
-use super::label::emoji_and_label;
+use super::label::{append_actor, emoji_and_label};
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
 use crate::command::Verb;
 use crate::config::Config;
-use crate::decide::RetryDecision;
+use crate::deploy::decide::RetryDecision;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
 use crate::id::{DeployRef, ShortId};
 use crate::policy::Rejection;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::label::state_banner;
+use super::label::{append_actor, state_banner};
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::Verb;
 use crate::config::Config;
-use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
+use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
 use crate::id::ShortId;
 
 /// It runs: the build's address.
@@ -107,15 +107,6 @@ pub(super) fn about_deploy(message: SlackMessage, record: &DeployRecord) -> Slac
     match &record.run {
         Some(run) => message.link(&run.pipeline.url, "View build"),
         None => message,
-    }
-}
-
-/// Who acted; the requester is not mentioned again.
-pub(super) fn append_actor(line: Mrkdwn, by: &ActedBy, request: &DeployRequest) -> Mrkdwn {
-    if *by == ActedBy::User(request.qualified_user()) {
-        line.and("the requester")
-    } else {
-        line.actor(by)
     }
 }
 

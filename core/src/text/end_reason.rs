@@ -1,6 +1,6 @@
 //! Why a deploy ended as it did.
 
-use super::deploy::append_actor;
+use super::label::append_actor;
 use super::{Mrkdwn, rejection};
 use crate::config::Config;
 use crate::deploy::{CiPipeline, DeployRequest, EndReason};

@@ -6,8 +6,8 @@ use super::deploy::job_on_branch;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, rejection, usage};
 use crate::config::{Config, ProjectSlug};
-use crate::decide::DeployPlan;
 use crate::deploy::DeployRecord;
+use crate::deploy::decide::DeployPlan;
 use crate::policy::{PolicyRule, Rejection};
 use crate::ports::{TargetLock, TriggerRequest};
 

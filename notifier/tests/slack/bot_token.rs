@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::AuditActor;
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployRequest, DeployState};
 use chatops_core::id::{DeployId, ShortId};
-use chatops_core::machine;
 use chatops_core::message::{MessageBody, NotifyMessage};
 use chatops_core::notification::NotificationKind::{self, Final};
 use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};

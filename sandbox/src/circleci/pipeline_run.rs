@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::model::pipeline::repository_url;
+use super::model::project::{FakeProject, check_parameters, derived_uuid, org_and_repo};
+use super::model::view::CreatedPipeline;
 use super::model::{ApiError, ApiResult, CircleCiModel};
-use super::pipeline::repository_url;
-use super::project::{FakeProject, check_parameters, derived_uuid, org_and_repo};
-use super::view::CreatedPipeline;
 use crate::server::Time;
 
 /// The reason of a run whose newest commit skips CI.

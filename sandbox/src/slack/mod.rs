@@ -2,10 +2,7 @@
 //! bot.
 
 mod blocks;
-mod bot;
 mod model;
-mod say;
-mod sender;
 mod server;
 mod signature;
 
@@ -13,11 +10,11 @@ mod signature;
 mod tests;
 
 pub use blocks::plain_text;
-pub use bot::BotMethod;
+pub use model::bot::BotMethod;
 pub use model::{PostAttempt, PostResponse, ShownMessage, SlackModel};
-pub(crate) use say::SayEndpoint;
-pub use say::{SayError, SayEvent, SaySession};
-pub use sender::{AckBody, CommandAck, CommandRequest, CommandSender, TypedCommand};
 pub use server::FakeSlack;
 pub(crate) use server::router;
+pub(crate) use server::say::SayEndpoint;
+pub use server::say::{SayError, SayEvent, SaySession};
+pub use server::sender::{AckBody, CommandAck, CommandRequest, CommandSender, TypedCommand};
 pub use signature::{SIGNATURE_HEADER, SignedForm, TIMESTAMP_HEADER, sign_form, signed_request};

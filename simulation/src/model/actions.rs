@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::command::{DeployAction, DeployCommand};
-use chatops_core::decide::{CancelDecision, RetryCause, RetryDecision, decide_cancel};
+use chatops_core::deploy::decide::{CancelDecision, RetryCause, RetryDecision, decide_cancel};
 use chatops_core::id::{ChannelId, DeployRef, RequestId, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use chatops_core::name::{BranchName, JobName};

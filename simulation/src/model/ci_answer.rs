@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chatops_core::decide::Context;
 use chatops_core::deploy::CiPipeline;
-use chatops_core::deploy_run::DeployRun;
+use chatops_core::deploy::decide::Context;
+use chatops_core::deploy::handler::DeployRun;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{
     CiReadError, CiWorkflow, LookupResult, PipelineState, PollResult, TriggerOutcome,

@@ -6,10 +6,10 @@
 
 use chatops_core::audit::{AuditChange, EventHash};
 use chatops_core::command::DeployAction;
-use chatops_core::decide::RetryCause;
+use chatops_core::deploy::decide::RetryCause;
+use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
-use chatops_core::machine;
 use chatops_core::notification::NotificationKind;
 use chatops_core::ports::{Commit, LockChange};
 

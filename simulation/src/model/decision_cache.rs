@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chatops_core::decide::Context;
+use chatops_core::deploy::decide::Context;
+use chatops_core::deploy::handler::{DeployRun, RunError, Writing};
 use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState};
-use chatops_core::deploy_run::{DeployRun, RunError, Writing};
 use chatops_core::id::InvocationId;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{Commit, CommitError, Conflict, LockChange, TargetLock};

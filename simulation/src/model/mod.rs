@@ -2,7 +2,7 @@
 //! does the worst it can at every moment.
 //!
 //! A state holds the world and the runs under way. The runs are the values that worker and notifier
-//! drive in production ([`chatops_core::deploy_run`], [`chatops_core::notify_run`]); the model answers
+//! drive in production ([`chatops_core::deploy::handler`], [`chatops_core::notification::handler`]); the model answers
 //! their requests, each with every answer that is possible. A store applies commits under the
 //! conditions of the port. CircleCI creates a pipeline early, late or never, and lists it at any time.
 //! Slack shows a post and loses the answer. Time passes at any moment.

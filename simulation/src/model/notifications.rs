@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::config::{Config, Timeouts};
-use chatops_core::decide;
+use chatops_core::deploy::decide;
 use chatops_core::deploy::{DeployEnd, DeployRecord, DeployState, EndReason};
 use chatops_core::id::ShortId;
+use chatops_core::notification::handler::{NotifyContext, NotifyRun, ReservedPost};
 use chatops_core::notification::{DeliveryStatus, NotificationKind, NotificationRecord};
-use chatops_core::notify_run::{NotifyContext, NotifyRun, ReservedPost};
 use chatops_core::secret::ResponseUrl;
 
 use super::actions::deploy_message;

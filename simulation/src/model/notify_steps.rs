@@ -1,10 +1,10 @@
 //! The steps of the notifier's runs. Each run is the product's own value: it is resumed with what the
 //! world of the model answers to its request.
 
+use chatops_core::notification::handler::NotifyRun;
 use chatops_core::notification::{
     DeliveryStatus, NotificationKind, NotificationRecord, RESPONSE_URL_USES,
 };
-use chatops_core::notify_run::NotifyRun;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{CommitError, Conflict};
 

@@ -3,10 +3,10 @@
 
 use std::fmt;
 
-use chatops_core::decide::{self, Context, RetryCause, RetryDecision};
+use chatops_core::deploy::decide::{self, Context, RetryCause, RetryDecision};
+use chatops_core::deploy::machine::IllegalTransition;
 use chatops_core::deploy::{DeployRecord, DeployRequest};
 use chatops_core::id::ShortId;
-use chatops_core::machine::IllegalTransition;
 use chatops_core::ports::Commit;
 
 use crate::seeded::SeededBug;

@@ -1,7 +1,7 @@
 //! The worker's runs as they are told apart: without what no answer and no decision depends on.
 
 use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy_run::{CiEvidence, DeployRun, RunMemory};
+use chatops_core::deploy::handler::{CiEvidence, DeployRun, RunMemory};
 use chatops_core::ports::{Commit, LockChange, PollResult};
 
 use super::interner::{canonical, next_tick, now};

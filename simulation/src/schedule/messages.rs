@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::command::DeployAction;
-use chatops_core::deploy_run::RunError;
+use chatops_core::deploy::handler::RunError;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};

@@ -12,7 +12,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::client::{AuthHeader, DoctorClient, DoctorResponse};
-use super::parameters::{self, DeclaredParameters};
+use super::parameters::{self, NewestConfig};
 use super::{DoctorCheck, DoctorReport, text};
 use crate::secrets::{self, ExaminedSecret};
 
@@ -62,13 +62,6 @@ struct PipelineConfig {
     source: String,
     #[serde(default, rename = "setup-config")]
     setup_source: String,
-}
-
-/// The configuration of the newest pipeline of a branch.
-pub(super) struct NewestConfig {
-    pub(super) branch: String,
-    pub(super) number: u64,
-    pub(super) declared: DeclaredParameters,
 }
 
 pub(super) async fn check_circleci(

@@ -14,7 +14,7 @@ use crate::sqlite::read_only::ReadOnlyDatabase;
 const LOW_SPACE: u64 = 200 * 1024 * 1024;
 
 pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
-    match crate::cli::read_config(path) {
+    match crate::config_file::read_config(path) {
         Ok(config) => {
             let jobs = config.projects.values().map(|p| p.jobs.len()).sum();
             let check = text::config_state(path, &config.revision, config.projects.len(), jobs);

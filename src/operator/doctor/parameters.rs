@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+/// The configuration of the newest pipeline of a branch.
+pub(super) struct NewestConfig {
+    pub(super) branch: String,
+    pub(super) number: u64,
+    pub(super) declared: DeclaredParameters,
+}
+
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DeclaredParameters {

@@ -9,7 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::DoctorCheck as Check;
-use super::circleci::NewestConfig;
+use super::parameters::NewestConfig;
 use crate::operator::output::sanitize;
 use crate::operator::text::plural;
 use crate::secrets::{BadSecret, ExaminedSecret};

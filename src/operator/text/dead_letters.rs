@@ -1,7 +1,7 @@
 //! The summary of `chatops retry --all`.
 
 use super::plural;
-use crate::operator::retry_all::{RetrySummary, SkipReason};
+use crate::operator::action::retry_all::{RetrySummary, SkipReason};
 
 /// The result for every dead letter.
 pub(in crate::operator) fn retry_summary(summary: &RetrySummary, call: &str) -> String {

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::decide::RetryDecision;
+use crate::deploy::decide::RetryDecision;
 use crate::fixtures::{job, pipeline, project};
 use crate::id::DeployRef;
 use crate::policy::Rejection;

@@ -267,7 +267,7 @@ fn a_message_says_what_it_is() {
     };
     let running = record_in(DeployState::Running);
     let by = ActedBy::User(crate::fixtures::qualified_user());
-    let why = crate::decide::RetryDecision::InProgress;
+    let why = crate::deploy::decide::RetryDecision::InProgress;
     let page = crate::ports::DeployPage::default();
     let (own, none, request) = (Some(id()), None, &running.request);
     let help = help_message(None, &qualified_user(), &qualified_channel(), &config);

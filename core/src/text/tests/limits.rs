@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::*;
 use crate::command::{HistoryFilter, UserFilter, Verb};
-use crate::decide::{self, RetryDecision};
+use crate::deploy::decide::{self, RetryDecision};
 use crate::deploy::{CiPipeline, DeployEnd, DeployRequest};
 use crate::fixtures::{
     branch, job, pipeline, project, qualified_channel, qualified_user, qualify, request, secs,

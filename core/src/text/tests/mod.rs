@@ -16,10 +16,10 @@ use super::*;
 use crate::audit::{AuditActor, AuditChange};
 use crate::command::{self, ChatCommand};
 use crate::config::Config;
+use crate::deploy::machine;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
 use crate::fixtures::{CONFIG, at, channel, config, id, me, record_in, user};
 use crate::id::{ChannelId, DeployId, UserId};
-use crate::machine;
 
 /// A message as a person sees it: moments in UTC, spaces as spaces.
 fn rendered(message: &SlackMessage) -> String {

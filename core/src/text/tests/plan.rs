@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::decide;
 use crate::deploy::DeployRequest;
+use crate::deploy::decide;
 use crate::fixtures::{branch, job, project, request, start};
 use crate::ports::TargetLock;
 

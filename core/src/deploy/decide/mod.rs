@@ -1,0 +1,407 @@
+//! What to do next about a deploy: pure functions from what is known to what is written.
+//!
+//! The worker reads the record, calls [`next_step`], does that step, and repeats. The functions in
+//! [`trigger`] and [`follow`] turn CircleCI's answers into the next [`Commit`]. Nothing here waits,
+//! sends or reads a clock.
+
+mod cancel;
+pub mod follow;
+mod plan;
+mod request;
+pub mod trigger;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Time;
+use crate::audit::{AuditActor, AuditChange};
+use crate::config::{self, Config};
+use crate::deploy::machine::{self, IllegalTransition};
+use crate::deploy::{self, DeployRecord, DeployState, EndReason, TriggerIntent};
+use crate::id::{InvocationId, PipelineId};
+use crate::name::BranchName;
+use crate::notification::NotificationKind;
+use crate::policy::{self, Rejection};
+use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
+
+pub use self::cancel::{CancelDecision, decide_cancel};
+pub use self::plan::{DeployPlan, plan_deploy};
+pub use self::request::{RetryCause, RetryDecision, decide_retry, open_deploy, open_retry};
+
+/// Which invocation decides, when, and under which configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The time.
+    pub now: Time,
+    /// This invocation of the worker.
+    pub invocation: &'a InvocationId,
+    /// The attempt whose POST this invocation has sent; 0 for none.
+    pub posted_attempt: u32,
+    /// When this invocation is cut off, if ever; what it begins has to be finished by then.
+    pub deadline: Option<Time>,
+    /// The configuration.
+    pub config: &'a Config,
+}
+
+impl Context<'_> {
+    fn worker(&self) -> AuditActor {
+        AuditActor::Worker(self.invocation.clone())
+    }
+
+    /// Whether a request that is sent now could be answered after the cut-off.
+    fn is_cut_off_while_sending(&self) -> bool {
+        self.deadline
+            .is_some_and(|ends| self.now + self.config.timeouts.request_timeout > ends)
+    }
+}
+
+/// A decision; an error if the state machine does not allow the change.
+pub type Decision<T> = Result<T, IllegalTransition>;
+
+/// The one thing to do next.
+#[derive(Debug, Clone)]
+pub enum NextStep {
+    /// Nothing now: it has ended, or its timer has not expired.
+    Wait,
+    /// Write this, then decide again.
+    Write(Box<Commit>),
+    /// Send this POST, once, and pass the outcome to [`trigger::after_post`].
+    Post(TriggerRequest),
+    /// Look the pipeline up and pass the result to [`trigger::after_lookup`].
+    LookUp(LookupRequest),
+    /// Poll the run and pass the result to [`follow::after_poll`].
+    Poll {
+        /// The project.
+        slug: config::ProjectSlug,
+        /// The pipeline or build.
+        run: deploy::CiPipeline,
+        /// Whether to cancel its open workflows.
+        cancel: bool,
+    },
+    /// Nothing in this invocation, which ends too early for an answer; another continues at once.
+    OutOfTime,
+    /// Put the retry ticket into the dead-letter queue, then write [`ticket_written`].
+    WriteTicket,
+}
+
+/// Decides the next step.
+pub fn next_step(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> {
+    // The invocation that stored the intent sends, whatever the timer says.
+    if may_send(record, ctx) {
+        // It certainly was not sent, so the outcome is known.
+        let not_sent = |why| {
+            trigger::roll_back_trigger(record, why, false, ctx.now, ctx)
+                .map(|commit| NextStep::Write(Box::new(commit)))
+        };
+        return match trigger_request(record, ctx) {
+            _ if record.cancel.is_some() => not_sent("it was canceled before it was sent"),
+            Some(request) => Ok(NextStep::Post(request)),
+            None => not_sent("there was no time left to send it"),
+        };
+    }
+    if !record.is_due(ctx.now) {
+        return Ok(NextStep::Wait);
+    }
+    match record.state {
+        DeployState::Requested => decide_requested(record, ctx),
+        DeployState::Triggering => {
+            Ok(trigger::lookup_request(record).map_or(NextStep::Wait, NextStep::LookUp))
+        }
+        DeployState::Triggered | DeployState::Running => {
+            Ok(match (&record.trigger_intent, &record.run) {
+                (Some(intent), Some(run)) => NextStep::Poll {
+                    slug: intent.slug.clone(),
+                    run: run.pipeline.clone(),
+                    cancel: record.cancel.is_some(),
+                },
+                _ => NextStep::Wait,
+            })
+        }
+        _ if record.owes_ticket => Ok(NextStep::WriteTicket),
+        _ => Ok(NextStep::Wait),
+    }
+}
+
+/// REQUESTED and due: reject, give up or begin the trigger.
+fn decide_requested(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> {
+    let commit = if let Some(cancel) = &record.cancel {
+        let reason = EndReason::CanceledBeforeTrigger {
+            by: cancel.by.clone(),
+        };
+        end_deploy(record, DeployState::Canceled, reason, ctx)?
+    } else if ctx.now >= record.valid_until {
+        match &record.last_error {
+            Some(last) => end_deploy(
+                record,
+                DeployState::TriggerFailed,
+                given_up_reason(record, last),
+                ctx,
+            )?,
+            None => reject(
+                record,
+                Rejection::Expired {
+                    requested_at: record.request.requested_at,
+                },
+                ctx,
+            )?,
+        }
+    } else {
+        match policy::authorize_deploy(ctx.config, &record.request) {
+            Err(rejection) => reject(record, rejection, ctx)?,
+            // The intent would have to be rolled back.
+            Ok(_) if ctx.is_cut_off_while_sending() => return Ok(NextStep::OutOfTime),
+            Ok(allowed) => begin_trigger(record, &allowed, ctx)?,
+        }
+    };
+    Ok(NextStep::Write(Box::new(commit)))
+}
+
+fn begin_trigger(
+    record: &DeployRecord,
+    allowed: &policy::AllowedJob<'_>,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let trigger = &allowed.job.trigger;
+    let timeouts = &ctx.config.timeouts;
+    // The last moment to send is `send_by - request_timeout`, which is never past `valid_until`.
+    let send_by =
+        (ctx.now + timeouts.trigger_window).min(record.valid_until + timeouts.request_timeout);
+    let change = AuditChange::TriggerBegun {
+        attempt: record.attempts + 1,
+        intent: TriggerIntent {
+            by: ctx.invocation.clone(),
+            at: ctx.now,
+            send_by,
+            unknown_because: None,
+            slug: allowed.project.slug.clone(),
+            call: trigger.call.clone(),
+            deploy_id_parameter: trigger.deploy_id_parameter.clone(),
+        },
+        // A deploy keeps the lock of its first attempt, even if the configuration names another
+        // target now.
+        target: record.locked_target.clone().or_else(|| allowed.target()),
+        config: ctx.config.revision.clone(),
+    };
+    commit_change(record, change, Some(send_by), ctx)
+}
+
+/// Whether this invocation stored the intent and has not sent the POST, so that nobody has.
+fn may_send(record: &DeployRecord, ctx: Context<'_>) -> bool {
+    record.state == DeployState::Triggering
+        && ctx.posted_attempt != record.attempts
+        && record
+            .trigger_intent
+            .as_ref()
+            .is_some_and(|intent| intent.by == *ctx.invocation && intent.unknown_because.is_none())
+}
+
+/// The POST, while there is time for the answer.
+fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerRequest> {
+    let intent = record
+        .trigger_intent
+        .as_ref()
+        .filter(|intent| ctx.now + ctx.config.timeouts.request_timeout <= intent.send_by)
+        .filter(|_| !ctx.is_cut_off_while_sending())?;
+    // Policy has just allowed exactly this, under this configuration.
+    let allowed = policy::authorize_deploy(ctx.config, &record.request).ok()?;
+    let id = record.id.to_string();
+    let slug = intent.slug.clone();
+    Some(request_to_send(slug, &allowed, &record.request.branch, &id))
+}
+
+/// The request to CircleCI for a job, by the job's name in the configuration. A request under another
+/// name (for example from before a rename) means the same job.
+fn request_to_send(
+    slug: config::ProjectSlug,
+    allowed: &policy::AllowedJob<'_>,
+    branch: &BranchName,
+    id: &str,
+) -> TriggerRequest {
+    let config::TriggerConfig {
+        call,
+        job_parameter,
+        deploy_id_parameter,
+        parameters,
+    } = &allowed.job.trigger;
+    let mut parameters = parameters.clone();
+    let mut set = |name: &Option<String>, value: String| {
+        if let Some(name) = name {
+            parameters.insert(name.clone(), Value::String(value));
+        }
+    };
+    set(job_parameter, allowed.job_name.to_string());
+    set(deploy_id_parameter, id.to_owned());
+    TriggerRequest {
+        call: call.clone(),
+        slug,
+        branch: branch.clone(),
+        parameters,
+    }
+}
+
+/// Rejects a deploy whose target another deploy holds.
+pub fn reject_busy(
+    record: &DeployRecord,
+    lock: &TargetLock,
+    holder: &DeployRecord,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let target = policy::authorize_deploy(ctx.config, &record.request)
+        .ok()
+        .and_then(|allowed| allowed.target());
+    let rejection = match target {
+        Some(target) => Rejection::Busy {
+            target,
+            holder: lock.deploy,
+            short_id: holder.short_id.clone(),
+            user: holder.request.user.clone(),
+            since: lock.since,
+            until: lock.until,
+        },
+        None => Rejection::Expired {
+            requested_at: record.request.requested_at,
+        },
+    };
+    reject(record, rejection, ctx)
+}
+
+/// The commit after the ticket was put into the dead-letter queue.
+#[must_use]
+pub fn ticket_written(record: &DeployRecord) -> Commit {
+    let mut record = record.clone();
+    record.version += 1;
+    record.owes_ticket = false;
+    record.due_at = None;
+    commit_timer(record)
+}
+
+fn reject(record: &DeployRecord, rejection: Rejection, ctx: Context<'_>) -> Decision<Commit> {
+    end_deploy(
+        record,
+        DeployState::Rejected,
+        EndReason::Rejected(rejection),
+        ctx,
+    )
+}
+
+fn end_deploy(
+    record: &DeployRecord,
+    state: DeployState,
+    reason: EndReason,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    // After a failed trigger, the retry ticket has to be written at once.
+    let due = (state == DeployState::TriggerFailed).then_some(ctx.now);
+    commit_change(record, AuditChange::Ended { state, reason }, due, ctx)
+}
+
+fn given_up_reason(record: &DeployRecord, last: &str) -> EndReason {
+    EndReason::TriggerGivenUp {
+        attempts: record.attempts,
+        last_error: last.to_owned(),
+    }
+}
+
+/// The commit for `change`, with its lock, claim and notifications.
+fn commit_change(
+    record: &DeployRecord,
+    change: AuditChange,
+    due_at: Option<Time>,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    commit_change_by(ctx.worker(), record, change, due_at, ctx)
+}
+
+/// The commit for a `change` that `by` caused.
+fn commit_change_by(
+    by: AuditActor,
+    record: &DeployRecord,
+    change: AuditChange,
+    due_at: Option<Time>,
+    ctx: Context<'_>,
+) -> Decision<Commit> {
+    let (lock, claim, notifications) = side_effects(record, &change, ctx);
+    let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
+    record.due_at = due_at;
+    Ok(Commit {
+        event: Some(event),
+        lock,
+        claim,
+        notifications,
+        ..commit_timer(record)
+    })
+}
+
+fn side_effects(
+    record: &DeployRecord,
+    change: &AuditChange,
+    ctx: Context<'_>,
+) -> (
+    Option<LockChange>,
+    Option<PipelineId>,
+    Vec<NotificationKind>,
+) {
+    let target = || record.locked_target.clone();
+    match change {
+        AuditChange::TriggerBegun { target, .. } => {
+            let take = |target| LockChange::Take {
+                target,
+                now: ctx.now,
+            };
+            (target.clone().map(take), None, vec![])
+        }
+        AuditChange::Triggered { pipeline, .. } => (None, Some(pipeline.id), vec![]),
+        AuditChange::Started { .. } => (None, None, vec![NotificationKind::Progress]),
+        AuditChange::Held { .. } => (None, None, vec![NotificationKind::Hold]),
+        AuditChange::Ended {
+            state: DeployState::Unresolved,
+            ..
+        } => {
+            let until = ctx.now + ctx.config.timeouts.unresolved_lock_ttl;
+            let expire = |target| LockChange::Expire { target, until };
+            (target().map(expire), None, vec![NotificationKind::Final])
+        }
+        AuditChange::Ended { .. } => (
+            target().map(|target| LockChange::Free { target }),
+            None,
+            vec![NotificationKind::Final],
+        ),
+        _ => (None, None, vec![]),
+    }
+}
+
+fn commit_timer(record: DeployRecord) -> Commit {
+    Commit {
+        record,
+        event: None,
+        lock: None,
+        claim: None,
+        notifications: vec![],
+        open_notifications: None,
+        retried: None,
+    }
+}
+
+/// The commit after a poll or lookup without a result: another one later.
+fn poll_again_in(record: &DeployRecord, wait: Duration, ctx: Context<'_>) -> Commit {
+    let mut record = record.clone();
+    record.version += 1;
+    record.poll_count = record.poll_count.saturating_add(1);
+    record.due_at = Some(ctx.now + wait);
+    commit_timer(record)
+}
+
+/// The time from `since` to `until`; zero if it is negative.
+fn elapsed(since: Time, until: Time) -> Duration {
+    (until - since).to_std().unwrap_or_default()
+}
+
+/// The pause after `tries` attempts: `first`, growing by half each time, up to `longest`.
+fn poll_pause(first: Duration, longest: Duration, tries: u32) -> Duration {
+    let grown = first.as_secs_f64() * 1.5_f64.powi(tries.min(40).cast_signed());
+    Duration::from_secs_f64(grown.min(longest.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! A deploy: its states and [`DeployRecord`], the record that decides.
+//!
+//! Beside it stand the [state machine](machine), the [decisions](decide) and the [runs](handler) that
+//! carry them out.
+//!
+//! Only [`crate::deploy::machine::apply_change`] (state and audit together) and the timer functions in
+//! [`crate::deploy::decide`] change a record.
+
+pub mod decide;
+pub mod handler;
+pub mod machine;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
+use url::Url;
+
+use crate::Time;
+use crate::audit::hash::EventHash;
+use crate::config::{ProjectSlug, TriggerCall};
+use crate::id::{DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId};
+use crate::policy::Rejection;
+pub use crate::request::{DeployRequest, Target};
+
+/// The state of a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(strum::Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeployState {
+    /// Accepted and stored; nothing has been sent to CircleCI.
+    Requested,
+    /// The intent to send the POST is stored; the POST may be under way.
+    Triggering,
+    /// CircleCI has created the pipeline.
+    Triggered,
+    /// A workflow of the pipeline exists.
+    Running,
+    /// Every workflow succeeded.
+    Succeeded,
+    /// A workflow failed.
+    Failed,
+    /// Canceled, before the trigger or at CircleCI after it.
+    Canceled,
+    /// The pipeline has no workflow that ran.
+    NothingRan,
+    /// CircleCI could not create workflows.
+    CiError,
+    /// CircleCI refused or was not reached in time; certainly nothing was created.
+    TriggerFailed,
+    /// Not allowed, blocked or expired.
+    Rejected,
+    /// Whether the trigger worked is unknown; a person has to check.
+    Unresolved,
+    /// There is a pipeline, but its end was not seen in time.
+    LostTrack,
+}
+
+impl DeployState {
+    /// All states, in the order in which a deploy can pass through them.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+
+    /// Whether the state is an end, which never changes.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        !matches!(
+            self,
+            DeployState::Requested
+                | DeployState::Triggering
+                | DeployState::Triggered
+                | DeployState::Running
+        )
+    }
+
+    /// Reads a state in any case, with `-` or `_`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = word.to_ascii_uppercase().replace('-', "_");
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// The outcome of the state.
+    #[must_use]
+    pub fn outcome(self) -> DeployOutcome {
+        match self {
+            DeployState::Requested
+            | DeployState::Triggering
+            | DeployState::Triggered
+            | DeployState::Running => DeployOutcome::InProgress,
+            DeployState::Succeeded => DeployOutcome::Succeeded,
+            DeployState::Canceled => DeployOutcome::Canceled,
+            DeployState::Rejected => DeployOutcome::Rejected,
+            DeployState::Failed
+            | DeployState::NothingRan
+            | DeployState::CiError
+            | DeployState::TriggerFailed
+            | DeployState::Unresolved
+            | DeployState::LostTrack => DeployOutcome::Failed,
+        }
+    }
+
+    /// The state as the audit names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A summary of the states, for filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum DeployOutcome {
+    /// It has not ended.
+    InProgress,
+    /// It succeeded.
+    Succeeded,
+    /// It failed, or its end is unknown.
+    Failed,
+    /// Somebody canceled it.
+    Canceled,
+    /// It was not allowed, blocked or expired.
+    Rejected,
+}
+
+impl DeployOutcome {
+    /// All outcomes.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+
+    /// The word that is typed and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A person who acts on a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum ActedBy {
+    /// A user in Slack.
+    User(QualifiedUser),
+    /// An operator at the command line, by login name.
+    Operator(String),
+}
+
+/// The intent to send one POST.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerIntent {
+    /// The only invocation that may send the POST or roll the intent back.
+    pub by: InvocationId,
+    /// When the intent was written.
+    pub at: Time,
+    /// After this moment nobody sends, and any invocation may look the pipeline up.
+    pub send_by: Time,
+    /// Why the outcome is unknown, once the sender has recorded that.
+    pub unknown_because: Option<String>,
+    /// The project at CircleCI, kept so that a changed configuration loses no run.
+    pub slug: ProjectSlug,
+    /// The API call, kept for the same reason. The default is not serialized.
+    #[serde(default, skip_serializing_if = "TriggerCall::is_default")]
+    pub call: TriggerCall,
+    /// The deploy id parameter, if the job declares one.
+    pub deploy_id_parameter: Option<String>,
+}
+
+/// How a pipeline was recognized as the deploy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchedBy {
+    /// CircleCI returned it for the POST.
+    Response,
+    /// It carries the deploy id.
+    DeployId,
+}
+
+/// What a trigger created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CiRunKind {
+    /// A pipeline with workflows.
+    #[default]
+    Pipeline,
+    /// A single build, outside workflows (API v1.1).
+    Build,
+}
+
+impl CiRunKind {
+    /// Whether this is the default, which is not serialized.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The pipeline, or the single build, at CircleCI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CiPipeline {
+    /// Which of the two it is.
+    #[serde(default, skip_serializing_if = "CiRunKind::is_default")]
+    pub kind: CiRunKind,
+    /// CircleCI's id; for a build, derived from its project and number.
+    pub id: PipelineId,
+    /// Its number within the project.
+    pub number: u64,
+    /// Its web page.
+    pub url: Url,
+}
+
+/// The run this deploy started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CiRun {
+    /// The pipeline.
+    pub pipeline: CiPipeline,
+    /// How it was recognized.
+    pub matched_by: MatchedBy,
+    /// When it was recognized.
+    pub triggered_at: Time,
+    /// When the pipeline was first seen `created`; `workflow_start_timeout` starts then.
+    pub created_at: Option<Time>,
+    /// The commit that CircleCI builds, once known.
+    pub revision: Option<String>,
+}
+
+/// Why a deploy ended as it did, with the details that the text needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EndReason {
+    /// The workflows decided.
+    Workflows {
+        /// The name of each deciding workflow, with CircleCI's status.
+        decided_by: Vec<(String, String)>,
+    },
+    /// Not allowed, blocked or expired.
+    Rejected(Rejection),
+    /// CircleCI refused the trigger.
+    TriggerRefused {
+        /// HTTP status.
+        status: u16,
+        /// CircleCI's message.
+        message: String,
+    },
+    /// No attempt succeeded before the request expired.
+    TriggerGivenUp {
+        /// How many attempts there were.
+        attempts: u32,
+        /// The error of the last attempt.
+        last_error: String,
+    },
+    /// CircleCI's errors about the project's configuration.
+    ConfigErrors {
+        /// One message each.
+        messages: Vec<String>,
+    },
+    /// No workflow appeared.
+    NoWorkflow,
+    /// A person canceled it before anything was sent.
+    CanceledBeforeTrigger {
+        /// Who.
+        by: ActedBy,
+    },
+    /// The outcome of the POST is unknown.
+    OutcomeUnknown {
+        /// What happened to the answer.
+        because: String,
+        /// Pipelines that may be the deploy's.
+        candidates: Vec<CiPipeline>,
+    },
+    /// The run was followed for `follow_timeout` and did not end.
+    FollowTimeout,
+}
+
+/// The end of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployEnd {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// A person's request to cancel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelRequest {
+    /// Who.
+    pub by: ActedBy,
+    /// When.
+    pub at: Time,
+}
+
+/// The record of a deploy. It alone decides what happens next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployRecord {
+    /// The deploy.
+    pub id: DeployId,
+    /// Its short id.
+    pub short_id: ShortId,
+    /// Counts the writes; a write succeeds only over the version that it read.
+    pub version: u64,
+    /// The state.
+    pub state: DeployState,
+    /// How many audit events there are.
+    pub events: u64,
+    /// The hash of the last event.
+    pub last_hash: EventHash,
+    /// Who requested what.
+    pub request: DeployRequest,
+    /// After this moment nothing is started.
+    pub valid_until: Time,
+    /// The target whose lock this deploy holds.
+    pub locked_target: Option<Target>,
+    /// How many trigger attempts there were.
+    pub attempts: u32,
+    /// The error of the last rolled-back attempt.
+    pub last_error: Option<String>,
+    /// CircleCI has refused the token once, and it was refreshed since.
+    pub token_refused: bool,
+    /// The intent while TRIGGERING, kept afterwards.
+    pub trigger_intent: Option<TriggerIntent>,
+    /// The run, from TRIGGERED on.
+    pub run: Option<CiRun>,
+    /// Whether it was seen waiting for an approval.
+    #[serde(default)]
+    pub on_hold: bool,
+    /// How many polls there were in this state; determines the next pause.
+    pub poll_count: u32,
+    /// The only timer: nothing happens before this moment; `None` means that nothing is left to do.
+    pub due_at: Option<Time>,
+    /// The end, once there is one.
+    pub end: Option<DeployEnd>,
+    /// Whether a retry ticket still has to be put into the dead-letter queue.
+    pub owes_ticket: bool,
+    /// The request to cancel it.
+    pub cancel: Option<CancelRequest>,
+    /// The deploy this one repeats.
+    pub retry_of: Option<DeployId>,
+    /// The request for this retry; `None` for a command and for a retry ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_request: Option<RequestId>,
+    /// The operator who requested this retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The deploy that repeats this one.
+    pub retried_by: Option<DeployId>,
+}
+
+impl DeployRecord {
+    /// Whether it waits for a retry: it was not started, or that is unknown, and nobody has
+    /// retried it.
+    #[must_use]
+    pub fn awaits_retry(&self) -> bool {
+        matches!(
+            self.state,
+            DeployState::TriggerFailed | DeployState::Unresolved
+        ) && self.retried_by.is_none()
+    }
+
+    /// Whether the deploy's timer has run out.
+    #[must_use]
+    pub fn is_due(&self, now: Time) -> bool {
+        self.due_at.is_some_and(|due| due <= now)
+    }
+}

@@ -1,0 +1,278 @@
+//! Slack without HTTP: response URLs, and the messages that arrived through them or from the bot.
+//!
+//! Time is an argument and secrets are derived from counters, so equal calls have equal results.
+
+pub(super) mod bot;
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::{Map, Value};
+
+use self::bot::BotAccount;
+use super::blocks;
+use crate::circleci::derived_uuid;
+use crate::server::Time;
+
+/// How often a response URL can be used.
+const MAX_USES: u32 = 5;
+
+/// How long it can be used.
+const URL_TTL: TimeDelta = TimeDelta::minutes(30);
+
+/// Slack cuts a longer text.
+const MAX_TEXT: usize = 40_000;
+
+/// The workspace.
+pub(super) const TEAM_ID: &str = "T0001";
+
+/// A message that people can see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownMessage {
+    /// When it arrived.
+    pub at: Time,
+    /// The channel.
+    pub channel: String,
+    /// The only person who sees it; `None` means the whole channel.
+    pub visible_to: Option<String>,
+    /// The text; with blocks, only the notification.
+    pub text: String,
+    /// The blocks, if there are any.
+    pub blocks: Option<Value>,
+    /// The path of the command's response URL, or of the bot's method.
+    pub response_path: String,
+    /// Which use of the URL it was, from one; zero for the immediate answer and the bot.
+    pub nth_use: u32,
+}
+
+impl ShownMessage {
+    /// What people see.
+    pub fn shown_text(&self) -> String {
+        blocks::plain_text(&self.text, self.blocks.as_ref())
+    }
+
+    /// The id of the first block.
+    pub fn block_id(&self) -> Option<String> {
+        blocks::first_block_id(self.blocks.as_ref())
+    }
+}
+
+/// One call of a response URL or of the bot, delivered or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostAttempt {
+    /// When it arrived.
+    pub at: Time,
+    /// The path of the URL, or of the bot's method.
+    pub response_path: String,
+    /// Which use of the URL it was, from one; zero for an unknown URL and the bot.
+    pub nth_use: u32,
+    /// The body.
+    pub payload: String,
+    /// Slack's response.
+    pub response: PostResponse,
+}
+
+/// Slack's response to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// `ok`, or the error.
+    pub body: String,
+}
+
+impl PostResponse {
+    pub(super) fn new(status: u16, body: &str) -> Self {
+        let body = body.to_owned();
+        Self { status, body }
+    }
+}
+
+/// A response URL.
+#[derive(Debug, Clone)]
+pub(super) struct IssuedUrl {
+    user: String,
+    pub(super) channel: String,
+    issued_at: Time,
+    use_count: u32,
+}
+
+/// Everything this Slack knows.
+#[derive(Debug, Clone, Default)]
+pub struct SlackModel {
+    pub(super) issued_urls: BTreeMap<String, IssuedUrl>,
+    pub(super) messages: Vec<ShownMessage>,
+    pub(super) attempts: Vec<PostAttempt>,
+    pub(super) bot: BotAccount,
+    trigger_count: u64,
+}
+
+impl SlackModel {
+    /// The path of a new response URL for a command by `user` in `channel`.
+    pub fn issue_response_url(&mut self, now: Time, user: &str, channel: &str) -> String {
+        let number = 397_700_000_000 + self.issued_urls.len() as u64;
+        let secret = derived_hex(&format!("response {number}"));
+        let path = format!("/commands/{TEAM_ID}/{number}/{}", &secret[..24]);
+        let issued = IssuedUrl {
+            user: user.to_owned(),
+            channel: channel.to_owned(),
+            issued_at: now,
+            use_count: 0,
+        };
+        self.issued_urls.insert(path.clone(), issued);
+        path
+    }
+
+    /// A new trigger id; no two commands share one.
+    pub fn next_trigger_id(&mut self) -> String {
+        self.trigger_count += 1;
+        let number = 398_738_000_000 + self.trigger_count;
+        let secret = derived_hex(&format!("trigger {number}"));
+        format!("{number}.47445629121.{secret}")
+    }
+
+    /// Posts a message to a response URL. Every attempt counts as a use.
+    pub fn post_to_url(&mut self, now: Time, path: &str, json: &[u8]) -> PostResponse {
+        let (nth_use, response) = match self.use_url(now, path, json) {
+            Ok(message) => {
+                let nth_use = message.nth_use;
+                self.messages.push(message);
+                (nth_use, PostResponse::new(200, "ok"))
+            }
+            Err(rejected) => rejected,
+        };
+        self.record_attempt(now, path, nth_use, json, response)
+    }
+
+    pub(super) fn record_attempt(
+        &mut self,
+        at: Time,
+        path: &str,
+        nth_use: u32,
+        json: &[u8],
+        response: PostResponse,
+    ) -> PostResponse {
+        self.attempts.push(PostAttempt {
+            at,
+            response_path: path.to_owned(),
+            nth_use,
+            payload: String::from_utf8_lossy(json).into_owned(),
+            response: response.clone(),
+        });
+        response
+    }
+
+    fn use_url(
+        &mut self,
+        now: Time,
+        path: &str,
+        json: &[u8],
+    ) -> Result<ShownMessage, (u32, PostResponse)> {
+        let Some(address) = self.issued_urls.get_mut(path) else {
+            return Err((0, PostResponse::new(404, "no_service")));
+        };
+        address.use_count += 1;
+        let nth_use = address.use_count;
+        let reject = |status, body: &str| (nth_use, PostResponse::new(status, body));
+        if now - address.issued_at > URL_TTL {
+            return Err(reject(404, r#"{"ok":false,"error":"expired_url"}"#));
+        }
+        if nth_use > MAX_USES {
+            return Err(reject(404, r#"{"ok":false,"error":"used_url"}"#));
+        }
+        let content = parse_message(json).map_err(|error| reject(400, error))?;
+        Ok(content.into_message(now, address, path, nth_use))
+    }
+
+    /// Takes the immediate answer to the command of this response URL, which is JSON or plain text.
+    /// An empty answer shows nothing. The error is Slack's code for an invalid body.
+    pub fn receive_ack(
+        &mut self,
+        now: Time,
+        path: &str,
+        body: &[u8],
+        json: bool,
+    ) -> Result<Option<&ShownMessage>, &'static str> {
+        let Some(address) = self.issued_urls.get(path) else {
+            return Err("no_service");
+        };
+        let content = if body.is_empty() {
+            return Ok(None);
+        } else if json {
+            match parse_message(body) {
+                // Only `response_type`, or nothing.
+                Err("no_text") => return Ok(None),
+                content => content?,
+            }
+        } else {
+            MessageContent {
+                text: String::from_utf8_lossy(body).into_owned(),
+                blocks: None,
+                in_channel: false,
+            }
+        };
+        self.messages
+            .push(content.into_message(now, address, path, 0));
+        Ok(self.messages.last())
+    }
+
+    /// Every message that was delivered, in order.
+    pub fn messages(&self) -> &[ShownMessage] {
+        &self.messages
+    }
+
+    /// Every call of a response URL or of the bot, delivered or not, in order.
+    pub fn attempts(&self) -> &[PostAttempt] {
+        &self.attempts
+    }
+}
+
+/// The content of a valid body.
+pub(super) struct MessageContent {
+    pub(super) text: String,
+    pub(super) blocks: Option<Value>,
+    in_channel: bool,
+}
+
+impl MessageContent {
+    fn into_message(self, at: Time, address: &IssuedUrl, path: &str, nth_use: u32) -> ShownMessage {
+        ShownMessage {
+            at,
+            channel: address.channel.clone(),
+            visible_to: (!self.in_channel).then(|| address.user.clone()),
+            text: self.text,
+            blocks: self.blocks,
+            response_path: path.to_owned(),
+            nth_use,
+        }
+    }
+}
+
+/// Reads a message; the error is Slack's code.
+pub(super) fn parse_message(json: &[u8]) -> Result<MessageContent, &'static str> {
+    let mut body: Map<String, Value> =
+        serde_json::from_slice(json).map_err(|_| "invalid_payload")?;
+    let text = match body.remove("text") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err("invalid_payload"),
+    };
+    let blocks = body.remove("blocks").filter(|blocks| !blocks.is_null());
+    if !blocks.as_ref().is_none_or(blocks::are_valid_blocks) {
+        return Err("invalid_blocks");
+    }
+    let blocks = blocks.filter(|blocks| blocks.as_array().is_some_and(|list| !list.is_empty()));
+    if text.is_empty() && blocks.is_none() {
+        return Err("no_text");
+    }
+    Ok(MessageContent {
+        text: text.chars().take(MAX_TEXT).collect(),
+        blocks,
+        in_channel: body.get("response_type").and_then(Value::as_str) == Some("in_channel"),
+    })
+}
+
+/// 32 hexadecimal digits derived from a name.
+fn derived_hex(name: &str) -> String {
+    derived_uuid(name).simple().to_string()
+}

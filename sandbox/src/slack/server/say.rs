@@ -1,0 +1,223 @@
+//! The say endpoint: a client posts a command to [`SAY_PATH`] and receives the acknowledgement and
+//! every message that Slack shows through that command's response URL.
+//!
+//! The response is a stream of JSON values, one a line, that ends when the client hangs up.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::sender::{AckBody, CommandAck, CommandSender, TypedCommand};
+use crate::http;
+use crate::journal::{Journal, JournalEvent, JournalSubscription};
+use crate::server::lock;
+
+/// Its path.
+pub(crate) const SAY_PATH: &str = "/say";
+
+/// What the client receives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SayEvent {
+    /// The app's immediate answer; always the first event.
+    Acknowledged {
+        /// The HTTP status; `None` if no answer arrived in time.
+        status: Option<u16>,
+        /// From sending to the complete answer, or to giving up, in milliseconds.
+        latency_ms: f64,
+        /// The only person who sees it; `None` means the whole channel.
+        visible_to: Option<String>,
+        /// What people see; empty for an empty answer.
+        shown: String,
+        /// The id of the first block.
+        block_id: Option<String>,
+    },
+    /// A message.
+    Message {
+        /// The only person who sees it; `None` means the whole channel.
+        visible_to: Option<String>,
+        /// What people see.
+        shown: String,
+        /// The id of the first block.
+        block_id: Option<String>,
+    },
+}
+
+/// The endpoint, and the app that receives its commands.
+#[derive(Debug)]
+pub(crate) struct SayEndpoint {
+    sender: Arc<CommandSender>,
+    journal: Journal,
+    request_url: Mutex<Option<String>>,
+    /// Commands that are being sent. They arrive even if the client hangs up; Slack's time limit
+    /// ends each.
+    in_flight: Mutex<JoinSet<()>>,
+}
+
+impl SayEndpoint {
+    pub(crate) fn new(sender: Arc<CommandSender>, journal: Journal) -> Self {
+        Self {
+            sender,
+            journal,
+            request_url: Mutex::default(),
+            in_flight: Mutex::default(),
+        }
+    }
+
+    /// The app at this URL receives the commands from now on.
+    pub(crate) fn set_request_url(&self, request_url: &str) {
+        *lock(&self.request_url) = Some(request_url.to_owned());
+    }
+
+    /// Types a command. Returns the path of its response URL, and its acknowledgement later.
+    fn type_command(
+        &self,
+        app_url: &str,
+        typed: TypedCommand,
+    ) -> (String, oneshot::Receiver<CommandAck>) {
+        let sent = self.sender.record_command(app_url, typed);
+        let path = sent.response_path.clone();
+        let sender = Arc::clone(&self.sender);
+        let (ack_sender, ack_receiver) = oneshot::channel();
+        let mut in_flight = lock(&self.in_flight);
+        // Removes those that ended, so that the set does not grow.
+        while in_flight.try_join_next().is_some() {}
+        in_flight.spawn(async move {
+            // Nobody receives it if the client hung up.
+            let _ = ack_sender.send(sender.send(&sent).await);
+        });
+        (path, ack_receiver)
+    }
+}
+
+/// Answers `POST /say`.
+pub(crate) async fn handle_say(
+    State(endpoint): State<Arc<SayEndpoint>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let refuse = |status: StatusCode, why: &str| (status, why.to_owned()).into_response();
+    // A web page cannot send this type without a preflight request, which nothing answers.
+    if !http::is_json(&headers) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json");
+    }
+    let typed: TypedCommand = match serde_json::from_slice(&body) {
+        Ok(typed) => typed,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let Some(app_url) = lock(&endpoint.request_url).clone() else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "no app is installed yet");
+    };
+    let user = typed.user_id.clone();
+    // Before anything is typed, so that no message is missed.
+    let entries = endpoint.journal.subscribe();
+    let (path, ack_receiver) = endpoint.type_command(&app_url, typed);
+    let Ok(ack) = ack_receiver.await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the command was not sent");
+    };
+    let first = stream::iter([json_line(&ack_event(ack, user))]);
+    let rest = stream::unfold((entries, path), |(mut entries, path)| async move {
+        let message = next_message(&mut entries, &path).await?;
+        Some((json_line(&message), (entries, path)))
+    });
+    let lines = Body::from_stream(first.chain(rest).map(Ok::<_, Infallible>));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
+}
+
+fn ack_event(ack: CommandAck, user: String) -> SayEvent {
+    let body = ack.body.as_ref();
+    let is_public = body.is_some_and(AckBody::is_public);
+    SayEvent::Acknowledged {
+        status: ack.status,
+        latency_ms: ack.latency.as_secs_f64() * 1_000.0,
+        visible_to: (!is_public).then_some(user),
+        block_id: body.and_then(AckBody::block_id),
+        shown: ack.shown,
+    }
+}
+
+/// The next message that is shown through a response URL.
+async fn next_message(entries: &mut JournalSubscription, path: &str) -> Option<SayEvent> {
+    loop {
+        if let JournalEvent::MessageDelivered {
+            visible_to,
+            response_path,
+            shown,
+            block_id,
+            ..
+        } = entries.next().await?.event
+            && response_path == path
+        {
+            return Some(SayEvent::Message {
+                visible_to,
+                shown,
+                block_id,
+            });
+        }
+    }
+}
+
+fn json_line(event: &SayEvent) -> Bytes {
+    // Plain data always has a JSON form.
+    let mut line = serde_json::to_vec(event).unwrap_or_default();
+    line.push(b'\n');
+    Bytes::from(line)
+}
+
+/// The client of the say endpoint: one command and its events.
+#[derive(Debug)]
+pub struct SaySession(http::LineStream);
+
+/// Why there is no further event.
+#[derive(Debug, thiserror::Error)]
+pub enum SayError {
+    /// There is no complete response.
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    /// The server is not a say endpoint, or does not take the command.
+    #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The first line of the response.
+        message: String,
+    },
+    /// An event cannot be read.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+impl SaySession {
+    /// Types a command into the Slack that listens at `slack`.
+    pub async fn start(slack: SocketAddr, typed: &TypedCommand) -> Result<Self, SayError> {
+        let body = serde_json::to_string(typed)?;
+        let request = Request::post(format!("http://{slack}{SAY_PATH}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(http::HttpError::from)?;
+        let mut lines = http::open_lines(request).await?;
+        if lines.status() == StatusCode::OK {
+            return Ok(Self(lines));
+        }
+        let message = lines.next_line().await.ok().flatten().unwrap_or_default();
+        Err(SayError::Refused {
+            status: lines.status().as_u16(),
+            message,
+        })
+    }
+
+    /// The next event; `None` if Slack ended the stream.
+    pub async fn next_event(&mut self) -> Result<Option<SayEvent>, SayError> {
+        let line = self.0.next_line().await?;
+        Ok(line.map(|line| serde_json::from_str(&line)).transpose()?)
+    }
+}

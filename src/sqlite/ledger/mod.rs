@@ -1,0 +1,351 @@
+//! The worker's port on the file: the ledger.
+
+pub(super) mod listing;
+pub(super) mod notifications;
+
+use chatops_core::Time;
+use chatops_core::audit::{AuditEvent, EventHash};
+use chatops_core::deploy::{DeployRecord, Target};
+use chatops_core::id::{DeployId, PipelineId, ShortId};
+use chatops_core::name::ProjectName;
+use chatops_core::ports::{
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LedgerPosition,
+    LockChange, RetriedDeploy, TargetLock,
+};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Sqlite;
+use super::failure::{CommitFailure, CommitResult, FileResult, LedgerResult, SqliteFailure};
+use super::schema::{from_micros, to_i64, to_micros};
+use super::threads::WriteTx;
+
+impl Ledger for Sqlite {
+    async fn read_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
+        self.read(move |db| select_record(db, id)).await
+    }
+
+    async fn read_events(&self, id: DeployId) -> LedgerResult<Vec<AuditEvent>> {
+        self.read(move |db| select_events(db, id)).await
+    }
+
+    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
+        let target = target.clone();
+        self.read(move |db| select_lock(db, &target)).await
+    }
+
+    async fn pipeline_owner(&self, pipeline: PipelineId) -> LedgerResult<Option<DeployId>> {
+        self.read(move |db| select_owner(db, pipeline)).await
+    }
+
+    async fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
+        let short = short.clone();
+        self.read(move |db| select_short_id(db, &short)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let write = move |tx: &WriteTx<'_>| apply_commit(tx.db, &commit);
+        self.write(write).await
+    }
+
+    async fn list_deploys(
+        &self,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
+        limit: usize,
+    ) -> LedgerResult<DeployPage> {
+        let filter = filter.clone();
+        self.read(move |db| listing::list_page(db, &filter, before, limit))
+            .await
+    }
+
+    async fn list_due(&self, now: Time, limit: usize) -> LedgerResult<Vec<DueItem>> {
+        self.read(move |db| select_due(db, now, limit)).await
+    }
+}
+
+/// The record of a deploy.
+pub(super) fn select_record(db: &Connection, id: DeployId) -> FileResult<Option<DeployRecord>> {
+    let sql = "SELECT body FROM deploy WHERE id = ?1";
+    let body: Option<String> = select_one(db, sql, [id.to_string()])?;
+    let record = body.map(|body| from_json(&format!("deploy {id}"), &body));
+    record.transpose()
+}
+
+/// A deploy's audit, in order.
+pub(super) fn select_events(db: &Connection, id: DeployId) -> FileResult<Vec<AuditEvent>> {
+    let sql = "SELECT n, body, hash FROM event WHERE deploy = ?1 ORDER BY n";
+    let mut query = db.prepare_cached(sql)?;
+    let mut rows = query.query([id.to_string()])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let n: i64 = row.get(0)?;
+        let hash: String = row.get(2)?;
+        let hash = EventHash::parse(&hash)
+            .ok_or_else(|| SqliteFailure::NotWritten(format!("event {n} of {id} has no hash")))?;
+        events.push(AuditEvent {
+            deploy: id,
+            n: n.cast_unsigned(),
+            body: row.get(1)?,
+            hash,
+        });
+    }
+    Ok(events)
+}
+
+fn select_lock(db: &Connection, target: &Target) -> FileResult<Option<TargetLock>> {
+    let sql = "SELECT deploy, since, until FROM lock WHERE target = ?1";
+    let mut query = db.prepare_cached(sql)?;
+    let mut rows = query.query([&target.0])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let until: Option<i64> = row.get(2)?;
+    Ok(Some(TargetLock {
+        deploy: parse_id(&row.get::<_, String>(0)?)?,
+        since: from_micros(row.get(1)?),
+        until: until.map(from_micros),
+    }))
+}
+
+fn select_owner(db: &Connection, pipeline: PipelineId) -> FileResult<Option<DeployId>> {
+    let sql = "SELECT deploy FROM pipeline WHERE id = ?1";
+    let owner: Option<String> = select_one(db, sql, [pipeline.to_string()])?;
+    owner.as_deref().map(parse_id).transpose()
+}
+
+/// The deploy with this short id.
+pub(super) fn select_short_id(db: &Connection, short: &ShortId) -> FileResult<Option<DeployId>> {
+    let sql = "SELECT deploy FROM short_id WHERE id = ?1";
+    let deploy: Option<String> = select_one(db, sql, [short.as_str()])?;
+    deploy.as_deref().map(parse_id).transpose()
+}
+
+fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueItem>> {
+    let sql = "SELECT due_at, 0 AS kind, id FROM deploy WHERE due_at <= ?1 \
+               UNION ALL SELECT due_at, 1, deploy FROM notification WHERE due_at <= ?1 \
+               ORDER BY 1, 2, 3 LIMIT ?2";
+    let mut query = db.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = query.query(params![to_micros(now), limit])?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()? {
+        let deploy = parse_id(&row.get::<_, String>(2)?)?;
+        due.push(match row.get(1)? {
+            0_i64 => DueItem::Deploy(deploy),
+            _ => DueItem::Notification(deploy),
+        });
+    }
+    Ok(due)
+}
+
+/// Checks the conditions in order and writes, in the job's savepoint.
+fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
+    let deploy = commit.record.id;
+    put_record(db, &commit.record)?;
+    if let Some(repeated) = &commit.retried {
+        put_retried(db, commit, repeated)?;
+    }
+    if let Some(change) = &commit.lock {
+        change_lock(db, deploy, change)?;
+    }
+    if let Some(pipeline) = commit.claim {
+        claim_pipeline(db, deploy, pipeline)?;
+    }
+    if let Some(event) = &commit.event {
+        add_event(db, deploy, event)?;
+    }
+    if let Some(notification) = &commit.open_notifications {
+        if commit.record.version != 1 || notification.deploy != deploy {
+            let what = format!("only its first commit opens the notification of {deploy}");
+            return Err(CommitFailure::defect(what));
+        }
+        notifications::insert_notification(db, notification)?;
+    }
+    request_notifications(db, commit)
+}
+
+/// Writes the next version and event of the deploy that this one retries.
+fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> CommitResult {
+    if commit.record.version != 1 || old.record.id == commit.record.id {
+        let id = commit.record.id;
+        let what = format!("only its first commit says that {id} retries another");
+        return Err(CommitFailure::defect(what));
+    }
+    if old.record.version <= 1 {
+        return Err(Conflict::StaleVersion.into());
+    }
+    put_record(db, &old.record)?;
+    add_event(db, old.record.id, &old.event)
+}
+
+fn put_record(db: &Connection, record: &DeployRecord) -> CommitResult {
+    let id = record.id.to_string();
+    let stored: Option<i64> = select_one(db, "SELECT version FROM deploy WHERE id = ?1", [&id])?;
+    if record.version.checked_sub(1).map(to_i64) != Some(stored.unwrap_or(0)) {
+        return Err(Conflict::StaleVersion.into());
+    }
+    if record.version == 1 {
+        if select_short_id(db, &record.short_id)?.is_some() {
+            return Err(Conflict::ShortId.into());
+        }
+        let sql = "INSERT INTO short_id (id, deploy) VALUES (?1, ?2)";
+        execute(db, sql, params![record.short_id.as_str(), id])?;
+    }
+    write_record(db, &id, record)
+}
+
+/// Writes the row. The request never changes, and the state, which is in nearly every index, is
+/// written only if it changes: most versions of a deploy only move its timer.
+fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> CommitResult {
+    let (version, state) = (to_i64(record.version), record.state.as_str());
+    let (due_at, awaits_retry) = (record.due_at.map(to_micros), record.awaits_retry());
+    let body = to_json(record)?;
+    if record.version > 1 {
+        let sql = "UPDATE deploy SET version = ?2, awaiting_retry = ?3, due_at = ?4, body = ?5 \
+                   WHERE id = ?1";
+        let values = params![id, version, awaits_retry, due_at, body];
+        execute(db, sql, values)?;
+        let sql = "UPDATE deploy SET state = ?2 WHERE id = ?1 AND state <> ?2";
+        execute(db, sql, params![id, state])?;
+        return Ok(());
+    }
+    let sql = "INSERT INTO deploy (id, version, requested_at, user, user_name, branch, job, project, \
+               environment, state, awaiting_retry, due_at, body) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let request = &record.request;
+    let values = params![
+        id,
+        version,
+        to_micros(request.requested_at),
+        request.qualified_user().to_string(),
+        request.user_name.as_deref().map(str::to_lowercase),
+        request.branch.as_str(),
+        request.job.as_str(),
+        request.project.as_ref().map(ProjectName::as_str),
+        request.environment,
+        state,
+        awaits_retry,
+        due_at,
+        body
+    ];
+    execute(db, sql, values)?;
+    Ok(())
+}
+
+fn change_lock(db: &Connection, deploy: DeployId, change: &LockChange) -> CommitResult {
+    let (LockChange::Take { target, .. }
+    | LockChange::Free { target }
+    | LockChange::Expire { target, .. }) = change;
+    let held = select_lock(db, target)?;
+    let (since, until) = match (change, held) {
+        (LockChange::Take { now, .. }, Some(lock)) if lock.blocks(deploy, *now) => {
+            return Err(Conflict::Lock(lock).into());
+        }
+        (LockChange::Take { now, .. }, held) => {
+            let ours = held.filter(|lock| lock.deploy == deploy);
+            (ours.map_or(*now, |lock| lock.since), None)
+        }
+        (_, None) => return Err(CommitFailure::defect(format!("no deploy holds '{target}'"))),
+        (_, Some(lock)) if lock.deploy != deploy => return Err(Conflict::Lock(lock).into()),
+        (LockChange::Free { .. }, Some(_)) => {
+            execute(db, "DELETE FROM lock WHERE target = ?1", [&target.0])?;
+            return Ok(());
+        }
+        (LockChange::Expire { until, .. }, Some(lock)) => (lock.since, Some(*until)),
+    };
+    let sql = "INSERT INTO lock (target, deploy, since, until) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (target) DO UPDATE SET deploy = excluded.deploy, \
+               since = excluded.since, until = excluded.until";
+    let (since, until) = (to_micros(since), until.map(to_micros));
+    let values = params![target.0, deploy.to_string(), since, until];
+    execute(db, sql, values)?;
+    Ok(())
+}
+
+fn claim_pipeline(db: &Connection, deploy: DeployId, pipeline: PipelineId) -> CommitResult {
+    match select_owner(db, pipeline)? {
+        Some(owner) if owner == deploy => Ok(()),
+        Some(owner) => Err(Conflict::Claim(owner).into()),
+        None => {
+            let sql = "INSERT INTO pipeline (id, deploy) VALUES (?1, ?2)";
+            execute(db, sql, [pipeline.to_string(), deploy.to_string()])?;
+            Ok(())
+        }
+    }
+}
+
+fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> CommitResult {
+    let id = deploy.to_string();
+    let sql = "SELECT n FROM event WHERE deploy = ?1 ORDER BY n DESC LIMIT 1";
+    let recorded: i64 = select_one(db, sql, [&id])?.unwrap_or(0);
+    if event.deploy != deploy || to_i64(event.n) != recorded + 1 {
+        let what = format!("event {} cannot follow event {recorded} of {id}", event.n);
+        return Err(CommitFailure::defect(what));
+    }
+    let sql = "INSERT INTO event (deploy, n, body, hash) VALUES (?1, ?2, ?3, ?4)";
+    let values = params![id, to_i64(event.n), event.body, event.hash.to_string()];
+    execute(db, sql, values)?;
+    Ok(())
+}
+
+/// Requests the commit's notifications, as of the time of its event.
+fn request_notifications(db: &Connection, commit: &Commit) -> CommitResult {
+    if commit.notifications.is_empty() {
+        return Ok(());
+    }
+    let id = commit.record.id;
+    let Some(event) = &commit.event else {
+        let what = format!("a notification about {id} needs an event");
+        return Err(CommitFailure::defect(what));
+    };
+    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
+    let entry = event.entry().map_err(unreadable)?;
+    let Some(mut notification) = notifications::select_notification(db, id)? else {
+        return Ok(());
+    };
+    let before = notification.version;
+    for kind in &commit.notifications {
+        notification.request_delivery(*kind, entry.at);
+    }
+    if notification.version == before {
+        Ok(())
+    } else {
+        notifications::update_notification(db, &notification, before)
+    }
+}
+
+/// The first column of the only row, if there is one.
+pub(super) fn select_one<T: rusqlite::types::FromSql>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+) -> FileResult<Option<T>> {
+    let mut query = db.prepare_cached(sql)?;
+    Ok(query.query_row(values, |row| row.get(0)).optional()?)
+}
+
+/// Runs a statement; returns how many rows it changed.
+pub(super) fn execute(db: &Connection, sql: &str, values: impl Params) -> FileResult<usize> {
+    Ok(db.prepare_cached(sql)?.execute(values)?)
+}
+
+pub(super) fn parse_id(text: &str) -> FileResult<DeployId> {
+    DeployId::parse(text).map_err(|_| {
+        SqliteFailure::NotWritten(format!("'{text}' in the data file is not a deploy's id"))
+    })
+}
+
+/// A record as its body column holds it.
+pub(super) fn to_json(record: &impl Serialize) -> FileResult<String> {
+    serde_json::to_string(record)
+        .map_err(|e| SqliteFailure::NotWritten(format!("a record cannot be written as JSON: {e}")))
+}
+
+/// The record in a body column.
+pub(super) fn from_json<T: DeserializeOwned>(what: &str, body: &str) -> FileResult<T> {
+    serde_json::from_str(body).map_err(|e| {
+        SqliteFailure::NotWritten(format!("{what} cannot be read from the data file: {e}"))
+    })
+}
