@@ -5,7 +5,6 @@
 //! writes a deploy, decides about one or calls CircleCI.
 
 mod query_reply;
-mod slack;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +16,6 @@ use chatops_core::phase::Phase;
 use chatops_core::ports::{Clock, NotifierPorts, Perform, Request, SendError};
 use tracing::field::display;
 use tracing::{Span, info, warn};
-
-pub use self::slack::SlackClient;
 
 /// The service.
 pub struct Notifier<P> {

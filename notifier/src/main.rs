@@ -12,7 +12,8 @@ use chatops_aws::lambda::{self, env_var};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::ports::{Ports, QueueName, SecretName};
-use chatops_notifier::{Notifier, SlackClient};
+use chatops_notifier::Notifier;
+use chatops_slack::SlackClient;
 
 fn main() -> ExitCode {
     lambda::run(run_notifier())

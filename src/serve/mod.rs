@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use chatops_circleci::CircleCiClient;
 use chatops_core::config::Config;
 use chatops_core::id::InvocationId;
 use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
 use chatops_ingest::Ingest;
-use chatops_notifier::{Notifier, SlackClient};
-use chatops_worker::{CircleCiClient, Worker};
+use chatops_notifier::Notifier;
+use chatops_slack::SlackClient;
+use chatops_worker::Worker;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};

@@ -7,7 +7,6 @@
 //! pipelines. Nothing here calls Slack or decides by itself.
 
 mod action;
-mod circleci;
 mod drive;
 mod query;
 mod retry;
@@ -29,8 +28,6 @@ use chatops_core::ports::{
 };
 use tracing::field::display;
 use tracing::{Span, info};
-
-pub use self::circleci::CircleCiClient;
 
 /// How often a decision is repeated after a conflict or a failure of the ledger.
 const MAX_TRIES: usize = 8;

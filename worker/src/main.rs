@@ -11,8 +11,9 @@ use chatops_aws::lambda::batch::{self, BatchResponse, WorkerEvent};
 use chatops_aws::lambda::{self, env_var, new_invocation};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
+use chatops_circleci::CircleCiClient;
 use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
-use chatops_worker::{CircleCiClient, Invocation, Worker};
+use chatops_worker::{Invocation, Worker};
 
 fn main() -> ExitCode {
     lambda::run(run_worker())

@@ -3,94 +3,50 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use chatops_circleci::{
+    CircleCiInspector, FoundProject, ItemPage, ListedPipeline, PipelineConfig, PipelineDefinition,
+    TokenOwner,
+};
 use chatops_core::config::{Config, JobConfig, ProjectConfig, ProjectSlug, TriggerCall};
 use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::SecretName;
-use secrecy::SecretString;
-use serde::Deserialize;
-use url::Url;
+use chatops_http::VendorResponse;
+use http::StatusCode;
 use uuid::Uuid;
 
-use super::client::{AuthHeader, DoctorClient, DoctorResponse};
+use super::super::now;
+use super::super::output::sanitize;
+use super::answer::{clock_ahead, status_text};
 use super::parameters::{self, NewestConfig};
 use super::{DoctorCheck, DoctorReport, text};
 use crate::secrets::{self, ExaminedSecret};
 
-#[derive(Deserialize)]
-struct TokenOwner {
-    login: String,
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct FoundProject {
-    id: String,
-    name: String,
-    #[serde(default)]
-    organization_name: String,
-    vcs_info: Option<ProjectVcs>,
-}
-
-#[derive(Deserialize)]
-struct ProjectVcs {
-    default_branch: String,
-}
-
-#[derive(Deserialize)]
-struct ItemPage<T> {
-    items: Vec<T>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PipelineDefinition {
-    id: Uuid,
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct ListedPipeline {
-    id: Uuid,
-    number: u64,
-}
-
-#[derive(Deserialize)]
-struct PipelineConfig {
-    #[serde(default)]
-    source: String,
-    #[serde(default, rename = "setup-config")]
-    setup_source: String,
-}
-
 pub(super) async fn check_circleci(
     config: &Config,
     secrets: &[ExaminedSecret],
-    client: &DoctorClient,
     report: &mut DoctorReport<'_>,
 ) -> Result<()> {
     let token = secrets::find_value(secrets, SecretName::CircleCiToken);
-    let at = CircleCiApi {
-        origin: &config.circleci.api,
-        token,
-        client,
-    };
+    let (origin, timeouts) = (&config.circleci.api, &config.timeouts);
+    let at = CircleCiApi(CircleCiInspector::new(
+        origin.clone(),
+        timeouts,
+        token.cloned(),
+    )?);
+    let sent_at = now();
     let me = match at.get(&["v2", "me"]).await {
         Ok(me) => me,
-        Err(why) => return report.add_check(text::host_unreachable("CircleCI", at.origin, &why)),
+        Err(why) => return report.add_check(text::host_unreachable("CircleCI", origin, &why)),
     };
-    report.add_check(text::host_reachable("CircleCI", at.origin, me.status))?;
-    let clock = me
-        .clock_ahead
-        .map(|ahead| text::clock_offset("CircleCI", ahead));
+    report.add_check(text::host_reachable("CircleCI", origin, me.status.as_u16()))?;
+    let clock = clock_ahead(&me, sent_at).map(|ahead| text::clock_offset("CircleCI", ahead));
     report.add_checks(clock)?;
     // A missing token is reported with the secrets.
     if token.is_none() {
         return Ok(());
     }
     report.add_check(check_token(&me))?;
-    if me.status == 401 {
+    if me.status == StatusCode::UNAUTHORIZED {
         return Ok(());
     }
     for (name, project) in &config.projects {
@@ -99,22 +55,20 @@ pub(super) async fn check_circleci(
     Ok(())
 }
 
-fn check_token(me: &DoctorResponse) -> DoctorCheck {
+fn check_token(me: &VendorResponse) -> DoctorCheck {
     match me.json::<TokenOwner>() {
-        Some(TokenOwner { login, name }) if me.status == 200 => text::token_ok(&login, &name),
-        _ if me.status == 401 => text::token_rejected(&me.status_text()),
-        _ => text::token_unknown(&me.status_text()),
+        Some(TokenOwner { login, name }) if me.status == StatusCode::OK => {
+            text::token_ok(&login, &name)
+        }
+        _ if me.status == StatusCode::UNAUTHORIZED => text::token_rejected(&status_text(me)),
+        _ => text::token_unknown(&status_text(me)),
     }
 }
 
-struct CircleCiApi<'a> {
-    origin: &'a Url,
-    token: Option<&'a SecretString>,
-    client: &'a DoctorClient,
-}
+struct CircleCiApi(CircleCiInspector);
 
-impl CircleCiApi<'_> {
-    async fn get(&self, segments: &[&str]) -> Result<DoctorResponse, String> {
+impl CircleCiApi {
+    async fn get(&self, segments: &[&str]) -> Result<VendorResponse, String> {
         self.query(segments, None).await
     }
 
@@ -122,16 +76,9 @@ impl CircleCiApi<'_> {
         &self,
         segments: &[&str],
         query: Option<(&str, &str)>,
-    ) -> Result<DoctorResponse, String> {
-        let mut url = self.origin.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().push("api").extend(segments);
-        }
-        if let Some((name, value)) = query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        let token = self.token.map_or(AuthHeader::None, AuthHeader::CircleToken);
-        self.client.get(url, token).await
+    ) -> Result<VendorResponse, String> {
+        let answer = self.0.get(segments, query).await;
+        answer.map_err(|why| sanitize(&why))
     }
 
     async fn check_project(
@@ -146,10 +93,10 @@ impl CircleCiApi<'_> {
             Ok(answer) => answer,
             Err(why) => return report.add_check(text::project_unknown(name, &slug, &why)),
         };
-        let said = answer.status_text();
+        let said = status_text(&answer);
         let found = match answer.json::<FoundProject>() {
-            Some(found) if answer.status == 200 => found,
-            _ if answer.status == 404 => {
+            Some(found) if answer.status == StatusCode::OK => found,
+            _ if answer.status == StatusCode::NOT_FOUND => {
                 return report.add_check(text::project_missing(name, &slug, &said));
             }
             _ => return report.add_check(text::project_unknown(name, &slug, &said)),
@@ -157,10 +104,7 @@ impl CircleCiApi<'_> {
         let organization = &found.organization_name;
         report.add_check(text::project_ok(name, &slug, &found.name, organization))?;
         report.add_checks(self.check_definitions(name, project, &found.id).await)?;
-        let branch = found
-            .vcs_info
-            .as_ref()
-            .map(|vcs| vcs.default_branch.as_str());
+        let branch = found.default_branch();
         let newest = self.newest_config(&project.slug, branch).await;
         let jobs = project.jobs.iter();
         report.add_checks(jobs.map(|(job, config)| check_parameters(name, job, config, &newest)))
@@ -188,10 +132,10 @@ impl CircleCiApi<'_> {
             .get(&["v2", "projects", id, "pipeline-definitions"])
             .await;
         let known = answer.and_then(|answer| match answer.status {
-            200 => answer
+            StatusCode::OK => answer
                 .json::<ItemPage<PipelineDefinition>>()
                 .ok_or_else(|| "an unreadable answer".to_owned()),
-            _ => Err(answer.status_text()),
+            _ => Err(status_text(&answer)),
         });
         let known = match known {
             Ok(known) => known,
@@ -222,9 +166,9 @@ impl CircleCiApi<'_> {
         let path = ["v2", "project", vcs, org, repo, "pipeline"];
         let answer = self.query(&path, Some(("branch", branch))).await?;
         let listed = answer.json::<ItemPage<ListedPipeline>>();
-        let listed = listed.filter(|_| answer.status == 200);
+        let listed = listed.filter(|_| answer.status == StatusCode::OK);
         let listed = listed
-            .ok_or_else(|| format!("the pipelines are not listed ({})", answer.status_text()))?;
+            .ok_or_else(|| format!("the pipelines are not listed ({})", status_text(&answer)))?;
         let Some(ListedPipeline { id, number }) = listed.items.into_iter().next() else {
             return Err(format!("there is no pipeline on {branch} yet"));
         };
@@ -233,16 +177,14 @@ impl CircleCiApi<'_> {
             .await?;
         let config = answer
             .json::<PipelineConfig>()
-            .filter(|_| answer.status == 200);
+            .filter(|_| answer.status == StatusCode::OK);
         let config = config.ok_or_else(|| {
-            let said = answer.status_text();
+            let said = status_text(&answer);
             format!("the configuration of pipeline {number} is not shown ({said})")
         })?;
-        // With a setup workflow, the setup configuration takes the parameters.
-        let sources = [config.setup_source, config.source];
-        let yaml = sources.iter().find(|yaml| !yaml.trim().is_empty());
-        let declared = yaml
-            .and_then(|yaml| parameters::parse(yaml))
+        let declared = config
+            .yaml()
+            .and_then(parameters::parse)
             .ok_or_else(|| format!("the configuration of pipeline {number} cannot be read"))?;
         Ok(NewestConfig {
             branch: branch.to_owned(),

@@ -3,36 +3,32 @@
 use anyhow::Result;
 use chatops_core::config::Config;
 use chatops_core::ports::SecretName;
-use serde::Deserialize;
+use chatops_http::VendorResponse;
+use chatops_slack::{AuthTest, SlackInspector};
 
-use super::client::{AuthHeader, DoctorClient, DoctorResponse};
+use super::super::now;
+use super::super::output::sanitize;
+use super::answer::{clock_ahead, status_text};
 use super::{DoctorCheck, DoctorReport, text};
 use crate::secrets::{self, ExaminedSecret};
-
-#[derive(Deserialize)]
-struct AuthTest {
-    ok: bool,
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    user: String,
-    #[serde(default)]
-    team: String,
-}
 
 pub(super) async fn check_slack(
     config: &Config,
     secrets: &[ExaminedSecret],
-    client: &DoctorClient,
     report: &mut DoctorReport<'_>,
 ) -> Result<()> {
+    let slack = SlackInspector::new(&config.slack, &config.timeouts)?;
     for origin in &config.slack.response_url_origins {
+        let sent_at = now();
         // Any answer will do.
-        match client.get(origin.clone(), AuthHeader::None).await {
-            Err(why) => report.add_check(text::host_unreachable("Slack", origin, &why))?,
+        match slack.reach(origin).await {
+            Err(why) => {
+                report.add_check(text::host_unreachable("Slack", origin, &sanitize(&why)))?
+            }
             Ok(answer) => {
-                report.add_check(text::host_reachable("Slack", origin, answer.status))?;
-                let clock = answer.clock_ahead;
+                let status = answer.status.as_u16();
+                report.add_check(text::host_reachable("Slack", origin, status))?;
+                let clock = clock_ahead(&answer, sent_at);
                 report.add_checks(clock.map(|ahead| text::clock_offset("Slack", ahead)))?;
             }
         }
@@ -40,15 +36,16 @@ pub(super) async fn check_slack(
     let Some(bot) = secrets::find_value(secrets, SecretName::SlackBot) else {
         return Ok(());
     };
-    let mut url = config.slack.api.clone();
-    url.set_path("/api/auth.test");
-    match client.get(url, AuthHeader::Bearer(bot)).await {
-        Err(why) => report.add_check(text::host_unreachable("Slack", &config.slack.api, &why)),
+    match slack.auth_test(bot).await {
+        Err(why) => {
+            let why = sanitize(&why);
+            report.add_check(text::host_unreachable("Slack", &config.slack.api, &why))
+        }
         Ok(answer) => report.add_check(check_bot(&answer)),
     }
 }
 
-fn check_bot(answer: &DoctorResponse) -> DoctorCheck {
+fn check_bot(answer: &VendorResponse) -> DoctorCheck {
     match answer.json::<AuthTest>() {
         Some(AuthTest {
             ok: true,
@@ -57,6 +54,6 @@ fn check_bot(answer: &DoctorResponse) -> DoctorCheck {
             ..
         }) => text::bot_ok(&user, &team),
         Some(AuthTest { error, .. }) => text::bot_rejected(&error),
-        None => text::bot_unknown(&answer.status_text()),
+        None => text::bot_unknown(&status_text(answer)),
     }
 }

@@ -7,7 +7,6 @@
 )]
 
 mod bot;
-mod bot_token;
 mod log;
 mod rejected;
 mod shown;

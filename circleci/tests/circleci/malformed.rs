@@ -3,11 +3,11 @@
 
 use std::fmt::Debug;
 
+use chatops_circleci::CircleCiClient;
 use chatops_core::config::TriggerCall;
 use chatops_core::ports::{
     CiClient, CiReadError, LookupRequest, LookupResult, TriggerOutcome, WorkflowStatus,
 };
-use chatops_worker::CircleCiClient;
 use serde_json::{Map, Value, json};
 
 use crate::raw_server::{RawServer, assert_unknown, created_response, ok_response};

@@ -1,19 +1,16 @@
 //! CircleCI's answers: the status, the body up to a limit, and the message in it.
 
-use std::error::Error;
 use std::time::Duration;
 
 use chatops_core::deploy::CiPipeline;
 use chatops_core::ports::{CiReadError, TriggerOutcome};
-use reqwest::{Response, StatusCode, header};
+use chatops_http::{VendorResponse, truncate};
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The most of an answer that is read, in bytes.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// The most of CircleCI's message that is kept, in characters.
-const MAX_MESSAGE_CHARS: usize = 300;
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An answer. The status and the pause are valid even if the body broke off.
 pub(super) struct ApiResponse {
@@ -25,16 +22,16 @@ pub(super) struct ApiResponse {
 
 impl ApiResponse {
     pub(super) async fn read(response: Response) -> Self {
-        let status = response.status();
-        let after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
+        let VendorResponse {
+            status,
+            retry_after,
+            body,
+            ..
+        } = VendorResponse::read(response, MAX_BODY_BYTES).await;
         Self {
             status,
-            retry_after: after,
-            body: read_body(response).await,
+            retry_after,
+            body,
         }
     }
 
@@ -132,47 +129,6 @@ impl ApiResponse {
     }
 }
 
-/// The body up to the limit, or why it could not be read.
-async fn read_body(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| describe_error(&e))? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err("the answer is larger than 1 MiB".to_owned());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// An HTTP error with its causes, without the URL.
-pub(super) fn describe_error(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "timed out"
-    } else if error.is_connect() {
-        "could not connect"
-    } else {
-        "the connection failed"
-    };
-    let mut cause = error.source();
-    let mut last = None;
-    while let Some(inner) = cause {
-        last = Some(inner.to_string());
-        cause = inner.source();
-    }
-    match last {
-        Some(detail) if !error.is_timeout() => truncate(&format!("{what}: {detail}")),
-        _ => what.to_owned(),
-    }
-}
-
-pub(super) fn truncate(text: &str) -> String {
-    let mut message: String = text.trim().chars().take(MAX_MESSAGE_CHARS).collect();
-    if text.trim().chars().count() > MAX_MESSAGE_CHARS {
-        message.push('…');
-    }
-    message
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,15 +206,6 @@ mod tests {
         assert_eq!(response(&deep).error_message(), NONE);
         let body = serde_json::json!({ "message": deep }).to_string();
         assert_eq!(response(&body).error_message(), truncate(&deep));
-    }
-
-    #[test]
-    fn long_messages_are_cut_between_characters() {
-        let message = truncate(&"\u{e9}".repeat(MAX_MESSAGE_CHARS + 1));
-        assert_eq!(message.chars().count(), MAX_MESSAGE_CHARS + 1);
-        assert!(message.ends_with("\u{e9}…"));
-        let longest = "x".repeat(MAX_MESSAGE_CHARS);
-        assert_eq!(truncate(&longest), longest);
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn an_answer_is_read_up_to_one_mebibyte() {
     };
     let outcome = trigger_outcome(padded("201 Created", 1024 * 1024)).await;
     assert_created(&outcome);
-    let because = "the answer is larger than 1 MiB";
+    let because = "the answer is larger than 1024 KiB";
     let outcome = trigger_outcome(padded("201 Created", 1024 * 1024 + 1)).await;
     assert_eq!(outcome, unknown(because));
     // Also if its length was never announced.

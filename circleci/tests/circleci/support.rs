@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chatops_circleci::CircleCiClient;
 use chatops_core::Time;
 use chatops_core::config::{Config, ProjectSlug, TriggerCall};
 use chatops_core::deploy::{CiPipeline, CiRunKind};
@@ -14,7 +15,6 @@ use chatops_core::ports::{
 };
 use chatops_sandbox::circleci::{CiCall, FakeProject, RunScript};
 use chatops_sandbox::{HttpFault, JournalEvent, Sandbox, SandboxSettings};
-use chatops_worker::CircleCiClient;
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};

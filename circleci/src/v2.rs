@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, response, wire};
+use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, wire};
 
 impl<X: SecretReader> CircleCiClient<X> {
     /// `POST /project/{slug}/pipeline`.
@@ -128,7 +128,7 @@ impl<X: SecretReader> CircleCiClient<X> {
             page_token = page.next_page_token;
             if page_token.is_none() {
                 let errors = listed.errors.iter();
-                let errors = errors.map(|error| response::truncate(&error.message));
+                let errors = errors.map(|error| chatops_http::truncate(&error.message));
                 return Ok(PollResult {
                     state: listed.state,
                     errors: errors.collect(),

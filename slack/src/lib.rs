@@ -3,19 +3,26 @@
 //! Each message is posted once: no resend, no redirect, no pooled connection that may have died, no
 //! proxy from the environment.
 
+mod inspect;
 mod response;
 
+pub use self::inspect::{AuthTest, SlackInspector};
 use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_core::id::{ChannelId, UserId};
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{ChatClient, PostTarget, SecretName, SecretReader};
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{Audience, SlackMessage};
-use reqwest::{Client, RequestBuilder, Response, header};
+use chatops_http::VendorResponse;
+use reqwest::{Client, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tracing::warn;
 use url::Url;
+
+/// The most of an answer that is read, in bytes. A response URL's has a few dozen, the Web API's a
+/// few thousand.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The client for Slack.
 #[derive(Debug)]
@@ -30,13 +37,8 @@ impl<X: SecretReader> SlackClient<X> {
     /// A client that posts to response URLs below the configured origins and, with the bot's token
     /// from `secrets`, to the Web API.
     pub fn new(slack: &SlackConfig, timeouts: &Timeouts, secrets: X) -> reqwest::Result<Self> {
-        let http = Client::builder()
-            .connect_timeout(timeouts.connect_timeout)
-            .timeout(timeouts.request_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
+        let http = chatops_http::client_builder(timeouts)
             .pool_max_idle_per_host(0)
-            .no_proxy()
             .build()?;
         Ok(Self {
             http,
@@ -54,7 +56,7 @@ impl<X: SecretReader> SlackClient<X> {
         }
         let request = self.http.post(url.expose());
         match self.send_once(request, &message.to_json()).await {
-            Ok(response) => response::response_url_result(response).await,
+            Ok(response) => response::response_url_result(&response),
             Err(result) => result,
         }
     }
@@ -88,7 +90,7 @@ impl<X: SecretReader> SlackClient<X> {
         let token = token.current.expose_secret();
         let request = self.http.post(url).bearer_auth(token);
         match self.send_once(request, &body).await {
-            Ok(response) => response::web_api_result(response).await,
+            Ok(response) => response::web_api_result(&response),
             Err(result) => result,
         }
     }
@@ -98,18 +100,18 @@ impl<X: SecretReader> SlackClient<X> {
         &self,
         request: RequestBuilder,
         body: &Value,
-    ) -> Result<Response, PostResult> {
+    ) -> Result<VendorResponse, PostResult> {
         let request = request
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .body(body.to_string());
-        request.send().await.map_err(|error| {
-            if error.is_connect() || error.is_builder() {
-                // No byte of the request was written.
-                not_sent("Slack could not be reached")
-            } else {
-                PostResult::Unknown
+        match request.send().await {
+            Ok(response) => Ok(VendorResponse::read(response, MAX_BODY_BYTES).await),
+            // No byte of the request was written.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                Err(not_sent("Slack could not be reached"))
             }
-        })
+            Err(_) => Err(PostResult::Unknown),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use chatops_core::ports::{
     SecretVersions,
 };
 use chatops_core::text::{Audience, SlackMessage};
-use chatops_notifier::SlackClient;
+use chatops_slack::SlackClient;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

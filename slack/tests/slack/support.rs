@@ -9,8 +9,8 @@ use chatops_core::ports::{
 };
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{self, SlackMessage};
-use chatops_notifier::SlackClient;
 use chatops_sandbox::{HttpFault, Sandbox, SandboxSettings};
+use chatops_slack::SlackClient;
 use chrono::{TimeDelta, Utc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};

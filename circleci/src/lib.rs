@@ -4,6 +4,7 @@
 //! The trigger is sent once, on a connection of its own: no resend, no redirect, no pooled
 //! connection that may have died, no proxy from the environment. Reads may reuse connections.
 
+mod inspect;
 mod rate_limit;
 mod response;
 mod v1;
@@ -18,14 +19,19 @@ use chatops_core::ports::{
     CiClient, CiReadError, LookupRequest, LookupResult, PollResult, SecretName, SecretReader,
     TriggerOutcome, TriggerRequest,
 };
+use chatops_http::describe_error;
 use chrono::TimeDelta;
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, header};
-use secrecy::ExposeSecret;
+use reqwest::{Client, Method, RequestBuilder, header};
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+pub use self::inspect::{
+    CircleCiInspector, FoundProject, ItemPage, ListedPipeline, PipelineConfig, PipelineDefinition,
+    TokenOwner,
+};
 use self::rate_limit::RateLimitPause;
-use self::response::{ApiResponse, describe_error};
+use self::response::ApiResponse;
 
 /// How far CircleCI's clock and ours may be apart when a listing is read: five minutes, as for
 /// Slack's signed timestamp.
@@ -52,32 +58,18 @@ impl<X: SecretReader> CircleCiClient<X> {
         timeouts: &Timeouts,
         secrets: X,
     ) -> Result<Self, reqwest::Error> {
-        let build = |configure: fn(ClientBuilder) -> ClientBuilder| {
-            configure(Client::builder())
-                .connect_timeout(timeouts.connect_timeout)
-                .timeout(timeouts.request_timeout)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .user_agent(concat!("chatops/", env!("CARGO_PKG_VERSION")))
-                .build()
-        };
+        let builder = || chatops_http::client_builder(timeouts);
         Ok(Self {
-            trigger_client: build(|builder| builder.pool_max_idle_per_host(0))?,
-            read_client: build(|builder| builder)?,
+            trigger_client: builder().pool_max_idle_per_host(0).build()?,
+            read_client: builder().build()?,
             config,
             secrets,
             rate_limit: RateLimitPause::default(),
         })
     }
 
-    /// An address of the API, each segment encoded on its own.
     fn api_url(&self, segments: &[&str]) -> Url {
-        let mut url = self.config.api.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().push("api").extend(segments);
-        }
-        url
+        api_url(&self.config.api, segments)
     }
 
     async fn request(
@@ -88,13 +80,7 @@ impl<X: SecretReader> CircleCiClient<X> {
     ) -> Result<RequestBuilder, String> {
         let token = self.secrets.get(SecretName::CircleCiToken).await;
         let token = token.map_err(|error| error.to_string())?;
-        let mut value = header::HeaderValue::from_str(token.current.expose_secret())
-            .map_err(|_| "the CircleCI token has characters that no header can have")?;
-        value.set_sensitive(true);
-        Ok(client
-            .request(method, url)
-            .header("Circle-Token", value)
-            .header(header::ACCEPT, "application/json"))
+        authorize(client.request(method, url), &token.current)
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, CiReadError> {
@@ -121,6 +107,25 @@ impl<X: SecretReader> CircleCiClient<X> {
             self.rate_limit.extend(after, Instant::now());
         }
     }
+}
+
+/// An address of the API, each segment encoded on its own.
+fn api_url(origin: &Url, segments: &[&str]) -> Url {
+    let mut url = origin.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.clear().push("api").extend(segments);
+    }
+    url
+}
+
+/// Adds the token.
+fn authorize(request: RequestBuilder, token: &SecretString) -> Result<RequestBuilder, String> {
+    let mut value = header::HeaderValue::from_str(token.expose_secret())
+        .map_err(|_| "the CircleCI token has characters that no header can have")?;
+    value.set_sensitive(true);
+    Ok(request
+        .header("Circle-Token", value)
+        .header(header::ACCEPT, "application/json"))
 }
 
 impl<X: SecretReader> CiClient for CircleCiClient<X> {

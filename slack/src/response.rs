@@ -1,15 +1,10 @@
 //! The meaning of Slack's answers. A 200 can carry an error, so the body is read, too.
 
-use std::time::Duration;
-
 use chatops_core::notification::PostResult;
-use reqwest::{Response, StatusCode, header};
+use chatops_http::VendorResponse;
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// The most of an answer that is read, in bytes. A response URL's has a few dozen, the Web API's a
-/// few thousand.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The Web API's errors about a token that another one may replace.
 const TOKEN_ERRORS: [&str; 5] = [
@@ -32,13 +27,13 @@ struct SlackResponse {
 }
 
 /// The answer of a response URL: any 200 without an error means that Slack showed the message.
-pub(super) async fn response_url_result(response: Response) -> PostResult {
-    let status = response.status();
-    if let Some(posted) = result_by_status(&response) {
+pub(super) fn response_url_result(response: &VendorResponse) -> PostResult {
+    let status = response.status;
+    if let Some(posted) = result_by_status(response) {
         return posted;
     }
-    let body = read_body(response).await;
-    let response = parse_body(body.as_deref());
+    let body = response.body.as_deref().ok();
+    let response = parse_body(body);
     match (status.is_success(), body, response) {
         (_, _, Some(SlackResponse { ok: false, error })) if is_throttle(&error) => {
             PostResult::Later { after: None }
@@ -53,14 +48,13 @@ pub(super) async fn response_url_result(response: Response) -> PostResult {
 }
 
 /// The answer of the Web API, which always has `ok`: what has none is not Slack's.
-pub(super) async fn web_api_result(response: Response) -> PostResult {
-    let status = response.status();
-    let after = retry_after(&response);
-    if let Some(posted) = result_by_status(&response) {
+pub(super) fn web_api_result(response: &VendorResponse) -> PostResult {
+    let (status, after) = (response.status, response.retry_after);
+    if let Some(posted) = result_by_status(response) {
         return posted;
     }
-    let body = read_body(response).await;
-    match (status.is_success(), parse_body(body.as_deref())) {
+    let body = response.body.as_deref().ok();
+    match (status.is_success(), parse_body(body)) {
         (true, Some(SlackResponse { ok: true, .. })) => PostResult::Delivered,
         (_, Some(SlackResponse { error, .. })) => match error.as_str() {
             _ if is_throttle(&error) => PostResult::Later { after },
@@ -76,10 +70,10 @@ pub(super) async fn web_api_result(response: Response) -> PostResult {
 }
 
 /// What the status alone decides.
-fn result_by_status(response: &Response) -> Option<PostResult> {
-    let status = response.status();
+fn result_by_status(response: &VendorResponse) -> Option<PostResult> {
+    let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let after = retry_after(response);
+        let after = response.retry_after;
         return Some(PostResult::Later { after });
     }
     // After a time-out on the way Slack may have shown it.
@@ -99,8 +93,8 @@ fn rejection(status: StatusCode, error: &Value) -> PostResult {
 }
 
 /// A rejection that is not in Slack's form.
-fn foreign_rejection(status: StatusCode, body: Option<Vec<u8>>) -> PostResult {
-    let text = body.and_then(|body| String::from_utf8(body).ok());
+fn foreign_rejection(status: StatusCode, body: Option<&[u8]>) -> PostResult {
+    let text = body.and_then(|body| str::from_utf8(body).ok());
     let text = text.unwrap_or_default();
     PostResult::Refused {
         reason: truncate(&format!("{status} {text}")),
@@ -109,22 +103,6 @@ fn foreign_rejection(status: StatusCode, body: Option<Vec<u8>>) -> PostResult {
 
 fn is_throttle(error: &Value) -> bool {
     matches!(error.as_str(), Some("ratelimited" | "rate_limited"))
-}
-
-async fn read_body(mut response: Response) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(header::RETRY_AFTER)?;
-    Some(Duration::from_secs(value.to_str().ok()?.parse().ok()?))
 }
 
 fn truncate(text: &str) -> String {
