@@ -9,18 +9,23 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "demo")]
 use crate::demo;
 use crate::logging::{self, LogFormat};
 use crate::operator;
+#[cfg(feature = "demo")]
 use crate::say;
-use crate::secrets::EnvSecrets;
-use crate::serve::{ChatopsServer, ServeSettings};
+use chatops_local::secrets::EnvSecrets;
+use chatops_local::serve::{ChatopsServer, ServeSettings};
 
 /// Deploy from Slack through CircleCI: every accepted command is on record until its end, and every
 /// rejection names its rule
 #[derive(Debug, Parser)]
 #[command(version)]
-#[command(after_help = "Try `chatops demo` first: it needs no account and no network.")]
+#[cfg_attr(
+    feature = "demo",
+    command(after_help = "Try `chatops demo` first: it needs no account and no network.")
+)]
 struct ChatopsCli {
     #[command(flatten)]
     installation: operator::Installation,
@@ -34,11 +39,13 @@ enum CliCommand {
     ///
     /// It plays and checks its scenarios. With --keep it then keeps running until Ctrl-C: type
     /// commands with `chatops say` in another terminal.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoOptions),
     /// Type a command into a running demo (`chatops demo --keep`) and show the replies
     ///
     /// It ends when nothing more can follow: after a deploy's final status or the reply to a query.
     /// Exit codes: 0 every reply came, 1 not every reply came, 2 usage error.
+    #[cfg(feature = "demo")]
     Say(say::SayOptions),
     /// Run the three services on this machine, over one SQLite file
     ///
@@ -103,7 +110,9 @@ fn run_command(cli: ChatopsCli, file: bool) -> Result<ExitCode> {
         return Ok(code);
     }
     match command {
+        #[cfg(feature = "demo")]
         CliCommand::Demo(options) => block_on(async { demo::run(options, stop_signal()?).await }),
+        #[cfg(feature = "demo")]
         CliCommand::Say(options) => block_on(say::run(options)),
         CliCommand::Serve(options) => block_on(serve_command(options)),
         CliCommand::Operator(command) => {

@@ -1,18 +1,15 @@
-//! The `chatops` command and the one-machine runner: the three services in one process over one
-//! SQLite file.
+//! The `chatops` command: the one-machine server, the demo, and what operators do on either shell.
 //!
-//! The services live in their own crates; this one has HTTP, threads, files, the environment and the
+//! The services and their shells live in crates of their own; this one has the command line and the
 //! terminal.
 
 #[cfg(feature = "aws")]
 mod aws;
 pub mod cli;
-pub mod clock;
 mod config_file;
+#[cfg(feature = "demo")]
 mod demo;
 mod logging;
 mod operator;
+#[cfg(feature = "demo")]
 mod say;
-mod secrets;
-mod serve;
-pub mod sqlite;

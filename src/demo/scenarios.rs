@@ -12,7 +12,7 @@ use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::{CiCall, RunScript};
 
 use super::world::DemoWorld;
-use crate::clock::WallClock;
+use chatops_local::clock::WallClock;
 
 /// What a scenario prints when it ends as expected.
 type ScenarioResult<'a> = Pin<Box<dyn Future<Output = Result<String>> + 'a>>;

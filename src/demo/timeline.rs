@@ -12,7 +12,7 @@ use owo_colors::OwoColorize;
 use super::directory;
 use super::render::render_mrkdwn;
 use super::world::DemoWorld;
-use crate::clock::WallClock;
+use chatops_local::clock::WallClock;
 
 /// Prints events as they happen.
 pub(super) struct Timeline {

@@ -18,9 +18,9 @@ use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox, SandboxSettings};
 use tempfile::TempDir;
 
 use super::directory;
-use crate::secrets::EnvSecrets;
-use crate::serve::{ChatopsServer, ServeSettings};
-use crate::sqlite::read_only::ReadOnlyDatabase;
+use chatops_local::secrets::EnvSecrets;
+use chatops_local::serve::{ChatopsServer, ServeSettings};
+use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 
 const SIGNING_SECRET: &str = "the-demo-signing-secret-of-slack";
 const CIRCLECI_TOKEN: &str = "the-demo-token";

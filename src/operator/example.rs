@@ -16,8 +16,8 @@ use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Commit, Ledger};
 use chrono::{DateTime, TimeDelta};
 
-use crate::clock::WallClock;
-use crate::sqlite::{Sqlite, SqliteSettings};
+use chatops_local::clock::WallClock;
+use chatops_local::sqlite::{Sqlite, SqliteSettings};
 
 fn start_time() -> Time {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()

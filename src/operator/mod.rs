@@ -38,7 +38,7 @@ use self::output::CommandOutput;
 #[cfg(feature = "aws")]
 pub(crate) use self::output::sanitize;
 use self::store::OperatorStore;
-use crate::clock::WallClock;
+use chatops_local::clock::WallClock;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperatorCommand {

@@ -14,7 +14,7 @@ use chatops_core::ports::{DeployFilter, DeployPage, LedgerPosition, QueueName};
 
 #[cfg(feature = "aws")]
 use crate::aws::AwsInstallation;
-use crate::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
+use chatops_local::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
 
 /// How many chains are read at a time: a longer read would delay the file's checkpoints.
 const CHAIN_BATCH: usize = 200;

@@ -5,8 +5,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops::clock::WallClock;
-use chatops::sqlite::{Sqlite, SqliteSettings};
 use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
@@ -21,6 +19,8 @@ use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserI
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
+use chatops_local::clock::WallClock;
+use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use chatops_testbed::account::{make_queues, make_table};
 use chatops_testbed::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;

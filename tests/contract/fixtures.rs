@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatops::sqlite::{Sqlite, SqliteSettings};
+use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use tempfile::TempDir;
 

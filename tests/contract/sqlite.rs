@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chatops::sqlite::{OpenError, Sqlite, SqliteSettings};
 use chatops_core::ports::{
     CommitError, Ledger, MessageQueue, QueueName, ReceivedMessage, SendError,
 };
+use chatops_local::sqlite::{OpenError, Sqlite, SqliteSettings};
 use chatops_simulation::memory::ManualClock;
 use chrono::TimeDelta;
 use rusqlite::Connection;

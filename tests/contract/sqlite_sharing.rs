@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chatops::sqlite::Sqlite;
 use chatops_core::Time;
 use chatops_core::ports::{Ledger, MessageQueue, QueueName};
+use chatops_local::sqlite::Sqlite;
 use chatops_simulation::memory::ManualClock;
 use tokio::task::JoinSet;
 

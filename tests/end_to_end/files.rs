@@ -41,7 +41,7 @@ async fn the_manifest_names_the_address_and_the_command() {
 
 #[test]
 fn the_unit_uses_what_serve_knows() {
-    let unit = read("config/chatops.service");
+    let unit = read("packaging/chatops.service");
     assert!(value(&unit, "ExecStart=").ends_with("/chatops serve"));
     let help = chatops("serve").arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

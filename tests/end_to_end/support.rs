@@ -7,7 +7,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chatops::clock::WallClock;
 use chatops_core::Time;
 use chatops_core::audit::{self, AuditEvent, EventHash};
 use chatops_core::deploy::{DeployRecord, DeployState};
@@ -15,6 +14,7 @@ use chatops_core::id::DeployId;
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::Clock;
 use chatops_core::text::{MessageKind, MessageMark};
+use chatops_local::clock::WallClock;
 use chatops_sandbox::circleci::{CiCall, FakePipeline, FakeProject, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{HttpFault, JournalEntry, JournalEvent, Sandbox, SandboxSettings};

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use chatops::clock::WallClock;
 use chatops_core::ports::Clock;
 use chatops_core::text::{MessageKind, MessageMark};
+use chatops_local::clock::WallClock;
 use serde_json::Value;
 
 use super::wire;

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use chatops::clock::WallClock;
-use chatops::sqlite::{Sqlite, SqliteSettings};
 use chatops_core::ports::Ledger;
+use chatops_local::clock::WallClock;
+use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use tokio::task::JoinSet;
 
 use super::generate::deploy_commit;

@@ -19,7 +19,7 @@ use super::super::output::sanitize;
 use super::answer::{clock_ahead, status_text};
 use super::parameters::{self, NewestConfig};
 use super::{DoctorCheck, DoctorReport, text};
-use crate::secrets::{self, ExaminedSecret};
+use chatops_local::secrets::{self, ExaminedSecret};
 
 pub(super) async fn check_circleci(
     config: &Config,

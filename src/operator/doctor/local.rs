@@ -6,9 +6,9 @@ use chatops_core::config::Config;
 use rustix::fs::{Access, access, statvfs};
 
 use super::{DoctorCheck, text};
-use crate::secrets::ExaminedSecret;
-use crate::sqlite::OpenError;
-use crate::sqlite::read_only::ReadOnlyDatabase;
+use chatops_local::secrets::ExaminedSecret;
+use chatops_local::sqlite::OpenError;
+use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 
 /// The free space on the data file's disk below which the doctor warns, in bytes.
 const LOW_SPACE: u64 = 200 * 1024 * 1024;

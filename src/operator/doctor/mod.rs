@@ -23,7 +23,7 @@ use super::output::CommandOutput;
 #[cfg(not(feature = "aws"))]
 use super::text as said;
 use super::{ConfigFile, DataFile, Installation};
-use crate::secrets;
+use chatops_local::secrets;
 
 /// The text below the help.
 pub(super) const HELP: &str = "\
@@ -128,7 +128,7 @@ pub(super) fn run_doctor(
     installation: &Installation,
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    crate::serve::install_tls_provider();
+    chatops_local::serve::install_tls_provider();
     let mut report = DoctorReport {
         out,
         json: options.json,

@@ -10,7 +10,7 @@ use super::super::now;
 use super::super::output::sanitize;
 use super::answer::{clock_ahead, status_text};
 use super::{DoctorCheck, DoctorReport, text};
-use crate::secrets::{self, ExaminedSecret};
+use chatops_local::secrets::{self, ExaminedSecret};
 
 pub(super) async fn check_slack(
     config: &Config,

@@ -12,7 +12,7 @@ use super::DoctorCheck as Check;
 use super::parameters::NewestConfig;
 use crate::operator::output::sanitize;
 use crate::operator::text::plural;
-use crate::secrets::{BadSecret, ExaminedSecret};
+use chatops_local::secrets::{BadSecret, ExaminedSecret};
 
 /// A job: its project and its name.
 type JobKey<'a> = (&'a ProjectName, &'a JobName);

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::super::example::write_file;
 use super::*;
-use crate::sqlite::read_only::ReadOnlyDatabase;
+use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 
 /// `SplitMix64`: the same numbers on every run.
 struct TamperRng(u64);

@@ -12,14 +12,18 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// A missing or invalid secret. The text names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadSecret {
+pub enum BadSecret {
+    /// It is not set, and has to be.
     #[error(
         "{name} is not set: put {description} there, or the path of a file that holds it in {name}_FILE"
     )]
     Missing {
+        /// The variable.
         name: &'static str,
+        /// What the secret is.
         description: &'static str,
     },
+    /// Both the variable and the file are set.
     #[error("{0} and {0}_FILE are both set: keep one")]
     BothSet(&'static str),
     /// The value is empty, too short or not text.
@@ -27,13 +31,19 @@ pub(crate) enum BadSecret {
     Invalid {
         /// The variable or file.
         from: String,
+        /// What the secret is.
         description: &'static str,
+        /// What is wrong.
         reason: &'static str,
     },
+    /// The file cannot be read.
     #[error("{name}_FILE names {}, which cannot be read: {reason}", path.display())]
     Unreadable {
+        /// The variable, without `_FILE`.
         name: &'static str,
+        /// The file.
         path: PathBuf,
+        /// Why.
         reason: String,
     },
 }
@@ -118,18 +128,21 @@ const SECRET_SPECS: [SecretSpec; 5] = [
 
 /// A secret as found, for `chatops doctor`.
 #[derive(Debug)]
-pub(crate) struct ExaminedSecret {
-    pub(crate) secret: SecretName,
-    pub(crate) variable: &'static str,
-    pub(crate) description: &'static str,
+pub struct ExaminedSecret {
+    /// Which one.
+    pub secret: SecretName,
+    /// Its variable.
+    pub variable: &'static str,
+    /// What it is.
+    pub description: &'static str,
     /// Whether `chatops serve` needs it.
-    pub(crate) is_required: bool,
+    pub is_required: bool,
     /// The value, `None` if it is not set, or what is wrong with it.
-    pub(crate) value: Result<Option<SecretString>, BadSecret>,
+    pub value: Result<Option<SecretString>, BadSecret>,
 }
 
 /// Reads each secret on its own, so that a bad one does not hide the others.
-pub(crate) fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<ExaminedSecret> {
+pub fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<ExaminedSecret> {
     let kinds = || SECRET_SPECS.iter().chain([&PREVIOUS_SIGNING]);
     let value = |kind: &SecretSpec| {
         let held = load_secret(kind, &lookup)?;
@@ -150,14 +163,14 @@ pub(crate) fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<
 }
 
 /// The value of a secret that is set and valid.
-pub(crate) fn find_value(examined: &[ExaminedSecret], name: SecretName) -> Option<&SecretString> {
+pub fn find_value(examined: &[ExaminedSecret], name: SecretName) -> Option<&SecretString> {
     let mut values = examined.iter().filter(|one| one.secret == name);
     values.next()?.value.as_ref().ok()?.as_ref()
 }
 
 /// The secrets of one process.
 #[derive(Debug, Clone)]
-pub(crate) struct EnvSecrets(Arc<Vec<HeldSecret>>);
+pub struct EnvSecrets(Arc<Vec<HeldSecret>>);
 
 #[derive(Debug)]
 struct HeldSecret {
@@ -169,7 +182,7 @@ struct HeldSecret {
 
 impl EnvSecrets {
     /// Reads every secret by `lookup`, in production from the environment.
-    pub(crate) fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
         let mut all: Vec<HeldSecret> = Vec::new();
         for kind in &SECRET_SPECS {
             all.extend(load_secret(kind, &lookup)?);
@@ -194,7 +207,7 @@ impl EnvSecrets {
     }
 
     /// Whether the secret is set.
-    pub(crate) fn has(&self, name: SecretName) -> bool {
+    pub fn has(&self, name: SecretName) -> bool {
         self.find_secret(name).is_ok()
     }
 

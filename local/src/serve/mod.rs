@@ -31,18 +31,22 @@ use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
 use crate::sqlite::{self, Sqlite};
 
+/// What the server runs with.
 #[derive(Debug)]
-pub(crate) struct ServeSettings {
-    pub(crate) config: Arc<Config>,
-    pub(crate) secrets: EnvSecrets,
+pub struct ServeSettings {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The secrets.
+    pub secrets: EnvSecrets,
     /// The data file; created if it does not exist.
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
     /// The address to listen on; port 0 takes a free port.
-    pub(crate) listen: SocketAddr,
+    pub listen: SocketAddr,
 }
 
+/// The running server.
 #[derive(Debug)]
-pub(crate) struct ChatopsServer {
+pub struct ChatopsServer {
     address: SocketAddr,
     stop: StopSender,
     tasks: JoinSet<Result<()>>,
@@ -53,7 +57,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl ChatopsServer {
     /// Opens the data, binds the address and starts every part.
-    pub(crate) async fn start(settings: ServeSettings) -> Result<Self> {
+    pub async fn start(settings: ServeSettings) -> Result<Self> {
         let ServeSettings {
             config,
             secrets,
@@ -150,13 +154,13 @@ impl ChatopsServer {
     }
 
     /// The address it listens on.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Runs until `asked` is ready, then finishes what is in flight. If a part ends by itself, that is
     /// an error.
-    pub(crate) async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<()> {
+    pub async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<()> {
         tokio::select! {
             () = asked => info!("stopping: finishing what is in flight"),
             ended = self.tasks.join_next() => {
@@ -169,7 +173,7 @@ impl ChatopsServer {
     }
 
     /// Stops receiving, and finishes what is in flight.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
         self.stop.request_stop();
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
@@ -192,6 +196,6 @@ fn new_invocation() -> InvocationId {
 }
 
 /// Gives rustls its cryptography; a second call changes nothing.
-pub(crate) fn install_tls_provider() {
+pub fn install_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
