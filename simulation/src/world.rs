@@ -10,7 +10,7 @@ use chatops_core::audit::AuditEvent;
 use chatops_core::config::{Config, Timeouts};
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, DeployReader, MessageQueue, QueueName, ReceivedMessage};
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::FakeProject;
 use chatops_worker::Invocation;

@@ -15,21 +15,12 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::operator::{DeadLetters, StackNames, inspect};
 use chatops_aws::sqs::Sqs;
 use chatops_aws::{AwsError, failed};
-use chatops_core::audit::AuditEvent;
 use chatops_core::audit::stored::StoredChain;
-use chatops_core::deploy::DeployRecord;
-use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{
-    DeployFilter, DeployPage, Ledger, LedgerPosition, MessageQueue, PortErrorKind, QueueName,
-    SendError,
-};
+use chatops_core::ports::{LedgerError, MessageQueue, PortErrorKind, QueueName, SendError};
 use tokio::runtime::Runtime;
 
 pub(crate) use self::login::LoginError;
-
-/// How often a deploy is read that changes meanwhile.
-const MAX_TRIES: usize = 3;
 
 /// Which deployment.
 #[derive(Debug, Clone)]
@@ -116,42 +107,12 @@ impl AwsInstallation {
         })
     }
 
-    pub(crate) fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, CallError> {
-        self.run_call(self.ledger.read_deploy(id))
-    }
-
-    pub(crate) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, CallError> {
-        self.run_call(self.ledger.find_by_short_id(short))
-    }
-
-    pub(crate) fn list_deploys(
+    /// Reads from the ledger.
+    pub(crate) fn read<T>(
         &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> Result<DeployPage, CallError> {
-        self.run_call(self.ledger.list_deploys(filter, before, limit))
-    }
-
-    /// A deploy and its audit. They are two reads; if they do not match, the deploy has changed in
-    /// between and is read again.
-    pub(crate) fn read_with_audit(
-        &self,
-        id: DeployId,
-    ) -> Result<Option<(DeployRecord, Vec<AuditEvent>)>, CallError> {
-        let mut read = None;
-        for _ in 0..MAX_TRIES {
-            let Some(record) = self.read_deploy(id)? else {
-                return Ok(None);
-            };
-            let events = self.run_call(self.ledger.read_events(id))?;
-            let fits = record.events == events.len() as u64;
-            read = Some((record, events));
-            if fits {
-                break;
-            }
-        }
-        Ok(read)
+        read: impl AsyncFnOnce(&DynamoDb) -> Result<T, LedgerError>,
+    ) -> Result<T, CallError> {
+        self.run_call(read(&self.ledger))
     }
 
     /// Every deploy's audit as it stands in the table: a scan of all of it.

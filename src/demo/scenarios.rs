@@ -134,8 +134,11 @@ async fn retry_succeeds(world: &DemoWorld, old: &ShortId) -> Result<String> {
 }
 
 async fn list_history(world: &DemoWorld) -> Result<String> {
-    let failed = world.earlier_end(DeployState::Failed)?.short_id;
-    let not_started = world.earlier_end(DeployState::TriggerFailed)?.short_id;
+    let failed = world.earlier_end(DeployState::Failed).await?.short_id;
+    let not_started = world
+        .earlier_end(DeployState::TriggerFailed)
+        .await?
+        .short_id;
     let since = world.seen_count();
     world.type_command("history status:failed").await?;
     let said = world.wait_message(since, MessageKind::Reply).await?.text;
@@ -145,7 +148,7 @@ async fn list_history(world: &DemoWorld) -> Result<String> {
     };
     let (newest, oldest) = (place(&not_started)?, place(&failed)?);
     ensure!(newest < oldest, "the newest is not the first: {said}");
-    let succeeded = world.earlier_end(DeployState::Succeeded)?.short_id;
+    let succeeded = world.earlier_end(DeployState::Succeeded).await?.short_id;
     let listed = names_deploy(&said, &succeeded);
     ensure!(!listed, "a deploy that succeeded is listed: {said}");
     Ok("both failed deploys, newest first".to_owned())
@@ -182,7 +185,7 @@ async fn cancel_deploy(world: &DemoWorld) -> Result<String> {
     let since = world.seen_count();
     world.type_command("main e2e").await?;
     let running = world.wait_message(since, MessageKind::Progress).await?;
-    let id = world.read_record(&running)?.short_id;
+    let id = world.read_record(&running).await?.short_id;
     let since = world.seen_count();
     world.type_command(&format!("cancel {id}")).await?;
     world.wait_message(since, MessageKind::Reply).await?;

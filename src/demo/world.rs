@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use chatops_core::config::Config;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
+use chatops_core::ports::DeployReader;
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::{FakeProject, RunScript};
 use chatops_sandbox::slack::CommandAck;
@@ -116,7 +117,7 @@ impl DemoWorld {
     /// Waits for the final status of a deploy, which must have ended so.
     pub(super) async fn wait_end(&self, since: usize, state: DeployState) -> Result<DemoEnd> {
         let message = self.wait_message(since, MessageKind::Final).await?;
-        let record = self.read_record(&message)?;
+        let record = self.read_record(&message).await?;
         let text = message.text;
         let ended = record.state;
         ensure!(ended == state, "it ended {ended}, not {state}: {text}");
@@ -124,21 +125,26 @@ impl DemoWorld {
     }
 
     /// The first deploy of which Slack shows that it ended so.
-    pub(super) fn earlier_end(&self, state: DeployState) -> Result<DeployRecord> {
+    pub(super) async fn earlier_end(&self, state: DeployState) -> Result<DeployRecord> {
         let entries = self.sandbox.journal().entries();
         let messages = entries.iter().filter_map(DemoMessage::of_entry);
         let ends = messages.filter(|message| message.mark.kind == MessageKind::Final);
-        let mut records = ends.filter_map(|message| self.read_record(&message).ok());
-        let found = records.find(|record| record.state == state);
-        found.with_context(|| format!("no deploy ended {state}"))
+        for message in ends {
+            if let Ok(record) = self.read_record(&message).await
+                && record.state == state
+            {
+                return Ok(record);
+            }
+        }
+        bail!("no deploy ended {state}")
     }
 
     /// The record of the deploy that a message is about.
-    pub(super) fn read_record(&self, message: &DemoMessage) -> Result<DeployRecord> {
+    pub(super) async fn read_record(&self, message: &DemoMessage) -> Result<DeployRecord> {
         let unknown = || format!("it names no deploy on record: {}", message.text);
         let id: DeployId = message.mark.deploy.with_context(unknown)?;
-        let record = ReadOnlyDatabase::open(&data_file(&self.folder))?.read_deploy(id)?;
-        record.with_context(unknown)
+        let database = ReadOnlyDatabase::open(&data_file(&self.folder))?;
+        database.read_deploy(id).await?.with_context(unknown)
     }
 
     /// Scripts the next run of a job.

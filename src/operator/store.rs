@@ -10,53 +10,58 @@ use chatops_core::audit::stored::StoredChain;
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{DeployFilter, DeployPage, LedgerPosition, QueueName};
+use chatops_core::ports::{
+    DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, QueueName,
+};
 
 #[cfg(feature = "aws")]
 use crate::aws::AwsInstallation;
 use chatops_local::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
+use tokio::runtime::{Builder, Runtime};
 
 /// How many chains are read at a time: a longer read would delay the file's checkpoints.
 const CHAIN_BATCH: usize = 200;
 
-/// Calls the same method of either store.
-macro_rules! on_store {
-    ($self:ident, $store:ident => $call:expr) => {
-        match $self {
-            Self::File($store) => Ok($call?),
-            #[cfg(feature = "aws")]
-            Self::Aws($store) => Ok($call?),
-        }
-    };
-}
+/// How often a deploy is read that changes while it is read.
+const MAX_TRIES: usize = 3;
 
 /// The record, opened for reading.
 pub(super) enum OperatorStore {
-    File(ReadOnlyDatabase),
+    File(Box<ReadOnlyDatabase>, Runtime),
     #[cfg(feature = "aws")]
     Aws(Box<AwsInstallation>),
 }
 
 impl OperatorStore {
     pub(super) fn open_file(path: &Path) -> Result<Self> {
-        Ok(Self::File(ReadOnlyDatabase::open(path)?))
+        let runtime = Builder::new_current_thread().build()?;
+        Ok(Self::File(Box::new(ReadOnlyDatabase::open(path)?), runtime))
     }
 
     /// The operator's name, where the credentials give it.
     pub(super) fn operator_name(&self) -> Result<String> {
         match self {
-            Self::File(_) => Err(anyhow::anyhow!(super::text::NO_NAME)),
+            Self::File(..) => Err(anyhow::anyhow!(super::text::NO_NAME)),
             #[cfg(feature = "aws")]
             Self::Aws(aws) => Ok(aws.caller_arn()?),
         }
     }
 
+    /// Reads from either ledger through the one port.
+    fn read<T>(&self, read: impl ReadDeploys<T>) -> Result<T> {
+        match self {
+            Self::File(database, runtime) => Ok(runtime.block_on(read.from(database.as_ref()))?),
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.read(async |ledger| read.from(ledger).await)?),
+        }
+    }
+
     pub(super) fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>> {
-        on_store!(self, store => store.read_deploy(id))
+        self.read(ById(id))
     }
 
     pub(super) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>> {
-        on_store!(self, store => store.find_by_short_id(short))
+        self.read(ByShortId(short))
     }
 
     pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {
@@ -74,7 +79,11 @@ impl OperatorStore {
         before: Option<LedgerPosition>,
         limit: usize,
     ) -> Result<DeployPage> {
-        on_store!(self, store => store.list_deploys(filter, before, limit))
+        self.read(Page {
+            filter,
+            before,
+            limit,
+        })
     }
 
     /// A record and the audit that belongs to it.
@@ -82,13 +91,13 @@ impl OperatorStore {
         &self,
         id: DeployId,
     ) -> Result<Option<(DeployRecord, Vec<AuditEvent>)>> {
-        on_store!(self, store => store.read_with_audit(id))
+        self.read(WithAudit(id))
     }
 
     /// How many deploys there are, where that is known in advance.
     pub(super) fn count_deploys(&self) -> Result<Option<u64>> {
         match self {
-            Self::File(database) => Ok(Some(database.count_deploys()?)),
+            Self::File(database, _) => Ok(Some(database.count_deploys()?)),
             #[cfg(feature = "aws")]
             Self::Aws(_) => Ok(None),
         }
@@ -101,7 +110,7 @@ impl OperatorStore {
         mut see: impl FnMut(&StoredChain, Result<(), E>),
     ) -> Result<()> {
         match self {
-            Self::File(database) => {
+            Self::File(database, _) => {
                 let mut after = String::new();
                 loop {
                     let chains = database.read_chains(&after, CHAIN_BATCH)?;
@@ -122,7 +131,7 @@ impl OperatorStore {
     /// Puts a message into the worker's queue.
     pub(super) fn send_message(&self, body: &MessageBody, now: Time) -> Result<()> {
         match self {
-            Self::File(file) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
+            Self::File(file, _) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
             #[cfg(feature = "aws")]
             Self::Aws(aws) => Ok(aws.send_message(body)?),
         }
@@ -136,7 +145,7 @@ impl OperatorStore {
         read: impl FnOnce(&[MessageBody]) -> Result<T>,
     ) -> Result<T> {
         match self {
-            Self::File(database) => {
+            Self::File(database, _) => {
                 let mut progress = progress;
                 let dead_letters = database.dead_letters(QueueName::WorkDlq)?;
                 let all = dead_letters.len() as u64;
@@ -146,5 +155,63 @@ impl OperatorStore {
             #[cfg(feature = "aws")]
             Self::Aws(aws) => aws.dead_letters(progress, read),
         }
+    }
+}
+
+/// A read of deploys, from whichever ledger there is.
+trait ReadDeploys<T> {
+    async fn from(self, ledger: &impl DeployReader) -> Result<T, LedgerError>;
+}
+
+struct ById(DeployId);
+
+impl ReadDeploys<Option<DeployRecord>> for ById {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Option<DeployRecord>, LedgerError> {
+        ledger.read_deploy(self.0).await
+    }
+}
+
+struct ByShortId<'a>(&'a ShortId);
+
+impl ReadDeploys<Option<DeployId>> for ByShortId<'_> {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Option<DeployId>, LedgerError> {
+        ledger.find_by_short_id(self.0).await
+    }
+}
+
+struct Page<'a> {
+    filter: &'a DeployFilter,
+    before: Option<LedgerPosition>,
+    limit: usize,
+}
+
+impl ReadDeploys<DeployPage> for Page<'_> {
+    async fn from(self, ledger: &impl DeployReader) -> Result<DeployPage, LedgerError> {
+        ledger
+            .list_deploys(self.filter, self.before, self.limit)
+            .await
+    }
+}
+
+struct WithAudit(DeployId);
+
+type RecordAndAudit = Option<(DeployRecord, Vec<AuditEvent>)>;
+
+impl ReadDeploys<RecordAndAudit> for WithAudit {
+    /// They are two reads; if they do not match, the deploy has changed in between and is read again.
+    async fn from(self, ledger: &impl DeployReader) -> Result<RecordAndAudit, LedgerError> {
+        let mut read = None;
+        for _ in 0..MAX_TRIES {
+            let Some(record) = ledger.read_deploy(self.0).await? else {
+                return Ok(None);
+            };
+            let events = ledger.read_events(self.0).await?;
+            let fits = record.events == events.len() as u64;
+            read = Some((record, events));
+            if fits {
+                break;
+            }
+        }
+        Ok(read)
     }
 }

@@ -2,7 +2,7 @@
 
 use chatops_core::command::StatusFilter;
 use chatops_core::deploy::DeployOutcome;
-use chatops_core::ports::{DeployFilter, Ledger, PAGE_READ_LIMIT, RequesterFilter};
+use chatops_core::ports::{DeployFilter, DeployReader, PAGE_READ_LIMIT, RequesterFilter};
 
 use crate::fixtures::SqliteFixture;
 use crate::suites::listing::{fitting, ids, job, put_commits, qualified, requested};

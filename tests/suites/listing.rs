@@ -8,8 +8,8 @@ use chatops_core::deploy::{DeployOutcome, DeployRecord, DeployState};
 use chatops_core::id::{DeployId, QualifiedUser, TeamId, UserId};
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{
-    Commit, DeployFilter, DeployPage, Ledger, LedgerPosition, NotificationStore, PAGE_READ_LIMIT,
-    RequesterFilter,
+    Commit, DeployFilter, DeployPage, DeployReader, Ledger, LedgerPosition, NotificationStore,
+    PAGE_READ_LIMIT, RequesterFilter,
 };
 use tokio::task::JoinSet;
 

@@ -14,8 +14,8 @@ use chatops_core::deploy::CiPipeline;
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{
-    CiClient, CiReadError, Clock as _, Ledger as _, LookupRequest, LookupResult, PollResult, Ports,
-    SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome, TriggerRequest,
+    CiClient, CiReadError, Clock as _, DeployReader as _, LookupRequest, LookupResult, PollResult,
+    Ports, SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome, TriggerRequest,
 };
 use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use chatops_worker::{Invocation, Worker};

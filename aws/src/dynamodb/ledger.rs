@@ -5,8 +5,8 @@ use chatops_core::audit::AuditEvent;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
-    Commit, CommitError, DeployFilter, DeployPage, DueItem, Ledger, LedgerError, LedgerPosition,
-    LockChange, PortErrorKind, TargetLock,
+    Commit, CommitError, DeployFilter, DeployPage, DeployReader, DueItem, Ledger, LedgerError,
+    LedgerPosition, LockChange, PortErrorKind, TargetLock,
 };
 use futures::future::try_join_all;
 
@@ -24,7 +24,7 @@ const MAX_ROUNDS: usize = 8;
 /// The most entries of one page of [`TableIndex::Due`].
 const DUE_PAGE_SIZE: usize = 1_000;
 
-impl Ledger for DynamoDb {
+impl DeployReader for DynamoDb {
     async fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, LedgerError> {
         let item = self.read_item(item::record_key(id)).await?;
         item.as_ref().map(item::parse_body).transpose()
@@ -52,6 +52,22 @@ impl Ledger for DynamoDb {
         }
     }
 
+    async fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, LedgerError> {
+        let item = self.read_item(item::short_id_key(short)).await?;
+        item.as_ref().map(item::owner).transpose()
+    }
+
+    async fn list_deploys(
+        &self,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
+        limit: usize,
+    ) -> Result<DeployPage, LedgerError> {
+        listing::list_deploys(self, filter, before, limit).await
+    }
+}
+
+impl Ledger for DynamoDb {
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
         let item = self.read_item(item::lock_key(target)).await?;
         Ok(item.as_ref().map(item::parse_lock).transpose()?.flatten())
@@ -59,11 +75,6 @@ impl Ledger for DynamoDb {
 
     async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
         let item = self.read_item(item::pipeline_key(pipeline)).await?;
-        item.as_ref().map(item::owner).transpose()
-    }
-
-    async fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, LedgerError> {
-        let item = self.read_item(item::short_id_key(short)).await?;
         item.as_ref().map(item::owner).transpose()
     }
 
@@ -87,15 +98,6 @@ impl Ledger for DynamoDb {
         }
         let what = format!("deploy {id} changed under every try to write; it may work later");
         Err(LedgerError::new(PortErrorKind::Unavailable, what).into())
-    }
-
-    async fn list_deploys(
-        &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> Result<DeployPage, LedgerError> {
-        listing::list_deploys(self, filter, before, limit).await
     }
 
     async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {

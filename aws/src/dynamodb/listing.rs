@@ -12,7 +12,7 @@ use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{
-    DeployFilter, DeployPage, Ledger, LedgerError, LedgerPosition, PAGE_READ_LIMIT, PageEnd,
+    DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, PAGE_READ_LIMIT, PageEnd,
     PortErrorKind, RequesterFilter,
 };
 use futures::future::try_join_all;

@@ -8,7 +8,8 @@ use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::audit;
 use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, Ledger, MessageQueue, NotificationStore, QueueName, SendError,
+    Commit, CommitError, Conflict, DeployReader, Ledger, MessageQueue, NotificationStore,
+    QueueName, SendError,
 };
 use chatops_testbed::account::make_table;
 use chatops_testbed::emulator::{self, endpoint, unique};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatops_core::command::StatusFilter;
 use chatops_core::deploy::DeployOutcome;
-use chatops_core::ports::{DeployFilter, Ledger, RequesterFilter};
+use chatops_core::ports::{DeployFilter, DeployReader, Ledger, RequesterFilter};
 use chatops_testbed::account::make_table;
 use chatops_testbed::emulator::{self, endpoint, unique};
 use chatops_testbed::proxy::Proxy;

@@ -10,7 +10,7 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::audit;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::ports::{DeployFilter, Ledger};
+use chatops_core::ports::{DeployFilter, DeployReader};
 use chatops_sandbox::circleci::{FakeProject, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox, SandboxSettings};

@@ -2,7 +2,7 @@
 
 use chatops_core::deploy::DeployState;
 use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::ports::{DeployFilter, Ledger};
+use chatops_core::ports::{DeployFilter, DeployReader};
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::slack::{CommandRequest, TypedCommand};
 use chatops_testbed::{deploy_id, wait_until};

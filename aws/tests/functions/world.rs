@@ -13,7 +13,7 @@ use chatops_aws::sqs::QueueUrls;
 use chatops_core::audit;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::ports::{DeployFilter, Ledger, NotificationStore, QueueName};
+use chatops_core::ports::{DeployFilter, DeployReader, NotificationStore, QueueName};
 use chatops_sandbox::circleci::{FakePipeline, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};

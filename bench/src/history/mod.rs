@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chatops_core::ports::{DeployPage, Ledger};
+use chatops_core::ports::{DeployPage, DeployReader};
 use chatops_local::sqlite::Sqlite;
 
 use self::queries::{BenchQuery, bench_queries};

@@ -30,8 +30,8 @@ pub use self::request::{
 };
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{
-    Commit, CommitError, Conflict, DueItem, Ledger, LockChange, NotificationStore, RetriedDeploy,
-    TargetLock,
+    Commit, CommitError, Conflict, DeployReader, DueItem, Ledger, LockChange, NotificationStore,
+    RetriedDeploy, TargetLock,
 };
 use crate::Time;
 

@@ -9,11 +9,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{
-    ChatClient, CiClient, CiReadError, Commit, CommitError, DeployFilter, DeployPage, DueItem,
-    Ledger, LedgerError, LedgerPosition, LookupRequest, LookupResult, MessageQueue, MessageReceipt,
-    NotificationStore, PollResult, PostTarget, QueueError, QueueName, ReceivedMessage, SecretError,
-    SecretName, SecretReader, SecretVersions, SendError, TargetLock, TriggerOutcome,
-    TriggerRequest,
+    ChatClient, CiClient, CiReadError, Commit, CommitError, DeployFilter, DeployPage, DeployReader,
+    DueItem, Ledger, LedgerError, LedgerPosition, LookupRequest, LookupResult, MessageQueue,
+    MessageReceipt, NotificationStore, PollResult, PostTarget, QueueError, QueueName,
+    ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError, TargetLock,
+    TriggerOutcome, TriggerRequest,
 };
 use crate::Time;
 use crate::config::ProjectSlug;
@@ -71,13 +71,13 @@ macro_rules! requests {
 
 requests! {
     /// Reads the record of a deploy.
-    ReadDeploy(DeployId) => Ledger.read_deploy(it: it.0) -> Result<Option<DeployRecord>, LedgerError>;
+    ReadDeploy(DeployId) => DeployReader.read_deploy(it: it.0) -> Result<Option<DeployRecord>, LedgerError>;
     /// Reads the lock of a target.
     ReadLock(Target) => Ledger.read_lock(it: &it.0) -> Result<Option<TargetLock>, LedgerError>;
     /// Reads which deploy claimed a pipeline.
     ReadPipelineOwner(PipelineId) => Ledger.pipeline_owner(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Finds a deploy by its short id.
-    FindByShortId(ShortId) => Ledger.find_by_short_id(it: &it.0) -> Result<Option<DeployId>, LedgerError>;
+    FindByShortId(ShortId) => DeployReader.find_by_short_id(it: &it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Lists deploys, newest first.
     ListDeploys {
         /// Which.
@@ -86,7 +86,7 @@ requests! {
         before: Option<LedgerPosition>,
         /// At most as many.
         limit: usize,
-    } => Ledger.list_deploys(it: &it.filter, it.before, it.limit) -> Result<DeployPage, LedgerError>;
+    } => DeployReader.list_deploys(it: &it.filter, it.before, it.limit) -> Result<DeployPage, LedgerError>;
     /// Lists what is due, the longest due first.
     ListDue {
         /// The time.

@@ -126,8 +126,8 @@ pub enum DueItem {
     Notification(DeployId),
 }
 
-/// The ledger as the worker uses it.
-pub trait Ledger: Send + Sync {
+/// Deploys and their audit, to read: for services and for the command line.
+pub trait DeployReader: Send + Sync {
     /// The record of a deploy.
     fn read_deploy(
         &self,
@@ -140,6 +140,23 @@ pub trait Ledger: Send + Sync {
         id: DeployId,
     ) -> impl Future<Output = Result<Vec<AuditEvent>, LedgerError>> + Send;
 
+    /// The deploy with this short id.
+    fn find_by_short_id(
+        &self,
+        short: &ShortId,
+    ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
+
+    /// At most `limit` matching deploys, newest first, all older than `before`.
+    fn list_deploys(
+        &self,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
+        limit: usize,
+    ) -> impl Future<Output = Result<DeployPage, LedgerError>> + Send;
+}
+
+/// The ledger as the worker uses it.
+pub trait Ledger: DeployReader {
     /// The lock of a target, unless it was freed; it may have expired.
     fn read_lock(
         &self,
@@ -152,22 +169,8 @@ pub trait Ledger: Send + Sync {
         pipeline: PipelineId,
     ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
-    /// The deploy with this short id.
-    fn find_by_short_id(
-        &self,
-        short: &ShortId,
-    ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
-
     /// Writes a commit, all of it or nothing.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
-
-    /// At most `limit` matching deploys, newest first, all older than `before`.
-    fn list_deploys(
-        &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> impl Future<Output = Result<DeployPage, LedgerError>> + Send;
 
     /// At most `limit` due items, the longest due first.
     fn list_due(

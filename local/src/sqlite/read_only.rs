@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chatops_core::Time;
@@ -15,7 +16,9 @@ use chatops_core::audit::stored::{StoredChain, StoredEvent};
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{DeployFilter, DeployPage, LedgerPosition, QueueName, SendError};
+use chatops_core::ports::{
+    DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError,
+};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
@@ -41,8 +44,31 @@ pub enum EnqueueError {
 /// A data file, opened read-only.
 #[derive(Debug)]
 pub struct ReadOnlyDatabase {
-    db: Connection,
+    db: Mutex<Connection>,
     path: PathBuf,
+}
+
+impl DeployReader for ReadOnlyDatabase {
+    async fn read_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
+        Ok(ledger::select_record(&self.lock(), id)?)
+    }
+
+    async fn read_events(&self, id: DeployId) -> LedgerResult<Vec<AuditEvent>> {
+        Ok(ledger::select_events(&self.lock(), id)?)
+    }
+
+    async fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
+        Ok(ledger::select_short_id(&self.lock(), short)?)
+    }
+
+    async fn list_deploys(
+        &self,
+        filter: &DeployFilter,
+        before: Option<LedgerPosition>,
+        limit: usize,
+    ) -> LedgerResult<DeployPage> {
+        Ok(listing::list_page(&self.lock(), filter, before, limit)?)
+    }
 }
 
 impl ReadOnlyDatabase {
@@ -51,45 +77,17 @@ impl ReadOnlyDatabase {
         check_readable(path)?;
         let db = open_connection(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let path = path.to_owned();
+        let db = Mutex::new(db);
         Ok(Self { db, path })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The record of a deploy.
-    pub fn read_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
-        Ok(ledger::select_record(&self.db, id)?)
-    }
-
-    /// The deploy with this short id.
-    pub fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
-        Ok(ledger::select_short_id(&self.db, short)?)
-    }
-
-    /// At most `limit` deploys that match, newest first, all older than `before`.
-    pub fn list_deploys(
-        &self,
-        filter: &DeployFilter,
-        before: Option<LedgerPosition>,
-        limit: usize,
-    ) -> LedgerResult<DeployPage> {
-        Ok(listing::list_page(&self.db, filter, before, limit)?)
-    }
-
-    /// A record and its audit, of one snapshot.
-    pub fn read_with_audit(
-        &self,
-        id: DeployId,
-    ) -> LedgerResult<Option<(DeployRecord, Vec<AuditEvent>)>> {
-        self.in_snapshot(|db| {
-            let record = ledger::select_record(db, id)?;
-            record.map_or(Ok(None), |record| {
-                Ok(Some((record, ledger::select_events(db, id)?)))
-            })
-        })
     }
 
     /// A record and its audit as stored, of one snapshot.
@@ -101,7 +99,7 @@ impl ReadOnlyDatabase {
     pub fn count_deploys(&self) -> LedgerResult<u64> {
         let count = "SELECT count(*) FROM (SELECT id FROM deploy UNION SELECT deploy FROM event)";
         let number = |row: &Row<'_>| row.get::<_, i64>(0);
-        let number = self.db.query_row(count, [], number);
+        let number = self.lock().query_row(count, [], number);
         Ok(number
             .map_err(|e| SqliteFailure::before_commit(&e))?
             .cast_unsigned())
@@ -127,7 +125,8 @@ impl ReadOnlyDatabase {
     pub fn dead_letters(&self, queue: QueueName) -> LedgerResult<Vec<MessageBody>> {
         let read = || {
             let sql = "SELECT body FROM message WHERE queue = ?1 ORDER BY id";
-            let mut query = self.db.prepare_cached(sql)?;
+            let db = self.lock();
+            let mut query = db.prepare_cached(sql)?;
             let bodies = query.query_map([queue.as_str()], |row| lossy_text(row, 0))?;
             let bodies = bodies.map(|body| body.map(MessageBody::from_wire));
             bodies.collect::<Result<Vec<_>, _>>()
@@ -138,7 +137,8 @@ impl ReadOnlyDatabase {
     /// What is wrong with the file's structure, by SQLite; nothing if it is sound.
     pub fn quick_check(&self) -> LedgerResult<Vec<String>> {
         let check = || {
-            let mut query = self.db.prepare("PRAGMA quick_check(5)")?;
+            let db = self.lock();
+            let mut query = db.prepare("PRAGMA quick_check(5)")?;
             let found = query.query_map([], |row| row.get::<_, String>(0))?;
             found.collect::<Result<Vec<_>, _>>()
         };
@@ -148,7 +148,8 @@ impl ReadOnlyDatabase {
 
     /// Reads in one transaction, so that the parts fit together while a server writes.
     fn in_snapshot<T>(&self, read: impl FnOnce(&Connection) -> FileResult<T>) -> LedgerResult<T> {
-        let tx = self.db.unchecked_transaction();
+        let db = self.lock();
+        let tx = db.unchecked_transaction();
         let tx = tx.map_err(|e| SqliteFailure::before_commit(&e))?;
         Ok(read(&tx)?)
     }

@@ -10,9 +10,9 @@ use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LedgerError,
-    LedgerPosition, LockChange, NotificationStore, PAGE_READ_LIMIT, PageEnd, PortErrorKind,
-    TargetLock,
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
+    LedgerError, LedgerPosition, LockChange, NotificationStore, PAGE_READ_LIMIT, PageEnd,
+    PortErrorKind, TargetLock,
 };
 
 use super::lock_mutex;
@@ -192,7 +192,7 @@ impl LedgerTables {
     }
 }
 
-impl Ledger for MemoryLedger {
+impl DeployReader for MemoryLedger {
     async fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, LedgerError> {
         Ok(lock_mutex(&self.0).records.get(&id).cloned())
     }
@@ -202,22 +202,8 @@ impl Ledger for MemoryLedger {
         Ok(tables.events.get(&id).cloned().unwrap_or_default())
     }
 
-    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
-        Ok(lock_mutex(&self.0).locks.get(target).cloned())
-    }
-
-    async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
-        Ok(lock_mutex(&self.0).owners.get(&pipeline).copied())
-    }
-
     async fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>, LedgerError> {
         Ok(lock_mutex(&self.0).short_ids.get(short).copied())
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let tables = &mut *lock_mutex(&self.0);
-        let lock = tables.check_conditions(&commit)?;
-        Ok(tables.apply_commit(commit, lock)?)
     }
 
     async fn list_deploys(
@@ -252,6 +238,22 @@ impl Ledger for MemoryLedger {
             more: last.map(|last| more(last, full)),
             deploys: fitting.into_iter().cloned().collect(),
         })
+    }
+}
+
+impl Ledger for MemoryLedger {
+    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
+        Ok(lock_mutex(&self.0).locks.get(target).cloned())
+    }
+
+    async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
+        Ok(lock_mutex(&self.0).owners.get(&pipeline).copied())
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let tables = &mut *lock_mutex(&self.0);
+        let lock = tables.check_conditions(&commit)?;
+        Ok(tables.apply_commit(commit, lock)?)
     }
 
     async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {

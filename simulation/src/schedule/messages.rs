@@ -6,7 +6,7 @@ use chatops_core::command::DeployAction;
 use chatops_core::deploy::handler::RunError;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
-use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, DeployReader, Ledger, MessageQueue, QueueName, ReceivedMessage};
 use chatops_worker::{Invocation, WorkError};
 
 use super::function::{self, FunctionRun};

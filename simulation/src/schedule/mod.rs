@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::deploy::DeployState;
 use chatops_core::id::{DeployId, RequestId};
-use chatops_core::ports::{Clock, Ledger, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, DeployReader, MessageQueue, QueueName, ReceivedMessage};
 use chrono::TimeDelta;
 
 use self::actions::UserAction;

@@ -23,7 +23,7 @@ pub(super) async fn check_slack(
         // Any answer will do.
         match slack.reach(origin).await {
             Err(why) => {
-                report.add_check(text::host_unreachable("Slack", origin, &sanitize(&why)))?
+                report.add_check(text::host_unreachable("Slack", origin, &sanitize(&why)))?;
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();

@@ -9,8 +9,8 @@ use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LedgerPosition,
-    LockChange, RetriedDeploy, TargetLock,
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
+    LedgerPosition, LockChange, RetriedDeploy, TargetLock,
 };
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use super::failure::{CommitFailure, CommitResult, FileResult, LedgerResult, Sqli
 use super::schema::{from_micros, to_i64, to_micros};
 use super::threads::WriteTx;
 
-impl Ledger for Sqlite {
+impl DeployReader for Sqlite {
     async fn read_deploy(&self, id: DeployId) -> LedgerResult<Option<DeployRecord>> {
         self.read(move |db| select_record(db, id)).await
     }
@@ -30,23 +30,9 @@ impl Ledger for Sqlite {
         self.read(move |db| select_events(db, id)).await
     }
 
-    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
-        let target = target.clone();
-        self.read(move |db| select_lock(db, &target)).await
-    }
-
-    async fn pipeline_owner(&self, pipeline: PipelineId) -> LedgerResult<Option<DeployId>> {
-        self.read(move |db| select_owner(db, pipeline)).await
-    }
-
     async fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
         let short = short.clone();
         self.read(move |db| select_short_id(db, &short)).await
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let write = move |tx: &WriteTx<'_>| apply_commit(tx.db, &commit);
-        self.write(write).await
     }
 
     async fn list_deploys(
@@ -58,6 +44,22 @@ impl Ledger for Sqlite {
         let filter = filter.clone();
         self.read(move |db| listing::list_page(db, &filter, before, limit))
             .await
+    }
+}
+
+impl Ledger for Sqlite {
+    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
+        let target = target.clone();
+        self.read(move |db| select_lock(db, &target)).await
+    }
+
+    async fn pipeline_owner(&self, pipeline: PipelineId) -> LedgerResult<Option<DeployId>> {
+        self.read(move |db| select_owner(db, pipeline)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let write = move |tx: &WriteTx<'_>| apply_commit(tx.db, &commit);
+        self.write(write).await
     }
 
     async fn list_due(&self, now: Time, limit: usize) -> LedgerResult<Vec<DueItem>> {
