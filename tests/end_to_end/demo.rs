@@ -1,15 +1,12 @@
 //! The demo plays to its end, on a pipe as well as on a terminal.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 use crate::support::{ChildProcess, assert_says, chatops, run_args};
 
 #[tokio::test]
 async fn every_scenario_ends_as_expected() {
-    let started = Instant::now();
     let ended = run_args(&["demo"]).await;
-    assert!(started.elapsed() < Duration::from_secs(30));
     let shown = ended.success();
     assert_eq!(ended.stderr, [""; 0]);
 

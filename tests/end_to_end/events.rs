@@ -1,13 +1,13 @@
 //! CircleCI's webhooks through the real process: the final status without waiting for the next poll.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chatops_core::deploy::DeployState::Succeeded;
 use chatops_core::text::MessageKind::Final;
 use chatops_sandbox::circleci::{OutboundEvent, RunScript, WebhookMode};
 use chatops_sandbox::{JournalEntry, JournalEvent};
 
-use crate::support::{ServeWorld, ServerProcess, WAIT_TIMEOUT, mark, now};
+use crate::support::{ServeWorld, ServerProcess, mark, now};
 
 const SECRET: &str = "canary3webhook3secret3of3circleci";
 
@@ -97,9 +97,7 @@ async fn a_lost_webhook_costs_one_later_poll() {
     let circleci = world.sandbox.circleci();
     circleci.deliver_next(WebhookMode::Lost);
     world.script("deploy", RunScript::success(Duration::from_millis(200)));
-    let started = Instant::now();
     world.deploy(&server, "main deploy", Succeeded).await;
-    assert!(started.elapsed() < WAIT_TIMEOUT);
     assert!(webhooks(&world.sandbox.journal().entries()).is_empty());
     server.stop().await;
 }

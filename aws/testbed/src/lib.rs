@@ -17,24 +17,75 @@ pub mod proxy;
 pub mod python;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chatops_core::id::DeployId;
 use chatops_sandbox::slack::CommandRequest;
 
-/// What is waited for comes within this time even on a busy machine.
-pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+/// The longest that a single call takes, even on a busy machine.
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The space between two questions.
+const QUESTION_INTERVAL: Duration = Duration::from_millis(20);
+
+/// So many questions may find nothing while nothing moves. They are counted, and not the time, since on
+/// a busy machine both who asks and what is asked for are slow.
+const MAX_STILL_QUESTIONS: u32 = 3_000;
+
+/// So many questions may find nothing although something moves.
+const MAX_QUESTIONS: u32 = 20 * MAX_STILL_QUESTIONS;
+
+/// A wait: it lasts as long as something still moves.
+#[derive(Debug)]
+pub struct Patience {
+    what: String,
+    seen: u64,
+    still: u32,
+    asked: u32,
+}
+
+impl Patience {
+    /// A wait for `what`.
+    #[must_use]
+    pub fn new(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            seen: 0,
+            still: 0,
+            asked: 0,
+        }
+    }
+
+    /// Pauses before the next question. `moved` is any number that changes as long as something moves.
+    pub async fn pause(&mut self, moved: u64) {
+        if moved != self.seen {
+            (self.seen, self.still) = (moved, 0);
+        }
+        self.still += 1;
+        self.asked += 1;
+        let goes_on = self.still < MAX_STILL_QUESTIONS && self.asked < MAX_QUESTIONS;
+        assert!(goes_on, "waited in vain for {}", self.what);
+        tokio::time::sleep(QUESTION_INTERVAL).await;
+    }
+}
 
 /// Asks again and again until there is an answer.
-pub async fn wait_until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+pub async fn wait_until<T>(what: &str, found: impl AsyncFnMut() -> Option<T>) -> T {
+    wait_while_moving(what, || 0, found).await
+}
+
+/// Asks again and again until there is an answer, for as long as `moved` changes.
+pub async fn wait_while_moving<T>(
+    what: &str,
+    moved: impl Fn() -> u64,
+    mut found: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let mut patience = Patience::new(what);
     loop {
         if let Some(found) = found().await {
             return found;
         }
-        assert!(begun.elapsed() < WAIT_TIMEOUT, "waited in vain for {what}");
-        // Only the space between two questions.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        patience.pause(moved()).await;
     }
 }
 

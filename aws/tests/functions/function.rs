@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::runtime_api::{FunctionReply, RuntimeApi, RuntimeEvent};
 
 /// How long an init may take on a busy machine.
-const INIT_TIMEOUT: Duration = Duration::from_mins(1);
+const INIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Where a process on Lambda finds it.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use chatops_aws::client::AwsSdk;
+use chatops_aws::clock::LambdaClock;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::sqs::QueueUrls;
 use chatops_core::audit;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::ports::{DeployFilter, DeployReader, NotificationStore, QueueName};
+use chatops_core::ports::{Clock, DeployFilter, DeployReader, NotificationStore, QueueName};
 use chatops_sandbox::circleci::{FakePipeline, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};
@@ -151,6 +152,18 @@ impl LambdaWorld {
     pub(crate) fn builds_take(&self, long: Duration) {
         let mut model = self.sandbox.circleci().lock();
         model.script_job("deploy", RunScript::success(long));
+    }
+
+    /// Somebody cancels every workflow in CircleCI's own interface.
+    pub(crate) fn cancel_at_circleci(&self) {
+        let now = LambdaClock.now();
+        let mut model = self.sandbox.circleci().lock();
+        let pipelines: Vec<_> = model.all_pipelines().iter().map(|one| one.id).collect();
+        for pipeline in pipelines {
+            for workflow in model.list_workflows(now, pipeline).unwrap().items {
+                model.cancel_workflow(now, workflow.id).unwrap();
+            }
+        }
     }
 
     /// Somebody types a command.

@@ -10,7 +10,7 @@ use chatops_sandbox::{HttpFault, JournalEvent, Sandbox, SandboxSettings};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_mins(5);
 pub(crate) const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub(crate) const JSON: &str = "application/json";
 
