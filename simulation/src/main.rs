@@ -11,7 +11,7 @@ use chatops_simulation::cloud::scenarios;
 use chatops_simulation::coverage::CoveragePoint;
 use chatops_simulation::crashes::{DELIVERY_PLANS, run_every};
 use chatops_simulation::invariants::join_lines;
-use chatops_simulation::model::{self, ModelBounds};
+use chatops_simulation::model::{self, KNOWN_BUGS, KnownBug, ModelBounds};
 use chatops_simulation::scenario::{self, Scenario};
 use chatops_simulation::seeded::SeededBug;
 use chatops_simulation::{matrix, schedule};
@@ -266,10 +266,19 @@ fn hunt_seeded_bugs(limit: u64) -> usize {
                 Some(invariant) => invariant.to_string(),
                 None => violation.detail,
             };
-            anstream::println!("{label:<50} found by schedule {:>6}, {name}", seed + 1);
+            let model = KNOWN_BUGS.iter().find(|known| known.bug == bug);
+            let model = match model.map(KnownBug::find) {
+                Some(Some(found)) => format!("by the model in {} steps", found.trace.len()),
+                Some(None) => {
+                    survivors += 1;
+                    "NOT BY THE MODEL".to_owned()
+                }
+                None => "not looked for by the model".to_owned(),
+            };
+            anstream::println!("{label:<56} by schedule {:>6}, {name}; {model}", seed + 1);
         } else {
             survivors += 1;
-            anstream::println!("{label:<50} SURVIVED {limit} schedules");
+            anstream::println!("{label:<56} SURVIVED {limit} schedules");
         }
     }
     anstream::println!("survivors: {survivors}");

@@ -9,14 +9,8 @@ use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_simulation::invariants::Invariant;
 use chatops_simulation::model::{
-    BoundedModel, Counterexample, DecisionRules, ModelBounds, ModelScope, PRODUCT_RULES,
-    WorkerScope, check_models, check_rules,
-};
-use chatops_simulation::seeded::SeededBug::{
-    self, BoundWithoutDeployId, CancelForgotten, CancelIgnored, EndRewritten, LockLater,
-    LostPostBelieved, RepetitionUnmarked, RetriedNotWritten, RolledBackByStranger,
-    SecondPostWhenUnsure, SendThenRecord, SentLate, TicketForgotten, TimerForgotten,
-    UsesNotCounted,
+    BoundedModel, Counterexample, DecisionRules, KNOWN_BUGS, ModelBounds, ModelScope,
+    PRODUCT_RULES, WorkerScope, check_models, check_rules,
 };
 
 #[test]
@@ -50,14 +44,6 @@ fn assert_found(rules: &DecisionRules, scope: ModelScope, of: &[Invariant]) {
     assert!(violated.is_some_and(|one| of.contains(&one)), "{found:?}");
 }
 
-const ONE: ModelScope = ModelScope::Worker(WorkerScope {
-    workers: 2,
-    ..WorkerScope::ONE
-});
-const TWO: ModelScope = ModelScope::Worker(WorkerScope {
-    deploys: 2,
-    ..WorkerScope::ONE
-});
 const CANCELED: ModelScope = ModelScope::Worker(WorkerScope {
     cancel: true,
     ..WorkerScope::ONE
@@ -77,38 +63,13 @@ const ONE_RETRIER: ModelScope = ModelScope::Worker(WorkerScope {
     plain: true,
     ..WorkerScope::ONE
 });
-const NOTIFIER: ModelScope = ModelScope::Notifier { notifiers: 2 };
-
-/// Each bug that the model finds, where, and what it violates: nothing means a change that the state
-/// machine does not allow.
-const FOUND_BUGS: [(SeededBug, ModelScope, Option<Invariant>); 15] = [
-    (SecondPostWhenUnsure, ONE, Some(Invariant::TrueEnd)),
-    (RolledBackByStranger, ONE, None),
-    (LockLater, TWO, Some(Invariant::ValidPost)),
-    (SentLate, ONE, Some(Invariant::ValidPost)),
-    (EndRewritten, ONE, Some(Invariant::OneEnd)),
-    (TimerForgotten, ONE, Some(Invariant::Termination)),
-    (CancelIgnored, CANCELED, Some(Invariant::CancelObeyed)),
-    (CancelForgotten, CANCELED, Some(Invariant::CancelObeyed)),
-    (TicketForgotten, REDRIVEN, Some(Invariant::ExactTickets)),
-    (BoundWithoutDeployId, ONE, Some(Invariant::OwnPipeline)),
-    (RetriedNotWritten, ONE_RETRIER, Some(Invariant::OneRetry)),
-    (SendThenRecord, NOTIFIER, Some(Invariant::BoundedPosts)),
-    (UsesNotCounted, NOTIFIER, Some(Invariant::BoundedPosts)),
-    (RepetitionUnmarked, NOTIFIER, Some(Invariant::BoundedPosts)),
-    (LostPostBelieved, NOTIFIER, Some(Invariant::TrueDelivery)),
-];
 
 #[test]
 fn the_bugs_of_a_single_call_are_found() {
-    for (bug, scope, of) in FOUND_BUGS {
-        let rules = DecisionRules {
-            bug: Some(bug),
-            ..PRODUCT_RULES
-        };
-        let found = find_violation(&rules, scope);
+    for known in &KNOWN_BUGS {
+        let found = known.find();
         let violated = found.as_ref().map(|found| found.violation.invariant);
-        assert_eq!(violated, Some(of), "{bug:?}: {found:?}");
+        assert_eq!(violated, Some(known.violated), "{:?}: {found:?}", known.bug);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::audit::stored::StoredChain;
@@ -17,7 +17,7 @@ use chatops_core::ports::{
 #[cfg(feature = "aws")]
 use crate::aws::AwsInstallation;
 use chatops_local::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
-use tokio::runtime::{Builder, Runtime};
+use futures::FutureExt;
 
 /// How many chains are read at a time: a longer read would delay the file's checkpoints.
 const CHAIN_BATCH: usize = 200;
@@ -27,21 +27,20 @@ const MAX_TRIES: usize = 3;
 
 /// The record, opened for reading.
 pub(super) enum OperatorStore {
-    File(Box<ReadOnlyDatabase>, Runtime),
+    File(Box<ReadOnlyDatabase>),
     #[cfg(feature = "aws")]
     Aws(Box<AwsInstallation>),
 }
 
 impl OperatorStore {
     pub(super) fn open_file(path: &Path) -> Result<Self> {
-        let runtime = Builder::new_current_thread().build()?;
-        Ok(Self::File(Box::new(ReadOnlyDatabase::open(path)?), runtime))
+        Ok(Self::File(Box::new(ReadOnlyDatabase::open(path)?)))
     }
 
     /// The operator's name, where the credentials give it.
     pub(super) fn operator_name(&self) -> Result<String> {
         match self {
-            Self::File(..) => Err(anyhow::anyhow!(super::text::NO_NAME)),
+            Self::File(_) => Err(anyhow::anyhow!(super::text::NO_NAME)),
             #[cfg(feature = "aws")]
             Self::Aws(aws) => Ok(aws.caller_arn()?),
         }
@@ -50,7 +49,10 @@ impl OperatorStore {
     /// Reads from either ledger through the one port.
     fn read<T>(&self, read: impl ReadDeploys<T>) -> Result<T> {
         match self {
-            Self::File(database, runtime) => Ok(runtime.block_on(read.from(database.as_ref()))?),
+            Self::File(database) => {
+                let read = read.from(database.as_ref()).now_or_never();
+                Ok(read.context("a read of the file was not done at once")??)
+            }
             #[cfg(feature = "aws")]
             Self::Aws(aws) => Ok(aws.read(async |ledger| read.from(ledger).await)?),
         }
@@ -97,7 +99,7 @@ impl OperatorStore {
     /// How many deploys there are, where that is known in advance.
     pub(super) fn count_deploys(&self) -> Result<Option<u64>> {
         match self {
-            Self::File(database, _) => Ok(Some(database.count_deploys()?)),
+            Self::File(database) => Ok(Some(database.count_deploys()?)),
             #[cfg(feature = "aws")]
             Self::Aws(_) => Ok(None),
         }
@@ -110,7 +112,7 @@ impl OperatorStore {
         mut see: impl FnMut(&StoredChain, Result<(), E>),
     ) -> Result<()> {
         match self {
-            Self::File(database, _) => {
+            Self::File(database) => {
                 let mut after = String::new();
                 loop {
                     let chains = database.read_chains(&after, CHAIN_BATCH)?;
@@ -131,7 +133,7 @@ impl OperatorStore {
     /// Puts a message into the worker's queue.
     pub(super) fn send_message(&self, body: &MessageBody, now: Time) -> Result<()> {
         match self {
-            Self::File(file, _) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
+            Self::File(file) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
             #[cfg(feature = "aws")]
             Self::Aws(aws) => Ok(aws.send_message(body)?),
         }
@@ -145,7 +147,7 @@ impl OperatorStore {
         read: impl FnOnce(&[MessageBody]) -> Result<T>,
     ) -> Result<T> {
         match self {
-            Self::File(database, _) => {
+            Self::File(database) => {
                 let mut progress = progress;
                 let dead_letters = database.dead_letters(QueueName::WorkDlq)?;
                 let all = dead_letters.len() as u64;

@@ -3,9 +3,8 @@
 use chatops_core::deploy::decide::Context;
 use chatops_core::deploy::handler::{DeployRun, RunEnd};
 use chatops_core::phase::Phase;
-use chatops_core::ports::{
-    CiReadError, Commit, LookupResult, Perform, PollResult, Request, WorkerPorts,
-};
+use chatops_core::ports::{CiReadError, Commit, LookupResult, Perform, Request, WorkerPorts};
+use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::{Invocation, MAX_TRIES, WorkError, Worker, tag_span};
@@ -25,12 +24,14 @@ impl<P: WorkerPorts> Worker<P> {
     ) -> Result<(), WorkError> {
         let (mut steps, mut failures) = (0, 0);
         loop {
-            if let Some(id) = run.deploy() {
+            let id = run.deploy();
+            if let Some(id) = id {
                 tag_span(id);
             }
+            let id = id.map(display);
             run = match run {
                 DeployRun::Read(_) if steps == MAX_STEPS => {
-                    warn!("a message took more steps than any needs");
+                    warn!(deploy.id = id, "a message took more steps than any needs");
                     return Ok(());
                 }
                 DeployRun::Read(phase) => {
@@ -48,32 +49,49 @@ impl<P: WorkerPorts> Worker<P> {
                     log_end(end?);
                     return Ok(());
                 }
-                DeployRun::Open(phase) => self.write(inv, phase).await,
+                DeployRun::Open(phase) => {
+                    let answer = self.commit(phase.request()).await;
+                    if answer.is_ok() {
+                        info!(deploy.id = id, "deploy requested");
+                    }
+                    phase.resume(answer, self.ctx(inv))
+                }
                 DeployRun::Write(phase) => self.write(inv, phase).await,
                 DeployRun::WriteEvidence(phase) => self.write(inv, phase).await,
                 DeployRun::Trigger(phase) => {
-                    let (id, attempt) = (phase.memory.deploy, phase.memory.posted_attempt);
-                    info!(deploy.id = %id, attempt, "triggering CircleCI");
+                    let attempt = phase.memory.posted_attempt;
+                    info!(deploy.id = id, attempt, "triggering CircleCI");
                     let outcome = self.ports.perform(phase.request()).await;
-                    info!(deploy.id = %id, attempt, outcome = outcome.as_str(), "trigger sent");
+                    info!(
+                        deploy.id = id,
+                        attempt,
+                        outcome = outcome.as_str(),
+                        "trigger sent"
+                    );
                     phase.resume(outcome, self.ctx(inv))
                 }
                 DeployRun::LookUp(phase) => {
                     let result = self.ports.perform(phase.request()).await;
                     let outcome = lookup_outcome(&result);
-                    info!(deploy.id = %phase.memory.deploy, outcome, "looked up the pipeline");
+                    info!(deploy.id = id, outcome, "looked up the pipeline");
                     phase.resume(result, self.ctx(inv))
                 }
                 DeployRun::Poll(phase) => {
                     let result = self.ports.perform(phase.request()).await;
-                    log_poll(&result);
+                    if let Err(error) = &result {
+                        let unauthorized = error.unauthorized;
+                        info!(deploy.id = id, unauthorized, "the poll failed");
+                    }
                     phase.resume(result, self.ctx(inv))
                 }
                 DeployRun::Cancel(phase) => {
                     let result = self.ports.perform(phase.request()).await;
                     if let Err(error) = &result {
                         let unauthorized = error.unauthorized;
-                        warn!(unauthorized, "the cancel failed; the next poll tries again");
+                        warn!(
+                            deploy.id = id,
+                            unauthorized, "the cancel failed; the next poll tries again"
+                        );
                     }
                     phase.resume(result, self.ctx(inv))
                 }
@@ -87,7 +105,7 @@ impl<P: WorkerPorts> Worker<P> {
                 DeployRun::WakeNotifier(phase) => {
                     let result = self.ports.perform(phase.request()).await;
                     if let Err(error) = &result {
-                        warn!(%error, "the notifier was not woken up; the sweeper does it");
+                        warn!(deploy.id = id, %error, "the notifier was not woken up; the sweeper does it");
                     }
                     phase.resume(result, self.ctx(inv))
                 }
@@ -132,12 +150,6 @@ fn lookup_outcome(result: &Result<LookupResult, CiReadError>) -> &'static str {
         Ok(LookupResult::Found(_)) => "found",
         Ok(LookupResult::Absent { .. }) => "absent",
         Err(_) => "unfinished",
-    }
-}
-
-fn log_poll(result: &Result<PollResult, CiReadError>) {
-    if let Err(error) = result {
-        info!(unauthorized = error.unauthorized, "the poll failed");
     }
 }
 

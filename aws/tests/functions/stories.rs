@@ -74,7 +74,7 @@ async fn an_event_of_circlecis_ends_the_wait() {
         let url = world.url(payload, "/circleci/webhook");
         world.sandbox.set_webhook(&url, Some(WEBHOOK_SECRET));
         world.connect(DeliveryMode::Once);
-        world.cancel_at_circleci();
+        world.cancel_at_circleci().await;
         world.wait_for_end(&sent, DeployState::Canceled, 1).await;
         let entries = world.sandbox.journal().entries();
         let mut webhooks = entries.iter().map(|entry| match &entry.event {

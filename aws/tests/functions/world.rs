@@ -154,16 +154,16 @@ impl LambdaWorld {
         model.script_job("deploy", RunScript::success(long));
     }
 
-    /// Somebody cancels every workflow in CircleCI's own interface.
-    pub(crate) fn cancel_at_circleci(&self) {
-        let now = LambdaClock.now();
-        let mut model = self.sandbox.circleci().lock();
-        let pipelines: Vec<_> = model.all_pipelines().iter().map(|one| one.id).collect();
-        for pipeline in pipelines {
-            for workflow in model.list_workflows(now, pipeline).unwrap().items {
-                model.cancel_workflow(now, workflow.id).unwrap();
-            }
-        }
+    /// Somebody cancels the only workflow in CircleCI's own interface, once it runs.
+    pub(crate) async fn cancel_at_circleci(&self) {
+        wait_until("a workflow to cancel", async || {
+            let now = LambdaClock.now();
+            let mut model = self.sandbox.circleci().lock();
+            let pipeline = model.all_pipelines().first()?.id;
+            let workflow = model.list_workflows(now, pipeline).ok()?.items.pop()?;
+            model.cancel_workflow(now, workflow.id).ok()
+        })
+        .await;
     }
 
     /// Somebody types a command.

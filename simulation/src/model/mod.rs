@@ -73,6 +73,7 @@
 
 mod actions;
 mod bounds;
+mod bugs;
 mod ci_answer;
 mod commit_invariants;
 mod decision_cache;
@@ -96,6 +97,7 @@ use std::fmt;
 use chatops_core::deploy::DeployState;
 
 pub use self::bounds::ModelBounds;
+pub use self::bugs::{KNOWN_BUGS, KnownBug};
 pub use self::rules::{Decided, DecisionRules, PRODUCT_RULES};
 
 use self::interner::ItemInterner;
