@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::AuditActor;
-use chatops_core::config::Config;
 use chatops_core::deploy::{DeployRecord, DeployRequest, DeployState, machine};
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::{MessageBody, NotifyMessage};
@@ -23,6 +22,7 @@ use chatops_core::ports::{
     ReadDeploy, ReadNotification, RenewToken, SaveNotification, SendError, SendMessage,
 };
 use chatops_notifier::Notifier;
+use chatops_testkit::config::TestConfig;
 use chrono::{DateTime, TimeDelta};
 use serde_json::json;
 
@@ -163,11 +163,10 @@ impl FakePorts {
     ) -> Vec<Call> {
         *self.now.lock().unwrap() = time_at(now);
         self.answers.lock().unwrap().extend(answers.iter().cloned());
-        let config = "version = 1\n[slack]\nteams = [\"T0001\"]\n";
         let notifier = Notifier {
             ports: TestPorts(Arc::clone(self)),
             clock: Arc::clone(self) as Arc<dyn Clock>,
-            config: Arc::new(Config::parse(config, "chatops.toml").unwrap()),
+            config: Arc::new(TestConfig::new().parse()),
             has_bot,
         };
         let deploy = deploy_id();

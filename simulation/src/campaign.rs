@@ -9,9 +9,9 @@ use crate::coverage::CoveragePoint;
 use crate::crashes::run_on_all_cores;
 use crate::invariants::Violation;
 use crate::matrix::FaultMatrix;
-use crate::memory::lock_mutex;
 use crate::schedule;
 use crate::seeded::SeededBug;
+use chatops_testkit::memory::lock_mutex;
 
 /// How many seeds a thread takes at a time.
 const SEEDS_PER_PIECE: u64 = 64;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use chatops_core::ports::{LedgerError, PortErrorKind};
 
 use crate::fault_injector::{FaultInjector, FaultKind};
-use crate::memory::lock_mutex;
+use chatops_testkit::memory::lock_mutex;
 
 /// The points a run passes, and what happens at them.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use chatops_core::deploy::DeployState;
 
 use crate::crash_points::CrashPoints;
 use crate::invariants::{self, Violation};
-use crate::memory::lock_mutex;
 use crate::scenario::Scenario;
 use crate::world::{DeliveryPlan, Redelivery, World};
+use chatops_testkit::memory::lock_mutex;
 
 /// The ways in which messages are delivered.
 pub const DELIVERY_PLANS: [DeliveryPlan; 4] = [

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use strum::VariantArray;
 
-use crate::memory::lock_mutex;
+use chatops_testkit::memory::lock_mutex;
 
 /// What can go wrong, apart from what people do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]

@@ -15,7 +15,6 @@ pub mod fault_injector;
 mod handler_ports;
 pub mod invariants;
 pub mod matrix;
-pub mod memory;
 pub mod model;
 pub mod outside;
 pub mod people;

@@ -230,7 +230,7 @@ impl World {
     /// Changes the text of the configuration and keeps the timeouts.
     pub fn change_config(&mut self, change: impl FnOnce(&str) -> String) {
         let timeouts = self.config().timeouts.clone();
-        let text = change(crate::world::CONFIG);
+        let text = change(&crate::world::config_text());
         let config = Config::parse(&text, "simulation.toml");
         let mut config = config.unwrap_or_else(|error| unreachable!("{error}"));
         config.timeouts = timeouts;

@@ -10,8 +10,8 @@ use chatops_worker::Worker;
 use chrono::TimeDelta;
 
 use crate::handler_ports::{HandlerPorts, WorldPorts};
-use crate::memory::ManualClock;
 use crate::world::World;
+use chatops_testkit::memory::ManualClock;
 
 /// A handler's clock: the world's, somewhat off.
 #[derive(Debug, Clone)]

@@ -21,37 +21,30 @@ use crate::cloud::{CloudLedger, CloudQueue};
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
 use crate::invariants::{Invariant, Violation};
-use crate::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQueue};
 use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
 use crate::people::IssuedCommand;
 use crate::seeded::SeededBug;
+use chatops_testkit::config::{TestConfig, TestJob};
+use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQueue};
 
-/// The configuration of every run: one project with an exclusive `deploy` and a free `check`.
-pub const CONFIG: &str = r#"
-version = 1
-default_project = "web"
-[timeouts]
-response_url_ttl = "5m"
-follow_timeout = "4m"
-workflow_start_timeout = "1m"
-[slack]
-teams = ["T0001"]
-[projects.web]
-slug = "gh/acme/web"
-[projects.web.jobs.deploy]
-branches = ["main"]
-channels = ["C0001"]
-users = ["*"]
-[projects.web.jobs.check]
-exclusive = false
-branches = ["*"]
-channels = ["*"]
-users = ["*"]
-"#;
+/// The configuration of every run: a job that takes a lock, and one for everybody.
+pub(crate) fn config_text() -> String {
+    let deploy = TestJob::limited("deploy", &["main"], &["C0001"], &["*"]);
+    let check = TestJob::limited("check", &["*"], &["*"], &["*"]).with("exclusive = false");
+    let timeouts = [
+        "response_url_ttl = \"5m\"",
+        "follow_timeout = \"4m\"",
+        "workflow_start_timeout = \"1m\"",
+    ];
+    TestConfig::new()
+        .timeouts(&timeouts.join("\n"))
+        .project("web", &[deploy, check])
+        .text()
+}
 
 /// Parsed once: a run takes less time than reading its configuration.
 static DEFAULT_CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
-    let config = Config::parse(CONFIG, "simulation.toml");
+    let config = Config::parse(&config_text(), "simulation.toml");
     Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")))
 });
 

@@ -1,6 +1,6 @@
 //! The doctor on AWS.
 
-use chatops_testbed::account::make_secret;
+use chatops_testkit::account::make_secret;
 use serde_json::{Value, json};
 
 use crate::support::{CommitStory, StackWorld, run_program};

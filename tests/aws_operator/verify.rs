@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chatops_core::id::DeployId;
 use chatops_core::ports::Ledger;
-use chatops_testbed::account::make_table;
+use chatops_testkit::account::make_table;
 
 use crate::support::{CommitStory, ProgramExit, StackWorld};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
-use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
+use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use tempfile::TempDir;
 
-use crate::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
+use chatops_testkit::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
 
 pub(crate) struct MemoryFixture {
     clock: ManualClock,

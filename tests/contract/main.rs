@@ -11,5 +11,7 @@ mod sqlite;
 mod sqlite_listing;
 mod sqlite_retries;
 mod sqlite_sharing;
-#[path = "../suites/mod.rs"]
-mod suites;
+
+use crate::fixtures::suite;
+
+chatops_testkit::contract_suites!(suite);

@@ -7,13 +7,13 @@ use chatops_core::ports::{
     CommitError, Ledger, MessageQueue, QueueName, ReceivedMessage, SendError,
 };
 use chatops_local::sqlite::{OpenError, Sqlite, SqliteSettings};
-use chatops_simulation::memory::ManualClock;
+use chatops_testkit::memory::ManualClock;
 use chrono::TimeDelta;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::fixtures::settings;
-use crate::suites::support::{
+use chatops_testkit::suites::support::{
     StoreExt, at, block_on, body, first_commit, id, noted_commit, pipeline, take_lock,
 };
 

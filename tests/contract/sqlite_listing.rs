@@ -5,8 +5,8 @@ use chatops_core::deploy::DeployOutcome;
 use chatops_core::ports::{DeployFilter, DeployReader, PAGE_READ_LIMIT, RequesterFilter};
 
 use crate::fixtures::SqliteFixture;
-use crate::suites::listing::{fitting, ids, job, put_commits, qualified, requested};
-use crate::suites::support::{PortFixture, block_on};
+use chatops_testkit::suites::listing::{fitting, ids, job, put_commits, qualified, requested};
+use chatops_testkit::suites::support::{PortFixture, block_on};
 
 /// What is rare is walked along, whichever part of the filter it is.
 #[test]

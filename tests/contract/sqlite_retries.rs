@@ -3,8 +3,8 @@
 use chatops_core::ports::Ledger;
 
 use crate::sqlite::TempDataFile;
-use crate::suites::retries::{assert_nothing_written, failed_deploy, retry_commit};
-use crate::suites::support::{block_on, id, try_commit};
+use chatops_testkit::suites::retries::{assert_nothing_written, failed_deploy, retry_commit};
+use chatops_testkit::suites::support::{block_on, id, try_commit};
 
 /// Whichever of its writes is the one that fails.
 #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::ports::{Ledger, MessageQueue, QueueName};
 use chatops_local::sqlite::Sqlite;
-use chatops_simulation::memory::ManualClock;
+use chatops_testkit::memory::ManualClock;
 use tokio::task::JoinSet;
 
 use crate::fixtures::settings;
 use crate::sqlite::{TempDataFile, send, take};
-use crate::suites::support::{StoreExt, at, block_on, body, first_commit, noted_commit};
+use chatops_testkit::suites::support::{StoreExt, at, block_on, body, first_commit, noted_commit};
 
 const NOW: Duration = Duration::ZERO;
 

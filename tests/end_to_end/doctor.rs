@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use chatops_testkit::config::{TestConfig, TestJob};
+
 use crate::operator;
 use crate::support::{
     ProcessExit, SIGNING_SECRET, ServeWorld, TOKEN, assert_says, chatops, now, run,
@@ -150,30 +152,16 @@ impl DoctorWorld {
 }
 
 fn config(slack: &str, circleci: &str) -> String {
-    format!(
-        r#"
-version = 1
-default_project = "web"
-[slack]
-teams = ["T0001"]
-response_url_origins = ["{slack}"]
-api = "{slack}"
-[circleci]
-api = "{circleci}"
-[projects.web]
-slug = "gh/acme/web"
-[projects.web.jobs.deploy]
-branches = ["main"]
-channels = ["*"]
-users = ["*"]
-[projects.web.jobs.ship]
-trigger = "pipeline-run"
-definition = "{DEFINITION}"
-branches = ["main"]
-channels = ["*"]
-users = ["*"]
-"#
-    )
+    let everybody: [&str; 1] = ["*"];
+    let job = |name| TestJob::limited(name, &["main"], &everybody, &everybody);
+    let ship = job("ship")
+        .with("trigger = \"pipeline-run\"")
+        .with(&format!("definition = {DEFINITION:?}"));
+    TestConfig::new()
+        .slack(slack)
+        .circleci(circleci)
+        .project("web", &[job("deploy"), ship])
+        .text()
 }
 
 /// Runs it; whatever it finds, it shows no secret.

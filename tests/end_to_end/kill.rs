@@ -13,7 +13,7 @@ use chatops_core::text::MessageKind::{Accepted, Final, Progress, Unconfirmed};
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::RunScript;
 use chatops_sandbox::slack::{CommandAck, CommandRequest, TypedCommand};
-use chatops_testbed::deploy_id;
+use chatops_testkit::deploy_id;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

@@ -10,7 +10,7 @@ use chatops_sandbox::http;
 use chatops_sandbox::slack::{
     CommandRequest, SIGNATURE_HEADER, TIMESTAMP_HEADER, TypedCommand, signed_request,
 };
-use chatops_testbed::deploy_id;
+use chatops_testkit::deploy_id;
 
 use crate::support::{
     SIGNING_SECRET, ServeWorld, ServerProcess, WAIT_TIMEOUT, ack_kind, assert_says, now,

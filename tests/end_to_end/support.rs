@@ -18,6 +18,7 @@ use chatops_local::clock::WallClock;
 use chatops_sandbox::circleci::{CiCall, FakePipeline, FakeProject, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{HttpFault, JournalEntry, JournalEvent, Sandbox, SandboxSettings};
+use chatops_testkit::config::{TestConfig, TestJob};
 use rusqlite::{Connection, OpenFlags, Row};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -352,7 +353,7 @@ impl ServeWorld {
             let written = written.map_or(0, |at| at.subsec_nanos().into());
             self.sandbox.journal().entries().len() as u64 + written
         };
-        chatops_testbed::wait_while_moving(what, moved, async || found()).await
+        chatops_testkit::wait_while_moving(what, moved, async || found()).await
     }
 }
 
@@ -419,7 +420,7 @@ pub(crate) fn now() -> Time {
 
 /// Calls `found` again and again until it finds something.
 pub(crate) async fn wait_until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    chatops_testbed::wait_until(what, async || found()).await
+    chatops_testkit::wait_until(what, async || found()).await
 }
 
 /// A command of the binary under test, in an empty environment.
@@ -717,58 +718,21 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> T {
 }
 
 fn config(sandbox: &Sandbox, times: &str) -> String {
-    format!(
-        r#"
-version = 1
-default_project = "web"
-
-[slack]
-teams = ["T0001"]
-response_url_origins = ["{slack}"]
-api = "{slack}"
-
-[circleci]
-api = "{circleci}"
-
-[channels]
-deploys = "C0001"
-
-[timeouts]
-{times}
-
-[projects.web]
-slug = "gh/acme/web"
-
-# Two jobs of one environment: one excludes the other.
-[projects.web.jobs.deploy]
-environment = "production"
-branches = ["main", "release/*"]
-channels = ["deploys"]
-users = ["*"]
-
-[projects.web.jobs.migrate]
-environment = "production"
-branches = ["**"]
-channels = ["deploys"]
-users = ["*"]
-
-[projects.web.jobs.e2e]
-branches = ["**"]
-channels = ["deploys"]
-users = ["*"]
-
-[projects.web.jobs.restore]
-branches = ["main"]
-channels = ["deploys"]
-users = ["U0009"]
-
-[projects.web.jobs.test]
-branches = ["**"]
-channels = ["*"]
-users = ["*"]
-exclusive = false
-"#,
-        slack = sandbox.slack_url(),
-        circleci = sandbox.circleci_url(),
-    )
+    let (here, everybody) = (["C0001"], ["*"]);
+    let job = |name, branches: &[&str]| TestJob::limited(name, branches, &here, &everybody);
+    let production = "environment = \"production\"";
+    let jobs = [
+        // Two jobs of one environment: one excludes the other.
+        job("deploy", &["main", "release/*"]).with(production),
+        job("migrate", &["**"]).with(production),
+        job("e2e", &["**"]),
+        TestJob::limited("restore", &["main"], &here, &["U0009"]),
+        TestJob::open("test").with("exclusive = false"),
+    ];
+    TestConfig::new()
+        .slack(sandbox.slack_url())
+        .circleci(sandbox.circleci_url())
+        .timeouts(times)
+        .project("web", &jobs)
+        .text()
 }

@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use chatops_core::config::{Config, ProjectSlug};
+use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::CiPipeline;
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
@@ -17,21 +17,10 @@ use chatops_core::ports::{
     CiClient, CiReadError, Clock as _, DeployReader as _, LookupRequest, LookupResult, PollResult,
     Ports, SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome, TriggerRequest,
 };
-use chatops_simulation::memory::{ManualClock, MemoryLedger, MemoryQueue};
+use chatops_testkit::config::{TestConfig, TestJob};
+use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use chatops_worker::{Invocation, Worker};
 use serde_json::{Value, json};
-
-const CONFIG: &str = r#"
-version = 1
-[slack]
-teams = ["T0001"]
-[projects.web]
-slug = "gh/acme/web"
-[projects.web.jobs.deploy]
-branches = ["main"]
-channels = ["C0001"]
-users = ["U0001"]
-"#;
 
 /// Rejects every trigger.
 struct RejectingCircleCi;
@@ -94,6 +83,8 @@ async fn each_event_of_a_deploy_and_of_its_retry_is_logged_with_its_hash() {
         .with_writer(move || writer.clone())
         .init();
     let clock = ManualClock::new("2026-01-02T03:04:05Z".parse().unwrap());
+    let job = TestJob::limited("deploy", &["main"], &["C0001"], &["U0001"]);
+    let config = TestConfig::new().project("web", &[job]);
     let worker = Worker {
         ports: Ports {
             ledger: MemoryLedger::new(),
@@ -102,7 +93,7 @@ async fn each_event_of_a_deploy_and_of_its_retry_is_logged_with_its_hash() {
             secrets: NoSecrets,
         },
         clock: Arc::new(clock.clone()),
-        config: Arc::new(Config::parse(CONFIG, "chatops.toml").unwrap()),
+        config: Arc::new(config.parse()),
     };
     let deploy = DeployId::of_request("T0001", "A0001", "1.2.3");
     let request = json!({

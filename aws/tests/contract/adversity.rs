@@ -11,13 +11,13 @@ use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployReader, Ledger, MessageQueue, NotificationStore,
     QueueName, SendError,
 };
-use chatops_testbed::account::make_table;
-use chatops_testbed::emulator::{self, endpoint, unique};
-use chatops_testbed::proxy::{NetFault, Proxy, ProxyRequest, cancelled, refusal};
+use chatops_testkit::account::make_table;
+use chatops_testkit::emulator::{self, endpoint, unique};
+use chatops_testkit::proxy::{NetFault, Proxy, ProxyRequest, cancelled, refusal};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{AwsFixture, run_check};
-use crate::suites::support::{
+use chatops_testkit::suites::support::{
     PortFixture, at, begin_deploy, block_on, body, first_commit, id, noted_commit, take_lock,
     target, try_commit,
 };

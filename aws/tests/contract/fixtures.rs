@@ -8,10 +8,10 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::Time;
 use chatops_core::ports::QueueName;
-use chatops_testbed::account::{make_queues, make_table};
-use chatops_testbed::emulator::{self, endpoint, set_clock, unique};
+use chatops_testkit::account::{make_queues, make_table};
+use chatops_testkit::emulator::{self, endpoint, set_clock, unique};
 
-use crate::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
+use chatops_testkit::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
 
 /// A table, queues, and the clock of the queues.
 pub(crate) struct AwsFixture {

@@ -11,5 +11,7 @@ mod adversity;
 mod fixtures;
 mod price;
 mod secrets;
-#[path = "../../../tests/suites/mod.rs"]
-mod suites;
+
+use crate::fixtures::suite;
+
+chatops_testkit::contract_suites!(suite);

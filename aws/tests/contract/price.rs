@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chatops_core::command::StatusFilter;
 use chatops_core::deploy::DeployOutcome;
 use chatops_core::ports::{DeployFilter, DeployReader, Ledger, RequesterFilter};
-use chatops_testbed::account::make_table;
-use chatops_testbed::emulator::{self, endpoint, unique};
-use chatops_testbed::proxy::Proxy;
+use chatops_testkit::account::make_table;
+use chatops_testkit::emulator::{self, endpoint, unique};
+use chatops_testkit::proxy::Proxy;
 
-use crate::suites::listing::{fitting, ids, job, put_commits, qualified, requested};
-use crate::suites::support::{at, block_on};
+use chatops_testkit::suites::listing::{fitting, ids, job, put_commits, qualified, requested};
+use chatops_testkit::suites::support::{at, block_on};
 
 #[test]
 fn a_rare_part_makes_a_page_cheap() {

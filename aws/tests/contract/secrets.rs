@@ -7,11 +7,11 @@ use aws_sdk_secretsmanager::Client;
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_core::Time;
 use chatops_core::ports::{Clock, SecretName, SecretReader};
-use chatops_testbed::emulator::{self, endpoint, unique};
+use chatops_testkit::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use crate::suites::support::block_on;
+use chatops_testkit::suites::support::block_on;
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -60,4 +60,4 @@ def enforce_and_record(access_key_id, iam_action, service, region, resource_arn=
 iam_actions.dynamodb_service_context = context_with_keys
 iam_evaluator.enforce = enforce_and_record
 
-runpy.run_path(str(pathlib.Path(__file__).parents[2] / "testbed" / "emulator.py"), run_name="__main__")
+runpy.run_path(str(pathlib.Path(__file__).parents[3] / "testkit" / "emulator.py"), run_name="__main__")

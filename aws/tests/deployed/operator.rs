@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use chatops_core::deploy::DeployState;
-use chatops_testbed::deploy_id;
+use chatops_testkit::deploy_id;
 use serde_json::Value;
 
 use crate::stack::DeployedStack;

@@ -14,7 +14,8 @@ use chatops_core::ports::{DeployFilter, DeployReader};
 use chatops_sandbox::circleci::{FakeProject, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox, SandboxSettings};
-use chatops_testbed::{WAIT_TIMEOUT, emulator, programs, python, wait_until};
+use chatops_testkit::config::{TestConfig, TestJob};
+use chatops_testkit::{WAIT_TIMEOUT, emulator, programs, python, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -255,20 +256,20 @@ const JOBS: [&str; 8] = [
 
 /// Each story has a job of its own; those whose triggers fail at first a project as well.
 fn sandbox_config(sandbox: &Sandbox) -> String {
-    let mut text = format!(
-        r#"
-version = 1
-default_project = "web"
+    let jobs = JOBS.iter().chain(&["long"]);
+    let jobs: Vec<_> = jobs.map(|job| TestJob::open(job)).collect();
+    let projects = ["web", "press", "operate", "redrive", "bulk"];
+    let config = TestConfig::new()
+        .slack(sandbox.slack_url())
+        .circleci(sandbox.circleci_url())
+        .timeouts(TIMEOUTS);
+    let config = projects
+        .iter()
+        .fold(config, |config, project| config.project(project, &jobs));
+    config.text()
+}
 
-[slack]
-teams = ["T0001"]
-response_url_origins = ["{slack}"]
-api = "{slack}"
-
-[circleci]
-api = "{circleci}"
-
-[timeouts]
+const TIMEOUTS: &str = r#"
 connect_timeout = "2s"
 request_timeout = "5s"
 trigger_window = "8s"
@@ -276,20 +277,4 @@ poll_interval_min = "1s"
 poll_interval_max = "2s"
 retry_backoff = "1s"
 delivery_lease = "8s"
-"#,
-        slack = sandbox.slack_url(),
-        circleci = sandbox.circleci_url(),
-    );
-    let jobs = JOBS.iter().chain(&["long"]);
-    let projects = ["web", "press", "operate", "redrive", "bulk"];
-    for project in projects {
-        let head = format!("\n[projects.{project}]\nslug = \"gh/acme/{project}\"\n");
-        text.push_str(&head);
-        for job in jobs.clone() {
-            let job = format!("[projects.{project}.jobs.{job}]\n");
-            text.push_str(&job);
-            text.push_str("branches = [\"**\"]\nchannels = [\"*\"]\nusers = [\"*\"]\n");
-        }
-    }
-    text
-}
+"#;

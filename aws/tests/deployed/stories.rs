@@ -5,7 +5,7 @@ use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{DeployFilter, DeployReader};
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::slack::{CommandRequest, TypedCommand};
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::{deploy_id, wait_until};
 
 use crate::stack::{DeployedStack, WEBHOOK_SECRET};
 

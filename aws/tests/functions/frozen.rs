@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::deploy::DeployState;
-use chatops_testbed::emulator::endpoint;
+use chatops_testkit::emulator::endpoint;
 
 use crate::gateway::PayloadFormat;
 use crate::mapping::DeliveryMode;

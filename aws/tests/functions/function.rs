@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::runtime_api::{FunctionReply, RuntimeApi, RuntimeEvent};
+use chatops_testkit::runtime_api::{FunctionReply, RuntimeApi, RuntimeEvent};
 
 /// How long an init may take on a busy machine.
 const INIT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -263,7 +263,7 @@ impl LambdaFunction {
 
     fn request_id(&self) -> String {
         let mut requests = self.requests.lock().unwrap();
-        let id = format!("{}-{}", chatops_testbed::emulator::unique(), requests.len());
+        let id = format!("{}-{}", chatops_testkit::emulator::unique(), requests.len());
         requests.insert(id.clone());
         id
     }

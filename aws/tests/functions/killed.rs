@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
-use chatops_testbed::proxy::{NetFault, Proxy};
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::proxy::{NetFault, Proxy};
+use chatops_testkit::{deploy_id, wait_until};
 use serde_json::json;
 
 use crate::function::InvokeOutcome;

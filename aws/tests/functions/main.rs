@@ -14,7 +14,6 @@ mod killed;
 mod mapping;
 mod rejected;
 mod relay;
-mod runtime_api;
 mod settings;
 mod setup;
 mod stories;

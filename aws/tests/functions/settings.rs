@@ -1,7 +1,7 @@
 //! What is missing ends a function before it asks for an event, with one line that says what.
 
-use chatops_testbed::account::make_secret;
-use chatops_testbed::emulator::unique;
+use chatops_testkit::account::make_secret;
+use chatops_testkit::emulator::unique;
 use serde_json::{Value, json};
 
 use crate::function::{LambdaFunction, RUNTIME_API};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use chatops_sandbox::circleci::{FakeProject, RunScript};
 use chatops_sandbox::{Sandbox, SandboxSettings};
+use chatops_testkit::config::{TestConfig, TestJob};
 
 use crate::world::{BUILD_TIME, SIGNING_SECRET, TOKEN};
 
@@ -52,38 +53,17 @@ pub(crate) async fn start_sandbox() -> Sandbox {
 }
 
 pub(crate) fn sandbox_config(sandbox: &Sandbox, circleci: &str) -> String {
-    let slack = sandbox.slack_url();
-    format!(
-        r#"
-version = 1
-default_project = "web"
-
-[slack]
-teams = ["T0001"]
-response_url_origins = ["{slack}"]
-api = "{slack}"
-
-[circleci]
-api = "{circleci}"
-
-[timeouts]
-{TIMEOUTS}
-
-[projects.web]
-slug = "gh/acme/web"
-
-[projects.web.jobs.deploy]
-environment = "production"
-branches = ["main"]
-channels = ["*"]
-users = ["*"]
-
-# Any number at a time.
-[projects.web.jobs.test]
-branches = ["**"]
-channels = ["*"]
-users = ["*"]
-exclusive = false
-"#
-    )
+    let everybody: [&str; 1] = ["*"];
+    let deploy = TestJob::limited("deploy", &["main"], &everybody, &everybody);
+    let jobs = [
+        deploy.with("environment = \"production\""),
+        // Any number at a time.
+        TestJob::open("test").with("exclusive = false"),
+    ];
+    TestConfig::new()
+        .slack(sandbox.slack_url())
+        .circleci(circleci)
+        .timeouts(TIMEOUTS)
+        .project("web", &jobs)
+        .text()
 }

@@ -6,7 +6,7 @@ use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
 use chatops_sandbox::JournalEvent;
 use chatops_sandbox::circleci::RunScript;
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::{deploy_id, wait_until};
 
 use crate::gateway::PayloadFormat;
 use crate::mapping::{DeliveryMode, failed_ids};

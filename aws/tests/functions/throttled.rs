@@ -2,9 +2,9 @@
 
 use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
-use chatops_testbed::emulator::endpoint;
-use chatops_testbed::proxy::{NetFault, Proxy, cancelled, refusal};
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::emulator::endpoint;
+use chatops_testkit::proxy::{NetFault, Proxy, cancelled, refusal};
+use chatops_testkit::{deploy_id, wait_until};
 
 use crate::gateway::PayloadFormat;
 use crate::mapping::DeliveryMode;

@@ -2,7 +2,7 @@
 
 use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::{deploy_id, wait_until};
 use serde_json::json;
 
 use crate::function::InvokeOutcome;

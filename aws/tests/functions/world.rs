@@ -18,11 +18,11 @@ use chatops_core::ports::{Clock, DeployFilter, DeployReader, NotificationStore, 
 use chatops_sandbox::circleci::{FakePipeline, RunScript};
 use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};
-use chatops_testbed::account::{make_queues, make_secret, make_table};
-use chatops_testbed::emulator::{self, endpoint, unique};
-use chatops_testbed::programs;
-use chatops_testbed::proxy::Proxy;
-use chatops_testbed::{deploy_id, wait_until};
+use chatops_testkit::account::{make_queues, make_secret, make_table};
+use chatops_testkit::emulator::{self, endpoint, unique};
+use chatops_testkit::programs;
+use chatops_testkit::proxy::Proxy;
+use chatops_testkit::{deploy_id, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;

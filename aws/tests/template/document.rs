@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
 
-use chatops_testbed::python;
+use chatops_testkit::python;
 use serde_json::{Map, Value};
 
 /// The template as people write it.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chatops_sandbox::slack::{SignedForm, TypedCommand};
 use chatops_sandbox::{Sandbox, SandboxSettings};
+use chatops_testkit::config::{TestConfig, TestJob};
 
 use self::runtime_api::FunctionTimes;
 
@@ -25,8 +26,9 @@ pub(crate) async fn run(bin: &Path, cold: u32, warm: usize) -> Result<()> {
     std::fs::create_dir_all(dir)?;
     let (config, authority) = (dir.join("functions.toml"), dir.join("functions.pem"));
     let sandbox = Sandbox::start(SandboxSettings::new(SIGNING_SECRET, vec![])).await?;
-    let origin = format!("response_url_origins = [\"{}\"]", sandbox.slack_url());
-    std::fs::write(&config, CONFIG.replace("RESPONSE_URL_ORIGINS", &origin))?;
+    let small_team = TestConfig::new().slack(sandbox.slack_url());
+    let small_team = small_team.project("web", &[TestJob::open("deploy")]);
+    std::fs::write(&config, small_team.text())?;
     let endpoint = aws::start_endpoint(SIGNING_SECRET, &authority)?;
     let text = |path: &PathBuf| path.display().to_string();
     let environment: Vec<(String, String)> = [
@@ -115,18 +117,3 @@ fn median(times: impl Iterator<Item = Duration>) -> Duration {
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
-
-/// A small team's configuration.
-const CONFIG: &str = r#"
-version = 1
-default_project = "web"
-[slack]
-teams = ["T0001"]
-RESPONSE_URL_ORIGINS
-[projects.web]
-slug = "gh/acme/web"
-[projects.web.jobs.deploy]
-channels = ["*"]
-users = ["*"]
-branches = ["*"]
-"#;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatops_circleci::CircleCiClient;
 use chatops_core::Time;
-use chatops_core::config::{Config, ProjectSlug, TriggerCall};
+use chatops_core::config::{ProjectSlug, TriggerCall};
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::PipelineId;
 use chatops_core::name::BranchName;
@@ -15,6 +15,7 @@ use chatops_core::ports::{
 };
 use chatops_sandbox::circleci::{CiCall, FakeProject, RunScript};
 use chatops_sandbox::{HttpFault, JournalEvent, Sandbox, SandboxSettings};
+use chatops_testkit::config::TestConfig;
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -50,10 +51,7 @@ impl SecretReader for FakeToken {
 pub(crate) fn client_with(url: &str, times: &str, token: FakeToken) -> CircleCiClient<FakeToken> {
     // Fails if another test of this process has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let text = format!(
-        "version = 1\n[slack]\nteams = [\"T0001\"]\n[circleci]\napi = \"{url}\"\n[timeouts]\n{times}\n"
-    );
-    let config = Config::parse(&text, "chatops.toml").unwrap();
+    let config = TestConfig::new().circleci(url).timeouts(times).parse();
     CircleCiClient::new(config.circleci, &config.timeouts, token).unwrap()
 }
 

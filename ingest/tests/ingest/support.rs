@@ -14,6 +14,7 @@ use chatops_core::ports::{
 };
 use chatops_core::text::SlackMessage;
 use chatops_ingest::Ingest;
+use chatops_testkit::config::{TestConfig, TestJob};
 use chrono::DateTime;
 use http::{HeaderMap, Request, StatusCode, header};
 use secrecy::SecretString;
@@ -22,24 +23,16 @@ use serde_json::Value;
 use crate::log;
 use crate::requests::{NOW, SECRET, SIGNATURE, SlackRequest};
 
-const CONFIG: &str = r#"
-version = 1
-default_project = "web"
-
-[slack]
-teams = ["T1DC2JH3J"]
-
-[projects.web]
-slug = "gh/acme/web"
-aliases = ["site"]
-
-[projects.web.jobs.deploy]
-aliases = ["ship"]
-environment = "production"
-branches = ["main", "release/*"]
-channels = ["G8PSS9T3V"]
-users = ["U2CERLKJA"]
-"#;
+fn config() -> Config {
+    let (branches, channels, users) = (["main", "release/*"], ["G8PSS9T3V"], ["U2CERLKJA"]);
+    let deploy = TestJob::limited("deploy", &branches, &channels, &users)
+        .with("aliases = [\"ship\"]")
+        .with("environment = \"production\"");
+    TestConfig::new()
+        .team("T1DC2JH3J")
+        .project_with("web", "aliases = [\"site\"]", &[deploy])
+        .parse()
+}
 
 /// Both addresses of the command; each rejects what the other rejects.
 pub(crate) const ROUTES: [&str; 2] = ["/slack/commands", "/chatops"];
@@ -234,7 +227,7 @@ impl TestIngest {
                 secrets,
             },
             clock: Arc::new(FixedClock(DateTime::from_timestamp(now, 0).unwrap())),
-            config: Arc::new(Config::parse(CONFIG, "chatops.toml").unwrap()),
+            config: Arc::new(config()),
         })
     }
 

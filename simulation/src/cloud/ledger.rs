@@ -10,7 +10,7 @@ use chatops_core::ports::{
 
 use crate::crash_points::{CrashPoints, drive, unavailable};
 use crate::fault_injector::FaultKind;
-use crate::memory::{MemoryLedger, lock_mutex};
+use chatops_testkit::memory::{MemoryLedger, lock_mutex};
 
 /// How often the adapter sends a transaction that conflicts with others.
 const MAX_ATTEMPTS: usize = 8;

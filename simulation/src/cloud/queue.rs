@@ -11,7 +11,7 @@ use chatops_core::ports::{
 
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
-use crate::memory::{ManualClock, MemoryQueue};
+use chatops_testkit::memory::{ManualClock, MemoryQueue};
 
 /// The queues as the adapter of SQS shows them, and as Lambda uses them.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use strum::VariantArray;
 use crate::crash_points::CrashPoints;
 use crate::crashes::{RunFindings, end_states, find_violations, on_all_cores, run_scenario};
 use crate::fault_injector::FaultKind;
-use crate::memory::lock_mutex;
 use crate::scenario::Scenario;
 use crate::world::{DeliveryPlan, Redelivery};
+use chatops_testkit::memory::lock_mutex;
 
 /// In how many runs each fault struck.
 pub type FaultCounts = BTreeMap<FaultKind, usize>;

@@ -14,9 +14,9 @@ use chatops_core::ports::{Perform, Request};
 pub(crate) use self::faults::SimulatedRequest;
 use crate::cloud::{CloudLedger, CloudQueue};
 use crate::crash_points::CrashPoints;
-use crate::memory::lock_mutex;
 use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
 use crate::seeded::{BugMemory, SeededBug};
+use chatops_testkit::memory::lock_mutex;
 
 /// The world as requests reach it.
 #[derive(Debug, Clone)]

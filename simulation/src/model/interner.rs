@@ -20,7 +20,8 @@ use chrono::DateTime;
 
 use super::run_value::{change_records, commit_of};
 use super::shard::FastMap;
-use crate::memory::lock_mutex;
+use chatops_testkit::config::{TestConfig, TestJob};
+use chatops_testkit::memory::lock_mutex;
 
 /// The step of time.
 pub(super) const TICK: Duration = Duration::from_secs(10);
@@ -31,11 +32,8 @@ pub(super) const FAR: u32 = 3;
 /// The version of every stored record; only "the one after" matters.
 pub(super) const VERSION: u64 = 10;
 
-/// The configuration of the model: all times short, their order as in the product's defaults.
-const CONFIG: &str = r#"
-version = 1
-default_project = "web"
-[timeouts]
+/// The times of the model: all short, their order as in the product's defaults.
+const TIMEOUTS: &str = r#"
 request_ttl = "13s"
 connect_timeout = "2s"
 request_timeout = "10s"
@@ -48,18 +46,12 @@ poll_interval_max = "5s"
 retry_backoff = "5s"
 follow_timeout = "20s"
 unresolved_lock_ttl = "10s"
-[slack]
-teams = ["T0001"]
-[projects.web]
-slug = "gh/acme/web"
-[projects.web.jobs.deploy]
-branches = ["main"]
-channels = ["C0001"]
-users = ["*"]
 "#;
 
 pub(super) static MODEL_CONFIG: LazyLock<Config> = LazyLock::new(|| {
-    Config::parse(CONFIG, "model.toml").unwrap_or_else(|error| unreachable!("{error}"))
+    let job = TestJob::limited("deploy", &["main"], &["C0001"], &["*"]);
+    let config = TestConfig::new().timeouts(TIMEOUTS);
+    config.project("web", &[job]).parse()
 });
 
 pub(super) fn timeouts() -> &'static Timeouts {

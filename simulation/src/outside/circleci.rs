@@ -18,7 +18,7 @@ use url::Url;
 
 use super::RotatingSecrets;
 use super::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
-use crate::memory::{ManualClock, MemoryLedger, lock_mutex};
+use chatops_testkit::memory::{ManualClock, MemoryLedger, lock_mutex};
 
 #[derive(Debug, Default)]
 struct MemoryCircleCiState {

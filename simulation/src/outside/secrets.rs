@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::SecretString;
 
-use crate::memory::lock_mutex;
+use chatops_testkit::memory::lock_mutex;
 
 /// What CircleCI signs its webhooks with.
 pub const WEBHOOK_SECRET: &str = "the-secret-of-the-webhook";

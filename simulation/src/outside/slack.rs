@@ -10,7 +10,7 @@ use chatops_core::text::{Audience, MessageMark, SlackMessage};
 use chatops_sandbox::slack::{self as model, BotMethod};
 use serde_json::json;
 
-use crate::memory::{ManualClock, lock_mutex};
+use chatops_testkit::memory::{ManualClock, lock_mutex};
 
 /// Where the model's response URLs are.
 pub const SLACK_ORIGIN: &str = "https://hooks.slack.com";

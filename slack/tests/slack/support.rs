@@ -11,6 +11,7 @@ use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{self, SlackMessage};
 use chatops_sandbox::{HttpFault, Sandbox, SandboxSettings};
 use chatops_slack::SlackClient;
+use chatops_testkit::config::TestConfig;
 use chrono::{TimeDelta, Utc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
@@ -25,11 +26,7 @@ pub(crate) const PATH: &str = "/commands/T0001/1/canary";
 pub(crate) fn config(origin: &str, times: &str) -> Config {
     // Fails if another test of this process has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let text = format!(
-        "version = 1\n[slack]\nteams = [\"T0001\"]\nresponse_url_origins = [\"{origin}\"]\napi = \"{origin}\"\n\
-         [timeouts]\n{times}\n"
-    );
-    Config::parse(&text, "chatops.toml").unwrap()
+    TestConfig::new().slack(origin).timeouts(times).parse()
 }
 
 pub(crate) fn client_with(origin: &str, times: &str) -> SlackClient<NoSecrets> {

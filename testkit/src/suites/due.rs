@@ -5,9 +5,9 @@ use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::{Commit, CommitError, DueItem, Ledger, NotificationStore};
 
 use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit, timer_commit};
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ due_checks:
     pending_starts_at_the_event,
     requesting_twice_changes_nothing,
     requesting_without_a_notification_is_ignored,
@@ -16,7 +16,7 @@ suite![
     many_due_deploys_come_oldest_first_up_to_the_limit,
     notifications_come_due_too,
     no_timer_is_never_due,
-];
+}
 
 /// The next commit over `record`, at that second, which requests notifications.
 fn requesting(record: &DeployRecord, kind: NotificationKind, second: i64) -> Commit {
@@ -45,7 +45,7 @@ fn deploys(ns: impl IntoIterator<Item = u32>) -> Vec<DueItem> {
     ns.into_iter().map(|n| DueItem::Deploy(id(n))).collect()
 }
 
-async fn pending_starts_at_the_event<F: PortFixture>(it: F) {
+pub async fn pending_starts_at_the_event<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let commit = requesting(&record, NotificationKind::Progress, 42);
@@ -57,7 +57,7 @@ async fn pending_starts_at_the_event<F: PortFixture>(it: F) {
     assert_eq!(notification.final_status, DeliveryStatus::NotRequested);
 }
 
-async fn requesting_twice_changes_nothing<F: PortFixture>(it: F) {
+pub async fn requesting_twice_changes_nothing<F: PortFixture>(it: F) {
     let store = it.store();
     let request = |record, second| requesting(record, NotificationKind::Final, second);
     let record = store.begin(1).await;
@@ -81,7 +81,7 @@ async fn requesting_twice_changes_nothing<F: PortFixture>(it: F) {
     );
 }
 
-async fn requesting_without_a_notification_is_ignored<F: PortFixture>(it: F) {
+pub async fn requesting_without_a_notification_is_ignored<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.put(without_notification()).await;
     let commit = requesting(&record, NotificationKind::Final, 5);
@@ -90,7 +90,7 @@ async fn requesting_without_a_notification_is_ignored<F: PortFixture>(it: F) {
     store.assert_stored(&record).await;
 }
 
-async fn the_notification_is_opened_by_the_first_commit_only<F: PortFixture>(it: F) {
+pub async fn the_notification_is_opened_by_the_first_commit_only<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.put(without_notification()).await;
     let late = Commit {
@@ -103,7 +103,7 @@ async fn the_notification_is_opened_by_the_first_commit_only<F: PortFixture>(it:
     store.assert_stored(&record).await;
 }
 
-async fn what_is_due_comes_oldest_first<F: PortFixture>(it: F) {
+pub async fn what_is_due_comes_oldest_first<F: PortFixture>(it: F) {
     let store = it.store();
     for (n, second) in [(1, 30), (2, 10), (3, 50), (4, 20), (5, 40)] {
         store.put(due_commit(n, second)).await;
@@ -122,7 +122,7 @@ async fn what_is_due_comes_oldest_first<F: PortFixture>(it: F) {
 }
 
 /// More deploys than a store has parts, so that each page takes from many parts.
-async fn many_due_deploys_come_oldest_first_up_to_the_limit<F: PortFixture>(it: F) {
+pub async fn many_due_deploys_come_oldest_first_up_to_the_limit<F: PortFixture>(it: F) {
     let store = it.store();
     // 7 and 40 have no common divisor: every second from 0 to 39 occurs once.
     let second = |n: u32| i64::from(n * 7 % 40);
@@ -140,7 +140,7 @@ async fn many_due_deploys_come_oldest_first_up_to_the_limit<F: PortFixture>(it: 
     assert_eq!(store.due(19, 15).await, expected[..15]);
 }
 
-async fn notifications_come_due_too<F: PortFixture>(it: F) {
+pub async fn notifications_come_due_too<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let mut commit = requesting(&record, NotificationKind::Final, 20);
@@ -164,7 +164,7 @@ async fn notifications_come_due_too<F: PortFixture>(it: F) {
     assert!(store.due(60, 10).await.contains(&notification_due));
 }
 
-async fn no_timer_is_never_due<F: PortFixture>(it: F) {
+pub async fn no_timer_is_never_due<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     assert_eq!(store.due(0, 10).await, deploys([1]));

@@ -1,5 +1,6 @@
-//! What the tests of AWS stand on: an emulator of it, what an account holds, ways to it that fail, and
-//! the programs that are tested.
+//! What tests stand on: the contract suites of the ports, ports in memory, configurations, how to wait;
+//! and for AWS an emulator, what an account holds, ways to it that fail, a stand-in of Lambda, and the
+//! programs that are tested.
 //!
 //! Nothing of the product may depend on this. Whatever goes wrong here ends the test.
 
@@ -7,14 +8,26 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::missing_panics_doc,
+    missing_docs,
+    async_fn_in_trait,
     reason = "everything here is for tests"
 )]
 
+#[cfg(feature = "aws")]
 pub mod account;
+pub mod config;
+#[cfg(feature = "aws")]
 pub mod emulator;
+pub mod memory;
+#[cfg(feature = "aws")]
 pub mod programs;
+#[cfg(feature = "aws")]
 pub mod proxy;
+#[cfg(feature = "aws")]
 pub mod python;
+#[cfg(feature = "aws")]
+pub mod runtime_api;
+pub mod suites;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,9 +8,9 @@ use chatops_core::ports::{Commit, Conflict, Ledger, LockChange, NotificationStor
 use super::support::{
     PortFixture, StoreExt, at, first_commit, id, noted_commit, pipeline, take_lock, target,
 };
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ locks_checks:
     takes_a_free_lock,
     a_held_lock_blocks_others_and_names_its_holder,
     taking_again_keeps_since_and_clears_until,
@@ -19,7 +19,7 @@ suite![
     a_lock_that_nobody_holds_is_neither_freed_nor_expired,
     a_refused_free_writes_nothing_at_all,
     a_refused_take_writes_nothing_at_all,
-];
+}
 
 fn free() -> LockChange {
     LockChange::Free { target: target() }
@@ -53,14 +53,14 @@ fn lock(n: u32, since: i64, until: Option<i64>) -> TargetLock {
     }
 }
 
-async fn takes_a_free_lock<F: PortFixture>(it: F) {
+pub async fn takes_a_free_lock<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     store.put(take(&record, 5)).await;
     assert_eq!(store.lock().await, Some(lock(1, 5, None)));
 }
 
-async fn a_held_lock_blocks_others_and_names_its_holder<F: PortFixture>(it: F) {
+pub async fn a_held_lock_blocks_others_and_names_its_holder<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     store.put(take(&one, 5)).await;
@@ -68,7 +68,7 @@ async fn a_held_lock_blocks_others_and_names_its_holder<F: PortFixture>(it: F) {
     assert_eq!(conflict, Conflict::Lock(lock(1, 5, None)));
 }
 
-async fn taking_again_keeps_since_and_clears_until<F: PortFixture>(it: F) {
+pub async fn taking_again_keeps_since_and_clears_until<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let record = store.put(take(&record, 5)).await;
@@ -79,7 +79,7 @@ async fn taking_again_keeps_since_and_clears_until<F: PortFixture>(it: F) {
     assert_eq!(store.lock().await, Some(lock(1, 5, None)));
 }
 
-async fn frees_its_own_lock<F: PortFixture>(it: F) {
+pub async fn frees_its_own_lock<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     let one = store.put(take(&one, 5)).await;
@@ -89,7 +89,7 @@ async fn frees_its_own_lock<F: PortFixture>(it: F) {
     assert_eq!(store.lock().await.unwrap().deploy, id(2));
 }
 
-async fn an_expired_lock_is_taken_at_that_moment<F: PortFixture>(it: F) {
+pub async fn an_expired_lock_is_taken_at_that_moment<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     let one = store.put(take(&one, 5)).await;
@@ -108,7 +108,7 @@ async fn an_expired_lock_is_taken_at_that_moment<F: PortFixture>(it: F) {
     }
 }
 
-async fn a_lock_that_nobody_holds_is_neither_freed_nor_expired<F: PortFixture>(it: F) {
+pub async fn a_lock_that_nobody_holds_is_neither_freed_nor_expired<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     for wrong in [free(), expire(30)] {
@@ -118,7 +118,7 @@ async fn a_lock_that_nobody_holds_is_neither_freed_nor_expired<F: PortFixture>(i
     store.assert_stored(&record).await;
 }
 
-async fn a_refused_free_writes_nothing_at_all<F: PortFixture>(it: F) {
+pub async fn a_refused_free_writes_nothing_at_all<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     store.put(take(&one, 5)).await;
@@ -137,7 +137,7 @@ async fn a_refused_free_writes_nothing_at_all<F: PortFixture>(it: F) {
     store.begin(3).await;
 }
 
-async fn a_refused_take_writes_nothing_at_all<F: PortFixture>(it: F) {
+pub async fn a_refused_take_writes_nothing_at_all<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     store.put(take(&one, 5)).await;

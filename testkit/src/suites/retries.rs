@@ -15,9 +15,9 @@ use super::support::{
     PortFixture, StoreExt, at, bare_commit, begin_deploy, first_commit, id, noted_commit,
     timer_commit, try_commit,
 };
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ retries_checks:
     both_deploys_are_written,
     nothing_is_written_if_the_old_one_has_moved_on,
     nothing_is_written_if_the_old_one_is_not_there,
@@ -27,10 +27,10 @@ suite![
     only_the_first_transaction_retries_another,
     one_of_many_retries_wins,
     a_retried_deploy_waits_no_longer,
-];
+}
 
 /// Deploy `n`, ended `TRIGGER_FAILED`.
-pub(crate) async fn failed_deploy<S: Ledger>(store: &S, n: u32) -> DeployRecord {
+pub async fn failed_deploy<S: Ledger>(store: &S, n: u32) -> DeployRecord {
     let record = begin_deploy(store, n).await;
     let ended = AuditChange::Ended {
         state: DeployState::TriggerFailed,
@@ -47,7 +47,7 @@ pub(crate) async fn failed_deploy<S: Ledger>(store: &S, n: u32) -> DeployRecord 
 }
 
 /// The first commit of deploy `n`, which retries `old`.
-pub(crate) fn retry_commit(old: &DeployRecord, n: u32) -> Commit {
+pub fn retry_commit(old: &DeployRecord, n: u32) -> Commit {
     let mut commit = first_commit(n);
     commit.record.retry_of = Some(old.id);
     let by = commit.record.id;
@@ -63,7 +63,7 @@ fn retried_part(old: &DeployRecord, by: DeployId) -> RetriedDeploy {
 }
 
 /// That deploy `n` does not exist in any way, and `old` is as it was.
-pub(crate) async fn assert_nothing_written<S: Ledger + NotificationStore>(
+pub async fn assert_nothing_written<S: Ledger + NotificationStore>(
     store: &S,
     old: &DeployRecord,
     n: u32,
@@ -75,7 +75,7 @@ pub(crate) async fn assert_nothing_written<S: Ledger + NotificationStore>(
     store.assert_stored(old).await;
 }
 
-async fn both_deploys_are_written<F: PortFixture>(it: F) {
+pub async fn both_deploys_are_written<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     let commit = retry_commit(&old, 2);
@@ -93,7 +93,7 @@ async fn both_deploys_are_written<F: PortFixture>(it: F) {
     store.note(&after, 3).await;
 }
 
-async fn nothing_is_written_if_the_old_one_has_moved_on<F: PortFixture>(it: F) {
+pub async fn nothing_is_written_if_the_old_one_has_moved_on<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     let moved = store.put(timer_commit(&old, None)).await;
@@ -107,7 +107,7 @@ async fn nothing_is_written_if_the_old_one_has_moved_on<F: PortFixture>(it: F) {
     store.put(retry_commit(&moved, 2)).await;
 }
 
-async fn nothing_is_written_if_the_old_one_is_not_there<F: PortFixture>(it: F) {
+pub async fn nothing_is_written_if_the_old_one_is_not_there<F: PortFixture>(it: F) {
     let store = it.store();
     let mut missing = failed_deploy(&*store, 1).await;
     missing.id = id(9);
@@ -121,7 +121,7 @@ async fn nothing_is_written_if_the_old_one_is_not_there<F: PortFixture>(it: F) {
     }
 }
 
-async fn nothing_is_written_if_the_new_one_is_there<F: PortFixture>(it: F) {
+pub async fn nothing_is_written_if_the_new_one_is_there<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     let there = store.begin(2).await;
@@ -131,7 +131,7 @@ async fn nothing_is_written_if_the_new_one_is_there<F: PortFixture>(it: F) {
     store.assert_stored(&there).await;
 }
 
-async fn a_taken_short_id_leaves_the_old_one_alone<F: PortFixture>(it: F) {
+pub async fn a_taken_short_id_leaves_the_old_one_alone<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     store.begin(3).await;
@@ -143,7 +143,7 @@ async fn a_taken_short_id_leaves_the_old_one_alone<F: PortFixture>(it: F) {
     store.put(commit).await;
 }
 
-async fn the_old_ones_event_has_to_be_its_next<F: PortFixture>(it: F) {
+pub async fn the_old_ones_event_has_to_be_its_next<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     let mut skipped = old.clone();
@@ -159,7 +159,7 @@ async fn the_old_ones_event_has_to_be_its_next<F: PortFixture>(it: F) {
     }
 }
 
-async fn only_the_first_transaction_retries_another<F: PortFixture>(it: F) {
+pub async fn only_the_first_transaction_retries_another<F: PortFixture>(it: F) {
     let store = it.store();
     let (old, new) = (failed_deploy(&*store, 1).await, store.begin(2).await);
     let mut late = noted_commit(&new, at(3));
@@ -176,7 +176,7 @@ async fn only_the_first_transaction_retries_another<F: PortFixture>(it: F) {
     assert_eq!(store.record(3).await, None);
 }
 
-async fn one_of_many_retries_wins<F: PortFixture>(it: F) {
+pub async fn one_of_many_retries_wins<F: PortFixture>(it: F) {
     let store = it.store();
     let old = failed_deploy(&*store, 1).await;
     let mut writers = JoinSet::new();
@@ -196,7 +196,7 @@ async fn one_of_many_retries_wins<F: PortFixture>(it: F) {
     store.assert_stored(new).await;
 }
 
-async fn a_retried_deploy_waits_no_longer<F: PortFixture>(it: F) {
+pub async fn a_retried_deploy_waits_no_longer<F: PortFixture>(it: F) {
     let store = it.store();
     let waiting = DeployFilter {
         awaits_retry: true,

@@ -6,15 +6,15 @@ use chatops_core::secret::ResponseUrl;
 use url::Url;
 
 use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ notifications_checks:
     a_record_comes_back_as_it_was_written,
     a_save_needs_the_version_before,
     a_save_creates_no_record,
     a_save_loses_against_the_worker,
     a_save_touches_nothing_else,
-];
+}
 
 /// The save loses against another one.
 async fn assert_stale<S: NotificationStore>(store: &S, notification: NotificationRecord) {
@@ -26,7 +26,7 @@ async fn assert_stale<S: NotificationStore>(store: &S, notification: Notificatio
     assert!(stale, "version {version}: {saved:?}");
 }
 
-async fn a_record_comes_back_as_it_was_written<F: PortFixture>(it: F) {
+pub async fn a_record_comes_back_as_it_was_written<F: PortFixture>(it: F) {
     let store = it.store();
     let slack = Url::parse("https://hooks.slack.com").unwrap();
     let text = "https://hooks.slack.com/commands/T1/2/abc";
@@ -52,7 +52,7 @@ async fn a_record_comes_back_as_it_was_written<F: PortFixture>(it: F) {
     assert_eq!(format!("{read:?}"), format!("{notification:?}"));
 }
 
-async fn a_save_needs_the_version_before<F: PortFixture>(it: F) {
+pub async fn a_save_needs_the_version_before<F: PortFixture>(it: F) {
     let store = it.store();
     store.begin(1).await;
     let notification = store.notification(1).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_save_needs_the_version_before<F: PortFixture>(it: F) {
     assert_eq!((read.version, read.response_url_uses), (2, 1));
 }
 
-async fn a_save_creates_no_record<F: PortFixture>(it: F) {
+pub async fn a_save_creates_no_record<F: PortFixture>(it: F) {
     let store = it.store();
     for version in [0, 1, 2] {
         let notification = NotificationRecord {
@@ -85,7 +85,7 @@ async fn a_save_creates_no_record<F: PortFixture>(it: F) {
     assert!(store.notification(1).await.is_none());
 }
 
-async fn a_save_loses_against_the_worker<F: PortFixture>(it: F) {
+pub async fn a_save_loses_against_the_worker<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let mut seen = store.notification(1).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_save_loses_against_the_worker<F: PortFixture>(it: F) {
     assert_eq!(read.progress, DeliveryStatus::NotRequested);
 }
 
-async fn a_save_touches_nothing_else<F: PortFixture>(it: F) {
+pub async fn a_save_touches_nothing_else<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     store.begin(2).await;

@@ -12,9 +12,9 @@ use super::support::{
     PortFixture, StoreExt, at, bare_commit, first_commit, id, noted_commit, pipeline, take_lock,
     timer_commit, try_commit,
 };
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ ledger_checks:
     nothing_is_there_at_first,
     a_commit_can_be_read_at_once,
     a_deploy_is_created_once,
@@ -25,9 +25,9 @@ suite![
     a_short_id_has_one_deploy,
     conditions_are_checked_in_order,
     one_of_many_writers_wins,
-];
+}
 
-async fn nothing_is_there_at_first<F: PortFixture>(it: F) {
+pub async fn nothing_is_there_at_first<F: PortFixture>(it: F) {
     let store = it.store();
     assert_eq!(store.record(1).await, None);
     assert_eq!(store.events(1).await, vec![]);
@@ -37,7 +37,7 @@ async fn nothing_is_there_at_first<F: PortFixture>(it: F) {
     assert_eq!(store.due(1_000_000, 10).await, vec![]);
 }
 
-async fn a_commit_can_be_read_at_once<F: PortFixture>(it: F) {
+pub async fn a_commit_can_be_read_at_once<F: PortFixture>(it: F) {
     let store = it.store();
     let mut record = store.begin(1).await;
     assert_eq!(store.by_short_id(&record.short_id).await, Some(record.id));
@@ -48,7 +48,7 @@ async fn a_commit_can_be_read_at_once<F: PortFixture>(it: F) {
     }
 }
 
-async fn a_deploy_is_created_once<F: PortFixture>(it: F) {
+pub async fn a_deploy_is_created_once<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     assert_eq!(store.conflict(first_commit(1)).await, StaleVersion);
@@ -58,7 +58,7 @@ async fn a_deploy_is_created_once<F: PortFixture>(it: F) {
     assert_eq!(store.events(1).await.len(), 2);
 }
 
-async fn a_write_needs_the_version_before<F: PortFixture>(it: F) {
+pub async fn a_write_needs_the_version_before<F: PortFixture>(it: F) {
     let store = it.store();
     let one = first_commit(1).record;
     let nothing_there = noted_commit(&one, at(1));
@@ -75,7 +75,7 @@ async fn a_write_needs_the_version_before<F: PortFixture>(it: F) {
     store.assert_stored(&two).await;
 }
 
-async fn events_come_back_in_order_and_unchanged<F: PortFixture>(it: F) {
+pub async fn events_come_back_in_order_and_unchanged<F: PortFixture>(it: F) {
     let store = it.store();
     let mut expected = vec![first_commit(1).event.unwrap()];
     let mut record = store.begin(1).await;
@@ -91,7 +91,7 @@ async fn events_come_back_in_order_and_unchanged<F: PortFixture>(it: F) {
     assert_eq!(store.events(2).await.len(), 1);
 }
 
-async fn an_event_has_the_next_number_or_none_is_written<F: PortFixture>(it: F) {
+pub async fn an_event_has_the_next_number_or_none_is_written<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let mut gap = noted_commit(&record, at(1));
@@ -110,7 +110,7 @@ async fn an_event_has_the_next_number_or_none_is_written<F: PortFixture>(it: F) 
     }
 }
 
-async fn a_pipeline_has_one_owner<F: PortFixture>(it: F) {
+pub async fn a_pipeline_has_one_owner<F: PortFixture>(it: F) {
     let store = it.store();
     let (one, two) = (store.begin(1).await, store.begin(2).await);
     let claim = |record: &DeployRecord, second| Commit {
@@ -126,7 +126,7 @@ async fn a_pipeline_has_one_owner<F: PortFixture>(it: F) {
     assert_eq!(store.owner(8).await, None);
 }
 
-async fn a_short_id_has_one_deploy<F: PortFixture>(it: F) {
+pub async fn a_short_id_has_one_deploy<F: PortFixture>(it: F) {
     let store = it.store();
     store.begin(1).await;
     let mut second = first_commit(2);
@@ -144,7 +144,7 @@ async fn a_short_id_has_one_deploy<F: PortFixture>(it: F) {
     }
 }
 
-async fn conditions_are_checked_in_order<F: PortFixture>(it: F) {
+pub async fn conditions_are_checked_in_order<F: PortFixture>(it: F) {
     let store = it.store();
     let record = store.begin(1).await;
     let taken = Commit {
@@ -170,7 +170,7 @@ async fn conditions_are_checked_in_order<F: PortFixture>(it: F) {
     assert_eq!(store.conflict(claim).await, Conflict::Claim(id(1)));
 }
 
-async fn one_of_many_writers_wins<F: PortFixture>(it: F) {
+pub async fn one_of_many_writers_wins<F: PortFixture>(it: F) {
     let store = it.store();
     let mut record = store.begin(1).await;
     for round in 1..=5 {

@@ -10,9 +10,9 @@ use chatops_core::ports::{MessageQueue, MessageReceipt, ReceivedMessage};
 use tokio::task::JoinSet;
 
 use super::support::{MAX_RECEIVES, PortFixture, body, id};
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ queue_checks:
     what_is_sent_is_received,
     a_receive_takes_no_more_than_asked_for,
     a_delayed_message_waits,
@@ -31,7 +31,7 @@ suite![
     a_crash_count_travels_in_the_message,
     many_senders_all_arrive,
     two_receivers_never_share_a_message,
-];
+}
 
 const HIDDEN: Duration = Duration::from_mins(1);
 const NOW: Duration = Duration::ZERO;
@@ -76,7 +76,7 @@ fn texts(received: &[ReceivedMessage]) -> BTreeSet<&str> {
     received.iter().map(|one| one.body.as_wire()).collect()
 }
 
-async fn what_is_sent_is_received<F: PortFixture>(it: F) {
+pub async fn what_is_sent_is_received<F: PortFixture>(it: F) {
     let queue = it.queue();
     assert!(queue.is_empty(Work).await);
     for text in ["one", "two", "two", "three"] {
@@ -90,7 +90,7 @@ async fn what_is_sent_is_received<F: PortFixture>(it: F) {
     assert_eq!(receipts.len(), 4);
 }
 
-async fn a_receive_takes_no_more_than_asked_for<F: PortFixture>(it: F) {
+pub async fn a_receive_takes_no_more_than_asked_for<F: PortFixture>(it: F) {
     let queue = it.queue();
     for n in 0..5 {
         queue.put(Work, &n.to_string()).await;
@@ -103,7 +103,7 @@ async fn a_receive_takes_no_more_than_asked_for<F: PortFixture>(it: F) {
     assert_eq!((all.len(), texts(&all).len()), (5, 5));
 }
 
-async fn a_delayed_message_waits<F: PortFixture>(it: F) {
+pub async fn a_delayed_message_waits<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue
         .put_later(Work, "later", Duration::from_secs(10))
@@ -114,7 +114,7 @@ async fn a_delayed_message_waits<F: PortFixture>(it: F) {
     assert_eq!(queue.take_one(Work).await.receive_count, 1);
 }
 
-async fn a_long_delay_is_cut_to_fifteen_minutes<F: PortFixture>(it: F) {
+pub async fn a_long_delay_is_cut_to_fifteen_minutes<F: PortFixture>(it: F) {
     let queue = it.queue();
     let (more, day) = (Duration::from_secs(901), Duration::from_hours(24));
     for delay in [more, day, Duration::MAX] {
@@ -126,7 +126,7 @@ async fn a_long_delay_is_cut_to_fifteen_minutes<F: PortFixture>(it: F) {
     assert_eq!(queue.take(Work, 100).await.len(), 3);
 }
 
-async fn a_received_message_is_hidden_and_comes_back<F: PortFixture>(it: F) {
+pub async fn a_received_message_is_hidden_and_comes_back<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     let first = queue.take_one(Work).await;
@@ -139,7 +139,7 @@ async fn a_received_message_is_hidden_and_comes_back<F: PortFixture>(it: F) {
     assert_ne!(second.receipt, first.receipt);
 }
 
-async fn a_void_receipt_does_nothing<F: PortFixture>(it: F) {
+pub async fn a_void_receipt_does_nothing<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     let void = queue.take_one(Work).await.receipt;
@@ -157,7 +157,7 @@ async fn a_void_receipt_does_nothing<F: PortFixture>(it: F) {
     assert_eq!(queue.take_one(Work).await.receive_count, 3);
 }
 
-async fn a_receipt_counts_in_its_queue_only<F: PortFixture>(it: F) {
+pub async fn a_receipt_counts_in_its_queue_only<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     let receipt = queue.take_one(Work).await.receipt;
@@ -170,7 +170,7 @@ async fn a_receipt_counts_in_its_queue_only<F: PortFixture>(it: F) {
     queue.take_one(Work).await;
 }
 
-async fn a_deleted_message_is_gone<F: PortFixture>(it: F) {
+pub async fn a_deleted_message_is_gone<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     queue.put(Work, "two").await;
@@ -184,7 +184,7 @@ async fn a_deleted_message_is_gone<F: PortFixture>(it: F) {
     assert_eq!(queue.take_one(Work).await.body, body("two"));
 }
 
-async fn a_receipt_counts_until_the_next_receive<F: PortFixture>(it: F) {
+pub async fn a_receipt_counts_until_the_next_receive<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     let receipt = queue.take_one(Work).await.receipt;
@@ -193,7 +193,7 @@ async fn a_receipt_counts_until_the_next_receive<F: PortFixture>(it: F) {
     assert!(queue.is_empty(Work).await);
 }
 
-async fn a_released_message_waits_its_delay<F: PortFixture>(it: F) {
+pub async fn a_released_message_waits_its_delay<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(Work, "one").await;
     let receipt = queue.take_one(Work).await.receipt;
@@ -213,7 +213,7 @@ async fn a_released_message_waits_its_delay<F: PortFixture>(it: F) {
     assert!(queue.is_empty(Work).await);
 }
 
-async fn what_is_received_too_often_goes_to_the_dead_letter_queue<F: PortFixture>(it: F) {
+pub async fn what_is_received_too_often_goes_to_the_dead_letter_queue<F: PortFixture>(it: F) {
     let queue = it.queue();
     for (name, dlq) in [(Work, WorkDlq), (Notify, NotifyDlq)] {
         queue.put(name, "poison").await;
@@ -241,7 +241,7 @@ async fn what_is_received_too_often_goes_to_the_dead_letter_queue<F: PortFixture
     }
 }
 
-async fn the_last_try_is_not_cut_short<F: PortFixture>(it: F) {
+pub async fn the_last_try_is_not_cut_short<F: PortFixture>(it: F) {
     let queue = it.queue();
     let both_empty = async || queue.is_empty(Work).await && queue.is_empty(WorkDlq).await;
     queue.put(Work, "slow").await;
@@ -257,7 +257,7 @@ async fn the_last_try_is_not_cut_short<F: PortFixture>(it: F) {
     assert!(both_empty().await);
 }
 
-async fn a_dead_letter_queue_gives_for_ever<F: PortFixture>(it: F) {
+pub async fn a_dead_letter_queue_gives_for_ever<F: PortFixture>(it: F) {
     let queue = it.queue();
     queue.put(WorkDlq, "ticket").await;
     for receives in 1..=4 * MAX_RECEIVES {
@@ -266,7 +266,7 @@ async fn a_dead_letter_queue_gives_for_ever<F: PortFixture>(it: F) {
     }
 }
 
-async fn queues_are_separate<F: PortFixture>(it: F) {
+pub async fn queues_are_separate<F: PortFixture>(it: F) {
     let queue = it.queue();
     for name in QueueName::ALL {
         queue.put(name, name.as_str()).await;
@@ -282,7 +282,7 @@ async fn queues_are_separate<F: PortFixture>(it: F) {
     }
 }
 
-async fn a_body_survives_byte_by_byte<F: PortFixture>(it: F) {
+pub async fn a_body_survives_byte_by_byte<F: PortFixture>(it: F) {
     let queue = it.queue();
     let long = "\u{1f680}x".repeat(50_000);
     // What JSON can be made of; control characters and the empty text are not.
@@ -295,7 +295,7 @@ async fn a_body_survives_byte_by_byte<F: PortFixture>(it: F) {
 }
 
 /// However often the message is received and sent again; the message stays the same otherwise.
-async fn a_crash_count_travels_in_the_message<F: PortFixture>(it: F) {
+pub async fn a_crash_count_travels_in_the_message<F: PortFixture>(it: F) {
     let queue = it.queue();
     let uncrashed = MessageBody::encode(&WorkMessage::Retry { deploy: id(1) }).unwrap();
     let mut sent = uncrashed.clone();
@@ -311,7 +311,7 @@ async fn a_crash_count_travels_in_the_message<F: PortFixture>(it: F) {
     }
 }
 
-async fn many_senders_all_arrive<F: PortFixture>(it: F) {
+pub async fn many_senders_all_arrive<F: PortFixture>(it: F) {
     let queue = it.queue();
     let mut senders = JoinSet::new();
     for n in 0..50 {
@@ -322,7 +322,7 @@ async fn many_senders_all_arrive<F: PortFixture>(it: F) {
     assert_eq!(texts(&queue.take(Work, 100).await).len(), 50);
 }
 
-async fn two_receivers_never_share_a_message<F: PortFixture>(it: F) {
+pub async fn two_receivers_never_share_a_message<F: PortFixture>(it: F) {
     let queue = it.queue();
     for n in 0..40 {
         queue.put(Work, &n.to_string()).await;

@@ -15,16 +15,16 @@ use tokio::task::JoinSet;
 
 /// An event as it is handed out.
 #[derive(Debug)]
-pub(crate) struct RuntimeEvent {
-    pub(crate) request_id: String,
+pub struct RuntimeEvent {
+    pub request_id: String,
     /// In milliseconds since 1970.
-    pub(crate) deadline: i64,
-    pub(crate) body: String,
+    pub deadline: i64,
+    pub body: String,
 }
 
 /// What the process replies to an event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum FunctionReply {
+pub enum FunctionReply {
     Response(Value),
     Error(Value),
 }
@@ -41,9 +41,9 @@ struct Shared {
 
 /// The server. It stops when it is dropped.
 #[derive(Debug)]
-pub(crate) struct RuntimeApi {
+pub struct RuntimeApi {
     /// Host and port, as a function reads them.
-    pub(crate) address: String,
+    pub address: String,
     events: mpsc::UnboundedSender<RuntimeEvent>,
     answers: mpsc::UnboundedReceiver<FunctionReply>,
     asked: watch::Receiver<usize>,
@@ -51,7 +51,7 @@ pub(crate) struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (events, to_hand_out) = mpsc::unbounded_channel();
@@ -82,21 +82,21 @@ impl RuntimeApi {
     }
 
     /// Whether the process has asked for an event, which ends its init.
-    pub(crate) fn was_asked(&self) -> bool {
+    pub fn was_asked(&self) -> bool {
         *self.asked.borrow() > 0
     }
 
     /// Waits until the process has asked for an event as often as that.
-    pub(crate) async fn wait_until_asked(&mut self, times: usize) {
+    pub async fn wait_until_asked(&mut self, times: usize) {
         self.asked.wait_for(|asked| *asked >= times).await.unwrap();
     }
 
-    pub(crate) fn hand_out(&self, event: RuntimeEvent) {
+    pub fn hand_out(&self, event: RuntimeEvent) {
         self.events.send(event).unwrap();
     }
 
     /// The answer to the event that was handed out.
-    pub(crate) async fn next_reply(&mut self) -> FunctionReply {
+    pub async fn next_reply(&mut self) -> FunctionReply {
         self.answers.recv().await.unwrap()
     }
 }

@@ -20,10 +20,10 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 /// How often the queues under test hand a message out.
-pub(crate) const MAX_RECEIVES: u32 = 3;
+pub const MAX_RECEIVES: u32 = 3;
 
 /// Fresh adapters over one clock.
-pub(crate) trait PortFixture: 'static {
+pub trait PortFixture: 'static {
     type Store: Ledger + NotificationStore + 'static;
     type Queue: MessageQueue + 'static;
 
@@ -35,7 +35,7 @@ pub(crate) trait PortFixture: 'static {
 }
 
 /// Runs a check on one thread.
-pub(crate) fn block_on<F: Future>(check: F) -> F::Output {
+pub fn block_on<F: Future>(check: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -44,28 +44,28 @@ pub(crate) fn block_on<F: Future>(check: F) -> F::Output {
 }
 
 /// A moment, in seconds since the tests began.
-pub(crate) fn at(seconds: i64) -> Time {
+pub fn at(seconds: i64) -> Time {
     Time::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
 
-pub(crate) fn id(n: u32) -> DeployId {
+pub fn id(n: u32) -> DeployId {
     DeployId::of_request("T1", "A1", &n.to_string())
 }
 
-pub(crate) fn pipeline(n: u128) -> PipelineId {
+pub fn pipeline(n: u128) -> PipelineId {
     PipelineId(Uuid::from_u128(n))
 }
 
-pub(crate) fn target() -> Target {
+pub fn target() -> Target {
     Target("web/production".to_owned())
 }
 
-pub(crate) fn body(text: &str) -> MessageBody {
+pub fn body(text: &str) -> MessageBody {
     MessageBody::from_wire(text.to_owned())
 }
 
 /// The first commit of deploy `n`, with its notification record, due at once.
-pub(crate) fn first_commit(n: u32) -> Commit {
+pub fn first_commit(n: u32) -> Commit {
     let request = DeployRequest {
         team: TeamId::parse("T01").unwrap(),
         channel: ChannelId::parse("C01").unwrap(),
@@ -87,7 +87,7 @@ pub(crate) fn first_commit(n: u32) -> Commit {
 }
 
 /// The next commit over `record`, with an event of that moment and nothing else.
-pub(crate) fn noted_commit(record: &DeployRecord, now: Time) -> Commit {
+pub fn noted_commit(record: &DeployRecord, now: Time) -> Commit {
     let by = AuditActor::Worker(InvocationId::new("test"));
     let change = AuditChange::Noted {
         note: "ünïcode \u{1f680}\n".to_owned(),
@@ -97,14 +97,14 @@ pub(crate) fn noted_commit(record: &DeployRecord, now: Time) -> Commit {
 }
 
 /// The next commit over `record` that only moves the timer.
-pub(crate) fn timer_commit(record: &DeployRecord, due_at: Option<Time>) -> Commit {
+pub fn timer_commit(record: &DeployRecord, due_at: Option<Time>) -> Commit {
     let mut record = record.clone();
     record.version += 1;
     record.due_at = due_at;
     bare_commit(record, None)
 }
 
-pub(crate) fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
+pub fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
     Commit {
         record,
         event,
@@ -117,14 +117,14 @@ pub(crate) fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Co
 }
 
 /// Commits the first version of deploy `n`.
-pub(crate) async fn begin_deploy<S: Ledger + ?Sized>(store: &S, n: u32) -> DeployRecord {
+pub async fn begin_deploy<S: Ledger + ?Sized>(store: &S, n: u32) -> DeployRecord {
     let first = first_commit(n);
     store.commit(first.clone()).await.unwrap();
     first.record
 }
 
 /// Commits; the new record, or the condition that did not hold.
-pub(crate) async fn try_commit<S: Ledger + ?Sized>(
+pub async fn try_commit<S: Ledger + ?Sized>(
     store: &S,
     commit: Commit,
 ) -> Result<DeployRecord, Conflict> {
@@ -137,7 +137,7 @@ pub(crate) async fn try_commit<S: Ledger + ?Sized>(
 }
 
 /// What the checks ask of a store. Whatever the store cannot do ends the check.
-pub(crate) trait StoreExt: Ledger + NotificationStore {
+pub trait StoreExt: Ledger + NotificationStore {
     async fn record(&self, n: u32) -> Option<DeployRecord> {
         self.read_deploy(id(n)).await.unwrap()
     }
@@ -203,7 +203,7 @@ pub(crate) trait StoreExt: Ledger + NotificationStore {
 
 impl<S: Ledger + NotificationStore + ?Sized> StoreExt for S {}
 
-pub(crate) fn take_lock(now: Time) -> LockChange {
+pub fn take_lock(now: Time) -> LockChange {
     let target = target();
     LockChange::Take { target, now }
 }

@@ -14,9 +14,9 @@ use chatops_core::ports::{
 use tokio::task::JoinSet;
 
 use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
-use crate::fixtures::suite;
+use crate::suites::suite;
 
-suite![
+suite! { $ listing_checks:
     nothing_is_listed_at_first,
     the_newest_comes_first_and_ties_go_by_id,
     every_filter_finds_what_fits,
@@ -28,7 +28,7 @@ suite![
     since_is_that_moment_or_later,
     a_list_follows_every_write,
     what_takes_too_many_reads_is_continued,
-];
+}
 
 const BRANCHES: [&str; 4] = ["main", "release/1", "fix/a", "fix/b"];
 const JOBS: [&str; 3] = ["deploy", "test", "rollback"];
@@ -89,12 +89,12 @@ fn by(requesters: RequesterFilter) -> DeployFilter {
 }
 
 /// The user `n` of a workspace.
-pub(crate) fn qualified(team: &str, n: usize) -> QualifiedUser {
+pub fn qualified(team: &str, n: usize) -> QualifiedUser {
     let team = TeamId::parse(team).unwrap();
     QualifiedUser { team, id: user(n) }
 }
 
-pub(crate) fn user(n: usize) -> UserId {
+pub fn user(n: usize) -> UserId {
     UserId::parse(&format!("U0{n}")).unwrap()
 }
 
@@ -102,7 +102,7 @@ fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
 }
 
-pub(crate) fn job(name: &str) -> JobName {
+pub fn job(name: &str) -> JobName {
     JobName::parse(name).unwrap()
 }
 
@@ -114,7 +114,7 @@ fn project(name: &str) -> ProjectName {
 const WRITERS: usize = 100;
 
 /// Commits all of these, each after the one before of its own list; many at a time.
-pub(crate) async fn put_commits<S: Ledger + 'static>(
+pub async fn put_commits<S: Ledger + 'static>(
     store: &Arc<S>,
     deploys: Vec<Vec<Commit>>,
 ) -> Vec<DeployRecord> {
@@ -143,12 +143,12 @@ async fn ledger<S: Ledger + 'static>(store: &Arc<S>) -> Vec<DeployRecord> {
     put_commits(store, (0..300).map(|n| rng.deploy(n)).collect()).await
 }
 
-pub(crate) fn fitting(records: &[DeployRecord], filter: &DeployFilter) -> Vec<DeployId> {
+pub fn fitting(records: &[DeployRecord], filter: &DeployFilter) -> Vec<DeployId> {
     let fitting = records.iter().filter(|record| filter.matches(record));
     fitting.map(|record| record.id).collect()
 }
 
-pub(crate) fn ids(deploys: &[DeployRecord]) -> Vec<DeployId> {
+pub fn ids(deploys: &[DeployRecord]) -> Vec<DeployId> {
     deploys.iter().map(|record| record.id).collect()
 }
 
@@ -204,12 +204,12 @@ async fn assert_lists<S: Ledger + NotificationStore>(
     assert_eq!(page.deploys, expected, "{filter:?}");
 }
 
-async fn nothing_is_listed_at_first<F: PortFixture>(it: F) {
+pub async fn nothing_is_listed_at_first<F: PortFixture>(it: F) {
     let page = it.store().page(&DeployFilter::default(), 20).await;
     assert_eq!(page, DeployPage::default());
 }
 
-async fn the_newest_comes_first_and_ties_go_by_id<F: PortFixture>(it: F) {
+pub async fn the_newest_comes_first_and_ties_go_by_id<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let requested_at = |record: &DeployRecord| record.request.requested_at;
@@ -276,7 +276,7 @@ fn filters() -> Vec<DeployFilter> {
     each(&all, &[None, Some(at(30))], |f, s| f.since = s)
 }
 
-async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
+pub async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let filters = filters();
@@ -291,7 +291,7 @@ async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     assert!(found > 200, "{found} filters found anything");
 }
 
-async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
+pub async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let two = [1, 2].map(|n| qualified("T01", n)).to_vec();
@@ -313,7 +313,7 @@ async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
     }
 }
 
-async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
+pub async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let filter = DeployFilter {
@@ -328,7 +328,7 @@ async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
     }
 }
 
-async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
+pub async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     for (wanted, known) in [
@@ -346,7 +346,7 @@ async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
 }
 
 /// Slack's user ids are unique within a workspace only.
-async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
+pub async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     let is = |record: &DeployRecord, who: &QualifiedUser| record.request.qualified_user() == *who;
@@ -367,7 +367,7 @@ async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
     assert_lists(&*store, &filter, &records, fits).await;
 }
 
-async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
+pub async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     for name in ENVIRONMENTS {
@@ -380,7 +380,7 @@ async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
     }
 }
 
-async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
+pub async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
     let store = it.store();
     let records = ledger(&store).await;
     for second in [-1, 0, 30, 59, 60] {
@@ -395,7 +395,7 @@ async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
     }
 }
 
-async fn a_list_follows_every_write<F: PortFixture>(it: F) {
+pub async fn a_list_follows_every_write<F: PortFixture>(it: F) {
     let store = it.store();
     let mut record = store.begin(1).await;
     for state in DeployState::ALL.into_iter().chain([DeployState::Requested]) {
@@ -414,7 +414,7 @@ async fn a_list_follows_every_write<F: PortFixture>(it: F) {
 }
 
 /// Deploy `n`, requested at its second.
-pub(crate) fn requested(n: u32, who: usize, what: &str) -> Vec<Commit> {
+pub fn requested(n: u32, who: usize, what: &str) -> Vec<Commit> {
     let mut commit = first_commit(n);
     commit.open_notifications = None;
     commit.record.request.user = user(who);
@@ -424,7 +424,7 @@ pub(crate) fn requested(n: u32, who: usize, what: &str) -> Vec<Commit> {
 }
 
 /// Both parts of the filter fit more deploys than a page reads, and together they fit two.
-async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
+pub async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
     let store = it.store();
     let many = u32::try_from(PAGE_READ_LIMIT).unwrap() * 2 + 200;
     let fits = [1, many - 1];

@@ -16,6 +16,6 @@ pub use self::queue::{MemoryMessage, MemoryQueue};
 
 /// Locks a mutex even after a panic: the ports write only after all checks, so what they hold is
 /// consistent.
-pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

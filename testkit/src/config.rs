@@ -1,0 +1,152 @@
+//! Configurations of one workspace, `T0001`, for tests: by default with nothing in it.
+
+use std::fmt::Write;
+
+use chatops_core::config::Config;
+
+/// A configuration as text.
+#[derive(Debug, Clone)]
+pub struct TestConfig {
+    team: String,
+    slack: Option<String>,
+    circleci: Option<String>,
+    timeouts: String,
+    projects: String,
+    default_project: Option<String>,
+}
+
+impl TestConfig {
+    /// Nothing but the workspace.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            team: "T0001".to_owned(),
+            slack: None,
+            circleci: None,
+            timeouts: String::new(),
+            projects: String::new(),
+            default_project: None,
+        }
+    }
+
+    /// Of another workspace.
+    #[must_use]
+    pub fn team(mut self, team: &str) -> Self {
+        team.clone_into(&mut self.team);
+        self
+    }
+
+    /// All of Slack is at this origin.
+    #[must_use]
+    pub fn slack(mut self, origin: &str) -> Self {
+        self.slack = Some(origin.to_owned());
+        self
+    }
+
+    /// CircleCI is at this origin.
+    #[must_use]
+    pub fn circleci(mut self, origin: &str) -> Self {
+        self.circleci = Some(origin.to_owned());
+        self
+    }
+
+    /// These lines of `[timeouts]`.
+    #[must_use]
+    pub fn timeouts(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.timeouts);
+        self
+    }
+
+    /// A project of the organisation `gh/acme`, with its jobs; the first one is the default project.
+    #[must_use]
+    pub fn project(self, name: &str, jobs: &[TestJob]) -> Self {
+        self.project_with(name, "", jobs)
+    }
+
+    /// The same, with this line of the project's own.
+    #[must_use]
+    pub fn project_with(mut self, name: &str, line: &str, jobs: &[TestJob]) -> Self {
+        self.default_project.get_or_insert_with(|| name.to_owned());
+        let _ = writeln!(
+            self.projects,
+            "[projects.{name}]\nslug = \"gh/acme/{name}\"\n{line}"
+        );
+        for job in jobs {
+            let _ = writeln!(self.projects, "[projects.{name}.jobs.{}]", job.name);
+            self.projects.push_str(&job.lines);
+        }
+        self
+    }
+
+    /// Without a default project.
+    #[must_use]
+    pub fn without_default(mut self) -> Self {
+        self.default_project = None;
+        self
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = "version = 1\n".to_owned();
+        if let Some(name) = &self.default_project {
+            let _ = writeln!(text, "default_project = {name:?}");
+        }
+        let _ = writeln!(text, "[slack]\nteams = [{:?}]", self.team);
+        if let Some(origin) = &self.slack {
+            let _ = writeln!(
+                text,
+                "response_url_origins = [{origin:?}]\napi = {origin:?}"
+            );
+        }
+        if let Some(origin) = &self.circleci {
+            let _ = writeln!(text, "[circleci]\napi = {origin:?}");
+        }
+        let _ = writeln!(text, "[timeouts]\n{}", self.timeouts);
+        text + &self.projects
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn parse(&self) -> Config {
+        Config::parse(&self.text(), "chatops.toml").unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Default for TestConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A job: at first for everybody, everywhere, on every branch.
+#[derive(Debug, Clone)]
+pub struct TestJob {
+    name: String,
+    lines: String,
+}
+
+impl TestJob {
+    /// For everybody, everywhere, on every branch.
+    #[must_use]
+    pub fn open(name: &str) -> Self {
+        Self::limited(name, &["**"], &["*"], &["*"])
+    }
+
+    /// For these users, from these channels, on these branches.
+    #[must_use]
+    pub fn limited(name: &str, branches: &[&str], channels: &[&str], users: &[&str]) -> Self {
+        let lines =
+            format!("branches = {branches:?}\nchannels = {channels:?}\nusers = {users:?}\n");
+        let name = name.to_owned();
+        Self { name, lines }
+    }
+
+    /// With this line, too.
+    #[must_use]
+    pub fn with(mut self, line: &str) -> Self {
+        self.lines.push_str(line);
+        self.lines.push('\n');
+        self
+    }
+}
