@@ -212,3 +212,6 @@ fn failed(error: impl Into<RunError>) -> DeployRun {
 fn delay_until(due: crate::Time, now: crate::Time) -> Duration {
     (due - now).to_std().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! A run, phase by phase: what it asks for next, and what it makes of failures.
+
+use super::*;
+use crate::Time;
+use crate::deploy::{DeployRecord, DeployState};
+use crate::fixtures::{at, config, id, me, message, pipeline, poll, record_in, start};
+use crate::phase::Phase;
+use crate::ports::{Commit, CommitError, PipelineState, PortErrorKind, TriggerOutcome};
+
+/// A run's context at that moment, of the invocation that began the trigger.
+macro_rules! context {
+    ($now:expr) => {
+        Context {
+            now: $now,
+            invocation: &me(),
+            posted_attempt: 0,
+            deadline: None,
+            config: &config(),
+        }
+    };
+}
+
+fn ledger_error() -> LedgerError {
+    LedgerError::new(PortErrorKind::Unavailable, "the disk is gone")
+}
+
+/// Reads `record` at that moment.
+fn read(run: DeployRun, record: &DeployRecord, now: Time) -> DeployRun {
+    let answer = Ok(Some(record.clone()));
+    match run {
+        DeployRun::Read(phase) => phase.resume(answer, context!(now)),
+        DeployRun::Record(phase) => phase.resume(answer, context!(now)),
+        other => panic!("it reads nothing: {other:?}"),
+    }
+}
+
+/// Writes with that answer.
+fn write(run: DeployRun, answer: Result<(), CommitError>) -> (Commit, DeployRun) {
+    match run {
+        DeployRun::Write(phase) => (phase.request(), phase.resume(answer, context!(start()))),
+        DeployRun::WriteEvidence(phase) => {
+            (phase.request(), phase.resume(answer, context!(start())))
+        }
+        other => panic!("it writes nothing: {other:?}"),
+    }
+}
+
+fn triggering() -> DeployRecord {
+    let run = read(
+        DeployRun::wake_up(id()),
+        &record_in(DeployState::Requested),
+        start(),
+    );
+    write(run, Ok(())).0.record
+}
+
+#[test]
+fn the_token_comes_before_the_last_look_at_the_clock() {
+    let record = DeployRecord {
+        token_refused: true,
+        ..triggering()
+    };
+    let run = read(DeployRun::wake_up(id()), &record, at(5));
+    let DeployRun::RefreshToken(phase) = run else {
+        panic!("it does not read the token anew: {run:?}")
+    };
+    let run = phase.resume(Ok(()), context!(at(5)));
+    // In time it is sent, with the token that was just read.
+    let sent = read(run.clone(), &record, at(5));
+    assert!(matches!(sent, DeployRun::Trigger(_)), "{sent:?}");
+    // It took too long: nothing is sent.
+    let late = read(run, &record, at(6));
+    let (commit, _) = write(late, Ok(()));
+    assert_eq!(commit.record.state, DeployState::Requested);
+}
+
+#[test]
+fn only_a_run_that_may_have_begun_a_trigger_tries_again() {
+    let run = DeployRun::wake_up(id());
+    let DeployRun::Read(phase) = run.clone() else {
+        panic!("{run:?}")
+    };
+    let failed = phase.resume(Err(ledger_error()), context!(start()));
+    assert!(
+        matches!(failed, DeployRun::Done(Err(RunError::Ledger(_)))),
+        "{failed:?}"
+    );
+
+    let begins = read(run, &record_in(DeployState::Requested), start());
+    let (commit, after) = write(begins, Err(ledger_error().into()));
+    assert_eq!(commit.record.state, DeployState::Triggering);
+    let DeployRun::Again(again) = after else {
+        panic!("{after:?}")
+    };
+    // What it reads then is its own intent, or that nothing was written.
+    let run = read(*again.next, &triggering(), start());
+    assert!(matches!(run, DeployRun::Trigger(_)), "{run:?}");
+}
+
+#[test]
+fn an_outcome_is_recorded_whoever_writes_in_between() {
+    let record = triggering();
+    let run = read(DeployRun::wake_up(id()), &record, start());
+    let DeployRun::Trigger(phase) = run else {
+        panic!("{run:?}")
+    };
+    let outcome = TriggerOutcome::Created(pipeline(7));
+    let mut run = phase.resume(outcome, context!(at(1)));
+    let failures: [CommitError; 2] = [Conflict::StaleVersion.into(), ledger_error().into()];
+    for failure in failures {
+        let writes = read(run, &record, at(1));
+        let (_, after) = write(writes, Err(failure));
+        let DeployRun::Again(again) = after else {
+            panic!("{after:?}")
+        };
+        run = *again.next;
+    }
+    let (commit, after) = write(read(run, &record, at(1)), Ok(()));
+    assert_eq!(commit.record.state, DeployState::Triggered);
+    assert_eq!(commit.claim, Some(pipeline(7).id));
+    // It goes on: nothing is due yet, so it schedules the next wake-up.
+    let run = read(after, &commit.record, at(1));
+    let DeployRun::ScheduleWakeUp(phase) = run else {
+        panic!("{run:?}")
+    };
+    assert_eq!(phase.delay, Duration::from_secs(5));
+}
+
+#[test]
+fn a_wake_up_of_the_notifier_that_fails_is_left_to_the_sweeper() {
+    let record = DeployRecord {
+        due_at: Some(start()),
+        ..record_in(DeployState::Triggered)
+    };
+    let run = read(DeployRun::wake_up(id()), &record, start());
+    let DeployRun::Poll(phase) = run else {
+        panic!("{run:?}")
+    };
+    let shown = poll(PipelineState::Errored, vec![]);
+    let run = phase.resume(Ok(shown), context!(start()));
+    let (commit, after) = write(read(run, &record, start()), Ok(()));
+    assert_eq!(commit.record.state, DeployState::CiError);
+    // Its end is pending, so the notifier is woken up; if that fails, it goes on all the same.
+    let DeployRun::WakeNotifier(phase) = after else {
+        panic!("{after:?}")
+    };
+    let lost = Err(SendError::unknown("the answer was lost"));
+    let run = phase.resume(lost, context!(start()));
+    let run = read(run, &commit.record, start());
+    assert!(
+        matches!(run, DeployRun::Done(Ok(RunEnd::AtRest))),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_command_that_comes_twice_is_opened_once() {
+    let DeployRun::ReadCommand(phase) = DeployRun::open(message()) else {
+        panic!("it does not read first")
+    };
+    let run = phase.clone().resume(Ok(None), context!(start()));
+    let DeployRun::Open(opens) = run else {
+        panic!("{run:?}")
+    };
+    assert!(opens.request().open_notifications.is_some());
+    // Another run was first, or the short id is taken.
+    let overtaken = opens
+        .clone()
+        .resume(Err(Conflict::StaleVersion.into()), context!(start()));
+    assert!(matches!(overtaken, DeployRun::Read(_)), "{overtaken:?}");
+    let taken = opens.resume(Err(Conflict::ShortId.into()), context!(start()));
+    let DeployRun::Open(longer) = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(longer.request().record.short_id.as_str().len(), 16);
+    let taken = longer.resume(Err(Conflict::ShortId.into()), context!(start()));
+    assert!(
+        matches!(taken, DeployRun::Done(Err(RunError::Conflict(_)))),
+        "{taken:?}"
+    );
+    let known = phase.resume(
+        Ok(Some(record_in(DeployState::Requested))),
+        context!(start()),
+    );
+    assert!(matches!(known, DeployRun::Read(_)), "{known:?}");
+}
