@@ -11,13 +11,13 @@ const JOBS: &str = r#"
 [projects.web.jobs.run]
 trigger = "pipeline-run"
 branches = ["**"]
-channels = ["deploys"]
+channels = ["C0001"]
 users = ["*"]
 
 [projects.web.jobs.legacy]
 trigger = "job"
 branches = ["**"]
-channels = ["deploys"]
+channels = ["C0001"]
 users = ["*"]
 
 [projects.web.jobs.legacy.parameters]
