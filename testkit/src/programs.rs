@@ -15,7 +15,7 @@ pub fn build_programs() -> BTreeMap<String, PathBuf> {
     command
         .args(["build", "--workspace", "--bins", "--examples"])
         .arg("--message-format=json")
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null());
     if !cfg!(debug_assertions) {
         command.arg("--release");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ pub(crate) struct MemoryFixture {
 
 impl PortFixture for MemoryFixture {
     type Store = MemoryLedger;
+    type Reader = MemoryLedger;
     type Queue = MemoryQueue;
 
     async fn fresh() -> Self {
@@ -37,6 +39,10 @@ impl PortFixture for MemoryFixture {
         Arc::clone(&self.store)
     }
 
+    fn reader(&self) -> Arc<MemoryLedger> {
+        self.store()
+    }
+
     fn queue(&self) -> Arc<MemoryQueue> {
         Arc::clone(&self.queue)
     }
@@ -45,11 +51,12 @@ impl PortFixture for MemoryFixture {
 pub(crate) struct SqliteFixture {
     clock: ManualClock,
     sqlite: Arc<Sqlite>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl PortFixture for SqliteFixture {
     type Store = Sqlite;
+    type Reader = ReadOnlyDatabase;
     type Queue = Sqlite;
 
     async fn fresh() -> Self {
@@ -59,7 +66,7 @@ impl PortFixture for SqliteFixture {
         Self {
             clock,
             sqlite: Arc::new(sqlite),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -69,6 +76,11 @@ impl PortFixture for SqliteFixture {
 
     fn store(&self) -> Arc<Sqlite> {
         Arc::clone(&self.sqlite)
+    }
+
+    fn reader(&self) -> Arc<ReadOnlyDatabase> {
+        let path = self.dir.path().join("chatops.db");
+        Arc::new(ReadOnlyDatabase::open(&path).unwrap())
     }
 
     fn queue(&self) -> Arc<Sqlite> {

@@ -24,6 +24,7 @@ pub(crate) struct AwsFixture {
 
 impl PortFixture for AwsFixture {
     type Store = DynamoDb;
+    type Reader = DynamoDb;
     type Queue = Sqs;
 
     async fn fresh() -> Self {
@@ -72,6 +73,10 @@ impl PortFixture for AwsFixture {
 
     fn store(&self) -> Arc<DynamoDb> {
         Arc::clone(&self.store)
+    }
+
+    fn reader(&self) -> Arc<DynamoDb> {
+        self.store()
     }
 
     fn queue(&self) -> Arc<Sqs> {

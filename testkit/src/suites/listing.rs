@@ -8,12 +8,12 @@ use chatops_core::deploy::{DeployOutcome, DeployRecord, DeployState};
 use chatops_core::id::{DeployId, QualifiedUser, TeamId, UserId};
 use chatops_core::name::{BranchName, JobName, ProjectName};
 use chatops_core::ports::{
-    Commit, DeployFilter, DeployPage, DeployReader, Ledger, LedgerPosition, NotificationStore,
-    PAGE_READ_LIMIT, RequesterFilter,
+    Commit, DeployFilter, DeployPage, DeployReader, Ledger, LedgerPosition, PAGE_READ_LIMIT,
+    RequesterFilter,
 };
 use tokio::task::JoinSet;
 
-use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
+use super::support::{PortFixture, StoreExt, at, first_commit, first_page, id, noted_commit};
 use crate::suites::suite;
 
 suite! { $ listing_checks:
@@ -153,20 +153,28 @@ pub fn ids(deploys: &[DeployRecord]) -> Vec<DeployId> {
 }
 
 /// Where the next page begins, as `before:` names it.
-async fn next_position<S: Ledger>(store: &S, page: &DeployPage) -> Option<LedgerPosition> {
+async fn next_position<R: DeployReader>(reader: &R, page: &DeployPage) -> Option<LedgerPosition> {
     let more = page.more.as_ref()?;
-    let id = store.find_by_short_id(&more.before).await.unwrap().unwrap();
-    let record = store.read_deploy(id).await.unwrap().unwrap();
+    let id = reader
+        .find_by_short_id(&more.before)
+        .await
+        .unwrap()
+        .unwrap();
+    let record = reader.read_deploy(id).await.unwrap().unwrap();
     assert_eq!(more.read_back_to, record.request.requested_at);
     Some(LedgerPosition::of(&record))
 }
 
 /// Every page from the newest on.
-async fn pages<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec<DeployPage> {
+async fn pages<R: DeployReader>(
+    reader: &R,
+    filter: &DeployFilter,
+    limit: usize,
+) -> Vec<DeployPage> {
     let (mut pages, mut before) = (Vec::<DeployPage>::new(), None);
     loop {
-        let page = store.list_deploys(filter, before, limit).await.unwrap();
-        let next = next_position(store, &page).await;
+        let page = reader.list_deploys(filter, before, limit).await.unwrap();
+        let next = next_position(reader, &page).await;
         assert!(page.deploys.len() <= limit);
         if page.more.as_ref().is_some_and(|more| more.full) {
             assert_eq!(page.deploys.len(), limit);
@@ -182,8 +190,12 @@ async fn pages<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec
 }
 
 /// What all the pages show, in a ledger in which no page is cut short.
-async fn listed_ids<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -> Vec<DeployId> {
-    let pages = pages(store, filter, limit).await;
+async fn listed_ids<R: DeployReader>(
+    reader: &R,
+    filter: &DeployFilter,
+    limit: usize,
+) -> Vec<DeployId> {
+    let pages = pages(reader, filter, limit).await;
     let mut full = pages.iter().filter_map(|page| page.more.as_ref());
     assert!(full.all(|more| more.full), "{filter:?}");
     let last = pages.last().unwrap();
@@ -192,36 +204,36 @@ async fn listed_ids<S: Ledger>(store: &S, filter: &DeployFilter, limit: usize) -
 }
 
 /// The filter lists the records that fit, and there are some.
-async fn assert_lists<S: Ledger + NotificationStore>(
-    store: &S,
+async fn assert_lists<R: DeployReader>(
+    reader: &R,
     filter: &DeployFilter,
     records: &[DeployRecord],
     fits: impl Fn(&DeployRecord) -> bool,
 ) {
     let expected: Vec<_> = records.iter().filter(|one| fits(one)).cloned().collect();
     assert!(!expected.is_empty(), "{filter:?}");
-    let page = store.page(filter, 300).await;
+    let page = first_page(reader, filter, 300).await;
     assert_eq!(page.deploys, expected, "{filter:?}");
 }
 
 pub async fn nothing_is_listed_at_first<F: PortFixture>(it: F) {
-    let page = it.store().page(&DeployFilter::default(), 20).await;
+    let page = first_page(&*it.reader(), &DeployFilter::default(), 20).await;
     assert_eq!(page, DeployPage::default());
 }
 
 pub async fn the_newest_comes_first_and_ties_go_by_id<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let requested_at = |record: &DeployRecord| record.request.requested_at;
     let tie = |two: &&[DeployRecord]| requested_at(&two[0]) == requested_at(&two[1]);
     assert!(records.windows(2).filter(tie).count() > 200);
     let all = DeployFilter::default();
-    let page = store.page(&all, 300).await;
+    let page = first_page(&*reader, &all, 300).await;
     assert_eq!(page.deploys, records, "each as it stands");
     assert_eq!(page.more, None);
-    let page = store.page(&all, 299).await;
+    let page = first_page(&*reader, &all, 299).await;
     assert_eq!(page.deploys, records[..299]);
-    let next = next_position(&*store, &page).await;
+    let next = next_position(&*reader, &page).await;
     assert_eq!(next, Some(LedgerPosition::of(&records[298])));
 }
 
@@ -277,7 +289,7 @@ fn filters() -> Vec<DeployFilter> {
 }
 
 pub async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let filters = filters();
     assert_eq!(filters.len(), 5 * 2 * 3 * 2 * 2 * 5 * 2 * 2);
@@ -285,14 +297,14 @@ pub async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     for filter in &filters {
         let expected = fitting(&records, filter);
         found += usize::from(!expected.is_empty());
-        let listed = listed_ids(&*store, filter, 20).await;
+        let listed = listed_ids(&*reader, filter, 20).await;
         assert_eq!(listed, expected, "{filter:?}");
     }
     assert!(found > 200, "{found} filters found anything");
 }
 
 pub async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let two = [1, 2].map(|n| qualified("T01", n)).to_vec();
     let filters = [
@@ -307,14 +319,14 @@ pub async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
     for filter in filters {
         // One by one, in pairs, with a rest at the end, and as many as there can be.
         for limit in [1, 2, 7, 20] {
-            let listed = listed_ids(&*store, &filter, limit).await;
+            let listed = listed_ids(&*reader, &filter, limit).await;
             assert_eq!(listed, fitting(&records, &filter), "{filter:?} by {limit}");
         }
     }
 }
 
 pub async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let filter = DeployFilter {
         branch: Some(branch("main")),
@@ -322,14 +334,14 @@ pub async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
     };
     for (n, record) in records.iter().enumerate() {
         let before = Some(LedgerPosition::of(record));
-        let page = store.list_deploys(&filter, before, 300).await.unwrap();
+        let page = reader.list_deploys(&filter, before, 300).await.unwrap();
         assert_eq!(ids(&page.deploys), fitting(&records[n + 1..], &filter));
         assert_eq!(page.more, None);
     }
 }
 
 pub async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     for (wanted, known) in [
         ("ana", &["ana", "Ana"][..]),
@@ -341,13 +353,13 @@ pub async fn names_are_found_in_any_case<F: PortFixture>(it: F) {
             let name = record.request.user_name.as_deref();
             name.is_some_and(|name| known.contains(&name))
         };
-        assert_lists(&*store, &filter, &records, named).await;
+        assert_lists(&*reader, &filter, &records, named).await;
     }
 }
 
 /// Slack's user ids are unique within a workspace only.
 pub async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let is = |record: &DeployRecord, who: &QualifiedUser| record.request.qualified_user() == *who;
     let (here, there) = (qualified("T01", 1), qualified("T02", 1));
@@ -358,17 +370,20 @@ pub async fn a_user_is_told_apart_by_workspace<F: PortFixture>(it: F) {
     ] {
         let filter = by(RequesterFilter::Users(users));
         let fits = |record: &DeployRecord| is(record, one) || is(record, other);
-        assert_lists(&*store, &filter, &records, fits).await;
+        assert_lists(&*reader, &filter, &records, fits).await;
     }
     let nobody = by(RequesterFilter::Users(vec![qualified("T03", 1)]));
-    assert_eq!(store.page(&nobody, 300).await, DeployPage::default());
+    assert_eq!(
+        first_page(&*reader, &nobody, 300).await,
+        DeployPage::default()
+    );
     let filter = by(RequesterFilter::AnyWorkspace(vec![user(1)]));
     let fits = |record: &DeployRecord| is(record, &here) || is(record, &there);
-    assert_lists(&*store, &filter, &records, fits).await;
+    assert_lists(&*reader, &filter, &records, fits).await;
 }
 
 pub async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     for name in ENVIRONMENTS {
         let filter = DeployFilter {
@@ -376,12 +391,12 @@ pub async fn an_environment_lists_its_own_deploys<F: PortFixture>(it: F) {
             ..DeployFilter::default()
         };
         let fits = |record: &DeployRecord| record.request.environment.as_deref() == Some(name);
-        assert_lists(&*store, &filter, &records, fits).await;
+        assert_lists(&*reader, &filter, &records, fits).await;
     }
 }
 
 pub async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     for second in [-1, 0, 30, 59, 60] {
         let filter = DeployFilter {
@@ -389,14 +404,14 @@ pub async fn since_is_that_moment_or_later<F: PortFixture>(it: F) {
             ..DeployFilter::default()
         };
         let later = |record: &&DeployRecord| record.request.requested_at >= at(second);
-        let page = store.page(&filter, 300).await;
+        let page = first_page(&*reader, &filter, 300).await;
         let later = records.iter().filter(later).count();
         assert_eq!(page.deploys.len(), later, "{second}");
     }
 }
 
 pub async fn a_list_follows_every_write<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let mut record = store.begin(1).await;
     for state in DeployState::ALL.into_iter().chain([DeployState::Requested]) {
         let mut commit = noted_commit(&record, at(1));
@@ -407,7 +422,7 @@ pub async fn a_list_follows_every_write<F: PortFixture>(it: F) {
                 status: Some(StatusFilter::State(wanted)),
                 ..DeployFilter::default()
             };
-            let page = store.page(&filter, 9).await;
+            let page = first_page(&*reader, &filter, 9).await;
             assert_eq!(page.deploys.contains(&record), wanted == state);
         }
     }
@@ -425,7 +440,7 @@ pub fn requested(n: u32, who: usize, what: &str) -> Vec<Commit> {
 
 /// Both parts of the filter fit more deploys than a page reads, and together they fit two.
 pub async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
-    let store = it.store();
+    let (store, reader) = (it.store(), it.reader());
     let many = u32::try_from(PAGE_READ_LIMIT).unwrap() * 2 + 200;
     let fits = [1, many - 1];
     let deploy = |n: u32| match n {
@@ -439,7 +454,7 @@ pub async fn what_takes_too_many_reads_is_continued<F: PortFixture>(it: F) {
         ..by(RequesterFilter::Users(vec![qualified("T01", 1)]))
     };
     for limit in [1, 20] {
-        let pages = pages(&*store, &filter, limit).await;
+        let pages = pages(&*reader, &filter, limit).await;
         let shown: Vec<_> = pages.iter().flat_map(|page| ids(&page.deploys)).collect();
         assert_eq!(shown, [id(many - 1), id(1)], "by {limit}");
         let more = pages[0].more.as_ref().unwrap();

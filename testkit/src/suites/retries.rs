@@ -12,8 +12,8 @@ use chatops_core::ports::{
 use tokio::task::JoinSet;
 
 use super::support::{
-    PortFixture, StoreExt, at, bare_commit, begin_deploy, first_commit, id, noted_commit,
-    timer_commit, try_commit,
+    PortFixture, StoreExt, at, bare_commit, begin_deploy, first_commit, first_page, id,
+    noted_commit, timer_commit, try_commit,
 };
 use crate::suites::suite;
 
@@ -204,9 +204,9 @@ pub async fn a_retried_deploy_waits_no_longer<F: PortFixture>(it: F) {
     };
     let old = failed_deploy(&*store, 1).await;
     let other = failed_deploy(&*store, 3).await;
-    let page = store.page(&waiting, 9).await;
+    let page = first_page(&*it.reader(), &waiting, 9).await;
     assert_eq!(page.deploys.len(), 2);
     store.put(retry_commit(&old, 2)).await;
-    let page = store.page(&waiting, 9).await;
+    let page = first_page(&*it.reader(), &waiting, 9).await;
     assert_eq!(page.deploys, [other]);
 }

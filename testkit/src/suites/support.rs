@@ -13,8 +13,8 @@ use chatops_core::message::MessageBody;
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, DeployFilter, DeployPage, DueItem, Ledger, LockChange,
-    MessageQueue, NotificationStore, TargetLock,
+    Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
+    LockChange, MessageQueue, NotificationStore, TargetLock,
 };
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -25,12 +25,15 @@ pub const MAX_RECEIVES: u32 = 3;
 /// Fresh adapters over one clock.
 pub trait PortFixture: 'static {
     type Store: Ledger + NotificationStore + 'static;
+    /// What a second program reads the same deploys with.
+    type Reader: DeployReader + 'static;
     type Queue: MessageQueue + 'static;
 
     fn fresh() -> impl Future<Output = Self>;
     /// Moves the clock of the queues.
     fn advance(&self, by: Duration) -> impl Future<Output = ()>;
     fn store(&self) -> Arc<Self::Store>;
+    fn reader(&self) -> Arc<Self::Reader>;
     fn queue(&self) -> Arc<Self::Queue>;
 }
 
@@ -167,11 +170,6 @@ pub trait StoreExt: Ledger + NotificationStore {
         self.list_due(at(second), limit).await.unwrap()
     }
 
-    /// The newest page.
-    async fn page(&self, filter: &DeployFilter, limit: usize) -> DeployPage {
-        self.list_deploys(filter, None, limit).await.unwrap()
-    }
-
     async fn begin(&self, n: u32) -> DeployRecord {
         begin_deploy(self, n).await
     }
@@ -202,6 +200,15 @@ pub trait StoreExt: Ledger + NotificationStore {
 }
 
 impl<S: Ledger + NotificationStore + ?Sized> StoreExt for S {}
+
+/// The newest page of a list.
+pub async fn first_page<R: DeployReader>(
+    reader: &R,
+    filter: &DeployFilter,
+    limit: usize,
+) -> DeployPage {
+    reader.list_deploys(filter, None, limit).await.unwrap()
+}
 
 pub fn take_lock(now: Time) -> LockChange {
     let target = target();
