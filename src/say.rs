@@ -46,7 +46,7 @@ pub(crate) struct SayOptions {
 enum LastMessage {
     /// The acknowledgement.
     Acknowledgement,
-    /// The reply to a query or a cancel.
+    /// The reply to a query, a cancel or an unlock.
     Reply,
     /// The final status of a deploy.
     FinalStatus,
@@ -57,9 +57,10 @@ impl LastMessage {
     fn of_command(text: &str) -> Self {
         match command::parse(text) {
             Err(_) | Ok(ChatCommand::Help(_)) => Self::Acknowledgement,
-            Ok(ChatCommand::Query(_) | ChatCommand::Action(DeployAction::Cancel { .. })) => {
-                Self::Reply
-            }
+            Ok(
+                ChatCommand::Query(_)
+                | ChatCommand::Action(DeployAction::Cancel { .. } | DeployAction::Unlock { .. }),
+            ) => Self::Reply,
             Ok(ChatCommand::Deploy(_) | ChatCommand::Action(DeployAction::Retry { .. })) => {
                 Self::FinalStatus
             }

@@ -7,6 +7,7 @@
 //! `cargo build --release -p chatops-ingest && cargo build --release -p chatops-bench --bin floor`.
 //! Pin it to one processor (`taskset -c 1`), and quote the ratios.
 
+mod calls;
 mod functions;
 mod history;
 
@@ -38,6 +39,8 @@ enum BenchCommand {
         #[arg(long, default_value = "target/bench")]
         dir: PathBuf,
     },
+    /// Count the calls of CircleCI's API that one deploy takes
+    Calls,
     /// Start the ingest function repeatedly, and compare it with a minimal function
     Functions {
         /// How often each function starts
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
                 large,
                 dir,
             } => history::run(&dir, [small, large], runs).await,
+            BenchCommand::Calls => calls::run().await,
             BenchCommand::Functions { cold, warm, bin } => functions::run(&bin, cold, warm).await,
         }
     })

@@ -4,9 +4,13 @@
 //! The trigger is sent once, on a connection of its own: no resend, no redirect, no pooled
 //! connection that may have died, no proxy from the environment. Reads may reuse connections.
 
+mod build_status;
+mod error_text;
 mod inspect;
 mod rate_limit;
 mod response;
+#[cfg(test)]
+mod surprises;
 mod v1;
 mod v2;
 mod wire;
@@ -16,10 +20,10 @@ use std::time::Instant;
 use chatops_core::config::{self, ProjectSlug, Timeouts, TriggerCall};
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::ports::{
-    CiClient, CiReadError, LookupRequest, LookupResult, PollResult, SecretName, SecretReader,
-    TriggerOutcome, TriggerRequest,
+    CiClient, CiJob, CiReadError, LookupRequest, LookupResult, PollResult, SecretName,
+    SecretReader, TriggerOutcome, TriggerRequest,
 };
-use chatops_http::describe_error;
+use chatops_http::{JsonResponse, describe_error};
 use chrono::TimeDelta;
 use reqwest::{Client, Method, RequestBuilder, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -31,7 +35,7 @@ pub use self::inspect::{
     TokenOwner,
 };
 use self::rate_limit::RateLimitPause;
-use self::response::ApiResponse;
+use self::response::{error_for_status, is_throttled, trigger_outcome};
 
 /// How far CircleCI's clock and ours may be apart when a listing is read: five minutes, as for
 /// Slack's signed timestamp.
@@ -83,28 +87,39 @@ impl<X: SecretReader> CircleCiClient<X> {
         authorize(client.request(method, url), &token.current)
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, CiReadError> {
-        self.call_api(Method::GET, url).await?.json()
+    async fn get<T>(&self, url: Url) -> Result<T, CiReadError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let response = self.call_api(Method::GET, url).await?;
+        response.parse().await.map_err(CiReadError::from_message)
+    }
+
+    async fn get_object<T>(&self, url: Url) -> Result<T, CiReadError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let item: wire::Item<T> = self.get(url).await?;
+        item.object().map_err(CiReadError::from_message)
     }
 
     /// Any call but the trigger: it may be repeated.
-    async fn call_api(&self, method: Method, url: Url) -> Result<ApiResponse, CiReadError> {
+    async fn call_api(&self, method: Method, url: Url) -> Result<JsonResponse, CiReadError> {
         if let Some(left) = self.rate_limit.remaining(Instant::now()) {
             return Err(RateLimitPause::read_error(left));
         }
         let request = self.request(&self.read_client, method, url).await;
         let sent = request.map_err(CiReadError::from_message)?.send().await;
         let response = sent.map_err(|error| CiReadError::from_message(describe_error(&error)))?;
-        let response = ApiResponse::read(response).await;
+        let response = JsonResponse::read(response).await;
         self.note_rate_limit(&response);
-        response.error_for_status()
+        error_for_status(response)
     }
 
     /// A pause that CircleCI asks for holds for every call.
-    fn note_rate_limit(&self, response: &ApiResponse) {
-        if response.is_throttled() {
-            let after = response.retry_after();
-            self.rate_limit.extend(after, Instant::now());
+    fn note_rate_limit(&self, response: &JsonResponse) {
+        if is_throttled(response) {
+            self.rate_limit.extend(response.retry_after, Instant::now());
         }
     }
 }
@@ -153,13 +168,16 @@ impl<X: SecretReader> CiClient for CircleCiClient<X> {
         };
         match request.body(body.to_string()).send().await {
             Ok(response) => {
-                let response = ApiResponse::read(response).await;
+                let response = JsonResponse::read(response).await;
                 self.note_rate_limit(&response);
-                let pipeline = |created: &_| self.pipeline(&trigger.slug, created);
+                let pipeline = |answer: &_| self.pipeline(&trigger.slug, answer);
+                let build = |answer: &_| self.build(&trigger.slug, answer);
                 match &trigger.call {
-                    TriggerCall::Pipeline => response.outcome(pipeline),
-                    TriggerCall::PipelineRun { .. } => response.run_outcome(pipeline),
-                    TriggerCall::Job => response.outcome(|seen| self.build(&trigger.slug, seen)),
+                    TriggerCall::Pipeline => trigger_outcome(response, pipeline, |_| None).await,
+                    TriggerCall::PipelineRun { .. } => {
+                        trigger_outcome(response, pipeline, wire::V2Pipeline::message).await
+                    }
+                    TriggerCall::Job => trigger_outcome(response, build, |_| None).await,
                 }
             }
             // No byte of the request was written.
@@ -182,10 +200,23 @@ impl<X: SecretReader> CiClient for CircleCiClient<X> {
         }
     }
 
-    async fn poll(&self, slug: &ProjectSlug, run: &CiPipeline) -> Result<PollResult, CiReadError> {
+    async fn poll(
+        &self,
+        slug: &ProjectSlug,
+        run: &CiPipeline,
+        details: bool,
+    ) -> Result<PollResult, CiReadError> {
         match run.kind {
-            CiRunKind::Pipeline => self.poll_pipeline(run.id).await,
+            CiRunKind::Pipeline => self.poll_pipeline(run.id, details).await,
+            // One call shows all of it.
             CiRunKind::Build => self.poll_build(slug, run.number).await,
+        }
+    }
+
+    async fn list_jobs(&self, run: &CiPipeline, workflow: &str) -> Result<Vec<CiJob>, CiReadError> {
+        match run.kind {
+            CiRunKind::Pipeline => self.list_workflow_jobs(workflow).await,
+            CiRunKind::Build => Ok(vec![]),
         }
     }
 
@@ -195,9 +226,14 @@ impl<X: SecretReader> CiClient for CircleCiClient<X> {
         run: &CiPipeline,
         workflow: &str,
     ) -> Result<(), CiReadError> {
+        if workflow.is_empty() {
+            let error = "CircleCI's list shows no id of the workflow";
+            return Err(CiReadError::from_message(error));
+        }
         let url = match run.kind {
             CiRunKind::Pipeline => self.api_url(&["v2", "workflow", workflow, "cancel"]),
-            CiRunKind::Build => self.build_url(slug, &[&run.number.to_string(), "cancel"]),
+            // The build that CircleCI has repeated this one as, if it has.
+            CiRunKind::Build => self.build_url(slug, &[workflow, "cancel"]),
         };
         self.call_api(Method::POST, url).await.map(drop)
     }

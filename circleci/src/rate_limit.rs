@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chatops_core::ports::CiReadError;
-
-/// The longest pause that is kept. A wrong `Retry-After` must not silence a process for hours.
-const MAX_PAUSE: Duration = Duration::from_mins(5);
+use chatops_http::MAX_RETRY_AFTER;
 
 /// The pause if CircleCI names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(2);
@@ -26,7 +24,7 @@ impl RateLimitPause {
     /// Extends the pause; a shorter one never shortens it.
     pub(super) fn extend(&self, after: Option<Duration>, now: Instant) {
         let pause = after.unwrap_or(DEFAULT_PAUSE);
-        let until = now + pause.clamp(DEFAULT_PAUSE, MAX_PAUSE);
+        let until = now + pause.clamp(DEFAULT_PAUSE, MAX_RETRY_AFTER);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_none_or(|earlier| earlier < until) {
             *kept = Some(until);
@@ -67,6 +65,6 @@ mod tests {
         pause.extend(None, now);
         assert_eq!(pause.remaining(now), Some(DEFAULT_PAUSE));
         pause.extend(Some(Duration::from_secs(u64::MAX)), now);
-        assert_eq!(pause.remaining(now), Some(MAX_PAUSE));
+        assert_eq!(pause.remaining(now), Some(MAX_RETRY_AFTER));
     }
 }

@@ -1,229 +1,80 @@
-//! CircleCI's answers: the status, the body up to a limit, and the message in it.
-
-use std::time::Duration;
+//! CircleCI's answers: what each status means for a read and for the trigger.
 
 use chatops_core::deploy::CiPipeline;
 use chatops_core::ports::{CiReadError, TriggerOutcome};
-use chatops_http::{VendorResponse, truncate};
-use reqwest::{Response, StatusCode};
+use chatops_http::{JsonResponse, truncate};
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-/// The most of an answer that is read, in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+use crate::error_text;
+use crate::wire::Item;
 
-/// An answer. The status and the pause are valid even if the body broke off.
-pub(super) struct ApiResponse {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    /// The whole body, or why it could not be read.
-    body: Result<Vec<u8>, String>,
+/// The answer if it is a success, or CircleCI's error.
+pub(super) fn error_for_status(response: JsonResponse) -> Result<JsonResponse, CiReadError> {
+    if response.status.is_success() {
+        return Ok(response);
+    }
+    let status = response.status;
+    let message = truncate(&error_message(&response));
+    Err(CiReadError {
+        message: format!("HTTP {}: {message}", status.as_u16()),
+        retry_after: response.retry_after,
+        unauthorized: status == StatusCode::UNAUTHORIZED,
+    })
 }
 
-impl ApiResponse {
-    pub(super) async fn read(response: Response) -> Self {
-        let VendorResponse {
-            status,
-            retry_after,
-            body,
-            ..
-        } = VendorResponse::read(response, MAX_BODY_BYTES).await;
-        Self {
-            status,
-            retry_after,
-            body,
+/// The meaning of an answer to the POST. In a success `run` finds what was created, and `why` the
+/// message of a 200 that is documented as "understood, and not triggered".
+pub(super) async fn trigger_outcome<T: DeserializeOwned + Send + 'static>(
+    response: JsonResponse,
+    run: impl FnOnce(&T) -> Option<CiPipeline>,
+    why: impl FnOnce(&T) -> Option<String>,
+) -> TriggerOutcome {
+    let (status, retry_after) = (response.status, response.retry_after);
+    if status.is_success() {
+        let answer = response.parse::<Item<T>>().await;
+        let answer = match answer.and_then(Item::object) {
+            Ok(answer) => answer,
+            Err(because) => return TriggerOutcome::Unknown { because },
+        };
+        if let Some(created) = run(&answer) {
+            return TriggerOutcome::Created(created);
         }
-    }
-
-    /// The answer if it is a success, or CircleCI's error.
-    pub(super) fn error_for_status(self) -> Result<Self, CiReadError> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        Err(CiReadError {
-            message: format!("HTTP {}: {}", self.status.as_u16(), self.error_message()),
-            retry_after: self.retry_after,
-            unauthorized: self.status == StatusCode::UNAUTHORIZED,
-        })
-    }
-
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, CiReadError> {
-        let body = self.body.as_ref().map_err(CiReadError::from_message)?;
-        serde_json::from_slice(body).map_err(|error| {
-            CiReadError::from_message(format!("the answer cannot be read: {error}"))
-        })
-    }
-
-    pub(super) fn is_throttled(&self) -> bool {
-        self.status == StatusCode::TOO_MANY_REQUESTS
-    }
-
-    /// How long CircleCI asks to wait, if it does.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
-    }
-
-    /// The meaning of an answer to `pipeline/run`: a 200 with only a message is documented as
-    /// "understood, and not triggered".
-    pub(super) fn run_outcome<T: DeserializeOwned>(
-        self,
-        run: impl Fn(&T) -> CiPipeline,
-    ) -> TriggerOutcome {
-        match self.message() {
-            Some(message) if self.status == StatusCode::OK && self.json::<T>().is_err() => {
-                let status = 200;
-                TriggerOutcome::Refused { status, message }
-            }
-            _ => self.outcome(run),
-        }
-    }
-
-    /// The meaning of an answer to the POST, where a success is a `T`.
-    pub(super) fn outcome<T: DeserializeOwned>(
-        self,
-        run: impl Fn(&T) -> CiPipeline,
-    ) -> TriggerOutcome {
-        let status = self.status;
-        if status.is_success() {
-            return match self.json::<T>() {
-                Ok(created) => TriggerOutcome::Created(run(&created)),
-                Err(error) => TriggerOutcome::Unknown {
-                    because: error.message,
-                },
-            };
-        }
-        // Now the status alone decides; a body that broke off has no message.
-        let (message, status) = (self.error_message(), status.as_u16());
-        let error = format!("HTTP {status}: {message}");
-        match status {
-            401 => TriggerOutcome::Unauthorized { message },
-            429 => TriggerOutcome::NotNow {
-                error,
-                retry_after: self.retry_after,
+        return match why(&answer) {
+            Some(message) if status == StatusCode::OK => TriggerOutcome::Refused {
+                status: status.as_u16(),
+                message: truncate(&message),
             },
-            // After a time-out on the way CircleCI may have done it.
-            408 | 500..=599 => TriggerOutcome::Unknown { because: error },
-            _ => TriggerOutcome::Refused { status, message },
-        }
+            _ => TriggerOutcome::Unknown {
+                because: "the answer does not name what was created".to_owned(),
+            },
+        };
     }
-
-    fn error_message(&self) -> String {
-        let none = || "an answer without a message".to_owned();
-        match &self.body {
-            Ok(_) => self.message().unwrap_or_else(none),
-            Err(broken) => broken.clone(),
-        }
-    }
-
-    /// CircleCI's `message`, which may itself be JSON with a `message` in it.
-    fn message(&self) -> Option<String> {
-        let body: Value = serde_json::from_slice(self.body.as_ref().ok()?).ok()?;
-        let mut text = body.get("message")?.as_str()?.to_owned();
-        while let Some(inner) = serde_json::from_str::<Value>(&text)
-            .ok()
-            .and_then(|nested| nested.get("message")?.as_str().map(str::to_owned))
-        {
-            text = inner;
-        }
-        Some(truncate(&text)).filter(|message| !message.is_empty())
+    // Now the status alone decides; a body that broke off has no message.
+    let said = error_message(&response);
+    let (message, status) = (truncate(&said), status.as_u16());
+    let error = format!("HTTP {status}: {message}");
+    match status {
+        401 => TriggerOutcome::Unauthorized { message },
+        429 => TriggerOutcome::NotNow { error, retry_after },
+        // GitHub has refused CircleCI: its own limit, which passes.
+        403 if error_text::is_rate_limit(&said) => TriggerOutcome::NotNow { error, retry_after },
+        // After a time-out on the way CircleCI may have done it.
+        408 | 500..=599 => TriggerOutcome::Unknown { because: error },
+        _ => TriggerOutcome::Refused { status, message },
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) fn is_throttled(response: &JsonResponse) -> bool {
+    response.status == StatusCode::TOO_MANY_REQUESTS
+}
 
-    const NONE: &str = "an answer without a message";
-
-    fn response(body: &str) -> ApiResponse {
-        ApiResponse {
-            status: StatusCode::BAD_REQUEST,
-            retry_after: None,
-            body: Ok(body.into()),
+/// What an error says, not yet cut.
+fn error_message(response: &JsonResponse) -> String {
+    match response.start() {
+        Ok(body) => {
+            error_text::read(body).unwrap_or_else(|| "an answer without a message".to_owned())
         }
-    }
-
-    #[test]
-    fn the_message_is_read() {
-        let response = response(r#"{"message":" Branch not found\n"}"#);
-        assert_eq!(response.error_message(), "Branch not found");
-    }
-
-    #[test]
-    fn a_message_may_be_json_with_a_message_in_it() {
-        let mut body = r#"{"message":"Not Found","documentation_url":"https://x"}"#.to_owned();
-        for _ in 0..3 {
-            assert_eq!(response(&body).error_message(), "Not Found");
-            body = serde_json::json!({ "message": body }).to_string();
-        }
-    }
-
-    #[test]
-    fn json_in_a_message_that_says_nothing_more_stands_as_it_is() {
-        for inner in [r#"{"error":"x"}"#, "[1]", "17", r#"{"message":4}"#] {
-            let body = serde_json::json!({ "message": inner }).to_string();
-            assert_eq!(response(&body).error_message(), inner);
-        }
-    }
-
-    #[test]
-    fn a_missing_message_is_named() {
-        for body in [
-            "",
-            "<!doctype html><title>Page not found</title>",
-            "null",
-            "[]",
-            r#""message""#,
-            r#"{"error":"x"}"#,
-            r#"{"message":null}"#,
-            r#"{"message":{"message":"x"}}"#,
-            r#"{"message":" "}"#,
-            "\u{fffd}",
-        ] {
-            assert_eq!(response(body).error_message(), NONE, "{body}");
-        }
-        let bytes = ApiResponse {
-            body: Ok(vec![0xff, 0xfe]),
-            ..response("")
-        };
-        assert_eq!(bytes.error_message(), NONE);
-    }
-
-    #[test]
-    fn a_body_that_broke_off_says_why() {
-        let broken = ApiResponse {
-            body: Err("timed out".to_owned()),
-            ..response("")
-        };
-        assert_eq!(broken.error_message(), "timed out");
-        assert_eq!(broken.message(), None);
-        assert_eq!(broken.json::<Value>().unwrap_err().message, "timed out");
-    }
-
-    #[test]
-    fn deep_nesting_is_rejected_and_not_followed() {
-        let deep = "[".repeat(100_000);
-        assert_eq!(response(&deep).error_message(), NONE);
-        let body = serde_json::json!({ "message": deep }).to_string();
-        assert_eq!(response(&body).error_message(), truncate(&deep));
-    }
-
-    #[test]
-    fn an_error_keeps_the_pause_and_whether_the_token_was_rejected() {
-        let after = Some(Duration::from_secs(7));
-        let error_of = |status, body| {
-            let retry_after = after;
-            let response = ApiResponse {
-                status,
-                retry_after,
-                body,
-            };
-            response.error_for_status().err().unwrap()
-        };
-        let error = error_of(StatusCode::TOO_MANY_REQUESTS, Ok(b"{}".to_vec()));
-        assert_eq!((error.retry_after, error.unauthorized), (after, false));
-        let error = error_of(StatusCode::UNAUTHORIZED, Err("timed out".to_owned()));
-        assert!(error.unauthorized);
-        assert_eq!(error.message, "HTTP 401: timed out");
+        Err(broken) => broken.to_owned(),
     }
 }

@@ -5,16 +5,20 @@ use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::PipelineId;
 use chatops_core::ports::{
-    CiReadError, CiWorkflow, LookupRequest, LookupResult, PipelineState, PollResult, SecretReader,
-    TriggerRequest, WorkflowStatus,
+    CiReadError, CiWorkflow, LookupRequest, LookupResult, PipelineDetails, PipelineState,
+    PollResult, SecretReader, TriggerRequest, WorkflowStatus,
 };
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, wire};
+use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, build_status, wire};
 
 /// How many builds one page of the listing has.
 const PAGE_SIZE: usize = 30;
+
+/// How often CircleCI's own retry of a build is followed within one poll. Its infrastructure does not
+/// fail that often in a row.
+const MAX_RETRIES: usize = 10;
 
 impl<X: SecretReader> CircleCiClient<X> {
     /// `POST /project/:vcs/:org/:repo/tree/:branch`, the branch as one segment.
@@ -32,13 +36,23 @@ impl<X: SecretReader> CircleCiClient<X> {
         self.api_url(&all)
     }
 
-    pub(super) fn build(&self, slug: &ProjectSlug, seen: &wire::V1Build) -> CiPipeline {
-        CiPipeline {
+    pub(super) fn build(&self, slug: &ProjectSlug, seen: &wire::V1Build) -> Option<CiPipeline> {
+        let number = seen.number()?;
+        Some(CiPipeline {
             kind: CiRunKind::Build,
-            id: PipelineId::of_build(&slug.web_path(), seen.build_num),
-            number: seen.build_num,
-            url: self.config.build_url(slug, seen.build_num),
-        }
+            id: PipelineId::of_build(&slug.web_path(), number),
+            number,
+            url: self.config.build_url(slug, number),
+        })
+    }
+
+    async fn get_build(
+        &self,
+        slug: &ProjectSlug,
+        number: u64,
+    ) -> Result<wire::V1Build, CiReadError> {
+        let url = self.build_url(slug, &[&number.to_string()]);
+        self.get_object(url).await
     }
 
     pub(super) async fn look_up_build(
@@ -47,40 +61,51 @@ impl<X: SecretReader> CircleCiClient<X> {
     ) -> Result<LookupResult, CiReadError> {
         let since = lookup.since - MAX_SKEW;
         let mut candidates = Vec::new();
+        let mut is_unreadable = false;
         for page in 0..MAX_PAGES {
             let mut url = self.build_url(&lookup.slug, &["tree", lookup.branch.as_str()]);
             url.query_pairs_mut()
                 .append_pair("limit", &PAGE_SIZE.to_string())
                 .append_pair("offset", &(page * PAGE_SIZE).to_string());
-            let builds: Vec<wire::V1Build> = self.get(url).await?;
-            // Newest first: after an older one everything since then has been read.
-            let is_older = |build: &wire::V1Build| build.first_seen_at().is_some_and(|t| t < since);
-            for build in builds.iter().filter(|build| !is_older(build)) {
-                let Some((name, value)) = &lookup.deploy_id else {
-                    candidates.push(self.build(&lookup.slug, build));
+            let builds: Vec<wire::Item<wire::V1Build>> = self.get(url).await?;
+            let is_last = builds.len() < PAGE_SIZE;
+            let mut reached_older = false;
+            for item in builds {
+                let (build, run) = match item {
+                    wire::Item::Null => continue,
+                    wire::Item::Known(build) => {
+                        // Newest first: after an older one everything since then has been read.
+                        if build.first_seen_at().is_some_and(|time| time < since) {
+                            reached_older = true;
+                            continue;
+                        }
+                        let run = self.build(&lookup.slug, &build);
+                        (build, run)
+                    }
+                    wire::Item::Unreadable => (wire::V1Build::default(), None),
+                };
+                // It may be the one.
+                let Some(run) = run else {
+                    is_unreadable = true;
                     continue;
                 };
-                let carried = match build.parameter(name) {
-                    Some(carried) => Some(carried.to_owned()),
-                    // The listing may omit the parameters; the build itself has them.
-                    None if build.build_parameters.is_none() => {
-                        let number = build.build_num.to_string();
-                        let url = self.build_url(&lookup.slug, &[&number]);
-                        let whole: wire::V1Build = self.get(url).await?;
-                        if whole.hides_parameters() {
-                            // It may be the one: it does not prove that nothing was started.
-                            let error = format!("build {number} does not show its parameters");
-                            return Err(CiReadError::from_message(error));
+                match &lookup.deploy_id {
+                    None => candidates.push(run),
+                    Some(deploy_id) => {
+                        if self
+                            .build_carries(&lookup.slug, &build, &run, deploy_id)
+                            .await?
+                        {
+                            return Ok(LookupResult::Found(run));
                         }
-                        whole.parameter(name).map(str::to_owned)
                     }
-                    None => None,
-                };
-                if carried.as_ref() == Some(value) {
-                    return Ok(LookupResult::Found(self.build(&lookup.slug, build)));
                 }
             }
-            if builds.len() < PAGE_SIZE || builds.iter().any(is_older) {
+            if is_last || reached_older {
+                if is_unreadable {
+                    let error = "the list has a build that cannot be read";
+                    return Err(CiReadError::from_message(error));
+                }
                 return Ok(LookupResult::Absent { candidates });
             }
         }
@@ -89,90 +114,63 @@ impl<X: SecretReader> CircleCiClient<X> {
         )))
     }
 
+    /// Whether a listed build has the deploy id parameter.
+    async fn build_carries(
+        &self,
+        slug: &ProjectSlug,
+        listed: &wire::V1Build,
+        run: &CiPipeline,
+        (name, value): &(String, String),
+    ) -> Result<bool, CiReadError> {
+        if listed.shows_parameters() {
+            return Ok(listed.parameter(name) == Some(value));
+        }
+        // The listing may omit the parameters; the build itself has them.
+        let whole = self.get_build(slug, run.number).await?;
+        if whole.hides_parameters() {
+            // It may be the one: it does not prove that nothing was started.
+            let error = format!("build {} does not show its parameters", run.number);
+            return Err(CiReadError::from_message(error));
+        }
+        Ok(whole.parameter(name) == Some(value))
+    }
+
+    /// A build, or what CircleCI has repeated it as: one workflow, whose id is the newest build's number.
     pub(super) async fn poll_build(
         &self,
         slug: &ProjectSlug,
-        number: u64,
+        first: u64,
     ) -> Result<PollResult, CiReadError> {
-        let url = self.build_url(slug, &[&number.to_string()]);
-        let build: wire::V1Build = self.get(url).await?;
-        let workflow = build_status(&build).map(|status| CiWorkflow {
+        let (mut number, mut build) = (first, self.get_build(slug, first).await?);
+        let mut name = build.job_name();
+        for _ in 0..MAX_RETRIES {
+            let Some(retry) = build_status::retried_as(&build, number) else {
+                break;
+            };
+            (number, build) = (retry, self.get_build(slug, retry).await?);
+            name = name.or_else(|| build.job_name());
+        }
+        let status = build_status::build_status(&build);
+        if status == Some(WorkflowStatus::Error) {
+            build_status::warn_of_unknown_end(&build, number);
+        }
+        let workflow = status.map(|status| CiWorkflow {
             id: number.to_string(),
-            name: build.job_name().to_owned(),
+            name: name.unwrap_or_else(|| "build".to_owned()),
             status,
             created_at: build.first_seen_at().unwrap_or_default(),
-            rerun_coming: false,
+            is_setup: false,
+            auto_rerun_number: None,
+            // Its retry is not listed yet, and is waited for like a workflow's.
+            max_auto_reruns: build_status::is_retried(&build).then_some(1),
         });
         Ok(PollResult {
-            state: PipelineState::Created,
-            errors: vec![],
-            revision: build.vcs_revision,
+            pipeline: Some(PipelineDetails {
+                state: PipelineState::Created,
+                errors: vec![],
+                revision: build.revision(),
+            }),
             workflows: workflow.into_iter().collect(),
         })
-    }
-}
-
-/// A build's status as a workflow's; `None` if it does not run, yet or ever.
-fn build_status(build: &wire::V1Build) -> Option<WorkflowStatus> {
-    let status = build.outcome.as_deref().or(build.status.as_deref());
-    match (build.lifecycle.as_deref(), status) {
-        (Some("finished"), Some(status)) => Some(match status {
-            // `fixed` is the first success after a failure.
-            "success" | "fixed" => WorkflowStatus::Success,
-            "canceled" => WorkflowStatus::Canceled,
-            "failed" | "timedout" | "infrastructure_fail" | "no_tests" => WorkflowStatus::Failed,
-            _ => WorkflowStatus::Unknown,
-        }),
-        (Some("running"), _) => Some(WorkflowStatus::Running),
-        // A skipped build says why; one that is about to begin may be `not_run`, too.
-        (Some("not_run"), _) => build.dont_build.is_some().then_some(WorkflowStatus::NotRun),
-        _ => Some(WorkflowStatus::Queued),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status_of(lifecycle: &str, outcome: &Value, status_word: &str) -> Option<WorkflowStatus> {
-        let build = json!({
-            "build_num": 1, "lifecycle": lifecycle, "outcome": outcome, "status": status_word,
-        });
-        build_status(&serde_json::from_value(build).unwrap())
-    }
-
-    #[test]
-    fn every_status_of_a_build_has_its_meaning() {
-        use WorkflowStatus::{Canceled, Failed, Queued, Running, Success, Unknown};
-        for (outcome, meaning) in [
-            ("success", Success),
-            ("fixed", Success),
-            ("failed", Failed),
-            ("timedout", Failed),
-            ("infrastructure_fail", Failed),
-            ("no_tests", Failed),
-            ("canceled", Canceled),
-            ("something new", Unknown),
-        ] {
-            for shown in [json!(outcome), Value::Null] {
-                assert_eq!(status_of("finished", &shown, outcome), Some(meaning));
-            }
-        }
-        for (lifecycle, meaning) in [
-            ("queued", Queued),
-            ("not_running", Queued),
-            ("scheduled", Queued),
-            ("running", Running),
-        ] {
-            assert_eq!(status_of(lifecycle, &Value::Null, lifecycle), Some(meaning));
-        }
-    }
-
-    #[test]
-    fn a_skipped_build_says_why_and_another_may_still_begin() {
-        assert_eq!(status_of("not_run", &Value::Null, "not_run"), None);
-        let skipped = json!({"build_num": 1, "lifecycle": "not_run", "dont_build": "ci-skip"});
-        let skipped = build_status(&serde_json::from_value(skipped).unwrap());
-        assert_eq!(skipped, Some(WorkflowStatus::NotRun));
     }
 }

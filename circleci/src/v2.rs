@@ -4,8 +4,9 @@ use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::PipelineId;
 use chatops_core::ports::{
-    CiReadError, CiWorkflow, LookupRequest, LookupResult, PollResult, SecretReader, TriggerRequest,
+    CiJob, CiReadError, LookupRequest, LookupResult, PollResult, SecretReader, TriggerRequest,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -36,21 +37,27 @@ impl<X: SecretReader> CircleCiClient<X> {
         if let Some(definition) = definition {
             body.insert("definition_id".to_owned(), json!(definition));
         }
-        // CircleCI reads its configuration from the branch that it builds.
-        body.insert("config".to_owned(), json!({ "branch": branch }));
+        // A configuration in another repository has branches of its own.
+        let config = trigger.config_branch.as_ref().unwrap_or(&trigger.branch);
+        body.insert("config".to_owned(), json!({ "branch": config.as_str() }));
         body.insert("checkout".to_owned(), json!({ "branch": branch }));
         body.insert("parameters".to_owned(), json!(trigger.parameters));
         let url = self.api_url(&["v2", "project", vcs, org, repo, "pipeline", "run"]);
         (url, Value::Object(body))
     }
 
-    pub(super) fn pipeline(&self, slug: &ProjectSlug, listed: &wire::V2Pipeline) -> CiPipeline {
-        CiPipeline {
+    pub(super) fn pipeline(
+        &self,
+        slug: &ProjectSlug,
+        seen: &wire::V2Pipeline,
+    ) -> Option<CiPipeline> {
+        let (id, number) = seen.key()?;
+        Some(CiPipeline {
             kind: CiRunKind::Pipeline,
-            id: PipelineId(listed.id),
-            number: listed.number,
-            url: self.config.pipeline_url(slug, listed.number),
-        }
+            id: PipelineId(id),
+            number,
+            url: self.config.pipeline_url(slug, number),
+        })
     }
 
     /// Whether a pipeline has the deploy id parameter.
@@ -75,6 +82,7 @@ impl<X: SecretReader> CircleCiClient<X> {
         let ProjectSlug { vcs, org, repo } = &lookup.slug;
         let since = lookup.since - MAX_SKEW;
         let mut candidates = Vec::new();
+        let mut is_unreadable = false;
         let mut page_token = None::<String>;
         for _ in 0..MAX_PAGES {
             let mut url = self.api_url(&["v2", "project", vcs, org, repo, "pipeline"]);
@@ -83,23 +91,40 @@ impl<X: SecretReader> CircleCiClient<X> {
             if let Some(token) = &page_token {
                 url.query_pairs_mut().append_pair("page-token", token);
             }
-            let page: wire::V2Page<wire::V2Pipeline> = self.get(url).await?;
-            // Newest first: after an older one everything since then has been read.
-            let is_recent = |listed: &&wire::V2Pipeline| listed.created_at >= since;
-            let reached_older = !page.items.iter().all(|listed| is_recent(&listed));
-            for listed in page.items.iter().filter(is_recent) {
-                let pipeline = self.pipeline(&lookup.slug, listed);
+            let page: wire::V2Page<wire::V2Pipeline> = self.get_object(url).await?;
+            let next = page.next();
+            let mut reached_older = false;
+            for item in page.items {
+                let pipeline = match item {
+                    wire::Item::Null => continue,
+                    // Newest first: after an older one everything since then has been read.
+                    wire::Item::Known(seen) if seen.created_at().is_some_and(|at| at < since) => {
+                        reached_older = true;
+                        continue;
+                    }
+                    wire::Item::Known(seen) => self.pipeline(&lookup.slug, &seen),
+                    wire::Item::Unreadable => None,
+                };
+                // It may be the one.
+                let Some(pipeline) = pipeline else {
+                    is_unreadable = true;
+                    continue;
+                };
                 match &lookup.deploy_id {
+                    None => candidates.push(pipeline),
                     Some(deploy_id) => {
                         if self.carries_deploy_id(pipeline.id, deploy_id).await? {
                             return Ok(LookupResult::Found(pipeline));
                         }
                     }
-                    None => candidates.push(pipeline),
                 }
             }
-            match page.next_page_token {
+            match next {
                 Some(token) if !reached_older => page_token = Some(token),
+                _ if is_unreadable => {
+                    let error = "the list has a pipeline that cannot be read";
+                    return Err(CiReadError::from_message(error));
+                }
                 _ => return Ok(LookupResult::Absent { candidates }),
             }
         }
@@ -111,35 +136,60 @@ impl<X: SecretReader> CircleCiClient<X> {
     pub(super) async fn poll_pipeline(
         &self,
         pipeline: PipelineId,
+        details: bool,
     ) -> Result<PollResult, CiReadError> {
         let id = pipeline.to_string();
         // The state first: after `created` no more workflows are added.
-        let url = self.api_url(&["v2", "pipeline", &id]);
-        let listed: wire::V2PipelineDetails = self.get(url).await?;
-        let mut workflows: Vec<CiWorkflow> = Vec::new();
+        let seen = if details {
+            let url = self.api_url(&["v2", "pipeline", &id]);
+            Some(self.get_object::<wire::V2PipelineDetails>(url).await?)
+        } else {
+            None
+        };
+        let path = ["v2", "pipeline", &id, "workflow"];
+        let items = self.list(&path, "the pipeline", "workflows").await?;
+        Ok(PollResult {
+            pipeline: seen.map(Into::into),
+            workflows: wire::workflows(items),
+        })
+    }
+
+    pub(super) async fn list_workflow_jobs(
+        &self,
+        workflow: &str,
+    ) -> Result<Vec<CiJob>, CiReadError> {
+        let path = ["v2", "workflow", workflow, "job"];
+        let items = self.list(&path, "the workflow", "jobs").await?;
+        Ok(wire::jobs(items).collect())
+    }
+
+    /// Every item of a list, in its order. What is behind the last page that is read may decide, so a
+    /// longer list is an error.
+    async fn list<T>(
+        &self,
+        path: &[&str],
+        owner: &str,
+        items: &str,
+    ) -> Result<Vec<wire::Item<T>>, CiReadError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let mut all = Vec::new();
         let mut page_token = None::<String>;
         for _ in 0..MAX_PAGES {
-            let mut url = self.api_url(&["v2", "pipeline", &id, "workflow"]);
+            let mut url = self.api_url(path);
             if let Some(token) = &page_token {
                 url.query_pairs_mut().append_pair("page-token", token);
             }
-            let page: wire::V2Page<wire::V2Workflow> = self.get(url).await?;
-            workflows.extend(page.items.into_iter().map(CiWorkflow::from));
-            page_token = page.next_page_token;
+            let page: wire::V2Page<T> = self.get_object(url).await?;
+            page_token = page.next();
+            all.extend(page.items);
             if page_token.is_none() {
-                let errors = listed.errors.iter();
-                let errors = errors.map(|error| chatops_http::truncate(&error.message));
-                return Ok(PollResult {
-                    state: listed.state,
-                    errors: errors.collect(),
-                    revision: listed.vcs.and_then(|vcs| vcs.revision),
-                    workflows,
-                });
+                return Ok(all);
             }
         }
-        // The deciding workflow may be among those that were not read.
         Err(CiReadError::from_message(format!(
-            "the pipeline has more than {MAX_PAGES} pages of workflows"
+            "{owner} has more than {MAX_PAGES} pages of {items}"
         )))
     }
 }

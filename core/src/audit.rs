@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub use self::hash::EventHash;
 use crate::Time;
 use crate::deploy::{
-    ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Target, TriggerIntent,
+    ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Notice, Target,
+    TriggerIntent,
 };
 use crate::id::{DeployId, InvocationId, QualifiedUser};
 use crate::notification::{DeliveryStatus, NotificationKind};
@@ -67,6 +68,9 @@ pub enum AuditChange {
         token_refused: bool,
         /// When the next attempt is due.
         again_at: Time,
+        /// Whether people are told that the trigger is delayed.
+        #[serde(default, skip_serializing_if = "is_false")]
+        told: bool,
     },
     /// Whether the POST worked is unknown.
     OutcomeUnknown {
@@ -114,11 +118,29 @@ pub enum AuditChange {
         /// Its status.
         delivery: DeliveryStatus,
     },
+    /// Something that people have to know at once.
+    Noticed {
+        /// What.
+        notice: Notice,
+    },
+    /// The lock that it kept after its end, or while it could not be followed, is free.
+    Unlocked {
+        /// Who freed it; `None` if nothing of it can run any more.
+        by: Option<ActedBy>,
+    },
     /// Evidence that changes nothing.
     Noted {
         /// What was learned.
         note: String,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The content of an audit event.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::command::{DeployAction, DeployCommand};
-use crate::config::{Config, ProjectSlug, TriggerCall};
+use crate::config::{Config, ProjectSlug, TriggerCall, WorkflowSelector};
 use crate::deploy::machine;
 use crate::deploy::{
     CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy, Target,
@@ -20,7 +20,7 @@ use crate::id::{
 };
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::name::{BranchName, JobName, ProjectName};
-use crate::ports::{CiWorkflow, PipelineState, PollResult, WorkflowStatus};
+use crate::ports::{CiWorkflow, PipelineDetails, PipelineState, PollResult, WorkflowStatus};
 use crate::secret::ResponseUrl;
 
 /// A response URL with a part that must never be printed.
@@ -146,7 +146,7 @@ pub(crate) fn slug() -> ProjectSlug {
 }
 
 pub(crate) fn target() -> Target {
-    Target("web/production".into())
+    Target::new(&slug(), "production")
 }
 
 pub(crate) fn pipeline(number: u64) -> CiPipeline {
@@ -165,9 +165,11 @@ pub(crate) fn trigger_intent(by: &InvocationId, now: Time) -> TriggerIntent {
         at: now,
         send_by: now + secs(15),
         unknown_because: None,
-        call: TriggerCall::Pipeline,
+        call: TriggerCall::default(),
         slug: slug(),
         deploy_id_parameter: Some("deploy_id".into()),
+        workflow: WorkflowSelector::Named(vec!["deploy".into()]),
+        must_run: vec![],
     }
 }
 
@@ -233,15 +235,21 @@ pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> CiWo
         name: name.into(),
         status,
         created_at: at(created),
-        rerun_coming: false,
+        is_setup: false,
+        auto_rerun_number: None,
+        max_auto_reruns: None,
     }
 }
 
+/// A poll of the pipeline and its workflows.
 pub(crate) fn poll(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResult {
-    PollResult {
+    let pipeline = Some(PipelineDetails {
         state,
         errors: vec![],
         revision: None,
+    });
+    PollResult {
+        pipeline,
         workflows,
     }
 }

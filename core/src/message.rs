@@ -45,7 +45,7 @@ pub enum WorkMessage {
     /// A person queries the ledger.
     #[serde(rename = "query.v1")]
     Query(Box<QueryMessage>),
-    /// A person requests an action on a stored deploy.
+    /// A person requests an action on a stored deploy, or on the lock of a target.
     #[serde(rename = "action.v1")]
     Action(Box<ActionMessage>),
 }

@@ -94,6 +94,9 @@ pub enum Rejection {
         since: Time,
         /// Until when it keeps it, if it ended with its outcome unknown.
         until: Option<Time>,
+        /// Whether the lock may be freed by `unlock`, instead of a `cancel` of that deploy.
+        #[serde(default)]
+        unlockable: bool,
     },
 }
 
@@ -116,7 +119,7 @@ impl AllowedJob<'_> {
     pub fn target(&self) -> Option<Target> {
         self.job
             .exclusive
-            .then(|| Target(format!("{}/{}", self.project_name, self.job.environment)))
+            .then(|| Target::new(&self.project.slug, &self.job.environment))
     }
 }
 
@@ -257,6 +260,36 @@ pub fn check_team(config: &Config, team: &TeamId) -> Result<(), Rejection> {
     require(config.slack.teams.allows(team), || Rejection::Team {
         team: team.clone(),
     })
+}
+
+/// Whether this user may deploy to a target from this channel: some job that does is theirs to run
+/// here, on whatever branch.
+pub fn authorize_target(
+    config: &Config,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+    target: &Target,
+) -> Result<(), Rejection> {
+    check_team(config, &user.team)?;
+    let (mut elsewhere, mut others) = (None, None);
+    for found in config.jobs_of_target(target) {
+        let (project, job) = (found.project_name.clone(), found.job_name.clone());
+        if !found.job.users.allows(user) {
+            let user = user.id.clone();
+            others.get_or_insert(Rejection::User { project, job, user });
+        } else if !found.job.channels.allows(channel) {
+            elsewhere.get_or_insert(Rejection::Channel {
+                project,
+                job,
+                channel: channel.id.clone(),
+                allowed: channels_of(&found.job.channels, &user.team),
+            });
+        } else {
+            return Ok(());
+        }
+    }
+    // Another channel is the shorter way out.
+    Err(elsewhere.or(others).unwrap_or_else(|| no_project(config)))
 }
 
 fn no_project(config: &Config) -> Rejection {

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures::{StreamExt as _, stream};
 
-use crate::server::{DropConnection, lock};
+use crate::server::{DropConnection, Time, lock};
 
 /// A fault of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,11 @@ pub enum HttpFault {
         retry_after_s: Option<u64>,
         /// CircleCI's `message`; Slack's complete body.
         message: String,
+    },
+    /// The call has no effect; the response is a 429 with this `Retry-After`, word for word.
+    Throttle {
+        /// Seconds, a point in time as an HTTP date, or anything else.
+        retry_after: String,
     },
     /// The call takes effect, and the connection closes before any byte of the response.
     AnswerLost,
@@ -39,6 +44,20 @@ pub enum HttpFault {
     },
     /// The call takes effect; the response has its own status, and its body is a web page.
     Garbage,
+}
+
+impl HttpFault {
+    /// A 429 that asks to wait for so many seconds, of whatever size.
+    pub fn throttle_for(seconds: u64) -> Self {
+        let retry_after = seconds.to_string();
+        Self::Throttle { retry_after }
+    }
+
+    /// A 429 that asks to wait until `at`, as an HTTP date.
+    pub fn throttle_until(at: Time) -> Self {
+        let retry_after = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        Self::Throttle { retry_after }
+    }
 }
 
 /// The coming faults of each kind of call, in order.
@@ -82,7 +101,7 @@ pub(crate) struct FaultedResponse {
 #[derive(Debug)]
 enum WireResponse {
     /// Status, body and `Retry-After`.
-    Complete(u16, String, Option<u64>),
+    Complete(u16, String, Option<String>),
     /// Status and complete body.
     Half(u16, String),
     /// Silence for this long.
@@ -95,10 +114,10 @@ pub(crate) fn apply_fault(
     error_body: impl FnOnce(&str) -> String,
     effect: impl FnOnce() -> PlannedResponse,
 ) -> FaultedResponse {
-    let complete = |status, body, retry_after_s, note| FaultedResponse {
+    let complete = |status, body, retry_after, note| FaultedResponse {
         status: Some(status),
         note,
-        wire: WireResponse::Complete(status, body, retry_after_s),
+        wire: WireResponse::Complete(status, body, retry_after),
     };
     let broken = |note, wire| FaultedResponse {
         status: None,
@@ -114,7 +133,14 @@ pub(crate) fn apply_fault(
             status,
             retry_after_s,
             message,
-        }) => complete(status, error_body(&message), retry_after_s, message),
+        }) => {
+            let retry_after = retry_after_s.map(|seconds| seconds.to_string());
+            complete(status, error_body(&message), retry_after, message)
+        }
+        Some(HttpFault::Throttle { retry_after }) => {
+            let message = "Rate limit exceeded".to_owned();
+            complete(429, error_body(&message), Some(retry_after), message)
+        }
         Some(HttpFault::ErrorAfter { status }) => {
             let note = format!("{}; answered with an error", effect().note);
             complete(status, error_body("Internal server error"), None, note)
@@ -145,11 +171,13 @@ impl FaultedResponse {
     /// The response, after the silence of a fault.
     pub(crate) async fn into_response(self) -> Response {
         match self.wire {
-            WireResponse::Complete(status, body, retry_after_s) => {
+            WireResponse::Complete(status, body, retry_after) => {
                 let mut response = build_response(status, content_type(&body), Body::from(body));
-                if let Some(seconds) = retry_after_s {
+                // A text that no header can carry is left out.
+                let retry_after = retry_after.and_then(|text| HeaderValue::from_str(&text).ok());
+                if let Some(retry_after) = retry_after {
                     let headers = response.headers_mut();
-                    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                    headers.insert(header::RETRY_AFTER, retry_after);
                 }
                 response
             }

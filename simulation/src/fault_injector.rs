@@ -59,6 +59,12 @@ pub enum FaultKind {
     PostAnswerLost,
     /// CircleCI's token was rotated.
     TokenRotated,
+    /// CircleCI refuses every read for minutes.
+    ReadsRefused,
+    /// Nothing runs for longer than lookups are tried, and then a read fails.
+    LongStop,
+    /// The clock of a process that polls is wrong by hours.
+    ClockStep,
     /// A dead letter is redriven.
     Redrive,
     /// A handler's clock is off.

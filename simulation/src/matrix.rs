@@ -87,6 +87,8 @@ fn is_possible(fault: FaultKind, state: Option<DeployState>) -> bool {
         F::BatchDies | F::CutShort | F::DueMissing | F::DueStale | F::ListMissing => {
             state.is_none()
         }
+        F::ReadsRefused | F::LongStop => state.is_none(),
+        F::ClockStep => matches!(state, Some(DeployState::Triggered | DeployState::Running)),
         // There is no wake-up before there is a deploy, and forged ones name a deploy on record.
         F::WakeUpLost | F::WakeUpFlood | F::TokenRotated => state.is_some(),
         // A POST is sent only while the intent is on record. A retry does all of it without a
@@ -95,11 +97,6 @@ fn is_possible(fault: FaultKind, state: Option<DeployState>) -> bool {
         // CircleCI is polled between the intent and the end. A poll that stood still, or a second
         // one at the same time, may find that another has just written the end.
         F::PollFails | F::PollLimited => state != Some(DeployState::Rejected),
-        // Nothing is shown before a workflow is seen or the end has come; replies are about no
-        // deploy.
-        F::PostNotSent | F::PostLimited | F::PostErrorBefore | F::PostAnswerLost => {
-            state.is_none_or(|state| state == DeployState::Running || state.is_terminal())
-        }
         // Tickets, and commands that killed their handlers.
         F::Redrive => matches!(state, None | Some(DeployState::TriggerFailed)),
         _ => true,

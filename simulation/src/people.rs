@@ -81,6 +81,7 @@ impl World {
         channel: &str,
         text: &str,
     ) -> Option<(DeployId, Request<Bytes>)> {
+        self.history.note_disturbance(self.clock.now());
         let (response_url, trigger_id) = self.slack.start_command(user, channel);
         let fields = [
             ("team_id", "T0001"),
@@ -160,6 +161,10 @@ impl World {
                 format!("retry {deploy} {confirm}{force}")
             }
             DeployAction::Cancel { deploy } => format!("cancel {deploy}"),
+            DeployAction::Unlock { target, confirm } => {
+                let confirm = if *confirm { " confirm" } else { "" };
+                format!("unlock {target}{confirm}")
+            }
         };
         let request = RequestId::of_call(Uuid::from_u128(n));
         self.typed.push(IssuedCommand {

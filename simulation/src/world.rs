@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::cloud::{CloudLedger, CloudQueue};
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
+use crate::history::History;
 use crate::invariants::{Invariant, Violation};
 use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
 use crate::people::IssuedCommand;
@@ -29,8 +30,11 @@ use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQu
 
 /// The configuration of every run: a job that takes a lock, and one for everybody.
 pub(crate) fn config_text() -> String {
-    let deploy = TestJob::limited("deploy", &["main"], &["C0001"], &["*"]);
-    let check = TestJob::limited("check", &["*"], &["*"], &["*"]).with("exclusive = false");
+    let deploy =
+        TestJob::limited("deploy", &["main"], &["C0001"], &["*"]).with("must_run = [\"deploy\"]");
+    let check = TestJob::limited("check", &["*"], &["*"], &["*"])
+        .workflow("check")
+        .with("exclusive = false");
     let timeouts = [
         "response_url_ttl = \"5m\"",
         "follow_timeout = \"4m\"",
@@ -118,6 +122,10 @@ pub struct World {
     pub redriven: Vec<(Time, DeployId)>,
     /// What was violated while it ran: audits that changed, runs that did not end.
     pub violations: Vec<Violation>,
+    /// What was seen of the ledger from outside.
+    pub history: History,
+    /// By how much the clock of the one process is wrong, where there is only one.
+    pub(crate) process_skew: TimeDelta,
     pub(crate) config: Arc<Config>,
     delivery: DeliveryPlan,
     audits: BTreeMap<DeployId, Vec<AuditEvent>>,
@@ -153,6 +161,8 @@ impl World {
             has_bot: false,
             poisoned: false,
             violations: vec![],
+            history: History::default(),
+            process_skew: TimeDelta::zero(),
             audits: BTreeMap::new(),
             invocations: 0,
             clock,
@@ -228,6 +238,7 @@ impl World {
     fn run_until(&mut self, end: Time) -> bool {
         for _ in 0..MAX_DELIVERIES {
             if self.deliver_one(QueueName::Work) || self.deliver_one(QueueName::Notify) {
+                self.watch_ledger();
                 self.watch_audits();
                 continue;
             }
@@ -241,9 +252,12 @@ impl World {
             self.clock.set(next);
             if next >= self.next_sweep {
                 self.next_sweep = next + self.config.timeouts.sweep_interval;
+                let crashes = self.points.crash_count();
                 // A sweep that crashes is followed by the next one.
-                let _ = drive(self.worker(TimeDelta::zero()).sweep_due());
+                let _ = drive(self.worker(self.process_skew).sweep_due());
                 let _ = drive(self.dlq_sweeper().clean_dead_letters());
+                self.note_crashes_since(crashes);
+                self.watch_ledger();
             }
         }
         false
@@ -313,19 +327,20 @@ impl World {
             return false;
         }
         let mut invocation = Invocation::from(self.next_invocation());
-        let exact = TimeDelta::zero();
-        match queue {
+        let skew = self.process_skew;
+        let crashes = self.points.crash_count();
+        let done = match queue {
             QueueName::Work => {
                 // A run that is dropped is a crash; this one knows its deadline.
                 let cut_short = self.points.should_fail(FaultKind::CutShort);
-                invocation.deadline = cut_short.then(|| self.clock.now());
-                drive(self.worker(exact).handle(&invocation, &delivery.body))
+                invocation.deadline = cut_short.then(|| self.clock.now() + skew);
+                drive(self.worker(skew).handle(&invocation, &delivery.body))
                     .is_some_and(|done| done.is_ok())
             }
-            _ => {
-                drive(self.notifier(exact).handle(&delivery.body)).is_some_and(|done| done.is_ok())
-            }
-        }
+            _ => drive(self.notifier(skew).handle(&delivery.body)).is_some_and(|done| done.is_ok()),
+        };
+        self.note_crashes_since(crashes);
+        done
     }
 
     /// A deploy's audit.

@@ -5,10 +5,14 @@ use super::directory;
 /// The emoji that the product uses.
 const EMOJI: &[(&str, &str)] = &[
     ("arrow_forward", "▶️ "),
+    ("arrows_counterclockwise", "🔄"),
     ("ghost", "👻"),
     ("grey_question", "❔"),
+    ("hourglass", "⌛"),
     ("hourglass_flowing_sand", "⏳"),
     ("inbox_tray", "📥"),
+    ("information_source", "ℹ️ "),
+    ("lock", "🔒"),
     ("mag", "🔍"),
     ("no_entry", "⛔"),
     ("no_entry_sign", "🚫"),
@@ -18,6 +22,7 @@ const EMOJI: &[(&str, &str)] = &[
     ("rotating_light", "🚨"),
     ("scroll", "📜"),
     ("speech_balloon", "💬"),
+    ("unlock", "🔓"),
     ("warning", "⚠️ "),
     ("wave", "👋"),
     ("white_check_mark", "✅"),

@@ -82,7 +82,7 @@ async fn answer_lost(world: &DemoWorld) -> Result<String> {
     world
         .sandbox
         .circleci()
-        .fail_next(CiCall::Trigger, HttpFault::AnswerLost);
+        .fail_next(CiCall::Run, HttpFault::AnswerLost);
     world.script_job("migrate", RunScript::success(Duration::from_secs(2)));
     let since = world.seen_count();
     world.type_command("main migrate").await?;

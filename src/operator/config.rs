@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use chatops_core::config::{AllowList, Config, JobConfig, ProjectSlug, TriggerCall};
+use chatops_core::config::{AllowList, Config, JobConfig, TriggerCall, WorkflowSelector};
 use chatops_core::id::QualifiedUser;
 use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
@@ -52,7 +52,7 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
         let aliases = config.project_aliases.iter();
         let aliases = aliases.filter(|(_, meant)| *meant == name);
         let aliases = alias_list(aliases.map(|(alias, _)| alias.as_str()));
-        let slug = slug_path(&project.slug);
+        let slug = &project.slug;
         let name = name.bold();
         writeln!(out, "\nProject {name}{aliases}, {slug} at CircleCI")?;
         for (name, job) in &project.jobs {
@@ -60,6 +60,9 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             let aliases = aliases.filter(|(_, meant)| *meant == name);
             let aliases = alias_list(aliases.map(|(alias, _)| alias.as_str()));
             writeln!(out, "  {}{aliases}: {}", name.bold(), job_summary(job))?;
+            if job.trigger.call != TriggerCall::Job {
+                writeln!(out, "    workflow  {}", workflow_summary(job))?;
+            }
             let branches = job.branches.iter().map(ToString::to_string);
             let branches = text::join_or(branches, "no branch");
             writeln!(out, "    branches  {branches}")?;
@@ -73,11 +76,23 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             writeln!(out, "    users     {}", user_list(&job.users, config))?;
         }
     }
+    for (target, projects) in config.shared_targets() {
+        let projects = text::join_or(projects.into_iter().map(ToString::to_string), "");
+        writeln!(out, "\n{}", text::shared_target(&target, &projects))?;
+    }
     Ok(())
 }
 
-pub(super) fn slug_path(slug: &ProjectSlug) -> String {
-    format!("{}/{}/{}", slug.vcs, slug.org, slug.repo)
+/// Which workflows decide how a deploy ends, and what must run in them.
+fn workflow_summary(job: &JobConfig) -> String {
+    let decides = match &job.workflow {
+        WorkflowSelector::All(_) => "all of the pipeline decide".to_owned(),
+        WorkflowSelector::Named(names) => names.join(", "),
+    };
+    match job.must_run.as_slice() {
+        [] => decides,
+        jobs => format!("{decides}; must run: {}", jobs.join(", ")),
+    }
 }
 
 fn alias_list<'a>(aliases: impl Iterator<Item = &'a str>) -> String {
@@ -132,7 +147,14 @@ fn job_summary(job: &JobConfig) -> String {
         Some(_) => "",
         None => ", without a deploy id: a lost answer ends UNRESOLVED",
     };
-    format!("{}, {exclusive}, by {call}{matched_by}", job.environment)
+    let config_branch = match &job.trigger.config_branch {
+        Some(branch) => format!(", configured by {branch}"),
+        None => String::new(),
+    };
+    format!(
+        "{}, {exclusive}, by {call}{config_branch}{matched_by}",
+        job.environment
+    )
 }
 
 #[cfg(test)]
@@ -166,6 +188,17 @@ exclusive = false
 branches = ["*"]
 channels = ["*"]
 users = ["*"]
+[projects.mobile]
+slug = "gh/acme/web"
+[projects.mobile.jobs.release]
+environment = "production"
+workflow = ["release", "notify"]
+must_run = ["upload"]
+trigger = "pipeline-run"
+config_branch = "main"
+branches = ["main"]
+channels = ["deploys"]
+users = ["ada"]
 [projects.api]
 slug = "gh/acme/api"
 [projects.api.jobs.migrate]
@@ -182,7 +215,7 @@ users = []
         write_config(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
-        chatops.toml is valid, revision bb75b666728e
+        chatops.toml is valid, revision 24da9c06eaba
         Slack     /chatops from T012ABCDEF
         CircleCI  https://circleci.com/
         Default   project web
@@ -193,15 +226,26 @@ users = []
             channels  nowhere
             users     nobody
 
+        Project mobile, gh/acme/web at CircleCI
+          release: production, one at a time, by a new pipeline (pipeline/run, the default definition), configured by main
+            workflow  release, notify; must run: upload
+            branches  main
+            channels  C012ABCDEF
+            users     ada (U012ABCDEF)
+
         Project web (also site), gh/acme/web at CircleCI
-          deploy (also ship): production, one at a time, by a new pipeline
+          deploy (also ship): production, one at a time, by a new pipeline (pipeline/run, the default definition)
+            workflow  deploy
             branches  main, release/*
             channels  C012ABCDEF
             users     ada (U012ABCDEF), U034GHIJKL
-          test: test, any number at a time, by a new pipeline, without a deploy id: a lost answer ends UNRESOLVED
+          test: test, any number at a time, by a new pipeline (pipeline/run, the default definition), without a deploy id: a lost answer ends UNRESOLVED
+            workflow  test
             branches  *
             channels  everywhere
             users     everyone
+
+        Note: gh/acme/web/production is one target of mobile, web: one deploy at a time
         ");
     }
 }

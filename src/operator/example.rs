@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chatops_core::Time;
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent};
-use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
     ActedBy, CiPipeline, CiRunKind, DeployRecord, DeployRequest, DeployState, EndReason, MatchedBy,
@@ -111,8 +111,10 @@ fn triggering() -> AuditChange {
             },
             call: TriggerCall::Pipeline,
             deploy_id_parameter: Some("deploy_id".into()),
+            workflow: WorkflowSelector::Named(vec!["ship".into()]),
+            must_run: vec![],
         },
-        target: Some(Target("web/production".into())),
+        target: Some(Target("gh/acme/web/production".into())),
         config: "0123456789ab".into(),
     }
 }
@@ -142,6 +144,7 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
         error: "HTTP 503: come back later".into(),
         token_refused: false,
         again_at: start_time() + TimeDelta::seconds(6),
+        told: false,
     };
     let because = "timed out".into();
     let triggered = AuditChange::Triggered {
@@ -155,6 +158,8 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
     let by = ActedBy::Operator(ada());
     let reason = EndReason::Workflows {
         decided_by: vec![("ship\u{1b}[2J".into(), "canceled".into())],
+        beside: vec![],
+        jobs: vec![],
     };
     begin_story(key, "feature/login")
         .work(0, triggering())

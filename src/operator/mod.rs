@@ -1,4 +1,4 @@
-//! The operator's commands: read the record, request a retry or a cancel, check an installation.
+//! The operator's commands: read the record, request a retry, a cancel or an unlock, check an installation.
 //!
 //! They work on the data file beside a running `chatops serve` or without one, and never take its
 //! lock: readers open the file read-only, and an action is one row in the work queue. With `--aws`
@@ -87,6 +87,19 @@ may do this. On AWS it is the ARN of your credentials.")]
 
 Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
     Cancel(action::CancelOptions),
+    /// Free the lock of a target whose deploy has ended, cannot be read or was not canceled
+    ///
+    /// The action goes into the data file's queue, or on AWS into the work queue. It frees the lock
+    /// only of a deploy that has ended, that cannot be read at CircleCI, or whose cancel CircleCI has
+    /// not carried out for ten minutes; a running one has to be canceled. Look at CircleCI first: what
+    /// still runs there runs beside the next deploy.
+    #[command(after_help = "Examples:
+  chatops unlock web/production
+  chatops unlock web/production --confirm --as ada
+
+Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that holds it, 2 usage
+error.")]
+    Unlock(action::UnlockOptions),
     /// Verify the audit
     #[command(subcommand)]
     Audit(verify::AuditCommand),
@@ -139,6 +152,7 @@ pub(crate) fn run_command(
         OperatorCommand::Man(options) => generate::print_manual(options, tree, &mut out),
         OperatorCommand::Retry(options) => action::retry_deploy(options, installation, &mut out),
         OperatorCommand::Cancel(options) => action::cancel_deploy(options, installation, &mut out),
+        OperatorCommand::Unlock(options) => action::unlock_target(options, installation, &mut out),
         OperatorCommand::Show(options) => show::show_deploy(options, installation, &mut out),
     });
     std::io::Write::flush(&mut out).context("the output cannot be written")?;

@@ -166,11 +166,11 @@ mod tests {
           audit       10 events, the chain is verified
 
           1  2027-01-15T08:00:00.000Z  REQUESTED       T012ABCDEF/U012ABCDEF: requested deploy on feature/login of web, in C012ABCDEF
-          2  2027-01-15T08:00:00.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+          2  2027-01-15T08:00:00.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on gh/acme/web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
           3  2027-01-15T08:00:01.000Z  REQUESTED       worker: not sent: HTTP 503: come back later
                                                          next try at 2027-01-15T08:00:06Z
-          4  2027-01-15T08:00:06.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+          4  2027-01-15T08:00:06.000Z  TRIGGERING      worker: allowed by configuration 0123456789ab, lock on gh/acme/web/production; attempt 1 may send until 2027-01-15T08:00:15Z
                                                          by a new pipeline (API v2)
           5  2027-01-15T08:00:08.000Z  TRIGGERING      worker: sent, but the answer was lost: timed out
           6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: triggered pipeline 7: it carries this deploy's id

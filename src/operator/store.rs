@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::audit::stored::StoredChain;
-use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{
-    DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, QueueName,
+    DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, QueueName, TargetLock,
 };
 
 #[cfg(feature = "aws")]
@@ -64,6 +64,11 @@ impl OperatorStore {
 
     pub(super) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>> {
         self.read(ByShortId(short))
+    }
+
+    /// The lock of a target; it may have expired.
+    pub(super) fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>> {
+        self.read(ByTarget(target))
     }
 
     pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {
@@ -178,6 +183,14 @@ struct ByShortId<'a>(&'a ShortId);
 impl ReadDeploys<Option<DeployId>> for ByShortId<'_> {
     async fn from(self, ledger: &impl DeployReader) -> Result<Option<DeployId>, LedgerError> {
         ledger.find_by_short_id(self.0).await
+    }
+}
+
+struct ByTarget<'a>(&'a Target);
+
+impl ReadDeploys<Option<TargetLock>> for ByTarget<'_> {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Option<TargetLock>, LedgerError> {
+        ledger.read_lock(self.0).await
     }
 }
 

@@ -2,17 +2,21 @@
 
 mod dead_letters;
 mod record;
+mod unlock;
 
 use std::time::Duration;
 
 use chatops_core::command::{DeployAction, FILTER_KEYS};
 use chatops_core::deploy::decide::RetryDecision;
-use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState};
+use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
 
 pub(super) use self::dead_letters::retry_summary;
 pub(super) use self::record::{
     actor_label, candidate_lines, end_reason, event_text, rejection_text, requester_label,
     run_label,
+};
+pub(super) use self::unlock::{
+    not_locked, unknown_target, unlock_enqueued, unlock_in_progress, unlock_needs_confirm,
 };
 use super::Installation;
 use super::output::{iso_time, sanitize};
@@ -34,8 +38,8 @@ pub(super) fn how_to_retry(call: &str) -> String {
 }
 
 /// A command that works on this machine only.
-pub(super) const NOT_ON_AWS: &str = "--aws is for history, show, failed, retry, cancel, doctor and \
-                                     audit verify: leave it out here";
+pub(super) const NOT_ON_AWS: &str = "--aws is for history, show, failed, retry, cancel, unlock, doctor \
+                                     and audit verify: leave it out here";
 
 /// Two records at the same time.
 pub(super) const FILE_OR_AWS: &str =
@@ -129,15 +133,11 @@ pub(super) fn action_enqueued(
 ) -> String {
     let verb = action.verb().as_str();
     let within = match action {
-        DeployAction::Cancel { .. } => String::new(),
+        DeployAction::Cancel { .. } | DeployAction::Unlock { .. } => String::new(),
         // A retry is a deploy: it expires.
         DeployAction::Retry { .. } => format!(", at most {}", humantime::format_duration(stale)),
     };
-    let taken_up = if installation.is_aws() {
-        "The worker carries it out within seconds; until then it waits"
-    } else {
-        "A running `chatops serve` carries it out within a second or two; without one it waits"
-    };
+    let taken_up = taken_up(installation);
     format!(
         "Enqueued: {verb} {}, {} on {}, {}, as operator {name}\n\
          {taken_up}{within}.\n\
@@ -148,6 +148,15 @@ pub(super) fn action_enqueued(
         record.state,
         installation.command_prefix(),
     )
+}
+
+/// What becomes of an action in the queue.
+fn taken_up(installation: &Installation) -> &'static str {
+    if installation.is_aws() {
+        "The worker carries it out within seconds; until then it waits"
+    } else {
+        "A running `chatops serve` carries it out within a second or two; without one it waits"
+    }
 }
 
 /// A cancel that comes too late.
@@ -262,6 +271,11 @@ pub(super) fn config_is_not_used(error: &anyhow::Error) -> String {
 /// The configuration is valid.
 pub(super) fn config_is_right(file: &str, revision: &str) -> String {
     format!("{file} is valid, revision {revision}")
+}
+
+/// Several projects that lock one target.
+pub(super) fn shared_target(target: &Target, projects: &str) -> String {
+    format!("Note: {target} is one target of {projects}: one deploy at a time")
 }
 
 /// A list, or the text for an empty one.

@@ -73,6 +73,9 @@ impl TestConfig {
         );
         for job in jobs {
             let _ = writeln!(self.projects, "[projects.{name}.jobs.{}]", job.name);
+            if let Some(name) = job.workflow_to_write() {
+                let _ = writeln!(self.projects, "workflow = {name:?}");
+            }
             self.projects.push_str(&job.lines);
         }
         self
@@ -119,10 +122,15 @@ impl Default for TestConfig {
     }
 }
 
-/// A job: at first for everybody, everywhere, on every branch.
+/// The workflow that the sandbox's pipelines have.
+const SANDBOX_WORKFLOW: &str = "deploy";
+
+/// A job: at first for everybody, everywhere, on every branch, and with the workflow of the sandbox's
+/// pipelines.
 #[derive(Debug, Clone)]
 pub struct TestJob {
     name: String,
+    workflow: Option<String>,
     lines: String,
 }
 
@@ -138,8 +146,18 @@ impl TestJob {
     pub fn limited(name: &str, branches: &[&str], channels: &[&str], users: &[&str]) -> Self {
         let lines =
             format!("branches = {branches:?}\nchannels = {channels:?}\nusers = {users:?}\n");
-        let name = name.to_owned();
-        Self { name, lines }
+        Self {
+            name: name.to_owned(),
+            workflow: None,
+            lines,
+        }
+    }
+
+    /// Another workflow decides, or with `*` all of them.
+    #[must_use]
+    pub fn workflow(mut self, name: &str) -> Self {
+        self.workflow = Some(name.to_owned());
+        self
     }
 
     /// With this line, too.
@@ -148,5 +166,60 @@ impl TestJob {
         self.lines.push_str(line);
         self.lines.push('\n');
         self
+    }
+
+    /// The workflow, unless the default is the right one, a line says it, or there is none: a single
+    /// build is outside workflows.
+    fn workflow_to_write(&self) -> Option<&str> {
+        let says = |line: &str| {
+            let (key, value) = line.split_once('=').unwrap_or_default();
+            let key = key.trim();
+            key == "workflow" || (key == "trigger" && value.trim() == "\"job\"")
+        };
+        let usual = || {
+            let differs = self.name != SANDBOX_WORKFLOW && !self.lines.lines().any(says);
+            differs.then_some(SANDBOX_WORKFLOW)
+        };
+        self.workflow.as_deref().or_else(usual)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chatops_core::config::{JobConfig, TriggerCall, WorkflowSelector};
+
+    use super::*;
+
+    fn parse(job: TestJob) -> JobConfig {
+        let mut config = TestConfig::new().project("web", &[job]).parse();
+        let mut project = config.projects.pop_first().unwrap().1;
+        project.jobs.pop_first().unwrap().1
+    }
+
+    #[test]
+    fn every_job_has_the_workflow_of_the_sandbox_unless_the_test_says_otherwise() {
+        let named = |name: &str| WorkflowSelector::Named(vec![name.to_owned()]);
+        let open = TestJob::open;
+        for (job, expected) in [
+            (open("deploy"), named("deploy")),
+            (open("test"), named("deploy")),
+            (open("test").with("exclusive = false"), named("deploy")),
+            (open("test").workflow("test"), named("test")),
+            (open("deploy").workflow("*"), WorkflowSelector::ALL),
+            (open("test").with("workflow = [\"ship\"]"), named("ship")),
+            (
+                open("test").with("trigger = \"job\""),
+                WorkflowSelector::ALL,
+            ),
+            (open("test").with("trigger = \"pipeline\""), named("deploy")),
+        ] {
+            assert_eq!(parse(job.clone()).workflow, expected, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_started_by_the_default_call() {
+        let call = parse(TestJob::open("test")).trigger.call;
+        assert_eq!(call, TriggerCall::PipelineRun { definition: None });
     }
 }

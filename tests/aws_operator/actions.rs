@@ -57,8 +57,9 @@ fn an_action_is_enqueued_under_the_name_of_the_credentials() {
     assert_eq!(action_operator(cancel), ARN);
     assert!(retry.id != cancel.id);
     let named = |action: &ActionMessage| match action.action.deploy_ref() {
-        DeployRef::Short(short) => short.clone(),
-        DeployRef::Full(id) => id.short_id(8),
+        Some(DeployRef::Short(short)) => short.clone(),
+        Some(DeployRef::Full(id)) => id.short_id(8),
+        None => panic!("{action:?} names no deploy"),
     };
     assert_eq!(named(retry), failed.short_id);
     assert_eq!(named(cancel), open.short_id);

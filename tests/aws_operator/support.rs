@@ -9,7 +9,7 @@ use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
 use chatops_core::audit::{AuditActor, AuditChange};
-use chatops_core::config::{Config, ProjectSlug, TriggerCall};
+use chatops_core::config::{Config, ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::decide::{self, Context, RetryCause};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
@@ -259,6 +259,8 @@ impl CommitStory {
                 },
                 call: TriggerCall::Pipeline,
                 deploy_id_parameter: Some("deploy_id".into()),
+                workflow: WorkflowSelector::ALL,
+                must_run: vec![],
             },
             target: Some(Target("web/production".into())),
             config: "0123456789ab".into(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatops_core::ports::Clock;
 use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryQueue};
 use tempfile::TempDir;
 
-use chatops_testkit::suites::support::{MAX_RECEIVES, PortFixture, at, block_on};
+use chatops_testkit::suites::support::{MAX_RECEIVES, OwnClockFixture, PortFixture, at, block_on};
 
 pub(crate) struct MemoryFixture {
     clock: ManualClock,
@@ -45,6 +46,12 @@ impl PortFixture for MemoryFixture {
 
     fn queue(&self) -> Arc<MemoryQueue> {
         Arc::clone(&self.queue)
+    }
+}
+
+impl OwnClockFixture for MemoryFixture {
+    async fn turn_back(&self, by: Duration) {
+        self.clock.set(self.clock.now() - by);
     }
 }
 
@@ -85,6 +92,12 @@ impl PortFixture for SqliteFixture {
 
     fn queue(&self) -> Arc<Sqlite> {
         Arc::clone(&self.sqlite)
+    }
+}
+
+impl OwnClockFixture for SqliteFixture {
+    async fn turn_back(&self, by: Duration) {
+        self.clock.set(self.clock.now() - by);
     }
 }
 

@@ -14,4 +14,4 @@ mod sqlite_sharing;
 
 use crate::fixtures::suite;
 
-chatops_testkit::contract_suites!(suite);
+chatops_testkit::contract_suites!(suite and own_clock);

@@ -123,6 +123,26 @@ fn a_send_wakes_its_queue_and_no_other() {
     });
 }
 
+/// However far ahead a wrong clock has hidden it, and whatever else is in the queue.
+#[test]
+fn what_a_wrong_clock_has_hidden_is_visible_now() {
+    let data = TempDataFile::new();
+    let clock = ManualClock::new(at(0));
+    let sqlite = Sqlite::open(&data.path(), settings(&clock)).unwrap();
+    block_on(async {
+        clock.set(at(86_400));
+        send(&sqlite, "hidden").await.unwrap();
+        take(&sqlite, 1).await;
+        clock.set(at(0));
+        assert_eq!(next_visible(&sqlite).await, Some(at(0)));
+        let (delay, later) = (Duration::from_secs(10), body("later"));
+        sqlite.send(QueueName::Work, &later, delay).await.unwrap();
+        assert_eq!(next_visible(&sqlite).await, Some(at(0)));
+        assert_eq!(take(&sqlite, 9).await.len(), 1);
+        assert_eq!(next_visible(&sqlite).await, Some(at(10)));
+    });
+}
+
 #[test]
 fn a_dead_letter_wakes_its_queue() {
     let data = TempDataFile::new();

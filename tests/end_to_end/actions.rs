@@ -163,13 +163,16 @@ async fn an_unresolved_deploy_needs_a_confirmed_retry() {
     let sent = press(&world, &server, &format!("retry {}", old.short_id)).await;
     assert_says(&world.wait_reply(&sent).await, "confirm");
     assert_eq!(world.wait_settled().await.records.len(), 1);
-    // The deploy whose outcome is unknown still holds the lock.
+    // The deploy whose outcome is unknown still holds the lock, which the confirmed retry inherits.
+    let said = world.deploy(&server, "main e2e", Rejected).await;
+    assert_says(&said, "web/e2e");
     let ready = format!("retry {} confirm", old.short_id);
     let sent = press(&world, &server, &ready).await;
-    let said = world.wait_end(&sent, Rejected).await;
-    assert_says(&said, "web/e2e");
+    world.wait_end(&sent, Succeeded).await;
     let records = world.wait_settled().await;
-    assert_eq!(retry_of(&records, &old).state, Rejected);
+    records.verify();
+    assert_eq!(retry_of(&records, &old).state, Succeeded);
+    assert!(records.locks.is_empty());
     server.stop().await;
 }
 

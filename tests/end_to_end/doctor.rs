@@ -25,6 +25,8 @@ const DEFINITION: &str = "2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10";
 const YAML: &str =
     "version: 2.1\nparameters:\n  job:\n    type: string\n  deploy_id:\n    type: string\n";
 
+const COMPILED: &str = "version: 2\nworkflows:\n  deploy:\n    jobs:\n    - build\n    - ship:\n        requires:\n        - build\n  lint:\n    jobs:\n    - lint\n";
+
 /// What the fake answers; a test changes a part of it.
 #[derive(Clone)]
 struct FakeAnswers {
@@ -33,6 +35,7 @@ struct FakeAnswers {
     definitions: (u16, Value),
     pipelines: (u16, Value),
     source: (u16, Value),
+    settings: (u16, Value),
     bot: (u16, Value),
     ahead: TimeDelta,
 }
@@ -51,7 +54,8 @@ impl Default for FakeAnswers {
             project: (200, project),
             definitions: (200, json!({ "items": [definition] })),
             pipelines: (200, json!({ "items": [pipeline], "next_page_token": null })),
-            source: (200, json!({ "source": YAML, "compiled": "" })),
+            source: (200, json!({ "source": YAML, "compiled": COMPILED })),
+            settings: (200, json!({ "advanced": { "autocancel_builds": false } })),
             bot: (200, bot),
             ahead: TimeDelta::zero(),
         }
@@ -82,6 +86,7 @@ async fn fake_answer(State((says, requests)): State<SharedAnswers>, request: Req
         "/api/v2/me" => says.me,
         "/api/v2/project/gh/acme/web/pipeline" => says.pipelines,
         "/api/v2/project/gh/acme/web" => says.project,
+        "/api/v2/project/gh/acme/web/settings" => says.settings,
         "/api/auth.test" => says.bot,
         path if path.ends_with("/pipeline-definitions") => says.definitions,
         path if path.ends_with("/config") => says.source,
@@ -157,10 +162,11 @@ fn config(slack: &str, circleci: &str) -> String {
     let ship = job("ship")
         .with("trigger = \"pipeline-run\"")
         .with(&format!("definition = {DEFINITION:?}"));
+    let deploy = job("deploy").with("trigger = \"pipeline\"");
     TestConfig::new()
         .slack(slack)
         .circleci(circleci)
-        .project("web", &[job("deploy"), ship])
+        .project("web", &[deploy, ship])
         .text()
 }
 
@@ -206,6 +212,8 @@ async fn every_check_of_a_good_installation_is_ok() {
         &format!("ok    pipeline definition of web: {DEFINITION} exists, named ship"),
         "ok    parameters of web/deploy: job, deploy_id declared in pipeline 42 on main",
         "ok    parameters of web/ship: job, deploy_id declared in pipeline 42 on main",
+        "ok    workflow of web/deploy: deploy found in pipeline 42 on main",
+        "ok    workflow of web/ship: deploy found in pipeline 42 on main",
         "ok    Slack bot: deploys in Acme",
     ] {
         assert!(lines.contains(&line), "{line}: {text}");
@@ -279,13 +287,53 @@ async fn definitions_and_parameters_are_looked_up_as_far_as_can_be_known() {
 
     let path = world.dir.path().join("chatops.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let job = "[projects.web.jobs.deploy]\n";
-    let text = text.replace(job, &format!("{job}trigger = \"job\"\n"));
+    let text = text.replace("trigger = \"pipeline\"", "trigger = \"job\"");
     std::fs::write(&path, text).unwrap();
     world.set_answers(|says| *says = FakeAnswers::default());
     world.check_is(parameters, "warn", "version 2.1").await;
     world.set_answers(|says| says.source.1["source"] = "version: 2\njobs: {}\n".into());
     world.check_is(parameters, "ok", "no declaration").await;
+}
+
+#[tokio::test]
+async fn what_decides_an_end_is_looked_up() {
+    let world = DoctorWorld::new().await;
+    let workflow = "workflow of web/deploy";
+    world.set_answers(|says| says.source.1["compiled"] = COMPILED.replace("deploy", "ship").into());
+    let missing = "there is no deploy in pipeline 42 on main; the workflows are lint, ship";
+    let fix = world.check_is(workflow, "warn", missing).await;
+    assert_says(&fix, "workflow = ");
+    // A configuration that did not compile says nothing about its workflows.
+    world.set_answers(|says| says.source.1["compiled"] = "".into());
+    let unknown = "no compiled configuration";
+    world.check_is(workflow, "warn", unknown).await;
+    world.set_answers(|says| *says = FakeAnswers::default());
+
+    let path = world.dir.path().join("chatops.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let job = "[projects.web.jobs.deploy]\n";
+    let must_run = |name: &str| text.replace(job, &format!("{job}must_run = [{name:?}]\n"));
+    std::fs::write(&path, must_run("ship")).unwrap();
+    world
+        .check_is(workflow, "ok", "deploy, with ship found")
+        .await;
+    std::fs::write(&path, must_run("smoke")).unwrap();
+    let absent = "it has no job smoke in pipeline 42 on main; its jobs are build, ship";
+    world.check_is(workflow, "warn", absent).await;
+
+    // It concerns who deploys another branch than the default one.
+    let autocancel = "auto-cancel of web";
+    let branches = text.replace(
+        r#"branches = ["main"]"#,
+        r#"branches = ["main", "hotfix/*"]"#,
+    );
+    std::fs::write(&path, branches).unwrap();
+    world.check_is(autocancel, "ok", "it is off").await;
+    let on = json!({ "advanced": { "autocancel_builds": true } });
+    world.set_answers(|says| says.settings = (200, on));
+    world.check_is(autocancel, "warn", "it is on").await;
+    world.set_answers(|says| says.settings = (404, json!({ "message": "Not found" })));
+    world.check_is(autocancel, "warn", "404 Not found").await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ const SECRET: &str = "canary3webhook3secret3of3circleci";
 
 /// Polls are hours apart: only a webhook brings news in these tests.
 const SLOW_POLLING: &str = r#"
-poll_interval_min = "5h"
-poll_interval_max = "5h"
+poll_interval_min = "50m"
+poll_interval_max = "50m"
 sweep_interval = "1h"
 "#;
 

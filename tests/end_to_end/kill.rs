@@ -43,12 +43,15 @@ trigger_window = "1s"
 lookup_timeout = "1500ms"
 lookup_give_up = "4s"
 workflow_start_timeout = "500ms"
+empty_pipeline_timeout = "1s"
+settle_time = "500ms"
+rerun_timeout = "1s"
 poll_interval_min = "50ms"
 poll_interval_max = "100ms"
 retry_backoff = "50ms"
 delivery_lease = "800ms"
 sweep_interval = "300ms"
-unresolved_lock_ttl = "1s"
+lock_ttl = "1s"
 "#;
 
 /// Marsaglia's xorshift: the same moments in every run.

@@ -172,7 +172,7 @@ async fn one_deploy_is_shown_with_its_audit() {
         "pipeline 1",
         good.run.as_ref().unwrap().pipeline.url.as_str(),
         "requested deploy on main of web",
-        "lock on web/production",
+        "lock on gh/acme/web/production",
         "triggered pipeline 1",
         "running: ",
         "ended SUCCEEDED",

@@ -149,7 +149,7 @@ async fn a_pipeline_without_a_workflow_says_so() {
     world.script_next(RunScript::no_workflow());
     let server = world.serve().await;
     let shown = world.deploy(&server, "main deploy", NothingRan).await;
-    assert_says(&shown, "a pipeline without a workflow");
+    assert_says(&shown, "listed no workflow of it");
     server.stop().await;
 }
 

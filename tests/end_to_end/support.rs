@@ -43,6 +43,9 @@ trigger_window = "3s"
 lookup_timeout = "1s"
 lookup_give_up = "4s"
 workflow_start_timeout = "500ms"
+empty_pipeline_timeout = "1s"
+settle_time = "500ms"
+rerun_timeout = "1s"
 poll_interval_min = "50ms"
 poll_interval_max = "100ms"
 retry_backoff = "50ms"
@@ -151,7 +154,7 @@ impl ServeWorld {
     }
 
     pub(crate) fn fail_next_trigger(&self, fault: HttpFault) {
-        self.sandbox.circleci().fail_next(CiCall::Trigger, fault);
+        self.sandbox.circleci().fail_next(CiCall::Run, fault);
     }
 
     /// Somebody types a command in the channel of the deploys.
@@ -360,7 +363,7 @@ impl ServeWorld {
 fn count_triggers(entries: &[JournalEntry]) -> usize {
     let is_trigger = |entry: &&JournalEntry| match &entry.event {
         JournalEvent::CircleCiCall { method, path, .. } => {
-            method == "POST" && path.ends_with("/pipeline")
+            method == "POST" && (path.ends_with("/pipeline/run") || path.ends_with("/pipeline"))
         }
         _ => false,
     };

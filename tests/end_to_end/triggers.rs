@@ -1,5 +1,5 @@
-//! The other ways to start a job: a run of a pipeline definition, and one job by name through API
-//! v1.1. What the requester reads does not depend on the way.
+//! The other ways to start a job: the older call of API v2, and one job by name through API v1.1. What
+//! the requester reads does not depend on the way.
 
 use chatops_core::deploy::CiRunKind;
 use chatops_core::deploy::DeployState::{Canceled, Succeeded, TriggerFailed};
@@ -8,8 +8,9 @@ use chatops_sandbox::circleci::RunScript;
 use crate::support::{BUILD_TIME, ServeWorld, assert_says};
 
 const JOBS: &str = r#"
-[projects.web.jobs.run]
-trigger = "pipeline-run"
+[projects.web.jobs.older]
+trigger = "pipeline"
+workflow = "deploy"
 branches = ["**"]
 channels = ["C0001"]
 users = ["*"]
@@ -32,11 +33,11 @@ async fn world(job: &str, script: RunScript) -> ServeWorld {
 }
 
 #[tokio::test]
-async fn a_pipeline_run_succeeds() {
-    let world = world("run", RunScript::success(BUILD_TIME)).await;
+async fn the_older_call_succeeds() {
+    let world = world("older", RunScript::success(BUILD_TIME)).await;
     let server = world.serve().await;
-    let shown = world.deploy(&server, "main run", Succeeded).await;
-    assert_says(&shown, "`run` on `main` of `web`");
+    let shown = world.deploy(&server, "main older", Succeeded).await;
+    assert_says(&shown, "`older` on `main` of `web`");
     assert_says(
         &shown,
         "https://app.circleci.com/pipelines/github/acme/web/1",
@@ -45,18 +46,18 @@ async fn a_pipeline_run_succeeds() {
     records.verify();
     let pipelines = world.pipelines();
     assert_eq!(pipelines.len(), 1);
-    assert!(pipelines[0].definition.is_some());
-    assert_eq!(pipelines[0].parameters["job"], "run");
+    assert!(pipelines[0].definition.is_none());
+    assert_eq!(pipelines[0].parameters["job"], "older");
     server.stop().await;
 }
 
 #[tokio::test]
 async fn an_answer_of_200_means_that_nothing_was_started() {
-    let world = world("run", RunScript::success(BUILD_TIME)).await;
+    let world = world("deploy", RunScript::success(BUILD_TIME)).await;
     let skipped = "Ignoring pipeline due to CI skip in the commit";
     world.sandbox.circleci().lock().skip_next_run(skipped);
     let server = world.serve().await;
-    let shown = world.deploy(&server, "main run", TriggerFailed).await;
+    let shown = world.deploy(&server, "main deploy", TriggerFailed).await;
     assert_says(&shown, skipped);
     assert!(world.pipelines().is_empty());
     server.stop().await;

@@ -1,4 +1,5 @@
-//! Actions on a deploy on record: found by its id, then carried out or answered why not.
+//! Actions on a deploy on record: found by its id, then carried out or answered why not. One on the
+//! lock of a target is in [`unlock`](crate::unlock).
 
 use chatops_core::command::DeployAction;
 use chatops_core::deploy::DeployRecord;
@@ -26,14 +27,20 @@ impl<P: WorkerPorts> Worker<P> {
             warn!(team = %requester.team, "action ignored: its workspace is not allowed");
             return Ok(());
         }
-        let deploy = message.action.deploy_ref();
+        let deploy = match &message.action {
+            DeployAction::Unlock { target, .. } => {
+                return self.handle_unlock(inv, message, target).await;
+            }
+            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => deploy,
+        };
         let Some(record) = self.find(deploy).await? else {
             let reply = text::unknown_deploy(deploy, &self.config);
             return self.reply_to_action(message, reply).await;
         };
-        match &message.action {
-            DeployAction::Retry { .. } => self.handle_retry(inv, message, record).await,
-            DeployAction::Cancel { .. } => self.handle_cancel(inv, message, record.id).await,
+        if matches!(message.action, DeployAction::Retry { .. }) {
+            self.handle_retry(inv, message, record).await
+        } else {
+            self.handle_cancel(inv, message, record.id).await
         }
     }
 
@@ -48,7 +55,7 @@ impl<P: WorkerPorts> Worker<P> {
                 return Ok(());
             };
             let reply = match decide::decide_cancel(&record, message, self.ctx(inv))? {
-                CancelDecision::Write(commit) => match self.write_cancel(*commit).await? {
+                CancelDecision::Write(commit) => match self.write_action(*commit).await? {
                     Ok(()) => {
                         info!(deploy.id = %id, state = %record.state, "cancel requested");
                         let by = message.requested_by.acted_by();
@@ -72,7 +79,10 @@ impl<P: WorkerPorts> Worker<P> {
 
     /// Writes, then wakes the notifier up. The outer error is the ledger's, the inner one a condition
     /// that failed.
-    async fn write_cancel(&self, commit: Commit) -> Result<Result<(), Conflict>, WorkError> {
+    pub(crate) async fn write_action(
+        &self,
+        commit: Commit,
+    ) -> Result<Result<(), Conflict>, WorkError> {
         let (id, notifies) = (commit.record.id, !commit.notifications.is_empty());
         match self.commit(commit).await {
             Ok(()) => {}
@@ -109,7 +119,11 @@ impl<P: WorkerPorts> Worker<P> {
             }
             ActionRequester::Operator { .. } => {
                 let verb = message.action.verb().as_str();
-                info!(verb, deploy = %message.action.deploy_ref(), "operator's action handled");
+                info!(
+                    verb,
+                    subject = message.action.subject(),
+                    "operator's action handled"
+                );
                 Ok(())
             }
         }

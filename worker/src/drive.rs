@@ -30,7 +30,7 @@ impl<P: WorkerPorts> Worker<P> {
             }
             let id = id.map(display);
             run = match run {
-                DeployRun::Read(_) if steps == MAX_STEPS => {
+                DeployRun::Read(_) | DeployRun::Record(_) if steps == MAX_STEPS => {
                     warn!(deploy.id = id, "a message took more steps than any needs");
                     return Ok(());
                 }
@@ -58,6 +58,7 @@ impl<P: WorkerPorts> Worker<P> {
                 }
                 DeployRun::Write(phase) => self.write(inv, phase).await,
                 DeployRun::WriteEvidence(phase) => self.write(inv, phase).await,
+                DeployRun::ReserveRead(phase) => self.write(inv, phase).await,
                 DeployRun::Trigger(phase) => {
                     let attempt = phase.memory.posted_attempt;
                     info!(deploy.id = id, attempt, "triggering CircleCI");
@@ -72,28 +73,24 @@ impl<P: WorkerPorts> Worker<P> {
                 }
                 DeployRun::LookUp(phase) => {
                     let result = self.ports.perform(phase.request()).await;
-                    let outcome = lookup_outcome(&result);
-                    info!(deploy.id = id, outcome, "looked up the pipeline");
-                    phase.resume(result, self.ctx(inv))
-                }
-                DeployRun::Poll(phase) => {
-                    let result = self.ports.perform(phase.request()).await;
-                    if let Err(error) = &result {
-                        let unauthorized = error.unauthorized;
-                        info!(deploy.id = id, unauthorized, "the poll failed");
+                    match &result {
+                        Ok(found) => {
+                            let outcome = lookup_outcome(found);
+                            info!(deploy.id = id, outcome, "looked up the pipeline");
+                        }
+                        Err(error) => {
+                            warn!(deploy.id = id, error = error.message, "the lookup failed");
+                        }
                     }
                     phase.resume(result, self.ctx(inv))
+                }
+                DeployRun::Poll(phase) => self.ask(inv, phase, "the poll failed").await,
+                DeployRun::ListJobs(phase) => {
+                    self.ask(inv, phase, "the jobs were not listed").await
                 }
                 DeployRun::Cancel(phase) => {
-                    let result = self.ports.perform(phase.request()).await;
-                    if let Err(error) = &result {
-                        let unauthorized = error.unauthorized;
-                        warn!(
-                            deploy.id = id,
-                            unauthorized, "the cancel failed; the next poll tries again"
-                        );
-                    }
-                    phase.resume(result, self.ctx(inv))
+                    let failed = "the cancel failed; the next poll tries again";
+                    self.ask(inv, phase, failed).await
                 }
                 DeployRun::RefreshToken(phase) => {
                     let result = self.ports.perform(phase.request()).await;
@@ -113,7 +110,12 @@ impl<P: WorkerPorts> Worker<P> {
                 DeployRun::FindOwner(phase) => self.perform(inv, phase).await,
                 DeployRun::ReadHolder(phase) => self.perform(inv, phase).await,
                 DeployRun::ReadOwners(phase) => self.perform(inv, phase).await,
-                DeployRun::Record(phase) => self.perform(inv, phase).await,
+                DeployRun::ReadProject(phase) => self.perform(inv, phase).await,
+                DeployRun::NoteProject(phase) => self.perform(inv, phase).await,
+                DeployRun::Record(phase) => {
+                    steps += 1;
+                    self.perform(inv, phase).await
+                }
                 DeployRun::SendTicket(phase) => self.perform(inv, phase).await,
                 DeployRun::ScheduleWakeUp(phase) => self.perform(inv, phase).await,
             };
@@ -134,6 +136,24 @@ impl<P: WorkerPorts> Worker<P> {
         phase.resume(answer, self.ctx(inv))
     }
 
+    /// The same for a request to CircleCI; a failure is logged.
+    async fn ask<R, T>(
+        &self,
+        inv: &Invocation,
+        phase: impl for<'a> Phase<Request = R, Context<'a> = Context<'a>, Run = DeployRun>,
+        failed: &'static str,
+    ) -> DeployRun
+    where
+        R: Request<Answer = Result<T, CiReadError>>,
+        P: Perform<R>,
+    {
+        let answer = self.ports.perform(phase.request()).await;
+        if let Err(error) = &answer {
+            warn!(error = error.message, "{failed}");
+        }
+        phase.resume(answer, self.ctx(inv))
+    }
+
     /// The same for a commit, whose events are logged.
     async fn write(
         &self,
@@ -145,11 +165,10 @@ impl<P: WorkerPorts> Worker<P> {
     }
 }
 
-fn lookup_outcome(result: &Result<LookupResult, CiReadError>) -> &'static str {
+fn lookup_outcome(result: &LookupResult) -> &'static str {
     match result {
-        Ok(LookupResult::Found(_)) => "found",
-        Ok(LookupResult::Absent { .. }) => "absent",
-        Err(_) => "unfinished",
+        LookupResult::Found(_) => "found",
+        LookupResult::Absent { .. } => "absent",
     }
 }
 

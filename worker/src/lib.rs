@@ -2,7 +2,7 @@
 //! what is due.
 //!
 //! Every message is a wake-up. What a run does about a deploy is a value of
-//! [`chatops_core::deploy::handler`], which is [driven](drive) here: its requests are performed at the
+//! [`chatops_core::deploy::handler`], which is driven here: its requests are performed at the
 //! ports, and its tries are limited. Only the worker calls CircleCI and writes deploys, locks and
 //! pipelines. Nothing here calls Slack or decides by itself.
 
@@ -11,6 +11,7 @@ mod drive;
 mod query;
 mod retry;
 mod sweep;
+mod unlock;
 
 use std::fmt;
 use std::sync::Arc;

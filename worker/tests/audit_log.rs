@@ -14,8 +14,9 @@ use chatops_core::deploy::CiPipeline;
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{
-    CiClient, CiReadError, Clock as _, DeployReader as _, LookupRequest, LookupResult, PollResult,
-    Ports, SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome, TriggerRequest,
+    CiClient, CiJob, CiReadError, Clock as _, DeployReader as _, LookupRequest, LookupResult,
+    PollResult, Ports, SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome,
+    TriggerRequest,
 };
 use chatops_testkit::config::{TestConfig, TestJob};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryQueue};
@@ -38,7 +39,16 @@ impl CiClient for RejectingCircleCi {
         panic!("the outcome is known")
     }
 
-    async fn poll(&self, _: &ProjectSlug, _: &CiPipeline) -> Result<PollResult, CiReadError> {
+    async fn list_jobs(&self, _: &CiPipeline, _: &str) -> Result<Vec<CiJob>, CiReadError> {
+        unreachable!("nothing runs")
+    }
+
+    async fn poll(
+        &self,
+        _: &ProjectSlug,
+        _: &CiPipeline,
+        _: bool,
+    ) -> Result<PollResult, CiReadError> {
         panic!("nothing runs")
     }
 
@@ -107,7 +117,9 @@ async fn each_event_of_a_deploy_and_of_its_retry_is_logged_with_its_hash() {
         .enumerate()
     {
         let invocation = Invocation::from(InvocationId::new(format!("run {n}")));
-        worker.handle(&invocation, &body.unwrap()).await.unwrap();
+        Box::pin(worker.handle(&invocation, &body.unwrap()))
+            .await
+            .unwrap();
     }
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -139,13 +139,26 @@ impl<'c> CommitPlan<'c> {
         };
         let is_ours = "#deploy = :deploy";
         match (change, held) {
-            (LockChange::Take { target, now }, None) => {
+            (
+                LockChange::Take {
+                    target,
+                    now,
+                    inherits,
+                },
+                None,
+            ) => {
+                // `TargetLock::blocks_take`, but for the deploy's own lock, which keeps its `since`.
                 let free =
                     "attribute_not_exists(#deploy) OR (#deploy <> :deploy AND #until <= :now)";
                 let put = self.new_put(taken(target, *now, None)?);
                 let put = put.expression_attribute_names("#until", "until");
                 let put = put.expression_attribute_values(":now", text(sortable_time(*now)));
-                self.put(Part::Lock, ours(put, free, deploy))
+                let put = match inherits.filter(|from| *from != deploy) {
+                    None => ours(put, free, deploy),
+                    Some(from) => ours(put, &format!("{free} OR #deploy = :inherits"), deploy)
+                        .expression_attribute_values(":inherits", text(from.to_string())),
+                };
+                self.put(Part::Lock, put)
             }
             (LockChange::Take { target, .. }, Some(held)) => {
                 let put = self.new_put(taken(target, held.since, None)?);
@@ -245,7 +258,9 @@ impl<'c> CommitPlan<'c> {
                 let lock = there.map(item::parse_lock).transpose()?.flatten();
                 match (&commit.lock, lock) {
                     (_, Some(lock)) if lock.deploy == id => again(Some(lock)),
-                    (Some(LockChange::Take { now, .. }), Some(lock)) if lock.is_held(*now) => {
+                    (Some(LockChange::Take { now, inherits, .. }), Some(lock))
+                        if lock.blocks_take(id, *inherits, *now) =>
+                    {
                         conflict(Conflict::Lock(lock))
                     }
                     (Some(LockChange::Take { .. }), _) => again(None),

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chatops_core::Time;
 use chatops_core::audit::{AuditEvent, EventHash};
+use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::notification::NotificationRecord;
-use chatops_core::ports::{LedgerError, LedgerPosition, PortErrorKind, TargetLock};
+use chatops_core::ports::{LedgerError, LedgerPosition, PortErrorKind, ProjectFacts, TargetLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,6 +81,19 @@ pub(super) fn pipeline_key(pipeline: PipelineId) -> TableItem {
 
 pub(super) fn short_id_key(short: &ShortId) -> TableItem {
     item_key(format!("S#{short}"), ONLY_SORT)
+}
+
+pub(super) fn project_key(slug: &ProjectSlug) -> TableItem {
+    item_key(format!("C#{slug}"), ONLY_SORT)
+}
+
+pub(super) fn project_item(
+    slug: &ProjectSlug,
+    facts: &ProjectFacts,
+) -> Result<TableItem, LedgerError> {
+    let mut item = project_key(slug);
+    item.insert("body".to_owned(), text(to_json(facts)?));
+    Ok(item)
 }
 
 /// The partition key of no item, which the rights of every function with a table cover.

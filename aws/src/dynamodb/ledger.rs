@@ -2,7 +2,7 @@
 
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
-use chatops_core::deploy::{DeployRecord, Target};
+use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::ports::{
     Commit, CommitError, DeployFilter, DeployPage, DeployReader, DueItem, Ledger, LedgerError,
@@ -23,6 +23,12 @@ const MAX_ROUNDS: usize = 8;
 
 /// The most entries of one page of [`TableIndex::Due`].
 const DUE_PAGE_SIZE: usize = 1_000;
+
+/// The timers of a shard up to a moment.
+const UP_TO: &str = "#timer = :shard AND #due_at < :moment";
+
+/// The timers of a shard past a moment.
+const PAST: &str = "#timer = :shard AND #due_at > :moment";
 
 impl DeployReader for DynamoDb {
     async fn read_deploy(&self, id: DeployId) -> Result<Option<DeployRecord>, LedgerError> {
@@ -57,6 +63,11 @@ impl DeployReader for DynamoDb {
         item.as_ref().map(item::owner).transpose()
     }
 
+    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
+        let item = self.read_item(item::lock_key(target)).await?;
+        Ok(item.as_ref().map(item::parse_lock).transpose()?.flatten())
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -68,11 +79,6 @@ impl DeployReader for DynamoDb {
 }
 
 impl Ledger for DynamoDb {
-    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
-        let item = self.read_item(item::lock_key(target)).await?;
-        Ok(item.as_ref().map(item::parse_lock).transpose()?.flatten())
-    }
-
     async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
         let item = self.read_item(item::pipeline_key(pipeline)).await?;
         item.as_ref().map(item::owner).transpose()
@@ -101,11 +107,10 @@ impl Ledger for DynamoDb {
     }
 
     async fn list_due(&self, now: Time, limit: usize) -> Result<Vec<DueItem>, LedgerError> {
-        let shards = SHARDS.map(|shard| self.due_in_shard(shard, now, limit));
-        let mut due: Vec<_> = try_join_all(shards).await?.into_iter().flatten().collect();
-        // The keys begin with the moment.
-        due.sort_unstable();
-        due.truncate(limit);
+        let mut due = self.list_timers(UP_TO, now, limit).await?;
+        // What a clock that was wrong has set.
+        let left = limit - due.len();
+        due.extend(self.list_timers(PAST, latest_timer(now), left).await?);
         let item = |due_at: &String| {
             let id = item::decode_position(due_at)?;
             let is_notification = due_at.contains(item::NOTIFICATION_MARK);
@@ -121,11 +126,29 @@ impl Ledger for DynamoDb {
 }
 
 impl DynamoDb {
-    /// The `due_at` of what is due in one shard, at most `limit`, the longest due first.
-    async fn due_in_shard(
+    /// The `due_at` of what has a timer [`UP_TO`] or [`PAST`] a moment, at most `limit`, the
+    /// earliest first.
+    async fn list_timers(
+        &self,
+        side: &str,
+        moment: Time,
+        limit: usize,
+    ) -> Result<Vec<String>, LedgerError> {
+        // Boxed: each is some kilobytes, and there are two sets of them.
+        let shards = SHARDS.map(|shard| Box::pin(self.timers_in_shard(shard, side, moment, limit)));
+        let mut due: Vec<_> = try_join_all(shards).await?.into_iter().flatten().collect();
+        // The keys begin with the moment.
+        due.sort_unstable();
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    /// The same of one shard.
+    async fn timers_in_shard(
         &self,
         shard: &str,
-        now: Time,
+        side: &str,
+        moment: Time,
         limit: usize,
     ) -> Result<Vec<String>, LedgerError> {
         let (mut due, mut after) = (Vec::new(), None);
@@ -133,11 +156,11 @@ impl DynamoDb {
             let wanted = (limit - due.len()).min(DUE_PAGE_SIZE);
             let query = (self.client.query().table_name(&self.table))
                 .index_name(TableIndex::Due.name())
-                .key_condition_expression("#timer = :shard AND #due_at < :now")
+                .key_condition_expression(side)
                 .expression_attribute_names("#timer", TableIndex::Due.partition_key())
                 .expression_attribute_names("#due_at", DUE_AT)
                 .expression_attribute_values(":shard", text(shard))
-                .expression_attribute_values(":now", text(item::upper_bound(now)))
+                .expression_attribute_values(":moment", text(item::upper_bound(moment)))
                 .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(after);
             let page = query.send().await.map_err(failed("dynamodb:Query"))?;
@@ -162,7 +185,7 @@ impl DynamoDb {
         }
         // A deploy that takes a lock rarely has it; one that lets it expire does.
         if let (Some(LockChange::Expire { target, .. }), None) = (&commit.lock, &seen.lock) {
-            let lock = Ledger::read_lock(self, target).await?;
+            let lock = self.read_lock(target).await?;
             seen.lock = lock.filter(|lock| lock.deploy == id);
         }
         Ok(())

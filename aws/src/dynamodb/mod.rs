@@ -11,7 +11,7 @@
 //! | `P#<pipeline>` | `-` | the deploy that a pipeline belongs to |
 //! | `S#<short id>` | `-` | the deploy with that short id |
 //! | `A#<request id>` | | reserved: an action that was not carried out |
-//! | `C#<project slug>` | | reserved: the webhooks and pauses of a project |
+//! | `C#<project slug>` | `-` | that a project's webhooks arrive, and that CircleCI asked for a pause |
 //!
 //! Every write is one `TransactWriteItems` with a request token. Decisions read consistently and by
 //! key; indexes, which lag behind by a moment, only find.
@@ -32,6 +32,7 @@ mod item;
 mod ledger;
 mod listing;
 mod notifications;
+mod projects;
 pub mod table;
 mod transaction;
 

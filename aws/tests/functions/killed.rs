@@ -72,7 +72,7 @@ async fn killed_as_it_begins_the_trigger() {
 
 #[tokio::test]
 async fn killed_as_circleci_answers_the_trigger() {
-    killed_at(to_circleci, "pipeline", 1, ONE_SUCCESS).await;
+    killed_at(to_circleci, "run", 1, ONE_SUCCESS).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn killed_in_the_middle_of_a_batch() {
     let world = LambdaWorld::with_proxies().await;
     let way = to_circleci(&world).unwrap();
     let faults = vec![NetFault::Pass, NetFault::HoldAnswer, NetFault::Pass];
-    way.inject("pipeline", faults);
+    way.inject("run", faults);
     let mut all = Vec::new();
     for branch in ["one", "two", "three"] {
         all.push(world.request_deploy(&format!("{branch} test")).await);
@@ -132,7 +132,7 @@ async fn killed_in_the_middle_of_a_batch() {
 async fn frozen_in_the_middle_past_its_deadline() {
     let world = LambdaWorld::with_proxies().await;
     let way = to_circleci(&world).unwrap();
-    way.inject("pipeline", vec![NetFault::HoldAnswer]);
+    way.inject("run", vec![NetFault::HoldAnswer]);
     let sent = world.request_deploy("main deploy").await;
     let messages = world.take_messages(QueueName::Work).await;
     let records: Vec<_> = messages.iter().map(event_record).collect();

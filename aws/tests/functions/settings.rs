@@ -113,7 +113,7 @@ async fn a_wrong_configuration_is_named_by_its_place() {
     let text = std::fs::read_to_string(world.config()).unwrap();
     std::fs::write(world.config(), text.replace("version = 1", "version = 7")).unwrap();
     for function in [&world.ingest, &world.worker, &world.notifier] {
-        is_rejected(&function.with("X", None), &["chatops.toml:2", "version"]).await;
+        is_rejected(&function.with("X", None), &["chatops.toml:1", "version"]).await;
     }
 }
 

@@ -376,7 +376,7 @@ impl LambdaWorld {
 
     /// How often CircleCI's trigger was called.
     pub(crate) fn posts(&self) -> usize {
-        let is_trigger = |entry: &&JournalEntry| matches!(&entry.event, JournalEvent::CircleCiCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline"));
+        let is_trigger = |entry: &&JournalEntry| matches!(&entry.event, JournalEvent::CircleCiCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline/run"));
         let entries = self.sandbox.journal().entries();
         entries.iter().filter(is_trigger).count()
     }

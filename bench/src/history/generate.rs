@@ -3,7 +3,7 @@
 
 use chatops_core::Time;
 use chatops_core::audit::AuditActor;
-use chatops_core::config::{ProjectSlug, TriggerCall};
+use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
     CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason,
@@ -173,6 +173,8 @@ fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
             repo: "web".to_owned(),
         },
         deploy_id_parameter: Some("deploy_id".to_owned()),
+        workflow: WorkflowSelector::Named(vec!["build-and-deploy".to_owned()]),
+        must_run: vec![],
     });
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/{n}");
     record.run = Some(CiRun {
@@ -193,6 +195,8 @@ fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
         at: at + TimeDelta::minutes(7),
         reason: EndReason::Workflows {
             decided_by: vec![("build-and-deploy".to_owned(), "success".to_owned())],
+            beside: vec![],
+            jobs: vec![],
         },
     });
     Some(())

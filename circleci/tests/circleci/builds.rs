@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::ends::{poll_run, start_run};
 use crate::faults::{assert_failed, read_faults};
-use crate::poll::{HOUR, MINUTE, statuses};
+use crate::poll::{HOUR, MINUTE, details, statuses};
 use crate::raw_server::{RawServer, assert_unknown, created_response, ok_response};
 use crate::support::{
     DEPLOY, TOKEN, ago, assert_created, build_run, calls, client, client_for, client_of, fail_next,
@@ -93,7 +93,9 @@ async fn fixed_alone_is_a_success() {
             "build_num": 3926, "lifecycle": "finished", "status": "fixed", "outcome": outcome,
         });
         let raw = RawServer::new(vec![ok_response(&build_json.to_string())]).await;
-        let seen = client(&raw.url).poll(&slug(), &build_run(3_926)).await;
+        let seen = client(&raw.url)
+            .poll(&slug(), &build_run(3_926), true)
+            .await;
         assert_eq!(
             statuses(&seen.unwrap()),
             [("build", WorkflowStatus::Success)]
@@ -118,7 +120,7 @@ async fn a_build_is_followed_through_its_states() {
         let seen = poll_run(&sandbox, &run).await;
         let found = seen.workflows.first().map(|workflow| workflow.status);
         assert_eq!(found, expected, "{script:?}");
-        assert_eq!(seen.state, PipelineState::Created);
+        assert_eq!(details(&seen).state, PipelineState::Created);
         let paths = calls(&sandbox);
         let expected = format!("{BUILDS}/{}", run.number);
         assert_eq!(paths, [("GET".to_owned(), expected, Some(200))]);
@@ -158,7 +160,10 @@ async fn githubs_message_inside_circlecis_is_shown_alone() {
     }
     let outcome = client.trigger(&job_request()).await;
     assert_eq!(outcome, rejected(404, "Not Found"));
-    let error = client.poll(&slug(), &build_run(3_926)).await.unwrap_err();
+    let error = client
+        .poll(&slug(), &build_run(3_926), true)
+        .await
+        .unwrap_err();
     assert_eq!(error.message, "HTTP 404: Not Found");
 }
 
@@ -203,7 +208,7 @@ async fn a_poll_and_a_cancel_that_meet_a_fault_fail() {
     for (fault, after, unauthorized) in read_faults() {
         let failing = client_for(&sandbox, &fault);
         fail_next(&sandbox, CiCall::Build, fault);
-        assert_failed(failing.poll(&slug(), &run).await, after, unauthorized);
+        assert_failed(failing.poll(&slug(), &run, true).await, after, unauthorized);
     }
     for (fault, after, unauthorized) in read_faults() {
         // Only the status counts; the body is not read.

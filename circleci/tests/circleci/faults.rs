@@ -68,7 +68,7 @@ async fn a_poll_that_meets_a_fault_shows_nothing() {
         for (fault, after, unauthorized) in read_faults() {
             let failing = client_for(&sandbox, &fault);
             fail_next(&sandbox, call, fault);
-            let outcome = failing.poll(&slug(), &pipeline_run(id)).await;
+            let outcome = failing.poll(&slug(), &pipeline_run(id), true).await;
             assert_failed(outcome, after, unauthorized);
             assert_eq!(poll_pipeline(&client, id).await.workflows.len(), 1);
         }
@@ -93,7 +93,7 @@ async fn a_closed_port_answers_no_read() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let client = client(&format!("http://{}", socket.local_addr().unwrap()));
     assert_failed(client.look_up(&lookup_since(ago(0))).await, None, false);
-    let outcome = client.poll(&slug(), &missing_pipeline()).await;
+    let outcome = client.poll(&slug(), &missing_pipeline(), true).await;
     assert_failed(outcome, None, false);
     let outcome = client.cancel(&slug(), &missing_pipeline(), "x").await;
     assert_failed(outcome, None, false);

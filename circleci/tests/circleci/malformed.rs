@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use chatops_circleci::CircleCiClient;
 use chatops_core::config::TriggerCall;
 use chatops_core::ports::{
-    CiClient, CiReadError, LookupRequest, LookupResult, TriggerOutcome, WorkflowStatus,
+    CiClient, CiReadError, LookupRequest, LookupResult, PollResult, TriggerOutcome, WorkflowStatus,
 };
 use serde_json::{Map, Value, json};
 
@@ -78,7 +78,7 @@ async fn the_whole_answer_is_understood() {
     let (client, _raw) = raw_client(answers).await;
     let outcome = client.trigger(&job_request()).await;
     assert_created(&outcome);
-    let poll = client.poll(&slug(), &build_run(3_926)).await.unwrap();
+    let poll = client.poll(&slug(), &build_run(3_926), true).await.unwrap();
     assert_eq!(poll.workflows[0].status, WorkflowStatus::Success);
     let result = client.look_up(&lookup_request()).await.unwrap();
     assert!(matches!(result, LookupResult::Found(_)), "{result:?}");
@@ -93,6 +93,7 @@ async fn a_trigger_names_its_build_or_leaves_the_outcome_unknown() {
         "null",
         "17",
         r#"{"build_num":"3926"}"#,
+        "[3926]",
         "<html>",
         "{\"build_num\":3926",
     ];
@@ -129,10 +130,14 @@ async fn no_broken_answer_is_a_success() {
     let (client, _raw) = raw_client(answers.collect()).await;
     for (what, mutant) in mutants {
         let is = |name: &str, word: &str| mutant.get(name).is_some_and(|value| value == word);
-        let says_nothing = mutant.get("outcome").is_none_or(Value::is_null);
+        let says_nothing = |name| {
+            let word = mutant.get(name).and_then(Value::as_str);
+            word.unwrap_or_default().is_empty()
+        };
         let says_success = is("lifecycle", "finished")
-            && (is("outcome", "success") || says_nothing && is("status", "success"));
-        match client.poll(&slug(), &build_run(3_926)).await {
+            && says_nothing("dont_build")
+            && (is("outcome", "success") || says_nothing("outcome") && is("status", "success"));
+        match client.poll(&slug(), &build_run(3_926), true).await {
             Ok(poll) => {
                 let mut statuses = poll.workflows.iter().map(|workflow| workflow.status);
                 let is_success = statuses.any(|status| status == WorkflowStatus::Success);
@@ -147,15 +152,37 @@ async fn no_broken_answer_is_a_success() {
 async fn a_build_that_does_not_show_its_end_has_not_ended() {
     let cases = [
         (Value::Null, json!("success")),
-        (json!("finished"), Value::Null),
-        (json!("finished"), json!("retried")),
-        (json!("finished"), json!("SUCCESS")),
-        (json!("finished"), json!("")),
         (json!("Finished"), json!("failed")),
         (json!("brand-new"), json!("canceled")),
         (json!("running"), json!("failed")),
         (json!("queued"), json!("failed")),
+        (json!("finished"), json!("running")),
     ];
+    let poll = poll_words(&cases).await;
+    for (case, poll) in cases.iter().zip(poll) {
+        assert_eq!(poll.workflows.len(), 1, "{case:?}");
+        assert!(!poll.workflows[0].status.is_final(), "{case:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_finished_build_has_ended_whatever_it_says() {
+    let words = [
+        Value::Null,
+        json!("SUCCESS"),
+        json!(""),
+        json!(7),
+        json!("vanished"),
+    ];
+    let cases = words.map(|word| (json!("finished"), word));
+    let polls = poll_words(&cases).await;
+    for (case, poll) in cases.iter().zip(polls) {
+        assert_eq!(poll.workflows[0].status, WorkflowStatus::Error, "{case:?}");
+    }
+}
+
+/// What a poll shows of builds with these words for `lifecycle` and `status`.
+async fn poll_words(cases: &[(Value, Value)]) -> Vec<PollResult> {
     let answers = cases.iter().map(|(lifecycle, word)| {
         let mut build = whole_build();
         build.insert("lifecycle".to_owned(), lifecycle.clone());
@@ -164,11 +191,11 @@ async fn a_build_that_does_not_show_its_end_has_not_ended() {
         ok_response(&build_json(build))
     });
     let (client, _raw) = raw_client(answers.collect()).await;
-    for (lifecycle, word) in cases {
-        let poll = client.poll(&slug(), &build_run(3_926)).await.unwrap();
-        assert_eq!(poll.workflows.len(), 1, "{lifecycle} {word}");
-        assert!(!poll.workflows[0].status.is_final(), "{lifecycle} {word}");
+    let mut polls = Vec::new();
+    for _ in cases {
+        polls.push(client.poll(&slug(), &build_run(3_926), true).await.unwrap());
     }
+    polls
 }
 
 #[tokio::test]
@@ -189,7 +216,7 @@ async fn an_answer_that_breaks_off_anywhere_is_no_answer() {
         for _ in 0..2 {
             assert_unknown(&client.trigger(&job_request()).await);
         }
-        let poll = client.poll(&slug(), &build_run(3_926)).await;
+        let poll = client.poll(&slug(), &build_run(3_926), true).await;
         assert!(poll.is_err(), "{end}: {poll:?}");
         let result = client.look_up(&lookup_request()).await;
         assert!(result.is_err(), "{end}: {result:?}");
@@ -204,9 +231,6 @@ async fn a_listing_is_a_list_of_builds_or_proves_nothing() {
         "null",
         "17",
         r#""x""#,
-        "[null]",
-        "[[]]",
-        "[{}]",
         "<html>",
         r#"{"items":[]}"#,
         r#"{"message":"x"}"#,
@@ -216,6 +240,37 @@ async fn a_listing_is_a_list_of_builds_or_proves_nothing() {
         let outcome = client.look_up(&lookup_request()).await;
         assert_unreadable(outcome, listing);
     }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_may_be_the_build() {
+    let ours = build_json(whole_build());
+    for item in [
+        "[]",
+        "[[{}]]",
+        "{}",
+        "17",
+        r#""x""#,
+        r#"{"build_num":null}"#,
+    ] {
+        let listings = [format!("[{item}]"), format!("[{item},{ours}]")];
+        let answers = listings.iter().map(|listing| ok_response(listing));
+        let (client, _raw) = raw_client(answers.collect()).await;
+        let error = client.look_up(&lookup_request()).await.unwrap_err();
+        let message = "the list has a build that cannot be read";
+        assert_eq!(error.message, message, "{item}");
+        // It does not hide the others.
+        let result = client.look_up(&lookup_request()).await.unwrap();
+        assert!(matches!(result, LookupResult::Found(_)), "{item}");
+    }
+    // Null is none.
+    let listings = ["[null]".to_owned(), format!("[null,{ours}]")];
+    let answers = listings.iter().map(|listing| ok_response(listing));
+    let (client, _raw) = raw_client(answers.collect()).await;
+    let result = client.look_up(&lookup_request()).await.unwrap();
+    assert_eq!(result, LookupResult::Absent { candidates: vec![] });
+    let result = client.look_up(&lookup_request()).await.unwrap();
+    assert!(matches!(result, LookupResult::Found(_)));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn many_deploys_send_nothing_while_circleci_wants_a_pause() {
     let pipeline = pipeline_run(start_scripted(&sandbox, RunScript::endless(), 60));
     let number = start_build(&sandbox, ago(60), "feature/x", "x");
     fail_next(&sandbox, CiCall::Pipeline, rejection(429, Some(200)));
-    let error = circleci.poll(&slug(), &pipeline).await.unwrap_err();
+    let error = circleci.poll(&slug(), &pipeline, true).await.unwrap_err();
     assert_eq!(error.message, "HTTP 429: No, sorry");
     assert_eq!(error.retry_after, Some(Duration::from_secs(200)));
     let (sent, started) = (calls(&sandbox).len(), created_count(&sandbox));
@@ -48,7 +48,7 @@ async fn many_deploys_send_nothing_while_circleci_wants_a_pause() {
             assert_pause_left(error.retry_after, 200);
         }
         for run in [&pipeline, &build_run(number)] {
-            let error = circleci.poll(&slug(), run).await.unwrap_err();
+            let error = circleci.poll(&slug(), run, true).await.unwrap_err();
             assert!(!error.unauthorized);
             assert_pause_left(error.retry_after, 200);
             let error = circleci.cancel(&slug(), run, "x").await.unwrap_err();
@@ -66,7 +66,12 @@ async fn any_call_can_be_the_one_that_is_throttled() {
         fail_next(&sandbox, post_call(&call), rejection(429, Some(200)));
         let outcome = circleci.trigger(&trigger_request_by(&call)).await;
         assert_eq!(outcome, not_now("HTTP 429: No, sorry", Some(200)));
-        assert!(circleci.poll(&slug(), &build_run(3_926)).await.is_err());
+        assert!(
+            circleci
+                .poll(&slug(), &build_run(3_926), true)
+                .await
+                .is_err()
+        );
         assert_eq!(calls(&sandbox).len(), 1, "{call:?}");
     }
     for (listing, call) in [

@@ -208,10 +208,10 @@ async fn a_value_may_go_by_its_bare_name_and_has_to_be_a_string() {
 }
 
 #[tokio::test]
-async fn an_item_without_its_fields_fails_the_lookup() {
+async fn a_listing_is_a_page_of_pipelines_or_proves_nothing() {
     for body in [
-        r#"{"items":[{"id":"x"}]}"#,
         r#"{"items":null}"#,
+        r#"{"items":[],"next_page_token":7}"#,
         "{}",
         "[]",
         "<html>",
@@ -221,4 +221,40 @@ async fn an_item_without_its_fields_fails_the_lookup() {
         let outcome = client(&raw.url).look_up(&lookup_since(ago(0))).await;
         assert_unreadable(outcome, body);
     }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_may_be_the_pipeline() {
+    let ours: Value = serde_json::from_str(&pipeline_json(7)).unwrap();
+    let lookup = lookup_since("2026-01-02T03:04:00Z".parse().unwrap());
+    let values = ok_response(&json!({"pipeline.parameters.deploy_id": DEPLOY}).to_string());
+    let list = |items: Value| ok_response(&json!({ "items": items }).to_string());
+    for item in [
+        json!({"id": "x"}),
+        json!({}),
+        json!([]),
+        json!(17),
+        json!({"id": ours["id"]}),
+    ] {
+        let answers = vec![
+            list(json!([item])),
+            list(json!([item, ours])),
+            values.clone(),
+        ];
+        let raw = RawServer::new(answers).await;
+        let client = client(&raw.url);
+        let error = client.look_up(&lookup).await.unwrap_err();
+        assert_eq!(error.message, "the list has a pipeline that cannot be read");
+        let result = client.look_up(&lookup).await.unwrap();
+        assert_eq!(found_pipeline(&result).0, Uuid::from_u128(7), "{item}");
+    }
+    // Null is none, and a pipeline without a time is as old as need be.
+    let mut timeless = ours.clone();
+    timeless["created_at"] = Value::Null;
+    let answers = vec![list(json!([null])), list(json!([null, timeless])), values];
+    let raw = RawServer::new(answers).await;
+    let client = client(&raw.url);
+    assert_eq!(client.look_up(&lookup).await, Ok(absent_run()));
+    let result = client.look_up(&lookup).await.unwrap();
+    assert_eq!(found_pipeline(&result).0, Uuid::from_u128(7));
 }

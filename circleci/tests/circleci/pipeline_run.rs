@@ -51,6 +51,19 @@ async fn the_request_is_what_the_api_describes() {
 }
 
 #[tokio::test]
+async fn the_configuration_may_be_that_of_another_branch() {
+    let raw = RawServer::new(vec![created_response(&pipeline_json(7))]).await;
+    let mut request = trigger_request_by(&RUN);
+    request.config_branch = Some(BranchName::parse("main").unwrap());
+    assert_created(&client(&raw.url).trigger(&request).await);
+    let requests = raw.requests();
+    let (_, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["config"], json!({"branch": "main"}));
+    assert_eq!(body["checkout"], json!({"branch": "feature/x"}));
+}
+
+#[tokio::test]
 async fn the_definition_decides_what_is_run() {
     let other = Uuid::from_u128(7);
     let sandbox = sandbox_with(|project| project.definitions = vec![other]).await;

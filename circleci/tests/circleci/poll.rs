@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chatops_core::id::PipelineId;
-use chatops_core::ports::{CiClient, PipelineState, PollResult, WorkflowStatus};
+use chatops_core::ports::{
+    CiClient, CiWorkflow, PipelineDetails, PipelineState, PollResult, WorkflowStatus,
+};
 use chatops_sandbox::circleci::{RunScript, WorkflowScript};
 use serde_json::json;
 use uuid::Uuid;
@@ -25,7 +27,20 @@ pub(crate) async fn poll_script(script: RunScript, age: i64) -> PollResult {
 }
 
 pub(crate) async fn poll_pipeline(client: &impl CiClient, id: PipelineId) -> PollResult {
-    client.poll(&slug(), &pipeline_run(id)).await.unwrap()
+    let poll = client.poll(&slug(), &pipeline_run(id), true).await;
+    poll.unwrap()
+}
+
+/// The pipeline itself, which a poll with details shows.
+pub(crate) fn details(poll: &PollResult) -> &PipelineDetails {
+    poll.pipeline.as_ref().unwrap()
+}
+
+/// The same in the order of the names.
+fn sorted_statuses(poll: &PollResult) -> Vec<(&str, WorkflowStatus)> {
+    let mut all = statuses(poll);
+    all.sort_by_key(|(name, _)| *name);
+    all
 }
 
 pub(crate) fn statuses(poll: &PollResult) -> Vec<(&str, WorkflowStatus)> {
@@ -71,7 +86,7 @@ async fn a_poll_shows_the_state_and_the_workflows() {
             with_setup(),
             2_400,
             Created,
-            [setup(Success), deploy(Running)].concat(),
+            [deploy(Running), setup(Success)].concat(),
         ),
         (
             two,
@@ -83,13 +98,19 @@ async fn a_poll_shows_the_state_and_the_workflows() {
     ];
     for (script, age, state, workflows) in cases {
         let poll = poll_script(script.clone(), age).await;
-        assert_eq!(poll.state, state, "{script:?} after {age}");
-        assert_eq!(statuses(&poll), workflows, "{script:?} after {age}");
-        assert!(poll.workflows.iter().all(|workflow| !workflow.rerun_coming));
-        let revision = poll.revision.unwrap();
+        let found = sorted_statuses(&poll);
+        assert_eq!(found, workflows, "{script:?} after {age}");
+        let PipelineDetails {
+            state: seen,
+            errors: found,
+            revision,
+        } = details(&poll).clone();
+        assert_eq!(seen, state, "{script:?} after {age}");
+        let revision = revision.unwrap();
         assert!(revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit()));
         let errors = usize::from(state == Errored);
-        assert_eq!(poll.errors, ["No such job"][..errors]);
+        let found: Vec<_> = found.iter().map(|error| &*error.message).collect();
+        assert_eq!(found, ["No such job"][..errors]);
     }
 }
 
@@ -119,33 +140,30 @@ async fn each_status_is_read_and_an_unknown_one_is_not_final() {
 }
 
 #[tokio::test]
-async fn a_rerun_that_is_coming_is_known() {
-    use WorkflowStatus::{Failed, Running, Success};
-    let rerun = || RunScript::auto_rerun(HOUR);
-    let coming = |poll: &PollResult| -> Vec<bool> {
-        poll.workflows.iter().map(|w| w.rerun_coming).collect()
-    };
+async fn each_run_shows_which_automatic_rerun_it_is() {
+    let rerun = RunScript::auto_rerun(HOUR);
+    let mut poll = poll_script(rerun, 7_200).await;
+    poll.workflows.sort_by_key(|workflow| workflow.created_at);
+    let seen: Vec<_> = poll
+        .workflows
+        .iter()
+        .map(|run| (run.status, run.auto_rerun_number))
+        .collect();
+    let expected = [
+        (WorkflowStatus::Failed, None),
+        (WorkflowStatus::Success, Some(1)),
+    ];
+    assert_eq!(seen, expected);
+    let allowed = |run: &CiWorkflow| run.max_auto_reruns.is_some_and(|most| most >= 1);
+    assert!(poll.workflows.iter().all(allowed));
 
-    // The rerun is not listed yet: only the failure shows that it will be.
-    let mut first = rerun();
-    first.workflows.truncate(1);
-    for (script, age, status, is_coming) in [
-        (first, 2_000, Failed, true),
-        (rerun(), 1_200, Running, false),
-    ] {
-        let poll = poll_script(script, age).await;
-        assert_eq!(statuses(&poll), [("deploy", status)]);
-        assert_eq!(coming(&poll), [is_coming]);
-    }
-    let poll = poll_script(rerun(), 7_200).await;
-    assert_eq!(statuses(&poll), [("deploy", Failed), ("deploy", Success)]);
-    assert!(!poll.workflows[1].rerun_coming);
-    assert!(poll.workflows[0].created_at < poll.workflows[1].created_at);
-
-    // The last rerun that is allowed is followed by none.
     let mut last = RunScript::failure(MINUTE);
     last.workflows = vec![last.workflows.remove(0).auto_rerun(2, 2)];
-    assert_eq!(coming(&poll_script(last, 120).await), [false]);
+    let seen = poll_script(last, 120).await.workflows.remove(0);
+    assert_eq!(
+        (seen.auto_rerun_number, seen.max_auto_reruns),
+        (Some(2), Some(2))
+    );
 }
 
 #[tokio::test]
@@ -159,23 +177,30 @@ async fn a_rerun_by_hand_is_a_later_workflow_of_the_same_name() {
         .circleci()
         .lock()
         .rerun_workflow(ago(10), workflow, again);
-    let poll = poll_pipeline(&client, id).await;
+    let mut poll = poll_pipeline(&client, id).await;
+    poll.workflows.sort_by_key(|workflow| workflow.created_at);
     let ids: Vec<_> = poll.workflows.iter().map(|w| w.id.clone()).collect();
     assert_eq!(ids, [first.id, second.unwrap().to_string()]);
     assert!(poll.workflows[0].created_at < poll.workflows[1].created_at);
 }
 
 #[tokio::test]
-async fn long_errors_are_cut() {
-    let poll = poll_script(RunScript::config_error(&"x".repeat(5_000)), 120).await;
-    assert_eq!(poll.errors[0].chars().count(), 301);
+async fn without_details_only_the_workflows_are_read() {
+    let (sandbox, client) = sandbox_client().await;
+    let id = start_scripted(&sandbox, RunScript::success(MINUTE), 120);
+    let poll = client.poll(&slug(), &pipeline_run(id), false).await;
+    let poll = poll.unwrap();
+    assert_eq!(poll.pipeline, None);
+    assert_eq!(statuses(&poll), [("deploy", WorkflowStatus::Success)]);
+    let paths: Vec<_> = calls(&sandbox).into_iter().map(|call| call.1).collect();
+    assert_eq!(paths, [format!("/pipeline/{id}/workflow")]);
 }
 
 #[tokio::test]
 async fn a_pipeline_that_is_not_there_is_an_error() {
     let sandbox = sandbox().await;
     let client = client_of(&sandbox);
-    let error = client.poll(&slug(), &missing_pipeline()).await;
+    let error = client.poll(&slug(), &missing_pipeline(), true).await;
     assert_eq!(error.unwrap_err().message, "HTTP 404: Pipeline not found");
 }
 
@@ -192,11 +217,15 @@ async fn a_pipeline_may_say_less_or_something_new() {
         ("created", PipelineState::Created),
         ("brand-new", PipelineState::Unknown),
     ] {
-        let details = ok_response(&json!({"state": state, "surprise": [1]}).to_string());
-        let raw = RawServer::new(vec![details, workflows_page("deploy", None)]).await;
+        let answer = ok_response(&json!({"state": state, "surprise": [1]}).to_string());
+        let raw = RawServer::new(vec![answer, workflows_page("deploy", None)]).await;
         let poll = poll_pipeline(&client(&raw.url), PipelineId(Uuid::nil())).await;
-        assert_eq!((poll.state, poll.revision), (known, None));
-        assert!(poll.errors.is_empty());
+        let expected = PipelineDetails {
+            state: known,
+            errors: vec![],
+            revision: None,
+        };
+        assert_eq!(details(&poll), &expected);
         assert_eq!(poll.workflows.len(), 1);
     }
 }
@@ -221,7 +250,7 @@ async fn workflows_without_end_show_nothing() {
     let details = ok_response(r#"{"state":"created"}"#);
     let raw = RawServer::new(vec![details, workflows_page("deploy", Some("more"))]).await;
     let client = client(&raw.url);
-    let outcome = client.poll(&slug(), &missing_pipeline()).await;
+    let outcome = client.poll(&slug(), &missing_pipeline(), true).await;
     let message = "the pipeline has more than 10 pages of workflows";
     assert_eq!(outcome.unwrap_err().message, message);
     assert_eq!(raw.requests().len(), 11);

@@ -100,6 +100,7 @@ pub(crate) fn trigger_request() -> TriggerRequest {
         call: TriggerCall::Pipeline,
         slug: slug(),
         branch: BranchName::parse("feature/x").unwrap(),
+        config_branch: None,
         parameters: named(parameters),
     }
 }

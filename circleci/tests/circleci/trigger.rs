@@ -13,8 +13,8 @@ use crate::raw_server::{
 };
 use crate::support::{
     DEPLOY, FakeToken, TOKEN, assert_created, assert_one_post, client, client_of, client_with,
-    created_count, hasty_client, not_now, rejected, rejection, sandbox, sandbox_client,
-    trigger_request, trigger_with_fault, unauthorized,
+    created_count, hasty_client, missing_pipeline, not_now, rejected, rejection, sandbox,
+    sandbox_client, slug, trigger_request, trigger_with_fault, unauthorized,
 };
 
 #[tokio::test]
@@ -120,19 +120,29 @@ async fn too_many_requests_may_work_later() {
 }
 
 #[tokio::test]
-async fn a_pause_that_is_not_a_number_of_seconds_is_ignored() {
-    for wait in [
-        "Wed, 21 Oct 2026 07:28:00 GMT",
-        "-1",
-        "1.5",
-        "",
-        "99999999999999999999999",
-        "\u{e9}",
+async fn a_pause_of_any_form_is_understood_and_never_longer_than_five_minutes() {
+    for (wait, seconds) in [
+        ("7", Some(7)),
+        ("1764284400", Some(300)),
+        ("-1", Some(0)),
+        ("Wed, 21 Oct 2026 07:28:07 GMT", Some(7)),
+        ("soon", None),
     ] {
-        let header = format!("retry-after: {wait}");
-        let text = raw_response("429 Too Many Requests", &[&header], "{}");
+        let headers = [
+            format!("retry-after: {wait}"),
+            "date: Wed, 21 Oct 2026 07:28:00 GMT".to_owned(),
+        ];
+        let headers = headers.each_ref().map(String::as_str);
+        let text = raw_response("429 Too Many Requests", &headers, "{}");
         let error = "HTTP 429: an answer without a message";
-        assert_eq!(trigger_outcome(text).await, not_now(error, None), "{wait}");
+        let outcome = trigger_outcome(text.clone()).await;
+        assert_eq!(outcome, not_now(error, seconds), "{wait}");
+        let raw = RawServer::new(vec![text]).await;
+        let error = client(&raw.url)
+            .poll(&slug(), &missing_pipeline(), false)
+            .await;
+        let after = error.unwrap_err().retry_after;
+        assert_eq!(after, seconds.map(Duration::from_secs), "{wait}");
     }
 }
 
@@ -160,7 +170,7 @@ async fn a_rejection_needs_no_body() {
     assert!(is_unauthorized(&outcome), "{outcome:?}");
     let outcome = trigger_outcome(half("429 Too Many Requests")).await;
     assert!(is_paused(&outcome), "{outcome:?}");
-    let outcome = trigger_outcome(raw_response("404 Not Found", &[], "<!doctype html>")).await;
+    let outcome = trigger_outcome(raw_response("404 Not Found", &[], "")).await;
     assert_eq!(outcome, rejected(404, "an answer without a message"));
 }
 

@@ -10,13 +10,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::raw_server::{
-    RawServer, assert_discloses_nothing, assert_unknown, pipeline_json, raw_response,
-    trigger_outcome,
+    RawServer, assert_discloses_nothing, assert_unknown, raw_response, trigger_outcome,
 };
 use crate::support::{
-    FakeToken, ago, assert_created, assert_one_post, calls, client, client_with, created_count,
-    fail_next, hasty_client, lookup_since, missing_pipeline, not_now, rejected, rejection, sandbox,
-    slug, trigger_request, trigger_with_fault, unknown,
+    FakeToken, ago, assert_one_post, calls, client, client_with, created_count, fail_next,
+    hasty_client, lookup_since, missing_pipeline, not_now, rejected, rejection, sandbox, slug,
+    trigger_request, trigger_with_fault, unknown,
 };
 
 #[tokio::test]
@@ -57,25 +56,6 @@ async fn an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown() {
     assert_eq!(outcome, unknown("timed out"));
     assert_one_post(&sandbox);
     assert_eq!(created_count(&sandbox), 0);
-}
-
-#[tokio::test]
-async fn an_answer_is_read_up_to_one_mebibyte() {
-    let padded = |status: &str, length: usize| {
-        let pipeline = pipeline_json(7);
-        let padding = " ".repeat(length - pipeline.len());
-        raw_response(status, &[], &(pipeline + &padding))
-    };
-    let outcome = trigger_outcome(padded("201 Created", 1024 * 1024)).await;
-    assert_created(&outcome);
-    let because = "the answer is larger than 1024 KiB";
-    let outcome = trigger_outcome(padded("201 Created", 1024 * 1024 + 1)).await;
-    assert_eq!(outcome, unknown(because));
-    // Also if its length was never announced.
-    let endless = padded("201 Created", 3 * 1024 * 1024).replace("content-length", "x-length");
-    assert_eq!(trigger_outcome(endless).await, unknown(because));
-    let outcome = trigger_outcome(padded("404 Not Found", 1024 * 1024 + 1)).await;
-    assert_eq!(outcome, rejected(404, because));
 }
 
 #[tokio::test]

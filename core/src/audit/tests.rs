@@ -164,7 +164,9 @@ fn the_format_does_not_change_unnoticed() {
         },
         AuditChange::Ended {
             state: DeployState::LostTrack,
-            reason: EndReason::FollowTimeout,
+            reason: EndReason::Unreadable {
+                error: "401 Invalid token".into(),
+            },
         },
     ];
     for change in way {
@@ -174,14 +176,14 @@ fn the_format_does_not_change_unnoticed() {
         events.push(event);
     }
     verify_chain(id(), &events, record.last_hash).unwrap();
-    insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id"},"target":"web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304"}"#);
+    insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id","workflow":["deploy"]},"target":"gh/acme/web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304"}"#);
     let hashes: Vec<_> = events.iter().map(|event| event.hash.to_string()).collect();
     insta::assert_snapshot!(hashes.join("\n"), @"
     0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304
-    131768df1a7ff69610df9646580fdf1b3b41eeab9d7fb56387bcb11af0e003d9
-    0dcb959a1dda62dc0e66a2e948d0410034c463403a053a1b0ea3e118b856df3c
-    ea5ee3aeaf74a8d2e90b72236ed44c255e4343557e44ea6f263fb69374d978fe
-    d4bc5e6993bde564a978372395452c07dc2cfd591737e46de94da35691db4212
+    cbb025a00a555d8dea7010979735024e63671c80418ec7a429ab6f958c81dad1
+    da0cd8b1af58cc168f066f4095286b5c88394e39ff3c4aaa3becd27f55ba846a
+    fa4fcfca559a576d446f204f8a04a19329fd6c036263ead7277d975d1c091cbe
+    cbcf8f1f5a9cd71566acd48ef1a46c2bc435465ee6f09e946d2f66c3c21d616d
     ");
 }
 
@@ -205,7 +207,7 @@ fn the_events_of_people_do_not_change_unnoticed() {
     let by = AuditActor::Operator("root".into());
     let (_, event) =
         machine::apply_change(&record_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
-    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"9479b4c6-938f-567f-93d7-1977077fdc7f"},"state":"UNRESOLVED","prev":"117310e365363d1e7a302ebe48598ce3e3ec7812daec8ae9c54a09d198366156"}"#);
+    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"9479b4c6-938f-567f-93d7-1977077fdc7f"},"state":"UNRESOLVED","prev":"d7fce26a3cc586f87c797c1b87e05eb354c3809fb9ef4771ea0f7359703264db"}"#);
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub use self::filter::{
 pub use self::verb::Verb;
 use crate::id::DeployRef;
 use crate::name::{BranchName, JobName, NameError, ProjectName};
+use crate::request::TargetRef;
 
 /// The longest text that is read, in bytes; longer text is an accidental paste.
 pub const MAX_TEXT_BYTES: usize = 1024;
@@ -55,7 +56,7 @@ pub enum Query {
     },
 }
 
-/// What changes a deploy.
+/// What changes a deploy, or frees the lock that one holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DeployAction {
@@ -74,14 +75,33 @@ pub enum DeployAction {
         /// The deploy.
         deploy: DeployRef,
     },
+    /// Free the lock of a target, whichever deploy holds it.
+    Unlock {
+        /// The target.
+        target: TargetRef,
+        /// Free it; otherwise only say what would be freed.
+        confirm: bool,
+    },
 }
 
 impl DeployAction {
-    /// The deploy it is about.
+    /// The deploy it is about, if it names one.
     #[must_use]
-    pub fn deploy_ref(&self) -> &DeployRef {
+    pub fn deploy_ref(&self) -> Option<&DeployRef> {
         match self {
-            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => deploy,
+            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => Some(deploy),
+            DeployAction::Unlock { .. } => None,
+        }
+    }
+
+    /// The id or target it is about, as it is typed.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => {
+                deploy.to_string()
+            }
+            DeployAction::Unlock { target, .. } => target.to_string(),
         }
     }
 
@@ -91,6 +111,7 @@ impl DeployAction {
         match self {
             DeployAction::Retry { .. } => Verb::Retry,
             DeployAction::Cancel { .. } => Verb::Cancel,
+            DeployAction::Unlock { .. } => Verb::Unlock,
         }
     }
 }
@@ -134,6 +155,11 @@ pub enum GrammarError {
     InvalidId {
         /// The command.
         verb: Verb,
+        /// What was given instead, cut to a readable length.
+        given: Option<String>,
+    },
+    /// A target is missing, or is not one.
+    InvalidTarget {
         /// What was given instead, cut to a readable length.
         given: Option<String>,
     },
@@ -202,6 +228,7 @@ fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
             expect_end(verb, more)?;
             Ok(ChatCommand::Action(DeployAction::Cancel { deploy }))
         }
+        Verb::Unlock => parse_unlock(rest),
         Verb::Help => parse_help(rest),
     }
 }
@@ -290,16 +317,36 @@ fn expect_end(verb: Verb, rest: &[&str]) -> Result<(), GrammarError> {
 
 fn parse_retry(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let (deploy, rest) = parse_id(Verb::Retry, words)?;
-    let (confirm, rest) = match rest {
-        ["confirm", rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    expect_end(Verb::Retry, rest)?;
+    let confirm = parse_confirm(Verb::Retry, rest)?;
     Ok(ChatCommand::Action(DeployAction::Retry {
         deploy,
         confirm,
         force: false,
     }))
+}
+
+/// `unlock <target>`, or `unlock <target> confirm`.
+fn parse_unlock(words: &[&str]) -> Result<ChatCommand, GrammarError> {
+    let Some((first, rest)) = words.split_first() else {
+        return Err(GrammarError::InvalidTarget { given: None });
+    };
+    let given = Some(truncate_word(first));
+    let target = TargetRef::parse(first).ok_or(GrammarError::InvalidTarget { given })?;
+    let confirm = parse_confirm(Verb::Unlock, rest)?;
+    Ok(ChatCommand::Action(DeployAction::Unlock {
+        target,
+        confirm,
+    }))
+}
+
+/// Whether the words are `confirm`, or none.
+fn parse_confirm(verb: Verb, words: &[&str]) -> Result<bool, GrammarError> {
+    let (confirm, rest) = match words {
+        ["confirm", rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    expect_end(verb, rest)?;
+    Ok(confirm)
 }
 
 /// `failed`, or `failed before:<id>`.

@@ -25,6 +25,8 @@ pub enum Verb {
     Retry,
     /// Cancel a deploy.
     Cancel,
+    /// Free the lock of a target.
+    Unlock,
     /// Show what can be typed.
     Help,
 }

@@ -71,7 +71,7 @@ pub(super) struct RawCircleCi {
     pub(super) app: Option<Spanned<String>>,
 }
 
-/// One id, or a list of them: a user, or a group of users.
+/// One word, or a list of them: a user or a group of users, a workflow or several.
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<Spanned<String>>),
@@ -80,13 +80,13 @@ pub(super) enum OneOrMany {
 // By hand, since serde's untagged enums lose the position of what they hold.
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UserIdsVisitor;
+        struct OneOrManyVisitor;
 
-        impl<'de> Visitor<'de> for UserIdsVisitor {
+        impl<'de> Visitor<'de> for OneOrManyVisitor {
             type Value = OneOrMany;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a user id or a list of user ids")
+                f.write_str("a string or a list of strings")
             }
 
             fn visit_str<E>(self, one: &str) -> Result<OneOrMany, E> {
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
             }
         }
 
-        deserializer.deserialize_any(UserIdsVisitor)
+        deserializer.deserialize_any(OneOrManyVisitor)
     }
 }
 
@@ -124,6 +124,10 @@ pub(super) struct RawJob {
     #[serde(default)]
     pub(super) trigger: Option<Spanned<RawTrigger>>,
     pub(super) definition: Option<Spanned<String>>,
+    pub(super) config_branch: Option<Spanned<String>>,
+    pub(super) workflow: Option<Spanned<OneOrMany>>,
+    #[serde(default)]
+    pub(super) must_run: Vec<Spanned<String>>,
     #[serde(default = "job_parameter")]
     pub(super) job_parameter: Spanned<ParameterName>,
     #[serde(default = "deploy_id_parameter")]
@@ -144,8 +148,8 @@ pub(super) struct RawJob {
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawTrigger {
-    #[default]
     Pipeline,
+    #[default]
     PipelineRun,
     Job,
 }
@@ -225,7 +229,7 @@ impl ConfigError {
 }
 
 /// Keys of earlier drafts of the format, and their names now.
-pub(super) const RENAMED_KEYS: [(&str, &str); 16] = [
+pub(super) const RENAMED_KEYS: [(&str, &str); 17] = [
     ("people", "users"),
     ("times", "timeouts"),
     ("reply_origins", "response_url_origins"),
@@ -238,7 +242,8 @@ pub(super) const RENAMED_KEYS: [(&str, &str); 16] = [
     ("poll_longest", "poll_interval_max"),
     ("retry_first", "retry_backoff"),
     ("track_for", "follow_timeout"),
-    ("unresolved_lock", "unresolved_lock_ttl"),
+    ("unresolved_lock", "lock_ttl"),
+    ("unresolved_lock_ttl", "lock_ttl"),
     ("reply_for", "response_url_ttl"),
     ("reply_lease", "delivery_lease"),
     ("sweep_every", "sweep_interval"),

@@ -5,6 +5,7 @@
 mod file;
 mod pattern;
 mod resolve;
+mod target;
 mod timeouts;
 mod trigger;
 mod value;
@@ -19,9 +20,10 @@ use uuid::Uuid;
 
 pub use self::file::ConfigError;
 pub use self::pattern::{BranchPattern, PatternError};
+pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
-use crate::name::{JobName, ProjectName};
+use crate::name::{BranchName, JobName, ProjectName};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -149,6 +151,12 @@ pub struct ProjectSlug {
     pub repo: String,
 }
 
+impl fmt::Display for ProjectSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.vcs, self.org, self.repo)
+    }
+}
+
 impl ProjectSlug {
     /// The form that CircleCI's web addresses use (`github` for `gh`).
     #[must_use]
@@ -187,8 +195,12 @@ impl ProjectConfig {
 pub struct JobConfig {
     /// How it is started.
     pub trigger: TriggerConfig,
-    /// The environment it changes; with the project it makes the target that is locked.
+    /// The environment it changes; with the project's slug it makes the target that is locked.
     pub environment: String,
+    /// Which workflows of the pipeline decide how the deploy ends.
+    pub workflow: WorkflowSelector,
+    /// Jobs of those workflows that must have succeeded, or the deploy has failed.
+    pub must_run: Vec<String>,
     /// Whether one deploy of the target excludes another.
     pub exclusive: bool,
     /// Which branches.
@@ -199,11 +211,54 @@ pub struct JobConfig {
     pub users: AllowList<QualifiedUser>,
 }
 
+/// Which workflows of a pipeline decide how a deploy ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WorkflowSelector {
+    /// These, by name.
+    Named(Vec<String>),
+    /// Every one but the setup workflow: `workflow = "*"`.
+    All(AllWorkflows),
+}
+
+/// The word that stands for all workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AllWorkflows {
+    /// `"*"`
+    #[serde(rename = "*")]
+    All,
+}
+
+impl WorkflowSelector {
+    /// Every workflow.
+    pub const ALL: Self = Self::All(AllWorkflows::All);
+
+    /// Whether a workflow of that name decides.
+    #[must_use]
+    pub fn selects(&self, name: &str) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::Named(names) => names.iter().any(|known| known == name),
+        }
+    }
+
+    /// The names; none for all.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::All(_) => &[],
+            Self::Named(names) => names,
+        }
+    }
+}
+
 /// How a job is started at CircleCI.
 #[derive(Debug, Clone)]
 pub struct TriggerConfig {
     /// By which call.
     pub call: TriggerCall,
+    /// The branch that CircleCI reads its configuration from; the deployed one if it is not named.
+    pub config_branch: Option<BranchName>,
     /// The parameter with the job's name, if any.
     pub job_parameter: Option<String>,
     /// The parameter with the deploy id, by which a run is recognised; `None` if the project
@@ -214,14 +269,13 @@ pub struct TriggerConfig {
 }
 
 /// The three calls that start something at CircleCI.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriggerCall {
-    /// API v2, `POST /project/{slug}/pipeline`: the job's name is a pipeline parameter.
-    #[default]
+    /// API v2, `POST /project/{slug}/pipeline`: the older call, for CircleCI server.
     Pipeline,
-    /// API v2, `POST /project/{provider}/{organization}/{project}/pipeline/run`: the same for
-    /// projects of CircleCI's GitHub App, and for any other but GitLab's.
+    /// API v2, `POST /project/{provider}/{organization}/{project}/pipeline/run`: the call that
+    /// CircleCI recommends, for any project but GitLab's. The job's name is a pipeline parameter.
     PipelineRun {
         /// The pipeline definition; the project's default one if it is not named.
         definition: Option<Uuid>,
@@ -229,6 +283,12 @@ pub enum TriggerCall {
     /// API v1.1, `POST /project/:vcs/:org/:repo/tree/:branch` with `CIRCLE_JOB`: one job outside
     /// workflows, of a `version: 2` configuration.
     Job,
+}
+
+impl Default for TriggerCall {
+    fn default() -> Self {
+        Self::PipelineRun { definition: None }
+    }
 }
 
 impl TriggerCall {

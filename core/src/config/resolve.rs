@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::file::{
     OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, SpannedError, unspanned,
 };
-use super::trigger::{resolve_call, resolve_trigger};
+use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resolve_workflow};
 use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
 use super::{
     BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug, SlackConfig,
@@ -223,8 +223,19 @@ impl NamedIds<'_> {
             .collect::<Result<_, _>>()?;
         let id_parameter = raw.deploy_id_parameter;
         let call = resolve_call(raw.trigger, raw.definition, slug, place)?;
+        let config_branch = resolve_config_branch(raw.config_branch, &call)?;
+        let (workflow, must_run) = resolve_workflow(raw.workflow, raw.must_run, &call, name)?;
+        let trigger = resolve_trigger(
+            call,
+            config_branch,
+            raw.job_parameter,
+            id_parameter,
+            raw.parameters,
+        )?;
         Ok(JobConfig {
-            trigger: resolve_trigger(call, raw.job_parameter, id_parameter, raw.parameters)?,
+            trigger,
+            workflow,
+            must_run,
             environment,
             exclusive: raw.exclusive,
             branches,

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::*;
 
 mod triggers;
+mod workflows;
 
 use crate::deploy::DeployRequest;
 use crate::fixtures::{branch, job, project, request};
@@ -146,11 +147,12 @@ fn a_full_file_means_what_it_says() {
     let deploy = &web.jobs[&job("deploy")];
     let TriggerConfig {
         call,
+        config_branch,
         job_parameter,
         deploy_id_parameter,
         parameters,
     } = &deploy.trigger;
-    assert_eq!(call, &TriggerCall::Pipeline);
+    assert_eq!((call, config_branch), (&TriggerCall::Pipeline, &None));
     assert_eq!(job_parameter.as_deref(), Some("what"));
     assert_eq!(deploy_id_parameter.as_deref(), Some("chatops_id"));
     let sent = serde_json::to_string(parameters).unwrap();
@@ -206,9 +208,9 @@ fn unknown_keys_are_errors_at_every_level() {
     assert_snapshot!(error_after("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
     assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`");
     assert_snapshot!(error_after("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
-    assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `request_ttl`, `connect_timeout`, `request_timeout`, `trigger_window`, `lookup_timeout`, `lookup_give_up`, `workflow_start_timeout`, `poll_interval_min`, `poll_interval_max`, `retry_backoff`, `follow_timeout`, `retry_window`, `unresolved_lock_ttl`, `response_url_ttl`, `delivery_lease`, `previous_secret_ttl`, `sweep_interval`");
+    assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `request_ttl`, `connect_timeout`, `request_timeout`, `trigger_window`, `lookup_timeout`, `lookup_give_up`, `workflow_start_timeout`, `empty_pipeline_timeout`, `settle_time`, `rerun_timeout`, `poll_interval_min`, `poll_interval_max`, `poll_interval_webhook`, `poll_interval_old`, `retry_backoff`, `follow_timeout`, `retry_window`, `lock_ttl`, `trouble_after`, `response_url_ttl`, `delivery_lease`, `previous_secret_ttl`, `sweep_interval`");
     assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `aliases`, `jobs`");
-    assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `definition`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `users`");
+    assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `users`");
     assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
     assert_snapshot!(error_after("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected one of `pipeline`, `pipeline-run`, `job`");
 }
@@ -250,7 +252,7 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
     assert_snapshot!(error_after("deploys = \"C012ABCDEF\"", "deploys = \"#deploys\""), @"chatops.toml:18:11: '#deploys' is not a channel id; Slack shows it at the foot of a channel's details, like C012ABCDEF");
     assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = \"@ada\""), @r#"chatops.toml:21:7: '@ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
     assert_snapshot!(error_after("\"W056MNOPQR\"", "\"ada\""), @r#"chatops.toml:22:23: 'ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
-    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @"chatops.toml:21:7: invalid type: integer `7`, expected a user id or a list of user ids");
+    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @"chatops.toml:21:7: invalid type: integer `7`, expected a string or a list of strings");
     assert_snapshot!(error_of(&GOOD.replace("projects.api", "projects.\"a b\"")), @"chatops.toml:38:11: project name: it may hold only letters, digits and `.` `_` `-`");
     assert_snapshot!(error_after("[projects.web.jobs.deploy]", "[projects.web.jobs.\"-x\"]"), @"chatops.toml:27:20: job name: it may not start with `-` or `.`");
     assert_snapshot!(error_after("\"production\"", "\"pro duction\""), @"chatops.toml:32:15: environment: it may hold only letters, digits and `.` `_` `-`");
@@ -418,7 +420,8 @@ fn the_example_is_right_and_does_what_it_says() {
     let calls: Vec<_> = calls.map(|job| job.trigger.call.clone()).collect();
     let definition = Some(uuid::uuid!("2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10"));
     let run = TriggerCall::PipelineRun { definition };
-    assert_eq!(calls, [run, TriggerCall::Pipeline, TriggerCall::Pipeline]);
+    let usual = TriggerCall::PipelineRun { definition: None };
+    assert_eq!(calls, [run, usual.clone(), usual]);
     for word in ["\"pipeline\"", "\"pipeline-run\"", "\"job\""] {
         assert!(EXAMPLE.contains(&format!("\n#   {word} ")), "{word}");
     }
@@ -462,7 +465,7 @@ fn the_example_shows_every_key_and_the_real_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 + 4 + 2 + 17 + 3 + 11);
+    assert_eq!(count, 8 + 4 + 2 + 23 + 3 + 14);
     // Some keys have the same name in two tables.
     assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
     assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);

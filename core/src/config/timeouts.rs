@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::deploy::LONGEST_PAUSE;
+
 macro_rules! timeouts {
     ($($(#[$doc:meta])* $name:ident = $seconds:literal),* $(,)?) => {
         /// The `[timeouts]` table. Each value is written like `"90s"`, `"10m"` or `"24h"`.
@@ -39,24 +41,39 @@ timeouts! {
     request_timeout = 10,
     /// To send a trigger and receive the answer; longer than `request_timeout`.
     trigger_window = 15,
-    /// How long after `trigger_window` CircleCI's listing may still lack a pipeline that exists.
+    /// For how long lookups that find nothing are repeated: CircleCI's listing may still lack a
+    /// pipeline that exists.
     lookup_timeout = 120,
-    /// When a lookup that keeps failing is given up, counted like `lookup_timeout`.
+    /// For how long lookups that fail are repeated.
     lookup_give_up = 900,
-    /// How long a pipeline may be without workflows before it counts as running nothing.
+    /// How long the job's workflow may be missing before the deploy counts as running nothing; where
+    /// no workflow is listed at all, people are told then.
     workflow_start_timeout = 180,
+    /// How long a pipeline may list no workflow at all before the deploy ends.
+    empty_pipeline_timeout = 7_200,
+    /// How long a pipeline may take to go on after its setup workflow failed or was canceled, and a job
+    /// to end after its workflow.
+    settle_time = 120,
+    /// How long an automatic rerun is waited for.
+    rerun_timeout = 300,
     /// The first pause between two polls of a run.
     poll_interval_min = 5,
     /// The longest pause between two polls.
     poll_interval_max = 60,
+    /// The longest pause between two polls where the project's webhooks arrive.
+    poll_interval_webhook = 300,
+    /// The pause between two polls of a run that is older than a day.
+    poll_interval_old = 3_600,
     /// The first pause before a trigger is sent again after CircleCI said "not now".
     retry_backoff = 5,
-    /// How long a run is followed.
+    /// For how long polls that fail are repeated before the run is given up.
     follow_timeout = 86_400,
     /// How long a deploy may be retried after its end.
     retry_window = 86_400,
-    /// How long UNRESOLVED keeps its target locked.
-    unresolved_lock_ttl = 900,
+    /// How long a deploy of which something may still run keeps its target locked after its end.
+    lock_ttl = 900,
+    /// When people are told that a trigger is delayed, or that CircleCI cannot be read.
+    trouble_after = 30,
     /// How long Slack's response URL is used; Slack closes it after 30 minutes.
     response_url_ttl = 1_740,
     /// How long one post to Slack may take before its outcome counts as unknown; longer than
@@ -100,6 +117,18 @@ impl Timeouts {
         let lookup = ("lookup_timeout", self.lookup_timeout);
         if give_up.1 < lookup.1 {
             return wrong((give_up, lookup), "at least as long as");
+        }
+        let pauses = [
+            ("trigger_window", self.trigger_window),
+            ("poll_interval_min", self.poll_interval_min),
+            ("poll_interval_max", self.poll_interval_max),
+            ("poll_interval_webhook", self.poll_interval_webhook),
+            ("poll_interval_old", self.poll_interval_old),
+            ("retry_backoff", self.retry_backoff),
+        ];
+        // A longer one looks like the work of a clock that was wrong, and counts as over.
+        if let Some((name, _)) = pauses.into_iter().find(|(_, pause)| *pause > LONGEST_PAUSE) {
+            return Err(([name; 2], format!("{name} must be at most one hour")));
         }
         if self.response_url_ttl > Duration::from_mins(30) {
             let why = "response_url_ttl must be at most 30m: then Slack closes the response URL";

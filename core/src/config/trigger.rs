@@ -7,8 +7,10 @@ use serde_json::Value;
 use toml::Spanned;
 use uuid::Uuid;
 
-use super::file::{ParameterName, RawTrigger, SpannedError};
-use super::{ProjectSlug, TriggerCall, TriggerConfig};
+use super::file::{OneOrMany, ParameterName, RawTrigger, SpannedError};
+use super::value::check_unique;
+use super::{ProjectSlug, TriggerCall, TriggerConfig, WorkflowSelector};
+use crate::name::{BranchName, JobName};
 
 /// The default build parameter with the deploy id.
 const DEPLOY_ID_VARIABLE: &str = "CHATOPS_DEPLOY_ID";
@@ -44,9 +46,86 @@ pub(super) fn resolve_call(
     })
 }
 
+/// The branch of the configuration, which only `pipeline-run` takes.
+pub(super) fn resolve_config_branch(
+    written: Option<Spanned<String>>,
+    call: &TriggerCall,
+) -> Result<Option<BranchName>, SpannedError> {
+    let Some(written) = written else {
+        return Ok(None);
+    };
+    if !matches!(call, TriggerCall::PipelineRun { .. }) {
+        let why = "only trigger = \"pipeline-run\" takes a config_branch";
+        return Err((written.span(), why.to_owned()));
+    }
+    let branch = BranchName::parse(written.get_ref());
+    branch
+        .map(Some)
+        .map_err(|why| (written.span(), format!("config_branch: {why}")))
+}
+
+/// The workflows that decide, by default the one with the job's name, and the jobs that must run.
+/// `trigger = "job"` starts one build, which decides.
+pub(super) fn resolve_workflow(
+    written: Option<Spanned<OneOrMany>>,
+    must_run: Vec<Spanned<String>>,
+    call: &TriggerCall,
+    job: &JobName,
+) -> Result<(WorkflowSelector, Vec<String>), SpannedError> {
+    if *call == TriggerCall::Job {
+        let place = written.map(|written| written.span());
+        return match place.or_else(|| must_run.first().map(Spanned::span)) {
+            None => Ok((WorkflowSelector::ALL, vec![])),
+            Some(place) => {
+                let why = "trigger = \"job\" starts one build, outside workflows; take this out";
+                Err((place, why.to_owned()))
+            }
+        };
+    }
+    let workflow = match written {
+        None => WorkflowSelector::Named(vec![job.to_string()]),
+        Some(written) => {
+            let span = written.span();
+            match written.into_inner() {
+                OneOrMany::One(name) if name == "*" => WorkflowSelector::ALL,
+                OneOrMany::One(name) => {
+                    WorkflowSelector::Named(resolve_names(vec![Spanned::new(span, name)])?)
+                }
+                OneOrMany::Many(names) if names.is_empty() => {
+                    let why = "name a workflow, or \"*\" for all of them";
+                    return Err((span, why.to_owned()));
+                }
+                OneOrMany::Many(names) => WorkflowSelector::Named(resolve_names(names)?),
+            }
+        }
+    };
+    Ok((workflow, resolve_names(must_run)?))
+}
+
+/// Names of workflows or jobs as CircleCI's configuration has them.
+fn resolve_names(names: Vec<Spanned<String>>) -> Result<Vec<String>, SpannedError> {
+    check_unique(&names)?;
+    names
+        .into_iter()
+        .map(|name| {
+            let chars = name.get_ref().chars().count();
+            if name.get_ref().trim().is_empty() || chars > MAX_CI_NAME || name.get_ref() == "*" {
+                let why = "a name in CircleCI's configuration has 1 to 200 characters; \"*\" stands \
+                           alone";
+                return Err((name.span(), why.to_owned()));
+            }
+            Ok(name.into_inner())
+        })
+        .collect()
+}
+
+/// Longer names of workflows and jobs are cut where CircleCI's answers are read.
+const MAX_CI_NAME: usize = 200;
+
 /// CircleCI takes at most 100 parameters, names up to 128 characters and values up to 512.
 pub(super) fn resolve_trigger(
     call: TriggerCall,
+    config_branch: Option<BranchName>,
     job: Spanned<ParameterName>,
     deploy_id: Spanned<ParameterName>,
     raw: BTreeMap<Spanned<String>, Value>,
@@ -109,6 +188,7 @@ pub(super) fn resolve_trigger(
     }
     Ok(TriggerConfig {
         call,
+        config_branch,
         job_parameter,
         deploy_id_parameter,
         parameters,

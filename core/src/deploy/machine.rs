@@ -1,9 +1,14 @@
 //! The state machine: one `match` with every transition, and the function that changes a
 //! [`DeployRecord`] and seals the audit event of the change.
 
+use std::time::Duration;
+
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash};
-use crate::deploy::{CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState};
+use crate::deploy::{
+    CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState, Notice, ReadEfforts,
+    RunWatch,
+};
 use crate::id::{DeployId, ShortId};
 
 /// A change that is not allowed in this state.
@@ -37,7 +42,13 @@ pub fn next_state(
         (Triggering, AuditChange::OutcomeUnknown { .. })
         | (Requested | Triggering | Triggered | Running, AuditChange::CancelRequested { .. })
         | (Rejected | TriggerFailed | Unresolved, AuditChange::Retried { .. })
-        | (_, AuditChange::Noted { .. } | AuditChange::Notified { .. }) => Ok(from),
+        | (
+            _,
+            AuditChange::Noted { .. } | AuditChange::Notified { .. } | AuditChange::Noticed { .. },
+        )
+        // A person can free the lock of a run that cannot be read or canceled; it is followed on.
+        | (Triggered | Running, AuditChange::Unlocked { by: Some(_) }) => Ok(from),
+        (_, AuditChange::Unlocked { .. }) if from.is_terminal() => Ok(from),
         _ => Err(IllegalTransition {
             from,
             change: Box::new(change.clone()),
@@ -54,7 +65,7 @@ fn possible_ends(from: DeployState) -> &'static [DeployState] {
     match from {
         Requested => &[Rejected, TriggerFailed, Canceled],
         Triggering => &[TriggerFailed, Unresolved],
-        Triggered => &[NothingRan, CiError, LostTrack],
+        Triggered => &[Canceled, NothingRan, CiError, LostTrack],
         Running => &[Succeeded, Failed, Canceled, NothingRan, CiError, LostTrack],
         _ => &[],
     }
@@ -99,7 +110,9 @@ pub fn begin_deploy(
         trigger_intent: None,
         run: None,
         on_hold: false,
-        poll_count: 0,
+        reads: ReadEfforts::default(),
+        watch: None,
+        notice: None,
         due_at: Some(now),
         end: None,
         owes_ticket: false,
@@ -134,15 +147,20 @@ pub fn apply_change(
             record.attempts = *attempt;
             record.trigger_intent = Some(intent.clone());
             record.locked_target.clone_from(target);
-            record.poll_count = 0;
+            record.reads = ReadEfforts::default();
         }
         AuditChange::TriggerRolledBack {
             error,
             token_refused,
+            told,
             ..
         } => {
             record.last_error = Some(error.clone());
             record.token_refused |= *token_refused;
+            if *told {
+                let error = error.clone();
+                record.notice = Some(Notice::TriggerDelayed { error });
+            }
         }
         AuditChange::OutcomeUnknown { because } => {
             if let Some(intent) = &mut record.trigger_intent {
@@ -160,16 +178,24 @@ pub fn apply_change(
                 created_at: None,
                 revision: None,
             });
-            record.poll_count = 0;
+            record.reads = ReadEfforts::default();
         }
-        AuditChange::Started { .. } => record.poll_count = 0,
         AuditChange::Held { .. } => record.on_hold = true,
         AuditChange::Ended { state, reason } => {
             record.end = Some(DeployEnd {
                 at: now,
                 reason: reason.clone(),
             });
-            record.locked_target = None;
+            record.reads.wait = None;
+            // What was waited before the end does not count after it.
+            record.reads.step = Duration::ZERO;
+            record.watch = reason.watch().map(|watch| RunWatch {
+                cancels: watch.cancels || record.cancel.is_some(),
+                ..watch
+            });
+            if record.watch.is_none() {
+                record.locked_target = None;
+            }
             // A later step puts the ticket into the dead-letter queue.
             record.owes_ticket = *state == DeployState::TriggerFailed;
         }
@@ -184,7 +210,17 @@ pub fn apply_change(
             // A retry makes a ticket that was not written yet obsolete.
             record.owes_ticket = false;
         }
+        AuditChange::Noticed { notice } => record.notice = Some(notice.clone()),
+        AuditChange::Unlocked { by } => {
+            record.locked_target = None;
+            match by {
+                // What still appears of it is noted, and canceled where that was asked.
+                Some(by) => record.notice = Some(Notice::Unlocked { by: by.clone() }),
+                None => record.watch = None,
+            }
+        }
         AuditChange::Requested { .. }
+        | AuditChange::Started { .. }
         | AuditChange::Noted { .. }
         | AuditChange::Notified { .. } => {}
     }
@@ -224,6 +260,7 @@ mod tests {
                 error: "429".into(),
                 token_refused: false,
                 again_at: at(5),
+                told: false,
             },
             AuditChange::OutcomeUnknown {
                 because: "a reset".into(),
@@ -245,6 +282,10 @@ mod tests {
             AuditChange::Noted {
                 note: "seen".into(),
             },
+            AuditChange::Noticed {
+                notice: Notice::NothingStarted,
+            },
+            AuditChange::Unlocked { by: None },
             AuditChange::Notified {
                 notification: NotificationKind::Final,
                 delivery: DeliveryStatus::Unknown,
@@ -272,6 +313,7 @@ mod tests {
             (Triggering, "ended UNRESOLVED", Unresolved),
             (Triggering, "cancel_requested", Triggering),
             (Triggered, "started", Running),
+            (Triggered, "ended CANCELED", Canceled),
             (Triggered, "ended NOTHING_RAN", NothingRan),
             (Triggered, "ended CI_ERROR", CiError),
             (Triggered, "ended LOST_TRACK", LostTrack),
@@ -293,8 +335,11 @@ mod tests {
         if let AuditChange::Ended { state, .. } = change {
             word = format!("{word} {state}");
         }
-        if matches!(&*word, "noted" | "notified") {
+        if matches!(&*word, "noted" | "notified" | "noticed") {
             return Some(from);
+        }
+        if word == "unlocked" {
+            return from.is_terminal().then_some(from);
         }
         let row = table.iter().find(|(f, w, _)| *f == from && *w == word);
         row.map(|(_, _, to)| *to)
@@ -316,7 +361,8 @@ mod tests {
                 assert_eq!(applied.map(|(record, _)| record.state), expected);
             }
         }
-        assert_eq!(accepted, 27 + 2 * DeployState::ALL.len());
+        let ends = DeployState::ALL.iter().filter(|state| state.is_terminal());
+        assert_eq!(accepted, 28 + 3 * DeployState::ALL.len() + ends.count());
     }
 
     #[test]
@@ -330,6 +376,8 @@ mod tests {
                             change,
                             AuditChange::Noted { .. }
                                 | AuditChange::Notified { .. }
+                                | AuditChange::Noticed { .. }
+                                | AuditChange::Unlocked { .. }
                                 | AuditChange::Retried { .. }
                         ));
                     }
@@ -430,8 +478,13 @@ mod tests {
         }
         let (record, event) = apply_change(&record, end, by(), at(99)).unwrap();
         events.push(event);
-        assert_eq!(record.end.map(|end| end.at), Some(at(99)));
-        assert_eq!(record.locked_target, None);
+        assert_eq!(record.end.as_ref().map(|end| end.at), Some(at(99)));
+        // A workflow may still come, so the lock is kept until it is freed by another change.
+        assert!(record.watch.is_some() && record.locked_target.is_some());
+        let unlocked = AuditChange::Unlocked { by: None };
+        let (record, event) = apply_change(&record, unlocked, by(), at(100)).unwrap();
+        events.push(event);
+        assert_eq!((record.watch, record.locked_target), (None, None));
         audit::verify_chain(id(), &events, record.last_hash).unwrap();
     }
 }

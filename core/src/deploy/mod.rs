@@ -10,16 +10,23 @@ pub mod decide;
 pub mod handler;
 pub mod machine;
 
+mod end;
+mod reads;
+
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 use url::Url;
 
+pub use self::end::{DeployEnd, EndReason, MAX_NAMED, NOT_FINISHED, NOT_THERE, Notice};
+pub use self::reads::{
+    FailedReads, LONGEST_PAUSE, ReadEfforts, RunWait, RunWatch, USUAL_PAUSE, WaitReason,
+    latest_timer,
+};
 use crate::Time;
 use crate::audit::hash::EventHash;
-use crate::config::{ProjectSlug, TriggerCall};
+use crate::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use crate::id::{DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId};
-use crate::policy::Rejection;
-pub use crate::request::{DeployRequest, Target};
+pub use crate::request::{DeployRequest, Target, TargetRef};
 
 /// The state of a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,15 +42,15 @@ pub enum DeployState {
     Triggered,
     /// A workflow of the pipeline exists.
     Running,
-    /// Every workflow succeeded.
+    /// Every run of the job's workflow is final, and the newest succeeded.
     Succeeded,
-    /// A workflow failed.
+    /// The job's workflow failed, or a job that must run did not succeed.
     Failed,
     /// Canceled, before the trigger or at CircleCI after it.
     Canceled,
-    /// The pipeline has no workflow that ran.
+    /// The job's workflow did not run.
     NothingRan,
-    /// CircleCI could not create workflows.
+    /// The pipeline has errors.
     CiError,
     /// CircleCI refused or was not reached in time; certainly nothing was created.
     TriggerFailed,
@@ -51,7 +58,7 @@ pub enum DeployState {
     Rejected,
     /// Whether the trigger worked is unknown; a person has to check.
     Unresolved,
-    /// There is a pipeline, but its end was not seen in time.
+    /// There is a pipeline, and CircleCI could not be read for too long to know its end.
     LostTrack,
 }
 
@@ -162,6 +169,11 @@ pub struct TriggerIntent {
     pub call: TriggerCall,
     /// The deploy id parameter, if the job declares one.
     pub deploy_id_parameter: Option<String>,
+    /// Which workflows decide, kept for the same reason.
+    pub workflow: WorkflowSelector,
+    /// Jobs of those workflows that must have succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_run: Vec<String>,
 }
 
 /// How a pipeline was recognized as the deploy's.
@@ -219,67 +231,10 @@ pub struct CiRun {
     pub matched_by: MatchedBy,
     /// When it was recognized.
     pub triggered_at: Time,
-    /// When the pipeline was first seen `created`; `workflow_start_timeout` starts then.
+    /// When the pipeline was first seen `created`; from then on only its workflows are read.
     pub created_at: Option<Time>,
     /// The commit that CircleCI builds, once known.
     pub revision: Option<String>,
-}
-
-/// Why a deploy ended as it did, with the details that the text needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum EndReason {
-    /// The workflows decided.
-    Workflows {
-        /// The name of each deciding workflow, with CircleCI's status.
-        decided_by: Vec<(String, String)>,
-    },
-    /// Not allowed, blocked or expired.
-    Rejected(Rejection),
-    /// CircleCI refused the trigger.
-    TriggerRefused {
-        /// HTTP status.
-        status: u16,
-        /// CircleCI's message.
-        message: String,
-    },
-    /// No attempt succeeded before the request expired.
-    TriggerGivenUp {
-        /// How many attempts there were.
-        attempts: u32,
-        /// The error of the last attempt.
-        last_error: String,
-    },
-    /// CircleCI's errors about the project's configuration.
-    ConfigErrors {
-        /// One message each.
-        messages: Vec<String>,
-    },
-    /// No workflow appeared.
-    NoWorkflow,
-    /// A person canceled it before anything was sent.
-    CanceledBeforeTrigger {
-        /// Who.
-        by: ActedBy,
-    },
-    /// The outcome of the POST is unknown.
-    OutcomeUnknown {
-        /// What happened to the answer.
-        because: String,
-        /// Pipelines that may be the deploy's.
-        candidates: Vec<CiPipeline>,
-    },
-    /// The run was followed for `follow_timeout` and did not end.
-    FollowTimeout,
-}
-
-/// The end of a deploy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeployEnd {
-    /// When.
-    pub at: Time,
-    /// Why.
-    pub reason: EndReason,
 }
 
 /// A person's request to cancel.
@@ -325,8 +280,15 @@ pub struct DeployRecord {
     /// Whether it was seen waiting for an approval.
     #[serde(default)]
     pub on_hold: bool,
-    /// How many polls there were in this state; determines the next pause.
-    pub poll_count: u32,
+    /// The reads at CircleCI in this state.
+    #[serde(default)]
+    pub reads: ReadEfforts,
+    /// What is still read of it after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<RunWatch>,
+    /// The latest thing that people had to know at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
     /// The only timer: nothing happens before this moment; `None` means that nothing is left to do.
     pub due_at: Option<Time>,
     /// The end, once there is one.
@@ -358,9 +320,12 @@ impl DeployRecord {
         ) && self.retried_by.is_none()
     }
 
-    /// Whether the deploy's timer has run out.
+    /// Whether the deploy's timer has run out. One further ahead than the pause that was planned was
+    /// set by a clock that was wrong, and has run out, too.
     #[must_use]
     pub fn is_due(&self, now: Time) -> bool {
-        self.due_at.is_some_and(|due| due <= now)
+        let longest = self.reads.pause.max(USUAL_PAUSE);
+        self.due_at
+            .is_some_and(|due| due <= now || due > now + longest)
     }
 }

@@ -190,7 +190,7 @@ fn an_action_says_who_requests_it() {
     assert_eq!(who, ActedBy::Operator("root".into()));
     assert_eq!(
         (what.verb(), what.deploy_ref()),
-        (Verb::Cancel, &DeployRef::Full(id()))
+        (Verb::Cancel, Some(&DeployRef::Full(id())))
     );
 }
 

@@ -277,6 +277,7 @@ impl Phase for ReadingDeploy {
             NotificationKind::Progress => text::deploy_running(&record),
             NotificationKind::Hold => text::waiting_for_approval(&record),
             NotificationKind::Final => text::final_status(&record, post.repeat, ctx.config),
+            NotificationKind::Notice => text::deploy_notice(&record, ctx.config),
         };
         let renews = post.route == DeliveryRoute::Bot && post.reserved.token_refused;
         let request = Box::new(PostMessage { to, message });

@@ -26,6 +26,12 @@ pub const USES_KEPT_FOR_FINAL: u8 = 3;
 /// How often the bot tries to post about one deploy.
 pub const BOT_ATTEMPTS: u8 = 12;
 
+/// Attempts of the bot that notices leave for the final status.
+pub const BOT_ATTEMPTS_KEPT_FOR_FINAL: u8 = 6;
+
+/// The longest pause that Slack can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+
 /// The pause after a refused token, before the only further attempt.
 const TOKEN_REPLACEMENT_TIME: Duration = Duration::from_secs(30);
 
@@ -39,6 +45,8 @@ pub enum NotificationKind {
     Hold,
     /// How it ended.
     Final,
+    /// The latest thing that people have to know at once, before the end or after it.
+    Notice,
 }
 
 impl NotificationKind {
@@ -132,6 +140,12 @@ pub struct NotificationRecord {
     pub hold: DeliveryStatus,
     /// The delivery of the final status.
     pub final_status: DeliveryStatus,
+    /// The delivery of the latest notice.
+    #[serde(default)]
+    pub notice: DeliveryStatus,
+    /// Whether another notice was requested while one was in flight.
+    #[serde(default)]
+    pub notice_again: bool,
 }
 
 impl NotificationRecord {
@@ -151,6 +165,8 @@ impl NotificationRecord {
             progress: DeliveryStatus::NotRequested,
             hold: DeliveryStatus::NotRequested,
             final_status: DeliveryStatus::NotRequested,
+            notice: DeliveryStatus::NotRequested,
+            notice_again: false,
         }
     }
 
@@ -161,6 +177,7 @@ impl NotificationRecord {
             NotificationKind::Progress => &self.progress,
             NotificationKind::Hold => &self.hold,
             NotificationKind::Final => &self.final_status,
+            NotificationKind::Notice => &self.notice,
         }
     }
 
@@ -169,6 +186,7 @@ impl NotificationRecord {
             NotificationKind::Progress => self.progress = delivery,
             NotificationKind::Hold => self.hold = delivery,
             NotificationKind::Final => self.final_status = delivery,
+            NotificationKind::Notice => self.notice = delivery,
         }
     }
 
@@ -193,12 +211,22 @@ impl NotificationRecord {
         }
     }
 
-    /// Requests the delivery of `kind`, once. This is the worker's only change.
+    /// Requests the delivery of `kind`: each once, and a notice whenever there is a new one. This is the
+    /// worker's only change.
     pub fn request_delivery(&mut self, kind: NotificationKind, now: Time) {
-        if *self.delivery(kind) == DeliveryStatus::NotRequested {
-            self.set_delivery(kind, DeliveryStatus::Pending { from: now });
-            self.version += 1;
+        match (kind, self.delivery(kind)) {
+            (NotificationKind::Notice, DeliveryStatus::InFlight { .. }) => self.notice_again = true,
+            (NotificationKind::Notice, _) | (_, DeliveryStatus::NotRequested) => {
+                self.set_delivery(kind, DeliveryStatus::Pending { from: now });
+            }
+            _ => return,
         }
+        // The end says more than a notice that comes before it.
+        let waits = matches!(self.notice, DeliveryStatus::Pending { .. });
+        if kind == NotificationKind::Final && waits {
+            self.notice = DeliveryStatus::Skipped;
+        }
+        self.version += 1;
     }
 }
 
@@ -288,7 +316,9 @@ pub fn next_delivery(
     record.version += 1;
     if let Some(kind) = record.in_flight_kind() {
         // While a post may be under way, nobody starts another.
-        if matches!(record.delivery(kind), DeliveryStatus::InFlight { until } if *until > now) {
+        let lease = timeouts.delivery_lease;
+        if matches!(record.delivery(kind), DeliveryStatus::InFlight { until } if is_ahead(*until, now, lease))
+        {
             return DeliveryStep::Rest;
         }
         // The lease has expired, so the outcome is unknown.
@@ -297,6 +327,7 @@ pub fn next_delivery(
             record.final_status = DeliveryStatus::Pending { from: now };
         } else {
             record.set_delivery(kind, DeliveryStatus::Unknown);
+            take_next_notice(&mut record, now);
         }
         return DeliveryStep::Save(record);
     }
@@ -307,15 +338,15 @@ pub fn next_delivery(
             return DeliveryStep::Save(record);
         }
     }
-    let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if *from <= now);
+    let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if !is_ahead(*from, now, LONGEST_PAUSE));
     let Some(kind) = NotificationKind::ALL.into_iter().find(pending) else {
         return DeliveryStep::Rest;
     };
     let route = match response_url_problem(&record, kind, now) {
         None => DeliveryRoute::ResponseUrl,
-        Some(_) if bot && record.bot_attempts < BOT_ATTEMPTS => DeliveryRoute::Bot,
+        Some(_) if bot && record.bot_attempts < bot_limit(&record, kind) => DeliveryRoute::Bot,
         Some(why) => {
-            fail_delivery(&mut record, kind, why);
+            fail_delivery(&mut record, kind, why, now);
             return DeliveryStep::Save(record);
         }
     };
@@ -334,6 +365,22 @@ pub fn next_delivery(
     }
 }
 
+/// How many attempts of the bot may have been made before one of this kind. However many notices there
+/// are, the final status is delivered.
+fn bot_limit(record: &NotificationRecord, kind: NotificationKind) -> u8 {
+    if kind == NotificationKind::Notice && !record.final_status.is_settled() {
+        BOT_ATTEMPTS - BOT_ATTEMPTS_KEPT_FOR_FINAL
+    } else {
+        BOT_ATTEMPTS
+    }
+}
+
+/// Whether a moment is still to come. One further ahead than it can be set was set by a clock that was
+/// wrong, and is over.
+fn is_ahead(moment: Time, now: Time, longest: Duration) -> bool {
+    now < moment && moment <= now + longest
+}
+
 /// Why the response URL cannot be used.
 fn response_url_problem(
     record: &NotificationRecord,
@@ -342,7 +389,7 @@ fn response_url_problem(
 ) -> Option<&'static str> {
     let spare = match kind {
         NotificationKind::Final => record.response_url_uses < RESPONSE_URL_USES,
-        NotificationKind::Progress | NotificationKind::Hold => {
+        NotificationKind::Progress | NotificationKind::Hold | NotificationKind::Notice => {
             record.response_url_uses < RESPONSE_URL_USES - USES_KEPT_FOR_FINAL
         }
     };
@@ -370,7 +417,12 @@ pub fn after_post(
     record.version += 1;
     match (kind, result) {
         (_, PostResult::Delivered) => {
-            finish_delivery(&mut record, kind, DeliveryStatus::Delivered { at: now });
+            finish_delivery(
+                &mut record,
+                kind,
+                DeliveryStatus::Delivered { at: now },
+                now,
+            );
         }
         (_, PostResult::NotSent { .. }) => {
             match route {
@@ -382,18 +434,20 @@ pub fn after_post(
             record.unsent_count += 1;
             let from = now + pause(record.unsent_count);
             record.set_delivery(kind, DeliveryStatus::Pending { from });
+            record.notice_again &= kind != NotificationKind::Notice;
         }
         (_, PostResult::Unauthorized { .. }) if !record.token_refused => {
             record.token_refused = true;
             let from = now + TOKEN_REPLACEMENT_TIME;
             record.set_delivery(kind, DeliveryStatus::Pending { from });
+            record.notice_again &= kind != NotificationKind::Notice;
         }
         (_, PostResult::Refused { reason: why } | PostResult::Unauthorized { reason: why }) => {
-            fail_delivery(&mut record, kind, why);
+            fail_delivery(&mut record, kind, why, now);
         }
         (NotificationKind::Final, PostResult::Later { after }) => {
             let wait = after.unwrap_or_else(|| pause(attempts(&record, route)));
-            let from = now + wait.min(Duration::from_mins(30));
+            let from = now + wait.min(LONGEST_PAUSE);
             record.final_status = DeliveryStatus::Pending { from };
         }
         (NotificationKind::Final, PostResult::Unknown) => {
@@ -401,11 +455,20 @@ pub fn after_post(
             let from = now + pause(attempts(&record, route));
             record.final_status = DeliveryStatus::Pending { from };
         }
+        (NotificationKind::Notice, PostResult::Later { after }) => {
+            let wait = after.unwrap_or_else(|| pause(attempts(&record, route)));
+            let from = now + wait.min(LONGEST_PAUSE);
+            record.notice = DeliveryStatus::Pending { from };
+            // A newer one takes its place.
+            record.notice_again = false;
+        }
         // No use is left for a second attempt; the final status covers it.
         (_, PostResult::Later { .. }) => {
-            finish_delivery(&mut record, kind, DeliveryStatus::Skipped);
+            finish_delivery(&mut record, kind, DeliveryStatus::Skipped, now);
         }
-        (_, PostResult::Unknown) => finish_delivery(&mut record, kind, DeliveryStatus::Unknown),
+        (_, PostResult::Unknown) => {
+            finish_delivery(&mut record, kind, DeliveryStatus::Unknown, now);
+        }
     }
     record
 }
@@ -422,7 +485,7 @@ fn pause(tries: u32) -> Duration {
     Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_mins(2))
 }
 
-fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &str) {
+fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &str, now: Time) {
     let unknown = kind == NotificationKind::Final && record.unknown_count > 0;
     let end = if unknown {
         DeliveryStatus::Unknown
@@ -431,11 +494,26 @@ fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &
             reason: why.to_owned(),
         }
     };
-    finish_delivery(record, kind, end);
+    finish_delivery(record, kind, end, now);
 }
 
-fn finish_delivery(record: &mut NotificationRecord, kind: NotificationKind, end: DeliveryStatus) {
+/// A notice that was requested while another was in flight is next.
+fn take_next_notice(record: &mut NotificationRecord, now: Time) {
+    if std::mem::take(&mut record.notice_again) {
+        record.notice = DeliveryStatus::Pending { from: now };
+    }
+}
+
+fn finish_delivery(
+    record: &mut NotificationRecord,
+    kind: NotificationKind,
+    end: DeliveryStatus,
+    now: Time,
+) {
     record.set_delivery(kind, end);
+    if kind == NotificationKind::Notice {
+        take_next_notice(record, now);
+    }
     if record.final_status.is_settled() {
         record.response_url = None;
         for early in [NotificationKind::Progress, NotificationKind::Hold] {

@@ -1,9 +1,10 @@
 //! What is delivered about a deploy, by which route, and how often.
 
+mod notices;
 mod world;
 
 use self::world::{Bounds, World, explore};
-use super::NotificationKind::{Final, Hold, Progress};
+use super::NotificationKind::{Final, Hold, Notice, Progress};
 use super::*;
 use crate::fixtures::{at, id, response_url, start};
 
@@ -15,6 +16,7 @@ fn item(with_url: bool) -> NotificationRecord {
 const FEW: Bounds = Bounds {
     faults: 2,
     unsent: 1,
+    notice: false,
 };
 
 #[test]
@@ -22,9 +24,28 @@ fn every_walk_keeps_the_guarantees() {
     let bounds = Bounds {
         faults: 3,
         unsent: 1,
+        notice: false,
     };
     let worlds = explore(World::new(item(true), false, bounds));
     assert!(worlds > 10_000, "only {worlds} worlds were seen");
+}
+
+#[test]
+fn every_walk_with_a_notice_keeps_the_guarantees() {
+    let bounds = Bounds {
+        faults: 1,
+        unsent: 0,
+        notice: true,
+    };
+    let worlds = explore(World::new(item(true), false, bounds));
+    assert!(worlds > 1_000, "only {worlds} worlds were seen");
+    let bot_attempts = BOT_ATTEMPTS - 1;
+    let item = NotificationRecord {
+        bot_attempts,
+        ..item(false)
+    };
+    let worlds = explore(World::new(item, true, bounds));
+    assert!(worlds > 100, "only {worlds} worlds were seen");
 }
 
 /// The bot has two attempts left, so that walks end soon.
@@ -87,10 +108,10 @@ fn settles(item: &NotificationRecord, now: Time, bot: bool) -> NotificationRecor
 }
 
 #[test]
-fn without_faults_all_three_are_delivered_once() {
+fn without_faults_all_are_delivered_once() {
     for bot in [false, true] {
         let mut item = item(true);
-        for kind in NotificationKind::ALL {
+        for kind in [Progress, Hold, Final] {
             item.request_delivery(kind, start());
             let (reserved, which, route, repeat) = posts(&item, start(), bot);
             assert_eq!(
@@ -100,7 +121,7 @@ fn without_faults_all_three_are_delivered_once() {
             item = after_post(&reserved, kind, route, &PostResult::Delivered, at(1));
         }
         let delivered = DeliveryStatus::Delivered { at: at(1) };
-        for kind in NotificationKind::ALL {
+        for kind in [Progress, Hold, Final] {
             assert_eq!(item.delivery(kind), &delivered);
         }
         assert_eq!((item.response_url_uses, item.bot_attempts), (3, 0));

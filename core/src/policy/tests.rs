@@ -99,7 +99,7 @@ fn the_target_is_the_projects_environment() {
         let allowed = authorize_deploy(&config, &ask).unwrap();
         allowed.target().map(|target| target.0)
     };
-    assert_eq!(target("deploy").as_deref(), Some("web/production"));
+    assert_eq!(target("deploy").as_deref(), Some("gh/acme/web/production"));
     assert_eq!(target("test"), None);
     let pattern = BranchPattern::parse("release/*").unwrap();
     assert!(pattern.matches(&branch("release/1")));

@@ -19,8 +19,10 @@ pub struct TriggerRequest {
     pub call: TriggerCall,
     /// The project.
     pub slug: ProjectSlug,
-    /// The branch.
+    /// The branch that is built.
     pub branch: BranchName,
+    /// The branch that the configuration is read from, where that is another one.
+    pub config_branch: Option<BranchName>,
     /// The parameters, with the deploy id if the job declares one.
     pub parameters: BTreeMap<String, Value>,
 }
@@ -189,31 +191,119 @@ impl WorkflowStatus {
 }
 
 /// One run of a workflow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CiWorkflow {
-    /// CircleCI's id.
+    /// CircleCI's id; of a build, its number.
     pub id: String,
-    /// The name; a rerun has the same.
+    /// The name, or [`NO_NAME`](Self::NO_NAME); a rerun has the same.
     pub name: String,
     /// The status.
     pub status: WorkflowStatus,
-    /// When it was created; the latest run of a name decides.
+    /// When it was created.
     pub created_at: Time,
-    /// Whether CircleCI reruns it automatically.
-    pub rerun_coming: bool,
+    /// Whether it is the setup workflow, which decides nothing but whether the pipeline goes on.
+    pub is_setup: bool,
+    /// Which automatic rerun it is, from 1; `None` for any other run.
+    pub auto_rerun_number: Option<u32>,
+    /// How many automatic reruns its configuration allows.
+    pub max_auto_reruns: Option<u32>,
+}
+
+impl CiWorkflow {
+    /// Stands where CircleCI shows no name.
+    pub const NO_NAME: &str = "(no name)";
+
+    /// Whether it may be any workflow, and is not over.
+    #[must_use]
+    pub fn is_open_without_name(&self) -> bool {
+        self.name == Self::NO_NAME && !self.status.is_final()
+    }
+}
+
+/// The kind of a pipeline's error, as CircleCI's API names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum PipelineErrorKind {
+    /// The configuration is not valid.
+    Config,
+    /// The configuration could not be fetched.
+    ConfigFetch,
+    /// The trigger is not set up.
+    InvalidTriggerSetup,
+    /// It took too long.
+    Timeout,
+    /// Somebody lacks a permission.
+    Permission,
+    /// The plan does not allow it; usually the credits are spent.
+    Plan,
+    /// A rule of the trigger excludes it.
+    TriggerRule,
+    /// Anything else.
+    #[serde(other)]
+    Other,
+}
+
+/// An error of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PipelineError {
+    /// Its kind.
+    pub kind: PipelineErrorKind,
+    /// CircleCI's text, cut to a length that fits a record.
+    pub message: String,
+}
+
+/// A pipeline without its workflows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PipelineDetails {
+    /// Its state.
+    pub state: PipelineState,
+    /// Its errors, whatever the state.
+    pub errors: Vec<PipelineError>,
+    /// The commit that it builds, once known.
+    pub revision: Option<String>,
 }
 
 /// The result of a poll.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PollResult {
-    /// The state of the pipeline.
-    pub state: PipelineState,
-    /// CircleCI's errors about the project's configuration.
-    pub errors: Vec<String>,
-    /// The commit that it builds.
-    pub revision: Option<String>,
-    /// Every run of every workflow.
+    /// The pipeline; `None` if only its workflows were read.
+    pub pipeline: Option<PipelineDetails>,
+    /// Every run of every workflow, in CircleCI's order: the newest first.
     pub workflows: Vec<CiWorkflow>,
+}
+
+/// The status of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum JobStatus {
+    /// It succeeded.
+    Success,
+    /// It failed, whatever the cause.
+    Failed,
+    /// It was skipped, or what it requires can never be met.
+    NotRun,
+    /// It was canceled.
+    Canceled,
+    /// The token's user may not run it.
+    Unauthorized,
+    /// It runs, or may still run.
+    Open,
+    /// Unknown to this program.
+    #[serde(other)]
+    Other,
+}
+
+/// One job of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CiJob {
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: JobStatus,
+    /// Whether it runs steps; an approval does not.
+    pub is_build: bool,
 }
 
 /// CircleCI.
@@ -227,12 +317,21 @@ pub trait CiClient: Send + Sync {
         request: &LookupRequest,
     ) -> impl Future<Output = Result<LookupResult, CiReadError>> + Send;
 
-    /// Polls a pipeline, or a build, which is returned as a pipeline with one workflow.
+    /// Polls a pipeline, or a build, which is returned as a pipeline with one workflow. Without
+    /// `details` only the workflows are read, which is one call less.
     fn poll(
         &self,
         slug: &ProjectSlug,
         run: &CiPipeline,
+        details: bool,
     ) -> impl Future<Output = Result<PollResult, CiReadError>> + Send;
+
+    /// The jobs of a workflow; none for a build.
+    fn list_jobs(
+        &self,
+        run: &CiPipeline,
+        workflow: &str,
+    ) -> impl Future<Output = Result<Vec<CiJob>, CiReadError>> + Send;
 
     /// Asks CircleCI to cancel one of the polled workflows.
     fn cancel(

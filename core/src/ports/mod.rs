@@ -7,6 +7,7 @@ mod chat;
 mod ci;
 mod error;
 mod listing;
+mod project;
 mod queue;
 mod request;
 mod secrets;
@@ -14,19 +15,24 @@ mod store;
 
 pub use self::chat::{ChatClient, PostTarget};
 pub use self::ci::{
-    CiClient, CiReadError, CiWorkflow, LookupRequest, LookupResult, PipelineState, PollResult,
-    TriggerOutcome, TriggerRequest, WorkflowStatus,
+    CiClient, CiJob, CiReadError, CiWorkflow, JobStatus, LookupRequest, LookupResult,
+    PipelineDetails, PipelineError, PipelineErrorKind, PipelineState, PollResult, TriggerOutcome,
+    TriggerRequest, WorkflowStatus,
 };
 pub use self::error::{LedgerError, PortErrorKind, QueueError, SecretError, SendError};
 pub use self::listing::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
-pub use self::queue::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause};
+pub use self::project::{ProjectFacts, ProjectNote, ProjectStore};
+pub use self::queue::{
+    LONGEST_HIDING, MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause,
+};
 pub use self::request::{
     CancelWorkflow, DeleteMessage, FindByShortId, GetSecret, IngestPorts, ListDeploys, ListDue,
-    NotifierPorts, OutgoingMessage, Perform, PollRequest, Ports, PostMessage, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReceiveMessages, RefreshSecret, ReleaseMessage,
-    RenewToken, Request, SaveNotification, SendMessage, WorkerPorts,
+    ListJobs, NoteProject, NotifierPorts, OutgoingMessage, Perform, PollRequest, Ports,
+    PostMessage, ReadDeploy, ReadLock, ReadNotification, ReadPipelineOwner, ReadProject,
+    ReceiveMessages, RefreshSecret, ReleaseMessage, RenewToken, Request, SaveNotification,
+    SendMessage, WorkerPorts,
 };
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{

@@ -1,4 +1,7 @@
 //! Queues: at least once, unordered, with delay, visibility timeout and dead-letter queues, like SQS.
+//!
+//! Where a queue keeps time by this machine's clock, a message that is hidden for longer than
+//! [`LONGEST_HIDING`] from now is visible: a clock that was wrong has hidden it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -43,6 +46,9 @@ impl QueueName {
     }
 }
 
+/// The longest that a queue has to hide a message: no delay and no visibility timeout is longer.
+pub const LONGEST_HIDING: Duration = Duration::from_hours(1);
+
 /// How long a message is hidden after its handler failed: two seconds, four, eight, up to two
 /// minutes.
 #[must_use]
@@ -77,8 +83,9 @@ pub trait MessageQueue: Send + Sync {
         delay: Duration,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// Receives at most `max` visible messages and hides them for `visibility`. A message that was
-    /// already received as often as the queue allows goes to the dead-letter queue instead.
+    /// Receives at most `max` visible messages and hides them for `visibility` (above
+    /// [`LONGEST_HIDING`] it may be shortened). A message that was already received as often as the
+    /// queue allows goes to the dead-letter queue instead.
     fn receive(
         &self,
         queue: QueueName,
@@ -93,7 +100,7 @@ pub trait MessageQueue: Send + Sync {
         receipt: &MessageReceipt,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// Makes a received message visible again after `delay` (delays above half a day may be
+    /// Makes a received message visible again after `delay` (above [`LONGEST_HIDING`] it may be
     /// shortened). With an invalid receipt, nothing happens.
     fn release(
         &self,

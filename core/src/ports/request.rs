@@ -9,11 +9,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{
-    ChatClient, CiClient, CiReadError, Commit, CommitError, DeployFilter, DeployPage, DeployReader,
-    DueItem, Ledger, LedgerError, LedgerPosition, LookupRequest, LookupResult, MessageQueue,
-    MessageReceipt, NotificationStore, PollResult, PostTarget, QueueError, QueueName,
-    ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError, TargetLock,
-    TriggerOutcome, TriggerRequest,
+    ChatClient, CiClient, CiJob, CiReadError, Commit, CommitError, DeployFilter, DeployPage,
+    DeployReader, DueItem, Ledger, LedgerError, LedgerPosition, LookupRequest, LookupResult,
+    MessageQueue, MessageReceipt, NotificationStore, PollResult, PostTarget, ProjectFacts,
+    ProjectNote, ProjectStore, QueueError, QueueName, ReceivedMessage, SecretError, SecretName,
+    SecretReader, SecretVersions, SendError, TargetLock, TriggerOutcome, TriggerRequest,
 };
 use crate::Time;
 use crate::config::ProjectSlug;
@@ -73,7 +73,7 @@ requests! {
     /// Reads the record of a deploy.
     ReadDeploy(DeployId) => DeployReader.read_deploy(it: it.0) -> Result<Option<DeployRecord>, LedgerError>;
     /// Reads the lock of a target.
-    ReadLock(Target) => Ledger.read_lock(it: &it.0) -> Result<Option<TargetLock>, LedgerError>;
+    ReadLock(Target) => DeployReader.read_lock(it: &it.0) -> Result<Option<TargetLock>, LedgerError>;
     /// Reads which deploy claimed a pipeline.
     ReadPipelineOwner(PipelineId) => Ledger.pipeline_owner(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Finds a deploy by its short id.
@@ -96,6 +96,16 @@ requests! {
     } => Ledger.list_due(it: it.now, it.limit) -> Result<Vec<DueItem>, LedgerError>;
     Commit(=) => Ledger.commit(it: it) -> Result<(), CommitError>;
 
+    /// Reads what is known of a project.
+    ReadProject(ProjectSlug) => ProjectStore.read_project(it: &it.0) -> Result<ProjectFacts, LedgerError>;
+    /// Notes something of a project.
+    NoteProject {
+        /// The project.
+        slug: ProjectSlug,
+        /// What.
+        note: ProjectNote,
+    } => ProjectStore.note_project(it: &it.slug, it.note) -> Result<(), LedgerError>;
+
     /// Reads the notification record of a deploy.
     ReadNotification(DeployId) => NotificationStore.read_notification(it: it.0) -> Result<Option<NotificationRecord>, LedgerError>;
     /// Writes a notification record over its previous version.
@@ -109,7 +119,16 @@ requests! {
         slug: ProjectSlug,
         /// The pipeline or build.
         run: CiPipeline,
-    } => CiClient.poll(it: &it.slug, &it.run) -> Result<PollResult, CiReadError>;
+        /// Whether the pipeline is read besides its workflows.
+        details: bool,
+    } => CiClient.poll(it: &it.slug, &it.run, it.details) -> Result<PollResult, CiReadError>;
+    /// Reads the jobs of a workflow.
+    ListJobs {
+        /// The pipeline or build.
+        run: CiPipeline,
+        /// The workflow's id.
+        workflow: String,
+    } => CiClient.list_jobs(it: &it.run, &it.workflow) -> Result<Vec<CiJob>, CiReadError>;
     /// Asks CircleCI to cancel a workflow or a build.
     CancelWorkflow {
         /// The project.
@@ -259,9 +278,9 @@ macro_rules! passes_on {
 
 passes_on! {
     ledger of L: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, ListDeploys, ListDue, Commit,
-        ReadNotification, SaveNotification;
+        ReadProject, NoteProject, ReadNotification, SaveNotification;
     queue of Q: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
-    vendor of V: TriggerRequest, LookupRequest, PollRequest, CancelWorkflow, PostMessage, RenewToken;
+    vendor of V: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, RenewToken;
     secrets of S: GetSecret, RefreshSecret;
 }
 
@@ -282,8 +301,9 @@ port_set!(
 port_set!(
     /// What the worker needs: the ledger, the queues, CircleCI and its token.
     WorkerPorts: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, ListDeploys, ListDue, Commit,
+    ReadProject, NoteProject,
     SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage,
-    TriggerRequest, LookupRequest, PollRequest, CancelWorkflow, RefreshSecret
+    TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, RefreshSecret
 );
 port_set!(
     /// What the notifier needs: deploys to read, notification records, a queue and Slack.

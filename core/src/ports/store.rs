@@ -29,6 +29,35 @@ impl TargetLock {
         self.deploy != deploy && self.is_held(now)
     }
 
+    /// Whether it keeps `deploy` from taking the target at `now`. The lock of the deploy that this one
+    /// `inherits` from does not.
+    #[must_use]
+    pub fn blocks_take(&self, deploy: DeployId, inherits: Option<DeployId>, now: Time) -> bool {
+        self.blocks(deploy, now) && inherits != Some(self.deploy)
+    }
+
+    /// The lock of a target, where `held` is the one before, once `deploy` has taken it at `now`; a
+    /// [`Conflict::Lock`] if `held` [blocks](Self::blocks_take) that. Only its own `since` is kept.
+    pub fn take(
+        held: Option<Self>,
+        deploy: DeployId,
+        inherits: Option<DeployId>,
+        now: Time,
+    ) -> Result<Self, Conflict> {
+        let since = match held {
+            Some(lock) if lock.blocks_take(deploy, inherits, now) => {
+                return Err(Conflict::Lock(lock));
+            }
+            Some(lock) if lock.deploy == deploy => lock.since,
+            _ => now,
+        };
+        Ok(Self {
+            deploy,
+            since,
+            until: None,
+        })
+    }
+
     /// Whether it is held at `now`.
     #[must_use]
     pub fn is_held(&self, now: Time) -> bool {
@@ -39,13 +68,15 @@ impl TargetLock {
 /// What a commit does to the target's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockChange {
-    /// Takes it, unless it [blocks](TargetLock::blocks) this deploy at `now`. Taking it again keeps
-    /// `since`.
+    /// Takes it, unless it [blocks](TargetLock::blocks_take) this deploy at `now`. Taking it again
+    /// keeps `since`; taking it from another deploy does not.
     Take {
         /// The target.
         target: Target,
         /// The time of the check.
         now: Time,
+        /// The deploy that this one repeats: its lock does not block.
+        inherits: Option<DeployId>,
     },
     /// Frees it; this deploy has to hold it.
     Free {
@@ -126,7 +157,7 @@ pub enum DueItem {
     Notification(DeployId),
 }
 
-/// Deploys and their audit, to read: for services and for the command line.
+/// Deploys, their audit and their locks, to read: for services and for the command line.
 pub trait DeployReader: Send + Sync {
     /// The record of a deploy.
     fn read_deploy(
@@ -139,6 +170,12 @@ pub trait DeployReader: Send + Sync {
         &self,
         id: DeployId,
     ) -> impl Future<Output = Result<Vec<AuditEvent>, LedgerError>> + Send;
+
+    /// The lock of a target, unless it was freed; it may have expired.
+    fn read_lock(
+        &self,
+        target: &Target,
+    ) -> impl Future<Output = Result<Option<TargetLock>, LedgerError>> + Send;
 
     /// The deploy with this short id.
     fn find_by_short_id(
@@ -157,12 +194,6 @@ pub trait DeployReader: Send + Sync {
 
 /// The ledger as the worker uses it.
 pub trait Ledger: DeployReader {
-    /// The lock of a target, unless it was freed; it may have expired.
-    fn read_lock(
-        &self,
-        target: &Target,
-    ) -> impl Future<Output = Result<Option<TargetLock>, LedgerError>> + Send;
-
     /// The deploy that claimed a pipeline.
     fn pipeline_owner(
         &self,
@@ -172,7 +203,9 @@ pub trait Ledger: DeployReader {
     /// Writes a commit, all of it or nothing.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
 
-    /// At most `limit` due items, the longest due first.
+    /// At most `limit` due items, the longest due first. After them comes what has a timer past the
+    /// [`latest_timer`](crate::deploy::latest_timer), the earliest first: a clock that was wrong has
+    /// set it.
     fn list_due(
         &self,
         now: Time,

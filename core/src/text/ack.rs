@@ -57,9 +57,14 @@ pub fn deploy_unconfirmed(request: &DeployRequest, id: DeployId) -> SlackMessage
 pub fn action_unconfirmed(action: &DeployAction) -> SlackMessage {
     let headline = Mrkdwn::new(":warning: *Could not confirm:* ");
     let headline = headline.code(typed(action.verb(), action));
+    let look = match action {
+        DeployAction::Retry { .. } | DeployAction::Cancel { .. } => Verb::Status,
+        // Without `confirm` it only says who holds the target.
+        DeployAction::Unlock { .. } => Verb::Unlock,
+    };
     let wait =
         Mrkdwn::new("It may have been accepted: if it was, a message follows here. Look at ")
-            .code(typed(Verb::Status, action))
+            .code(typed(look, action))
             .and(" before you type it again.");
     to_requester(MessageKind::Unconfirmed, headline).detail(wait)
 }
@@ -97,7 +102,7 @@ fn job_and_id(banner: &'static str, request: &DeployRequest, id: DeployId) -> Mr
     headline.code(id.short_id(ShortId::USUAL))
 }
 
-/// A command about the deploy of `action`, as it is typed.
+/// A command about the deploy or target of `action`, as it is typed.
 fn typed(verb: Verb, action: &DeployAction) -> String {
-    format!("{} {}", verb.as_str(), action.deploy_ref())
+    format!("{} {}", verb.as_str(), action.subject())
 }

@@ -60,7 +60,11 @@ pub fn deploy_status(record: &DeployRecord, config: &Config) -> SlackMessage {
     about_deploy(message, record)
 }
 
-fn to_channel(kind: MessageKind, headline: Mrkdwn, record: &DeployRecord) -> SlackMessage {
+pub(super) fn to_channel(
+    kind: MessageKind,
+    headline: Mrkdwn,
+    record: &DeployRecord,
+) -> SlackMessage {
     SlackMessage::new(Audience::Channel, kind, with_requester(headline, record))
 }
 
@@ -178,6 +182,15 @@ fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
         let line = append_actor(line, &cancel.by, &record.request);
         let too_late = record.state == DeployState::Succeeded;
         lines.push(line.and(if too_late { ", too late." } else { "." }));
+    }
+    if record.state == DeployState::Canceled
+        && record.cancel.is_none()
+        && matches!(end.reason, EndReason::Workflows { .. })
+    {
+        lines.push(Mrkdwn::new(
+            "Nobody canceled it from here. The usual causes: somebody at CircleCI, a newer pipeline of \
+             the branch (auto-cancel), or a job that stops the others.",
+        ));
     }
     lines.extend(retry_advice(record, config));
     lines

@@ -3,7 +3,8 @@
 use super::label::append_actor;
 use super::{Mrkdwn, rejection};
 use crate::config::Config;
-use crate::deploy::{CiPipeline, DeployRequest, EndReason};
+use crate::deploy::{CiPipeline, DeployRequest, EndReason, MAX_NAMED};
+use crate::ports::{PipelineError, PipelineErrorKind};
 
 /// The most workflows that are named.
 const MAX_WORKFLOWS: usize = 10;
@@ -15,7 +16,11 @@ pub(super) fn explain_end(
     config: &Config,
 ) -> Vec<Mrkdwn> {
     match reason {
-        EndReason::Workflows { decided_by } => workflow_lines(decided_by),
+        EndReason::Workflows {
+            decided_by,
+            beside,
+            jobs,
+        } => workflow_lines(decided_by, beside, jobs),
         EndReason::Rejected(rejection) => {
             rejection::explain_rejection(rejection, Some((request, config)))
         }
@@ -34,11 +39,19 @@ pub(super) fn explain_end(
                 Mrkdwn::new("Nothing was started at CircleCI."),
             ]
         }
-        EndReason::ConfigErrors { messages } => config_errors(messages),
+        EndReason::PipelineErrors { errors } => pipeline_errors(errors),
         EndReason::NoWorkflow => vec![Mrkdwn::new(
-            "CircleCI created a pipeline without a workflow. The usual causes: a `when` condition \
-             that this job's parameter does not meet, or a branch filter.",
+            "CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` \
+             condition that this job's parameter does not meet, or a branch filter.",
         )],
+        EndReason::WorkflowMissing { wanted, listed } => workflow_missing(wanted, listed),
+        EndReason::CanceledBeforeWorkflow { by } => {
+            let line = Mrkdwn::new("Canceled before any job had started, by ");
+            vec![
+                append_actor(line, by, request).and("."),
+                Mrkdwn::new("A workflow that still appears at CircleCI is canceled there."),
+            ]
+        }
         EndReason::CanceledBeforeTrigger { by } => {
             let line = Mrkdwn::new("Canceled before anything was started, by ");
             vec![append_actor(line, by, request).and(".")]
@@ -51,10 +64,13 @@ pub(super) fn explain_end(
             let line = [append_quote(line, because)].into_iter();
             line.chain(candidate_links(candidates)).collect()
         }
-        EndReason::FollowTimeout => vec![Mrkdwn::new(
-            "It was followed until the time limit (rule `timeouts.follow_timeout`); CircleCI shows how \
-             it ended.",
-        )],
+        EndReason::Unreadable { error } => {
+            let line = Mrkdwn::new("CircleCI could not be read for too long; last error");
+            vec![
+                append_quote(line, error),
+                Mrkdwn::new("Look there for how it ended."),
+            ]
+        }
     }
 }
 
@@ -101,31 +117,89 @@ pub(super) fn append_attempts(line: Mrkdwn, attempts: u32) -> Mrkdwn {
     line.and(if attempts == 1 { " time" } else { " times" })
 }
 
-fn config_errors(messages: &[String]) -> Vec<Mrkdwn> {
-    if messages.is_empty() {
+fn pipeline_errors(errors: &[PipelineError]) -> Vec<Mrkdwn> {
+    let Some(first) = errors.first() else {
         return vec![Mrkdwn::new(
             "CircleCI could not make a workflow of the project's configuration, and did not say \
              why.",
         )];
-    }
-    let says = |message: &String| append_quote(Mrkdwn::new("CircleCI says"), message);
-    let more = messages.len().saturating_sub(2) as u64;
-    let more = (more > 0).then(|| Mrkdwn::new("… and ").number(more).and(" more."));
-    messages.iter().take(2).map(says).chain(more).collect()
+    };
+    let says = |error: &PipelineError| append_quote(Mrkdwn::new("CircleCI says"), &error.message);
+    let more = match errors.len().saturating_sub(2) {
+        0 => None,
+        _ if errors.len() >= MAX_NAMED => Some(Mrkdwn::new("… and more.")),
+        more => Some(Mrkdwn::new("… and ").number(more as u64).and(" more.")),
+    };
+    let cause = match first.kind {
+        PipelineErrorKind::Plan => Some("The usual cause: the plan's credits are spent."),
+        PipelineErrorKind::Permission => {
+            Some("The usual cause: the token's user may not build this project.")
+        }
+        _ => None,
+    };
+    let lines = errors.iter().take(2).map(says).chain(more);
+    lines.chain(cause.map(Mrkdwn::new)).collect()
 }
 
-fn workflow_lines(decided_by: &[(String, String)]) -> Vec<Mrkdwn> {
-    if decided_by.iter().all(|(_, status)| status == "success") {
-        return vec![];
+fn workflow_lines(
+    decided_by: &[(String, String)],
+    beside: &[(String, String)],
+    jobs: &[(String, String)],
+) -> Vec<Mrkdwn> {
+    let mut lines = vec![];
+    let has = |wanted: &str| decided_by.iter().any(|(_, status)| status == wanted);
+    let all_green = decided_by.iter().all(|(_, status)| status == "success");
+    if !all_green {
+        lines.push(named_statuses(Mrkdwn::default(), decided_by));
     }
-    let shown = decided_by.iter().take(MAX_WORKFLOWS).map(|(name, status)| {
+    if !jobs.is_empty() {
+        let line = Mrkdwn::new(if jobs.len() == 1 { "Job " } else { "Jobs " });
+        lines.push(named_statuses(line, jobs));
+    }
+    if has("unauthorized") {
+        lines.push(Mrkdwn::new(
+            "The usual cause: the token's user is not in the group of a restricted context.",
+        ));
+    }
+    if !all_green && !beside.is_empty() {
+        lines.push(named_statuses(Mrkdwn::new("Beside it: "), beside));
+    }
+    lines
+}
+
+fn workflow_missing(wanted: &[String], listed: &[(String, String)]) -> Vec<Mrkdwn> {
+    let line = match wanted {
+        [] => Mrkdwn::new("No workflow ran"),
+        [one] => Mrkdwn::new("The workflow ").code(one).and(" did not run"),
+        more => Mrkdwn::new("None of the workflows ")
+            .codes(more)
+            .and(" ran"),
+    };
+    let line = match listed {
+        [] => line.and("."),
+        _ => named_statuses(line.and("; CircleCI lists "), listed).and("."),
+    };
+    vec![
+        line,
+        Mrkdwn::new(
+            "The usual causes: a `when` condition that is not met, a branch filter, or another name: \
+             then set `workflow =` of this job in `chatops.toml`.",
+        ),
+    ]
+}
+
+/// Names with CircleCI's status, the first ones.
+pub(super) fn named_statuses(line: Mrkdwn, all: &[(String, String)]) -> Mrkdwn {
+    let shown = all.iter().take(MAX_WORKFLOWS).map(|(name, status)| {
         let line = Mrkdwn::default().code(name).and(" ");
-        line.escaped(&status.replace('_', " "))
+        line.escaped(&status.replace(['_', '-'], " "))
     });
-    let line = Mrkdwn::default().and_lines(&shown.collect::<Vec<_>>(), ", ");
-    match decided_by.len().saturating_sub(MAX_WORKFLOWS) {
-        0 => vec![line],
-        n => vec![line.and(", … and ").number(n as u64).and(" more")],
+    let line = line.and_lines(&shown.collect::<Vec<_>>(), ", ");
+    match all.len().saturating_sub(MAX_WORKFLOWS) {
+        0 => line,
+        // The record keeps no more, so their number is not known.
+        _ if all.len() >= MAX_NAMED => line.and(", … and more"),
+        n => line.and(", … and ").number(n as u64).and(" more"),
     }
 }
 

@@ -52,6 +52,15 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
             },
             missing_id(*verb, given.as_deref(), config),
         ),
+        GrammarError::InvalidTarget { given } => (
+            match given {
+                None => line.and("`unlock` needs a target."),
+                Some(word) => line
+                    .code(word)
+                    .and(" is not a target. Targets look like `web/production`."),
+            },
+            targets(config),
+        ),
         GrammarError::ExtraWord { verb, word } => extra_word(line, *verb, word, config),
         GrammarError::Filter(error) => filter_error(line, error, config),
         GrammarError::UnknownTopic { word } => (
@@ -148,10 +157,19 @@ fn missing_id(verb: Verb, given: Option<&str>, config: &Config) -> Mrkdwn {
     line.append(&id_sources(config))
 }
 
+/// How `unlock` is typed, and what it takes.
+fn targets(config: &Config) -> Mrkdwn {
+    let line = type_syntax(config, Verb::Unlock);
+    match config.target_names().as_slice() {
+        [] => line,
+        names => line.and(" The targets are ").codes(names).and("."),
+    }
+}
+
 fn extra_word(line: Mrkdwn, verb: Verb, word: &str, config: &Config) -> (Mrkdwn, Mrkdwn) {
     let (line, form) = (line.code(word), type_syntax(config, verb));
     match verb {
-        Verb::Retry if closest_word(word, ["confirm"]).is_some() => (
+        Verb::Retry | Verb::Unlock if closest_word(word, ["confirm"]).is_some() => (
             line.and(" is a word too many."),
             Mrkdwn::new("Did you mean `confirm`? ").append(&form),
         ),

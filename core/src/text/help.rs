@@ -77,6 +77,7 @@ fn command_overview(config: &Config) -> Vec<Mrkdwn> {
         (short("failed"), "deploys waiting for a retry"),
         (short("retry <id>"), "retry a deploy that did not start"),
         (form(Verb::Cancel), "cancel a deploy that has not ended"),
+        (short("unlock <target>"), "free what a deploy keeps locked"),
     ];
     lines.extend(all.map(|(form, does)| bullet(form, does)));
     lines
@@ -168,6 +169,7 @@ fn verb_summary(verb: Verb) -> &'static str {
         }
         Verb::Retry => " retries a deploy that did not start, as a new deploy.",
         Verb::Cancel => " cancels a deploy that has not ended.",
+        Verb::Unlock => " frees a target that a deploy keeps locked.",
         Verb::Help => " lists the commands, or tells more about one.",
     }
 }
@@ -193,6 +195,13 @@ const CANCEL_NOTES: [&str; 2] = [
     "For the requester, and for anyone who may run that job from their channel.",
     "Before anything was sent it ends at once. Later CircleCI is asked to cancel it, and it ends as \
      CircleCI says.",
+];
+const UNLOCK_NOTES: [&str; 3] = [
+    "For anyone who may deploy there from their channel. Without `confirm` it says which deploy holds \
+     the target, and whether it can be freed.",
+    "It frees only the lock of a deploy that has ended, that cannot be read at CircleCI, or whose \
+     `cancel` CircleCI has not carried out for ten minutes. One that is seen running has to be canceled.",
+    "Look at CircleCI first: what still runs there runs beside the next deploy.",
 ];
 
 /// What else there is to know about a command.
@@ -224,6 +233,7 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
             let [who, effect] = CANCEL_NOTES.map(Mrkdwn::new);
             vec![who, effect, id_sources(config)]
         }
+        Verb::Unlock => UNLOCK_NOTES.map(Mrkdwn::new).to_vec(),
         Verb::Help => {
             let all: Vec<_> = Verb::words().collect();
             vec![Mrkdwn::new("The commands: ").codes(&all).and(".")]
@@ -284,6 +294,13 @@ fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> 
             // Where two deploys would have the same short id, one has a longer one.
             of("cancel 1a2b3c4d5e6f7a8b"),
         ],
+        Verb::Unlock => {
+            let names = config.target_names();
+            let target = names.first().map_or("<target>", String::as_str);
+            let unlock = of(&format!("{} {target}", verb.as_str()));
+            let confirmed = format!("{unlock} confirm");
+            [unlock, confirmed]
+        }
         Verb::Help => [of("help"), of("help retry")],
     }
 }

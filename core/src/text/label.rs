@@ -3,6 +3,7 @@
 use super::Mrkdwn;
 use crate::deploy::{ActedBy, DeployRecord, DeployRequest, DeployState, EndReason};
 use crate::policy::Rejection;
+use crate::ports::{PipelineError, PipelineErrorKind};
 
 const BLOCKED: (&str, &str) = (":no_entry:", "Blocked");
 const EXPIRED: (&str, &str) = (":no_entry:", "Expired");
@@ -12,7 +13,25 @@ pub(super) fn emoji_and_label(record: &DeployRecord) -> (&'static str, &'static 
     match (record.state, record.end.as_ref().map(|end| &end.reason)) {
         (_, Some(EndReason::Rejected(Rejection::Busy { .. }))) => BLOCKED,
         (_, Some(EndReason::Rejected(Rejection::Expired { .. }))) => EXPIRED,
+        (DeployState::CiError, Some(EndReason::PipelineErrors { errors })) => {
+            (":warning:", error_label(errors))
+        }
         (state, _) => label_of(state),
+    }
+}
+
+/// The heading of a pipeline's errors, by the type of the first.
+fn error_label(errors: &[PipelineError]) -> &'static str {
+    match errors.first().map(|error| error.kind) {
+        None | Some(PipelineErrorKind::Config) => "Config error",
+        Some(PipelineErrorKind::ConfigFetch) => "Config not fetched",
+        Some(PipelineErrorKind::InvalidTriggerSetup | PipelineErrorKind::TriggerRule) => {
+            "Trigger error"
+        }
+        Some(PipelineErrorKind::Timeout) => "Timeout at CircleCI",
+        Some(PipelineErrorKind::Permission) => "No permission at CircleCI",
+        Some(PipelineErrorKind::Plan) => "Stopped by the plan",
+        Some(PipelineErrorKind::Other) => "Error at CircleCI",
     }
 }
 
@@ -26,7 +45,7 @@ fn label_of(state: DeployState) -> (&'static str, &'static str) {
         DeployState::Failed => (":x:", "Failed"),
         DeployState::Canceled => (":no_entry_sign:", "Canceled"),
         DeployState::NothingRan => (":ghost:", "Nothing ran"),
-        DeployState::CiError => (":warning:", "Config error"),
+        DeployState::CiError => (":warning:", "Error at CircleCI"),
         DeployState::TriggerFailed => (":rotating_light:", "Not started"),
         DeployState::Rejected => (":no_entry:", "Not allowed"),
         DeployState::Unresolved => (":grey_question:", "Unresolved"),

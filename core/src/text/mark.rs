@@ -30,7 +30,7 @@ pub enum MessageKind {
     Accepted,
     /// The command is queued and will probably be rejected.
     Checking,
-    /// A retry or cancel is queued.
+    /// A retry, cancel or unlock is queued.
     Noted,
     /// The command may be queued.
     Unconfirmed,
@@ -44,7 +44,9 @@ pub enum MessageKind {
     Hold,
     /// How the deploy ended, or why it did not start; nothing follows.
     Final,
-    /// The reply to a query, or to a retry or cancel; after a retry it says why there is none.
+    /// Something about the deploy that people have to know at once.
+    Notice,
+    /// The reply to a query, or to a retry, cancel or unlock; after a retry it says why there is none.
     Reply,
 }
 

@@ -15,9 +15,11 @@ mod label;
 mod list;
 mod mark;
 mod mrkdwn;
+mod notice;
 mod plan;
 mod rejection;
 mod slack_message;
+mod unlock;
 mod usage;
 
 pub use self::ack::{
@@ -33,8 +35,12 @@ pub use self::help::help_message;
 pub use self::list::{awaiting_retry, deploy_history, in_progress};
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
+pub use self::notice::deploy_notice;
 pub use self::plan::plan_report;
 pub use self::slack_message::{Audience, LinkButton, SlackMessage};
+pub use self::unlock::{
+    not_locked, unknown_target, unlock_denied, unlock_in_progress, unlock_needs_confirm, unlocked,
+};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::deploy::job_on_branch;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, rejection, usage};
-use crate::config::{Config, ProjectSlug};
+use crate::config::{Config, TriggerCall, WorkflowSelector};
 use crate::deploy::DeployRecord;
-use crate::deploy::decide::DeployPlan;
+use crate::deploy::decide::{DeployPlan, unlock_cause};
 use crate::policy::{PolicyRule, Rejection};
 use crate::ports::{TargetLock, TriggerRequest};
 
@@ -34,7 +34,15 @@ pub fn plan_report(
         .rows(checks)
         .rows(target_lines(plan, holder, config));
     if let Some(trigger) = &plan.trigger {
-        message = message.detail(trigger_line(trigger));
+        message = message
+            .detail(trigger_line(trigger))
+            .detail(decided_by_line(plan, trigger));
+        if trigger.call != TriggerCall::Job {
+            message = message.detail(Mrkdwn::new(
+                "Other workflows of the pipeline may run, too. On a branch other than the default \
+                 one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).",
+            ));
+        }
     }
     if starts {
         let line = Mrkdwn::new("To start it: ").code(usage::start_again(config, &plan.request));
@@ -92,11 +100,12 @@ fn target_lines(
                 user: record.request.user.clone(),
                 since: lock.since,
                 until: lock.until,
+                unlockable: unlock_cause(record, plan.request.requested_at).is_some(),
             };
             rejected_lines(&busy, plan, config)
         }
         (Some(target), None) => {
-            let line = Mrkdwn::new(":white_check_mark: ").code(target);
+            let line = Mrkdwn::new(":white_check_mark: ").code(config.target_name(target));
             vec![line.and(" is free (`exclusive`).")]
         }
         (None, _) if plan.checks.iter().any(|check| check.rule > PolicyRule::Job) => {
@@ -110,10 +119,17 @@ fn target_lines(
 
 /// The request that CircleCI would get.
 fn trigger_line(trigger: &TriggerRequest) -> Mrkdwn {
-    let ProjectSlug { vcs, org, repo } = &trigger.slug;
-    let line = Mrkdwn::new("CircleCI would be asked for a pipeline of ");
-    let line = line.code(format_args!("{vcs}/{org}/{repo}")).and(" on ");
+    let line = Mrkdwn::new("CircleCI would be asked for ").and(match trigger.call {
+        TriggerCall::Pipeline => "a pipeline",
+        TriggerCall::PipelineRun { .. } => "a pipeline (`pipeline/run`)",
+        TriggerCall::Job => "a single build (API v1.1)",
+    });
+    let line = line.and(" of ").code(&trigger.slug).and(" on ");
     let line = line.code(&trigger.branch);
+    let line = match &trigger.config_branch {
+        Some(branch) => line.and(" by the configuration of ").code(branch),
+        None => line,
+    };
     if trigger.parameters.is_empty() {
         return line.and(", without parameters.");
     }
@@ -130,4 +146,24 @@ fn trigger_line(trigger: &TriggerRequest) -> Mrkdwn {
     });
     let parameters: Vec<String> = parameters.collect();
     line.and(" with ").codes(&parameters).and(".")
+}
+
+/// What would decide how it ends.
+fn decided_by_line(plan: &DeployPlan, trigger: &TriggerRequest) -> Mrkdwn {
+    let line = match plan.workflow.as_ref().map(WorkflowSelector::names) {
+        _ if trigger.call == TriggerCall::Job => {
+            return Mrkdwn::new("That build decides how it ends.");
+        }
+        None | Some([]) => Mrkdwn::new("All workflows of the pipeline decide how it ends"),
+        Some([one]) => Mrkdwn::new("Its workflow ")
+            .code(one)
+            .and(" decides how it ends"),
+        Some(names) => Mrkdwn::new("Its workflows ")
+            .codes(names)
+            .and(" decide how it ends"),
+    };
+    match plan.must_run.as_slice() {
+        [] => line.and("."),
+        jobs => line.and("; there, ").codes(jobs).and(" must succeed."),
+    }
 }

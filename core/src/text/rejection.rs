@@ -16,7 +16,8 @@ pub(super) fn explain_rejection(
     rejection: &Rejection,
     asked: Option<RejectedRequest<'_>>,
 ) -> Vec<Mrkdwn> {
-    let mut lines = vec![rule_line(rejection)];
+    let config = asked.map(|(_, config)| config);
+    let mut lines = vec![rule_line(rejection, config)];
     let meant = asked.and_then(|asked| suggest_command(rejection, asked));
     // One ready command is enough.
     let asked = asked.filter(|_| meant.is_none());
@@ -25,8 +26,8 @@ pub(super) fn explain_rejection(
     lines
 }
 
-/// What the rule says.
-pub(super) fn rule_line(rejection: &Rejection) -> Mrkdwn {
+/// What the rule says; with the configuration, by the names that people use.
+pub(super) fn rule_line(rejection: &Rejection, config: Option<&Config>) -> Mrkdwn {
     match rejection {
         Rejection::Team { .. } => {
             Mrkdwn::new("Commands from this workspace are not accepted (rule `slack.teams`).")
@@ -75,7 +76,8 @@ pub(super) fn rule_line(rejection: &Rejection) -> Mrkdwn {
             since,
             ..
         } => {
-            let line = Mrkdwn::default().code(target).and(" is taken by deploy ");
+            let name = config.map_or_else(|| target.to_string(), |c| c.target_name(target));
+            let line = Mrkdwn::default().code(name).and(" is taken by deploy ");
             let line = line.code(short_id).and(" of ").user(user).and(", since ");
             line.time(*since).and(" (rule `exclusive`).")
         }
@@ -131,26 +133,38 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
             type_again(asked, "If it is still needed, type").and(" again.")
         }
         Rejection::Busy {
+            target,
             short_id,
-            until: None,
+            until,
+            unlockable,
             ..
         } => {
-            let line = type_again(asked, "Type").and(" again when that one has ended");
+            let line = match until {
+                Some(until) => {
+                    Mrkdwn::new("What became of that one is not known: it stays locked until ")
+                        .time(*until)
+                        .and(". ")
+                }
+                None => Mrkdwn::default(),
+            };
+            let line = line.append(&type_again(asked, "Type"));
+            let line = line.and(match until {
+                Some(_) => " again after that",
+                None if *unlockable => " again when it is free",
+                None => " again when that one has ended",
+            });
             match asked {
-                Some((_, config)) => {
+                Some((_, config)) if *unlockable => {
+                    let unlock = usage::unlock_command(config, target);
+                    let line = line.and(", or, if nothing of it runs at CircleCI, free it: ");
+                    line.code(unlock).and(".")
+                }
+                Some((_, config)) if until.is_none() => {
                     let cancel = usage::command_for(config, Verb::Cancel, short_id);
                     line.and(", or cancel it: ").code(cancel).and(".")
                 }
-                None => line.and("."),
+                _ => line.and("."),
             }
-        }
-        Rejection::Busy {
-            until: Some(until), ..
-        } => {
-            let locked = "Whether that one was started is not known, so it stays locked until ";
-            let line = Mrkdwn::new(locked).time(*until).and(". ");
-            let line = line.append(&type_again(asked, "Type"));
-            line.and(" again after that.")
         }
     }
 }

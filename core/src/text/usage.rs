@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::Mrkdwn;
 use crate::command::{self, Verb};
 use crate::config::Config;
-use crate::deploy::DeployRequest;
+use crate::deploy::{DeployRequest, Target};
 use crate::name::ProjectName;
 
 /// A command with the installed name.
@@ -13,9 +13,14 @@ pub(super) fn full_command(config: &Config, rest: impl Display) -> String {
     format!("{} {rest}", config.slack.command)
 }
 
-/// A command about one deploy.
+/// A command about one deploy or target.
 pub(super) fn command_for(config: &Config, verb: Verb, id: impl Display) -> String {
     full_command(config, format_args!("{} {id}", verb.as_str()))
+}
+
+/// The command that says who holds a target, and frees it with `confirm`.
+pub(super) fn unlock_command(config: &Config, target: &Target) -> String {
+    command_for(config, Verb::Unlock, config.target_name(target))
 }
 
 /// The shortest command that starts this job on this branch.
@@ -56,6 +61,7 @@ pub(super) fn syntax(config: &Config, verb: Verb) -> String {
         Verb::Failed => format!("{word} [before:<id>]"),
         Verb::Retry => format!("{word} <id> [confirm]"),
         Verb::Cancel => format!("{word} <id>"),
+        Verb::Unlock => format!("{word} <target> [confirm]"),
         Verb::Help => format!("{word} [command]"),
     };
     full_command(config, rest)

@@ -42,7 +42,7 @@ fn an_action_that_may_be_queued_is_reported() {
         answer.is_to_requester("Could not confirm");
         answer.is_exactly(&text::action_unconfirmed(&parse_action(text)));
         // The command to type before trying again.
-        let status = format!("status {}", parse_action(text).deploy_ref());
+        let status = format!("status {}", parse_action(text).subject());
         assert!(answer.text.contains(&status), "{}", answer.text);
         assert!(!answer.text.contains("timed out"));
         assert!(answer.log.contains("timed out"), "{}", answer.log);

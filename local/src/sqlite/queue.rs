@@ -8,26 +8,34 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{
-    MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage, SendError,
+    LONGEST_HIDING, MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage, SendError,
 };
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
 use super::failure::{FileResult, SqliteFailure};
-use super::schema::{add_delay, from_micros, to_micros};
+use super::schema::{add_delay, from_micros, outside, to_micros};
 use super::threads::WriteTx;
 
 /// The longest delay; a longer one is cut.
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
 impl Sqlite {
-    /// When the first message of a queue becomes visible; in the past if one is visible now.
+    /// When the first message of a queue becomes visible; not in the future if one is visible now.
     pub async fn next_visible(&self, queue: QueueName) -> Result<Option<Time>, QueueError> {
+        let now = self.0.settings.clock.now();
         let read = move |db: &Connection| {
-            let sql = "SELECT min(visible_at) FROM message WHERE queue = ?1";
+            // As one query, this would read every message of the queue.
+            let sql = "SELECT (SELECT min(visible_at) FROM message WHERE queue = ?1), \
+                       (SELECT max(visible_at) FROM message WHERE queue = ?1)";
             let mut query = db.prepare_cached(sql)?;
-            let first: Option<i64> = query.query_row([queue.as_str()], |row| row.get(0))?;
-            Ok::<_, SqliteFailure>(first.map(from_micros))
+            let ends: (Option<i64>, Option<i64>) =
+                query.query_row([queue.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let [_, (too_far, _)] = visible_times(now);
+            Ok::<_, SqliteFailure>(match ends {
+                (Some(first), Some(last)) if last >= too_far => Some(from_micros(first).min(now)),
+                (first, _) => first.map(from_micros),
+            })
         };
         self.read(read).await
     }
@@ -65,7 +73,8 @@ impl MessageQueue for Sqlite {
         let (now, most) = (settings.clock.now(), settings.max_receives.max(1));
         let write = move |tx: &WriteTx<'_>| {
             move_to_dlq(tx, queue, now, most)?;
-            receive_batch(tx.db, queue, max, now, add_delay(now, visibility))
+            let hidden_until = add_delay(now, visibility.min(LONGEST_HIDING));
+            receive_batch(tx.db, queue, max, now, hidden_until)
         };
         self.write(write).await
     }
@@ -94,7 +103,7 @@ impl MessageQueue for Sqlite {
             return Ok(());
         };
         let receipt = receipt.0.clone();
-        let visible_at = add_delay(self.0.settings.clock.now(), delay);
+        let visible_at = add_delay(self.0.settings.clock.now(), delay.min(LONGEST_HIDING));
         let write = move |tx: &WriteTx<'_>| {
             let sql = "UPDATE message SET visible_at = ?4 \
                        WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
@@ -115,6 +124,11 @@ pub(super) fn release_all(db: &Connection, now: Time) -> rusqlite::Result<()> {
     db.execute(sql, [to_micros(now)]).map(drop)
 }
 
+/// The ranges of `visible_at` in which a message is visible at `now`.
+fn visible_times(now: Time) -> [(i64, i64); 2] {
+    outside(now, add_delay(now, LONGEST_HIDING))
+}
+
 /// The message of a receipt.
 fn message_id(receipt: &MessageReceipt) -> Option<i64> {
     receipt.0.split_once('-')?.0.parse().ok()
@@ -126,10 +140,14 @@ fn move_to_dlq(tx: &WriteTx<'_>, queue: QueueName, now: Time, max_receives: u32)
         return Ok(());
     };
     let sql = "UPDATE message SET queue = ?1, visible_at = ?3, receive_count = 0, receipt = NULL \
-               WHERE queue = ?2 AND visible_at <= ?3 AND receive_count >= ?4";
-    let values = params![dlq.as_str(), queue.as_str(), to_micros(now), max_receives];
-    if tx.db.prepare_cached(sql)?.execute(values)? > 0 {
-        tx.wake_queue(dlq);
+               WHERE queue = ?2 AND receive_count >= ?4 AND visible_at >= ?5 AND visible_at <= ?6";
+    let mut update = tx.db.prepare_cached(sql)?;
+    let (dlq_name, queue, now_micros) = (dlq.as_str(), queue.as_str(), to_micros(now));
+    for (first, last) in visible_times(now) {
+        let values = params![dlq_name, queue, now_micros, max_receives, first, last];
+        if update.execute(values)? > 0 {
+            tx.wake_queue(dlq);
+        }
     }
     Ok(())
 }
@@ -141,15 +159,19 @@ fn receive_batch(
     now: Time,
     hidden_until: Time,
 ) -> FileResult<Vec<ReceivedMessage>> {
-    let sql = "SELECT id, body, receive_count FROM message WHERE queue = ?1 AND visible_at <= ?2 \
-               ORDER BY visible_at, id LIMIT ?3";
+    let sql = "SELECT id, body, receive_count FROM message \
+               WHERE queue = ?1 AND visible_at >= ?2 AND visible_at <= ?3 \
+               ORDER BY visible_at, id LIMIT ?4";
     let mut query = db.prepare_cached(sql)?;
-    let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = query.query_map(params![queue.as_str(), to_micros(now), limit], |row| {
-        let receive_count = row.get::<_, u32>(2)?.saturating_add(1);
-        Ok((row.get(0)?, row.get(1)?, receive_count))
-    })?;
-    let found: Vec<(i64, String, u32)> = rows.collect::<Result<_, _>>()?;
+    let mut found: Vec<(i64, String, u32)> = Vec::new();
+    for (first, last) in visible_times(now) {
+        let limit = i64::try_from(max - found.len()).unwrap_or(i64::MAX);
+        let mut rows = query.query(params![queue.as_str(), first, last, limit])?;
+        while let Some(row) = rows.next()? {
+            let receive_count = row.get::<_, u32>(2)?.saturating_add(1);
+            found.push((row.get(0)?, row.get(1)?, receive_count));
+        }
+    }
     let sql = "UPDATE message SET visible_at = ?2, receive_count = ?3, receipt = ?4 WHERE id = ?1";
     let mut hide = db.prepare_cached(sql)?;
     let mut received = Vec::with_capacity(found.len());

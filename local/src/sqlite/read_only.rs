@@ -13,11 +13,11 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::audit::stored::{StoredChain, StoredEvent};
-use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{
-    DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError,
+    DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError, TargetLock,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
@@ -59,6 +59,10 @@ impl DeployReader for ReadOnlyDatabase {
 
     async fn find_by_short_id(&self, short: &ShortId) -> LedgerResult<Option<DeployId>> {
         Ok(ledger::select_short_id(&self.lock(), short)?)
+    }
+
+    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
+        Ok(ledger::select_lock(&self.lock(), target)?)
     }
 
     async fn list_deploys(

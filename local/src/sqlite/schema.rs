@@ -176,6 +176,13 @@ pub(super) fn from_micros(micros: i64) -> Time {
     DateTime::from_timestamp_micros(micros).unwrap_or(Time::MAX_UTC)
 }
 
+/// The columns' times up to `now` and those after `latest`, each from the first to the last: each
+/// is one range of an index.
+pub(super) fn outside(now: Time, latest: Time) -> [(i64, i64); 2] {
+    let too_far = to_micros(latest).saturating_add(1);
+    [(i64::MIN, to_micros(now)), (too_far, i64::MAX)]
+}
+
 /// `now` plus `wait`, or the end of time.
 pub(super) fn add_delay(now: Time, wait: Duration) -> Time {
     TimeDelta::from_std(wait)

@@ -134,6 +134,30 @@ async fn a_rejected_trigger_creates_no_pipeline() {
 }
 
 #[tokio::test]
+async fn a_throttle_asks_for_any_wait() {
+    let at = chrono::DateTime::from_timestamp(784_111_777, 0).unwrap();
+    for (fault, retry_after) in [
+        (HttpFault::throttle_for(1_764_284_400), "1764284400"),
+        (
+            HttpFault::throttle_until(at),
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+        ),
+        (
+            HttpFault::Throttle {
+                retry_after: "soon".to_owned(),
+            },
+            "soon",
+        ),
+    ] {
+        let sandbox = start_with(CiCall::Trigger, fault).await;
+        let reply = trigger(&sandbox).await.unwrap();
+        assert_eq!(reply.status, 429);
+        assert_eq!(reply.headers["retry-after"], retry_after);
+        assert_eq!(pipeline_count(&sandbox), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_fault_breaks_the_connection_before_or_after_the_effect() {
     let duration = Duration::from_millis(20);
     for (fault, pipelines) in [

@@ -9,6 +9,7 @@ mod bot;
 mod builds;
 mod circleci;
 mod say;
+mod schema;
 mod slack;
 mod support;
 mod webhooks;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use chatops_sandbox::circleci::{
-    EVENT_HEADER, FakeProject, OutboundEvent, RunScript, SIGNATURE_HEADER, WebhookMode,
-    sign_webhook,
+    EVENT_HEADER, FakeProject, OutboundEvent, RunRequest, RunScript, SIGNATURE_HEADER, WebhookMode,
+    WorkflowScript, sign_webhook,
 };
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};
 use chrono::{DateTime, Utc};
@@ -133,6 +133,11 @@ async fn the_end_of_a_workflow_is_reported_and_signed() {
     assert_eq!(body["pipeline"]["id"], id);
     assert_eq!(body["workflow"]["status"], "failed");
     assert_eq!(body["project"]["slug"], "github/acme/web");
+    let vcs = &body["pipeline"]["vcs"];
+    assert_eq!(
+        (&vcs["provider_name"], &vcs["branch"]),
+        (&"github".into(), &"main".into())
+    );
     assert_ne!(body["id"], job.json()["id"]);
     let workflow = body["workflow"]["id"].as_str().unwrap();
     let url = format!("https://app.circleci.com/pipelines/github/acme/web/1/workflows/{workflow}");
@@ -208,6 +213,47 @@ async fn a_workflow_that_never_ran_is_not_reported() {
     start_run(&sandbox, RunScript::ending(Duration::ZERO, "not_run"));
     start_run(&sandbox, instant_success());
     assert_eq!(app.next().await.json()["pipeline"]["number"], 4);
+}
+
+#[tokio::test]
+async fn what_is_not_continued_is_not_reported() {
+    let (sandbox, mut app) = start(Some(SECRET)).await;
+    let mut script = RunScript::setup_then_success(Duration::ZERO);
+    script.workflows[0].steps.clear();
+    let later = Duration::from_millis(500);
+    script.workflows[1] = WorkflowScript::new("deploy", later, &[(later, "success")]);
+    let id = start_run(&sandbox, script);
+    let (setup, _) = status_at(&sandbox, &id, now());
+    let canceled = sandbox.circleci().lock().cancel_workflow(now(), setup);
+    canceled.unwrap();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let event = app.next().await.json();
+        assert_eq!(event["workflow"]["name"], "setup");
+        kinds.push(event["type"].clone());
+    }
+    assert_eq!(kinds, ["job-completed", "workflow-completed"]);
+    // After the time of the workflow that does not come.
+    start_run(&sandbox, RunScript::success(2 * later));
+    assert_eq!(app.next().await.json()["pipeline"]["number"], 2);
+}
+
+#[tokio::test]
+async fn a_github_app_project_has_no_vcs() {
+    let slug = "circleci/acme/web";
+    let sandbox = support::start(vec![FakeProject::new(slug, "token")]).await;
+    let mut app = EventReceiver::start().await;
+    sandbox.set_webhook(&app.url, None);
+    {
+        let mut model = sandbox.circleci().lock();
+        model.script_next(instant_success());
+        let run = model.run_pipeline(now(), Some("token"), slug, RunRequest::default());
+        run.unwrap();
+    }
+    let pipeline = app.next().await.json()["pipeline"].clone();
+    assert_eq!(pipeline.get("vcs"), None);
+    let git = &pipeline["trigger_parameters"]["git"];
+    assert_eq!(git["checkout_sha"].as_str().unwrap().len(), 40);
 }
 
 #[tokio::test]

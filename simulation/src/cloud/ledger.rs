@@ -1,5 +1,6 @@
 //! The ledger behind `DynamoDB`'s faults.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chatops_core::notification::NotificationRecord;
@@ -23,6 +24,8 @@ const MAX_CALLS_LATE: usize = 8;
 pub struct CloudLedger {
     port: Arc<MemoryLedger>,
     points: CrashPoints,
+    /// How many writes were tried.
+    writes: AtomicUsize,
     /// The writes that are still on their way, and for how many more calls.
     late_writes: Mutex<Vec<(usize, LateWrite)>>,
 }
@@ -40,8 +43,14 @@ impl CloudLedger {
         Self {
             port: Arc::clone(store),
             points: points.clone(),
+            writes: AtomicUsize::default(),
             late_writes: Mutex::default(),
         }
+    }
+
+    /// How many writes were tried so far.
+    pub(crate) fn write_count(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
     }
 
     /// Applies every write that is still on its way.
@@ -69,6 +78,7 @@ impl CloudLedger {
 
     /// Whether its conditions held is lost.
     fn apply_write(&self, write: LateWrite) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         match write {
             LateWrite::Commit(commit) => drop(drive(self.port.commit(*commit))),
             LateWrite::Save(notification) => {
@@ -140,6 +150,7 @@ impl CloudLedger {
     {
         let late = || request.clone().into_late_write();
         self.before_write(R::NAME, late).await?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.port.perform(request).await?;
         self.after_write()
     }

@@ -6,14 +6,16 @@ use std::time::Duration;
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{
     CancelWorkflow, Commit, DeleteMessage, FindByShortId, GetSecret, ListDeploys, ListDue,
-    LookupRequest, Perform, PollRequest, PostMessage, ReadDeploy, ReadLock, ReadNotification,
-    ReadPipelineOwner, ReceiveMessages, RefreshSecret, ReleaseMessage, RenewToken, Request,
-    SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
+    ListJobs, LookupRequest, NoteProject, Perform, PollRequest, PostMessage, ReadDeploy, ReadLock,
+    ReadNotification, ReadPipelineOwner, ReadProject, ReceiveMessages, RefreshSecret,
+    ReleaseMessage, RenewToken, Request, SaveNotification, SendError, SendMessage, TriggerOutcome,
+    TriggerRequest,
 };
 
 use super::{HandlerPorts, WorldPorts};
 use crate::fault_injector::FaultKind;
 use crate::outside::{ChatFault, ReadFault, TriggerFault};
+use crate::scenario::EPOCH_RETRY_AFTER;
 use crate::seeded::with_bug;
 
 /// A request as a handler of the simulation makes it.
@@ -84,14 +86,16 @@ macro_rules! simulated {
 }
 
 simulated! {
-    read: ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
+    // A note of a project only sets a pace; that it fails is all that can happen to it.
+    read: ReadProject, NoteProject, ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
         ReadNotification as with_bug::read_notification;
     list: ListDeploys, ListDue;
     write: Commit as with_bug::commit, SaveNotification as with_bug::save_notification;
     send: SendMessage as with_bug::send;
     queue: ReceiveMessages, DeleteMessage, ReleaseMessage;
     trigger: TriggerRequest as with_bug::trigger;
-    ci_read: LookupRequest as with_bug::look_up, PollRequest as with_bug::poll;
+    ci_read: LookupRequest as with_bug::look_up, PollRequest as with_bug::poll,
+        ListJobs as with_bug::list_jobs;
     circleci: CancelWorkflow;
     post: PostMessage as with_bug::post;
     slack: RenewToken;
@@ -115,6 +119,14 @@ const TRIGGER_FAULTS: [(FaultKind, TriggerFault); 6] = [
     (FaultKind::TriggerAnswerLost, TriggerFault::AnswerLost),
 ];
 
+/// What a read that is limited is asked to wait.
+const RETRY_AFTER: [Duration; 4] = [
+    Duration::from_secs(30),
+    Duration::from_secs(30),
+    Duration::from_hours(1),
+    EPOCH_RETRY_AFTER,
+];
+
 const POST_FAULTS: [(FaultKind, ChatFault); 4] = [
     (FaultKind::PostNotSent, ChatFault::NotSent),
     (
@@ -136,7 +148,7 @@ impl WorldPorts {
         if self.points.should_fail(FaultKind::PollFails) {
             self.circleci.fail_read(ReadFault::Error);
         } else if self.points.should_fail(FaultKind::PollLimited) {
-            let wait = Duration::from_secs(30);
+            let wait = RETRY_AFTER[self.points.below(RETRY_AFTER.len())];
             self.circleci.fail_read(ReadFault::Limited(wait));
         }
     }

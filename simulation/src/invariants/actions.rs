@@ -77,7 +77,7 @@ impl FinishedRun<'_> {
         };
         let detail = format_args!("{id} retries one that was {}", old.state);
         found.require(allowed, AllowedRetry, detail);
-        let ended = old.end.as_ref().map(|end| end.at);
+        let ended = self.world.history.ended_at(old.id);
         let begun = self.audit_entries(id).first().map(|entry| entry.at);
         let too_old = begun.zip(ended).is_some_and(|(begun, ended)| {
             begun > ended + TimeDelta::days(1) + self.world.tolerance
@@ -122,11 +122,13 @@ impl FinishedRun<'_> {
         found.require(!begun, CancelObeyed, detail);
         let Some(run) = &record.run else { return };
         // A handler that stood still may have missed the request, and one that crashed could not
-        // send it.
+        // send it. After the end nobody waits for it any more.
+        let ended_at = world.history.ended_at(id);
         let polls = world.circleci.answered_polls().into_iter().filter(|poll| {
             poll.can_cancel
                 && poll.pipeline == run.pipeline.id
                 && poll.answered_at > request.at + world.tolerance
+                && ended_at.is_none_or(|end| poll.answered_at <= end)
         });
         let sent = polls.count() <= world.points.crash_count()
             || world.circleci.canceled_deploys().contains(&id);

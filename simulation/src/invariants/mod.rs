@@ -2,28 +2,33 @@
 //!
 //! The outside ledgers decide: the pipelines that CircleCI created, the POSTs that it received, and
 //! the messages that Slack showed. The product's own records are compared with them. [`World`]
-//! checks [`Invariant::GrowingAudit`] and a part of [`Invariant::Termination`] during the run.
+//! checks [`Invariant::GrowingAudit`], [`Invariant::NearTimer`] and a part of
+//! [`Invariant::Termination`] during the run, and notes the locks for [`Invariant::HonestLock`].
 
 mod actions;
+mod locks;
 mod notifications;
+mod true_end;
 mod violation;
+mod waits;
 
 use std::collections::BTreeMap;
 
+use chatops_core::Time;
 use chatops_core::audit::{self, AuditChange, AuditEntry};
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_core::message::WorkMessage;
-use chatops_core::ports::{QueueName, WorkflowStatus};
+use chatops_core::ports::{Clock, QueueName};
 use chatops_sandbox::circleci::FakePipeline;
 use chrono::TimeDelta;
 
 use self::Invariant::{
     ExactTickets, IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline,
-    SoundAudit, TrueEnd, ValidPost,
+    SoundAudit, ValidPost,
 };
 use self::violation::Findings;
-use crate::outside::MemoryCircleCi;
+use crate::outside::{MemoryCircleCi, PipelineTruth};
 use crate::world::World;
 
 pub use self::violation::{Invariant, Violation, join_lines};
@@ -36,12 +41,17 @@ pub fn check(world: &World) -> Vec<Violation> {
         world,
         records: records.map(|record| (record.id, record)).collect(),
         pipelines: world.circleci.created_pipelines(),
+        truths: world.circleci.truths(),
     };
     let found = &mut Findings(world.violations.clone());
     run.check_pipelines(found);
     for record in run.records.values() {
         run.check_audit(record, found);
-        run.check_end(record, found);
+        run.check_claim(record, found);
+        run.check_true_end(record, found);
+        run.check_lock(record, found);
+        run.check_late_runs(record, found);
+        run.check_wait(record, found);
         run.check_notifications(record, found);
     }
     run.check_leftovers(found);
@@ -59,9 +69,15 @@ struct FinishedRun<'w> {
     world: &'w World,
     records: BTreeMap<DeployId, DeployRecord>,
     pipelines: Vec<FakePipeline>,
+    /// What CircleCI knows of them.
+    truths: Vec<PipelineTruth>,
 }
 
 impl FinishedRun<'_> {
+    fn now(&self) -> Time {
+        self.world.clock.now()
+    }
+
     fn audit_entries(&self, id: DeployId) -> Vec<AuditEntry> {
         let events = self.world.audit_events(id);
         events
@@ -136,14 +152,17 @@ impl FinishedRun<'_> {
         let over = after_end.all(|e| {
             matches!(
                 e.change,
-                AuditChange::Noted { .. } | AuditChange::Retried { .. }
+                AuditChange::Noted { .. }
+                    | AuditChange::Noticed { .. }
+                    | AuditChange::Unlocked { .. }
+                    | AuditChange::Retried { .. }
             )
         });
         found.require(over, OneEnd, format_args!("{id} goes on after its end"));
     }
 
-    fn check_end(&self, record: &DeployRecord, found: &mut Findings) {
-        let (world, id, state) = (self.world, record.id, record.state);
+    fn check_claim(&self, record: &DeployRecord, found: &mut Findings) {
+        let id = record.id;
         let claimed = record.run.as_ref().map(|run| run.pipeline.id);
         let is_own = claimed.is_none_or(|pipeline| {
             let mut own = self.pipelines_of(id);
@@ -151,34 +170,6 @@ impl FinishedRun<'_> {
         });
         let detail = format_args!("{id} claims a pipeline that is not its own");
         found.require(is_own, OwnPipeline, detail);
-        let nothing_made = self.pipelines_of(id).next().is_none();
-        let statuses = claimed.map(|pipeline| world.circleci.workflow_statuses(pipeline));
-        let is_true = match (state, &statuses) {
-            // An earlier run of the same name may have failed; the last one succeeded.
-            (DeployState::Succeeded, Some(all)) => all.last().is_some_and(|s| s == "success"),
-            (DeployState::Failed, Some(all)) => {
-                all.iter().any(|s| s == WorkflowStatus::Failed.as_str())
-            }
-            (DeployState::NothingRan, Some(all)) => all.is_empty(),
-            (DeployState::CiError, _) => !nothing_made,
-            (DeployState::TriggerFailed | DeployState::Rejected, _) => nothing_made,
-            (DeployState::Unresolved, _) => record.run.is_none(),
-            (DeployState::Canceled | DeployState::LostTrack, _) => true,
-            _ => false,
-        };
-        let detail = format_args!("{id} ended {state} and that is not true");
-        found.require(is_true, TrueEnd, detail);
-        // CircleCI may list a pipeline late: nothing is absent before `lookup_timeout`.
-        let posts = world.circleci.received_posts();
-        let posts = posts.iter().filter(|post| post.deploy == Some(id));
-        let last_post = posts.map(|post| post.received_at).max();
-        let lookup_timeout = world.config().timeouts.lookup_timeout;
-        let too_soon = state == DeployState::Unresolved
-            && last_post
-                .zip(record.end.as_ref())
-                .is_some_and(|(post, end)| end.at + world.tolerance < post + lookup_timeout);
-        let detail = format_args!("{id} was given up before the lookup timeout");
-        found.require(!too_soon, TrueEnd, detail);
     }
 
     fn check_leftovers(&self, found: &mut Findings) {
@@ -191,8 +182,9 @@ impl FinishedRun<'_> {
         for (target, lock) in world.ledger.locks() {
             let id = lock.deploy;
             let record = self.records.get(&id);
-            let unresolved = record.is_some_and(|record| record.state == DeployState::Unresolved);
-            let expires = unresolved && lock.until.is_some();
+            // An end that cannot be sure keeps the lock for its time to live.
+            let ended = record.is_some_and(|record| record.state.is_terminal());
+            let expires = ended && lock.until.is_some();
             let detail = format_args!("{id} still locks {target}");
             found.require(expires, NothingLeft, detail);
         }

@@ -13,7 +13,8 @@ pub enum Invariant {
     IntentFirst,
     /// No POST after the command expired, and none without the target's lock.
     ValidPost,
-    /// Exactly one end per deploy, and after it only notes and that it was retried.
+    /// Exactly one end per deploy, and after it only notes, notices, that its lock is free and that
+    /// it was retried.
     OneEnd,
     /// The audit is complete and chained, and agrees with the deploy record.
     SoundAudit,
@@ -21,7 +22,8 @@ pub enum Invariant {
     GrowingAudit,
     /// A claimed pipeline exists and carries that deploy's id.
     OwnPipeline,
-    /// The end on record is what happened.
+    /// The end on record is what happened, by CircleCI's own knowledge of which job ran, and not
+    /// before it is decided.
     TrueEnd,
     /// A response URL is used at most 5 times and never after its time; the final status is shown
     /// at most 1 + faults times, and repetitions are marked.
@@ -53,6 +55,17 @@ pub enum Invariant {
     CancelObeyed,
     /// Every query and action is answered, and no answer is posted more than 4 times.
     BoundedReplies,
+    /// A target's lock is held as long as anything of its deploy can still run.
+    HonestLock,
+    /// A deploy ends within 15 quiet minutes of CircleCI being finished with it; where the pipeline
+    /// lists no workflow, two hours later.
+    BoundedWait,
+    /// An open deploy is never due more than five minutes ahead, or an hour once its run is older
+    /// than a day.
+    NearTimer,
+    /// A workflow that appears after its deploy was canceled, while the lock still lives, is
+    /// canceled.
+    LateCanceled,
 }
 
 impl Invariant {

@@ -17,6 +17,7 @@ impl ModelBounds {
     pub fn full() -> Self {
         Self::with_models(&[
             ("one deploy, canceled or redriven", CANCELED_OR_REDRIVEN),
+            ("one deploy, canceled or redriven, one run", ONE_RUN),
             ("two deploys on one target", TWO),
             ("two deploys, one redriven", TWO_REDRIVEN),
             ("two deploys, one redriven, plainly", TWO_PLAINLY),
@@ -66,6 +67,10 @@ const CANCELED_OR_REDRIVEN: WorkerScope = WorkerScope {
     redrive: true,
     cancel: true,
     ..WorkerScope::ONE
+};
+const ONE_RUN: WorkerScope = WorkerScope {
+    workers: 1,
+    ..CANCELED_OR_REDRIVEN
 };
 const TWO: WorkerScope = WorkerScope {
     deploys: 2,

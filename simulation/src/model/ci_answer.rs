@@ -7,8 +7,8 @@ use chatops_core::deploy::decide::Context;
 use chatops_core::deploy::handler::DeployRun;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{
-    CiReadError, CiWorkflow, LookupResult, PipelineState, PollResult, TriggerOutcome,
-    WorkflowStatus,
+    CiReadError, CiWorkflow, LookupResult, PipelineDetails, PipelineState, PollResult,
+    TriggerOutcome, WorkflowStatus,
 };
 
 use super::interner::now;
@@ -87,12 +87,16 @@ fn poll_result(state: PipelineState, status: Option<WorkflowStatus>) -> PollResu
         name: "deploy".into(),
         status,
         created_at: now(),
-        rerun_coming: false,
+        is_setup: false,
+        auto_rerun_number: None,
+        max_auto_reruns: None,
     });
     PollResult {
-        state,
-        errors: vec![],
-        revision: None,
+        pipeline: Some(PipelineDetails {
+            state,
+            errors: vec![],
+            revision: None,
+        }),
         workflows: workflows.into_iter().collect(),
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
     let why = "a cancel request is not on record";
     check(!requested || record.cancel.is_some(), CancelObeyed, why)?;
     if old.state.is_terminal() {
-        let note = matches!(entry.change, AuditChange::Noted { .. }) && record.state == old.state;
+        let note = matches!(
+            entry.change,
+            AuditChange::Noted { .. } | AuditChange::Noticed { .. } | AuditChange::Unlocked { .. }
+        ) && record.state == old.state;
         check(note, OneEnd, "a deploy goes on after its end")?;
     }
     let legal =
@@ -92,6 +95,9 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
     let pending: &[NotificationKind] = match entry.change {
         AuditChange::Started { .. } => &[NotificationKind::Progress],
         AuditChange::Ended { .. } => &[NotificationKind::Final],
+        AuditChange::Noticed { .. }
+        | AuditChange::TriggerRolledBack { told: true, .. }
+        | AuditChange::Unlocked { by: Some(_) } => &[NotificationKind::Notice],
         _ => &[],
     };
     let why = "the pending notifications do not follow from what happened";
@@ -107,11 +113,18 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
         (AuditChange::TriggerBegun { target, .. }, Some(LockChange::Take { .. })) => {
             target.is_some()
         }
-        (AuditChange::Ended { state, .. }, lock) if old.locked_target.is_some() => match lock {
-            Some(LockChange::Free { .. }) => *state != DeployState::Unresolved,
-            Some(LockChange::Expire { .. }) => *state == DeployState::Unresolved,
-            _ => false,
-        },
+        (AuditChange::Ended { state, .. }, lock) if old.locked_target.is_some() => {
+            let unknown = matches!(state, DeployState::Unresolved | DeployState::LostTrack);
+            match lock {
+                Some(LockChange::Free { .. }) => !unknown && record.watch.is_none(),
+                Some(LockChange::Expire { .. }) => unknown,
+                None => record.watch.is_some(),
+                Some(LockChange::Take { .. }) => false,
+            }
+        }
+        (AuditChange::Unlocked { .. }, Some(LockChange::Free { .. })) => {
+            old.locked_target.is_some()
+        }
         (AuditChange::TriggerBegun { .. }, _) => false,
         (_, lock) => lock.is_none(),
     };

@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chatops_core::deploy::decide::Context;
+use chatops_core::deploy::decide::{CiRead, Context};
 use chatops_core::deploy::handler::{DeployRun, RunError, Writing};
-use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState};
+use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState, EndReason};
 use chatops_core::id::InvocationId;
 use chatops_core::phase::Phase;
-use chatops_core::ports::{Commit, CommitError, Conflict, LockChange, TargetLock};
+use chatops_core::ports::{Commit, CommitError, Conflict, LockChange, ProjectFacts, TargetLock};
 
 use super::ModelViolation;
 use super::actions::{deploy_message, retrier_of};
@@ -100,6 +100,8 @@ pub(super) enum RunPhase {
     Reading,
     /// About to send the POST, or waiting for its answer.
     Triggering,
+    /// About to write that it reads CircleCI.
+    Reserving,
     /// About to look up the pipeline.
     LookingUp,
     /// About to poll.
@@ -130,6 +132,8 @@ pub(super) enum LockFact {
 pub(super) struct ItemFacts {
     /// `None` for a command that is not on record.
     pub state: Option<DeployState>,
+    /// Whether it was canceled before any workflow was seen.
+    pub canceled_early: bool,
     pub due: bool,
     pub has_timer: bool,
     pub holds: bool,
@@ -147,7 +151,7 @@ pub(super) struct ItemFacts {
     pub lock: LockFact,
     /// Of a run: where it stands.
     pub phase: RunPhase,
-    /// Of a poll: whether it cancels.
+    /// Of a poll, or of what reserves it: whether it cancels.
     pub cancels: bool,
 }
 
@@ -178,8 +182,11 @@ fn ticks_from_now(at: chatops_core::Time) -> i8 {
 }
 
 fn record_facts(record: &DeployRecord) -> ItemFacts {
+    let reason = record.end.as_ref().map(|end| &end.reason);
+    let early = matches!(reason, Some(EndReason::CanceledBeforeWorkflow { .. }));
     ItemFacts {
         state: Some(record.state),
+        canceled_early: early,
         due: record.is_due(now()),
         has_timer: record.due_at.is_some() || record.owes_ticket,
         holds: record.locked_target.is_some(),
@@ -206,6 +213,7 @@ fn run_phase(run: &DeployRun) -> RunPhase {
         DeployRun::Open(_) => RunPhase::Opening,
         DeployRun::Read(_) => RunPhase::Reading,
         DeployRun::Trigger(_) => RunPhase::Triggering,
+        DeployRun::ReserveRead(_) => RunPhase::Reserving,
         DeployRun::LookUp(_) => RunPhase::LookingUp,
         DeployRun::Poll(_) => RunPhase::Polling,
         DeployRun::Write(_) => RunPhase::Writing,
@@ -236,7 +244,13 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
         ModelItem::Run(run) => {
             let mut run = run.clone();
             let phase = run_phase(&run);
-            let cancels = matches!(run.as_ref(), DeployRun::Poll(phase) if phase.cancel);
+            let cancels = match run.as_ref() {
+                DeployRun::Poll(phase) => phase.poll.cancel,
+                DeployRun::ReserveRead(phase) => {
+                    matches!(&phase.read, CiRead::Poll(poll) if poll.cancel)
+                }
+                _ => false,
+            };
             let facts = commit_of(&mut run).map(|commit| ItemFacts {
                 record: number(&commit.record),
                 lock: lock_fact(commit.lock.as_ref()),
@@ -457,6 +471,9 @@ impl<'a> DecisionCache<'a> {
                 DeployRun::Again(interrupted) => *interrupted.next,
                 DeployRun::WakeNotifier(phase) => phase.resume(Ok(()), ctx),
                 DeployRun::RefreshToken(phase) => phase.resume(Ok(()), ctx),
+                DeployRun::ReadProject(phase) => phase.resume(Ok(ProjectFacts::default()), ctx),
+                DeployRun::NoteProject(phase) => phase.resume(Ok(()), ctx),
+                DeployRun::ListJobs(phase) => phase.resume(Ok(vec![]), ctx),
                 DeployRun::Cancel(phase) => phase.resume(Ok(()), ctx),
                 DeployRun::ReadOwners(phase) => phase.resume(Ok(None), ctx),
                 DeployRun::Done(Err(RunError::IllegalTransition(_))) => {
@@ -533,6 +550,7 @@ fn written(run: DeployRun, answer: Result<(), CommitError>, ctx: Context<'_>) ->
         DeployRun::Open(phase) => phase.resume(answer, ctx),
         DeployRun::Write(phase) => phase.resume(answer, ctx),
         DeployRun::WriteEvidence(phase) => phase.resume(answer, ctx),
+        DeployRun::ReserveRead(phase) => phase.resume(answer, ctx),
         run => run,
     }
 }

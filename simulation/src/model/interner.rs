@@ -13,7 +13,9 @@ use chatops_core::Time;
 use chatops_core::audit::EventHash;
 use chatops_core::config::{Config, Timeouts};
 use chatops_core::deploy::handler::DeployRun;
-use chatops_core::deploy::{DeployEnd, DeployRecord, DeployState, EndReason, MatchedBy};
+use chatops_core::deploy::{
+    DeployEnd, DeployRecord, DeployState, EndReason, MatchedBy, Notice, ReadEfforts,
+};
 use chatops_core::id::{DeployId, InvocationId, PipelineId};
 use chatops_core::ports::LockChange;
 use chrono::DateTime;
@@ -41,11 +43,12 @@ trigger_window = "15s"
 lookup_timeout = "10s"
 lookup_give_up = "20s"
 workflow_start_timeout = "10s"
-poll_interval_min = "5s"
-poll_interval_max = "5s"
+empty_pipeline_timeout = "20s"
+poll_interval_min = "10s"
+poll_interval_max = "10s"
 retry_backoff = "5s"
 follow_timeout = "20s"
-unresolved_lock_ttl = "10s"
+lock_ttl = "10s"
 "#;
 
 pub(super) static MODEL_CONFIG: LazyLock<Config> = LazyLock::new(|| {
@@ -229,7 +232,12 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
     record.version = VERSION;
     record.events = VERSION;
     record.last_hash = EventHash::START;
-    record.poll_count = 0;
+    settle_reads(&mut record);
+    // What was seen after the end is told once.
+    record.notice = record
+        .notice
+        .take()
+        .filter(|notice| record.watch.is_some() && matches!(notice, Notice::AfterEnd { .. }));
     record.attempts = record.attempts.min(1);
     record.request.requested_at = now();
     record.due_at = record.due_at.map(next_tick);
@@ -257,27 +265,62 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
     if let Some(run) = &mut record.run {
         run.matched_by = MatchedBy::Response;
         run.revision = None;
-        run.triggered_at = not_before(run.triggered_at, timeouts.follow_timeout);
-        run.created_at = run
-            .created_at
-            .map(|created| not_before(created, timeouts.workflow_start_timeout));
-        if record.state.is_terminal() {
-            (run.triggered_at, run.created_at) = (now(), None);
-        }
+        // No run of the model is older than a day.
+        run.triggered_at = now();
+        run.created_at = run.created_at.map(|_| now());
     }
     if let Some(cancel) = &mut record.cancel {
         cancel.at = now();
     }
     if record.state.is_terminal() {
         record.cancel = None;
-        record.trigger_intent = None;
         record.attempts = 1;
-        record.end = record.end.map(|_| DeployEnd {
+        if record.watch.is_none() {
+            record.trigger_intent = None;
+            record.reads = ReadEfforts::default();
+            if let Some(run) = &mut record.run {
+                run.created_at = None;
+            }
+        }
+        record.end = record.end.map(|end| DeployEnd {
             at: now(),
-            reason: EndReason::NoWorkflow,
+            reason: match end.reason {
+                early @ EndReason::CanceledBeforeWorkflow { .. } => early,
+                _ => EndReason::NoWorkflow,
+            },
         });
     }
     record
+}
+
+/// The reads without what no decision depends on. A pause counts as a whole or not at all, since the
+/// clock of the model moves by ticks, and none is shorter.
+fn settle_reads(record: &mut DeployRecord) {
+    let timeouts = timeouts();
+    let longest = timeouts.lookup_give_up.max(timeouts.empty_pipeline_timeout);
+    let reads = &mut record.reads;
+    if let Some(failed) = &mut reads.failed {
+        failed.last = if failed.last == reads.count {
+            0
+        } else {
+            u32::MAX
+        };
+    }
+    reads.count = 0;
+    reads.at = reads.at.map(|at| not_before(at, reads.pause));
+    reads.waited = reads.waited.min(longest);
+    if let Some(failed) = &mut reads.failed {
+        failed.count = failed.count.min(5);
+        failed.waited = failed.waited.min(longest);
+        failed.since = now();
+        "met".clone_into(&mut failed.error);
+    }
+    if let Some(wait) = &mut reads.wait {
+        wait.waited = wait.waited.min(longest);
+    }
+    if let Some(watch) = &mut record.watch {
+        watch.waited = watch.waited.min(timeouts.lock_ttl);
+    }
 }
 
 /// The record a tick later.
@@ -287,10 +330,7 @@ pub(super) fn tick_record(mut record: DeployRecord) -> DeployRecord {
     if let Some(intent) = &mut record.trigger_intent {
         intent.send_by -= TICK;
     }
-    if let Some(run) = &mut record.run {
-        run.triggered_at -= TICK;
-        run.created_at = run.created_at.map(|created| created - TICK);
-    }
+    record.reads.at = record.reads.at.map(|at| at - TICK);
     canonical(record)
 }
 

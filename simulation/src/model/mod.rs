@@ -43,7 +43,8 @@
 //! - Where a model is plain, and wherever somebody retries, CircleCI has no "not now" and no
 //!   rejected token, no lookup or poll fails, and what runs has succeeded at the first poll. All of
 //!   that is in the other models, with one deploy and its redriven ticket, or with two and one run
-//!   at a time. Two deploys, two runs and a redriven ticket are searched only plainly.
+//!   at a time. Two deploys, two runs and a redriven ticket are searched only plainly. With two runs at
+//!   a time no lookup and no poll fails.
 //!
 //! The worker's side and the notifier's are searched apart, which loses nothing: the worker reads no
 //! notification record, and all the notifier sees of the worker is that something is pending. What
@@ -123,7 +124,7 @@ pub struct WorkerScope {
     /// Any deploy may be canceled at any time.
     pub cancel: bool,
     /// CircleCI is plain: a POST is accepted, rejected or its answer is lost; lookups and polls do
-    /// not fail; what runs has succeeded at the first poll.
+    /// not fail; what runs has succeeded at the first poll. They never fail with two runs at a time.
     pub plain: bool,
 }
 
@@ -138,6 +139,11 @@ impl WorkerScope {
         cancel: false,
         plain: false,
     };
+
+    /// Whether lookups and polls may fail: only with one run at a time, since each failure counts.
+    const fn reads_fail(self) -> bool {
+        !self.plain && self.workers == 1
+    }
 }
 
 /// What one model holds.

@@ -61,7 +61,9 @@ static ENDED: LazyLock<DeployRecord> = LazyLock::new(|| DeployRecord {
 pub(super) fn notified_deploy(kind: NotificationKind) -> DeployRecord {
     match kind {
         NotificationKind::Final => ENDED.clone(),
-        NotificationKind::Progress | NotificationKind::Hold => RUNNING.clone(),
+        NotificationKind::Progress | NotificationKind::Hold | NotificationKind::Notice => {
+            RUNNING.clone()
+        }
     }
 }
 

@@ -359,5 +359,6 @@ fn set_delivery(record: &mut NotificationRecord, kind: NotificationKind, status:
         NotificationKind::Progress => record.progress = status,
         NotificationKind::Hold => record.hold = status,
         NotificationKind::Final => record.final_status = status,
+        NotificationKind::Notice => record.notice = status,
     }
 }

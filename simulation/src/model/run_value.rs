@@ -1,6 +1,7 @@
 //! The worker's runs as they are told apart: without what no answer and no decision depends on.
 
 use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy::decide::CiRead;
 use chatops_core::deploy::handler::{CiEvidence, DeployRun, RunMemory};
 use chatops_core::ports::{Commit, LockChange, PollResult};
 
@@ -12,6 +13,7 @@ pub(super) fn memory_of(run: &mut DeployRun) -> Option<&mut RunMemory> {
         DeployRun::Read(phase) => Some(&mut phase.memory),
         DeployRun::Write(phase) => Some(&mut phase.memory),
         DeployRun::Trigger(phase) => Some(&mut phase.memory),
+        DeployRun::ReserveRead(phase) => Some(&mut phase.memory),
         DeployRun::LookUp(phase) => Some(&mut phase.memory),
         DeployRun::Poll(phase) => Some(&mut phase.memory),
         DeployRun::Record(phase) => Some(&mut phase.memory),
@@ -27,6 +29,7 @@ pub(super) fn commit_of(run: &mut DeployRun) -> Option<&mut Commit> {
         DeployRun::Open(phase) => Some(&mut phase.commit),
         DeployRun::Write(phase) => Some(&mut phase.commit),
         DeployRun::WriteEvidence(phase) => Some(&mut phase.commit),
+        DeployRun::ReserveRead(phase) => Some(&mut phase.commit),
         _ => None,
     }
 }
@@ -48,9 +51,6 @@ pub(super) fn canonical_run(mut run: DeployRun) -> DeployRun {
     if let Some(memory) = memory_of(&mut run) {
         // Wake-ups are not kept.
         memory.has_written = false;
-        if let Some(poll) = &mut memory.polled {
-            settle_poll(poll);
-        }
     }
     change_records(&mut run, |record| *record = canonical(record.clone()));
     if let Some(commit) = commit_of(&mut run) {
@@ -65,6 +65,11 @@ pub(super) fn canonical_run(mut run: DeployRun) -> DeployRun {
     match &mut run {
         DeployRun::Open(phase) => phase.message.requested_at = now(),
         DeployRun::LookUp(phase) => phase.lookup.since = now(),
+        DeployRun::ReserveRead(phase) => {
+            if let CiRead::LookUp(lookup) = &mut phase.read {
+                lookup.since = now();
+            }
+        }
         DeployRun::Record(phase) => settle_evidence(&mut phase.evidence),
         DeployRun::WriteEvidence(phase) => settle_evidence(&mut phase.evidence),
         _ => {}
@@ -73,8 +78,12 @@ pub(super) fn canonical_run(mut run: DeployRun) -> DeployRun {
 }
 
 fn settle_evidence(evidence: &mut CiEvidence) {
-    if let CiEvidence::Polled(poll) = evidence {
-        settle_poll(poll);
+    match evidence {
+        CiEvidence::Polled(report) => settle_poll(&mut report.poll),
+        CiEvidence::PollFailed { error, .. } | CiEvidence::LookupFailed { error, .. } => {
+            "met".clone_into(error);
+        }
+        _ => {}
     }
 }
 

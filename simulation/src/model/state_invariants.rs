@@ -8,7 +8,7 @@ use super::decision_cache::{DecisionCache, ItemFacts};
 use super::interner::{PLACES, retry_of};
 use super::worker_space::{FOREVER, PostEffect, RetryTickets, WorkerState};
 use crate::invariants::Invariant::{
-    ExactTickets, NothingLeft, OneRetry, OwnPipeline, Termination, TrueEnd, ValidPost,
+    ExactTickets, HonestLock, NothingLeft, OneRetry, OwnPipeline, Termination, TrueEnd, ValidPost,
 };
 
 /// What must hold in a state.
@@ -21,16 +21,23 @@ pub(super) fn check_state(cache: &mut DecisionCache<'_>, at: &WorkerState) -> Ch
         let why = "a deploy counts on a lock that is not its own";
         check(mine || !facts.holds, ValidPost, why)?;
         let ended = state.is_terminal();
-        let expires = state == Stands::Unresolved && at.until != FOREVER;
+        let unknown = matches!(state, Stands::Unresolved | Stands::LostTrack);
+        let expires = unknown && at.until != FOREVER;
+        let watches = facts.holds && facts.has_timer;
         let why = "a deploy that has ended keeps the target";
-        check(!(ended && mine) || expires, NothingLeft, why)?;
+        check(!(ended && mine) || expires || watches, NothingLeft, why)?;
+        let why = "the target is free while the deploy runs";
+        // What appears when an end is no longer watched is nobody's to expect.
+        let expected = !ended || watches;
+        let runs = progress == PipelineProgress::Running && expected;
+        check(mine || !runs || !facts.has_run, HonestLock, why)?;
         let why = "a deploy claims a pipeline that does not exist";
         let exists = effect == PostEffect::Created;
         check(exists || !facts.has_run, OwnPipeline, why)?;
         let is_true = match state {
             Stands::TriggerFailed | Stands::Rejected => effect == PostEffect::Nothing,
             Stands::Canceled if !facts.has_run => effect == PostEffect::Nothing,
-            Stands::Canceled => progress == PipelineProgress::Canceled,
+            Stands::Canceled => progress == PipelineProgress::Canceled || facts.canceled_early,
             Stands::Succeeded => progress == PipelineProgress::Success,
             Stands::Failed => progress == PipelineProgress::Failure,
             Stands::CiError => progress == PipelineProgress::Errored,

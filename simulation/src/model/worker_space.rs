@@ -268,9 +268,10 @@ impl WorkerSteps<'_, '_, '_> {
         match self.cache.facts(run.run).phase {
             // The message is still there, and is handled again.
             RunPhase::OpeningRetry => WorkerRun::default(),
-            RunPhase::Opening | RunPhase::Writing | RunPhase::WritingEvidence => {
-                run.at(self.changed(run.run, RunAnswer::Overtaken, slot))
-            }
+            RunPhase::Opening
+            | RunPhase::Writing
+            | RunPhase::WritingEvidence
+            | RunPhase::Reserving => run.at(self.changed(run.run, RunAnswer::Overtaken, slot)),
             RunPhase::SendingTicket => WorkerRun { stale: true, ..run },
             RunPhase::Reading if run.answer != 0 => WorkerRun { stale: true, ..run },
             _ => run,

@@ -65,14 +65,19 @@ impl WorkerSteps<'_, '_, '_> {
         self.who = slot + 1;
         let deploy = usize::from(run.deploy);
         match self.cache.facts(run.run).phase {
-            RunPhase::Idle | RunPhase::LookingUp | RunPhase::Polling => {}
+            RunPhase::Idle => {}
+            RunPhase::LookingUp => self.step_look_up(slot, run, deploy),
+            RunPhase::Polling => self.step_poll(slot, run, deploy),
             RunPhase::Reading if run.answer != 0 => self.step_after_read(slot, run, deploy),
             RunPhase::Reading => self.step_read(slot, run, deploy),
             RunPhase::Triggering => self.step_wait(slot, run, deploy),
             RunPhase::SendingTicket => self.step_send_ticket(slot, run, deploy),
             RunPhase::Recording => self.step_record(slot, run, deploy),
             RunPhase::OpeningRetry => self.step_open_retry(slot, run, deploy),
-            RunPhase::Opening | RunPhase::Writing | RunPhase::WritingEvidence => {
+            RunPhase::Opening
+            | RunPhase::Writing
+            | RunPhase::WritingEvidence
+            | RunPhase::Reserving => {
                 self.step_commit(slot, run, deploy);
             }
         }
@@ -120,8 +125,7 @@ impl WorkerSteps<'_, '_, '_> {
         }
     }
 
-    /// Reads the deploy and does what is next; a read-only call is made along with it, since its
-    /// answer is applied to a record that is read again anyway.
+    /// Reads the deploy and decides what is next.
     fn step_read(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         let number = self.from.deploys[deploy];
         let next = self
@@ -131,7 +135,18 @@ impl WorkerSteps<'_, '_, '_> {
             self.push_next(self.from, slot, run, next, "finds nothing to do");
             return;
         };
-        match self.cache.facts(after).phase {
+        let planned = self.cache.facts(after);
+        let stored = self.cache.facts(number);
+        // A lookup is no poll: there is nothing yet that could be canceled.
+        let open = stored
+            .state
+            .is_some_and(|state| !state.is_terminal() && state != Stands::Triggering);
+        if planned.phase == RunPhase::Reserving && open && planned.cancels != stored.cancel {
+            let why = "a cancel request is not sent to CircleCI, or one that nobody made is";
+            self.push_violation(deploy, "polls", Violation::new(CancelObeyed, why));
+            return;
+        }
+        match planned.phase {
             RunPhase::Triggering => {
                 // Time may pass before it looks at what it has read.
                 let read = WorkerRun {
@@ -140,8 +155,6 @@ impl WorkerSteps<'_, '_, '_> {
                 };
                 self.push_run(slot, read, "reads, and may send", true);
             }
-            RunPhase::LookingUp => self.step_look_up(slot, run.at(after), deploy),
-            RunPhase::Polling => self.step_poll(slot, run.at(after), deploy),
             // Nobody can come in between.
             RunPhase::SendingTicket if self.space.scope.retry_links == 0 => {
                 self.step_send_ticket(slot, run.at(after), deploy);
@@ -161,7 +174,7 @@ impl WorkerSteps<'_, '_, '_> {
         };
         match self.cache.facts(after).phase {
             RunPhase::Triggering => self.step_send(slot, run, after, deploy),
-            RunPhase::LookingUp | RunPhase::Polling | RunPhase::SendingTicket => {
+            RunPhase::Reserving | RunPhase::SendingTicket => {
                 // What it has read is older than any of these; it is as if it read again.
                 let run = WorkerRun {
                     answer: 0,
@@ -250,7 +263,7 @@ impl WorkerSteps<'_, '_, '_> {
         // A pipeline that exists may be listed at any later time.
         let (what, clean) = ("looks up and finds nothing", effect != PostEffect::Created);
         self.push_answer(self.from, (slot, run), CiAnswer::Absent, what, clean);
-        if !self.space.scope.plain {
+        if self.space.scope.reads_fail() {
             let what = "looks up in vain";
             self.push_answer(self.from, (slot, run), CiAnswer::LookupFailed, what, false);
         }
@@ -258,11 +271,6 @@ impl WorkerSteps<'_, '_, '_> {
 
     fn step_poll(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         let cancel = self.cache.facts(run.run).cancels;
-        if cancel != self.cache.facts(self.from.deploys[deploy]).cancel {
-            let why = "a cancel request is not sent to CircleCI, or one that nobody made is";
-            self.push_violation(deploy, "polls", Violation::new(CancelObeyed, why));
-            return;
-        }
         let now = self.from.progress[deploy];
         let all = now.successors(cancel);
         let seen = if self.space.scope.plain { 1 } else { all.len() };
@@ -272,7 +280,7 @@ impl WorkerSteps<'_, '_, '_> {
             let answer = progress.poll_answer();
             self.push_answer(to, (slot, run), answer, poll_label(*progress), n == 0);
         }
-        if !self.space.scope.plain {
+        if self.space.scope.reads_fail() {
             let what = "polls in vain";
             self.push_answer(self.from, (slot, run), CiAnswer::PollFailed, what, false);
         }

@@ -1,14 +1,17 @@
 //! CircleCI: the port over the sandbox's model, with faults before and after the effect.
 
-use std::collections::{BTreeSet, VecDeque};
+mod pipelines;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use chatops_core::Time;
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::{DeployId, PipelineId};
 use chatops_core::ports::{
-    CiClient, CiReadError, CiWorkflow, Clock, LookupRequest, LookupResult, PipelineState,
-    PollResult, SecretName, SecretReader, TriggerOutcome, TriggerRequest, WorkflowStatus,
+    CiClient, CiJob, CiReadError, Clock, LookupRequest, LookupResult, PollResult, SecretName,
+    SecretReader, TriggerOutcome, TriggerRequest,
 };
 use chatops_sandbox::circleci as model;
 use secrecy::ExposeSecret;
@@ -16,19 +19,28 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::RotatingSecrets;
-use super::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
+use super::observed::{AnsweredPoll, ReadFault, ReadTry, ReceivedPost, TriggerFault};
+use super::{PipelineTruth, RotatingSecrets, ScriptedRun};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, lock_mutex};
 
 #[derive(Debug, Default)]
 struct MemoryCircleCiState {
     model: model::CircleCiModel,
+    scripts: VecDeque<ScriptedRun>,
+    scripted: BTreeMap<uuid::Uuid, ScriptedRun>,
     trigger_faults: VecDeque<TriggerFault>,
     read_faults: VecDeque<ReadFault>,
+    /// Until when every read is refused.
+    refused_until: Option<Time>,
     received_posts: Vec<ReceivedPost>,
     canceled_deploys: BTreeSet<DeployId>,
     answered_polls: Vec<AnsweredPoll>,
+    read_tries: Vec<ReadTry>,
 }
+
+/// How long after the last moment of a run everything in a pipeline has happened: CircleCI keeps
+/// nothing open for so long.
+const AFTER_ALL: chrono::TimeDelta = chrono::TimeDelta::days(400);
 
 /// The POST's answer is lost, or an error.
 fn unknown(because: &str) -> TriggerOutcome {
@@ -66,8 +78,13 @@ impl MemoryCircleCi {
     }
 
     /// Sets how the next pipeline goes.
-    pub fn script_next(&self, script: model::RunScript) {
-        lock_mutex(&self.state).model.script_next(script);
+    pub fn script_next(&self, script: impl Into<ScriptedRun>) {
+        lock_mutex(&self.state).scripts.push_back(script.into());
+    }
+
+    /// Refuses every read until a moment.
+    pub fn refuse_reads_until(&self, until: Time) {
+        lock_mutex(&self.state).refused_until = Some(until);
     }
 
     /// Queues a fault for a POST.
@@ -78,6 +95,12 @@ impl MemoryCircleCi {
     /// Queues a fault for a read.
     pub fn fail_read(&self, fault: ReadFault) {
         lock_mutex(&self.state).read_faults.push_back(fault);
+    }
+
+    /// Whether a failure waits for the next read.
+    #[must_use]
+    pub fn fails_next_read(&self) -> bool {
+        !lock_mutex(&self.state).read_faults.is_empty()
     }
 
     /// Everything that was ever created.
@@ -104,13 +127,19 @@ impl MemoryCircleCi {
         lock_mutex(&self.state).answered_polls.clone()
     }
 
-    /// The statuses of a pipeline's workflows now.
+    /// Every read that reached CircleCI, or would have.
     #[must_use]
-    pub fn workflow_statuses(&self, id: PipelineId) -> Vec<String> {
-        let now = self.clock.now();
-        let page = lock_mutex(&self.state).model.list_workflows(now, id.0);
-        page.map(|page| page.items.into_iter().map(|w| w.status).collect())
-            .unwrap_or_default()
+    pub fn read_tries(&self) -> Vec<ReadTry> {
+        lock_mutex(&self.state).read_tries.clone()
+    }
+
+    /// What CircleCI knows of every pipeline, also of what is still to come.
+    #[must_use]
+    pub fn truths(&self) -> Vec<PipelineTruth> {
+        let state = lock_mutex(&self.state);
+        let all = state.model.all_pipelines().iter();
+        all.filter_map(|made| state.truth_of(made, self.clock.now() + AFTER_ALL))
+            .collect()
     }
 
     /// The deploy id a pipeline carries.
@@ -126,7 +155,32 @@ impl MemoryCircleCi {
         }
     }
 
-    fn take_read_fault(state: &mut MemoryCircleCiState) -> Result<(), CiReadError> {
+    /// Whether a read fails, and how. It is remembered in either case.
+    fn begin_read(
+        state: &mut MemoryCircleCiState,
+        tried_at: Time,
+        deploy: Option<DeployId>,
+        token: &str,
+    ) -> Result<(), CiReadError> {
+        let mut begun = Self::take_read_fault(state, tried_at);
+        if begun.is_ok() {
+            begun = Self::check_token(state, token);
+        }
+        state.read_tries.push(ReadTry {
+            tried_at,
+            deploy,
+            answered: begun.is_ok(),
+        });
+        begun
+    }
+
+    fn take_read_fault(state: &mut MemoryCircleCiState, now: Time) -> Result<(), CiReadError> {
+        if state.refused_until.is_some_and(|until| now < until) {
+            return Err(CiReadError {
+                unauthorized: true,
+                ..CiReadError::from_message("Invalid token provided.")
+            });
+        }
         match state.read_faults.pop_front() {
             None => Ok(()),
             Some(ReadFault::Error) => Err(CiReadError::from_message("HTTP 503")),
@@ -199,9 +253,18 @@ impl CiClient for MemoryCircleCi {
         }
         let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.branch.as_str()));
         let parameters = trigger.parameters.clone();
+        let job = parameters.get("job").and_then(Value::as_str);
+        let job = job.unwrap_or("deploy").to_owned();
+        let script = state.scripts.front().cloned().unwrap_or_default();
+        let script = script.for_job(&job);
+        state.model.script_job(&job, script.timeline.clone());
         let created = state
             .model
             .trigger(now, Some(&token), &slug, branch, parameters);
+        if let Ok(created) = &created {
+            state.scripts.pop_front();
+            state.scripted.insert(created.id, script);
+        }
         match (created, fault) {
             (Err(model::ApiError { status, message }), _) => match status {
                 401 => TriggerOutcome::Unauthorized { message },
@@ -217,8 +280,9 @@ impl CiClient for MemoryCircleCi {
         let token = self.current_token().await;
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
-        Self::take_read_fault(&mut state)?;
-        Self::check_token(&state, &token)?;
+        let deploy = lookup.deploy_id.as_ref().map(|(_, value)| value);
+        let deploy = deploy.and_then(|value| DeployId::parse(value).ok());
+        Self::begin_read(&mut state, now, deploy, &token)?;
         let (slug, branch) = (project_slug(&lookup.slug), Some(lookup.branch.as_str()));
         let mut candidates = Vec::new();
         let mut token = None;
@@ -252,38 +316,45 @@ impl CiClient for MemoryCircleCi {
         &self,
         _slug: &ProjectSlug,
         pipeline: &CiPipeline,
+        details: bool,
     ) -> Result<PollResult, CiReadError> {
         let id = pipeline.id;
         let token = self.current_token().await;
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
-        Self::take_read_fault(&mut state)?;
-        Self::check_token(&state, &token)?;
-        let seen = state.model.get_pipeline(now, id.0).map_err(read_error)?;
-        let page = state.model.list_workflows(now, id.0).map_err(read_error)?;
-        let workflows = page.items.into_iter().map(|seen| {
-            let status = parse_value(&seen.status).unwrap_or(WorkflowStatus::Unknown);
-            let left = seen.auto_rerun_number.unwrap_or(0) < seen.max_auto_reruns.unwrap_or(0);
-            CiWorkflow {
-                id: seen.id.to_string(),
-                name: seen.name,
-                status,
-                created_at: seen.created_at,
-                rerun_coming: left && status == WorkflowStatus::Failed,
-            }
-        });
-        let poll = PollResult {
-            state: parse_value(seen.state.into()).unwrap_or(PipelineState::Unknown),
-            errors: seen.errors.into_iter().map(|error| error.message).collect(),
-            revision: Some(seen.vcs.revision),
-            workflows: workflows.collect(),
-        };
+        let mut made = state.model.all_pipelines().iter();
+        let deploy = made.find(|made| made.id == id.0).and_then(Self::deploy_of);
+        Self::begin_read(&mut state, now, deploy, &token)?;
+        let poll = state.poll_at(now, id.0, details).map_err(read_error)?;
         state.answered_polls.push(AnsweredPoll {
             answered_at: now,
             pipeline: id,
             can_cancel: poll.workflows.iter().any(|w| !w.status.is_final()),
         });
         Ok(poll)
+    }
+
+    async fn list_jobs(
+        &self,
+        pipeline: &CiPipeline,
+        workflow: &str,
+    ) -> Result<Vec<CiJob>, CiReadError> {
+        let id = pipeline.id;
+        let token = self.current_token().await;
+        let now = self.clock.now();
+        let mut state = lock_mutex(&self.state);
+        let mut made = state.model.all_pipelines().iter();
+        let deploy = made.find(|made| made.id == id.0).and_then(Self::deploy_of);
+        let begun = Self::begin_read(&mut state, now, deploy, &token);
+        if begun.is_err() {
+            // Polls and jobs are one read: it was answered only if all were.
+            let since = now - chrono::TimeDelta::minutes(1);
+            let is_part =
+                |one: &ReadTry| one.deploy == deploy && one.answered && one.tried_at >= since;
+            state.read_tries.retain(|one| !is_part(one));
+        }
+        begun?;
+        state.jobs_at(now, id.0, workflow).map_err(read_error)
     }
 
     async fn cancel(

@@ -3,11 +3,15 @@
 
 mod circleci;
 mod observed;
+mod script;
 mod secrets;
 mod slack;
+mod truth;
 
 pub use self::circleci::MemoryCircleCi;
-pub use self::observed::{AnsweredPoll, ReadFault, ReceivedPost, TriggerFault};
+pub use self::observed::{AnsweredPoll, ReadFault, ReadTry, ReceivedPost, TriggerFault};
+pub use self::script::ScriptedRun;
 pub use self::secrets::{RotatingSecrets, WEBHOOK_SECRET};
 pub(crate) use self::slack::mark_of;
 pub use self::slack::{ChatFault, MemorySlack, SLACK_ORIGIN};
+pub use self::truth::{PipelineTruth, RunEnd, RunTruth};

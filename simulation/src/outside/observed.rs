@@ -54,3 +54,14 @@ pub struct AnsweredPoll {
     /// Whether a workflow was seen that can still be canceled.
     pub can_cancel: bool,
 }
+
+/// A read of a deploy's pipeline, or a lookup of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadTry {
+    /// When.
+    pub tried_at: Time,
+    /// The deploy.
+    pub deploy: Option<DeployId>,
+    /// Whether it was answered.
+    pub answered: bool,
+}

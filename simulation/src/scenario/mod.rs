@@ -1,7 +1,9 @@
 //! The scenarios that are run with every crash: what is typed, and how the outside world behaves.
 
 mod actions;
+mod clocks;
 mod long_runs;
+mod surprises;
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use chatops_core::deploy::DeployState::{
 };
 use chatops_sandbox::circleci::RunScript;
 
-use crate::outside::{ChatFault, ReadFault, TriggerFault};
+use crate::outside::{ChatFault, ReadFault, ScriptedRun, TriggerFault};
 use crate::world::World;
 
 /// A scenario, and where it has to end when nobody crashes.
@@ -69,7 +71,7 @@ fn run_deploy(world: &mut World) {
 }
 
 /// What the next pipeline does.
-fn script(world: &World, script: RunScript) {
+fn script(world: &World, script: impl Into<ScriptedRun>) {
     world.circleci.script_next(script);
 }
 
@@ -78,12 +80,21 @@ fn script_success(world: &World) {
     script(world, RunScript::success(SOON));
 }
 
+pub(crate) use self::clocks::EPOCH_RETRY_AFTER;
+
 const SOON: Duration = Duration::from_secs(8);
 
 /// All scenarios.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    [DEPLOYS, actions::ALL, long_runs::ALL].concat()
+    [
+        DEPLOYS,
+        actions::ALL,
+        long_runs::ALL,
+        surprises::ALL,
+        clocks::ALL,
+    ]
+    .concat()
 }
 
 /// One command, or two, and the end.
@@ -170,6 +181,7 @@ const DEPLOYS: &[Scenario] = &[
     })
     .ends(&[TriggerFailed, Succeeded]),
     Scenario::new("nothing runs", |world| {
+        surprises::follow_for_a_day(world);
         script(world, RunScript::no_workflow());
         run_deploy(world);
     })

@@ -7,7 +7,7 @@ use chatops_core::ports::Clock;
 use chatops_sandbox::circleci::RunScript;
 
 use crate::fault_injector::FaultInjector;
-use crate::outside::TriggerFault;
+use crate::outside::{ScriptedRun, TriggerFault};
 use crate::world::World;
 
 /// A day: what ended before is too old to be retried.
@@ -40,6 +40,10 @@ pub(super) enum UserAction {
 pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time, UserAction)> {
     let start = world.clock.now();
     let mut actions = vec![];
+    if rng.below(2) == 0 {
+        // The product's own limit; otherwise a short one, which unreadable runs reach.
+        world.change_timeouts(|timeouts| timeouts.follow_timeout = Duration::from_hours(24));
+    }
     for user in ["U0001", "U0002"]
         .into_iter()
         .take(1 + usize::from(rng.below(10) < 4))
@@ -104,24 +108,51 @@ fn later_action(rng: &FaultInjector) -> UserAction {
     }
 }
 
-fn random_script(rng: &FaultInjector) -> RunScript {
+fn random_script(rng: &FaultInjector) -> ScriptedRun {
     let takes = seconds(3 + rng.below(40));
-    let script = match rng.below(12) {
-        0..=3 => RunScript::success(takes),
-        4 => RunScript::failure(takes),
-        5 => RunScript::ending(takes, "canceled"),
-        6 => RunScript::no_workflow(),
-        7 => RunScript::config_error("Unexpected argument(s): job"),
-        8 => RunScript::on_hold_then(takes, "success"),
-        9 => RunScript::setup_then_success(takes),
-        10 => RunScript::auto_rerun(takes),
-        _ if rng.below(3) == 0 => RunScript::endless(),
-        _ => RunScript::success(Duration::from_secs(200)),
+    let script = match rng.below(20) {
+        0..=4 => RunScript::success(takes).into(),
+        5 => RunScript::failure(takes).into(),
+        6 => RunScript::ending(takes, "canceled").into(),
+        7 => RunScript::no_workflow().into(),
+        8 => RunScript::config_error("Unexpected argument(s): job").into(),
+        9 => RunScript::on_hold_then(takes, "success").into(),
+        10 => RunScript::setup_then_success(takes).into(),
+        11 => RunScript::auto_rerun(takes).into(),
+        12 if rng.below(3) == 0 => RunScript::success(seconds(600 + rng.below(9_000))).into(),
+        12 => RunScript::success(seconds(200)).into(),
+        _ => random_surprise(rng, takes),
     };
     if rng.below(4) == 0 {
         script.listed_after(seconds(rng.below(100)))
     } else {
         script
+    }
+}
+
+/// A pipeline that is not what it seems.
+fn random_surprise(rng: &FaultInjector, takes: Duration) -> ScriptedRun {
+    let ends = ["success", "failed", "canceled", "not_run", "unauthorized"];
+    let (one, other) = (ends[rng.below(ends.len())], ends[rng.below(ends.len())]);
+    let later = takes + seconds(10 + rng.below(900));
+    match rng.below(16) {
+        0 => ScriptedRun::setup_only(takes),
+        1 => ScriptedRun::setup_stays(takes, ["success", "failed", "canceled"][rng.below(3)]),
+        2 => ScriptedRun::continuation_rejected(takes),
+        3 => ScriptedRun::only_another(takes, one),
+        4 => ScriptedRun::only_another(later, one),
+        5 | 6 => ScriptedRun::beside_another(takes, one, other),
+        7 => ScriptedRun::green_without_its_job(takes),
+        8 => ScriptedRun::two_runs((later, one), (takes, other)),
+        9 => ScriptedRun::two_runs_at_once(takes, one, other),
+        10 => ScriptedRun::rerun_never_comes(takes),
+        11 if rng.below(3) == 0 => ScriptedRun::late_workflow(seconds(5_820), seconds(5_900)),
+        11 => ScriptedRun::late_workflow(later, later + 20 * takes),
+        12 => ScriptedRun::late_beside_another(later, later + takes),
+        // Longer than the lock lives after "nothing ran".
+        13 => ScriptedRun::late_beside_another(later, later + 40 * takes),
+        14 => ScriptedRun::canceled_while_its_job_runs(takes, seconds(5 + rng.below(600))),
+        _ => ScriptedRun::approved_at(takes, later, later + takes),
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{ScheduleRun, TaskResult};
 use crate::crash_points::drive;
 use crate::fault_injector::FaultKind;
-use crate::outside::WEBHOOK_SECRET;
+use crate::outside::{ReadFault, WEBHOOK_SECRET};
 use crate::world::World;
 
 impl ScheduleRun {
@@ -42,6 +42,7 @@ impl ScheduleRun {
         if self.injector.below(8) == 0 {
             self.deliver_webhook();
         }
+        self.interrupt();
         let records = self.world.ledger.records();
         let Some(record) = records.get(self.injector.below(records.len())) else {
             return;
@@ -64,6 +65,24 @@ impl ScheduleRun {
             self.note_event(Some(record.state), "a flood of wake-ups");
         }
         self.maybe_redrive();
+    }
+
+    /// CircleCI cannot be read for minutes, or nothing here runs for an hour.
+    fn interrupt(&mut self) {
+        if self.injector.should_inject(FaultKind::ReadsRefused) {
+            let minutes = 1 + self.injector.below_32(10);
+            self.world.refuse_reads(Duration::from_mins(minutes.into()));
+            self.note_event(None, "CircleCI refuses reads");
+        }
+        if self.injector.should_inject(FaultKind::LongStop) {
+            let more = Duration::from_secs(self.injector.below_32(3_600).into());
+            let give_up = self.world.config().timeouts.lookup_give_up;
+            self.world.stand_still(give_up + more);
+            if !self.world.circleci.fails_next_read() {
+                self.world.circleci.fail_read(ReadFault::Error);
+            }
+            self.note_event(None, "nothing runs for a while");
+        }
     }
 
     /// A webhook about a pipeline, true or forged, or about none that is there.

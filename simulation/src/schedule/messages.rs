@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use chatops_core::command::DeployAction;
+use chatops_core::deploy::DeployState;
 use chatops_core::deploy::handler::RunError;
 use chatops_core::id::{DeployId, DeployRef, RequestId};
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{Clock, DeployReader, Ledger, MessageQueue, QueueName, ReceivedMessage};
 use chatops_worker::{Invocation, WorkError};
+use chrono::TimeDelta;
 
 use super::function::{self, FunctionRun};
 use super::{ScheduleRun, TaskResult};
@@ -77,7 +79,8 @@ impl ScheduleRun {
         delivery: Option<(QueueName, ReceivedMessage)>,
         function: FunctionRun,
     ) {
-        let skew = self.draw_skew(about);
+        let skew = self.draw_step(about, body);
+        let skew = skew.unwrap_or_else(|| self.draw_skew(about));
         let body = body.clone();
         if queue == QueueName::Work {
             let (worker, me) = (self.world.worker(skew), self.world.next_invocation());
@@ -94,6 +97,26 @@ impl ScheduleRun {
                 TaskResult::Handled(notifier.handle(&body).await.is_ok())
             });
         }
+    }
+
+    /// By how many hours the clock is wrong of a process that follows a run.
+    ///
+    /// No other handler has such a clock: a request's expiry, locks and response URLs go by it.
+    fn draw_step(&mut self, about: Option<DeployId>, body: &MessageBody) -> Option<TimeDelta> {
+        let polls = matches!(
+            body.decode(),
+            Ok(WorkMessage::Poll { .. } | WorkMessage::Webhook { .. })
+        );
+        let state = about.and_then(|id| self.deploy_state(id));
+        let is_followed = matches!(state, Some(DeployState::Triggered | DeployState::Running));
+        if !polls || !is_followed || !self.injector.should_inject(FaultKind::ClockStep) {
+            return None;
+        }
+        self.world.history.note_wrong_clock(about?);
+        self.note_event(state, "a clock is wrong by hours");
+        let hours = i64::from(1 + self.injector.below_32(30));
+        let ahead = self.injector.below(2) == 0;
+        Some(TimeDelta::hours(if ahead { hours } else { -hours }))
     }
 
     /// Redrives a message from the dead-letter queue, if there is one and the injector says so.
@@ -168,7 +191,7 @@ impl ScheduleRun {
                     DeployRef::Short(short) => drive(store.find_by_short_id(&short))?.ok()?,
                 },
                 // Which deploy it starts is known only when it is handled.
-                DeployAction::Retry { .. } => None,
+                DeployAction::Retry { .. } | DeployAction::Unlock { .. } => None,
             },
             Ok(WorkMessage::Query(_)) => None,
             Err(_) => match body.decode::<NotifyMessage>().ok()? {

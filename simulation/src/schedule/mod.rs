@@ -188,6 +188,8 @@ impl ScheduleRun {
         if self.injector.should_inject(FaultKind::Crash) {
             let task = self.tasks.swap_remove(at);
             self.world.points.count_crash();
+            let now = self.world.clock.now();
+            self.world.history.note_disturbance(now);
             self.note_event(state, &format!("{} crashes", task.name));
             // The message comes back when its visibility runs out.
             self.kill_function(&task.function);
@@ -205,6 +207,7 @@ impl ScheduleRun {
         }
         let mut context = Context::from_waker(Waker::noop());
         let polled = self.tasks[at].future.as_mut().poll(&mut context);
+        self.world.watch_ledger();
         let what = self.tasks[at].name;
         self.note_event(state, what);
         if let Poll::Ready(result) = polled {
@@ -324,6 +327,9 @@ impl ScheduleRun {
     fn note_event(&mut self, state: Option<DeployState>, what: &str) {
         let fired = self.injector.injected();
         let now = self.world.clock.now();
+        if fired.len() > self.faults.len() {
+            self.world.history.note_disturbance(now);
+        }
         for fault in &fired[self.faults.len()..] {
             self.faults.push((*fault, state));
             if let Some(log) = &mut self.log {

@@ -1,20 +1,25 @@
 //! What a bug changes of a single request or answer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chatops_core::command::DeployAction;
-use chatops_core::deploy::{DeployRecord, DeployState};
+use chatops_core::deploy::{DeployRecord, DeployState, WaitReason};
 use chatops_core::message::WorkMessage;
 use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
 use chatops_core::ports::{
-    Commit, LookupRequest, LookupResult, OutgoingMessage, PipelineState, PollResult, TriggerOutcome,
+    CiJob, CiWorkflow, Commit, JobStatus, LockChange, LookupRequest, LookupResult, OutgoingMessage,
+    PipelineState, PollResult, TriggerOutcome, WorkflowStatus,
 };
 
 use super::SeededBug::{
     self, BoundWithoutDeployId, BrokenChain, CancelForgotten, CancelIgnored, ConfirmIgnored,
-    EndRewritten, LockLater, LookupBelievedEarly, LostPostBelieved, RepetitionUnmarked,
+    EndRewritten, ErrorsUnread, FollowAges, LateWorkflowUnseen, LockLater, LookupAges,
+    LookupBelievedEarly, LostPostBelieved, LostTrackFreesLock, MustRunIgnored, NothingRanFreesLock,
+    OlderRunDecides, OlderRunIgnored, OpenJobsIgnored, RepetitionUnmarked, RerunAwaitedForever,
     RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError, SecondPostWhenUnsure,
-    SendThenRecord, SentLate, SetupIsFinal, TicketForgotten, TimerForgotten, UsesNotCounted,
+    SendThenRecord, SentLate, SetupCounts, SetupIsFinal, SuccessHidesNotRun, TicketForgotten,
+    TimerForgotten, UsesNotCounted,
 };
 
 /// What the handler sees of a deploy. `began` says whether it has begun a trigger itself.
@@ -24,13 +29,15 @@ pub(crate) fn record(bug: Option<SeededBug>, record: &mut DeployRecord, began: b
     match bug {
         Some(RolledBackByStranger) if by_another => record.state = DeployState::Requested,
         Some(LookupBelievedEarly) => {
-            if let Some(intent) = &mut record.trigger_intent
+            if let Some(intent) = &record.trigger_intent
                 && (by_another || intent.unknown_because.is_some())
             {
-                // As if the lookup timeout, two minutes, were none.
-                intent.send_by -= Duration::from_mins(2);
+                // As if the lookup timeout, two minutes, were over.
+                record.reads.waited = Duration::from_mins(2);
             }
         }
+        Some(LookupAges) if triggering => age_failures(record),
+        Some(FollowAges) if !triggering && !record.state.is_terminal() => age_failures(record),
         Some(EndRewritten) if record.state == DeployState::Unresolved => {
             record.state = DeployState::Triggering;
             record.due_at = record.trigger_intent.as_ref().map(|intent| intent.at);
@@ -44,6 +51,17 @@ pub(crate) fn record(bug: Option<SeededBug>, record: &mut DeployRecord, began: b
         _ => {}
     }
 }
+
+/// As if what has failed once had failed for as long as anything is tried.
+fn age_failures(record: &mut DeployRecord) {
+    if let Some(failed) = &mut record.reads.failed {
+        failed.count = failed.count.max(FEW);
+        failed.waited = Duration::from_hours(24);
+    }
+}
+
+/// So many failures in a row are enough to give up.
+const FEW: u32 = 5;
 
 /// What the handler writes.
 pub(crate) fn commit(bug: Option<SeededBug>, commit: &mut Commit) {
@@ -71,6 +89,28 @@ pub(crate) fn commit(bug: Option<SeededBug>, commit: &mut Commit) {
         }
         Some(BoundWithoutDeployId) => commit.claim = None,
         Some(LockLater) => commit.lock = None,
+        Some(LostTrackFreesLock) if record.state == DeployState::LostTrack => {
+            if let Some(LockChange::Expire { target, .. }) = &commit.lock {
+                let target = target.clone();
+                commit.lock = Some(LockChange::Free { target });
+            }
+        }
+        Some(NothingRanFreesLock) if record.state == DeployState::NothingRan => {
+            if let Some(target) = record.locked_target.take() {
+                (record.watch, record.due_at) = (None, None);
+                commit.lock = Some(LockChange::Free { target });
+            }
+        }
+        Some(RerunAwaitedForever) => {
+            if let Some(wait) = &mut record.reads.wait
+                && wait.reason == WaitReason::Rerun
+            {
+                wait.waited = Duration::ZERO;
+            }
+        }
+        Some(LateWorkflowUnseen) if record.state == DeployState::NothingRan => {
+            record.due_at = None;
+        }
         _ => {}
     }
 }
@@ -114,9 +154,61 @@ pub(crate) fn found(bug: Option<SeededBug>, result: LookupResult) -> LookupResul
 
 /// What the handler sees of a run.
 pub(crate) fn poll(bug: Option<SeededBug>, poll: &mut PollResult) {
-    let setup = matches!(poll.state, PipelineState::Setup | PipelineState::Pending);
-    if bug == Some(SetupIsFinal) && setup {
-        poll.state = PipelineState::Created;
+    let runs = &mut poll.workflows;
+    if let Some(pipeline) = &mut poll.pipeline {
+        let setup = matches!(
+            pipeline.state,
+            PipelineState::Setup | PipelineState::Pending
+        );
+        match bug {
+            Some(SetupIsFinal) if setup => pipeline.state = PipelineState::Created,
+            Some(ErrorsUnread) => {
+                pipeline.errors.clear();
+                if pipeline.state == PipelineState::Errored {
+                    pipeline.state = PipelineState::Created;
+                }
+            }
+            _ => {}
+        }
+    }
+    match bug {
+        Some(SetupIsFinal | SetupCounts) => {
+            for workflow in runs.iter_mut().filter(|workflow| workflow.is_setup) {
+                workflow.is_setup = false;
+                "deploy".clone_into(&mut workflow.name);
+            }
+        }
+        Some(SuccessHidesNotRun) if runs.iter().any(|w| w.status == WorkflowStatus::Success) => {
+            for workflow in runs.iter_mut().filter(|workflow| !workflow.is_setup) {
+                "deploy".clone_into(&mut workflow.name);
+            }
+            let skipped = runs
+                .iter_mut()
+                .filter(|w| w.status == WorkflowStatus::NotRun);
+            skipped.for_each(|workflow| workflow.status = WorkflowStatus::Success);
+        }
+        Some(OlderRunIgnored) => {
+            let mut seen = BTreeSet::new();
+            runs.retain(|workflow| seen.insert(workflow.name.clone()));
+        }
+        Some(OlderRunDecides) => {
+            let same = |a: &CiWorkflow, b: &CiWorkflow| a.created_at == b.created_at;
+            runs.chunk_by_mut(same).for_each(<[CiWorkflow]>::reverse);
+        }
+        _ => {}
+    }
+}
+
+/// What the handler sees of a workflow's jobs.
+pub(crate) fn jobs(bug: Option<SeededBug>, jobs: &mut [CiJob]) {
+    for job in jobs {
+        match bug {
+            Some(MustRunIgnored) => job.status = JobStatus::Success,
+            Some(OpenJobsIgnored) if job.status == JobStatus::Open => {
+                job.status = JobStatus::Canceled;
+            }
+            _ => {}
+        }
     }
 }
 

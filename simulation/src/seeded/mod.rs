@@ -2,13 +2,14 @@
 //! every one of them, or they would not find a real one either.
 //!
 //! A bug is between a handler and the world: it changes a request, an answer, or what happens in
-//! between. What it changes of a single value is in [`alter`], for the schedules and the model alike;
-//! what needs a memory or further requests is in [`with_bug`].
+//! between. What it changes of a single value is in `alter`, for the schedules and the model alike;
+//! what needs a memory or further requests is in `with_bug`.
 
 pub(crate) mod alter;
 pub(crate) mod with_bug;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, RequestId};
@@ -80,6 +81,34 @@ pub enum SeededBug {
     RepetitionUnmarked,
     /// A post whose answer was lost counts as shown.
     LostPostBelieved,
+    /// A green workflow hides what did not run.
+    SuccessHidesNotRun,
+    /// The errors of a pipeline are not read.
+    ErrorsUnread,
+    /// An older run of a workflow that still runs is ignored.
+    OlderRunIgnored,
+    /// Of two runs of one second the older decides.
+    OlderRunDecides,
+    /// A run that cannot be read any more frees the lock.
+    LostTrackFreesLock,
+    /// A pause that somebody outside asks for is made in full.
+    RetryAfterBelieved,
+    /// A workflow that comes after "nothing ran" is not looked for.
+    LateWorkflowUnseen,
+    /// "Nothing ran" frees the lock at once.
+    NothingRanFreesLock,
+    /// A setup workflow counts as the job's.
+    SetupCounts,
+    /// A job that must run counts as run.
+    MustRunIgnored,
+    /// A job that outlasts its workflow does not count.
+    OpenJobsIgnored,
+    /// An automatic rerun is waited for without end.
+    RerunAwaitedForever,
+    /// A lookup is given up by its age.
+    LookupAges,
+    /// A run is given up by its age.
+    FollowAges,
 }
 
 impl SeededBug {
@@ -104,6 +133,8 @@ pub(crate) struct BugMemory {
     record: Option<DeployRecord>,
     notification: Option<NotificationRecord>,
     began_trigger: bool,
+    /// How long the last read was asked to wait.
+    asked_to_wait: Option<Duration>,
     /// What is on record and was not shown: the retry of a deploy, and the request that made it.
     hidden: BTreeMap<DeployId, (Option<DeployId>, Option<RequestId>)>,
 }

@@ -5,11 +5,12 @@ use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::notification::{NotificationRecord, PostResult};
 use chatops_core::ports::{
-    CiReadError, Commit, CommitError, DeployFilter, LedgerError, ListDeploys, LookupRequest,
-    LookupResult, PAGE_READ_LIMIT, PollRequest, PollResult, PostMessage, ReadDeploy,
+    CiJob, CiReadError, Commit, CommitError, DeployFilter, LedgerError, ListDeploys, ListJobs,
+    LookupRequest, LookupResult, PAGE_READ_LIMIT, PollRequest, PollResult, PostMessage, ReadDeploy,
     ReadNotification, SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
 };
 
+use super::SeededBug::RetryAfterBelieved;
 use super::{SeededBug, alter};
 use crate::handler_ports::{HandlerPorts, SimulatedRequest};
 
@@ -55,6 +56,10 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
             commit.record.version = kept.version;
         }
     }
+    if let Some(asked) = ports.lock_memory().asked_to_wait.take() {
+        let due_at = &mut commit.record.due_at;
+        *due_at = due_at.map(|due| due + asked);
+    }
     restore_fields(ports, &mut commit);
     alter::commit(ports.bug, &mut commit);
     match ports.bug {
@@ -74,12 +79,12 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
             second.record.events += 1;
             second.notifications = pending;
             second.lock = None;
-            return write_pending_later(ports, second).await;
+            return Box::pin(write_pending_later(ports, second)).await;
         }
         Some(SeededBug::IntentRewritten) if commit.lock.is_some() && begins => {
             let written = commit.clone().in_world(&ports.world).await;
             return match written {
-                Err(CommitError::Ledger(_)) => rewrite_intent(ports, commit).await,
+                Err(CommitError::Ledger(_)) => Box::pin(rewrite_intent(ports, commit)).await,
                 written => written,
             };
         }
@@ -241,17 +246,35 @@ pub(crate) async fn look_up(
     ports: &HandlerPorts,
 ) -> Result<LookupResult, CiReadError> {
     alter::lookup(ports.bug, &mut lookup);
-    let result = lookup.in_world(&ports.world).await?;
-    Ok(alter::found(ports.bug, result))
+    let result = lookup.in_world(&ports.world).await;
+    remember_pause(ports, result.as_ref().err());
+    Ok(alter::found(ports.bug, result?))
 }
 
 pub(crate) async fn poll(
     poll: PollRequest,
     ports: &HandlerPorts,
 ) -> Result<PollResult, CiReadError> {
-    let mut result = poll.in_world(&ports.world).await?;
+    let result = poll.in_world(&ports.world).await;
+    remember_pause(ports, result.as_ref().err());
+    let mut result = result?;
     alter::poll(ports.bug, &mut result);
     Ok(result)
+}
+
+pub(crate) async fn list_jobs(
+    list: ListJobs,
+    ports: &HandlerPorts,
+) -> Result<Vec<CiJob>, CiReadError> {
+    let mut jobs = list.in_world(&ports.world).await?;
+    alter::jobs(ports.bug, &mut jobs);
+    Ok(jobs)
+}
+
+/// Keeps the pause that an answer asks for, for the next write.
+fn remember_pause(ports: &HandlerPorts, error: Option<&CiReadError>) {
+    let asked = error.and_then(|error| error.retry_after);
+    ports.lock_memory().asked_to_wait = asked.filter(|_| ports.has_bug(RetryAfterBelieved));
 }
 
 pub(crate) async fn post(post: PostMessage, ports: &HandlerPorts) -> PostResult {

@@ -80,5 +80,8 @@ async fn a_rejection_needs_no_body() {
     let half = raw_response("410 Gone", "", "channel_is_archived").replace("_archived", "");
     assert_eq!(post_answered(&half).await.0, rejected("410 Gone"));
     let result = post_result("404 Not Found", &"x".repeat(65 * 1024)).await;
-    assert_eq!(result, rejected("404 Not Found"));
+    // Of a long one the beginning is shown.
+    let said = format!("{result:?}");
+    assert!(said.contains("404 Not Found xxx"), "{said}");
+    assert!(said.len() < 200, "{said}");
 }

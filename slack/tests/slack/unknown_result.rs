@@ -18,11 +18,19 @@ async fn too_many_requests_may_work_later() {
         let result = post_with_fault(rejection(429, seconds, "rate_limited"), 0).await;
         assert_eq!(result, PostResult::Later { after });
     }
-    let date = "Wed, 21 Oct 2026 07:28:00 GMT";
-    for wait in [date, "-1", "1.5", "", "99999999999999999999999"] {
+    for (wait, seconds) in [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+        ("-1", Some(0)),
+        ("1.5", Some(2)),
+        ("86400", Some(300)),
+        ("99999999999999999999999", Some(300)),
+        ("", None),
+        ("soon", None),
+    ] {
         let header = format!("retry-after: {wait}\r\n");
         let (result, _) = post_answered(&raw_response("429 Too Many Requests", &header, "")).await;
-        assert_eq!(result, PostResult::Later { after: None }, "{wait}");
+        let after = seconds.map(Duration::from_secs);
+        assert_eq!(result, PostResult::Later { after }, "{wait}");
     }
 }
 

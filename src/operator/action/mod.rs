@@ -1,9 +1,10 @@
-//! `chatops retry` and `chatops cancel`: an action in the operator's name, for the worker.
+//! `chatops retry`, `cancel` and `unlock`: an action in the operator's name, for the worker.
 //!
 //! The worker's rules are checked first, to report at once what will not work. The worker checks them
 //! again, because the record may have changed.
 
 pub(super) mod retry_all;
+mod unlock;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -19,6 +20,8 @@ use chatops_core::message::{ActionMessage, ActionRequester, MessageBody, WorkMes
 use clap::Args;
 use uuid::Uuid;
 
+pub(crate) use self::unlock::UnlockOptions;
+pub(super) use self::unlock::unlock_target;
 use super::output::CommandOutput;
 use super::store::OperatorStore;
 use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
@@ -86,7 +89,7 @@ pub(super) fn retry_deploy(
         confirm: options.confirm,
         force: options.force,
     };
-    ActionSender::open(common, installation)?.send_action(common, action, out)
+    ActionSender::open(common, installation)?.send_action(common, deploy, action, out)
 }
 
 pub(super) fn cancel_deploy(
@@ -94,9 +97,11 @@ pub(super) fn cancel_deploy(
     installation: &Installation,
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    let (common, deploy) = (&options.common, options.deploy.clone());
-    let action = DeployAction::Cancel { deploy };
-    ActionSender::open(common, installation)?.send_action(common, action, out)
+    let (common, deploy) = (&options.common, &options.deploy);
+    let action = DeployAction::Cancel {
+        deploy: deploy.clone(),
+    };
+    ActionSender::open(common, installation)?.send_action(common, deploy, action, out)
 }
 
 /// Checks and sends actions.
@@ -145,21 +150,15 @@ impl<'p> ActionSender<'p> {
     fn send_action(
         &self,
         common: &ActionOptions,
+        deploy: &DeployRef,
         action: DeployAction,
         out: &mut CommandOutput,
     ) -> Result<ExitCode> {
-        let record = super::find_deploy(&self.store, action.deploy_ref(), self.installation)?;
+        let record = super::find_deploy(&self.store, deploy, self.installation)?;
         let message = self.action_message(action);
         let seen = match self.check_action(record, &message)? {
             Ok(seen) => seen,
-            Err(why) => {
-                if common.json {
-                    out.write_json(&serde_json::json!({ "enqueued": false, "reason": why }))?;
-                } else {
-                    super::output::print_remark(&format!("chatops: {why}"));
-                }
-                return Ok(ExitCode::FAILURE);
-            }
+            Err(why) => return report_refusal(common, &why, out),
         };
         let action = message.action.clone();
         self.enqueue(message)?;
@@ -218,6 +217,16 @@ impl<'p> ActionSender<'p> {
             },
         )
     }
+}
+
+/// Says why an action is not sent.
+fn report_refusal(common: &ActionOptions, why: &str, out: &mut CommandOutput) -> Result<ExitCode> {
+    if common.json {
+        out.write_json(&serde_json::json!({ "enqueued": false, "reason": why }))?;
+    } else {
+        super::output::print_remark(&format!("chatops: {why}"));
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 /// The context in which an action is checked here.

@@ -7,17 +7,20 @@ use chatops_circleci::{
     CircleCiInspector, FoundProject, ItemPage, ListedPipeline, PipelineConfig, PipelineDefinition,
     TokenOwner,
 };
-use chatops_core::config::{Config, JobConfig, ProjectConfig, ProjectSlug, TriggerCall};
+use chatops_core::config::{
+    Config, JobConfig, ProjectConfig, ProjectSlug, TriggerCall, WorkflowSelector,
+};
 use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::SecretName;
 use chatops_http::VendorResponse;
 use http::StatusCode;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::now;
 use super::super::output::sanitize;
 use super::answer::{clock_ahead, status_text};
-use super::parameters::{self, NewestConfig};
+use super::parameters::NewestConfig;
 use super::{DoctorCheck, DoctorReport, text};
 use chatops_local::secrets::{self, ExaminedSecret};
 
@@ -88,7 +91,7 @@ impl CircleCiApi {
         report: &mut DoctorReport<'_>,
     ) -> Result<()> {
         let ProjectSlug { vcs, org, repo } = &project.slug;
-        let slug = super::super::config::slug_path(&project.slug);
+        let slug = project.slug.to_string();
         let answer = match self.get(&["v2", "project", vcs, org, repo]).await {
             Ok(answer) => answer,
             Err(why) => return report.add_check(text::project_unknown(name, &slug, &why)),
@@ -106,8 +109,45 @@ impl CircleCiApi {
         report.add_checks(self.check_definitions(name, project, &found.id).await)?;
         let branch = found.default_branch();
         let newest = self.newest_config(&project.slug, branch).await;
-        let jobs = project.jobs.iter();
-        report.add_checks(jobs.map(|(job, config)| check_parameters(name, job, config, &newest)))
+        for (job, config) in &project.jobs {
+            report.add_check(check_parameters(name, job, config, &newest))?;
+            report.add_checks(check_workflow((name, job), config, &newest))?;
+        }
+        report.add_checks(
+            newest
+                .as_ref()
+                .ok()
+                .and_then(|n| check_dynamic(name, project, n)),
+        )?;
+        report.add_checks(self.check_autocancel(name, project, branch).await)
+    }
+
+    /// Whether CircleCI cancels what runs on a branch by itself, where a job can be run on another branch
+    /// than the default one.
+    async fn check_autocancel(
+        &self,
+        name: &ProjectName,
+        project: &ProjectConfig,
+        branch: Option<&str>,
+    ) -> Option<DoctorCheck> {
+        let branch = branch?;
+        let mut patterns = project.jobs.values().flat_map(|job| &job.branches);
+        patterns.find(|pattern| pattern.to_string() != branch)?;
+        let ProjectSlug { vcs, org, repo } = &project.slug;
+        let path = ["v2", "project", vcs, org, repo, "settings"];
+        let answer = match self.get(&path).await {
+            Ok(answer) => answer,
+            Err(why) => return Some(text::autocancel_unknown(name, branch, &why)),
+        };
+        let settings = answer.json::<ProjectSettings>();
+        let known = settings.filter(|_| answer.status == StatusCode::OK);
+        Some(
+            match known.and_then(|known| known.advanced.autocancel_builds) {
+                Some(true) => text::autocancel_on(name, branch),
+                Some(false) => text::autocancel_off(name),
+                None => text::autocancel_unknown(name, branch, &status_text(&answer)),
+            },
+        )
     }
 
     /// The pipeline definitions that the project's jobs name.
@@ -182,16 +222,108 @@ impl CircleCiApi {
             let said = status_text(&answer);
             format!("the configuration of pipeline {number} is not shown ({said})")
         })?;
-        let declared = config
-            .yaml()
-            .and_then(parameters::parse)
-            .ok_or_else(|| format!("the configuration of pipeline {number} cannot be read"))?;
-        Ok(NewestConfig {
-            branch: branch.to_owned(),
-            number,
-            declared,
-        })
+        NewestConfig::read(branch, number, &config)
+            .ok_or_else(|| format!("the configuration of pipeline {number} cannot be read"))
     }
+}
+
+/// `GET /project/{slug}/settings`
+#[derive(Deserialize)]
+struct ProjectSettings {
+    advanced: AdvancedSettings,
+}
+
+#[derive(Deserialize)]
+struct AdvancedSettings {
+    autocancel_builds: Option<bool>,
+}
+
+/// Checks that the workflows which decide exist, with the jobs that must run.
+fn check_workflow(
+    at: (&ProjectName, &JobName),
+    job: &JobConfig,
+    newest: &Result<NewestConfig, String>,
+) -> Option<DoctorCheck> {
+    if job.trigger.call == TriggerCall::Job {
+        return None;
+    }
+    let WorkflowSelector::Named(names) = &job.workflow else {
+        return Some(text::every_workflow(at));
+    };
+    let newest = match newest {
+        Ok(newest) => newest,
+        Err(why) => return Some(text::workflow_unknown(at, names, why)),
+    };
+    if newest.workflows.is_empty() {
+        let why = if newest.declared.is_setup {
+            "only the setup configuration of the newest pipeline is shown"
+        } else {
+            "the newest pipeline shows no compiled configuration"
+        };
+        return Some(text::workflow_unknown(at, names, &why));
+    }
+    let is_missing = |name: &&str| !newest.workflows.contains_key(*name);
+    let missing: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(is_missing)
+        .collect();
+    if !missing.is_empty() {
+        return Some(text::workflow_missing(at, &missing, newest));
+    }
+    let found = || {
+        newest
+            .workflows
+            .iter()
+            .filter(|(name, _)| names.contains(name))
+    };
+    let is_there = |job: &str| found().any(|(_, jobs)| jobs.has_more || jobs.names.contains(job));
+    let absent = job.must_run.iter().map(String::as_str);
+    let absent: Vec<&str> = absent.filter(|job| !is_there(job)).collect();
+    Some(if absent.is_empty() {
+        text::workflow_ok(at, names, &job.must_run, newest)
+    } else {
+        let there = found().flat_map(|(_, jobs)| &jobs.names);
+        text::must_run_missing(at, &absent, there, newest)
+    })
+}
+
+/// Checks a dynamic configuration: whether a parameter that a deploy sends is declared twice.
+fn check_dynamic(
+    name: &ProjectName,
+    project: &ProjectConfig,
+    newest: &NewestConfig,
+) -> Option<DoctorCheck> {
+    let pipelines = |job: &&JobConfig| job.trigger.call != TriggerCall::Job;
+    if !newest.declared.is_setup || !project.jobs.values().any(|job| pipelines(&job)) {
+        return None;
+    }
+    let continued = newest.continued.as_ref();
+    let next = continued.map_or(&[][..], |next| next.parameters.as_slice());
+    let sent = project
+        .jobs
+        .values()
+        .filter(pipelines)
+        .flat_map(sent_parameters);
+    let sent: BTreeSet<&str> = sent.collect();
+    let is_twice = |name: &&str| {
+        let is = |known: &String| known == name;
+        newest.declared.parameters.iter().any(is) && next.iter().any(is)
+    };
+    let twice: Vec<&str> = sent.into_iter().filter(is_twice).collect();
+    Some(if twice.is_empty() {
+        text::dynamic_ok(name, newest)
+    } else {
+        text::dynamic_twice(name, &twice, newest)
+    })
+}
+
+/// The names of the parameters that are sent for a job.
+fn sent_parameters(job: &JobConfig) -> impl Iterator<Item = &str> {
+    let trigger = &job.trigger;
+    let named = [&trigger.job_parameter, &trigger.deploy_id_parameter];
+    let all = named.into_iter().flatten().chain(trigger.parameters.keys());
+    all.map(String::as_str)
 }
 
 /// Checks that a job's parameters are declared.
@@ -202,12 +334,7 @@ fn check_parameters(
     newest: &Result<NewestConfig, String>,
 ) -> DoctorCheck {
     let (at, trigger) = ((project, name), &job.trigger);
-    let wanted = [&trigger.job_parameter, &trigger.deploy_id_parameter];
-    let wanted = wanted
-        .into_iter()
-        .flatten()
-        .chain(trigger.parameters.keys());
-    let wanted: Vec<&str> = wanted.map(String::as_str).collect();
+    let wanted: Vec<&str> = sent_parameters(job).collect();
     if trigger.call == TriggerCall::Job {
         return match newest {
             Ok(newest) if newest.declared.version.as_deref() == Some("2.1") => {

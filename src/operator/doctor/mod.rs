@@ -9,6 +9,7 @@ mod local;
 mod parameters;
 mod slack;
 mod text;
+mod workflows;
 
 use std::ffi::OsString;
 use std::io::Write;

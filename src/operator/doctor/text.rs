@@ -1,5 +1,7 @@
 //! The texts of the doctor: what it found, and the fix.
 
+mod workflows;
+
 use std::fmt::Display;
 use std::path::Path;
 
@@ -8,6 +10,10 @@ use chrono::TimeDelta;
 use url::Url;
 use uuid::Uuid;
 
+pub(super) use self::workflows::{
+    autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_twice, every_workflow,
+    must_run_missing, workflow_missing, workflow_ok, workflow_unknown,
+};
 use super::DoctorCheck as Check;
 use super::parameters::NewestConfig;
 use crate::operator::output::sanitize;

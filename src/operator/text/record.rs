@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::config::TriggerCall;
-use chatops_core::deploy::{ActedBy, CiPipeline, CiRunKind, EndReason, MatchedBy};
+use chatops_core::deploy::{ActedBy, CiPipeline, CiRunKind, EndReason, MatchedBy, Notice};
 use chatops_core::policy::Rejection;
+use chatops_core::ports::PipelineError;
 
 use crate::operator::output::{iso_time, sanitize};
 
@@ -109,7 +110,38 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
             let what = format!("notification {notification:?}: {delivery:?}");
             (what, none())
         }
+        AuditChange::Noticed { notice } => (notice_text(notice), none()),
+        AuditChange::Unlocked { by: Some(_) } => {
+            let what = "freed the lock of its target by request".to_owned();
+            (what, none())
+        }
+        AuditChange::Unlocked { by: None } => {
+            let what = "freed the lock of its target: nothing of it can run any more".to_owned();
+            (what, none())
+        }
         AuditChange::Noted { note } => (format!("noted: {}", sanitize(note)), none()),
+    }
+}
+
+/// What people were told at once.
+fn notice_text(notice: &Notice) -> String {
+    match notice {
+        Notice::TriggerDelayed { error } => with_message("told: it could not be sent yet", error),
+        Notice::Unreadable { error } => with_message("told: CircleCI cannot be read", error),
+        Notice::NothingStarted => "told: CircleCI lists no workflow yet".to_owned(),
+        Notice::MayRerun { workflow } => {
+            let workflow = sanitize(workflow);
+            format!("told: workflow {workflow} failed, and CircleCI may rerun it")
+        }
+        Notice::AfterEnd { workflows } => {
+            format!(
+                "told: after its end, CircleCI shows {}",
+                named_statuses(workflows)
+            )
+        }
+        Notice::Unlocked { by } => {
+            format!("told: its lock was freed by {}", requester_label(by))
+        }
     }
 }
 
@@ -141,16 +173,11 @@ pub(in crate::operator) fn candidate_lines(reason: &EndReason) -> Vec<String> {
 /// Why a deploy ended as it did, in one line.
 pub(in crate::operator) fn end_reason(reason: &EndReason) -> String {
     match reason {
-        EndReason::Workflows { decided_by } => {
-            let one = |(name, status): &(String, String)| {
-                format!("{} {}", sanitize(name), sanitize(status))
-            };
-            let all: Vec<String> = decided_by.iter().map(one).collect();
-            if all.is_empty() {
-                return "by CircleCI's status".to_owned();
-            }
-            all.join(", ")
-        }
+        EndReason::Workflows {
+            decided_by,
+            beside,
+            jobs,
+        } => workflows_text(decided_by, beside, jobs),
         EndReason::Rejected(rejection) => rejection_text(rejection),
         EndReason::TriggerRefused { status, message } => {
             with_message(&format!("CircleCI said no ({status})"), message)
@@ -162,11 +189,17 @@ pub(in crate::operator) fn end_reason(reason: &EndReason) -> String {
             let times = if *attempts == 1 { "time" } else { "times" };
             with_message(&format!("tried {attempts} {times}; last error"), last_error)
         }
-        EndReason::ConfigErrors { messages } => with_message(
-            "CircleCI rejected the project's configuration",
-            &messages.join("; "),
-        ),
-        EndReason::NoWorkflow => "CircleCI created a pipeline without a workflow".to_owned(),
+        EndReason::PipelineErrors { errors } => pipeline_errors(errors),
+        EndReason::NoWorkflow => "CircleCI listed no workflow of the pipeline".to_owned(),
+        EndReason::WorkflowMissing { wanted, listed } => {
+            let wanted = name_list(wanted);
+            let listed = named_statuses(listed);
+            format!("no workflow {wanted} ran; CircleCI listed {listed}")
+        }
+        EndReason::CanceledBeforeWorkflow { by } => {
+            let by = requester_label(by);
+            format!("canceled before any job had started, by {by}")
+        }
         EndReason::CanceledBeforeTrigger { by } => {
             let by = requester_label(by);
             format!("canceled before anything was sent, by {by}")
@@ -174,9 +207,49 @@ pub(in crate::operator) fn end_reason(reason: &EndReason) -> String {
         EndReason::OutcomeUnknown { because, .. } => {
             with_message("could not find out whether CircleCI started it", because)
         }
-        EndReason::FollowTimeout => {
-            "followed until the time limit (rule timeouts.follow_timeout)".to_owned()
+        EndReason::Unreadable { error } => with_message(
+            "CircleCI could not be read until the time limit (rule timeouts.follow_timeout); last \
+             error",
+            error,
+        ),
+    }
+}
+
+/// Which workflows decided, with the jobs that did not succeed and what ran beside.
+fn workflows_text(
+    decided_by: &[(String, String)],
+    beside: &[(String, String)],
+    jobs: &[(String, String)],
+) -> String {
+    let mut text = match decided_by {
+        [] => "by CircleCI's status".to_owned(),
+        decided_by => named_statuses(decided_by),
+    };
+    for (what, names) in [("jobs", jobs), ("beside it", beside)] {
+        if !names.is_empty() {
+            text = format!("{text}; {what}: {}", named_statuses(names));
         }
+    }
+    text
+}
+
+/// Names with CircleCI's status.
+fn named_statuses(all: &[(String, String)]) -> String {
+    let one =
+        |(name, status): &(String, String)| format!("{} {}", sanitize(name), sanitize(status));
+    let all: Vec<String> = all.iter().map(one).collect();
+    all.join(", ")
+}
+
+fn pipeline_errors(errors: &[PipelineError]) -> String {
+    let one = |error: &PipelineError| {
+        let kind: &str = error.kind.into();
+        with_message(kind, &error.message)
+    };
+    let all: Vec<String> = errors.iter().map(one).collect();
+    match all.as_slice() {
+        [] => "CircleCI made no workflow, and did not say why".to_owned(),
+        all => format!("errors of the pipeline: {}", all.join("; ")),
     }
 }
 
@@ -247,6 +320,7 @@ pub(in crate::operator) fn rejection_text(rejection: &Rejection) -> String {
 #[cfg(test)]
 mod tests {
     use chatops_core::id::UserId;
+    use chatops_core::ports::PipelineErrorKind;
 
     use super::*;
     use crate::operator::example;
@@ -255,13 +329,52 @@ mod tests {
     fn each_end_has_a_reason() {
         let said = |reason| end_reason(&reason);
         insta::assert_snapshot!(said(EndReason::TriggerGivenUp { attempts: 3, last_error: "HTTP 503".into() }), @"tried 3 times; last error: HTTP 503");
-        insta::assert_snapshot!(said(EndReason::ConfigErrors { messages: vec!["one".into(), "two".into()] }), @"CircleCI rejected the project's configuration: one; two");
-        insta::assert_snapshot!(said(EndReason::NoWorkflow), @"CircleCI created a pipeline without a workflow");
+        let error = |kind, message: &str| PipelineError {
+            kind,
+            message: message.into(),
+        };
+        let errors = vec![
+            error(PipelineErrorKind::Config, "one"),
+            error(PipelineErrorKind::ConfigFetch, "two"),
+        ];
+        insta::assert_snapshot!(said(EndReason::PipelineErrors { errors }), @"errors of the pipeline: config: one; config-fetch: two");
+        insta::assert_snapshot!(said(EndReason::PipelineErrors { errors: vec![] }), @"CircleCI made no workflow, and did not say why");
+        insta::assert_snapshot!(said(EndReason::NoWorkflow), @"CircleCI listed no workflow of the pipeline");
+        let named = |name: &str, status: &str| vec![(name.to_owned(), status.to_owned())];
+        let (wanted, listed) = (vec!["deploy".into()], named("build", "success"));
+        insta::assert_snapshot!(said(EndReason::WorkflowMissing { wanted, listed }), @"no workflow deploy ran; CircleCI listed build success");
         let by = ActedBy::Operator("ada".into());
+        let canceled = EndReason::CanceledBeforeWorkflow { by: by.clone() };
+        insta::assert_snapshot!(said(canceled), @"canceled before any job had started, by operator ada");
         insta::assert_snapshot!(said(EndReason::CanceledBeforeTrigger { by }), @"canceled before anything was sent, by operator ada");
         insta::assert_snapshot!(said(EndReason::OutcomeUnknown { because: " ".into(), candidates: vec![] }), @"could not find out whether CircleCI started it");
-        insta::assert_snapshot!(said(EndReason::FollowTimeout), @"followed until the time limit (rule timeouts.follow_timeout)");
-        insta::assert_snapshot!(said(EndReason::Workflows { decided_by: vec![] }), @"by CircleCI's status");
+        insta::assert_snapshot!(said(EndReason::Unreadable { error: "401".into() }), @"CircleCI could not be read until the time limit (rule timeouts.follow_timeout); last error: 401");
+        let none = EndReason::Workflows {
+            decided_by: vec![],
+            beside: vec![],
+            jobs: vec![],
+        };
+        insta::assert_snapshot!(said(none), @"by CircleCI's status");
+        let all = EndReason::Workflows {
+            decided_by: named("deploy", "failed"),
+            beside: named("build", "success"),
+            jobs: named("deploy-prod", "not_run"),
+        };
+        insta::assert_snapshot!(said(all), @"deploy failed; jobs: deploy-prod not_run; beside it: build success");
+    }
+
+    #[test]
+    fn each_notice_is_in_the_audit() {
+        let said = |notice| notice_text(&notice);
+        let error = || "HTTP 503".to_owned();
+        insta::assert_snapshot!(said(Notice::TriggerDelayed { error: error() }), @"told: it could not be sent yet: HTTP 503");
+        insta::assert_snapshot!(said(Notice::Unreadable { error: error() }), @"told: CircleCI cannot be read: HTTP 503");
+        insta::assert_snapshot!(said(Notice::NothingStarted), @"told: CircleCI lists no workflow yet");
+        insta::assert_snapshot!(said(Notice::MayRerun { workflow: "deploy".into() }), @"told: workflow deploy failed, and CircleCI may rerun it");
+        let workflows = vec![("deploy".to_owned(), "running".to_owned())];
+        insta::assert_snapshot!(said(Notice::AfterEnd { workflows }), @"told: after its end, CircleCI shows deploy running");
+        let by = ActedBy::Operator("ada".into());
+        insta::assert_snapshot!(said(Notice::Unlocked { by }), @"told: its lock was freed by operator ada");
     }
 
     #[test]
@@ -278,7 +391,7 @@ mod tests {
         insta::assert_snapshot!(said(Rejection::Branch { project, job, branch: request.branch.clone(), patterns: vec![] }), @"this job cannot be run on main (rule projects.web.jobs.deploy.branches)");
         insta::assert_snapshot!(said(Rejection::Expired { requested_at: request.requested_at }), @"requested at 2027-01-15T08:00:00Z, too long ago to be started (rule timeouts.request_ttl)");
         let open = example::requested();
-        let target = chatops_core::deploy::Target("web/production".into());
+        let target = chatops_core::deploy::Target("gh/acme/web/production".into());
         let user = UserId::parse("U034GHIJKL").unwrap();
         let busy = Rejection::Busy {
             target,
@@ -287,7 +400,8 @@ mod tests {
             user,
             since: request.requested_at,
             until: None,
+            unlockable: false,
         };
-        insta::assert_snapshot!(said(busy), @"web/production is taken by deploy 50176d64 of U034GHIJKL since 2027-01-15T08:00:00Z (rule exclusive)");
+        insta::assert_snapshot!(said(busy), @"gh/acme/web/production is taken by deploy 50176d64 of U034GHIJKL since 2027-01-15T08:00:00Z (rule exclusive)");
     }
 }

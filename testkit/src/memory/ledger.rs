@@ -6,13 +6,14 @@ use std::sync::Mutex;
 
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
-use chatops_core::deploy::{DeployRecord, Target};
+use chatops_core::config::ProjectSlug;
+use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
     LedgerError, LedgerPosition, LockChange, NotificationStore, PAGE_READ_LIMIT, PageEnd,
-    PortErrorKind, TargetLock,
+    PortErrorKind, ProjectFacts, ProjectNote, ProjectStore, TargetLock,
 };
 
 use super::lock_mutex;
@@ -25,6 +26,7 @@ struct LedgerTables {
     owners: BTreeMap<PipelineId, DeployId>,
     short_ids: BTreeMap<ShortId, DeployId>,
     notifications: BTreeMap<DeployId, NotificationRecord>,
+    projects: BTreeMap<String, ProjectFacts>,
 }
 
 /// The ledger in memory.
@@ -102,16 +104,8 @@ impl LedgerTables {
         | LockChange::Expire { target, .. }) = change;
         let held = self.locks.get(target);
         let next = match (change, held) {
-            (LockChange::Take { now, .. }, Some(lock)) if lock.blocks(deploy, *now) => {
-                return Err(Conflict::Lock(lock.clone()).into());
-            }
-            (LockChange::Take { now, .. }, held) => {
-                let own = held.filter(|lock| lock.deploy == deploy);
-                Some(TargetLock {
-                    deploy,
-                    since: own.map_or(*now, |lock| lock.since),
-                    until: None,
-                })
+            (LockChange::Take { now, inherits, .. }, held) => {
+                Some(TargetLock::take(held.cloned(), deploy, *inherits, *now)?)
             }
             (_, None) => return Err(defect(format!("no deploy holds '{target}'")).into()),
             (_, Some(lock)) if lock.deploy != deploy => {
@@ -206,6 +200,10 @@ impl DeployReader for MemoryLedger {
         Ok(lock_mutex(&self.0).short_ids.get(short).copied())
     }
 
+    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
+        Ok(lock_mutex(&self.0).locks.get(target).cloned())
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -242,10 +240,6 @@ impl DeployReader for MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
-        Ok(lock_mutex(&self.0).locks.get(target).cloned())
-    }
-
     async fn pipeline_owner(&self, pipeline: PipelineId) -> Result<Option<DeployId>, LedgerError> {
         Ok(lock_mutex(&self.0).owners.get(&pipeline).copied())
     }
@@ -262,8 +256,13 @@ impl Ledger for MemoryLedger {
         let deploys = records.map(|one| (one.due_at, DueItem::Deploy(one.id)));
         let others = notifications.map(|one| (one.due_at(), DueItem::Notification(one.deploy)));
         let all = deploys.chain(others);
-        let due = all.filter_map(|(at, what)| Some((at.filter(|at| *at <= now)?, what)));
+        let latest = latest_timer(now);
+        let due = all.filter_map(|(at, what)| {
+            let at = at.filter(|at| *at <= now || *at > latest)?;
+            Some((at, what))
+        });
         let mut due: Vec<_> = due.collect();
+        // What is too far ahead comes after what is due, as it does in time.
         due.sort_unstable();
         Ok(due.into_iter().map(|(_, what)| what).take(limit).collect())
     }
@@ -285,6 +284,20 @@ impl NotificationStore for MemoryLedger {
             return Err(Conflict::StaleVersion.into());
         }
         notifications.insert(notification.deploy, notification);
+        Ok(())
+    }
+}
+
+impl ProjectStore for MemoryLedger {
+    async fn read_project(&self, slug: &ProjectSlug) -> Result<ProjectFacts, LedgerError> {
+        let projects = &lock_mutex(&self.0).projects;
+        Ok(projects.get(&slug.to_string()).cloned().unwrap_or_default())
+    }
+
+    async fn note_project(&self, slug: &ProjectSlug, note: ProjectNote) -> Result<(), LedgerError> {
+        let projects = &mut lock_mutex(&self.0).projects;
+        let facts = projects.entry(slug.to_string()).or_default();
+        *facts = std::mem::take(facts).with(note);
         Ok(())
     }
 }

@@ -1,14 +1,15 @@
 //! The queues in memory.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{
-    Clock, MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage, SendError,
+    Clock, LONGEST_HIDING, MessageQueue, MessageReceipt, QueueError, QueueName, ReceivedMessage,
+    SendError,
 };
 use chrono::TimeDelta;
 
@@ -79,12 +80,15 @@ impl MemoryQueue {
         all.collect()
     }
 
-    /// When the first message of a queue can be received; in the past if one can be now.
+    /// When the first message of a queue can be received; not in the future if one can be now.
     #[must_use]
     pub fn next_visible(&self, queue: QueueName) -> Option<Time> {
+        let now = self.clock.now();
         let contents = lock_mutex(&self.contents);
-        let mut keys = contents.messages.range(all_keys(queue));
-        keys.next().map(|(&(_, visible_at, _), _)| visible_at)
+        let first = contents.messages.range(all_keys(queue)).next();
+        let first = first.map(|(&(_, visible_at, _), _)| visible_at);
+        let visible = contents.visible_keys(queue, now).next().is_some();
+        first.map(|at| if visible { at.min(now) } else { at })
     }
 }
 
@@ -96,11 +100,6 @@ fn all_keys(queue: QueueName) -> RangeInclusive<MessageKey> {
     (queue, Time::MIN_UTC, 0)..=(queue, Time::MAX_UTC, u64::MAX)
 }
 
-/// Every key of a queue that is visible at `now`.
-fn visible_keys(queue: QueueName, now: Time) -> RangeInclusive<MessageKey> {
-    (queue, Time::MIN_UTC, 0)..=(queue, now, u64::MAX)
-}
-
 /// `now` and `wait`, or the end of time.
 fn add_capped(now: Time, wait: Duration) -> Time {
     let wait = TimeDelta::from_std(wait).ok();
@@ -109,6 +108,22 @@ fn add_capped(now: Time, wait: Duration) -> Time {
 }
 
 impl QueueContents {
+    /// The messages that are visible at `now`: those whose time has come, then those that a wrong
+    /// clock has hidden for too long.
+    fn visible_keys(&self, queue: QueueName, now: Time) -> impl Iterator<Item = MessageKey> {
+        let last = (queue, add_capped(now, LONGEST_HIDING), u64::MAX);
+        let too_far = (
+            Bound::Excluded(last),
+            Bound::Included(*all_keys(queue).end()),
+        );
+        let come = (queue, Time::MIN_UTC, 0)..=(queue, now, u64::MAX);
+        let visible = self
+            .messages
+            .range(come)
+            .chain(self.messages.range(too_far));
+        visible.map(|(key, _)| *key)
+    }
+
     fn insert_message(&mut self, key: MessageKey, body: MessageBody, receive_count: u32) {
         let entry = QueueEntry {
             body,
@@ -137,9 +152,11 @@ impl QueueContents {
         let Some(dead) = queue.dead_letter_queue() else {
             return;
         };
-        let visible = self.messages.range(visible_keys(queue, now));
-        let worn = visible.filter(|(_, message)| message.receive_count >= max_receives);
-        let worn: Vec<MessageKey> = worn.map(|(key, _)| *key).collect();
+        let is_worn = |key: &MessageKey| {
+            let message = self.messages.get(key);
+            message.is_some_and(|message| message.receive_count >= max_receives)
+        };
+        let worn: Vec<MessageKey> = self.visible_keys(queue, now).filter(is_worn).collect();
         for key in worn {
             if let Some(message) = self.messages.remove(&key) {
                 self.insert_message((dead, now, key.2), message.body, 0);
@@ -172,8 +189,7 @@ impl MessageQueue for MemoryQueue {
         let now = self.clock.now();
         let contents = &mut *lock_mutex(&self.contents);
         contents.move_to_dlq(queue, now, self.max_receives);
-        let visible = contents.messages.range(visible_keys(queue, now));
-        let keys: Vec<MessageKey> = visible.map(|(key, _)| *key).take(max).collect();
+        let keys: Vec<MessageKey> = contents.visible_keys(queue, now).take(max).collect();
         let mut deliveries = Vec::with_capacity(keys.len());
         for key in keys {
             let Some(message) = contents.messages.remove(&key) else {
@@ -185,7 +201,8 @@ impl MessageQueue for MemoryQueue {
                 body: message.body.clone(),
                 receive_count,
             });
-            let hidden = (queue, add_capped(now, visibility), key.2);
+            let hidden = add_capped(now, visibility.min(LONGEST_HIDING));
+            let hidden = (queue, hidden, key.2);
             contents.insert_message(hidden, message.body, receive_count);
         }
         Ok(deliveries)
@@ -202,7 +219,7 @@ impl MessageQueue for MemoryQueue {
         receipt: &MessageReceipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let visible_at = add_capped(self.clock.now(), delay);
+        let visible_at = add_capped(self.clock.now(), delay.min(LONGEST_HIDING));
         let contents = &mut *lock_mutex(&self.contents);
         if let Some((sequence, message)) = contents.take_message(queue, receipt) {
             let key = (queue, visible_at, sequence);

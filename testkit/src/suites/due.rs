@@ -1,6 +1,6 @@
 //! What the worker and its sweeper rely on: which notifications become pending, and what comes due.
 
-use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy::{DeployRecord, USUAL_PAUSE};
 use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::{Commit, CommitError, DueItem, Ledger, NotificationStore};
 
@@ -16,6 +16,9 @@ suite! { $ due_checks:
     many_due_deploys_come_oldest_first_up_to_the_limit,
     notifications_come_due_too,
     no_timer_is_never_due,
+    a_timer_too_far_ahead_is_due_too,
+    timers_too_far_ahead_come_last_and_within_the_limit,
+    a_notification_too_far_ahead_is_due_too,
 }
 
 /// The next commit over `record`, at that second, which requests notifications.
@@ -172,4 +175,64 @@ pub async fn no_timer_is_never_due<F: PortFixture>(it: F) {
     assert_eq!(store.due(1_000_000, 10).await, vec![]);
     store.put(timer_commit(&record, Some(at(9)))).await;
     assert_eq!(store.due(9, 10).await, deploys([1]));
+}
+
+/// The longest pause, in seconds.
+fn longest_pause() -> i64 {
+    i64::try_from(USUAL_PAUSE.as_secs()).unwrap()
+}
+
+/// A clock that was wrong has set it.
+pub async fn a_timer_too_far_ahead_is_due_too<F: PortFixture>(it: F) {
+    let store = it.store();
+    let far = longest_pause();
+    store.put(due_commit(1, far)).await;
+    assert_eq!(store.due(0, 10).await, vec![]);
+    assert_eq!(store.due(-1, 10).await, deploys([1]));
+    let year = 366 * 24 * 3_600;
+    for second in [-year, -2, far, far + 1, far + year] {
+        assert_eq!(store.due(second, 10).await, deploys([1]), "{second}");
+    }
+    for second in [1, far - 1] {
+        assert_eq!(store.due(second, 10).await, vec![], "{second}");
+    }
+    // The store lists what the record itself holds to be due.
+    let record = store.record(1).await.unwrap();
+    for second in [-year, -1, 0, far - 1, far, far + year] {
+        let listed = !store.due(second, 10).await.is_empty();
+        assert_eq!(listed, record.is_due(at(second)), "{second}");
+    }
+}
+
+pub async fn timers_too_far_ahead_come_last_and_within_the_limit<F: PortFixture>(it: F) {
+    let store = it.store();
+    let far = longest_pause();
+    // More than a store has parts.
+    for n in 0..20 {
+        store.put(due_commit(n, i64::from(n))).await;
+        store.put(due_commit(100 + n, far + i64::from(n))).await;
+    }
+    // At second 9, ten are due and ten are too far ahead.
+    let expected: Vec<DueItem> = deploys((0..10).chain(110..120));
+    for limit in [0, 1, 9, 10, 11, 19, 20, 40] {
+        let due = store.due(9, limit).await;
+        assert_eq!(due, expected[..limit.min(20)], "by {limit}");
+    }
+    assert_eq!(store.due(9, usize::MAX).await, expected);
+}
+
+pub async fn a_notification_too_far_ahead_is_due_too<F: PortFixture>(it: F) {
+    let store = it.store();
+    let far = longest_pause();
+    let record = store.put(due_commit(1, far + 2)).await;
+    let request = requesting(&record, NotificationKind::Final, far + 1);
+    assert_eq!(request.record.due_at, Some(at(far + 2)));
+    store.put(request).await;
+    store.put(due_commit(2, 0)).await;
+    let notification = DueItem::Notification(id(1));
+    let all = [DueItem::Deploy(id(2)), notification, DueItem::Deploy(id(1))];
+    assert_eq!(store.due(0, 10).await, all);
+    assert_eq!(store.due(0, 2).await, all[..2]);
+    assert_eq!(store.due(1, 10).await, [all[0], all[2]]);
+    assert_eq!(store.due(2, 10).await, all[..1]);
 }

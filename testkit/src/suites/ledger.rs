@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
-use chatops_core::deploy::DeployRecord;
+use chatops_core::config::WorkflowSelector;
+use chatops_core::deploy::{DeployRecord, ReadEfforts, TriggerIntent, WaitReason};
 use chatops_core::id::ShortId;
 use chatops_core::ports::Conflict::{self, StaleVersion};
-use chatops_core::ports::{Commit, Ledger};
+use chatops_core::ports::{Commit, DeployFilter, Ledger};
 use tokio::task::JoinSet;
 
+use super::full::{all_notices, full_intent, full_reads, full_record};
 use super::support::{
-    PortFixture, StoreExt, at, bare_commit, first_commit, id, noted_commit, pipeline, take_lock,
-    timer_commit, try_commit,
+    PortFixture, StoreExt, at, bare_commit, first_commit, first_page, id, noted_commit, pipeline,
+    take_lock, timer_commit, try_commit,
 };
 use crate::suites::suite;
 
 suite! { $ ledger_checks:
     nothing_is_there_at_first,
     a_commit_can_be_read_at_once,
+    a_record_comes_back_whole,
     a_deploy_is_created_once,
     a_write_needs_the_version_before,
     events_come_back_in_order_and_unchanged,
@@ -45,6 +48,41 @@ pub async fn a_commit_can_be_read_at_once<F: PortFixture>(it: F) {
         record = store.note(&record, second).await;
         store.assert_stored(&record).await;
         assert_eq!(store.events(1).await.len() as u64, record.events);
+    }
+}
+
+pub async fn a_record_comes_back_whole<F: PortFixture>(it: F) {
+    let store = it.store();
+    let first = store.begin(1).await;
+    let mut record = store.put(bare_commit(full_record(&first), None)).await;
+    store.assert_stored(&record).await;
+    let listed = first_page(&*it.reader(), &DeployFilter::default(), 9).await;
+    assert_eq!(listed.deploys, [record.clone()]);
+    // And with each kind of what is told or waited for, and with less than everything.
+    let waits = [
+        WaitReason::AnyWorkflow,
+        WaitReason::JobWorkflow,
+        WaitReason::AfterSetup,
+        WaitReason::Rerun,
+    ];
+    for (notice, wait) in all_notices().into_iter().zip(waits.into_iter().cycle()) {
+        record = full_record(&record);
+        record.reads = full_reads(wait);
+        record.notice = Some(notice);
+        record = store.put(bare_commit(record, None)).await;
+        store.assert_stored(&record).await;
+    }
+    for workflow in [WorkflowSelector::ALL, WorkflowSelector::Named(vec![])] {
+        record.version += 1;
+        record.trigger_intent = Some(TriggerIntent {
+            workflow,
+            must_run: vec![],
+            ..full_intent()
+        });
+        (record.watch, record.notice) = (None, None);
+        record.reads = ReadEfforts::default();
+        record = store.put(bare_commit(record, None)).await;
+        store.assert_stored(&record).await;
     }
 }
 

@@ -4,11 +4,14 @@
 //! Each suite exports a macro, such as [`ledger_checks!`](crate::ledger_checks), that calls a macro of the
 //! test binary with the names of its checks; that one makes each check a test for each of its adapters.
 
+pub mod clock;
 pub mod due;
+pub mod full;
 pub mod ledger;
 pub mod listing;
 pub mod locks;
 pub mod notifications;
+pub mod projects;
 pub mod queue;
 pub mod retries;
 pub mod support;
@@ -27,13 +30,18 @@ macro_rules! suite {
 use suite;
 
 /// Makes the checks of every suite tests of the binary that calls it: by its macro, for its adapters.
+/// Where the adapters keep time by a clock of ours, `and own_clock` adds the checks of that.
 #[macro_export]
 macro_rules! contract_suites {
     ($with:ident) => {
         $crate::contract_suites! { @ $with
             due: due_checks, ledger: ledger_checks, listing: listing_checks, locks: locks_checks,
-            notifications: notifications_checks, queue: queue_checks, retries: retries_checks
+            notifications: notifications_checks, projects: projects_checks, queue: queue_checks, retries: retries_checks
         }
+    };
+    ($with:ident and own_clock) => {
+        $crate::contract_suites! { $with }
+        $crate::contract_suites! { @ $with clock: clock_checks }
     };
     (@ $with:ident $($module:ident: $checks:ident),*) => { $(
         mod $module {

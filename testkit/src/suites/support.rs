@@ -14,7 +14,7 @@ use chatops_core::name::{BranchName, JobName};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
-    LockChange, MessageQueue, NotificationStore, TargetLock,
+    LockChange, MessageQueue, NotificationStore, ProjectStore, TargetLock,
 };
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub const MAX_RECEIVES: u32 = 3;
 
 /// Fresh adapters over one clock.
 pub trait PortFixture: 'static {
-    type Store: Ledger + NotificationStore + 'static;
+    type Store: Ledger + NotificationStore + ProjectStore + 'static;
     /// What a second program reads the same deploys with.
     type Reader: DeployReader + 'static;
     type Queue: MessageQueue + 'static;
@@ -35,6 +35,12 @@ pub trait PortFixture: 'static {
     fn store(&self) -> Arc<Self::Store>;
     fn reader(&self) -> Arc<Self::Reader>;
     fn queue(&self) -> Arc<Self::Queue>;
+}
+
+/// Adapters whose queues keep time by a clock that a test can set.
+pub trait OwnClockFixture: PortFixture {
+    /// Sets the clock of the queues back.
+    fn turn_back(&self, by: Duration) -> impl Future<Output = ()>;
 }
 
 /// Runs a check on one thread.
@@ -211,6 +217,18 @@ pub async fn first_page<R: DeployReader>(
 }
 
 pub fn take_lock(now: Time) -> LockChange {
-    let target = target();
-    LockChange::Take { target, now }
+    LockChange::Take {
+        target: target(),
+        now,
+        inherits: None,
+    }
+}
+
+/// The same; the lock of deploy `from` does not block.
+pub fn inherit_lock(now: Time, from: u32) -> LockChange {
+    LockChange::Take {
+        target: target(),
+        now,
+        inherits: Some(id(from)),
+    }
 }

@@ -23,14 +23,16 @@ users = ["*"]
     )
 }
 
-fn parsed(slug: &str, lines: &str) -> TriggerConfig {
+pub(super) fn parsed_job(slug: &str, lines: &str) -> JobConfig {
     let config = Config::parse(&file(slug, lines), "chatops.toml").unwrap();
-    config.projects[&project("web")].jobs[&job("deploy")]
-        .trigger
-        .clone()
+    config.projects[&project("web")].jobs[&job("deploy")].clone()
 }
 
-fn error_of(slug: &str, lines: &str) -> String {
+fn parsed(slug: &str, lines: &str) -> TriggerConfig {
+    parsed_job(slug, lines).trigger
+}
+
+pub(super) fn error_of(slug: &str, lines: &str) -> String {
     super::error_of(&file(slug, lines))
 }
 
@@ -43,11 +45,14 @@ fn parameter_names(trigger: &TriggerConfig) -> (Option<&str>, Option<&str>) {
 const DEFINITION: &str = "2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10";
 
 #[test]
-fn a_pipeline_is_the_default() {
-    for lines in ["", "trigger = 'pipeline'"] {
+fn a_pipeline_run_is_the_default() {
+    let definition = None;
+    let run = TriggerCall::PipelineRun { definition };
+    for (lines, call) in [("", run), ("trigger = 'pipeline'", TriggerCall::Pipeline)] {
         for slug in ["gh/acme/web", "bitbucket/acme/web"] {
             let trigger = parsed(slug, lines);
-            assert_eq!(trigger.call, TriggerCall::Pipeline);
+            assert_eq!(trigger.call, call);
+            assert_eq!(trigger.config_branch, None);
             assert_eq!(parameter_names(&trigger), (Some("job"), Some("deploy_id")));
             assert!(trigger.parameters.is_empty());
         }
@@ -104,7 +109,9 @@ fn build_parameters_are_text_and_pipeline_parameters_what_they_are() {
 #[test]
 fn the_jobs_of_a_circleci_project_need_the_newer_call() {
     let error = |lines| error_of("circleci/Ab1/Cd2", lines);
-    assert_snapshot!(error(""), @r#"chatops.toml:6:20: the jobs of a circleci/… project need trigger = "pipeline-run""#);
+    let definition = None;
+    let run = TriggerCall::PipelineRun { definition };
+    assert_eq!(parsed("circleci/Ab1/Cd2", "").call, run);
     assert_snapshot!(error("trigger = 'pipeline'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
     assert_snapshot!(error("trigger = 'job'"), @r#"chatops.toml:10:11: the jobs of a circleci/… project need trigger = "pipeline-run""#);
 }
@@ -113,7 +120,6 @@ fn the_jobs_of_a_circleci_project_need_the_newer_call() {
 fn a_definition_is_one_of_a_pipeline_run() {
     let error = |lines: &str| error_of("gh/acme/web", lines);
     let definition = format!("definition = '{DEFINITION}'");
-    assert_snapshot!(error(&definition), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
     assert_snapshot!(error(&format!("trigger = 'pipeline'\n{definition}")), @r#"chatops.toml:11:14: only trigger = "pipeline-run" takes a definition"#);
     assert_snapshot!(error(&format!("{definition}\ntrigger = 'job'")), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
     assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 'deploy'"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
@@ -164,7 +170,7 @@ fn a_stored_call_reads_back_and_the_default_is_not_stored() {
         },
         TriggerCall::Job,
     ] {
-        let default = call == TriggerCall::Pipeline;
+        let default = call == TriggerCall::PipelineRun { definition: None };
         let intent = TriggerIntent {
             call,
             ..crate::fixtures::trigger_intent(&crate::fixtures::me(), crate::fixtures::start())

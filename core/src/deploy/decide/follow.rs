@@ -1,100 +1,179 @@
-//! From the pipeline to its end: what a poll of a run means.
+//! From the pipeline to its end, and beyond: what a poll of a run means for its deploy.
 //!
-//! Nothing is final while the pipeline is not `created` or an automatic rerun is coming; then the
-//! latest run of each workflow name decides. A rerun that a person starts later changes nothing.
+//! [`outcome`](super::outcome) says what CircleCI shows. Here stand how long something missing is
+//! waited for, and when a run that cannot be read is given up: by efforts, not by the clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::audit::AuditChange;
-use crate::deploy::{DeployRecord, DeployState, EndReason};
-use crate::ports::{CiWorkflow, Commit, PipelineState, PollResult, WorkflowStatus};
-
-use super::{
-    Context, Decision, commit_change, commit_timer, elapsed, end_deploy, poll_again_in, poll_pause,
+use crate::deploy::{
+    DeployRecord, DeployState, EndReason, FailedReads, NOT_THERE, Notice, RunWait, RunWatch,
+    USUAL_PAUSE, WaitReason,
 };
+use crate::ports::{Commit, PipelineState, WorkflowStatus};
 
-/// What to write after a poll; `None` if the deploy is no longer followed.
+use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
+use super::reads::{after_failure, set_timer, shorten_pause, take_step};
+use super::{Context, Decision, commit_change, commit_timer, end_deploy};
+
+/// People are told after so many failed polls in a row, or after as long.
+pub(super) const FAILURES_TOLD: u32 = 5;
+const FAILING_TOLD: Duration = Duration::from_mins(5);
+
+/// What to write after a poll; `None` for nothing. One report can mean several writes, one after the
+/// other: that it runs, and how it has ended.
 pub fn after_poll(
     record: &DeployRecord,
-    poll: &PollResult,
+    report: &RunReport,
     ctx: Context<'_>,
 ) -> Decision<Option<Commit>> {
-    let Some(run) = record.run.as_ref().filter(|_| is_followed(record)) else {
+    let Some(rule) = run_rule(record) else {
         return Ok(None);
     };
-    // The event contains the revision, so the record is updated first.
-    let mut record = record.clone();
-    if let Some(run) = &mut record.run {
-        if poll.revision.is_some() {
-            run.revision.clone_from(&poll.revision);
+    let mut seen = record.clone();
+    note_details(&mut seen, report, ctx);
+    seen.reads.failed = None;
+    if record.state.is_terminal() {
+        set_timer(&mut seen);
+        return after_end(record, seen, &rule, report, ctx);
+    }
+    if !is_followed(record) {
+        return Ok(None);
+    }
+    let workflows = &report.poll.workflows;
+    if record.state == DeployState::Triggered && !workflows.is_empty() {
+        let names: BTreeSet<&str> = workflows.iter().map(|run| run.name.as_str()).collect();
+        let workflows = names.into_iter().map(str::to_owned).collect();
+        let change = AuditChange::Started { workflows };
+        return commit_change(&seen, change, record.due_at, ctx).map(Some);
+    }
+    if let Some(workflows) = held_workflows(report).filter(|_| is_first_hold(record)) {
+        let change = AuditChange::Held { workflows };
+        return commit_change(&seen, change, record.due_at, ctx).map(Some);
+    }
+    // Nothing of the report is left to write but what follows.
+    set_timer(&mut seen);
+    let outcome = rule.outcome(report);
+    // An end that CircleCI shows comes before one that a person wants.
+    if let Some(cancel) = &record.cancel
+        && workflows.iter().all(|run| run.is_setup)
+        && !matches!(outcome, RunOutcome::Ended(..))
+    {
+        let by = cancel.by.clone();
+        let reason = EndReason::CanceledBeforeWorkflow { by };
+        return end_deploy(&seen, DeployState::Canceled, reason, ctx).map(Some);
+    }
+    match outcome {
+        RunOutcome::Ended(state, reason) => end_deploy(&seen, state, reason, ctx).map(Some),
+        RunOutcome::Waits(why, state, reason) => {
+            let rerun = rule.may_be_rerun(report);
+            wait_for(seen, why, (state, reason), rerun, record, ctx)
         }
-        if poll.state == PipelineState::Created {
-            run.created_at.get_or_insert(ctx.now);
+        // The handler reads what is needed before it asks.
+        RunOutcome::Open | RunOutcome::NeedsDetails | RunOutcome::NeedsJobs(_) => {
+            seen.reads.wait = None;
+            Ok(changed(record, seen))
         }
     }
-    let record = &record;
-    let timeouts = &ctx.config.timeouts;
-    let commit = if poll.state == PipelineState::Errored {
-        let messages = poll.errors.clone();
-        end_deploy(
-            record,
-            DeployState::CiError,
-            EndReason::ConfigErrors { messages },
-            ctx,
-        )?
-    } else if record.state == DeployState::Triggered && !poll.workflows.is_empty() {
-        let names: BTreeSet<&str> = poll.workflows.iter().map(|w| w.name.as_str()).collect();
-        let workflows = names.into_iter().map(str::to_owned).collect();
-        // Due at once: the same poll may also show the end.
-        commit_change(
-            record,
-            AuditChange::Started { workflows },
-            Some(ctx.now),
-            ctx,
-        )?
-    } else if record.state == DeployState::Triggered
-        && poll.state == PipelineState::Created
-        && poll.workflows.is_empty()
-        && run
-            .created_at
-            .is_some_and(|created| ctx.now >= created + timeouts.workflow_start_timeout)
-    {
-        end_deploy(record, DeployState::NothingRan, EndReason::NoWorkflow, ctx)?
-    } else if let Some(workflows) = held_workflows(poll).filter(|_| is_first_hold(record)) {
-        // Due at once, for the same reason.
-        commit_change(record, AuditChange::Held { workflows }, Some(ctx.now), ctx)?
-    } else if let Some((state, decided_by)) =
-        final_outcome(poll).filter(|_| record.state == DeployState::Running)
-    {
-        end_deploy(record, state, EndReason::Workflows { decided_by }, ctx)?
-    } else {
-        poll_later(record, None, ctx)?
-    };
-    Ok(Some(commit))
 }
 
 /// What to write after a failed poll.
 pub fn after_failed_poll(
     record: &DeployRecord,
+    error: &str,
     after: Option<Duration>,
     ctx: Context<'_>,
 ) -> Decision<Option<Commit>> {
+    if record.run.is_none() || record.due_at.is_none() {
+        return Ok(None);
+    }
+    let mut seen = record.clone();
+    let failed = after_failure(&mut seen, error, after, ctx);
+    let timeouts = &ctx.config.timeouts;
+    let gives_up = |limit| failed.count >= FAILURES_TOLD && failed.waited >= limit;
+    if record.state.is_terminal() {
+        if record.watch.is_none() && failed.count >= FAILURES_TOLD {
+            seen.due_at = None;
+        } else if gives_up(timeouts.follow_timeout.max(timeouts.lock_ttl)) {
+            return end_watch(seen, ctx).map(Some);
+        }
+        return Ok(changed(record, seen));
+    }
     if !is_followed(record) {
         return Ok(None);
     }
-    poll_later(record, after, ctx).map(Some)
+    let error = failed.error.clone();
+    if gives_up(timeouts.follow_timeout) {
+        let reason = EndReason::Unreadable { error };
+        return end_deploy(&seen, DeployState::LostTrack, reason, ctx).map(Some);
+    }
+    let told = failed.told;
+    if !told && (failed.count >= FAILURES_TOLD || failed.waited >= FAILING_TOLD) {
+        seen.reads.failed = Some(FailedReads {
+            told: true,
+            ..failed
+        });
+        return notice(&seen, Notice::Unreadable { error }, ctx).map(Some);
+    }
+    Ok(changed(record, seen))
 }
 
-/// What to write to poll now, whatever the timer says; `None` if the deploy is not followed.
+/// What to write after a webhook: a poll, now or a second after the one before, and no other if one is
+/// due by then. So a storm of them is one poll a second, and the last one leads to a poll that begins
+/// after it.
 #[must_use]
 pub fn poll_now(record: &DeployRecord, ctx: Context<'_>) -> Option<Commit> {
-    is_followed(record).then(|| {
-        let mut record = record.clone();
-        record.version += 1;
-        record.due_at = Some(ctx.now);
-        commit_timer(record)
+    record.run.as_ref()?;
+    if !is_followed(record) && !record.state.is_terminal() {
+        return None;
+    }
+    let pause = MIN_POLL_PAUSE.min(ctx.config.timeouts.poll_interval_min);
+    let soonest = record
+        .reads
+        .at
+        .map_or(ctx.now, |at| (at + pause).max(ctx.now));
+    // A time that a wrong clock has set does not put it off.
+    let soonest = soonest.min(ctx.now + pause);
+    if soonest > ctx.now && record.due_at.is_some_and(|due| due <= soonest) {
+        return None;
+    }
+    let mut record = record.clone();
+    record.version += 1;
+    record.due_at = Some(soonest);
+    Some(commit_timer(record))
+}
+
+/// The shortest pause between two polls of a pipeline, whatever comes in.
+const MIN_POLL_PAUSE: Duration = Duration::from_secs(1);
+
+/// What decides how the deploy's run has ended; `None` without a run.
+pub(super) fn run_rule(record: &DeployRecord) -> Option<RunRule> {
+    let (intent, run) = (record.trigger_intent.as_ref()?, record.run.as_ref()?);
+    Some(RunRule {
+        workflow: intent.workflow.clone(),
+        must_run: intent.must_run.clone(),
+        is_created: run.created_at.is_some(),
+        is_build: run.pipeline.kind == crate::deploy::CiRunKind::Build,
     })
+}
+
+pub(super) fn is_followed(record: &DeployRecord) -> bool {
+    matches!(record.state, DeployState::Triggered | DeployState::Running)
+}
+
+/// The event has the revision, so the record is changed first.
+fn note_details(record: &mut DeployRecord, report: &RunReport, ctx: Context<'_>) {
+    let (Some(run), Some(details)) = (&mut record.run, &report.poll.pipeline) else {
+        return;
+    };
+    if details.revision.is_some() {
+        run.revision.clone_from(&details.revision);
+    }
+    // Where there are errors, the pipeline is read until the run is over.
+    if details.state == PipelineState::Created && details.errors.is_empty() {
+        run.created_at.get_or_insert(ctx.now);
+    }
 }
 
 fn is_first_hold(record: &DeployRecord) -> bool {
@@ -102,76 +181,149 @@ fn is_first_hold(record: &DeployRecord) -> bool {
 }
 
 /// The workflows that wait for an approval, if there are any.
-fn held_workflows(poll: &PollResult) -> Option<Vec<String>> {
-    let names: BTreeSet<&str> = poll
-        .workflows
-        .iter()
-        .filter(|workflow| workflow.status == WorkflowStatus::OnHold)
-        .map(|workflow| workflow.name.as_str())
-        .collect();
+fn held_workflows(report: &RunReport) -> Option<Vec<String>> {
+    let workflows = report.poll.workflows.iter();
+    let held = workflows.filter(|run| run.status == WorkflowStatus::OnHold);
+    let names: BTreeSet<&str> = held.map(|run| run.name.as_str()).collect();
     (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
-fn is_followed(record: &DeployRecord) -> bool {
-    matches!(record.state, DeployState::Triggered | DeployState::Running)
-}
-
-fn poll_later(
+/// Waits for what is missing, until it was waited for long enough: then the deploy ends like `end`. No
+/// pause counts for more than a usual one, so that a few steps of a clock end nothing.
+fn wait_for(
+    mut seen: DeployRecord,
+    reason: WaitReason,
+    end: (DeployState, EndReason),
+    may_be_rerun: Option<&str>,
     record: &DeployRecord,
-    after: Option<Duration>,
     ctx: Context<'_>,
-) -> Decision<Commit> {
+) -> Decision<Option<Commit>> {
     let timeouts = &ctx.config.timeouts;
-    let since = record.run.as_ref().map_or(ctx.now, |run| run.triggered_at);
-    let left = timeouts
-        .follow_timeout
-        .saturating_sub(elapsed(since, ctx.now));
-    if left.is_zero() {
-        return end_deploy(
-            record,
-            DeployState::LostTrack,
-            EndReason::FollowTimeout,
-            ctx,
-        );
-    }
-    let usual = poll_pause(
-        timeouts.poll_interval_min,
-        timeouts.poll_interval_max,
-        record.poll_count,
+    let limit = match reason {
+        WaitReason::AnyWorkflow => timeouts.empty_pipeline_timeout,
+        WaitReason::JobWorkflow => timeouts.workflow_start_timeout,
+        WaitReason::AfterSetup | WaitReason::Jobs => timeouts.settle_time,
+        WaitReason::Rerun => timeouts.rerun_timeout,
+    };
+    let step = take_step(&mut seen).min(USUAL_PAUSE);
+    let known = seen.reads.wait.take().filter(|wait| wait.reason == reason);
+    let mut wait = known.map_or(
+        RunWait {
+            reason,
+            waited: Duration::ZERO,
+            told: false,
+        },
+        |wait| RunWait {
+            waited: wait.waited.saturating_add(step),
+            ..wait
+        },
     );
-    // However long CircleCI asks to wait, the pause ends at `follow_timeout`.
-    let wait = after.map_or(usual, |asked| asked.max(usual)).min(left);
-    Ok(poll_again_in(record, wait, ctx))
+    if wait.waited >= limit {
+        return end_deploy(&seen, end.0, end.1, ctx).map(Some);
+    }
+    shorten_pause(&mut seen, limit.saturating_sub(wait.waited));
+    let news = match reason {
+        WaitReason::AnyWorkflow if wait.waited >= timeouts.workflow_start_timeout => {
+            Some(Notice::NothingStarted)
+        }
+        WaitReason::Rerun => may_be_rerun.map(|workflow| Notice::MayRerun {
+            workflow: workflow.to_owned(),
+        }),
+        _ => None,
+    };
+    let news = news.filter(|_| !wait.told);
+    wait.told |= news.is_some();
+    seen.reads.wait = Some(wait);
+    match news {
+        Some(news) => notice(&seen, news, ctx).map(Some),
+        None => Ok(changed(record, seen)),
+    }
 }
 
-/// The end, with the workflows that decided it; `None` while the run is in progress.
-fn final_outcome(poll: &PollResult) -> Option<(DeployState, Vec<(String, String)>)> {
-    use WorkflowStatus::{Canceled, Error, Failed, NotRun, Success, Unauthorized};
-    let mut latest: BTreeMap<&str, &CiWorkflow> = BTreeMap::new();
-    for workflow in &poll.workflows {
-        let newer = latest
-            .get(workflow.name.as_str())
-            .is_none_or(|known| workflow.created_at >= known.created_at);
-        if newer {
-            latest.insert(&workflow.name, workflow);
-        }
+/// A poll after the end: what is new is told, and a lock that was kept is freed once nothing of the
+/// deploy can run any more.
+fn after_end(
+    record: &DeployRecord,
+    mut seen: DeployRecord,
+    rule: &RunRule,
+    report: &RunReport,
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    if seen.due_at.is_none() {
+        return Ok(None);
     }
-    let open = |w: &&CiWorkflow| !w.status.is_final() || w.rerun_coming;
-    if poll.state != PipelineState::Created || latest.is_empty() || latest.values().any(open) {
-        return None;
+    // What a person has canceled is told whatever its name: it is canceled at CircleCI, too.
+    let cancels = record.watch.as_ref().is_some_and(|watch| watch.cancels);
+    let now_shown = if cancels {
+        rule.of_all_workflows().newest_statuses(report)
+    } else {
+        rule.newest_statuses(report)
+    };
+    let workflows = first_named(now_shown.clone());
+    let told = match &record.notice {
+        Some(Notice::AfterEnd { workflows: told }) => *told == workflows,
+        _ => false,
+    };
+    if !now_shown.is_empty() && !told && !agrees(record, rule, report, &now_shown) {
+        return notice(&seen, Notice::AfterEnd { workflows }, ctx).map(Some);
     }
-    let ends: [(DeployState, &[WorkflowStatus]); 4] = [
-        (DeployState::Failed, &[Failed, Error, Unauthorized]),
-        (DeployState::Canceled, &[Canceled]),
-        (DeployState::Succeeded, &[Success]),
-        (DeployState::NothingRan, &[NotRun]),
-    ];
-    ends.into_iter().find_map(|(state, deciding)| {
-        let decided_by: Vec<_> = latest
-            .values()
-            .filter(|w| deciding.contains(&w.status))
-            .map(|w| (w.name.clone(), w.status.as_str().to_owned()))
-            .collect();
-        (!decided_by.is_empty()).then_some((state, decided_by))
+    let Some(RunWatch { waited, cancels }) = seen.watch else {
+        seen.due_at = None;
+        return Ok(changed(record, seen));
+    };
+    let step = take_step(&mut seen).min(USUAL_PAUSE);
+    let waited = waited.saturating_add(step);
+    let ttl = ctx.config.timeouts.lock_ttl;
+    let all_final = |run: &crate::ports::CiWorkflow| run.status.is_final();
+    if waited >= ttl && report.poll.workflows.iter().all(all_final) {
+        return end_watch(seen, ctx).map(Some);
+    }
+    seen.watch = Some(RunWatch { waited, cancels });
+    if waited < ttl {
+        shorten_pause(&mut seen, ttl.saturating_sub(waited));
+    }
+    Ok(changed(record, seen))
+}
+
+/// Whether what is shown is the end on record.
+fn agrees(
+    record: &DeployRecord,
+    rule: &RunRule,
+    report: &RunReport,
+    now_shown: &[(String, String)],
+) -> bool {
+    let Some(EndReason::Workflows { decided_by, .. }) = record.end.as_ref().map(|end| &end.reason)
+    else {
+        return false;
+    };
+    let is_shown = |name: &String| now_shown.iter().any(|(shown, _)| shown == name);
+    let same = decided_by
+        .iter()
+        .all(|one| now_shown.contains(one) || (one.1 == NOT_THERE && !is_shown(&one.0)));
+    let open = rule.selected(report).any(|run| !run.status.is_final());
+    same && !open
+}
+
+/// Nothing of an ended deploy is read any more; the lock that it has kept is freed, unless somebody has
+/// done that.
+fn end_watch(mut record: DeployRecord, ctx: Context<'_>) -> Decision<Commit> {
+    if record.locked_target.is_some() {
+        return commit_change(&record, AuditChange::Unlocked { by: None }, None, ctx);
+    }
+    record.watch = None;
+    record.due_at = None;
+    record.version += 1;
+    Ok(commit_timer(record))
+}
+
+fn notice(record: &DeployRecord, notice: Notice, ctx: Context<'_>) -> Decision<Commit> {
+    commit_change(record, AuditChange::Noticed { notice }, record.due_at, ctx)
+}
+
+/// The commit of a record on which no event happened; `None` if nothing has changed.
+fn changed(before: &DeployRecord, mut record: DeployRecord) -> Option<Commit> {
+    (*before != record).then(|| {
+        record.version += 1;
+        commit_timer(record)
     })
 }

@@ -6,9 +6,12 @@
 
 mod cancel;
 pub mod follow;
+pub mod outcome;
 mod plan;
+mod reads;
 mod request;
 pub mod trigger;
+mod unlock;
 
 use std::time::Duration;
 
@@ -25,9 +28,13 @@ use crate::notification::NotificationKind;
 use crate::policy::{self, Rejection};
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
 
+use self::outcome::RunRule;
+
 pub use self::cancel::{CancelDecision, decide_cancel};
 pub use self::plan::{DeployPlan, plan_deploy};
+pub use self::reads::{ReadPlan, reserve_read};
 pub use self::request::{RetryCause, RetryDecision, decide_retry, open_deploy, open_retry};
+pub use self::unlock::{UnlockCause, UnlockDecision, decide_unlock, unlock_cause, unlockable_from};
 
 /// Which invocation decides, when, and under which configuration.
 #[derive(Debug, Clone, Copy)]
@@ -68,21 +75,34 @@ pub enum NextStep {
     Write(Box<Commit>),
     /// Send this POST, once, and pass the outcome to [`trigger::after_post`].
     Post(TriggerRequest),
-    /// Look the pipeline up and pass the result to [`trigger::after_lookup`].
-    LookUp(LookupRequest),
-    /// Poll the run and pass the result to [`follow::after_poll`].
-    Poll {
-        /// The project.
-        slug: config::ProjectSlug,
-        /// The pipeline or build.
-        run: deploy::CiPipeline,
-        /// Whether to cancel its open workflows.
-        cancel: bool,
-    },
+    /// Reserve the read with [`reserve_read`], then read CircleCI.
+    Read(CiRead),
     /// Nothing in this invocation, which ends too early for an answer; another continues at once.
     OutOfTime,
     /// Put the retry ticket into the dead-letter queue, then write [`ticket_written`].
     WriteTicket,
+}
+
+/// What to read at CircleCI.
+#[derive(Debug, Clone)]
+pub enum CiRead {
+    /// Look the pipeline up and pass the result to [`trigger::after_lookup`].
+    LookUp(LookupRequest),
+    /// Poll the run and pass the report to [`follow::after_poll`].
+    Poll(RunPoll),
+}
+
+/// A poll of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPoll {
+    /// The project.
+    pub slug: config::ProjectSlug,
+    /// The pipeline or build.
+    pub run: deploy::CiPipeline,
+    /// Whether to cancel its open workflows.
+    pub cancel: bool,
+    /// What decides how it has ended.
+    pub rule: RunRule,
 }
 
 /// Decides the next step.
@@ -106,21 +126,27 @@ pub fn next_step(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> 
     match record.state {
         DeployState::Requested => decide_requested(record, ctx),
         DeployState::Triggering => {
-            Ok(trigger::lookup_request(record).map_or(NextStep::Wait, NextStep::LookUp))
-        }
-        DeployState::Triggered | DeployState::Running => {
-            Ok(match (&record.trigger_intent, &record.run) {
-                (Some(intent), Some(run)) => NextStep::Poll {
-                    slug: intent.slug.clone(),
-                    run: run.pipeline.clone(),
-                    cancel: record.cancel.is_some(),
-                },
-                _ => NextStep::Wait,
-            })
+            let lookup = trigger::lookup_request(record).map(CiRead::LookUp);
+            Ok(lookup.map_or(NextStep::Wait, NextStep::Read))
         }
         _ if record.owes_ticket => Ok(NextStep::WriteTicket),
-        _ => Ok(NextStep::Wait),
+        _ => Ok(poll_of(record).map_or(NextStep::Wait, NextStep::Read)),
     }
+}
+
+/// The poll of a run that is followed, or that something may still come of.
+fn poll_of(record: &DeployRecord) -> Option<CiRead> {
+    let (intent, run) = (record.trigger_intent.as_ref()?, record.run.as_ref()?);
+    let cancel = match &record.watch {
+        Some(watch) => watch.cancels,
+        None => record.cancel.is_some() && !record.state.is_terminal(),
+    };
+    Some(CiRead::Poll(RunPoll {
+        slug: intent.slug.clone(),
+        run: run.pipeline.clone(),
+        cancel,
+        rule: follow::run_rule(record)?,
+    }))
 }
 
 /// REQUESTED and due: reject, give up or begin the trigger.
@@ -177,6 +203,8 @@ fn begin_trigger(
             slug: allowed.project.slug.clone(),
             call: trigger.call.clone(),
             deploy_id_parameter: trigger.deploy_id_parameter.clone(),
+            workflow: allowed.job.workflow.clone(),
+            must_run: allowed.job.must_run.clone(),
         },
         // A deploy keeps the lock of its first attempt, even if the configuration names another
         // target now.
@@ -220,6 +248,7 @@ fn request_to_send(
 ) -> TriggerRequest {
     let config::TriggerConfig {
         call,
+        config_branch,
         job_parameter,
         deploy_id_parameter,
         parameters,
@@ -236,6 +265,7 @@ fn request_to_send(
         call: call.clone(),
         slug,
         branch: branch.clone(),
+        config_branch: config_branch.clone(),
         parameters,
     }
 }
@@ -258,6 +288,7 @@ pub fn reject_busy(
             user: holder.request.user.clone(),
             since: lock.since,
             until: lock.until,
+            unlockable: unlock_cause(holder, ctx.now).is_some(),
         },
         None => Rejection::Expired {
             requested_at: record.request.requested_at,
@@ -291,8 +322,12 @@ fn end_deploy(
     reason: EndReason,
     ctx: Context<'_>,
 ) -> Decision<Commit> {
-    // After a failed trigger, the retry ticket has to be written at once.
-    let due = (state == DeployState::TriggerFailed).then_some(ctx.now);
+    let due = match state {
+        // The retry ticket has to be written at once.
+        DeployState::TriggerFailed => Some(ctx.now),
+        _ if reason.watch().is_some() => record.due_at,
+        _ => None,
+    };
     commit_change(record, AuditChange::Ended { state, reason }, due, ctx)
 }
 
@@ -343,11 +378,13 @@ fn side_effects(
     Vec<NotificationKind>,
 ) {
     let target = || record.locked_target.clone();
+    let free = || target().map(|target| LockChange::Free { target });
     match change {
         AuditChange::TriggerBegun { target, .. } => {
             let take = |target| LockChange::Take {
                 target,
                 now: ctx.now,
+                inherits: record.retry_of,
             };
             (target.clone().map(take), None, vec![])
         }
@@ -355,18 +392,24 @@ fn side_effects(
         AuditChange::Started { .. } => (None, None, vec![NotificationKind::Progress]),
         AuditChange::Held { .. } => (None, None, vec![NotificationKind::Hold]),
         AuditChange::Ended {
-            state: DeployState::Unresolved,
+            state: DeployState::Unresolved | DeployState::LostTrack,
             ..
         } => {
-            let until = ctx.now + ctx.config.timeouts.unresolved_lock_ttl;
+            let until = ctx.now + ctx.config.timeouts.lock_ttl;
             let expire = |target| LockChange::Expire { target, until };
             (target().map(expire), None, vec![NotificationKind::Final])
         }
-        AuditChange::Ended { .. } => (
-            target().map(|target| LockChange::Free { target }),
-            None,
-            vec![NotificationKind::Final],
-        ),
+        AuditChange::Ended { reason, .. } if reason.watch().is_some() => {
+            (None, None, vec![NotificationKind::Final])
+        }
+        AuditChange::Ended { .. } => (free(), None, vec![NotificationKind::Final]),
+        AuditChange::Unlocked { by } => {
+            let told = by.iter().map(|_| NotificationKind::Notice);
+            (free(), None, told.collect())
+        }
+        AuditChange::Noticed { .. } | AuditChange::TriggerRolledBack { told: true, .. } => {
+            (None, None, vec![NotificationKind::Notice])
+        }
         _ => (None, None, vec![]),
     }
 }
@@ -383,23 +426,14 @@ fn commit_timer(record: DeployRecord) -> Commit {
     }
 }
 
-/// The commit after a poll or lookup without a result: another one later.
-fn poll_again_in(record: &DeployRecord, wait: Duration, ctx: Context<'_>) -> Commit {
-    let mut record = record.clone();
-    record.version += 1;
-    record.poll_count = record.poll_count.saturating_add(1);
-    record.due_at = Some(ctx.now + wait);
-    commit_timer(record)
-}
-
 /// The time from `since` to `until`; zero if it is negative.
 fn elapsed(since: Time, until: Time) -> Duration {
     (until - since).to_std().unwrap_or_default()
 }
 
-/// The pause after `tries` attempts: `first`, growing by half each time, up to `longest`.
-fn poll_pause(first: Duration, longest: Duration, tries: u32) -> Duration {
-    let grown = first.as_secs_f64() * 1.5_f64.powi(tries.min(40).cast_signed());
+/// The pause after `tries` attempts: `first`, growing by `growth` each time, up to `longest`.
+fn poll_pause(first: Duration, longest: Duration, growth: f64, tries: u32) -> Duration {
+    let grown = first.as_secs_f64() * growth.powi(tries.min(40).cast_signed());
     Duration::from_secs_f64(grown.min(longest.as_secs_f64()))
 }
 

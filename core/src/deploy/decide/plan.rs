@@ -1,7 +1,7 @@
 //! What a deploy would do: the result of every rule, the target and the request to CircleCI. It holds
 //! for the current rules only and does not say which commit would be built.
 
-use crate::config::Config;
+use crate::config::{Config, WorkflowSelector};
 use crate::deploy::{DeployRequest, Target};
 use crate::policy::{self, RuleCheck};
 use crate::ports::TriggerRequest;
@@ -17,6 +17,10 @@ pub struct DeployPlan {
     pub target: Option<Target>,
     /// The request to CircleCI, if every rule allows it.
     pub trigger: Option<TriggerRequest>,
+    /// Which workflows would decide how it ends, if the job is known.
+    pub workflow: Option<WorkflowSelector>,
+    /// Their jobs that would have to succeed.
+    pub must_run: Vec<String>,
 }
 
 /// The placeholder for the deploy id.
@@ -33,6 +37,8 @@ pub fn plan_deploy(config: &Config, request: DeployRequest) -> DeployPlan {
             let slug = allowed.project.slug.clone();
             super::request_to_send(slug, &allowed, &request.branch, ID_TO_COME)
         }),
+        workflow: found.map(|found| found.job.workflow.clone()),
+        must_run: found.map_or_else(Vec::new, |found| found.job.must_run.clone()),
         checks,
         request,
     }

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use crate::audit::AuditChange;
-use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy};
+use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy, Notice};
 use crate::ports::{Commit, LookupRequest, LookupResult, TriggerOutcome};
 
+use super::reads::{after_failure, shorten_pause, take_step};
 use super::{
-    Context, Decision, commit_change, elapsed, end_deploy, given_up_reason, poll_again_in,
+    Context, Decision, commit_change, commit_timer, elapsed, end_deploy, given_up_reason,
     poll_pause,
 };
 
@@ -45,10 +46,13 @@ pub fn after_post(
             let usual = poll_pause(
                 timeouts.retry_backoff,
                 timeouts.poll_interval_max,
-                attempt - 1,
+                1.5,
+                attempt.saturating_sub(1),
             );
-            // CircleCI may ask for 0 seconds.
-            let wait = after.map_or(usual, |asked| asked.max(timeouts.retry_backoff));
+            // CircleCI may ask for 0 seconds, or for a year.
+            let wait = after.map_or(usual, |asked| {
+                asked.min(MAX_ASKED).max(timeouts.retry_backoff)
+            });
             if record.cancel.is_some() {
                 // Nothing was created and it is to be canceled: no further attempt.
                 roll_back_trigger(record, error, false, ctx.now, ctx)?
@@ -71,8 +75,7 @@ pub fn after_post(
             trigger_failed(record, *status, message, ctx)?
         }
         TriggerOutcome::Unknown { because } => {
-            let poll_at =
-                ctx.now + poll_pause(timeouts.poll_interval_min, timeouts.poll_interval_max, 0);
+            let poll_at = ctx.now + timeouts.poll_interval_min;
             commit_change(
                 record,
                 AuditChange::OutcomeUnknown {
@@ -135,10 +138,14 @@ pub(super) fn roll_back_trigger(
     again_at: crate::Time,
     ctx: Context<'_>,
 ) -> Decision<Commit> {
+    // Between the attempts nothing wakes up to tell it.
+    let late = again_at >= record.request.requested_at + ctx.config.timeouts.trouble_after;
+    let told = matches!(record.notice, Some(Notice::TriggerDelayed { .. }));
     let change = AuditChange::TriggerRolledBack {
         error: error.to_owned(),
         token_refused,
         again_at,
+        told: late && !told && record.cancel.is_none(),
     };
     commit_change(record, change, Some(again_at), ctx)
 }
@@ -173,61 +180,67 @@ pub(super) fn lookup_request(record: &DeployRecord) -> Option<LookupRequest> {
 
 /// What to write after a completed lookup.
 ///
-/// An empty result counts only after `lookup_timeout`: CircleCI may list a new pipeline late.
+/// An empty result counts only once lookups were repeated for `lookup_timeout`: CircleCI may list a new
+/// pipeline late.
 pub fn after_lookup(
     record: &DeployRecord,
     result: &LookupResult,
     ctx: Context<'_>,
 ) -> Decision<Option<Commit>> {
-    let Some(intent) = open_intent(record) else {
+    if open_intent(record).is_none() {
         return Ok(None);
-    };
-    let timeouts = &ctx.config.timeouts;
-    match result {
-        LookupResult::Found(pipeline) => {
-            record_triggered(record, pipeline, MatchedBy::DeployId, ctx).map(Some)
-        }
-        LookupResult::Absent { candidates }
-            if ctx.now >= intent.send_by + timeouts.lookup_timeout =>
-        {
-            unresolved(record, candidates.clone(), ctx).map(Some)
-        }
-        LookupResult::Absent { .. } => Ok(Some(look_up_later(record, None, ctx))),
     }
+    let candidates = match result {
+        LookupResult::Found(pipeline) => {
+            return record_triggered(record, pipeline, MatchedBy::DeployId, ctx).map(Some);
+        }
+        LookupResult::Absent { candidates } => candidates,
+    };
+    let timeout = ctx.config.timeouts.lookup_timeout;
+    let mut seen = record.clone();
+    seen.reads.failed = None;
+    let step = take_step(&mut seen);
+    seen.reads.waited = seen.reads.waited.saturating_add(step);
+    if seen.reads.waited >= timeout {
+        return unresolved(&seen, candidates.clone(), ctx).map(Some);
+    }
+    let left = timeout.saturating_sub(seen.reads.waited);
+    shorten_pause(&mut seen, left);
+    seen.version += 1;
+    Ok(Some(commit_timer(seen)))
 }
 
 /// What to write after a failed lookup, which proves nothing.
 pub fn after_failed_lookup(
     record: &DeployRecord,
+    error: &str,
     after: Option<Duration>,
     ctx: Context<'_>,
 ) -> Decision<Option<Commit>> {
-    let Some(intent) = open_intent(record) else {
+    if open_intent(record).is_none() {
         return Ok(None);
-    };
-    if ctx.now >= intent.send_by + ctx.config.timeouts.lookup_give_up {
-        return unresolved(record, vec![], ctx).map(Some);
     }
-    Ok(Some(look_up_later(record, after, ctx)))
+    let mut seen = record.clone();
+    let failed = after_failure(&mut seen, error, after, ctx);
+    let long = failed.waited >= ctx.config.timeouts.lookup_give_up;
+    if long && failed.count >= MIN_FAILED_LOOKUPS {
+        return unresolved(&seen, vec![], ctx).map(Some);
+    }
+    seen.version += 1;
+    Ok(Some(commit_timer(seen)))
 }
+
+/// So many lookups have failed in a row before the deploy is given up.
+const MIN_FAILED_LOOKUPS: u32 = 5;
+
+/// The longest pause that CircleCI can ask for before the next attempt.
+const MAX_ASKED: Duration = Duration::from_mins(5);
 
 fn open_intent(record: &DeployRecord) -> Option<&crate::deploy::TriggerIntent> {
     record
         .trigger_intent
         .as_ref()
         .filter(|_| record.state == DeployState::Triggering)
-}
-
-fn look_up_later(record: &DeployRecord, after: Option<Duration>, ctx: Context<'_>) -> Commit {
-    let timeouts = &ctx.config.timeouts;
-    let usual = poll_pause(
-        timeouts.poll_interval_min,
-        timeouts.poll_interval_max,
-        record.poll_count,
-    );
-    // However long CircleCI asks to wait, the deploy ends after `lookup_give_up`.
-    let asked = after.unwrap_or_default().min(timeouts.lookup_give_up);
-    poll_again_in(record, usual.max(asked), ctx)
 }
 
 fn unresolved(

@@ -1,14 +1,19 @@
-//! CircleCI is asked: the POST, the lookup, the poll, the cancel.
+//! CircleCI is asked: the POST, the lookup, the poll with the jobs, the cancel.
 
-use super::{CiEvidence, DeployRun, Recording, RunMemory, failed};
+use std::collections::BTreeMap;
+
+use super::project::note_pause;
+use super::{CiEvidence, DeployRun, Recording, RunError, RunMemory, failed};
 use crate::config::ProjectSlug;
 use crate::deploy::CiPipeline;
-use crate::deploy::decide::Context;
+use crate::deploy::decide::outcome::{RunOutcome, RunReport};
+use crate::deploy::decide::{CiRead, Context, RunPoll};
 use crate::id::DeployId;
 use crate::phase::Phase;
 use crate::ports::{
-    CancelWorkflow, CiReadError, LedgerError, LookupRequest, LookupResult, PollRequest, PollResult,
-    ReadPipelineOwner, RefreshSecret, SecretError, SecretName, TriggerOutcome, TriggerRequest,
+    CancelWorkflow, CiJob, CiReadError, Commit, CommitError, Conflict, LedgerError, ListJobs,
+    LookupRequest, LookupResult, PollRequest, PollResult, ReadPipelineOwner, RefreshSecret,
+    SecretError, SecretName, TriggerOutcome, TriggerRequest,
 };
 
 /// The most candidate pipelines that are shown, the newest first.
@@ -52,17 +57,41 @@ pub struct ReadingOwners {
     pub unclaimed: Vec<CiPipeline>,
 }
 
+/// Writes that CircleCI is about to be read. Of several runs one writes, and only that one reads.
+#[derive(Debug, Clone)]
+pub struct ReservingRead {
+    /// What the run remembers.
+    pub memory: RunMemory,
+    /// The reservation.
+    pub commit: Box<Commit>,
+    /// What is read then.
+    pub read: CiRead,
+}
+
 /// Polls.
 #[derive(Debug, Clone)]
 pub struct Polling {
     /// What the run remembers.
     pub memory: RunMemory,
-    /// The project.
-    pub slug: ProjectSlug,
-    /// The pipeline or build.
-    pub run: CiPipeline,
-    /// Whether its open workflows are to be canceled.
-    pub cancel: bool,
+    /// The run at CircleCI, and what decides its end.
+    pub poll: RunPoll,
+    /// Whether the pipeline is read besides its workflows.
+    pub details: bool,
+    /// The jobs that were read before.
+    pub jobs: BTreeMap<String, Vec<CiJob>>,
+}
+
+/// Reads the jobs of the workflows that decide.
+#[derive(Debug, Clone)]
+pub struct ListingJobs {
+    /// What the run remembers.
+    pub memory: RunMemory,
+    /// The run at CircleCI, and what decides its end.
+    pub poll: RunPoll,
+    /// What was read so far.
+    pub report: RunReport,
+    /// The workflow whose jobs are read now.
+    pub workflow: String,
 }
 
 /// Sends the cancel of each open workflow to CircleCI, at each poll, until all have ended.
@@ -70,12 +99,10 @@ pub struct Polling {
 pub struct CancelingWorkflows {
     /// What the run remembers.
     pub memory: RunMemory,
-    /// The project.
-    pub slug: ProjectSlug,
-    /// The pipeline or build.
-    pub run: CiPipeline,
-    /// What the poll has shown.
-    pub poll: PollResult,
+    /// The run at CircleCI.
+    pub poll: RunPoll,
+    /// What was read.
+    pub report: RunReport,
     /// The workflow that is canceled now.
     pub workflow: String,
     /// Those that are still to be canceled, the last one first.
@@ -89,9 +116,17 @@ impl RefreshingToken {
     }
 }
 
-/// A failed read is recorded; if the token was refused, it is read anew before.
-fn record_failure(memory: RunMemory, evidence: CiEvidence, error: &CiReadError) -> DeployRun {
+/// A failed read is recorded; if the token was refused, it is read anew before, and a pause that
+/// CircleCI asks for is noted for every other run.
+fn record_failure(
+    memory: RunMemory,
+    slug: ProjectSlug,
+    evidence: CiEvidence,
+    error: &CiReadError,
+    ctx: Context<'_>,
+) -> DeployRun {
     let recording = DeployRun::Record(Recording { memory, evidence });
+    let recording = note_pause(slug, error.retry_after, recording, ctx);
     if error.unauthorized {
         RefreshingToken::then(recording)
     } else {
@@ -108,11 +143,16 @@ impl Phase for Triggering {
         self.request.clone()
     }
 
-    fn resume(self, outcome: TriggerOutcome, _: Context<'_>) -> DeployRun {
-        DeployRun::Record(Recording {
+    fn resume(self, outcome: TriggerOutcome, ctx: Context<'_>) -> DeployRun {
+        let asked = match &outcome {
+            TriggerOutcome::NotNow { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        let recording = DeployRun::Record(Recording {
             memory: self.memory,
             evidence: CiEvidence::Triggered(outcome),
-        })
+        });
+        note_pause(self.request.slug, asked, recording, ctx)
     }
 }
 
@@ -140,7 +180,7 @@ impl Phase for LookingUp {
         self.lookup.clone()
     }
 
-    fn resume(self, answer: Result<LookupResult, CiReadError>, _: Context<'_>) -> DeployRun {
+    fn resume(self, answer: Result<LookupResult, CiReadError>, ctx: Context<'_>) -> DeployRun {
         let memory = self.memory;
         match answer {
             Ok(LookupResult::Absent { mut candidates }) => {
@@ -153,9 +193,10 @@ impl Phase for LookingUp {
             }),
             Err(error) => {
                 let evidence = CiEvidence::LookupFailed {
+                    error: error.message.clone(),
                     retry_after: error.retry_after,
                 };
-                record_failure(memory, evidence, &error)
+                record_failure(memory, self.lookup.slug, evidence, &error, ctx)
             }
         }
     }
@@ -207,6 +248,36 @@ impl Phase for ReadingOwners {
     }
 }
 
+impl Phase for ReservingRead {
+    type Request = Commit;
+    type Context<'a> = Context<'a>;
+    type Run = DeployRun;
+
+    fn request(&self) -> Commit {
+        self.commit.as_ref().clone()
+    }
+
+    fn resume(self, answer: Result<(), CommitError>, _: Context<'_>) -> DeployRun {
+        let mut memory = self.memory;
+        match answer {
+            Ok(()) => memory.has_written = true,
+            Err(CommitError::Conflict(Conflict::StaleVersion)) => return memory.read(),
+            Err(CommitError::Conflict(other)) => return failed(RunError::Conflict(other)),
+            Err(CommitError::Ledger(error)) => return memory.after_failure(error),
+        }
+        match self.read {
+            CiRead::LookUp(lookup) => DeployRun::LookUp(LookingUp { memory, lookup }),
+            CiRead::Poll(poll) => DeployRun::Poll(Polling {
+                memory,
+                // Once it is created, its workflows say the rest.
+                details: !poll.rule.is_created && !poll.rule.is_build,
+                poll,
+                jobs: BTreeMap::new(),
+            }),
+        }
+    }
+}
+
 impl Phase for Polling {
     type Request = PollRequest;
     type Context<'a> = Context<'a>;
@@ -214,56 +285,99 @@ impl Phase for Polling {
 
     fn request(&self) -> PollRequest {
         PollRequest {
-            slug: self.slug.clone(),
-            run: self.run.clone(),
+            slug: self.poll.slug.clone(),
+            run: self.poll.run.clone(),
+            details: self.details,
         }
     }
 
-    fn resume(self, answer: Result<PollResult, CiReadError>, _: Context<'_>) -> DeployRun {
-        let memory = self.memory;
+    fn resume(self, answer: Result<PollResult, CiReadError>, ctx: Context<'_>) -> DeployRun {
         match answer {
-            Ok(poll) if self.cancel => {
-                CancelingWorkflows::after_poll(memory, self.slug, self.run, poll)
+            Ok(result) => {
+                let jobs = self.jobs;
+                let report = RunReport { poll: result, jobs };
+                after_report(self.memory, self.poll, report)
             }
-            Ok(poll) => CancelingWorkflows::record(memory, poll),
             Err(error) => {
-                let evidence = CiEvidence::PollFailed {
-                    retry_after: error.retry_after,
-                };
-                record_failure(memory, evidence, &error)
+                let evidence = CiEvidence::poll_failed(&error);
+                record_failure(self.memory, self.poll.slug, evidence, &error, ctx)
+            }
+        }
+    }
+}
+
+/// Reads what is still needed to say the end; cancels what is open, if a person wants that; or records.
+fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRun {
+    match poll.rule.outcome(&report) {
+        RunOutcome::NeedsDetails if report.poll.pipeline.is_none() => DeployRun::Poll(Polling {
+            memory,
+            poll,
+            details: true,
+            jobs: report.jobs,
+        }),
+        RunOutcome::NeedsJobs(mut workflows) if !workflows.is_empty() => {
+            let workflow = workflows.swap_remove(0);
+            DeployRun::ListJobs(ListingJobs {
+                memory,
+                poll,
+                report,
+                workflow,
+            })
+        }
+        _ if poll.cancel => CancelingWorkflows::after_poll(memory, poll, report),
+        _ => record_report(memory, report),
+    }
+}
+
+fn record_report(memory: RunMemory, report: RunReport) -> DeployRun {
+    DeployRun::Record(Recording {
+        memory,
+        evidence: CiEvidence::Polled(report),
+    })
+}
+
+impl Phase for ListingJobs {
+    type Request = ListJobs;
+    type Context<'a> = Context<'a>;
+    type Run = DeployRun;
+
+    fn request(&self) -> ListJobs {
+        ListJobs {
+            run: self.poll.run.clone(),
+            workflow: self.workflow.clone(),
+        }
+    }
+
+    fn resume(mut self, answer: Result<Vec<CiJob>, CiReadError>, ctx: Context<'_>) -> DeployRun {
+        match answer {
+            Ok(jobs) => {
+                self.report.jobs.insert(self.workflow, jobs);
+                after_report(self.memory, self.poll, self.report)
+            }
+            // Without the jobs nobody knows whether the deploy ran.
+            Err(error) => {
+                let evidence = CiEvidence::poll_failed(&error);
+                record_failure(self.memory, self.poll.slug, evidence, &error, ctx)
             }
         }
     }
 }
 
 impl CancelingWorkflows {
-    pub(super) fn after_poll(
-        memory: RunMemory,
-        slug: ProjectSlug,
-        run: CiPipeline,
-        poll: PollResult,
-    ) -> DeployRun {
-        let open = poll.workflows.iter().rev();
+    fn after_poll(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRun {
+        let open = report.poll.workflows.iter();
         let open = open.filter(|workflow| !workflow.status.is_final());
         let mut pending: Vec<_> = open.map(|workflow| workflow.id.clone()).collect();
         match pending.pop() {
             Some(workflow) => DeployRun::Cancel(Self {
                 memory,
-                slug,
-                run,
                 poll,
+                report,
                 workflow,
                 pending,
             }),
-            None => Self::record(memory, poll),
+            None => record_report(memory, report),
         }
-    }
-
-    pub(super) fn record(memory: RunMemory, poll: PollResult) -> DeployRun {
-        DeployRun::Record(Recording {
-            memory,
-            evidence: CiEvidence::Polled(poll),
-        })
     }
 }
 
@@ -274,8 +388,8 @@ impl Phase for CancelingWorkflows {
 
     fn request(&self) -> CancelWorkflow {
         CancelWorkflow {
-            slug: self.slug.clone(),
-            run: self.run.clone(),
+            slug: self.poll.slug.clone(),
+            run: self.poll.run.clone(),
             workflow: self.workflow.clone(),
         }
     }
@@ -284,7 +398,7 @@ impl Phase for CancelingWorkflows {
     fn resume(mut self, _: Result<(), CiReadError>, _: Context<'_>) -> DeployRun {
         match self.pending.pop() {
             Some(workflow) => DeployRun::Cancel(Self { workflow, ..self }),
-            None => Self::record(self.memory, self.poll),
+            None => record_report(self.memory, self.report),
         }
     }
 }

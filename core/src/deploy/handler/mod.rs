@@ -1,21 +1,24 @@
 //! One run of the worker about one deploy, as a value: read, decide, write, act, until nothing is due.
 //!
-//! The phases are in the order in which a deploy passes them: it is [opened](open), its next
-//! [step](step) is taken, CircleCI is [asked](ask), the answer is [recorded](record). What to do is
+//! The phases are in the order in which a deploy passes them: it is opened, its next
+//! step is taken, CircleCI is asked, the answer is recorded. What to do is
 //! decided in [`decide`](crate::deploy::decide); what a driver has to add are the requests' answers and a
 //! limit to its tries. Nothing here knows how a request is performed.
 
 mod ask;
 mod open;
+mod project;
 mod record;
 mod step;
 
 use std::time::Duration;
 
 pub use self::ask::{
-    CancelingWorkflows, LookingUp, Polling, ReadingOwners, RefreshingToken, Triggering,
+    CancelingWorkflows, ListingJobs, LookingUp, Polling, ReadingOwners, RefreshingToken,
+    ReservingRead, Triggering,
 };
 pub use self::open::{FindingOwner, Opening, ReadingCommand};
+pub use self::project::{NotingProject, ReadingProject};
 pub use self::record::{CiEvidence, Recording, WritingEvidence};
 pub use self::step::{
     Reading, ReadingHolder, SchedulingWakeUp, SendingTicket, WakingNotifier, Writing,
@@ -25,7 +28,7 @@ use crate::deploy::machine::IllegalTransition;
 use crate::id::{DeployId, PipelineId};
 use crate::message::DeployMessage;
 use crate::phase::Interrupted;
-use crate::ports::{Conflict, LedgerError, PollResult, SendError};
+use crate::ports::{Conflict, LedgerError, SendError};
 
 /// A run: where it stands.
 #[derive(Debug, Clone)]
@@ -46,12 +49,20 @@ pub enum DeployRun {
     Trigger(Triggering),
     /// Reads the token anew.
     RefreshToken(RefreshingToken),
+    /// Reads what is known of the project, before CircleCI is read.
+    ReadProject(ReadingProject),
+    /// Notes something of the project.
+    NoteProject(NotingProject),
+    /// Writes that CircleCI is about to be read, and when next.
+    ReserveRead(ReservingRead),
     /// Looks up the pipeline of a POST whose outcome is unknown.
     LookUp(LookingUp),
     /// Reads whose the candidates of a lookup are.
     ReadOwners(ReadingOwners),
     /// Polls.
     Poll(Polling),
+    /// Reads the jobs of a workflow.
+    ListJobs(ListingJobs),
     /// Sends a cancel to CircleCI.
     Cancel(CancelingWorkflows),
     /// Reads the deploy, to record what CircleCI has shown.
@@ -103,6 +114,7 @@ pub enum RunError {
 
 /// What a run remembers from one phase to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RunMemory {
     /// The deploy.
     pub deploy: DeployId,
@@ -114,8 +126,8 @@ pub struct RunMemory {
     pub began_trigger: bool,
     /// Whether it has read the token anew.
     pub has_fresh_token: bool,
-    /// The poll that was last recorded: after the start it may show the end, too.
-    pub polled: Option<PollResult>,
+    /// Whether it is over a webhook.
+    pub by_webhook: bool,
 }
 
 impl RunMemory {
@@ -126,7 +138,7 @@ impl RunMemory {
             has_written: false,
             began_trigger: false,
             has_fresh_token: false,
-            polled: None,
+            by_webhook: false,
         }
     }
 
@@ -187,14 +199,18 @@ impl DeployRun {
             Self::Write(phase) => Some(phase.memory.deploy),
             Self::ReadHolder(phase) => Some(phase.memory.deploy),
             Self::Trigger(phase) => Some(phase.memory.deploy),
+            Self::ReadProject(phase) => Some(phase.memory.deploy),
+            Self::NoteProject(phase) => phase.next.deploy(),
+            Self::ReserveRead(phase) => Some(phase.memory.deploy),
             Self::LookUp(phase) => Some(phase.memory.deploy),
             Self::ReadOwners(phase) => Some(phase.memory.deploy),
             Self::Poll(phase) => Some(phase.memory.deploy),
+            Self::ListJobs(phase) => Some(phase.memory.deploy),
             Self::Cancel(phase) => Some(phase.memory.deploy),
             Self::Record(phase) => Some(phase.memory.deploy),
             Self::WriteEvidence(phase) => Some(phase.memory.deploy),
             Self::SendTicket(phase) => Some(phase.memory.deploy),
-            Self::WakeNotifier(phase) => Some(phase.memory.deploy),
+            Self::WakeNotifier(phase) => Some(phase.deploy),
             Self::ScheduleWakeUp(phase) => Some(phase.deploy),
         }
     }

@@ -108,7 +108,10 @@ impl Phase for FindingOwner {
     fn resume(self, answer: Result<Option<DeployId>, LedgerError>, _: Context<'_>) -> DeployRun {
         match answer {
             Ok(Some(deploy)) => DeployRun::Record(Recording {
-                memory: RunMemory::of(deploy),
+                memory: RunMemory {
+                    by_webhook: true,
+                    ..RunMemory::of(deploy)
+                },
                 evidence: CiEvidence::Event,
             }),
             Ok(None) => DeployRun::Done(Ok(RunEnd::NoOwner(self.pipeline))),

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use super::step::after_write;
+use super::step::{after_write, after_write_then};
 use super::{DeployRun, RunError, RunMemory, again, failed};
 use crate::deploy::DeployRecord;
+use crate::deploy::decide::outcome::RunReport;
 use crate::deploy::decide::{Context, Decision, follow, trigger};
 use crate::phase::Phase;
 use crate::ports::{
-    Commit, CommitError, Conflict, LedgerError, LookupResult, PollResult, ReadDeploy,
+    CiReadError, Commit, CommitError, Conflict, LedgerError, LookupResult, ReadDeploy,
     TriggerOutcome,
 };
 
@@ -22,13 +23,17 @@ pub enum CiEvidence {
     LookedUp(LookupResult),
     /// The lookup failed.
     LookupFailed {
+        /// The error.
+        error: String,
         /// How long CircleCI asks to wait.
         retry_after: Option<Duration>,
     },
     /// What the poll showed.
-    Polled(PollResult),
+    Polled(RunReport),
     /// The poll failed.
     PollFailed {
+        /// The error.
+        error: String,
         /// How long CircleCI asks to wait.
         retry_after: Option<Duration>,
     },
@@ -37,6 +42,13 @@ pub enum CiEvidence {
 }
 
 impl CiEvidence {
+    pub(super) fn poll_failed(error: &CiReadError) -> Self {
+        Self::PollFailed {
+            error: error.message.clone(),
+            retry_after: error.retry_after,
+        }
+    }
+
     /// What it changes.
     fn decide(&self, record: &DeployRecord, ctx: Context<'_>) -> Decision<Option<Commit>> {
         match self {
@@ -44,12 +56,12 @@ impl CiEvidence {
                 trigger::after_post(record, ctx.posted_attempt, outcome, ctx)
             }
             Self::LookedUp(result) => trigger::after_lookup(record, result, ctx),
-            Self::LookupFailed { retry_after } => {
-                trigger::after_failed_lookup(record, *retry_after, ctx)
+            Self::LookupFailed { error, retry_after } => {
+                trigger::after_failed_lookup(record, error, *retry_after, ctx)
             }
-            Self::Polled(poll) => follow::after_poll(record, poll, ctx),
-            Self::PollFailed { retry_after } => {
-                follow::after_failed_poll(record, *retry_after, ctx)
+            Self::Polled(report) => follow::after_poll(record, report, ctx),
+            Self::PollFailed { error, retry_after } => {
+                follow::after_failed_poll(record, error, *retry_after, ctx)
             }
             Self::Event => Ok(follow::poll_now(record, ctx)),
         }
@@ -113,14 +125,17 @@ impl Phase for Recording {
     }
 }
 
-/// After it is on record, or was overtaken.
-fn recorded(mut memory: RunMemory, evidence: CiEvidence, commit: Option<&Commit>) -> DeployRun {
-    if let CiEvidence::Polled(poll) = evidence {
-        memory.polled = Some(poll);
-    }
-    match commit {
-        Some(commit) => after_write(memory, commit),
-        None => memory.read(),
+/// After it is on record, or was overtaken. A report is looked at again after each write, until nothing
+/// is left to write: it may show both that the run has started and how it has ended.
+fn recorded(memory: RunMemory, evidence: CiEvidence, commit: Option<&Commit>) -> DeployRun {
+    let Some(commit) = commit else {
+        return memory.read();
+    };
+    match evidence {
+        CiEvidence::Polled(_) => after_write_then(memory, commit, |memory| {
+            DeployRun::Record(Recording { memory, evidence })
+        }),
+        _ => after_write(memory, commit),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CancelingWorkflows, DeployRun, LookingUp, Polling, RefreshingToken, RunEnd, RunError,
-    RunMemory, Triggering, delay_until, failed,
+    DeployRun, ReadingProject, RefreshingToken, RunEnd, RunError, RunMemory, Triggering,
+    delay_until, failed,
 };
 use crate::deploy::decide::{self, Context, NextStep};
 use crate::deploy::{DeployRecord, DeployState};
@@ -57,8 +57,10 @@ pub struct SendingTicket {
 /// Wakes the notifier up.
 #[derive(Debug, Clone)]
 pub struct WakingNotifier {
-    /// What the run remembers.
-    pub memory: RunMemory,
+    /// The deploy.
+    pub deploy: DeployId,
+    /// The run after it.
+    pub next: Box<DeployRun>,
 }
 
 /// Sends the next wake-up; the sweeper would come later.
@@ -122,17 +124,11 @@ fn take_step(mut memory: RunMemory, record: DeployRecord, ctx: Context<'_>) -> D
             memory.has_fresh_token = false;
             DeployRun::Trigger(Triggering { memory, request })
         }
-        NextStep::LookUp(lookup) => DeployRun::LookUp(LookingUp { memory, lookup }),
-        NextStep::Poll { slug, run, cancel } => match memory.polled.take() {
-            Some(poll) if cancel => CancelingWorkflows::after_poll(memory, slug, run, poll),
-            Some(poll) => CancelingWorkflows::record(memory, poll),
-            None => DeployRun::Poll(Polling {
-                memory,
-                slug,
-                run,
-                cancel,
-            }),
-        },
+        NextStep::Read(read) => DeployRun::ReadProject(ReadingProject {
+            memory,
+            record,
+            read,
+        }),
         NextStep::OutOfTime => failed(RunError::DeadlineTooClose),
         NextStep::WriteTicket => DeployRun::SendTicket(SendingTicket { memory, record }),
     }
@@ -166,13 +162,25 @@ impl Phase for Writing {
     }
 }
 
-/// After a write, the notifier is woken up if a notification is pending.
-pub(super) fn after_write(mut memory: RunMemory, commit: &Commit) -> DeployRun {
+/// After a write, the notifier is woken up if a notification is pending; then the deploy is read again.
+pub(super) fn after_write(memory: RunMemory, commit: &Commit) -> DeployRun {
+    after_write_then(memory, commit, RunMemory::read)
+}
+
+/// The same, with what comes after it.
+pub(super) fn after_write_then(
+    mut memory: RunMemory,
+    commit: &Commit,
+    next: impl FnOnce(RunMemory) -> DeployRun,
+) -> DeployRun {
     memory.has_written = true;
+    let deploy = memory.deploy;
+    let next = next(memory);
     if commit.notifications.is_empty() {
-        memory.read()
+        next
     } else {
-        DeployRun::WakeNotifier(WakingNotifier { memory })
+        let next = Box::new(next);
+        DeployRun::WakeNotifier(WakingNotifier { deploy, next })
     }
 }
 
@@ -237,13 +245,13 @@ impl Phase for WakingNotifier {
     type Run = DeployRun;
 
     fn request(&self) -> SendMessage {
-        let deploy = self.memory.deploy;
+        let deploy = self.deploy;
         SendMessage::now(OutgoingMessage::Notify(NotifyMessage::Notify { deploy }))
     }
 
     // If it fails: the notification is on record as pending, and the sweeper wakes the notifier up.
     fn resume(self, _: Result<(), SendError>, _: Context<'_>) -> DeployRun {
-        self.memory.read()
+        *self.next
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Bounds {
     pub(super) faults: u8,
     /// Posts that were not sent; they could continue until expiry.
     pub(super) unsent: u8,
+    /// Whether there is a notice.
+    pub(super) notice: bool,
 }
 
 /// One invocation of the notifier.
@@ -49,6 +51,7 @@ pub(super) struct World {
     /// How often Slack really showed each kind.
     progress_shown: u8,
     hold_shown: u8,
+    notice_shown: u8,
     final_shown: u8,
     /// How often the response URL was really used, and for the early kinds.
     calls: u8,
@@ -69,6 +72,7 @@ impl World {
             unsent: 0,
             progress_shown: 0,
             hold_shown: 0,
+            notice_shown: 0,
             final_shown: 0,
             calls: 0,
             early_calls: 0,
@@ -96,7 +100,7 @@ impl World {
                 item.unsent_count,
                 item.unknown_count,
             );
-            let counts = (counts, item.token_refused);
+            let counts = (counts, item.token_refused, item.notice_again);
             let tellings = NotificationKind::ALL.map(|kind| delivery(item.delivery(kind)));
             (counts, tellings, item.response_url.is_none())
         };
@@ -140,7 +144,7 @@ impl World {
             self.faults,
             self.unsent,
             self.progress_shown,
-            self.hold_shown,
+            (self.hold_shown, self.notice_shown),
             self.final_shown,
             (self.calls, self.early_calls, self.bot_calls),
         )
@@ -173,8 +177,11 @@ impl World {
         for kind in NotificationKind::ALL {
             // A run is seen before it is seen to wait.
             let early = kind == Hold && self.item.progress == DeliveryStatus::NotRequested;
+            let after_end = kind == Notice;
             let pending = *self.item.delivery(kind) != DeliveryStatus::NotRequested;
-            if !early && !pending && self.item.final_status == DeliveryStatus::NotRequested {
+            let ended = self.item.final_status != DeliveryStatus::NotRequested;
+            let none = kind == Notice && !self.bounds.notice;
+            if !early && !pending && !none && (!ended || after_end) {
                 let mut world = self.clone();
                 world.item.request_delivery(kind, self.now);
                 all.push(world);
@@ -299,7 +306,7 @@ impl World {
                 }
             }
             if shown {
-                let again = *repeat || world.final_shown == 0;
+                let again = *repeat || world.final_shown == 0 || *kind == Notice;
                 assert!(
                     again,
                     "an unmarked copy, or {kind:?} after the end: {self:?}"
@@ -307,6 +314,7 @@ impl World {
                 *match kind {
                     Progress => &mut world.progress_shown,
                     Hold => &mut world.hold_shown,
+                    Notice => &mut world.notice_shown,
                     Final => &mut world.final_shown,
                 } += 1;
             }

@@ -138,7 +138,7 @@ pub(super) struct JobRules {
 impl JobRules {
     pub(super) fn target(&self) -> Option<Target> {
         let environment = self.environment.unwrap_or(self.name);
-        let target = format!("{}/{environment}", self.project);
+        let target = format!("gh/acme/{}/{environment}", self.project);
         self.exclusive.then_some(Target(target))
     }
 }

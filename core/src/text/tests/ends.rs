@@ -4,6 +4,16 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::fixtures::{pipeline, qualified_channel, qualified_user};
+use crate::ports::{PipelineError, PipelineErrorKind};
+
+/// Errors of the configuration with these messages.
+fn errors(messages: &[&str]) -> Vec<PipelineError> {
+    let error = |message: &&str| PipelineError {
+        kind: PipelineErrorKind::Config,
+        message: (*message).to_owned(),
+    };
+    messages.iter().map(error).collect()
+}
 
 #[test]
 fn while_it_runs() {
@@ -52,11 +62,12 @@ fn what_ran() {
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let many: Vec<_> = (0..12).map(|_| ("w", "failed")).collect();
-    assert_snapshot!(final_message(DeployState::Failed, workflows(&many)).details[0], @"`w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, … and 2 more");
-    assert_snapshot!(rendered(&final_message(DeployState::LostTrack, EndReason::FollowTimeout)), @"
+    assert_snapshot!(final_message(DeployState::Failed, workflows(&many)).details[0], @"`w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, … and more");
+    assert_snapshot!(rendered(&final_message(DeployState::LostTrack, EndReason::Unreadable { error: "401 Invalid token".into() })), @"
     (to all)
     :grey_question: *Lost track:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    It was followed until the time limit (rule `timeouts.follow_timeout`); CircleCI shows how it ended.
+    CircleCI could not be read for too long; last error: `401 Invalid token`
+    Look there for how it ended.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
 }
@@ -66,7 +77,7 @@ fn what_ran_nothing() {
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, EndReason::NoWorkflow)), @"
     (to all)
     :ghost: *Nothing ran:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    CircleCI created a pipeline without a workflow. The usual causes: a `when` condition that this job's parameter does not meet, or a branch filter.
+    CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` condition that this job's parameter does not meet, or a branch filter.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, workflows(&[("build", "not_run")]))), @"
@@ -75,8 +86,8 @@ fn what_ran_nothing() {
     `build` not run
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let messages = ["Job 'x' is `missing`", "b", "c"].map(str::to_owned).into();
-    assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::ConfigErrors { messages })), @"
+    let errors = errors(&["Job 'x' is `missing`", "b", "c"]);
+    assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::PipelineErrors { errors })), @"
     (to all)
     :warning: *Config error:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI says: `Job 'x' is 'missing'`
@@ -84,7 +95,7 @@ fn what_ran_nothing() {
     … and 1 more.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::ConfigErrors { messages: vec![] })), @"
+    assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::PipelineErrors { errors: vec![] })), @"
     (to all)
     :warning: *Config error:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI could not make a workflow of the project's configuration, and did not say why.
@@ -144,6 +155,7 @@ fn what_was_canceled() {
     (to all)
     :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` canceled
+    Nobody canceled it from here. The usual causes: somebody at CircleCI, a newer pipeline of the branch (auto-cancel), or a job that stops the others.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
 }

@@ -44,6 +44,7 @@ fn all_of_it() {
     • `/chatops failed` – deploys waiting for a retry
     • `/chatops retry &lt;id&gt;` – retry a deploy that did not start
     • `/chatops cancel &lt;id&gt;` – cancel a deploy that has not ended
+    • `/chatops unlock &lt;target&gt;` – free what a deploy keeps locked
     *What you may run here*
     • `web` (`site`), the default: `deploy` (`ship`), `test`
     More about one: `/chatops help &lt;command&gt;`.
@@ -63,6 +64,7 @@ fn in_several_projects_under_another_name() {
     • `/ship-it failed` – deploys waiting for a retry
     • `/ship-it retry &lt;id&gt;` – retry a deploy that did not start
     • `/ship-it cancel &lt;id&gt;` – cancel a deploy that has not ended
+    • `/ship-it unlock &lt;target&gt;` – free what a deploy keeps locked
     *What you may run here*
     • `web` (`site`), the default: `deploy` (`ship`), `test`
     • `api`: `e2e`
@@ -78,6 +80,7 @@ fn in_several_projects_under_another_name() {
     • `/ship-it failed` – deploys waiting for a retry
     • `/ship-it retry &lt;id&gt;` – retry a deploy that did not start
     • `/ship-it cancel &lt;id&gt;` – cancel a deploy that has not ended
+    • `/ship-it unlock &lt;target&gt;` – free what a deploy keeps locked
     *What you may run here*
     • `api`: `e2e`
     • `web` (`site`): `deploy` (`ship`), `test`
@@ -170,7 +173,7 @@ fn about_each_command() {
     (to the requester)
     :wave: *Help:* `/chatops help` lists the commands, or tells more about one.
     *Form:* `/chatops help [command]`
-    The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `cancel`, `help`.
+    The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `cancel`, `unlock`, `help`.
     *Examples:* `/chatops help` · `/chatops help retry`
     ");
 }

@@ -8,6 +8,7 @@ use strum::VariantArray;
 
 use super::*;
 use crate::command::{HistoryFilter, UserFilter, Verb};
+use crate::deploy::Notice;
 use crate::deploy::decide::{self, RetryDecision};
 use crate::deploy::{CiPipeline, DeployEnd, DeployRequest};
 use crate::fixtures::{
@@ -16,7 +17,7 @@ use crate::fixtures::{
 };
 use crate::id::DeployRef;
 use crate::policy::Rejection;
-use crate::ports::{DeployPage, PageEnd, TargetLock};
+use crate::ports::{DeployPage, PageEnd, PipelineError, PipelineErrorKind, TargetLock};
 
 /// Marks of Slack's grammar, quotes, line breaks, wide characters.
 fn nasty() -> impl Strategy<Value = String> {
@@ -56,7 +57,13 @@ fn any_end() -> impl Strategy<Value = (DeployState, EndReason)> {
             };
             (DeployState::TriggerFailed, reason)
         }),
-        texts().prop_map(|messages| (DeployState::CiError, EndReason::ConfigErrors { messages })),
+        texts().prop_map(|messages| {
+            let kind = PipelineErrorKind::Plan;
+            let errors = messages.into_iter();
+            let errors = errors.map(|message| PipelineError { kind, message });
+            let errors = errors.collect();
+            (DeployState::CiError, EndReason::PipelineErrors { errors })
+        }),
         (nasty(), 0..40_usize, 1..5_000_usize).prop_map(|(because, n, length)| {
             let candidates = vec![long_address(length); n];
             let reason = EndReason::OutcomeUnknown {
@@ -66,9 +73,31 @@ fn any_end() -> impl Strategy<Value = (DeployState, EndReason)> {
             (DeployState::Unresolved, reason)
         }),
         texts().prop_map(|names| {
-            let decided_by = names.into_iter().map(|name| (name, "not_run".to_owned()));
-            let decided_by = decided_by.collect();
-            (DeployState::NothingRan, EndReason::Workflows { decided_by })
+            let named = names.into_iter().map(|name| (name, "not_run".to_owned()));
+            let decided_by: Vec<_> = named.collect();
+            let (beside, jobs) = (decided_by.clone(), decided_by.clone());
+            let reason = EndReason::Workflows {
+                decided_by,
+                beside,
+                jobs,
+            };
+            (DeployState::NothingRan, reason)
+        }),
+        (texts(), texts()).prop_map(|(wanted, names)| {
+            let listed = names.into_iter().map(|name| (name, "success".to_owned()));
+            let listed = listed.collect();
+            (
+                DeployState::NothingRan,
+                EndReason::WorkflowMissing { wanted, listed },
+            )
+        }),
+        nasty().prop_map(|error| (DeployState::LostTrack, EndReason::Unreadable { error })),
+        nasty().prop_map(|name| {
+            let by = ActedBy::Operator(name);
+            (
+                DeployState::Canceled,
+                EndReason::CanceledBeforeWorkflow { by },
+            )
         }),
         nasty().prop_map(|name| {
             let by = ActedBy::Operator(name);
@@ -117,6 +146,7 @@ fn any_rejection() -> impl Strategy<Value = Rejection> {
                 user: other(),
                 since: start(),
                 until: (n % 2 == 0).then(start),
+                unlockable: n % 3 == 0,
             },
             _ => Rejection::User {
                 project,
@@ -178,6 +208,21 @@ fn long_request() -> DeployRequest {
         user: UserId::parse(&format!("U{}", "9".repeat(31))).unwrap(),
         ..request()
     }
+}
+
+/// A notice of each kind, with that text.
+pub(super) fn every_notice(text: &str, by: ActedBy) -> [Notice; 6] {
+    let text = || text.to_owned();
+    [
+        Notice::TriggerDelayed { error: text() },
+        Notice::Unreadable { error: text() },
+        Notice::NothingStarted,
+        Notice::MayRerun { workflow: text() },
+        Notice::AfterEnd {
+            workflows: vec![(text(), text()); 30],
+        },
+        Notice::Unlocked { by },
+    ]
 }
 
 /// That many projects, each with a long name and a long job, under the longest command.
@@ -291,6 +336,12 @@ proptest! {
         check(&deploy_running(&record));
         check(&waiting_for_approval(&record));
         check(&deploy_status(&record, &config));
+        check(&deploy_notice(&record, &config));
+        let by = ActedBy::Operator(who.clone());
+        for notice in every_notice(&who, by) {
+            let notice = Some(notice);
+            check(&deploy_notice(&DeployRecord { notice, ..record.clone() }, &config));
+        }
         check(&cancel_requested(&record, &ActedBy::Operator(who.clone())));
         check(&already_ended(&record));
         let by = ActedBy::Operator(who);

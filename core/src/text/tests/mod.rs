@@ -8,6 +8,7 @@ mod help;
 mod layout;
 mod limits;
 mod lists;
+mod notices;
 mod plan;
 mod rejections;
 mod status;
@@ -76,6 +77,9 @@ fn head_ended(state: DeployState, reason: EndReason) -> DeployRecord {
         DeployState::Canceled if matches!(reason, EndReason::CanceledBeforeTrigger { .. }) => {
             DeployState::Requested
         }
+        DeployState::Canceled if matches!(reason, EndReason::CanceledBeforeWorkflow { .. }) => {
+            DeployState::Triggered
+        }
         DeployState::TriggerFailed | DeployState::Unresolved => DeployState::Triggering,
         DeployState::CiError => DeployState::Triggered,
         DeployState::NothingRan if reason == EndReason::NoWorkflow => DeployState::Triggered,
@@ -92,6 +96,8 @@ fn workflows(all: &[(&str, &str)]) -> EndReason {
     let decided_by = all.iter().map(|(n, s)| ((*n).to_owned(), (*s).to_owned()));
     EndReason::Workflows {
         decided_by: decided_by.collect(),
+        beside: vec![],
+        jobs: vec![],
     }
 }
 

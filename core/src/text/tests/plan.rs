@@ -39,7 +39,9 @@ fn would_start() {
     :white_check_mark: You may run it (`users`).
     :white_check_mark: It can be run on `main` (`branches`).
     :white_check_mark: `web/production` is free (`exclusive`).
-    CircleCI would be asked for a pipeline of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
+    CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
+    Its workflow `deploy` decides how it ends.
+    Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
     To start it: `/chatops main deploy`
     Nothing was triggered. Which commit would be built is decided when it starts.
     ");
@@ -62,7 +64,9 @@ fn would_start() {
     :white_check_mark: You may run it (`users`).
     :white_check_mark: It can be run on `main` (`branches`).
     :white_check_mark: It takes no lock: other deploys may run at the same time (`exclusive`).
-    CircleCI would be asked for a pipeline of `gh/acme/web` on `main`, without parameters.
+    CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main`, without parameters.
+    Its workflow `test` decides how it ends.
+    Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
     To start it: `/chatops main test`
     Nothing was triggered. Which commit would be built is decided when it starts.
     ");
@@ -71,7 +75,7 @@ fn would_start() {
         "x".repeat(400)
     );
     let long = Config::parse(&format!("{CONFIG}{long}"), "chatops.toml").unwrap();
-    assert_snapshot!(words_plan(request(), None, &long).details[0], @"CircleCI would be asked for a pipeline of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`, `what=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`.");
+    assert_snapshot!(words_plan(request(), None, &long).details[0], @"CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`, `what=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`.");
 }
 
 #[test]
@@ -144,7 +148,9 @@ fn would_find_the_target_taken() {
     :white_check_mark: It can be run on `main` (`branches`).
     :x: `web/production` is taken by deploy `f643ce10` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
     › Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel f643ce10`.
-    CircleCI would be asked for a pipeline of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
+    CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
+    Its workflow `deploy` decides how it ends.
+    Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
     Nothing was triggered. Which commit would be built is decided when it starts.
     ");
 }

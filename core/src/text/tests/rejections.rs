@@ -202,6 +202,7 @@ fn taken() {
         user: other(),
         since: start(),
         until,
+        unlockable: false,
     };
     let reason = EndReason::Rejected(busy(None));
     let headline = final_message(DeployState::Rejected, reason).headline;
@@ -212,7 +213,7 @@ fn taken() {
     ");
     assert_snapshot!(rejected(busy(Some(at(900)))), @"
     `web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
-    Whether that one was started is not known, so it stays locked until 2027-01-15 08:15 UTC. Type `/chatops main deploy` again after that.
+    What became of that one is not known: it stays locked until 2027-01-15 08:15 UTC. Type `/chatops main deploy` again after that.
     ");
 }
 
@@ -225,7 +226,7 @@ fn every_rejection_names_its_rule() {
     ask.branch = branch("wild");
     for check in crate::policy::evaluate_rules(&config, &ask).checks {
         if let Err(rejection) = check.verdict {
-            let why = super::rejection::rule_line(&rejection).to_string();
+            let why = super::rejection::rule_line(&rejection, None).to_string();
             assert!(why.contains("(rule `"), "{why}");
         }
     }

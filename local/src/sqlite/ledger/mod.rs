@@ -2,10 +2,11 @@
 
 pub(super) mod listing;
 pub(super) mod notifications;
+mod projects;
 
 use chatops_core::Time;
 use chatops_core::audit::{AuditEvent, EventHash};
-use chatops_core::deploy::{DeployRecord, Target};
+use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::ports::{
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::Sqlite;
 use super::failure::{CommitFailure, CommitResult, FileResult, LedgerResult, SqliteFailure};
-use super::schema::{from_micros, to_i64, to_micros};
+use super::schema::{from_micros, outside, to_i64, to_micros};
 use super::threads::WriteTx;
 
 impl DeployReader for Sqlite {
@@ -35,6 +36,11 @@ impl DeployReader for Sqlite {
         self.read(move |db| select_short_id(db, &short)).await
     }
 
+    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
+        let target = target.clone();
+        self.read(move |db| select_lock(db, &target)).await
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -48,11 +54,6 @@ impl DeployReader for Sqlite {
 }
 
 impl Ledger for Sqlite {
-    async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
-        let target = target.clone();
-        self.read(move |db| select_lock(db, &target)).await
-    }
-
     async fn pipeline_owner(&self, pipeline: PipelineId) -> LedgerResult<Option<DeployId>> {
         self.read(move |db| select_owner(db, pipeline)).await
     }
@@ -96,7 +97,7 @@ pub(super) fn select_events(db: &Connection, id: DeployId) -> FileResult<Vec<Aud
     Ok(events)
 }
 
-fn select_lock(db: &Connection, target: &Target) -> FileResult<Option<TargetLock>> {
+pub(super) fn select_lock(db: &Connection, target: &Target) -> FileResult<Option<TargetLock>> {
     let sql = "SELECT deploy, since, until FROM lock WHERE target = ?1";
     let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query([&target.0])?;
@@ -125,19 +126,23 @@ pub(super) fn select_short_id(db: &Connection, short: &ShortId) -> FileResult<Op
 }
 
 fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueItem>> {
-    let sql = "SELECT due_at, 0 AS kind, id FROM deploy WHERE due_at <= ?1 \
-               UNION ALL SELECT due_at, 1, deploy FROM notification WHERE due_at <= ?1 \
-               ORDER BY 1, 2, 3 LIMIT ?2";
+    let sql = "SELECT due_at, 0 AS kind, id FROM deploy WHERE due_at >= ?1 AND due_at <= ?2 \
+               UNION ALL \
+               SELECT due_at, 1, deploy FROM notification WHERE due_at >= ?1 AND due_at <= ?2 \
+               ORDER BY 1, 2, 3 LIMIT ?3";
     let mut query = db.prepare_cached(sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = query.query(params![to_micros(now), limit])?;
     let mut due = Vec::new();
-    while let Some(row) = rows.next()? {
-        let deploy = parse_id(&row.get::<_, String>(2)?)?;
-        due.push(match row.get(1)? {
-            0_i64 => DueItem::Deploy(deploy),
-            _ => DueItem::Notification(deploy),
-        });
+    // What is due, then what a wrong clock has set too far ahead.
+    for (first, last) in outside(now, latest_timer(now)) {
+        let limit = i64::try_from(limit - due.len()).unwrap_or(i64::MAX);
+        let mut rows = query.query(params![first, last, limit])?;
+        while let Some(row) = rows.next()? {
+            let deploy = parse_id(&row.get::<_, String>(2)?)?;
+            due.push(match row.get(1)? {
+                0_i64 => DueItem::Deploy(deploy),
+                _ => DueItem::Notification(deploy),
+            });
+        }
     }
     Ok(due)
 }
@@ -242,12 +247,9 @@ fn change_lock(db: &Connection, deploy: DeployId, change: &LockChange) -> Commit
     | LockChange::Expire { target, .. }) = change;
     let held = select_lock(db, target)?;
     let (since, until) = match (change, held) {
-        (LockChange::Take { now, .. }, Some(lock)) if lock.blocks(deploy, *now) => {
-            return Err(Conflict::Lock(lock).into());
-        }
-        (LockChange::Take { now, .. }, held) => {
-            let ours = held.filter(|lock| lock.deploy == deploy);
-            (ours.map_or(*now, |lock| lock.since), None)
+        (LockChange::Take { now, inherits, .. }, held) => {
+            let taken = TargetLock::take(held, deploy, *inherits, *now)?;
+            (taken.since, taken.until)
         }
         (_, None) => return Err(CommitFailure::defect(format!("no deploy holds '{target}'"))),
         (_, Some(lock)) if lock.deploy != deploy => return Err(Conflict::Lock(lock).into()),

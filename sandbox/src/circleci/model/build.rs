@@ -4,12 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::script::{RunScript, elapsed_since, time_after};
-use super::pipeline::{branch_revision, repository_url};
-use super::project::{long_slug, org_and_repo, short_slug};
-use super::webhook::format_time;
+use super::project::{long_slug, short_slug};
 use super::{ApiError, ApiResult, CircleCiModel, RegisteredProject};
 use crate::server::Time;
 
@@ -18,16 +16,16 @@ const DEFAULT_LIMIT: usize = 30;
 const MAX_LIMIT: usize = 100;
 
 /// A build as API v1.1 shows it.
-type BuildView = Map<String, Value>;
+pub(super) type BuildView = Map<String, Value>;
 
 /// The variable that names the job, and the job where it is missing.
-const JOB_VARIABLE: &str = "CIRCLE_JOB";
+pub(super) const JOB_VARIABLE: &str = "CIRCLE_JOB";
 const DEFAULT_JOB: &str = "build";
 
 /// GitHub's error for an unknown branch, which CircleCI's message repeats.
 const BRANCH_NOT_FOUND: &str = r#"{"message":"Branch not found","documentation_url":"https://docs.github.com/rest/branches/branches#get-a-branch","status":"404"}"#;
 
-/// A build as it was requested.
+/// A build as it was requested, or as CircleCI repeats it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FakeBuild {
     /// Its number in its project.
@@ -36,29 +34,36 @@ pub struct FakeBuild {
     pub slug: String,
     /// The branch that is built.
     pub branch: String,
+    /// The commit that is built.
+    pub revision: String,
     /// The build parameters, with the job among them.
     pub parameters: BTreeMap<String, Value>,
     /// When it was started.
     pub created_at: Time,
+    /// The build that it replaces.
+    pub retry_of: Option<u64>,
     /// Why it never runs.
-    skip_reason: Option<&'static str>,
-    script: RunScript,
-    canceled_at: Option<Time>,
+    pub(super) skip_reason: Option<String>,
+    pub(super) script: RunScript,
+    /// Which workflow of the script it follows, and the moment from which its times count.
+    pub(super) part: usize,
+    pub(super) origin: Time,
+    pub(super) canceled_at: Option<Time>,
 }
 
 /// The state of a build.
 #[derive(Default)]
-struct BuildSnapshot<'a> {
-    lifecycle: &'static str,
-    status: &'a str,
-    outcome: Option<&'a str>,
-    dont_build: Option<&'static str>,
-    started_at: Option<Time>,
-    stopped_at: Option<Time>,
+pub(super) struct BuildSnapshot<'a> {
+    pub(super) lifecycle: &'static str,
+    pub(super) status: &'a str,
+    pub(super) outcome: Option<&'a str>,
+    pub(super) dont_build: Option<&'a str>,
+    pub(super) started_at: Option<Time>,
+    pub(super) stopped_at: Option<Time>,
 }
 
 impl FakeBuild {
-    fn snapshot_at(&self, now: Time) -> BuildSnapshot<'_> {
+    pub(super) fn snapshot_at(&self, now: Time) -> BuildSnapshot<'_> {
         let snapshot = |lifecycle, status, outcome| BuildSnapshot {
             lifecycle,
             status,
@@ -69,42 +74,67 @@ impl FakeBuild {
             dont_build: why,
             ..snapshot("not_run", "not_run", None)
         };
+        let life = self.script.workflows.get(self.part);
+        let passed = elapsed_since(self.origin, now).unwrap_or_default();
+        let started_at = life
+            .filter(|life| passed >= life.starts_after && self.skip_reason.is_none())
+            .map(|life| time_after(self.origin, life.starts_after));
         if let Some(at) = self.canceled_at.filter(|at| *at <= now) {
             return BuildSnapshot {
+                started_at: started_at.filter(|start| *start <= at),
                 stopped_at: Some(at),
                 ..snapshot("finished", "canceled", Some("canceled"))
             };
         }
-        if self.skip_reason.is_some() {
-            return never(self.skip_reason);
+        let reason = self.skip_reason.as_deref();
+        if let Some(reason) = reason.or(self.script.build.dont_build.as_deref()) {
+            return BuildSnapshot {
+                // Recorded on retries of builds that the platform cannot run any more.
+                lifecycle: if reason == "1.0-not-available" {
+                    "scheduled"
+                } else {
+                    "not_run"
+                },
+                ..never(Some(reason))
+            };
         }
-        let Some(life) = self.script.workflows.first() else {
+        let Some(life) = life else {
             // An invalid configuration fails the build; a condition skips it.
             return if self.script.errors.is_empty() {
                 never(None)
             } else {
-                snapshot("finished", "failed", Some("failed"))
+                BuildSnapshot {
+                    stopped_at: Some(self.created_at),
+                    ..snapshot("finished", "failed", Some("failed"))
+                }
             };
         };
-        let passed = elapsed_since(self.created_at, now).unwrap_or_default();
-        if passed < life.starts_after {
+        if started_at.is_none() {
             return snapshot("queued", "queued", None);
         }
         let step = life.step_at(passed);
-        let (since, status) =
-            step.map_or((life.starts_after, "running"), |(at, status)| (*at, status));
-        let started_at = Some(time_after(self.created_at, life.starts_after));
-        let stopped_at = Some(time_after(self.created_at, since));
-        let ended = |status, outcome| BuildSnapshot {
-            started_at,
-            stopped_at,
-            ..snapshot("finished", status, Some(outcome))
+        let (since, status) = step.map_or((life.starts_after, "running"), |(at, status)| {
+            (*at, status.as_str())
+        });
+        let ended = |status, outcome| {
+            let changed = self.script.build.outcome.as_deref();
+            BuildSnapshot {
+                started_at,
+                stopped_at: Some(time_after(self.origin, since)),
+                ..snapshot(
+                    "finished",
+                    changed.unwrap_or(status),
+                    Some(changed.unwrap_or(outcome)),
+                )
+            }
         };
         match status {
             "queued" => snapshot("not_running", "not_running", None),
             "not_run" => never(Some("user-request")),
             // The first success after a failure.
             "fixed" => ended("fixed", "success"),
+            // Given up for trouble of CircleCI's own; `retries` names the build that replaces it.
+            "retried" => ended("retried", "infrastructure_fail"),
             "error" | "unauthorized" => ended("failed", "failed"),
             "success" | "failed" | "timedout" | "infrastructure_fail" | "no_tests" | "canceled" => {
                 ended(status, status)
@@ -116,61 +146,73 @@ impl FakeBuild {
         }
     }
 
+    /// Whether its state cannot change.
+    pub(super) fn has_ended(&self, now: Time) -> bool {
+        let snapshot = self.snapshot_at(now);
+        snapshot.dont_build.is_some() || matches!(snapshot.lifecycle, "finished" | "not_run")
+    }
+
     fn is_listed(&self, now: Time) -> bool {
         elapsed_since(self.created_at, now).is_some_and(|passed| passed >= self.script.listed_after)
     }
 
-    /// The response of every call of API v1.1.
-    fn summary_at(&self, now: Time, previous: Option<&FakeBuild>) -> BuildView {
-        let snapshot = self.snapshot_at(now);
-        let (org, repo) = org_and_repo(&self.slug);
-        let view = json!({
-            "build_num": self.number,
-            "build_url": format!("https://circleci.com/{}/{}", self.slug, self.number),
-            "status": snapshot.status,
-            "lifecycle": snapshot.lifecycle,
-            "outcome": snapshot.outcome,
-            "dont_build": snapshot.dont_build,
-            "why": "api",
-            "branch": self.branch,
-            "vcs_revision": branch_revision(&self.slug, &self.branch),
-            "vcs_url": repository_url(&self.slug),
-            "username": org,
-            "reponame": repo,
-            "build_parameters": self.parameters,
-            "usage_queued_at": format_time(self.created_at),
-            "queued_at": format_time(self.created_at),
-            "start_time": snapshot.started_at.map(format_time),
-            "stop_time": snapshot.stopped_at.map(format_time),
-            "user": {"is_user": true, "login": "deployer", "name": "Deployer"},
-            "previous": previous.map(|build| json!({
-                "build_num": build.number,
-                "status": build.snapshot_at(now).status,
-            })),
-            "platform": "2.0",
-            "job_name": null,
-        });
-        match view {
-            Value::Object(view) => view,
-            _ => Map::new(),
-        }
+    /// The build that CircleCI starts in its place, if its script has one.
+    fn retry(&self) -> Option<Self> {
+        let life = self.script.workflows.get(self.part)?;
+        let again = self.script.workflows.get(self.part + 1)?;
+        let is_retried = life.steps.iter().any(|(_, status)| status == "retried");
+        is_retried.then(|| Self {
+            number: self.number + 1,
+            created_at: time_after(self.origin, again.starts_after),
+            retry_of: Some(self.number),
+            part: self.part + 1,
+            ..self.clone()
+        })
     }
 }
 
 impl RegisteredProject {
+    /// Whether the build exists, or will: what was canceled is not retried.
+    pub(super) fn is_created(&self, build: &FakeBuild) -> bool {
+        let original = build.retry_of.and_then(|number| self.place_of(number));
+        original.is_none_or(|place| {
+            let original = &self.builds[place];
+            let is_canceled = original.canceled_at.is_some_and(|at| at < build.created_at);
+            !is_canceled && self.is_created(original)
+        })
+    }
+
+    /// The build that replaces this one, now or later.
+    pub(super) fn retry_of(&self, build: &FakeBuild) -> Option<&FakeBuild> {
+        let place = self.place_of(build.number + 1)?;
+        let next = &self.builds[place];
+        (next.retry_of == Some(build.number) && self.is_created(next)).then_some(next)
+    }
+
+    fn place_of(&self, number: u64) -> Option<usize> {
+        number
+            .checked_sub(self.project.first_build)
+            .and_then(|place| usize::try_from(place).ok())
+            .filter(|place| *place < self.builds.len())
+    }
+
     fn build_summary(&self, now: Time, place: usize) -> BuildView {
         let build = &self.builds[place];
         let previous = self.builds[..place]
             .iter()
             .rfind(|earlier| earlier.branch == build.branch);
-        build.summary_at(now, previous)
+        let retry = self.retry_of(build);
+        let retry = retry.filter(|retry| retry.created_at <= now);
+        build.summary_at(now, previous, retry)
     }
 
-    fn find_build(&self, number: u64) -> ApiResult<usize> {
-        number
-            .checked_sub(self.project.first_build)
-            .and_then(|place| usize::try_from(place).ok())
-            .filter(|place| *place < self.builds.len())
+    fn find_build(&self, now: Time, number: u64) -> ApiResult<usize> {
+        let exists = |place: &usize| {
+            let build = &self.builds[*place];
+            build.created_at <= now && self.is_created(build)
+        };
+        self.place_of(number)
+            .filter(exists)
             .ok_or_else(|| ApiError::new(404, "Build not found"))
     }
 }
@@ -194,25 +236,38 @@ impl CircleCiModel {
         let job = parameters.entry(JOB_VARIABLE.to_owned());
         job.or_insert_with(|| DEFAULT_JOB.into());
         let script = self.next_script(parameters.values());
-        let known = self.project_mut(slug)?;
+        let slug = short_slug(slug);
+        let revision = self.revision(&slug, branch);
+        let known = self.project_mut(&slug)?;
         let place = known.builds.len();
-        known.builds.push(FakeBuild {
+        let mut build = FakeBuild {
             number: known.project.first_build + place as u64,
-            slug: short_slug(slug),
+            slug,
             branch: branch.to_owned(),
+            revision,
             parameters,
             created_at: now,
-            skip_reason: is_skipped.then_some("ci-skip"),
+            retry_of: None,
+            skip_reason: is_skipped.then(|| "ci-skip".to_owned()),
             script,
+            part: 0,
+            origin: now,
             canceled_at: None,
-        });
+        };
+        // The numbers of the retries are taken at once, since ends are computed, not awaited.
+        while let Some(retry) = build.retry() {
+            known.builds.push(std::mem::replace(&mut build, retry));
+        }
+        known.builds.push(build);
         Ok(known.build_summary(now, place))
     }
 
     /// One build.
     pub fn get_build(&self, now: Time, slug: &str, number: u64) -> ApiResult<BuildView> {
         let known = self.registered_project(slug)?;
-        Ok(known.build_summary(now, known.find_build(number)?))
+        let place = known.find_build(now, number)?;
+        let summary = known.build_summary(now, place);
+        Ok(known.builds[place].with_details(now, summary))
     }
 
     /// A project's recent builds, newest first, of one branch or of all.
@@ -227,7 +282,9 @@ impl CircleCiModel {
         let known = self.registered_project(slug)?;
         let is_shown = |place: &usize| {
             let build = &known.builds[*place];
-            build.is_listed(now) && branch.is_none_or(|branch| build.branch == branch)
+            build.is_listed(now)
+                && known.is_created(build)
+                && branch.is_none_or(|branch| build.branch == branch)
         };
         let view = |place| {
             let mut view = known.build_summary(now, place);
@@ -244,16 +301,16 @@ impl CircleCiModel {
 
     /// Cancels a build. One that ended stays as it is.
     pub fn cancel_build(&mut self, now: Time, slug: &str, number: u64) -> ApiResult<BuildView> {
-        let place = self.registered_project(slug)?.find_build(number)?;
+        let place = self.registered_project(slug)?.find_build(now, number)?;
         let known = self.project_mut(slug)?;
         let build = &mut known.builds[place];
-        if !matches!(build.snapshot_at(now).lifecycle, "finished" | "not_run") {
+        if !build.has_ended(now) {
             build.canceled_at = Some(now);
         }
         Ok(known.build_summary(now, place))
     }
 
-    /// Every build of every project, each project's oldest first.
+    /// Every build of every project, each project's oldest first, with the retries to come.
     pub fn builds(&self) -> impl Iterator<Item = &FakeBuild> {
         self.projects().flat_map(|known| known.builds.iter())
     }

@@ -3,10 +3,14 @@
 //! Time is an argument and ids are derived, so equal calls give equal answers.
 
 pub(super) mod build;
+mod build_view;
+pub(super) mod config;
 pub(super) mod pipeline;
 pub(super) mod project;
 pub(super) mod view;
 pub(super) mod webhook;
+mod workflow_calls;
+pub(super) mod workflow_run;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
@@ -15,17 +19,15 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use self::build::FakeBuild;
-use self::pipeline::{FakePipeline, WorkflowRun};
+use self::pipeline::{FakePipeline, branch_revision};
 use self::project::{FakeProject, UndeclaredParameter, check_parameters, derived_uuid, short_slug};
-use self::view::{CreatedPipeline, PipelinePage, PipelineView, WorkflowPage};
+use self::view::{CreatedPipeline, PipelinePage, PipelineView};
+use self::workflow_run::WorkflowRun;
 use super::script::{RunScript, WorkflowScript};
 use crate::server::Time;
 
 /// Pipelines on one page of a listing.
 const PIPELINES_PER_PAGE: usize = 20;
-
-/// Workflows on one page, unless a test wants fewer.
-const WORKFLOWS_PER_PAGE: usize = 20;
 
 /// A rejected call: the status and the `message` of the error body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,10 @@ pub struct CircleCiModel {
     pub(super) workflow_order: Vec<Uuid>,
     scripts: BTreeMap<String, RunScript>,
     next_scripts: VecDeque<RunScript>,
+    next_reruns: VecDeque<WorkflowScript>,
     workflows_per_page: Option<usize>,
+    /// The newest commit of each slug's branch that was pushed to.
+    pushed: BTreeMap<(String, String), String>,
     pub(super) not_triggered: VecDeque<String>,
 }
 
@@ -92,6 +97,20 @@ impl CircleCiModel {
     /// queue up.
     pub fn script_next(&mut self, script: RunScript) {
         self.next_scripts.push_back(script);
+    }
+
+    /// Pipelines and builds on this branch run for `revision` from now on.
+    pub fn push_commit(&mut self, slug: &str, branch: &str, revision: &str) {
+        let place = (short_slug(slug), branch.to_owned());
+        self.pushed.insert(place, revision.to_owned());
+    }
+
+    /// The newest commit of a branch.
+    pub(super) fn revision(&self, slug: &str, branch: &str) -> String {
+        let pushed = self.pushed.get(&(slug.to_owned(), branch.to_owned()));
+        pushed
+            .cloned()
+            .unwrap_or_else(|| branch_revision(slug, branch))
     }
 
     /// Shows at most so many workflows on a page from now on.
@@ -201,6 +220,7 @@ impl CircleCiModel {
         }
 
         let place = self.pipelines.len();
+        let revision = self.revision(&slug, &branch);
         let known = self.project_mut(&slug)?;
         let number = project.first_number + known.pipeline_indexes.len() as u64;
         known.pipeline_indexes.push(place);
@@ -217,6 +237,7 @@ impl CircleCiModel {
             number,
             branch,
             slug,
+            revision,
             parameters,
             created_at: now,
             definition,
@@ -234,11 +255,12 @@ impl CircleCiModel {
         Ok(created)
     }
 
-    /// Cancels the pipelines of a branch.
+    /// Cancels what runs on a branch, except reruns, and names nobody.
     fn cancel_branch(&mut self, now: Time, slug: &str, branch: &str) {
         for pipeline in &mut self.pipelines {
             if pipeline.slug == slug && pipeline.branch == branch {
-                pipeline.runs.iter_mut().for_each(|run| run.cancel(now));
+                let runs = pipeline.runs.iter_mut().filter(|run| !run.is_rerun);
+                runs.for_each(|run| run.cancel(now, None));
             }
         }
     }
@@ -278,23 +300,6 @@ impl CircleCiModel {
         })
     }
 
-    /// The first page of the pipeline's workflows that exist at `now`.
-    pub fn list_workflows(&self, now: Time, id: Uuid) -> ApiResult<WorkflowPage> {
-        self.list_workflows_from(now, id, None)
-    }
-
-    /// Any page of them. The token is the index of its first workflow.
-    pub fn list_workflows_from(
-        &self,
-        now: Time,
-        id: Uuid,
-        page_token: Option<&str>,
-    ) -> ApiResult<WorkflowPage> {
-        let first = parse_page_token(page_token, 0)?;
-        let most = self.workflows_per_page.unwrap_or(WORKFLOWS_PER_PAGE);
-        Ok(self.find_pipeline(id)?.workflows(now, first, most))
-    }
-
     /// The pipeline's values: one flat map, with the parameters as `pipeline.parameters.<name>`.
     pub fn get_values(&self, id: Uuid) -> ApiResult<Map<String, Value>> {
         let pipeline = self.find_pipeline(id)?;
@@ -302,41 +307,16 @@ impl CircleCiModel {
         let mut put = |name: &str, value: Value| values.insert(name.to_owned(), value);
         put("pipeline.id", pipeline.id.to_string().into());
         put("pipeline.number", pipeline.number.into());
-        put("pipeline.project.type", "github".into());
+        put("pipeline.project.type", pipeline.project_type().into());
         put("pipeline.project.git_url", pipeline.repository_url().into());
         put("pipeline.git.branch", pipeline.branch.clone().into());
-        put("pipeline.git.revision", pipeline.revision().into());
+        put("pipeline.git.revision", pipeline.revision.clone().into());
         put("pipeline.git.tag", "".into());
         put("pipeline.trigger_source", "api".into());
         for (name, value) in &pipeline.parameters {
             put(&format!("pipeline.parameters.{name}"), value.clone());
         }
         Ok(values)
-    }
-
-    /// Cancels a workflow. One that ended stays as it is.
-    pub fn cancel_workflow(&mut self, now: Time, id: Uuid) -> ApiResult<()> {
-        let (place, index) = self.find_workflow(id)?;
-        self.pipelines[place].runs[index].cancel(now);
-        Ok(())
-    }
-
-    /// Runs `script` as a new workflow in the pipeline of `id`; its times count from `now`.
-    pub fn rerun_workflow(
-        &mut self,
-        now: Time,
-        id: Uuid,
-        script: WorkflowScript,
-    ) -> ApiResult<Uuid> {
-        let (place, _) = self.find_workflow(id)?;
-        let pipeline = &mut self.pipelines[place];
-        let index = pipeline.runs.len();
-        let run = WorkflowRun::new(pipeline.id, index, now, script);
-        let new = run.id;
-        pipeline.runs.push(run);
-        self.workflow_order.push(new);
-        self.by_workflow.insert(new, (place, index));
-        Ok(new)
     }
 
     /// Every pipeline ever created, oldest first.

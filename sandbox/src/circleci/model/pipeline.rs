@@ -6,21 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::script::{
-    PipelineStateView, RunScript, WorkflowScript, elapsed_since, time_after,
-};
-use super::project::derived_uuid;
-use super::view::{PipelineView, VcsView, WorkflowPage, WorkflowView};
+use super::super::script::{PipelineStateView, RunScript, elapsed_since, time_after};
+use super::config::ConfigView;
+use super::project::{derived_uuid, org_and_repo};
+use super::view::{JobPage, JobView, PipelineView, VcsView, WorkflowPage, WorkflowView};
 use super::webhook::format_time;
+use super::workflow_run::WorkflowRun;
+use crate::circleci::JobKind;
 use crate::server::Time;
-
-/// Whether a workflow with this status does not change.
-fn is_final(status: &str) -> bool {
-    matches!(
-        status,
-        "success" | "failed" | "error" | "canceled" | "unauthorized" | "not_run"
-    )
-}
 
 /// A pipeline as it was requested.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +26,8 @@ pub struct FakePipeline {
     pub slug: String,
     /// The branch that is built.
     pub branch: String,
+    /// The commit that is built, 40 hexadecimal digits.
+    pub revision: String,
     /// The parameters as they were sent.
     pub parameters: BTreeMap<String, Value>,
     /// When it was created.
@@ -43,80 +38,67 @@ pub struct FakePipeline {
     pub(crate) runs: Vec<WorkflowRun>,
 }
 
-/// One workflow of a pipeline; reruns come after the scripted ones.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct WorkflowRun {
-    pub(crate) id: Uuid,
-    origin: Time,
-    script: WorkflowScript,
-    pub(crate) canceled_at: Option<Time>,
-}
-
-impl WorkflowRun {
-    pub(crate) fn new(pipeline: Uuid, index: usize, origin: Time, script: WorkflowScript) -> Self {
-        Self {
-            id: Uuid::new_v5(&pipeline, &index.to_be_bytes()),
-            origin,
-            script,
-            canceled_at: None,
-        }
-    }
-
-    /// The status at `now` and, if it is final, since when; `None` before the start.
-    pub(crate) fn status_at(&self, now: Time) -> Option<(&str, Option<Time>)> {
-        let elapsed = elapsed_since(self.origin, now).filter(|e| *e >= self.script.starts_after)?;
-        if let Some(at) = self.canceled_at.filter(|at| *at <= now) {
-            return Some(("canceled", Some(at)));
-        }
-        let Some((since, status)) = self.script.step_at(elapsed) else {
-            return Some(("running", None));
-        };
-        let stopped_at = is_final(status).then(|| time_after(self.origin, *since));
-        Some((status, stopped_at))
-    }
-
-    /// When it appears.
-    pub(crate) fn starts_at(&self) -> Time {
-        time_after(self.origin, self.script.starts_after)
-    }
-
-    /// When and how it ends, if that is decided.
-    pub(crate) fn end_status(&self) -> Option<(Time, &str)> {
-        if let Some(at) = self.canceled_at {
-            return Some((at.max(self.starts_at()), "canceled"));
-        }
-        let mut steps = self.script.steps.iter();
-        let (at, status) = steps.find(|(_, status)| is_final(status))?;
-        Some((time_after(self.origin, *at), status))
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.script.name
-    }
-
-    /// Cancels it, unless it ended.
-    pub(crate) fn cancel(&mut self, now: Time) {
-        let has_ended = matches!(self.status_at(now), Some((_, Some(_))));
-        if !has_ended && self.canceled_at.is_none() {
-            self.canceled_at = Some(now);
-        }
-    }
+/// The user of every token.
+pub(crate) fn deployer() -> Uuid {
+    derived_uuid("deployer")
 }
 
 impl FakePipeline {
     /// The state, and since when.
     pub(crate) fn state_at(&self, now: Time) -> (Duration, PipelineStateView) {
         let elapsed = elapsed_since(self.created_at, now).unwrap_or_default();
-        self.script.state_at(elapsed)
+        let canceled = self.canceled_setup().filter(|at| *at <= now);
+        let Some(since) = canceled.and_then(|at| elapsed_since(self.created_at, at)) else {
+            return self.script.state_at(elapsed);
+        };
+        match self.script.canceled_setup_state {
+            Some(state) => (since, state),
+            None => self.script.state_at(since),
+        }
+    }
+
+    /// When its setup workflow was canceled.
+    fn canceled_setup(&self) -> Option<Time> {
+        let setups = self.runs.iter().filter(|run| run.script.is_setup);
+        setups.filter_map(|run| run.canceled_at).min()
+    }
+
+    /// Whether the workflow exists, or will exist: with its setup canceled, nothing is continued.
+    pub(crate) fn is_created(&self, run: &WorkflowRun) -> bool {
+        let is_continued = !run.script.is_setup && !run.is_rerun;
+        let canceled = self.canceled_setup().filter(|_| is_continued);
+        canceled.is_none_or(|at| run.starts_at() <= at)
+    }
+
+    /// A workflow's status at `now` and, if it is final, since when; `None` before it exists.
+    pub(crate) fn run_status<'a>(
+        &self,
+        run: &'a WorkflowRun,
+        now: Time,
+    ) -> Option<(&'a str, Option<Time>)> {
+        run.status_at(now).filter(|_| self.is_created(run))
     }
 
     pub(crate) fn is_listed(&self, now: Time) -> bool {
         elapsed_since(self.created_at, now).is_some_and(|e| e >= self.script.listed_after)
     }
 
+    /// Whether its configuration, or its continuation, is rejected by now.
+    fn has_errors(&self, now: Time) -> bool {
+        let elapsed = elapsed_since(self.created_at, now).unwrap_or_default();
+        let is_canceled = self.canceled_setup().is_some_and(|at| at <= now);
+        let shown = self.script.errors_after.filter(|_| !is_canceled);
+        self.state_at(now).1 == PipelineStateView::Errored || shown.is_some_and(|at| at <= elapsed)
+    }
+
     pub(crate) fn view_at(&self, now: Time) -> PipelineView {
         let (since, state) = self.state_at(now);
-        let repository = self.repository_url();
+        let errors = if self.has_errors(now) {
+            self.script.errors.clone()
+        } else {
+            Vec::new()
+        };
+        let is_null = self.script.null_errors && errors.is_empty();
         PipelineView {
             id: self.id,
             number: self.number,
@@ -124,44 +106,95 @@ impl FakePipeline {
             state,
             created_at: self.created_at,
             updated_at: time_after(self.created_at, since),
-            errors: if state == PipelineStateView::Errored {
-                self.script.errors.clone()
-            } else {
-                Vec::new()
-            },
+            errors: (!is_null).then_some(errors),
             trigger: json!({
                 "type": "api",
                 "received_at": format_time(self.created_at),
                 "actor": {"login": "deployer", "avatar_url": null},
             }),
-            trigger_parameters: BTreeMap::new(),
-            vcs: VcsView {
-                provider_name: "GitHub".to_owned(),
-                origin_repository_url: repository.clone(),
-                target_repository_url: repository,
-                branch: self.branch.clone(),
-                revision: self.revision(),
-            },
+            trigger_parameters: self.trigger_parameters(),
+            vcs: self.vcs(),
         }
     }
 
-    /// The workflows that exist at `now`, from index `first`, at most `most`.
+    /// The host as `pipeline.project.type` names it.
+    pub(crate) fn project_type(&self) -> &str {
+        match self.slug.split_once('/') {
+            Some(("gh", _)) => "github",
+            Some(("bb", _)) => "bitbucket",
+            Some((host, _)) => host,
+            None => "",
+        }
+    }
+
+    /// The host of a project that OAuth connected; only such a project's pipelines have a `vcs`.
+    fn provider(&self) -> Option<&'static str> {
+        match self.slug.split_once('/') {
+            Some(("gh", _)) => Some("GitHub"),
+            Some(("bb", _)) => Some("Bitbucket"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn vcs(&self) -> Option<VcsView> {
+        let repository = self.repository_url();
+        self.provider().map(|provider| VcsView {
+            provider_name: provider.to_owned(),
+            origin_repository_url: repository.clone(),
+            target_repository_url: repository,
+            branch: self.branch.clone(),
+            revision: self.revision.clone(),
+        })
+    }
+
+    pub(crate) fn trigger_parameters(&self) -> BTreeMap<String, Value> {
+        if self.provider().is_some() {
+            return BTreeMap::new();
+        }
+        let (_, repo) = org_and_repo(&self.slug);
+        let git = json!({
+            "branch": self.branch,
+            "ref": format!("refs/heads/{}", self.branch),
+            "checkout_sha": self.revision,
+            "checkout_url": self.repository_url(),
+            "repo_name": repo,
+            "repo_url": self.repository_url(),
+        });
+        let circleci = json!({
+            "event_type": "api",
+            "event_time": format_time(self.created_at),
+            "trigger_type": "github_app",
+            "actor_id": deployer(),
+        });
+        let parts = [("git", git), ("circleci", circleci)];
+        parts.map(|(name, part)| (name.to_owned(), part)).into()
+    }
+
+    /// The workflows that exist at `now`, newest first, from place `first`, at most `most`.
     pub(crate) fn workflows(&self, now: Time, first: usize, most: usize) -> WorkflowPage {
-        let mut shown = self
-            .runs
-            .iter()
-            .filter_map(|run| self.workflow_view(run, now))
-            .skip(first);
+        let mut runs: Vec<_> = self.runs.iter().collect();
+        // Of two runs with one time of creation, the later one is the newer.
+        runs.sort_by_key(|run| std::cmp::Reverse((run.starts_at(), run.index)));
+        let shown = runs
+            .into_iter()
+            .filter_map(|run| self.workflow_view(run, now));
+        let mut shown = shown.skip(first);
         let items: Vec<_> = shown.by_ref().take(most).collect();
         let next_page_token = shown.next().map(|_| (first + items.len()).to_string());
         WorkflowPage {
             items,
+            null_items: if first == 0 {
+                self.script.null_workflows
+            } else {
+                0
+            },
             next_page_token,
         }
     }
 
-    fn workflow_view(&self, run: &WorkflowRun, now: Time) -> Option<WorkflowView> {
-        let (status, stopped_at) = run.status_at(now)?;
+    pub(crate) fn workflow_view(&self, run: &WorkflowRun, now: Time) -> Option<WorkflowView> {
+        let (status, stopped_at) = self.run_status(run, now)?;
+        let auto_rerun = run.script.auto_rerun;
         Some(WorkflowView {
             id: run.id,
             name: run.script.name.clone(),
@@ -171,24 +204,72 @@ impl FakePipeline {
             pipeline_id: self.id,
             pipeline_number: self.number,
             project_slug: self.slug.clone(),
-            auto_rerun_number: run.script.auto_rerun.map(|rerun| rerun.number),
-            max_auto_reruns: run.script.auto_rerun.map(|rerun| rerun.max),
+            started_by: deployer(),
+            canceled_by: run.canceled_by.filter(|_| status == "canceled"),
+            errored_by: (status == "error").then(deployer),
+            tag: run.script.is_setup.then_some("setup"),
+            auto_rerun_number: auto_rerun.map(|rerun| rerun.number).filter(|n| *n > 0),
+            max_auto_reruns: auto_rerun.map(|rerun| rerun.max),
         })
+    }
+
+    /// The workflow's jobs.
+    pub(crate) fn jobs(&self, run: &WorkflowRun, now: Time) -> JobPage {
+        let jobs = run.jobs_at(now);
+        let ids: BTreeMap<_, _> = jobs
+            .iter()
+            .map(|job| (job.script.name.clone(), job.id))
+            .collect();
+        let view = |job: super::workflow_run::JobSnapshot| {
+            let is_approval = job.script.kind == JobKind::Approval;
+            let number = run.job_number(self.number, job.index);
+            let required = job.script.requires.iter();
+            JobView {
+                id: job.id,
+                kind: job.script.kind,
+                project_slug: self.slug.clone(),
+                dependencies: required.filter_map(|name| ids.get(name).copied()).collect(),
+                job_number: job.started_at.filter(|_| !is_approval).and(Some(number)),
+                started_at: job.started_at,
+                stopped_at: job.stopped_at,
+                approval_request_id: is_approval.then(|| approval_request(job.id)),
+                approved_by: (is_approval && job.status == "success").then(deployer),
+                canceled_by: run.canceled_by.filter(|_| job.status == "canceled"),
+                status: job.status,
+                name: job.script.name,
+            }
+        };
+        JobPage {
+            items: jobs.into_iter().map(view).collect(),
+            next_page_token: None,
+        }
+    }
+
+    /// The configuration as it is known at `now`.
+    pub(crate) fn config(&self, now: Time) -> ConfigView {
+        let state = self.state_at(now).1;
+        self.script.config_in(state, self.has_errors(now))
     }
 
     pub(crate) fn repository_url(&self) -> String {
         repository_url(&self.slug)
     }
+}
 
-    pub(crate) fn revision(&self) -> String {
-        branch_revision(&self.slug, &self.branch)
-    }
+/// The id that approves a job; it is not the job's own.
+pub(crate) fn approval_request(job: Uuid) -> Uuid {
+    derived_uuid(&format!("approval of {job}"))
 }
 
 /// The repository's URL.
 pub(crate) fn repository_url(slug: &str) -> String {
-    let path = slug.split_once('/').map_or("", |(_, path)| path);
-    format!("https://github.com/{path}")
+    let (host, path) = slug.split_once('/').unwrap_or_default();
+    let host = if host == "bb" {
+        "bitbucket.org"
+    } else {
+        "github.com"
+    };
+    format!("https://{host}/{path}")
 }
 
 /// One commit per branch, so that two pipelines on it build the same code.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::script::{PipelineErrorView, PipelineStateView};
+use super::super::script::{JobKind, PipelineErrorView, PipelineStateView};
 use super::webhook::format_time;
 use crate::server::Time;
 
@@ -42,14 +42,16 @@ pub struct PipelineView {
     /// When the state last changed.
     #[serde(serialize_with = "milliseconds")]
     pub updated_at: Time,
-    /// Why the state is errored; empty in every other state.
-    pub errors: Vec<PipelineErrorView>,
+    /// What is wrong with it, usually shown in the errored state alone; null in odd answers.
+    pub errors: Option<Vec<PipelineErrorView>>,
     /// What started it.
     pub trigger: Value,
-    /// Always empty: a GitHub OAuth project shows its parameters only under `values`.
+    /// Facts about the trigger, such as the commit under `git`. Empty where the project belongs to
+    /// GitHub OAuth or Bitbucket Cloud; pipeline parameters show only under `values`.
     pub trigger_parameters: BTreeMap<String, Value>,
-    /// What was built.
-    pub vcs: VcsView,
+    /// What is built; only of GitHub OAuth and Bitbucket Cloud projects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vcs: Option<VcsView>,
 }
 
 /// What a pipeline builds.
@@ -97,7 +99,17 @@ pub struct WorkflowView {
     pub pipeline_number: u64,
     /// The project's slug.
     pub project_slug: String,
-    /// Which automatic rerun it is; absent where the configuration has none.
+    /// The user whose token or push started it.
+    pub started_by: Uuid,
+    /// The user who canceled it; absent if nobody did, and if CircleCI did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_by: Option<Uuid>,
+    /// The user of a run that CircleCI could not execute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errored_by: Option<Uuid>,
+    /// `setup` for the setup workflow of a dynamic configuration.
+    pub tag: Option<&'static str>,
+    /// Which automatic rerun it is, from one; absent on the original run and on manual reruns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_rerun_number: Option<u32>,
     /// How many automatic reruns are allowed; absent where the configuration has none.
@@ -106,11 +118,77 @@ pub struct WorkflowView {
 }
 
 /// One page of a pipeline's workflows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowPage {
-    /// In the order of their creation.
+    /// Newest first.
     pub items: Vec<WorkflowView>,
+    /// How many null items precede them in the JSON list.
+    pub null_items: usize,
     /// The token of the next page; null on the last page.
+    pub next_page_token: Option<String>,
+}
+
+impl Serialize for WorkflowPage {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Page<'a> {
+            items: Vec<Option<&'a WorkflowView>>,
+            next_page_token: &'a Option<String>,
+        }
+        let nulls = std::iter::repeat_n(None, self.null_items);
+        let page = Page {
+            items: nulls.chain(self.items.iter().map(Some)).collect(),
+            next_page_token: &self.next_page_token,
+        };
+        page.serialize(to)
+    }
+}
+
+/// One job of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobView {
+    /// The job's id.
+    pub id: Uuid,
+    /// The job's name.
+    pub name: String,
+    /// Whether it runs or waits for a person.
+    #[serde(rename = "type")]
+    pub kind: JobKind,
+    /// The current status.
+    pub status: String,
+    /// The project's slug.
+    pub project_slug: String,
+    /// The ids of the jobs before it.
+    pub dependencies: Vec<Uuid>,
+    /// The number in its project; absent until it starts, and for approvals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_number: Option<u64>,
+    /// When it started; null before.
+    #[serde(serialize_with = "optional_seconds")]
+    pub started_at: Option<Time>,
+    /// When it ended; absent before.
+    #[serde(
+        serialize_with = "optional_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stopped_at: Option<Time>,
+    /// What a request to approve it has to name; only of approvals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_request_id: Option<Uuid>,
+    /// The user who approved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Uuid>,
+    /// The user who canceled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_by: Option<Uuid>,
+}
+
+/// One page of a workflow's jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobPage {
+    /// In the order of the configuration.
+    pub items: Vec<JobView>,
+    /// Always null: every job fits on one page.
     pub next_page_token: Option<String>,
 }
 

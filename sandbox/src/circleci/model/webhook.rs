@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::project::{derived_uuid, long_slug, org_and_repo};
-use super::{ApiResult, CircleCiModel};
+use super::view::JobView;
+use super::{ApiError, ApiResult, CircleCiModel};
+use crate::circleci::JobKind;
 use crate::http::hmac_hex;
 use crate::server::Time;
 
@@ -105,23 +107,70 @@ impl CircleCiModel {
         Ok(event)
     }
 
-    /// The event of the workflow's one job, which ended with this status.
+    /// The event of the workflow's first job that is no approval, as one that ended with this
+    /// status.
     pub fn job_completed(
         &self,
         workflow: Uuid,
         at: Time,
         status: &str,
     ) -> ApiResult<OutboundEvent> {
-        let mut event = self.workflow_event("job-completed", workflow, at)?;
         let (pipeline, run) = self.workflow_run(workflow)?;
-        event.body["job"] = json!({
-            "id": derived_uuid(&format!("job {workflow}")),
-            "name": run.name(),
-            "number": pipeline.number,
-            "started_at": format_time(run.starts_at()),
+        let page = pipeline.jobs(run, at.max(run.starts_at()));
+        let is_build = |job: &&JobView| job.kind == JobKind::Build;
+        let job = page.items.iter().find(is_build);
+        let job = job.ok_or_else(|| ApiError::new(404, "Job not found"))?;
+        let (number, started_at) = (run.job_number(pipeline.number, 0), job.started_at);
+        let job = json!({
+            "id": job.id,
+            "name": job.name,
+            "number": job.job_number.unwrap_or(number),
+            "started_at": format_time(started_at.unwrap_or_else(|| run.starts_at())),
             "stopped_at": format_time(at),
             "status": status,
         });
+        self.job_event(workflow, at, job)
+    }
+
+    /// The events of the workflow's jobs that end by `end`, in their order, as of `at`.
+    pub(in super::super) fn jobs_completed(
+        &self,
+        workflow: Uuid,
+        end: Time,
+        at: Time,
+    ) -> Vec<OutboundEvent> {
+        let Ok((pipeline, run)) = self.workflow_run(workflow) else {
+            return Vec::new();
+        };
+        let jobs = pipeline.jobs(run, end).items.into_iter();
+        let reported = jobs.filter(|job| {
+            job.kind == JobKind::Build
+                && matches!(
+                    job.status.as_str(),
+                    "success" | "failed" | "canceled" | "unauthorized"
+                )
+        });
+        let event = |job: JobView| {
+            let stopped_at = job.stopped_at.unwrap_or(at).min(at);
+            let started_at = job.started_at.unwrap_or(stopped_at);
+            let body = json!({
+                "id": job.id,
+                "name": job.name,
+                "number": job.job_number,
+                "started_at": format_time(started_at),
+                "stopped_at": format_time(stopped_at),
+                "status": job.status,
+            });
+            self.job_event(workflow, at, body).ok()
+        };
+        reported.filter_map(event).collect()
+    }
+
+    fn job_event(&self, workflow: Uuid, at: Time, job: Value) -> ApiResult<OutboundEvent> {
+        let mut event = self.workflow_event("job-completed", workflow, at)?;
+        let name = format!("event job-completed {}", job["id"]);
+        event.body["id"] = json!(derived_uuid(&name));
+        event.body["job"] = job;
         Ok(event)
     }
 
@@ -142,14 +191,14 @@ impl CircleCiModel {
             "number": pipeline.number,
             "created_at": format_time(pipeline.created_at),
             "trigger": {"type": "api"},
-            "vcs": {
-                "provider_name": "github",
-                "origin_repository_url": pipeline.repository_url(),
-                "target_repository_url": pipeline.repository_url(),
-                "branch": pipeline.branch,
-                "revision": pipeline.revision(),
-            },
         });
+        let facts = &mut event.body["pipeline"];
+        if let Some(mut vcs) = pipeline.vcs() {
+            vcs.provider_name.make_ascii_lowercase();
+            facts["vcs"] = json!(vcs);
+        } else {
+            facts["trigger_parameters"] = json!(pipeline.trigger_parameters());
+        }
         event.body["workflow"] = json!({
             "id": workflow,
             "name": run.name(),

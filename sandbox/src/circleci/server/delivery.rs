@@ -70,9 +70,12 @@ impl WebhookState {
         self.known_workflows = model.workflow_order.len();
         let (mut due, mut next) = (Vec::new(), None::<Time>);
         self.waiting.retain(|(workflow, mode)| {
-            let Ok((_, run)) = model.workflow_run(*workflow) else {
+            let Ok((pipeline, run)) = model.workflow_run(*workflow) else {
                 return false;
             };
+            if !pipeline.is_created(run) {
+                return false;
+            }
             let Some((at, status)) = run.end_status() else {
                 return true;
             };
@@ -86,7 +89,7 @@ impl WebhookState {
                 return true;
             }
             due.push(DueEvents {
-                events: end_events(model, *workflow, at.min(now), status),
+                events: end_events(model, *workflow, (at, at.min(now)), status),
                 mode: *mode,
             });
             false
@@ -95,12 +98,18 @@ impl WebhookState {
     }
 }
 
-/// The events of an end; none of a workflow that never ran.
-fn end_events(model: &CircleCiModel, workflow: Uuid, at: Time, status: &str) -> Vec<OutboundEvent> {
-    let job = matches!(status, "success" | "failed" | "canceled" | "unauthorized")
-        .then(|| model.job_completed(workflow, at, status));
-    let ended = (status != "not_run").then(|| model.workflow_completed(workflow, at, status));
-    job.into_iter().chain(ended).flatten().collect()
+/// The events of an end as of `at`, its jobs' before its own; none of a workflow that never ran.
+fn end_events(
+    model: &CircleCiModel,
+    workflow: Uuid,
+    (end, at): (Time, Time),
+    status: &str,
+) -> Vec<OutboundEvent> {
+    let mut events = model.jobs_completed(workflow, end, at);
+    if status != "not_run" {
+        events.extend(model.workflow_completed(workflow, at, status));
+    }
+    events
 }
 
 impl FakeCircleCi {

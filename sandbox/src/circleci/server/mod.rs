@@ -4,6 +4,7 @@ pub(super) mod delivery;
 pub(super) mod v1;
 pub(super) mod v2;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -35,8 +36,18 @@ pub enum CiCall {
     Workflows,
     /// `GET /pipeline/{id}/values`.
     Values,
+    /// `GET /pipeline/{id}/config`.
+    Config,
+    /// `GET /workflow/{id}`.
+    Workflow,
+    /// `GET /workflow/{id}/job`.
+    Jobs,
     /// `POST /workflow/{id}/cancel`.
     Cancel,
+    /// `POST /workflow/{id}/rerun`.
+    Rerun,
+    /// `POST /workflow/{id}/approve/{approval_request_id}`.
+    Approve,
     /// `GET /me`.
     Me,
     /// `POST /project/{provider}/{organization}/{project}/pipeline/run`.
@@ -60,6 +71,7 @@ pub enum CiCall {
 pub struct FakeCircleCi {
     model: Mutex<CircleCiModel>,
     faults: FaultQueues<CiCall>,
+    calls: Mutex<BTreeMap<CiCall, u64>>,
     pub(super) journal: Journal,
     pub(super) hooks: WebhookQueue,
     pub(super) changed: Notify,
@@ -70,6 +82,7 @@ impl FakeCircleCi {
         Self {
             model: Mutex::new(model),
             faults: FaultQueues::new(),
+            calls: Mutex::default(),
             journal,
             hooks: WebhookQueue::default(),
             changed: Notify::new(),
@@ -94,6 +107,17 @@ impl FakeCircleCi {
         self.faults.push(call, fault);
     }
 
+    /// How many calls of each kind arrived so far, whatever their answers, also those whose answer
+    /// a fault kept back. Two readings give the calls between them.
+    pub fn call_counts(&self) -> BTreeMap<CiCall, u64> {
+        lock(&self.calls).clone()
+    }
+
+    /// How many calls of all kinds arrived so far.
+    pub fn call_count(&self) -> u64 {
+        lock(&self.calls).values().sum()
+    }
+
     /// Answers one call: checks the token, applies the fault, changes the model and records it.
     pub(super) async fn answer_call(
         &self,
@@ -102,6 +126,7 @@ impl FakeCircleCi {
         effect: impl FnOnce(&mut CircleCiModel, Time, Option<&str>) -> ApiResult<ApiSuccess> + Send,
     ) -> Response {
         let now = now();
+        *lock(&self.calls).entry(call).or_default() += 1;
         let token = request_token(&head.headers);
         let faulted = apply_fault(self.faults.take_next(&call), error_body, || {
             let mut model = self.lock();

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::model::ApiResult;
-use super::super::model::project::derived_uuid;
 use super::super::model::view::{CreatedPipeline, WorkflowView};
 use super::super::pipeline_run::{RunRequest, RunResponse, bad_request};
 use super::{ApiSuccess, CiCall, CiState, FakeCircleCi, SlugPath, parse_id, query_value};
@@ -39,6 +38,11 @@ pub(crate) fn router() -> Router<Arc<FakeCircleCi>> {
         .route("/pipeline/{id}", get(get_pipeline))
         .route("/pipeline/{id}/workflow", get(list_workflows))
         .route("/pipeline/{id}/values", get(get_values))
+        .route("/pipeline/{id}/config", get(get_config))
+        .route("/workflow/{id}", get(get_workflow))
+        .route("/workflow/{id}/job", get(list_jobs))
+        .route("/workflow/{id}/rerun", post(rerun_workflow))
+        .route("/workflow/{id}/approve/{request}", post(approve_job))
         .route("/workflow/{id}/cancel", post(cancel_workflow))
         .route("/me", get(get_me))
 }
@@ -160,11 +164,58 @@ async fn cancel_workflow(State(ci): CiState, Path(id): Path<String>, head: Parts
     .await
 }
 
+async fn get_config(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Config, &head, |model, now, _| {
+        let config = model.get_config(now, parse_id(&id, "Pipeline not found")?)?;
+        ApiSuccess::new(200, &config, "configuration".to_owned())
+    })
+    .await
+}
+
+async fn get_workflow(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Workflow, &head, |model, now, _| {
+        let view = model.get_workflow(now, parse_id(&id, "Workflow not found")?)?;
+        let note = format!("{} {}", view.name, view.status);
+        ApiSuccess::new(200, &view, note)
+    })
+    .await
+}
+
+async fn list_jobs(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Jobs, &head, |model, now, _| {
+        let page = model.list_jobs(now, parse_id(&id, "Workflow not found")?)?;
+        let jobs = page.items.iter();
+        let jobs = jobs.map(|job| format!("{} {}", job.name, job.status));
+        let note = jobs.collect::<Vec<_>>().join(", ");
+        ApiSuccess::new(200, &page, note)
+    })
+    .await
+}
+
+async fn rerun_workflow(State(ci): CiState, Path(id): Path<String>, head: Parts) -> Response {
+    ci.answer_call(CiCall::Rerun, &head, |model, now, _| {
+        let new = model.request_rerun(now, parse_id(&id, "Workflow not found")?)?;
+        ApiSuccess::new(202, &json!({"workflow_id": new}), "rerun".to_owned())
+    })
+    .await
+}
+
+async fn approve_job(
+    State(ci): CiState,
+    Path((id, request)): Path<(String, String)>,
+    head: Parts,
+) -> Response {
+    ci.answer_call(CiCall::Approve, &head, |model, now, _| {
+        let id = parse_id(&id, "Workflow not found")?;
+        model.approve_job(now, id, parse_id(&request, "Job not found")?)?;
+        ApiSuccess::new(202, &json!({"message": "Accepted."}), "approved".to_owned())
+    })
+    .await
+}
+
 async fn get_me(State(ci): CiState, head: Parts) -> Response {
-    ci.answer_call(CiCall::Me, &head, |_, _, _| {
-        let id = derived_uuid("deployer");
-        let user = json!({"id": id, "login": "deployer", "name": "Deployer"});
-        ApiSuccess::new(200, &user, "deployer".to_owned())
+    ci.answer_call(CiCall::Me, &head, |model, _, _| {
+        ApiSuccess::new(200, &model.get_me(), "deployer".to_owned())
     })
     .await
 }

@@ -4,7 +4,7 @@ use chatops_core::ports::SecretName;
 
 use super::*;
 use crate::operator::doctor::parameters::DeclaredParameters;
-use crate::operator::doctor::write_check;
+use crate::operator::doctor::{workflows, write_check};
 
 fn check_lines(checks: impl IntoIterator<Item = Check>) -> String {
     let mut text = Vec::new();
@@ -30,7 +30,11 @@ fn newest_config() -> NewestConfig {
         declared: DeclaredParameters {
             parameters: vec!["job".into()],
             version: Some("2.1".into()),
+            is_setup: false,
         },
+        continued: None,
+        workflows: workflows::parse("workflows: {deploy: {jobs: [build, ship]}, test: {}}")
+            .unwrap(),
     }
 }
 
@@ -203,6 +207,46 @@ fn checks_of_a_project() {
           fix: set trigger = "pipeline" and select the job by a pipeline parameter
     warn  parameters of web/deploy: could not find out the version of the configuration: there is no pipeline on main yet
           fix: check that .circleci/config.yml has version: 2; trigger = "job" needs it
+    "#);
+}
+
+#[test]
+fn checks_of_workflows() {
+    let (name, job, newest) = (project_name(), job_name(), newest_config());
+    let at = (&name, &job);
+    let names = ["deploy".to_owned()];
+    let must_run = ["ship".to_owned()];
+    let there = &newest.workflows["deploy"].names;
+    insta::assert_snapshot!(check_lines([
+        every_workflow(at),
+        workflow_ok(at, &names, &[], &newest),
+        workflow_ok(at, &names, &must_run, &newest),
+        workflow_missing(at, &["release"], &newest),
+        must_run_missing(at, &["deploy-prod"], there.iter(), &newest),
+        workflow_unknown(at, &names, &"there is no pipeline on main yet"),
+        dynamic_ok(&name, &newest),
+        dynamic_twice(&name, &["deploy_id", "job"], &newest),
+        autocancel_off(&name),
+        autocancel_on(&name, "main"),
+        autocancel_unknown(&name, "main", "404 Not found"),
+    ]), @r#"
+    ok    workflow of web/deploy: all of the pipeline decide
+    ok    workflow of web/deploy: deploy found in pipeline 42 on main
+    ok    workflow of web/deploy: deploy, with ship found in pipeline 42 on main
+    warn  workflow of web/deploy: there is no release in pipeline 42 on main; the workflows are deploy, test
+          fix: write workflow = "…" in the job, with the name of the workflow that deploys
+    warn  workflow of web/deploy: it has no job deploy-prod in pipeline 42 on main; its jobs are build, ship
+          fix: correct must_run in the job: without success of these jobs every deploy has FAILED
+    warn  workflow of web/deploy: could not find out whether there is deploy: there is no pipeline on main yet
+          fix: check that a workflow of .circleci/config.yml has that name
+    ok    dynamic configuration of web: setup: true in pipeline 42 on main, no parameter declared twice
+    warn  dynamic configuration of web: deploy_id, job declared in the setup configuration and in the one that follows it, in pipeline 42 on main
+          fix: if the setup passes its parameters on, CircleCI rejects what follows ("Conflicting pipeline parameters"): do not pass them on
+    ok    auto-cancel of web: it is off
+    warn  auto-cancel of web: it is on: on a branch other than main, a push or another deploy cancels a running one
+          fix: switch it off in CircleCI's Project Settings, Advanced, or deploy the default branch only
+    warn  auto-cancel of web: could not find out whether it is on (404 Not found); it concerns branches other than main
+          fix: switch it off in CircleCI's Project Settings, Advanced, or deploy the default branch only
     "#);
 }
 

@@ -159,7 +159,7 @@ fn afterwards_each_poll_cancels() {
         let canceled = accepted(&record_in(state), &operator()).record;
         assert!(matches!(
             step(&canceled, &other(), 0, at(9)),
-            Poll { cancel: true, .. }
+            Read(CiRead::Poll(RunPoll { cancel: true, .. }))
         ));
     }
 }

@@ -61,18 +61,17 @@ impl Turn {
         }
     }
 
-    fn poll(&self) -> Option<PollResult> {
+    fn poll(&self) -> Option<RunReport> {
         use WorkflowStatus as W;
-        let seen = |state, status| poll(state, vec![workflow("a", 1, status)]);
         Some(match self.poll {
-            0 => poll(PipelineState::Pending, vec![]),
-            1 => poll(PipelineState::Created, vec![]),
-            2 => poll(PipelineState::Errored, vec![]),
-            3 | 4 => seen(PipelineState::Created, W::Running),
-            5 => seen(PipelineState::Setup, W::Success),
-            6 => seen(PipelineState::Created, W::Success),
-            7 => seen(PipelineState::Created, W::Failed),
-            8 => seen(PipelineState::Created, W::OnHold),
+            0 => empty(PipelineState::Pending),
+            1 => empty(PipelineState::Created),
+            2 => empty(PipelineState::Errored),
+            3 | 4 => created(vec![deploy_run(W::Running)]),
+            5 => created(vec![setup_run(W::Success)]),
+            6 => created(vec![deploy_run(W::Success)]),
+            7 => created(vec![deploy_run(W::Failed)]),
+            8 => created(vec![deploy_run(W::OnHold)]),
             _ => return None,
         })
     }
@@ -137,7 +136,7 @@ impl World {
         assert_eq!(self.held, commit.record.locked_target.is_some());
         for kind in &commit.notifications {
             assert!(
-                !self.requested.contains(kind),
+                *kind == Notice || !self.requested.contains(kind),
                 "{kind:?} is requested twice"
             );
         }
@@ -266,6 +265,21 @@ impl World {
         };
     }
 
+    fn reserve(&mut self) {
+        self.record = reserved(&self.record, self.now);
+    }
+
+    /// Writes all that a poll means.
+    fn record_poll(&mut self, seen: &RunReport) {
+        for _ in 0..=6 {
+            match self.decide(|r, ctx| after_poll(r, seen, ctx)) {
+                Some(commit) => self.commit(Some(commit)),
+                None => return,
+            }
+        }
+        panic!("one report is written again and again: {:?}", self.record);
+    }
+
     /// One step of the worker.
     fn step(&mut self, turn: &Turn) {
         if turn.cancel {
@@ -279,17 +293,19 @@ impl World {
             Wait | OutOfTime => self.next_run(),
             Write(commit) => self.commit(Some(*commit)),
             Post(_) => self.post(turn),
-            LookUp(_) => {
+            Read(CiRead::LookUp(_)) => {
+                self.reserve();
                 let commit = match turn.result() {
                     Some(found) => self.decide(|r, ctx| after_lookup(r, &found, ctx)),
-                    None => self.decide(|r, ctx| after_failed_lookup(r, None, ctx)),
+                    None => self.decide(|r, ctx| after_failed_lookup(r, "503", None, ctx)),
                 };
                 self.commit(commit);
             }
-            Poll { .. } => {
+            Read(CiRead::Poll(_)) => {
+                self.reserve();
                 let commit = match turn.poll() {
-                    Some(seen) => self.decide(|r, ctx| after_poll(r, &seen, ctx)),
-                    None => self.decide(|r, ctx| after_failed_poll(r, None, ctx)),
+                    Some(seen) => return self.record_poll(&seen),
+                    None => self.decide(|r, ctx| after_failed_poll(r, "503", None, ctx)),
                 };
                 self.commit(commit);
             }

@@ -36,6 +36,7 @@ fn begin_trigger_writes_the_intent_and_takes_the_lock() {
     let take = LockChange::Take {
         target: target(),
         now: at(9),
+        inherits: None,
     };
     assert_eq!(commit.lock, Some(take));
     assert!(commit.notifications.is_empty() && commit.claim.is_none());
@@ -140,6 +141,7 @@ fn the_lock_of_another_deploy_rejects() {
         user: user(),
         since: start(),
         until: None,
+        unlockable: false,
     };
     assert_eq!(reason(&commit), &EndReason::Rejected(rule));
 }

@@ -39,7 +39,7 @@ fn it_is_sent_only_with_time_left_for_the_answer() {
     assert!(matches!(step(&triggering(), &other(), 0, at(14)), Wait));
     assert!(matches!(
         step(&triggering(), &other(), 0, at(15)),
-        LookUp(_)
+        Read(CiRead::LookUp(_))
     ));
 }
 
@@ -73,7 +73,7 @@ fn created_is_triggered_and_claims_the_pipeline() {
 
 #[test]
 fn not_now_rolls_the_intent_back_and_waits_as_long_as_asked() {
-    for (asked, wait) in [(Some(77), 77), (None, 5), (Some(0), 5), (Some(594), 594)] {
+    for (asked, wait) in [(Some(77), 77), (None, 5), (Some(0), 5), (Some(300), 300)] {
         let commit = posted(&triggering(), &not_now(asked), at(5)).unwrap();
         let record = commit.record;
         assert_eq!(
@@ -81,7 +81,10 @@ fn not_now_rolls_the_intent_back_and_waits_as_long_as_asked() {
             (Requested, Some(at(5 + wait)))
         );
         assert_eq!((commit.lock, record.locked_target), (None, Some(target())));
-        assert!(commit.notifications.is_empty() && commit.claim.is_none());
+        assert_eq!(commit.claim, None);
+        // Nobody has to wait for longer than thirty seconds without a word.
+        let told = if wait < 25 { vec![] } else { vec![Notice] };
+        assert_eq!(commit.notifications, told);
     }
 }
 
@@ -106,8 +109,8 @@ fn not_now_waits_longer_with_each_attempt() {
 
 #[test]
 fn not_now_until_it_expires_ends_at_once() {
-    for asked in [Some(595), Some(86_400), Some(u64::MAX)] {
-        let commit = posted(&triggering(), &not_now(asked), at(5)).unwrap();
+    for asked in [Some(95), Some(86_400), Some(u64::MAX)] {
+        let commit = posted(&triggering(), &not_now(asked), at(505)).unwrap();
         assert_eq!(commit.record.state, TriggerFailed);
         assert!(matches!(
             reason(&commit),
@@ -118,6 +121,18 @@ fn not_now_until_it_expires_ends_at_once() {
             (Some(free()), vec![Final])
         );
         assert!(commit.record.owes_ticket);
+    }
+}
+
+#[test]
+fn no_wait_that_circleci_asks_for_is_longer_than_five_minutes() {
+    for asked in [301, 3_600, 86_400, 1_764_284_400, u64::MAX] {
+        let commit = posted(&triggering(), &not_now(Some(asked)), at(5)).unwrap();
+        assert_eq!(
+            (commit.record.state, commit.record.due_at),
+            (Requested, Some(at(305))),
+            "{asked}"
+        );
     }
 }
 
@@ -133,7 +148,10 @@ fn the_first_401_is_tried_again_at_once_and_the_second_ends() {
         (Some(at(2)), true)
     );
     let again = written(&commit.record, at(2));
-    assert_eq!((again.record.attempts, again.record.poll_count), (2, 0));
+    assert_eq!(
+        (again.record.attempts, &again.record.reads),
+        (2, &ReadEfforts::default())
+    );
     let config = config();
     let commit = after_post(&again.record, 2, &refused, ctx(&config, &me(), 2, at(3)));
     let commit = commit.unwrap().unwrap();
@@ -203,7 +221,7 @@ fn unknown_is_recorded_then_looked_up_and_never_sent_again() {
     assert!(commit.lock.is_none() && commit.notifications.is_empty());
     for run in [me(), other()] {
         assert!(matches!(step(&record, &run, 0, at(3)), Wait));
-        let LookUp(lookup) = step(&record, &run, 0, at(7)) else {
+        let Read(CiRead::LookUp(lookup)) = step(&record, &run, 0, at(7)) else {
             panic!("{run:?} does not look up");
         };
         let matched_by = Some(("deploy_id".to_owned(), id().to_string()));

@@ -8,7 +8,7 @@ impl World {
         let item = &self.item;
         let left = match kind {
             Final => 5,
-            Progress | Hold => 2,
+            Progress | Hold | Notice => 2,
         };
         let lasts = item.response_url.is_some()
             && self.now < item.expires_at
@@ -17,7 +17,7 @@ impl World {
             DeliveryRoute::ResponseUrl => assert!(lasts, "a call of what does not last: {self:?}"),
             DeliveryRoute::Bot => assert!(self.bot && !lasts, "the bot was not needed: {self:?}"),
         }
-        if kind != Final {
+        if matches!(kind, Progress | Hold) {
             assert_eq!(
                 item.final_status,
                 DeliveryStatus::NotRequested,
@@ -37,6 +37,7 @@ impl World {
         assert!(self.bot || self.bot_calls == 0, "there is no bot: {self:?}");
         assert!(self.progress_shown <= 1, "progress twice: {self:?}");
         assert!(self.hold_shown <= 1, "the hold twice: {self:?}");
+        assert!(self.notice_shown <= 1, "one notice twice: {self:?}");
         assert!(
             self.final_shown <= 1 + self.faults,
             "too many copies: {self:?}"
@@ -44,6 +45,7 @@ impl World {
         for (delivery, shown) in [
             (&item.progress, self.progress_shown),
             (&item.hold, self.hold_shown),
+            (&item.notice, self.notice_shown),
             (&item.final_status, self.final_shown),
         ] {
             match delivery {
@@ -57,7 +59,7 @@ impl World {
         if item.final_status.is_settled() {
             let early = item.progress.is_settled() && item.hold.is_settled();
             assert!(item.response_url.is_none() && early, "{self:?}");
-            assert_eq!(item.due_at(), None);
+            assert_eq!(item.due_at(), item.notice.due_at());
         }
     }
 
@@ -67,7 +69,7 @@ impl World {
         world.runs = [Run::Idle, Run::Idle];
         world.item.request_delivery(Final, world.now);
         let open = !world.item.final_status.is_settled();
-        for _ in 0..12 {
+        for _ in 0..24 {
             let Some(due) = world.item.due_at() else {
                 break;
             };

@@ -1,0 +1,74 @@
+//! What people have to know at once: trouble on the way, and what comes after the end.
+
+use super::deploy::{about_deploy, deploy_headline, to_channel};
+use super::label::append_actor;
+use super::{MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
+use crate::command::Verb;
+use crate::config::Config;
+use crate::deploy::{DeployRecord, Notice};
+
+/// The latest notice of a deploy; one that has none says where it stands.
+pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
+    let cancel = || {
+        let line = Mrkdwn::new("To cancel it: ");
+        line.code(usage::command_for(config, Verb::Cancel, &record.short_id))
+    };
+    let (banner, details) = match &record.notice {
+        Some(Notice::TriggerDelayed { error }) => (
+            ":hourglass: *Not sent yet:* ",
+            vec![
+                end_reason::append_quote(Mrkdwn::new("CircleCI cannot be reached"), error),
+                Mrkdwn::new("It is tried again until ")
+                    .time(record.valid_until)
+                    .and("."),
+            ],
+        ),
+        Some(Notice::Unreadable { error }) => (
+            ":warning: *No news from CircleCI:* ",
+            vec![
+                end_reason::append_quote(Mrkdwn::new("I cannot read CircleCI"), error),
+                Mrkdwn::new("The run may go on; I keep asking, and its target stays locked."),
+            ],
+        ),
+        Some(Notice::NothingStarted) => (
+            ":hourglass: *Nothing has started:* ",
+            vec![
+                Mrkdwn::new(
+                    "CircleCI lists no workflow of the pipeline yet. The usual causes: trouble at \
+                     CircleCI, a `when` condition that is not met, or a branch filter.",
+                ),
+                cancel(),
+            ],
+        ),
+        Some(Notice::MayRerun { workflow }) => (
+            ":arrows_counterclockwise: *Failed, may be rerun:* ",
+            vec![
+                Mrkdwn::new("Workflow ")
+                    .code(workflow)
+                    .and(" failed, and CircleCI may rerun it by itself; I wait for that."),
+            ],
+        ),
+        Some(Notice::AfterEnd { workflows }) => (
+            ":warning: *Seen after its end:* ",
+            vec![end_reason::named_statuses(
+                Mrkdwn::new("CircleCI shows now: "),
+                workflows,
+            )],
+        ),
+        Some(Notice::Unlocked { by }) => (
+            ":unlock: *Unlocked:* ",
+            vec![
+                append_actor(
+                    Mrkdwn::new("The lock of its target was freed by "),
+                    by,
+                    &record.request,
+                )
+                .and("."),
+            ],
+        ),
+        None => (":information_source: ", vec![]),
+    };
+    let headline = deploy_headline(Mrkdwn::new(banner), record);
+    let message = to_channel(MessageKind::Notice, headline, record);
+    about_deploy(message.details(details), record)
+}
