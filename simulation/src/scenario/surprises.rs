@@ -114,17 +114,6 @@ pub(super) const ALL: &[Scenario] = &[
         surprise(world, ScriptedRun::setup_stays(10 * SECOND, "success"));
     })
     .ends(&[NothingRan]),
-    Scenario::new("B2: canceled during the setup", |world| {
-        follow_for_a_day(world);
-        script(world, RunScript::setup_then_success(4 * MINUTE));
-        main_deploy(world);
-        world.run_for(45 * SECOND);
-        world.act_on_deploy("U0001", "cancel", 0);
-        world.run_to_rest();
-    })
-    .ends(&[Canceled])
-    // A cancel that ingest did not acknowledge is none.
-    .also(&[Unresolved, Succeeded]),
     Scenario::new("B2: canceled while nothing has started", |world| {
         follow_for_a_day(world);
         script(world, RunScript::no_workflow());
