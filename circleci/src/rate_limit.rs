@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chatops_core::ports::CiReadError;
-use chatops_http::MAX_RETRY_AFTER;
+use chatops_core::ports::MAX_ASKED_PAUSE;
 
 /// The pause if CircleCI names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ impl RateLimitPause {
     /// Extends the pause; a shorter one never shortens it.
     pub(super) fn extend(&self, after: Option<Duration>, now: Instant) {
         let pause = after.unwrap_or(DEFAULT_PAUSE);
-        let until = now + pause.clamp(DEFAULT_PAUSE, MAX_RETRY_AFTER);
+        let until = now + pause.clamp(DEFAULT_PAUSE, MAX_ASKED_PAUSE);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_none_or(|earlier| earlier < until) {
             *kept = Some(until);
@@ -65,6 +65,6 @@ mod tests {
         pause.extend(None, now);
         assert_eq!(pause.remaining(now), Some(DEFAULT_PAUSE));
         pause.extend(Some(Duration::from_secs(u64::MAX)), now);
-        assert_eq!(pause.remaining(now), Some(MAX_RETRY_AFTER));
+        assert_eq!(pause.remaining(now), Some(MAX_ASKED_PAUSE));
     }
 }

@@ -13,7 +13,6 @@ use chatops_core::config::Timeouts;
 use reqwest::{Client, ClientBuilder};
 
 pub use self::response::{JsonResponse, MAX_BODY_BYTES, MAX_ERROR_BYTES, VendorResponse};
-pub use self::retry_after::MAX_RETRY_AFTER;
 pub use self::text::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, cut_name, plain_text, truncate};
 
 /// A client that sends each request once: no resend, no redirect, no proxy from the environment.

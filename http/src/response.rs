@@ -27,7 +27,7 @@ const MAX_KEPT_BYTES: usize = 1024 * 1024;
 pub struct VendorResponse {
     /// The status.
     pub status: StatusCode,
-    /// The pause that the vendor asks for, if it does; see [`crate::MAX_RETRY_AFTER`].
+    /// The pause that the vendor asks for, if it does; see [`MAX_ASKED_PAUSE`](chatops_core::ports::MAX_ASKED_PAUSE).
     pub retry_after: Option<Duration>,
     /// The vendor's clock.
     pub date: Option<Time>,
@@ -66,7 +66,7 @@ impl VendorResponse {
 pub struct JsonResponse {
     /// The status.
     pub status: StatusCode,
-    /// The pause that the vendor asks for, if it does; see [`crate::MAX_RETRY_AFTER`].
+    /// The pause that the vendor asks for, if it does; see [`MAX_ASKED_PAUSE`](chatops_core::ports::MAX_ASKED_PAUSE).
     pub retry_after: Option<Duration>,
     /// The beginning of the body, or why it could not be read.
     start: Result<Vec<u8>, String>,

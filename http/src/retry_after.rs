@@ -2,14 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use chatops_core::ports::MAX_ASKED_PAUSE;
 use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use crate::cut_name;
-
-/// The longest pause that a vendor can ask for. What says more is a mistake more often than a wish,
-/// and asking once in five minutes harms nobody.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// What a header asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +21,7 @@ enum Asked {
     Unreadable,
 }
 
-/// The pause that an answer asks for, at most [`MAX_RETRY_AFTER`]: seconds, or a date. Of several the
+/// The pause that an answer asks for, at most [`MAX_ASKED_PAUSE`]: seconds, or a date. Of several the
 /// longest counts. `None` if there is none that can be read.
 pub(super) fn retry_after(headers: &HeaderMap, host: Option<&str>) -> Option<Duration> {
     let mut values = headers.get_all(RETRY_AFTER).iter().peekable();
@@ -50,14 +47,14 @@ impl Asked {
     fn granted(self) -> Option<Duration> {
         match self {
             Self::Pause(pause) => Some(pause),
-            Self::TooLong => Some(MAX_RETRY_AFTER),
+            Self::TooLong => Some(MAX_ASKED_PAUSE),
             Self::Negative => Some(Duration::ZERO),
             Self::Unreadable => None,
         }
     }
 
     fn of(pause: Duration) -> Self {
-        if pause > MAX_RETRY_AFTER {
+        if pause > MAX_ASKED_PAUSE {
             Self::TooLong
         } else {
             Self::Pause(pause)
@@ -195,7 +192,7 @@ mod tests {
         let granted = |values| retry_after(&headers(values), None);
         let seconds = Duration::from_secs;
         assert_eq!(granted(&[]), None);
-        assert_eq!(granted(&["86400"]), Some(MAX_RETRY_AFTER));
+        assert_eq!(granted(&["86400"]), Some(MAX_ASKED_PAUSE));
         assert_eq!(granted(&["-3"]), Some(seconds(0)));
         assert_eq!(granted(&["x"]), None);
         assert_eq!(granted(&["x", "7", "9", "-1"]), Some(seconds(9)));
@@ -253,7 +250,7 @@ mod tests {
         assert_eq!(retry_after(&headers, None), Some(Duration::ZERO));
         let later = HeaderValue::from_static("Fri, 31 Dec 9999 23:59:59 GMT");
         headers.insert(RETRY_AFTER, later);
-        assert_eq!(retry_after(&headers, None), Some(MAX_RETRY_AFTER));
+        assert_eq!(retry_after(&headers, None), Some(MAX_ASKED_PAUSE));
     }
 
     proptest! {
@@ -269,7 +266,7 @@ mod tests {
                 let mut headers = headers(&[]);
                 headers.insert(RETRY_AFTER, value);
                 let granted = retry_after(&headers, None).unwrap_or_default();
-                assert!(granted <= MAX_RETRY_AFTER);
+                assert!(granted <= MAX_ASKED_PAUSE);
             }
         }
     }

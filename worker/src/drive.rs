@@ -2,9 +2,10 @@
 
 use chatops_core::deploy::decide::Context;
 use chatops_core::deploy::handler::{DeployRun, RunEnd};
+use chatops_core::id::DeployId;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{CiReadError, Commit, LookupResult, Perform, Request, WorkerPorts};
-use tracing::field::display;
+use tracing::field::{DisplayValue, display};
 use tracing::{info, warn};
 
 use crate::{Invocation, MAX_TRIES, WorkError, Worker, tag_span};
@@ -84,13 +85,13 @@ impl<P: WorkerPorts> Worker<P> {
                     }
                     phase.resume(result, self.ctx(inv))
                 }
-                DeployRun::Poll(phase) => self.ask(inv, phase, "the poll failed").await,
+                DeployRun::Poll(phase) => self.ask(inv, id, phase, "the poll failed").await,
                 DeployRun::ListJobs(phase) => {
-                    self.ask(inv, phase, "the jobs were not listed").await
+                    self.ask(inv, id, phase, "the jobs were not listed").await
                 }
                 DeployRun::Cancel(phase) => {
                     let failed = "the cancel failed; the next poll tries again";
-                    self.ask(inv, phase, failed).await
+                    self.ask(inv, id, phase, failed).await
                 }
                 DeployRun::RefreshToken(phase) => {
                     let result = self.ports.perform(phase.request()).await;
@@ -140,6 +141,7 @@ impl<P: WorkerPorts> Worker<P> {
     async fn ask<R, T>(
         &self,
         inv: &Invocation,
+        id: Option<DisplayValue<DeployId>>,
         phase: impl for<'a> Phase<Request = R, Context<'a> = Context<'a>, Run = DeployRun>,
         failed: &'static str,
     ) -> DeployRun
@@ -149,7 +151,7 @@ impl<P: WorkerPorts> Worker<P> {
     {
         let answer = self.ports.perform(phase.request()).await;
         if let Err(error) = &answer {
-            warn!(error = error.message, "{failed}");
+            warn!(deploy.id = id, error = error.message, "{failed}");
         }
         phase.resume(answer, self.ctx(inv))
     }

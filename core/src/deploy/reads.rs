@@ -62,6 +62,23 @@ pub struct FailedReads {
     pub told: bool,
 }
 
+impl FailedReads {
+    /// So many in a row are no accident.
+    const MANY: u32 = 5;
+
+    /// Whether there were many.
+    #[must_use]
+    pub(super) fn are_many(&self) -> bool {
+        self.count >= Self::MANY
+    }
+
+    /// Whether they were many, and for so long.
+    #[must_use]
+    pub(super) fn gives_up(&self, after: Duration) -> bool {
+        self.are_many() && self.waited >= after
+    }
+}
+
 /// What is still missing before a run can have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunWait {

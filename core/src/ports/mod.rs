@@ -23,7 +23,7 @@ pub use self::error::{LedgerError, PortErrorKind, QueueError, SecretError, SendE
 pub use self::listing::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
-pub use self::project::{ProjectFacts, ProjectNote, ProjectStore};
+pub use self::project::{MAX_ASKED_PAUSE, ProjectFacts, ProjectNote, ProjectStore};
 pub use self::queue::{
     LONGEST_HIDING, MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause,
 };

@@ -16,8 +16,9 @@ const WEBHOOKS_ARRIVE: Duration = Duration::from_hours(7 * 24);
 /// A webhook is noted again after so long.
 const NOTED_AGAIN: Duration = Duration::from_hours(1);
 
-/// The longest pause that is believed.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause that CircleCI or Slack can ask for. What says more is usually a mistake, and asking
+/// once in five minutes harms nobody.
+pub const MAX_ASKED_PAUSE: Duration = Duration::from_mins(5);
 
 /// What is known of a project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl ProjectFacts {
     #[must_use]
     pub fn pause_end(&self, now: Time) -> Option<Time> {
         self.paused_until
-            .filter(|until| now < *until && *until <= now + LONGEST_PAUSE)
+            .filter(|until| now < *until && *until <= now + MAX_ASKED_PAUSE)
     }
 
     /// These facts with a note.

@@ -58,6 +58,15 @@ pub struct MemoryCircleCi {
     clock: ManualClock,
 }
 
+impl MemoryCircleCiState {
+    /// The deploy whose id a pipeline carries.
+    fn deploy_of_pipeline(&self, id: PipelineId) -> Option<DeployId> {
+        let mut made = self.model.all_pipelines().iter();
+        made.find(|made| made.id == id.0)
+            .and_then(MemoryCircleCi::deploy_of)
+    }
+}
+
 impl MemoryCircleCi {
     /// CircleCI with one project.
     #[must_use]
@@ -322,8 +331,7 @@ impl CiClient for MemoryCircleCi {
         let token = self.current_token().await;
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
-        let mut made = state.model.all_pipelines().iter();
-        let deploy = made.find(|made| made.id == id.0).and_then(Self::deploy_of);
+        let deploy = state.deploy_of_pipeline(id);
         Self::begin_read(&mut state, now, deploy, &token)?;
         let poll = state.poll_at(now, id.0, details).map_err(read_error)?;
         state.answered_polls.push(AnsweredPoll {
@@ -343,8 +351,7 @@ impl CiClient for MemoryCircleCi {
         let token = self.current_token().await;
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
-        let mut made = state.model.all_pipelines().iter();
-        let deploy = made.find(|made| made.id == id.0).and_then(Self::deploy_of);
+        let deploy = state.deploy_of_pipeline(id);
         let begun = Self::begin_read(&mut state, now, deploy, &token);
         if begun.is_err() {
             // Polls and jobs are one read: it was answered only if all were.
@@ -367,9 +374,7 @@ impl CiClient for MemoryCircleCi {
         let id = uuid::Uuid::parse_str(workflow)
             .map_err(|error| CiReadError::from_message(error.to_string()))?;
         let mut state = lock_mutex(&self.state);
-        let mut made = state.model.all_pipelines().iter();
-        let made = made.find(|made| made.id == pipeline.id.0);
-        let deploy = made.and_then(Self::deploy_of);
+        let deploy = state.deploy_of_pipeline(pipeline.id);
         state.canceled_deploys.extend(deploy);
         state.model.cancel_workflow(now, id).map_err(read_error)
     }

@@ -9,16 +9,15 @@ use std::time::Duration;
 use crate::audit::AuditChange;
 use crate::deploy::{
     DeployRecord, DeployState, EndReason, FailedReads, NOT_THERE, Notice, RunWait, RunWatch,
-    USUAL_PAUSE, WaitReason,
+    WaitReason,
 };
 use crate::ports::{Commit, PipelineState, WorkflowStatus};
 
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
-use super::reads::{after_failure, set_timer, shorten_pause, take_step};
+use super::reads::{after_failure, set_timer, shorten_pause, take_waited_step};
 use super::{Context, Decision, commit_change, commit_timer, end_deploy};
 
-/// People are told after so many failed polls in a row, or after as long.
-pub(super) const FAILURES_TOLD: u32 = 5;
+/// People are told after many failed polls in a row, or after as long.
 const FAILING_TOLD: Duration = Duration::from_mins(5);
 
 /// What to write after a poll; `None` for nothing. One report can mean several writes, one after the
@@ -91,11 +90,10 @@ pub fn after_failed_poll(
     let mut seen = record.clone();
     let failed = after_failure(&mut seen, error, after, ctx);
     let timeouts = &ctx.config.timeouts;
-    let gives_up = |limit| failed.count >= FAILURES_TOLD && failed.waited >= limit;
     if record.state.is_terminal() {
-        if record.watch.is_none() && failed.count >= FAILURES_TOLD {
+        if record.watch.is_none() && failed.are_many() {
             seen.due_at = None;
-        } else if gives_up(timeouts.follow_timeout.max(timeouts.lock_ttl)) {
+        } else if failed.gives_up(timeouts.follow_timeout.max(timeouts.lock_ttl)) {
             return end_watch(seen, ctx).map(Some);
         }
         return Ok(changed(record, seen));
@@ -104,12 +102,12 @@ pub fn after_failed_poll(
         return Ok(None);
     }
     let error = failed.error.clone();
-    if gives_up(timeouts.follow_timeout) {
+    if failed.gives_up(timeouts.follow_timeout) {
         let reason = EndReason::Unreadable { error };
         return end_deploy(&seen, DeployState::LostTrack, reason, ctx).map(Some);
     }
     let told = failed.told;
-    if !told && (failed.count >= FAILURES_TOLD || failed.waited >= FAILING_TOLD) {
+    if !told && (failed.are_many() || failed.waited >= FAILING_TOLD) {
         seen.reads.failed = Some(FailedReads {
             told: true,
             ..failed
@@ -188,8 +186,7 @@ fn held_workflows(report: &RunReport) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
-/// Waits for what is missing, until it was waited for long enough: then the deploy ends like `end`. No
-/// pause counts for more than a usual one, so that a few steps of a clock end nothing.
+/// Waits for what is missing, until it was waited for long enough: then the deploy ends like `end`.
 fn wait_for(
     mut seen: DeployRecord,
     reason: WaitReason,
@@ -205,7 +202,7 @@ fn wait_for(
         WaitReason::AfterSetup | WaitReason::Jobs => timeouts.settle_time,
         WaitReason::Rerun => timeouts.rerun_timeout,
     };
-    let step = take_step(&mut seen).min(USUAL_PAUSE);
+    let step = take_waited_step(&mut seen);
     let known = seen.reads.wait.take().filter(|wait| wait.reason == reason);
     let mut wait = known.map_or(
         RunWait {
@@ -271,7 +268,7 @@ fn after_end(
         seen.due_at = None;
         return Ok(changed(record, seen));
     };
-    let step = take_step(&mut seen).min(USUAL_PAUSE);
+    let step = take_waited_step(&mut seen);
     let waited = waited.saturating_add(step);
     let ttl = ctx.config.timeouts.lock_ttl;
     let all_final = |run: &crate::ports::CiWorkflow| run.status.is_final();

@@ -7,16 +7,12 @@
 
 use std::time::Duration;
 
-use super::follow::FAILURES_TOLD;
 use super::{Context, commit_timer, elapsed, poll_pause};
 use crate::deploy::{DeployRecord, FailedReads, ReadEfforts, USUAL_PAUSE};
-use crate::ports::{Commit, ProjectFacts};
+use crate::ports::{Commit, MAX_ASKED_PAUSE, ProjectFacts};
 
 /// A run that is older is polled at a longer pause.
 const OLD_RUN: Duration = Duration::from_hours(24);
-
-/// The longest pause that CircleCI can ask for.
-const MAX_ASKED: Duration = Duration::from_mins(5);
 
 /// Whether CircleCI is read now.
 #[derive(Debug, Clone)]
@@ -75,6 +71,12 @@ pub(super) fn take_step(record: &mut DeployRecord) -> Duration {
     std::mem::take(&mut record.reads.step)
 }
 
+/// The same for what is waited for. No pause counts for more than a usual one, so that a few steps of a
+/// clock end nothing.
+pub(super) fn take_waited_step(record: &mut DeployRecord) -> Duration {
+    take_step(record).min(USUAL_PAUSE)
+}
+
 /// Sets the timer to the whole pause after the latest read. Until its result is on record the timer is
 /// not far, in case its run dies.
 pub(super) fn set_timer(record: &mut DeployRecord) {
@@ -126,13 +128,13 @@ pub(super) fn after_failure(
     };
     record.reads.failed = Some(failed.clone());
     // One failure says little: an old run, or one with webhooks, is not left alone for long.
-    if failed.count < FAILURES_TOLD {
-        shorten_pause(record, ctx.config.timeouts.poll_interval_max);
-    } else {
+    if failed.are_many() {
         set_timer(record);
+    } else {
+        shorten_pause(record, ctx.config.timeouts.poll_interval_max);
     }
     if let (Some(asked), Some(at)) = (after, record.reads.at) {
-        let pause = asked.min(MAX_ASKED).max(record.reads.pause);
+        let pause = asked.min(MAX_ASKED_PAUSE).max(record.reads.pause);
         record.reads.pause = pause;
         record.due_at = Some(at + pause);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::audit::AuditChange;
 use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy, Notice};
-use crate::ports::{Commit, LookupRequest, LookupResult, TriggerOutcome};
+use crate::ports::{Commit, LookupRequest, LookupResult, MAX_ASKED_PAUSE, TriggerOutcome};
 
 use super::reads::{after_failure, shorten_pause, take_step};
 use super::{
@@ -51,7 +51,7 @@ pub fn after_post(
             );
             // CircleCI may ask for 0 seconds, or for a year.
             let wait = after.map_or(usual, |asked| {
-                asked.min(MAX_ASKED).max(timeouts.retry_backoff)
+                asked.min(MAX_ASKED_PAUSE).max(timeouts.retry_backoff)
             });
             if record.cancel.is_some() {
                 // Nothing was created and it is to be canceled: no further attempt.
@@ -222,19 +222,12 @@ pub fn after_failed_lookup(
     }
     let mut seen = record.clone();
     let failed = after_failure(&mut seen, error, after, ctx);
-    let long = failed.waited >= ctx.config.timeouts.lookup_give_up;
-    if long && failed.count >= MIN_FAILED_LOOKUPS {
+    if failed.gives_up(ctx.config.timeouts.lookup_give_up) {
         return unresolved(&seen, vec![], ctx).map(Some);
     }
     seen.version += 1;
     Ok(Some(commit_timer(seen)))
 }
-
-/// So many lookups have failed in a row before the deploy is given up.
-const MIN_FAILED_LOOKUPS: u32 = 5;
-
-/// The longest pause that CircleCI can ask for before the next attempt.
-const MAX_ASKED: Duration = Duration::from_mins(5);
 
 fn open_intent(record: &DeployRecord) -> Option<&crate::deploy::TriggerIntent> {
     record

@@ -134,6 +134,20 @@ fn record_failure(
     }
 }
 
+/// The poll failed, or the jobs could not be read with it.
+fn record_failed_poll(
+    memory: RunMemory,
+    poll: RunPoll,
+    error: &CiReadError,
+    ctx: Context<'_>,
+) -> DeployRun {
+    let evidence = CiEvidence::PollFailed {
+        error: error.message.clone(),
+        retry_after: error.retry_after,
+    };
+    record_failure(memory, poll.slug, evidence, error, ctx)
+}
+
 impl Phase for Triggering {
     type Request = TriggerRequest;
     type Context<'a> = Context<'a>;
@@ -298,10 +312,7 @@ impl Phase for Polling {
                 let report = RunReport { poll: result, jobs };
                 after_report(self.memory, self.poll, report)
             }
-            Err(error) => {
-                let evidence = CiEvidence::poll_failed(&error);
-                record_failure(self.memory, self.poll.slug, evidence, &error, ctx)
-            }
+            Err(error) => record_failed_poll(self.memory, self.poll, &error, ctx),
         }
     }
 }
@@ -355,10 +366,7 @@ impl Phase for ListingJobs {
                 after_report(self.memory, self.poll, self.report)
             }
             // Without the jobs nobody knows whether the deploy ran.
-            Err(error) => {
-                let evidence = CiEvidence::poll_failed(&error);
-                record_failure(self.memory, self.poll.slug, evidence, &error, ctx)
-            }
+            Err(error) => record_failed_poll(self.memory, self.poll, &error, ctx),
         }
     }
 }

@@ -7,10 +7,9 @@ use crate::config::ProjectSlug;
 use crate::deploy::DeployRecord;
 use crate::deploy::decide::{self, CiRead, Context, ReadPlan};
 use crate::phase::Phase;
-use crate::ports::{LedgerError, NoteProject, ProjectFacts, ProjectNote, ReadProject};
-
-/// The longest pause that is noted.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+use crate::ports::{
+    LedgerError, MAX_ASKED_PAUSE, NoteProject, ProjectFacts, ProjectNote, ReadProject,
+};
 
 /// Reads what is known of the project, before CircleCI is read.
 #[derive(Debug, Clone)]
@@ -114,7 +113,7 @@ pub(super) fn note_pause(
 ) -> DeployRun {
     match asked {
         Some(asked) if !asked.is_zero() => {
-            let until = ctx.now + asked.min(LONGEST_PAUSE);
+            let until = ctx.now + asked.min(MAX_ASKED_PAUSE);
             note(slug, ProjectNote::Pause(until), next)
         }
         _ => next,

@@ -10,8 +10,7 @@ use crate::deploy::decide::outcome::RunReport;
 use crate::deploy::decide::{Context, Decision, follow, trigger};
 use crate::phase::Phase;
 use crate::ports::{
-    CiReadError, Commit, CommitError, Conflict, LedgerError, LookupResult, ReadDeploy,
-    TriggerOutcome,
+    Commit, CommitError, Conflict, LedgerError, LookupResult, ReadDeploy, TriggerOutcome,
 };
 
 /// What CircleCI has shown.
@@ -42,13 +41,6 @@ pub enum CiEvidence {
 }
 
 impl CiEvidence {
-    pub(super) fn poll_failed(error: &CiReadError) -> Self {
-        Self::PollFailed {
-            error: error.message.clone(),
-            retry_after: error.retry_after,
-        }
-    }
-
     /// What it changes.
     fn decide(&self, record: &DeployRecord, ctx: Context<'_>) -> Decision<Option<Commit>> {
         match self {
