@@ -35,7 +35,11 @@ async fn failed_with_ticket(world: &ServeWorld) -> DeployRecord {
     .await
 }
 
-async fn press(world: &ServeWorld, server: &ServerProcess, text: &str) -> CommandRequest {
+pub(crate) async fn press(
+    world: &ServeWorld,
+    server: &ServerProcess,
+    text: &str,
+) -> CommandRequest {
     press_as(world, server, TypedCommand::new(text)).await
 }
 

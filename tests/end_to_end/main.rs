@@ -25,3 +25,4 @@ mod start;
 mod stories;
 mod support;
 mod triggers;
+mod unlock;
