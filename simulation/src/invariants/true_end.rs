@@ -106,7 +106,7 @@ impl FinishedRun<'_> {
         failed + self.world.points.crash_count() >= LEAST_TRIES && long
     }
 
-    fn tries_of(&self, record: &DeployRecord, until: Time) -> Vec<(Time, bool)> {
+    pub(super) fn tries_of(&self, record: &DeployRecord, until: Time) -> Vec<(Time, bool)> {
         let tries = self.world.circleci.read_tries().into_iter();
         tries
             .filter(|one| one.deploy == Some(record.id) && one.tried_at <= until)

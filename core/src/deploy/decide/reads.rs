@@ -107,7 +107,7 @@ pub(super) fn after_failure(
     after: Option<Duration>,
     ctx: Context<'_>,
 ) -> FailedReads {
-    let step = take_step(record);
+    let step = take_waited_step(record);
     let last = record.reads.count;
     let failed = match record.reads.failed.take() {
         Some(failed) => FailedReads {
@@ -128,11 +128,12 @@ pub(super) fn after_failure(
     };
     record.reads.failed = Some(failed.clone());
     // One failure says little: an old run, or one with webhooks, is not left alone for long.
-    if failed.are_many() {
-        set_timer(record);
+    let longest = if failed.are_many() {
+        USUAL_PAUSE
     } else {
-        shorten_pause(record, ctx.config.timeouts.poll_interval_max);
-    }
+        ctx.config.timeouts.poll_interval_max
+    };
+    shorten_pause(record, longest);
     if let (Some(asked), Some(at)) = (after, record.reads.at) {
         let pause = asked.min(MAX_ASKED_PAUSE).max(record.reads.pause);
         record.reads.pause = pause;
