@@ -35,7 +35,7 @@ pub struct ReadEfforts {
     /// The pause that was planned after it.
     pub pause: Duration,
     /// How much of the pause before the latest one counts, until its result is on record: all of it, or
-    /// less if it came earlier.
+    /// less if it came earlier; at most a usual pause.
     pub step: Duration,
     /// How long lookups have found nothing, by their pauses.
     pub waited: Duration,

@@ -23,11 +23,11 @@ impl FinishedRun<'_> {
         let Some((finished_at, wait)) = self.finished_at(record, ended_at) else {
             return;
         };
-        // A read that CircleCI refused is no quiet minute either, however late the refusal was its turn.
+        // A read that failed disturbs when it is made, which may be long after its fault was injected.
         let tries = self.tries_of(record, ended_at).into_iter();
-        let refused = tries.filter(|(_, answered)| !answered).map(|(at, _)| at);
+        let failed_at = tries.filter(|(_, answered)| !answered).map(|(at, _)| at);
         let disturbed = world.history.last_disturbance(ended_at);
-        let disturbed = disturbed.into_iter().chain(refused).max();
+        let disturbed = disturbed.into_iter().chain(failed_at).max();
         // What is waited for counts by polls, so a disturbance makes it longer.
         let quiet_since = disturbed.map_or(finished_at, |at| at.max(finished_at)) + wait;
         let timeouts = &world.config().timeouts;

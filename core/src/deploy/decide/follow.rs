@@ -14,7 +14,7 @@ use crate::deploy::{
 use crate::ports::{Commit, PipelineState, WorkflowStatus};
 
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
-use super::reads::{after_failure, set_timer, shorten_pause, take_waited_step};
+use super::reads::{after_failure, set_timer, shorten_pause, take_step};
 use super::{Context, Decision, commit_change, commit_timer, end_deploy};
 
 /// People are told after many failed polls in a row, or after as long.
@@ -202,7 +202,7 @@ fn wait_for(
         WaitReason::AfterSetup | WaitReason::Jobs => timeouts.settle_time,
         WaitReason::Rerun => timeouts.rerun_timeout,
     };
-    let step = take_waited_step(&mut seen);
+    let step = take_step(&mut seen);
     let known = seen.reads.wait.take().filter(|wait| wait.reason == reason);
     let mut wait = known.map_or(
         RunWait {
@@ -268,7 +268,7 @@ fn after_end(
         seen.due_at = None;
         return Ok(changed(record, seen));
     };
-    let step = take_waited_step(&mut seen);
+    let step = take_step(&mut seen);
     let waited = waited.saturating_add(step);
     let ttl = ctx.config.timeouts.lock_ttl;
     let all_final = |run: &crate::ports::CiWorkflow| run.status.is_final();

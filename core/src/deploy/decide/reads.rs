@@ -2,8 +2,8 @@
 //!
 //! A read is reserved on record before it is made, with the pause after it: so only one of several
 //! runs makes it, and one that dies is followed by the next. What an effort counts is the pause that
-//! was planned before it, or less if it came earlier; so neither a clock that jumps nor a process that
-//! slept makes a series longer than its efforts.
+//! was planned before it, or less if it came earlier, and no more than a usual pause; so neither a clock
+//! that jumps nor a process that slept makes a series longer than its efforts.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn reserve_read(record: &DeployRecord, facts: &ProjectFacts, ctx: Context<'_
     let pause = pause_after(&record, facts, ctx);
     let reads = &mut record.reads;
     reads.step = match reads.at {
-        Some(at) => elapsed(at, ctx.now).min(reads.pause),
+        Some(at) => elapsed(at, ctx.now).min(reads.pause).min(USUAL_PAUSE),
         None => Duration::ZERO,
     };
     reads.at = Some(ctx.now);
@@ -71,12 +71,6 @@ pub(super) fn take_step(record: &mut DeployRecord) -> Duration {
     std::mem::take(&mut record.reads.step)
 }
 
-/// The same for what is waited for. No pause counts for more than a usual one, so that a few steps of a
-/// clock end nothing.
-pub(super) fn take_waited_step(record: &mut DeployRecord) -> Duration {
-    take_step(record).min(USUAL_PAUSE)
-}
-
 /// Sets the timer to the whole pause after the latest read. Until its result is on record the timer is
 /// not far, in case its run dies.
 pub(super) fn set_timer(record: &mut DeployRecord) {
@@ -107,7 +101,7 @@ pub(super) fn after_failure(
     after: Option<Duration>,
     ctx: Context<'_>,
 ) -> FailedReads {
-    let step = take_waited_step(record);
+    let step = take_step(record);
     let last = record.reads.count;
     let failed = match record.reads.failed.take() {
         Some(failed) => FailedReads {
@@ -127,7 +121,8 @@ pub(super) fn after_failure(
         },
     };
     record.reads.failed = Some(failed.clone());
-    // One failure says little: an old run, or one with webhooks, is not left alone for long.
+    // One failure says little, so the next read follows soon. A series is read at a usual pause, which is
+    // the most that each of its reads counts.
     let longest = if failed.are_many() {
         USUAL_PAUSE
     } else {

@@ -88,6 +88,23 @@ fn a_run_that_cannot_be_read_for_a_day_is_lost_and_keeps_its_lock_for_a_while() 
 }
 
 #[test]
+fn a_clock_that_jumps_by_days_loses_no_run() {
+    let (config, me) = (config(), me());
+    let mut record = record_in(Running);
+    // By that clock the run is old, and was last read a day ago.
+    for day in 1..=60 {
+        let now = at(day * 86_400);
+        record = reserved(&record, now);
+        let context = ctx(&config, &me, 0, now);
+        let failed = after_failed_poll(&record, "401", None, context);
+        record = failed.unwrap().unwrap().record;
+        assert_eq!(record.state, Running, "after {day} polls");
+        let pause = (record.due_at.unwrap() - now).num_seconds();
+        assert!((1..=300).contains(&pause), "{pause}");
+    }
+}
+
+#[test]
 fn one_success_a_day_is_enough_to_be_followed() {
     let mut follower = Follower::new(record_in(Running));
     for _ in 0..5 {
