@@ -37,7 +37,7 @@ pub(crate) fn config_text() -> String {
         .with("exclusive = false");
     let timeouts = [
         "response_url_ttl = \"5m\"",
-        "follow_timeout = \"40m\"",
+        "follow_timeout = \"4m\"",
         "workflow_start_timeout = \"1m\"",
     ];
     TestConfig::new()
