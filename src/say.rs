@@ -59,7 +59,11 @@ impl LastMessage {
             Err(_) | Ok(ChatCommand::Help(_)) => Self::Acknowledgement,
             Ok(
                 ChatCommand::Query(_)
-                | ChatCommand::Action(DeployAction::Cancel { .. } | DeployAction::Unlock { .. }),
+                | ChatCommand::Action(
+                    DeployAction::Cancel { .. }
+                    | DeployAction::Dismiss { .. }
+                    | DeployAction::Unlock { .. },
+                ),
             ) => Self::Reply,
             Ok(ChatCommand::Deploy(_) | ChatCommand::Action(DeployAction::Retry { .. })) => {
                 Self::FinalStatus

@@ -2,8 +2,9 @@
 //!
 //! A secret there is a JSON object that holds one or more of the product's secrets by name, so that
 //! a function's rights are the secrets it may read as a whole. They are read once, before the first
-//! message; after a refusal they are read afresh, at most once a minute. The version before the last
-//! rotation counts for `previous_secret_ttl` after it.
+//! message. After a refusal they are read afresh, and where a field was missing they are looked
+//! through for it again, each at most once a minute. The version before the last rotation counts for
+//! `previous_secret_ttl` after it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use chatops_core::ports::{
 };
 use chrono::TimeDelta;
 use futures::future::try_join_all;
+use futures::lock::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::settings::{SettingsError, read_var};
@@ -73,6 +75,8 @@ type SecretFields = BTreeMap<String, SecretString>;
 struct FetchedSecret {
     id: String,
     read_at: Time,
+    /// When it was looked through for a missing field, and what failed then.
+    searched: Option<(Time, Option<SecretError>)>,
     current: SecretFields,
     previous: SecretFields,
     /// Until when the previous version counts.
@@ -86,6 +90,8 @@ pub struct AwsSecrets {
     clock: Arc<dyn Clock>,
     previous_ttl: Duration,
     fetched: Arc<RwLock<Vec<FetchedSecret>>>,
+    /// Held while a secret is read afresh: whoever else needs it waits for the result.
+    refreshing: Arc<Mutex<()>>,
 }
 
 impl fmt::Debug for AwsSecrets {
@@ -107,6 +113,7 @@ impl AwsSecrets {
             clock,
             previous_ttl,
             fetched: Arc::default(),
+            refreshing: Arc::default(),
         };
         let reads = sources.0.iter().map(|id| secrets.fetch(id));
         let fetched = try_join_all(reads).await?;
@@ -117,8 +124,7 @@ impl AwsSecrets {
         Ok(secrets)
     }
 
-    /// Whether there is such a secret.
-    #[must_use]
+    /// Whether the secret was there when it was last read.
     pub fn has_secret(&self, name: SecretName) -> bool {
         self.find_secret(name).is_ok()
     }
@@ -170,7 +176,11 @@ impl SecretReader for AwsSecrets {
     }
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
-        let (held, now) = (self.find_secret(name)?, self.clock.now());
+        let _turn = self.refreshing.lock().await;
+        let (held, now) = match self.find_secret(name) {
+            Ok(held) => (held, self.clock.now()),
+            Err(_) => return self.search(name).await,
+        };
         if now < held.read_at + REFRESH_INTERVAL {
             return Ok(());
         }
@@ -178,12 +188,53 @@ impl SecretReader for AwsSecrets {
         self.update_fetched(&held.id, |held| held.read_at = now);
         let fresh = self.fetch(&held.id).await?;
         tracing::info!(secret = held.id, "a secret was read afresh");
-        self.update_fetched(&held.id, |held| *held = fresh);
+        self.update_fetched(&held.id, |held| held.replace_fields(fresh));
         Ok(())
     }
 }
 
+impl FetchedSecret {
+    /// What was read; when it was searched stays.
+    fn replace_fields(&mut self, fresh: Self) {
+        let searched = self.searched.take();
+        *self = Self { searched, ..fresh };
+    }
+}
+
 impl AwsSecrets {
+    /// Looks for a missing field in every secret. The init was no search: what is added right after it
+    /// is found at once.
+    async fn search(&self, name: SecretName) -> Result<(), SecretError> {
+        let now = self.clock.now();
+        for held in self.all_fetched() {
+            if let Some((at, error)) = held.searched
+                && now < at + REFRESH_INTERVAL
+            {
+                // Until the next look nobody knows better.
+                error.map_or(Ok(()), Err)?;
+                continue;
+            }
+            let fresh = self.fetch(&held.id).await;
+            let error = fresh.as_ref().err().cloned();
+            self.update_fetched(&held.id, |held| {
+                held.searched = Some((now, error));
+                if let Ok(fresh) = &fresh {
+                    held.replace_fields(fresh.clone());
+                }
+            });
+            fresh?;
+            if self.has_secret(name) {
+                tracing::info!(
+                    secret = held.id,
+                    field = field_name(name),
+                    "a field that was added is used from now on"
+                );
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a secret: its current version, and the one before if that may still count.
     async fn fetch(&self, id: &str) -> Result<FetchedSecret, SecretError> {
         let (client, now) = (&self.client, self.clock.now());
@@ -213,10 +264,16 @@ impl AwsSecrets {
         Ok(FetchedSecret {
             id: id.to_owned(),
             read_at: now,
+            searched: None,
             current: parse_fields(id, &current)?,
             previous,
             until,
         })
+    }
+
+    fn all_fetched(&self) -> Vec<FetchedSecret> {
+        let all = self.fetched.read().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
     }
 
     fn update_fetched(&self, id: &str, change: impl FnOnce(&mut FetchedSecret)) {

@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{
     MessageQueue, MessageReceipt, PortErrorKind, QueueError, QueueName, ReceivedMessage, SendError,
+    SenderId,
 };
 
 use crate::client::WARM_UP_TIMEOUT;
@@ -45,6 +46,8 @@ impl QueueUrls {
     pub fn env_name(queue_name: QueueName) -> &'static str {
         match queue_name {
             QueueName::Work => "CHATOPS_WORK_QUEUE_URL",
+            QueueName::Polls => "CHATOPS_POLLS_QUEUE_URL",
+            QueueName::Operators => "CHATOPS_OPERATORS_QUEUE_URL",
             QueueName::Notify => "CHATOPS_NOTIFY_QUEUE_URL",
             QueueName::WorkDlq => "CHATOPS_WORK_DLQ_URL",
             QueueName::NotifyDlq => "CHATOPS_NOTIFY_DLQ_URL",
@@ -65,6 +68,17 @@ impl QueueUrls {
             urls.insert(*queue_name, read_var(&lookup, name)?.ok_or(missing)?);
         }
         Ok(Self(urls))
+    }
+}
+
+impl QueueUrls {
+    /// The queue that an ARN names; both end with the name that it has in the account.
+    #[must_use]
+    pub fn find_by_arn(&self, arn: &str) -> Option<QueueName> {
+        let (_, name) = arn.rsplit_once(':')?;
+        let named = |url: &&String| url.rsplit('/').next() == Some(name);
+        let mut found = self.0.iter().filter(|(_, url)| named(url));
+        found.next().map(|(queue_name, _)| *queue_name)
     }
 }
 
@@ -159,28 +173,42 @@ impl MessageQueue for Sqs {
         visibility: Duration,
     ) -> Result<Vec<ReceivedMessage>, QueueError> {
         let url = self.queue_url(queue_name)?;
-        let mut deliveries = Vec::new();
+        let looks = visibility.is_zero();
+        let wait = if looks { Duration::ZERO } else { self.wait };
+        let (mut deliveries, mut met) = (Vec::new(), BTreeMap::new());
         while deliveries.len() < max {
             let wanted = (max - deliveries.len()).min(BATCH_SIZE);
             let request = self.client.receive_message().queue_url(url);
             let request = request
                 .max_number_of_messages(i32::try_from(wanted).unwrap_or(1))
                 .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
-                .wait_time_seconds(whole_seconds(self.wait))
-                .message_system_attribute_names(
-                    MessageSystemAttributeName::ApproximateReceiveCount,
-                );
+                .wait_time_seconds(whole_seconds(wait))
+                .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+                .message_system_attribute_names(MessageSystemAttributeName::SenderId);
             let answer = match request.send().await {
                 Ok(answer) => answer,
                 // Received messages are better handled than hidden.
                 Err(_) if !deliveries.is_empty() => break,
                 Err(error) => return Err(failed("sqs:ReceiveMessage")(error).into()),
             };
-            let messages = answer.messages.unwrap_or_default();
-            if messages.is_empty() {
+            let before = deliveries.len();
+            for message in answer.messages.unwrap_or_default() {
+                let id = message.message_id.clone();
+                let Some(message) = received_message(message) else {
+                    continue;
+                };
+                // What is not hidden comes again, with another receipt.
+                match met.get(&id).and_then(|at| deliveries.get_mut(*at)) {
+                    Some(known) if looks => *known = message,
+                    _ => {
+                        met.insert(id, deliveries.len());
+                        deliveries.push(message);
+                    }
+                }
+            }
+            if deliveries.len() == before {
                 break;
             }
-            deliveries.extend(messages.into_iter().filter_map(received_message));
         }
         Ok(deliveries)
     }
@@ -232,14 +260,15 @@ fn whole_seconds(duration: Duration) -> i32 {
 }
 
 fn received_message(message: Message) -> Option<ReceivedMessage> {
-    let receives = message.attributes.as_ref();
-    let receives = receives
-        .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
-        .and_then(|count| count.parse().ok());
+    let mut known = message.attributes.unwrap_or_default();
+    let receives = known.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
+    let receives = receives.and_then(|count| count.parse().ok());
+    let sender = known.remove(&MessageSystemAttributeName::SenderId);
     Some(ReceivedMessage {
         receipt: MessageReceipt(message.receipt_handle?),
         body: MessageBody::from_wire(message.body?),
         receive_count: receives.unwrap_or(1),
+        sender: sender.map(SenderId),
     })
 }
 

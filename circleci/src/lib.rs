@@ -82,7 +82,7 @@ impl<X: SecretReader> CircleCiClient<X> {
         method: Method,
         url: Url,
     ) -> Result<RequestBuilder, String> {
-        let token = self.secrets.get(SecretName::CircleCiToken).await;
+        let token = self.secrets.find(SecretName::CircleCiToken).await;
         let token = token.map_err(|error| error.to_string())?;
         authorize(client.request(method, url), &token.current)
     }

@@ -14,6 +14,7 @@ use crate::deploy::{
 };
 use crate::id::{DeployId, InvocationId, QualifiedUser};
 use crate::notification::{DeliveryStatus, NotificationKind};
+use crate::request::is_false;
 
 /// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ use crate::notification::{DeliveryStatus, NotificationKind};
 pub enum AuditActor {
     /// A user in Slack.
     User(QualifiedUser),
+    /// A user in Slack, by a command that was not signed.
+    UnsignedUser(QualifiedUser),
     /// An operator at the command line.
     Operator(String),
     /// An invocation of the worker.
@@ -31,6 +34,7 @@ impl From<ActedBy> for AuditActor {
     fn from(by: ActedBy) -> Self {
         match by {
             ActedBy::User(user) => AuditActor::User(user),
+            ActedBy::UnsignedUser(user) => AuditActor::UnsignedUser(user),
             ActedBy::Operator(name) => AuditActor::Operator(name),
         }
     }
@@ -111,6 +115,11 @@ pub enum AuditChange {
         /// That deploy.
         by: DeployId,
     },
+    /// A person took it out of the list of what waits for a retry.
+    Dismissed {
+        /// Who.
+        by: ActedBy,
+    },
     /// A notification reached a final status. Nothing writes this yet.
     Notified {
         /// Which one.
@@ -133,14 +142,6 @@ pub enum AuditChange {
         /// What was learned.
         note: String,
     },
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// The content of an audit event.

@@ -125,6 +125,7 @@ pub(crate) fn request() -> DeployRequest {
         job: job("deploy"),
         environment: None,
         requested_at: start(),
+        unsigned: false,
     }
 }
 
@@ -281,6 +282,7 @@ pub(crate) fn requester() -> Requester {
         user: user(),
         user_name: Some("ana".into()),
         response_url: Some(response_url()),
+        unsigned: false,
     }
 }
 

@@ -27,10 +27,14 @@ impl DeployId {
         Self(derive_uuid(&["request", team, app, idempotency_key]))
     }
 
-    /// The id of the only retry of `old`.
+    /// The id of a retry of `old`: the one that an action asks for, or a retry ticket.
+    ///
+    /// There is one retry of a deploy at a time, whoever asks for it: that is a condition of its
+    /// transaction.
     #[must_use]
-    pub fn of_retry(old: DeployId) -> Self {
-        Self(derive_uuid(&["retry", &old.to_string()]))
+    pub fn of_retry(old: DeployId, action: Option<RequestId>) -> Self {
+        let key = action.map_or_else(|| "ticket".to_owned(), |action| action.0.to_string());
+        Self(derive_uuid(&["retry", &old.to_string(), &key]))
     }
 
     /// The short form that people see: the first `length` hexadecimal digits.
@@ -124,6 +128,12 @@ impl RequestId {
     #[must_use]
     pub fn of_call(id: Uuid) -> Self {
         Self(id)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -347,7 +357,7 @@ mod tests {
     fn derived_ids_do_not_change() {
         // A changed derivation would let a replayed request start a second deploy.
         insta::assert_snapshot!(DeployId::of_request("T0001", "A0001", "13345224609.738474920.8088930838d88f008e0"), @"0668e443-29ad-5564-9021-3d84198fbb4b");
-        insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x")), @"99e5d9c2-077f-5d6e-b1f7-a58c3afd833b");
+        insta::assert_snapshot!(DeployId::of_retry(DeployId::of_request("T1", "A1", "x"), None), @"04f66ab4-8ddb-5386-a6fb-5361b6ee82b2");
     }
 
     #[test]

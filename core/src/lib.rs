@@ -6,8 +6,10 @@
 //! the simulation run the same code.
 
 pub mod audit;
+pub mod backoff;
 pub mod command;
 pub mod config;
+pub mod delivery;
 pub mod deploy;
 pub mod id;
 pub mod message;

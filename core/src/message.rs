@@ -14,6 +14,8 @@ use crate::deploy::{ActedBy, DeployRequest};
 use crate::id::{
     ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
 };
+use crate::ports::QueueName;
+use crate::request::is_false;
 use crate::secret::ResponseUrl;
 use crate::text::SlackMessage;
 
@@ -50,6 +52,18 @@ pub enum WorkMessage {
     Action(Box<ActionMessage>),
 }
 
+impl WorkMessage {
+    /// The queue that it is sent to.
+    #[must_use]
+    pub fn queue(&self) -> QueueName {
+        match self {
+            Self::Poll { .. } | Self::Webhook { .. } => QueueName::Polls,
+            Self::Action(action) => action.requested_by.queue(),
+            Self::Deploy(_) | Self::Retry { .. } | Self::Query(_) => QueueName::Work,
+        }
+    }
+}
+
 /// A user in Slack, with the conversation and the response URL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Requester {
@@ -64,6 +78,9 @@ pub struct Requester {
     pub user_name: Option<String>,
     /// Where to answer.
     pub response_url: Option<ResponseUrl>,
+    /// Whether the command was not signed, and only the verification token vouches for what is here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsigned: bool,
 }
 
 impl Requester {
@@ -107,6 +124,7 @@ impl Requester {
             job: job.map_or(&deploy.job, |(name, _)| name).clone(),
             environment: job.map(|(_, job)| job.environment.clone()),
             requested_at,
+            unsigned: self.unsigned,
         }
     }
 }
@@ -150,11 +168,28 @@ pub enum ActionRequester {
 }
 
 impl ActionRequester {
+    /// Whether it is an operator.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        matches!(self, ActionRequester::Operator { .. })
+    }
+
+    /// The queue that proves who it is: only those who may act as operators can send to theirs.
+    #[must_use]
+    pub fn queue(&self) -> QueueName {
+        match self {
+            ActionRequester::User(_) => QueueName::Work,
+            ActionRequester::Operator { .. } => QueueName::Operators,
+        }
+    }
+
     /// The actor for the audit.
     #[must_use]
     pub fn acted_by(&self) -> ActedBy {
         match self {
-            ActionRequester::User(requester) => ActedBy::User(requester.qualified_user()),
+            ActionRequester::User(requester) => {
+                ActedBy::slack_user(requester.qualified_user(), requester.unsigned)
+            }
             ActionRequester::Operator { name } => ActedBy::Operator(name.clone()),
         }
     }
@@ -240,6 +275,15 @@ impl MessageBody {
             self.crash_count().saturating_add(1).into(),
         );
         Self::encode(&fields)
+    }
+
+    /// Whether it is an action by an operator.
+    #[must_use]
+    pub fn is_operator_action(&self) -> bool {
+        let Ok(WorkMessage::Action(action)) = self.decode() else {
+            return false;
+        };
+        matches!(action.requested_by, ActionRequester::Operator { .. })
     }
 
     /// Deserializes the message.

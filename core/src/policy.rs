@@ -1,14 +1,19 @@
-//! The policy: whether a user may run this job on this branch from this channel. Everything is
-//! denied unless allowed, and every rejection names its rule.
+//! The policy: whether a user may run this job on this branch from this channel, and whose deploys
+//! they may read. Everything is denied unless allowed, and every rejection names its rule.
 //!
 //! The worker decides with it when it begins a trigger. Ingest runs the same function only to choose
 //! the acknowledgement.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::command::DeployAction;
 use crate::config::{AllowList, Config, JobConfig, ProjectConfig};
+use crate::deploy::DeployRecord;
 use crate::id::{ChannelId, DeployId, QualifiedChannel, QualifiedUser, ShortId, TeamId, UserId};
+use crate::message::{ActionMessage, ActionRequester};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::request::{DeployRequest, Target};
 
@@ -174,6 +179,37 @@ pub fn authorize_deploy<'a>(
     }
 }
 
+/// Decides about a deploy on record. What an operator has started stands for who and where: only the
+/// project, the job and the branch are checked.
+pub fn authorize_record<'a>(
+    config: &'a Config,
+    record: &DeployRecord,
+) -> Result<AllowedJob<'a>, Rejection> {
+    if record.operator.is_some() {
+        authorize_operator(config, &record.request)
+    } else {
+        authorize_deploy(config, &record.request)
+    }
+}
+
+/// The same of what an operator requests.
+pub fn authorize_operator<'a>(
+    config: &'a Config,
+    request: &DeployRequest,
+) -> Result<AllowedJob<'a>, Rejection> {
+    let PolicyReport { checks, found } = evaluate_rules(config, request);
+    let mut checks = checks.into_iter();
+    let rejection = checks.find_map(|check| match check.rule {
+        PolicyRule::Team | PolicyRule::Channel | PolicyRule::User => None,
+        PolicyRule::Project | PolicyRule::Job | PolicyRule::Branch => check.verdict.err(),
+    });
+    match (rejection, found) {
+        (Some(rejection), _) => Err(rejection),
+        (None, Some(allowed)) => Ok(allowed),
+        (None, None) => Err(no_project(config)),
+    }
+}
+
 /// Checks every rule that can be checked.
 #[must_use]
 pub fn evaluate_rules<'a>(config: &'a Config, request: &DeployRequest) -> PolicyReport<'a> {
@@ -260,6 +296,60 @@ pub fn check_team(config: &Config, team: &TeamId) -> Result<(), Rejection> {
     require(config.slack.teams.allows(team), || Rejection::Team {
         team: team.clone(),
     })
+}
+
+/// Whether this user may read the deploys of a project in this channel: who may run one of its jobs
+/// may, whatever the channel; everybody may in a channel that one of its jobs lists; and whom its
+/// `read` lists. A channel list of `"*"` lists no channel. What is not configured is read by nobody.
+#[must_use]
+pub fn may_read(
+    config: &Config,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+    project: Option<&ProjectName>,
+) -> bool {
+    let known = project.and_then(|name| config.project(name));
+    known.is_some_and(|(_, project)| may_read_project(config, user, channel, project))
+}
+
+/// The projects whose deploys this user may read in this channel, by all of their names: a record
+/// keeps the name of its time.
+#[must_use]
+pub fn readable_projects(
+    config: &Config,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+) -> BTreeSet<ProjectName> {
+    let names = config.projects.keys().chain(config.project_aliases.keys());
+    names
+        .filter(|name| may_read(config, user, channel, Some(name)))
+        .cloned()
+        .collect()
+}
+
+/// Whether who requests an action may learn of a deploy: who may read it, every operator, and for a
+/// cancel the one who requested it.
+#[must_use]
+pub fn may_act_on(config: &Config, action: &ActionMessage, request: &DeployRequest) -> bool {
+    let ActionRequester::User(requester) = &action.requested_by else {
+        return true;
+    };
+    let (user, channel) = (requester.qualified_user(), requester.qualified_channel());
+    let cancels_own =
+        matches!(action.action, DeployAction::Cancel { .. }) && user == request.qualified_user();
+    cancels_own || may_read(config, &user, &channel, request.project.as_ref())
+}
+
+fn may_read_project(
+    config: &Config,
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+    project: &ProjectConfig,
+) -> bool {
+    let mut jobs = project.jobs.values();
+    config.slack.teams.allows(&user.team)
+        && (project.read.allows(user)
+            || jobs.any(|job| job.users.allows(user) || job.channels.listed().contains(channel)))
 }
 
 /// Whether this user may deploy to a target from this channel: some job that does is theirs to run

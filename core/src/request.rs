@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::config::ProjectSlug;
+use crate::deploy::ActedBy;
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 
@@ -32,9 +33,26 @@ pub struct DeployRequest {
     pub environment: Option<String>,
     /// When it was typed, by Slack's signed timestamp.
     pub requested_at: Time,
+    /// Whether the command was not signed, and only the verification token vouches for what is here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsigned: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl DeployRequest {
+    /// The requester, for the audit.
+    #[must_use]
+    pub fn requested_by(&self) -> ActedBy {
+        ActedBy::slack_user(self.qualified_user(), self.unsigned)
+    }
+
     /// The requester with their workspace.
     #[must_use]
     pub fn qualified_user(&self) -> QualifiedUser {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use chatops_core::id::PipelineId;
 use chatops_core::message::WorkMessage;
-use chatops_core::ports::{IngestPorts, SecretName};
+use chatops_core::ports::{IngestPorts, PortErrorKind, SecretError, SecretName};
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -46,10 +46,18 @@ impl<P: IngestPorts> Ingest<P> {
             let text = "The webhook is larger than 256 KiB.\n";
             return plain(StatusCode::PAYLOAD_TOO_LARGE, text);
         }
-        if !self.is_from_circleci(request).await {
-            warn!("webhook rejected: not verified to be CircleCI's");
-            let text = "The webhook is not signed by CircleCI.\n";
-            return plain(StatusCode::UNAUTHORIZED, text);
+        match self.is_from_circleci(request).await {
+            Ok(true) => {}
+            Ok(false) => {
+                warn!("webhook rejected: not verified to be CircleCI's");
+                let text = "The webhook is not signed by CircleCI.\n";
+                return plain(StatusCode::UNAUTHORIZED, text);
+            }
+            Err(error) => {
+                warn!(%error, "webhook not verified: the webhook's secret could not be read");
+                let text = "The webhook could not be verified; send it again.\n";
+                return plain(StatusCode::SERVICE_UNAVAILABLE, text);
+            }
         }
         let id = match completed_pipeline(request.body()) {
             Ok(Some(id)) => id,
@@ -76,20 +84,18 @@ impl<P: IngestPorts> Ingest<P> {
         }
     }
 
-    async fn is_from_circleci(&self, request: &Request<Bytes>) -> bool {
+    async fn is_from_circleci(&self, request: &Request<Bytes>) -> Result<bool, SecretError> {
         let tags = parse_signatures(request.headers());
         // A request without a signature costs no read of the secret.
         if tags.is_empty() {
-            return false;
+            return Ok(false);
         }
         let check =
             |secret: &_| any_tag_matches(versions(secret), &[request.body()], &tags).then_some(());
         match self.check_with(SecretName::CircleCiWebhook, check).await {
-            Ok(verified) => verified.is_some(),
-            Err(error) => {
-                warn!(%error, "the webhook's secret could not be read");
-                false
-            }
+            Ok(verified) => Ok(verified.is_some()),
+            Err(error) if error.kind() == PortErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::Ingest;
 use crate::form::{CommandForm, FormError};
+use crate::verify::VerifiedBody;
 
 /// The immediate answer to a command.
 #[derive(Debug)]
@@ -33,6 +34,23 @@ impl From<SlackMessage> for CommandResponse {
     }
 }
 
+/// Who sent a command, for the log.
+#[derive(Debug)]
+struct Sender {
+    user: UserId,
+    /// `Some(true)` of an unsigned command; otherwise the log has no such field.
+    unsigned: Option<bool>,
+}
+
+impl Sender {
+    fn of(requester: &Requester) -> Self {
+        Self {
+            user: requester.user.clone(),
+            unsigned: requester.unsigned.then_some(true),
+        }
+    }
+}
+
 /// The result of a command. On an error nothing was queued, and the message says why.
 type CommandResult = Result<CommandResponse, Box<SlackMessage>>;
 
@@ -41,7 +59,7 @@ impl<P: IngestPorts> Ingest<P> {
     pub(crate) async fn handle_command(
         &self,
         form: &CommandForm,
-        requested_at: Time,
+        body: &VerifiedBody<'_>,
     ) -> Result<CommandResponse, FormError> {
         let requester = Requester {
             team: form.team_id()?,
@@ -49,8 +67,9 @@ impl<P: IngestPorts> Ingest<P> {
             user: form.user_id()?,
             user_name: form.user_name(),
             response_url: None,
+            unsigned: body.unsigned,
         };
-        let result = self.dispatch_command(form, requester, requested_at).await;
+        let result = self.dispatch_command(form, requester, body.signed_at).await;
         Ok(result.unwrap_or_else(CommandResponse::Message))
     }
 
@@ -105,9 +124,9 @@ impl<P: IngestPorts> Ingest<P> {
             requested_at,
         };
         let request = message.deploy_request(&self.config);
-        let id = message.id;
+        let (id, sender) = (message.id, Sender::of(&message.requester));
         let message = WorkMessage::Deploy(Box::new(message));
-        let sent = self.queue_command(message, Some(id), &request.user, Verb::Deploy);
+        let sent = self.queue_command(message, Some(id), sender, Verb::Deploy);
         let reply = match sent.await {
             Ok(()) if policy::authorize_deploy(&self.config, &request).is_ok() => {
                 text::deploy_accepted(&request, id)
@@ -131,13 +150,13 @@ impl<P: IngestPorts> Ingest<P> {
         if requester.response_url.is_none() {
             return Err(text::no_response_url().into());
         }
-        let (user, verb) = (requester.user.clone(), query_verb(&query));
+        let (sender, verb) = (Sender::of(&requester), query_verb(&query));
         let message = WorkMessage::Query(Box::new(QueryMessage {
             requester,
             query,
             requested_at,
         }));
-        match self.queue_command(message, None, &user, verb).await {
+        match self.queue_command(message, None, sender, verb).await {
             // Where it is unknown, a reply may follow; otherwise the user types it again.
             Ok(()) | Err(SendError::Unknown(_)) => Ok(CommandResponse::Empty),
             Err(SendError::NotSent(_)) => Err(text::not_accepted().into()),
@@ -154,14 +173,14 @@ impl<P: IngestPorts> Ingest<P> {
         let requester = self.with_response_url(form, requester)?;
         let (team, app, key) = request_identity(form, &requester)?;
         let id = RequestId::of_request(team, app, key);
-        let user = requester.user.clone();
+        let sender = Sender::of(&requester);
         let message = WorkMessage::Action(Box::new(ActionMessage {
             id,
             requested_by: ActionRequester::User(requester),
             action: action.clone(),
             requested_at,
         }));
-        let sent = self.queue_command(message, None, &user, action.verb());
+        let sent = self.queue_command(message, None, sender, action.verb());
         let reply = match sent.await {
             Ok(()) => text::action_accepted(&action),
             Err(SendError::NotSent(_)) => text::not_accepted(),
@@ -175,18 +194,18 @@ impl<P: IngestPorts> Ingest<P> {
         &self,
         message: WorkMessage,
         id: Option<DeployId>,
-        user: &UserId,
+        Sender { user, unsigned }: Sender,
         verb: Verb,
     ) -> Result<(), SendError> {
         let (deploy, verb) = (id.map(display), verb.as_str());
         let sent = self.send_message(message).await;
         match &sent {
-            Ok(()) => info!(deploy.id = deploy, %user, verb, "command queued"),
+            Ok(()) => info!(deploy.id = deploy, %user, verb, unsigned, "command queued"),
             Err(error @ SendError::NotSent(_)) => {
-                warn!(deploy.id = deploy, %user, verb, %error, "command not accepted");
+                warn!(deploy.id = deploy, %user, verb, unsigned, %error, "command not accepted");
             }
             Err(error @ SendError::Unknown(_)) => {
-                warn!(deploy.id = deploy, %user, verb, %error, "command not confirmed");
+                warn!(deploy.id = deploy, %user, verb, unsigned, %error, "command not confirmed");
             }
         }
         sent

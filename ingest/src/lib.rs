@@ -12,12 +12,15 @@ mod verify;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
+use chatops_core::Time;
 use chatops_core::config::Config;
 use chatops_core::message::WorkMessage;
 use chatops_core::ports::{Clock, IngestPorts, OutgoingMessage, SendError, SendMessage};
 use http::{Method, Request, Response, StatusCode, header};
+use tracing::warn;
 
 /// The largest body that is read, in bytes. Slack's commands stay far below.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -36,6 +39,50 @@ pub struct Ingest<P> {
     pub clock: Arc<dyn Clock>,
     /// The configuration.
     pub config: Arc<Config>,
+    /// The warnings of unsigned commands.
+    pub downgrades: DowngradeWarnings,
+}
+
+/// At most one warning a minute of commands that the verification token let in unsigned.
+#[derive(Debug)]
+pub struct DowngradeWarnings {
+    /// The minute of the last one, since 1970.
+    last: AtomicI64,
+}
+
+impl Default for DowngradeWarnings {
+    fn default() -> Self {
+        Self {
+            last: AtomicI64::new(i64::MIN),
+        }
+    }
+}
+
+impl DowngradeWarnings {
+    /// Whether there was none in this minute.
+    fn is_due(&self, now: Time) -> bool {
+        let minute = now.timestamp().div_euclid(60);
+        self.last.swap(minute, Ordering::Relaxed) != minute
+    }
+}
+
+/// Warns at start where commands may come unsigned: whoever knows the token can send one in
+/// anybody's name.
+pub fn warn_of_token(has_token: bool, has_signing_secret: bool) {
+    if !has_token {
+        return;
+    }
+    if has_signing_secret {
+        warn!(
+            "the legacy verification token is set beside the signing secret: unsigned commands are \
+             accepted, in the name of anybody; remove the token"
+        );
+    } else {
+        warn!(
+            "commands are accepted by the legacy verification token alone, unsigned and in the name \
+             of anybody; set a signing secret and remove the token"
+        );
+    }
 }
 
 impl<P> fmt::Debug for Ingest<P> {
@@ -94,4 +141,18 @@ fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
     let allowed = header::HeaderValue::from_static(allowed);
     response.headers_mut().insert(header::ALLOW, allowed);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_a_minute() {
+        let warnings = DowngradeWarnings::default();
+        let due = |second| warnings.is_due(Time::from_timestamp(second, 0).unwrap());
+        let found = [0, 59, 60, 119, 30, 180].map(due);
+        // A clock that is set back warns once more.
+        assert_eq!(found, [true, false, true, false, true, true]);
+    }
 }

@@ -11,7 +11,7 @@ use chatops_aws::lambda::{self, env_var, http};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::ports::{Ports, QueueName, SecretName};
-use chatops_ingest::Ingest;
+use chatops_ingest::{DowngradeWarnings, Ingest};
 
 /// How long the queue may take. Slack waits for three seconds, cold start and network included.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +26,8 @@ async fn run_ingest() -> Result<()> {
         call_timeout: QUEUE_TIMEOUT,
         ..AwsSettings::read(env_var)?
     })?;
-    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &[QueueName::Work])?);
+    let queues = [QueueName::Work, QueueName::Polls];
+    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &queues)?);
     let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
     // Opened at start-up, while nobody waits and the function has a whole processor.
     let previous_ttl = config.timeouts.previous_secret_ttl;
@@ -34,6 +35,11 @@ async fn run_ingest() -> Result<()> {
     let (secrets, ()) = futures::join!(secrets, queue.warm(QueueName::Work));
     let secrets = secrets?;
     secrets.require_any(&[SecretName::SlackSigning, SecretName::SlackVerification])?;
+    let has = |name| secrets.has_secret(name);
+    chatops_ingest::warn_of_token(
+        has(SecretName::SlackVerification),
+        has(SecretName::SlackSigning),
+    );
     let ingest = Ingest {
         ports: Ports {
             ledger: (),
@@ -43,6 +49,7 @@ async fn run_ingest() -> Result<()> {
         },
         clock: Arc::new(clock),
         config,
+        downgrades: DowngradeWarnings::default(),
     };
     lambda::serve(async |call: http::GatewayRequest, _| match call.request() {
         Ok(request) => Ok(http::GatewayResponse::from(ingest.handle(request).await)),

@@ -1,7 +1,7 @@
 //! Slack's requests to the command's address: verified, and answered in Slack's form.
 
 use bytes::Bytes;
-use chatops_core::ports::{IngestPorts, SecretError, SecretName};
+use chatops_core::ports::{GetSecret, IngestPorts, SecretError, SecretName};
 use chatops_core::text::SlackMessage;
 use http::{Request, Response, StatusCode, header};
 use tracing::{error, warn};
@@ -71,7 +71,21 @@ impl<P: IngestPorts> Ingest<P> {
         let (token, now) = (form.get("token")?, self.clock.now());
         let check = |expected: &_| verify::verify_token(request.body(), token, expected, now);
         let verified = self.check_with(SecretName::SlackVerification, check).await;
-        Some(verified.ok()?.ok_or(Unauthenticated::WrongToken))
+        let verified = verified.ok()?.ok_or(Unauthenticated::WrongToken);
+        if verified.is_ok()
+            && self
+                .ports
+                .perform(GetSecret(SecretName::SlackSigning))
+                .await
+                .is_ok()
+            && self.downgrades.is_due(now)
+        {
+            warn!(
+                "unsigned command accepted by the verification token although there is a signing \
+                 secret: a proxy may remove the signature's headers; remove the token"
+            );
+        }
+        Some(verified)
     }
 
     async fn handle_form(
@@ -86,7 +100,7 @@ impl<P: IngestPorts> Ingest<P> {
         if form.get("ssl_check") == Some("1") {
             return plain(StatusCode::OK, "");
         }
-        match self.handle_command(&form, body.signed_at).await {
+        match self.handle_command(&form, body).await {
             Ok(CommandResponse::Message(message)) => message_response(&message),
             Ok(CommandResponse::Empty) => plain(StatusCode::OK, ""),
             Err(error) => bad_form_response(&error),

@@ -34,6 +34,8 @@ pub(crate) struct VerifiedBody<'a> {
     pub(crate) bytes: &'a [u8],
     /// When Slack signed it; of an unsigned request when it arrived.
     pub(crate) signed_at: Time,
+    /// Whether only the verification token vouches for it.
+    pub(crate) unsigned: bool,
 }
 
 /// Why Slack is not known to be the sender. For the log; the sender is not told.
@@ -52,8 +54,8 @@ pub(crate) enum Unauthenticated {
 }
 
 impl<P: IngestPorts> Ingest<P> {
-    /// Runs `check` with a secret; if it fails, refreshes the secret, which may have been rotated,
-    /// and runs it once more. An optional secret that cannot be read is not refreshed.
+    /// Runs `check` with a secret; if it fails, refreshes the secret, which may have been rotated or
+    /// added, and runs it once more. The legacy token is not looked for.
     pub(crate) async fn check_with<T>(
         &self,
         name: SecretName,
@@ -65,13 +67,15 @@ impl<P: IngestPorts> Ingest<P> {
             .await
             .map(|secret| check(&secret));
         match &first {
-            Ok(None) => {}
-            Err(_) if name == SecretName::SlackSigning => {}
-            Ok(Some(_)) | Err(_) => return first,
+            Ok(Some(_)) => return first,
+            // What is not signed anybody can send, so it costs no read.
+            Err(_) if name == SecretName::SlackVerification => return first,
+            Ok(None) | Err(_) => {}
         }
         if let Err(error) = self.ports.perform(RefreshSecret(name)).await {
             warn!(secret = ?name, %error, "the secret could not be refreshed");
-            return first;
+            // Of a secret that was not known this says more: it may exist.
+            return first.map_err(|_| error);
         }
         Ok(check(&self.ports.perform(GetSecret(name)).await?))
     }
@@ -127,8 +131,11 @@ pub(crate) fn verify_token<'a>(
         .finalize()
         .into_bytes();
     let matches = any_tag_matches([expected], &[token.as_bytes()], &[tag.into()]);
-    let signed_at = now;
-    matches.then_some(VerifiedBody { bytes, signed_at })
+    matches.then_some(VerifiedBody {
+        bytes,
+        signed_at: now,
+        unsigned: true,
+    })
 }
 
 /// What a request claims about its sender: well-formed and recent, but not verified.
@@ -175,6 +182,7 @@ impl<'a> SignatureHeaders<'a> {
         any_tag_matches(versions(secret), &parts, &[self.tag]).then_some(VerifiedBody {
             bytes: self.body,
             signed_at: self.signed_at,
+            unsigned: false,
         })
     }
 }

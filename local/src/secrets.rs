@@ -1,14 +1,18 @@
 //! Secrets from the environment: a value in `NAME`, or a file's path in `NAME_FILE`.
 //!
-//! A file is read again when a secret was rejected, so that it can be rotated without a restart.
-//! Nothing here prints a secret.
+//! A file is read again when a secret was rejected, so that it can be rotated without a restart, and
+//! as long as it does not exist whenever an optional secret is needed, so that it can be added
+//! without one. Nothing here prints a secret.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
 
 /// A missing or invalid secret. The text names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,14 @@ pub enum BadSecret {
         description: &'static str,
         /// What is wrong.
         reason: &'static str,
+    },
+    /// The file does not exist.
+    #[error("{name}_FILE names {}, which does not exist", path.display())]
+    NotThere {
+        /// The variable, without `_FILE`.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
     },
     /// The file cannot be read.
     #[error("{name}_FILE names {}, which cannot be read: {reason}", path.display())]
@@ -146,7 +158,7 @@ pub fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<Examine
     let kinds = || SECRET_SPECS.iter().chain([&PREVIOUS_SIGNING]);
     let value = |kind: &SecretSpec| {
         let held = load_secret(kind, &lookup)?;
-        Ok(held.and_then(|held| held.value.into_inner().ok()))
+        Ok(held.and_then(|held| held.current()))
     };
     let is_there = |secret| {
         let mut of_that = kinds().filter(|kind| kind.secret == secret);
@@ -176,46 +188,88 @@ pub struct EnvSecrets(Arc<Vec<HeldSecret>>);
 struct HeldSecret {
     secret: SecretName,
     file: Option<PathBuf>,
-    value: RwLock<SecretString>,
+    /// `None` as long as the file does not exist.
+    value: RwLock<Option<SecretString>>,
     previous: Option<SecretString>,
+}
+
+impl HeldSecret {
+    fn current(&self) -> Option<SecretString> {
+        let value = self.value.read().unwrap_or_else(PoisonError::into_inner);
+        value.clone()
+    }
 }
 
 impl EnvSecrets {
     /// Reads every secret by `lookup`, in production from the environment.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadSecret> {
-        let mut all: Vec<HeldSecret> = Vec::new();
+        let (mut all, mut not_there) = (Vec::new(), BTreeMap::new());
         for kind in &SECRET_SPECS {
-            all.extend(load_secret(kind, &lookup)?);
+            match load_secret(kind, &lookup) {
+                Ok(held) => all.extend(held),
+                Err(BadSecret::NotThere { name, path }) => {
+                    not_there.insert(kind.secret, (name, path));
+                }
+                Err(bad) => return Err(bad),
+            }
         }
         let has = |secret| all.iter().any(|held: &HeldSecret| held.secret == secret);
         for kind in &SECRET_SPECS {
             if kind.is_required(has) && !has(kind.secret) {
-                return Err(BadSecret::Missing {
+                let missing = BadSecret::Missing {
                     name: kind.variable,
                     description: kind.description,
-                });
+                };
+                let not_there = not_there.remove(&kind.secret);
+                let not_there = not_there.map(|(name, path)| BadSecret::NotThere { name, path });
+                return Err(not_there.unwrap_or(missing));
             }
         }
-        let before = load_secret(&PREVIOUS_SIGNING, &lookup)?;
+        for (secret, (name, path)) in not_there {
+            warn!(
+                "{}; it is used once it is there",
+                BadSecret::NotThere {
+                    name,
+                    path: path.clone()
+                }
+            );
+            all.push(HeldSecret {
+                secret,
+                file: Some(path),
+                value: RwLock::new(None),
+                previous: None,
+            });
+        }
+        let before = match load_secret(&PREVIOUS_SIGNING, &lookup) {
+            // Somebody has removed it after its time.
+            Err(BadSecret::NotThere { .. }) => None,
+            before => before?,
+        };
         let mut signing = all
             .iter_mut()
             .filter(|held| held.secret == PREVIOUS_SIGNING.secret);
         if let Some(signing) = signing.next() {
-            signing.previous = before.and_then(|held| held.value.into_inner().ok());
+            signing.previous = before.and_then(|held| held.current());
         }
         Ok(Self(Arc::new(all)))
     }
 
     /// Whether the secret is set.
     pub fn has(&self, name: SecretName) -> bool {
-        self.find_secret(name).is_ok()
+        self.find_secret(name)
+            .is_some_and(|held| held.current().is_some())
     }
 
-    fn find_secret(&self, name: SecretName) -> Result<&HeldSecret, SecretError> {
-        let held = self.0.iter().find(|held| held.secret == name);
-        let missing = || format!("{name:?} is not configured");
-        held.ok_or_else(|| SecretError::new(PortErrorKind::Unavailable, missing()))
+    fn find_secret(&self, name: SecretName) -> Option<&HeldSecret> {
+        self.0.iter().find(|held| held.secret == name)
     }
+}
+
+fn missing(name: SecretName) -> SecretError {
+    SecretError::new(
+        PortErrorKind::Missing,
+        format!("{name:?} is not configured"),
+    )
 }
 
 /// Reads a secret; `None` if neither variable is set.
@@ -249,16 +303,19 @@ fn load_secret(
     Ok(Some(HeldSecret {
         secret,
         file,
-        value: RwLock::new(value),
+        value: RwLock::new(Some(value)),
         previous: None,
     }))
 }
 
 fn read_secret_file(kind: &SecretSpec, path: &Path) -> Result<SecretString, BadSecret> {
-    let text = std::fs::read_to_string(path).map_err(|error| BadSecret::Unreadable {
-        name: kind.variable,
-        path: path.to_owned(),
-        reason: error.to_string(),
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let (name, path) = (kind.variable, path.to_owned());
+        if error.kind() == ErrorKind::NotFound {
+            return BadSecret::NotThere { name, path };
+        }
+        let reason = error.to_string();
+        BadSecret::Unreadable { name, path, reason }
     })?;
     validate_secret(kind, &text, &path.display().to_string())
 }
@@ -283,26 +340,35 @@ fn validate_secret(kind: &SecretSpec, value: &str, from: &str) -> Result<SecretS
 
 impl SecretReader for EnvSecrets {
     async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
-        let held = self.find_secret(name)?;
-        let value = held.value.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.find_secret(name).ok_or_else(|| missing(name))?;
         Ok(SecretVersions {
-            current: value.clone(),
+            current: held.current().ok_or_else(|| missing(name))?,
             previous: held.previous.clone(),
         })
     }
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
-        let held = self.find_secret(name)?;
+        let held = self.find_secret(name).ok_or_else(|| missing(name))?;
         let kind = SECRET_SPECS.iter().find(|kind| kind.secret == name);
         let (Some(path), Some(kind)) = (&held.file, kind) else {
             return Ok(());
         };
-        let fresh = read_secret_file(kind, path)
-            .map_err(|error| SecretError::new(PortErrorKind::Unavailable, error.to_string()))?;
-        let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
-        if value.expose_secret() != fresh.expose_secret() {
-            tracing::info!(variable = kind.variable, "a secret was read again");
-            *value = fresh;
+        let known = held.current();
+        let fresh = match read_secret_file(kind, path) {
+            Ok(fresh) => fresh,
+            // As before.
+            Err(BadSecret::NotThere { .. }) if known.is_none() => return Ok(()),
+            Err(bad) => {
+                return Err(SecretError::new(
+                    PortErrorKind::Unavailable,
+                    bad.to_string(),
+                ));
+            }
+        };
+        if known.is_none_or(|known| known.expose_secret() != fresh.expose_secret()) {
+            info!(variable = kind.variable, "a secret was read from its file");
+            let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
+            *value = Some(fresh);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chatops_core::config::Config;
+use chatops_core::delivery::HandlerFailure;
 use chatops_core::message::{MessageBody, NotifyMessage};
 use chatops_core::notification::handler::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
 use chatops_core::phase::Phase;
@@ -25,8 +26,6 @@ pub struct Notifier<P> {
     pub clock: Arc<dyn Clock>,
     /// The configuration.
     pub config: Arc<Config>,
-    /// Whether a bot can post after the response URL has expired.
-    pub has_bot: bool,
 }
 
 impl<P> fmt::Debug for Notifier<P> {
@@ -35,7 +34,7 @@ impl<P> fmt::Debug for Notifier<P> {
     }
 }
 
-/// Why a message could not be handled. It goes back to the queue.
+/// Why a message could not be handled.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The message is not a known one.
@@ -44,6 +43,19 @@ pub enum NotifyError {
     /// The run failed.
     #[error(transparent)]
     Run(#[from] NotifyRunError),
+}
+
+impl From<NotifyError> for HandlerFailure {
+    fn from(error: NotifyError) -> Self {
+        match error {
+            NotifyError::Unreadable(_) => HandlerFailure::Poison {
+                reason: error.to_string(),
+            },
+            NotifyError::Run(_) => HandlerFailure::Later {
+                error: error.to_string(),
+            },
+        }
+    }
 }
 
 impl From<SendError> for NotifyError {
@@ -92,6 +104,7 @@ impl<P: NotifierPorts> Notifier<P> {
                     info!(deploy.id = %id, ?kind, ?route, outcome, "posted to Slack");
                     phase.resume(result, self.ctx())
                 }
+                NotifyRun::FindBot(phase) => self.perform(phase).await,
                 NotifyRun::Settle(phase) => self.perform(phase).await,
                 NotifyRun::Reserve(phase) => self.perform(phase).await,
                 NotifyRun::ReadDeploy(phase) => self.perform(phase).await,
@@ -125,7 +138,6 @@ impl<P: NotifierPorts> Notifier<P> {
         NotifyContext {
             now: self.clock.now(),
             config: &self.config,
-            has_bot: self.has_bot,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chatops_core::backoff::Backoff;
 use chatops_core::message::{NotifyMessage, QueryReply};
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{NotifierPorts, OutgoingMessage, PostMessage, PostTarget, SendMessage};
@@ -12,6 +13,13 @@ use crate::{Notifier, NotifyError};
 
 /// How often a reply is posted at most: a response URL takes five uses.
 const MAX_POSTS: u32 = 4;
+
+/// The pauses between the posts.
+const REPLY_BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(2),
+    growth: 2.0,
+    longest: Duration::from_secs(8),
+};
 
 impl<P: NotifierPorts> Notifier<P> {
     /// Posts a reply. If Slack may not have shown it, it is posted again: twice is better than never.
@@ -39,7 +47,7 @@ impl<P: NotifierPorts> Notifier<P> {
             return Ok(());
         }
         let again = SendMessage {
-            delay: after.unwrap_or(Duration::from_secs(1 << reply.attempts)),
+            delay: after.unwrap_or(REPLY_BACKOFF.pause(reply.attempts - 1)),
             message: OutgoingMessage::Notify(NotifyMessage::QueryReply(Box::new(reply))),
         };
         Ok(self.ports.perform(again).await?)

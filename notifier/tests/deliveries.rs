@@ -18,10 +18,11 @@ use chatops_core::message::{MessageBody, NotifyMessage};
 use chatops_core::notification::NotificationKind::{self, Final};
 use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
 use chatops_core::ports::{
-    Clock, CommitError, Conflict, LedgerError, Perform, PostMessage, PostTarget, QueueName,
-    ReadDeploy, ReadNotification, RenewToken, SaveNotification, SendError, SendMessage,
+    Clock, CommitError, Conflict, FindBot, LedgerError, Perform, PortErrorKind, PostMessage,
+    PostTarget, QueueName, ReadDeploy, ReadNotification, RenewToken, SaveNotification, SecretError,
+    SendError, SendMessage,
 };
-use chatops_notifier::Notifier;
+use chatops_notifier::{Notifier, NotifyError};
 use chatops_testkit::config::TestConfig;
 use chrono::{DateTime, TimeDelta};
 use serde_json::json;
@@ -67,6 +68,8 @@ struct FakePorts {
     now: Mutex<Time>,
     /// The delays of the wake-ups.
     wake_ups: Mutex<Vec<Duration>>,
+    /// Whether there is a bot, if that can be found out.
+    bot: Mutex<Option<bool>>,
     /// What Slack answers next.
     answers: Mutex<VecDeque<PostResult>>,
     calls: Mutex<Vec<Call>>,
@@ -125,6 +128,13 @@ impl Perform<PostMessage> for TestPorts {
     }
 }
 
+impl Perform<FindBot> for TestPorts {
+    async fn perform(&self, _: FindBot) -> Result<bool, SecretError> {
+        let down = || SecretError::new(PortErrorKind::Unavailable, "the store is down");
+        self.0.bot.lock().unwrap().ok_or_else(down)
+    }
+}
+
 impl Perform<RenewToken> for TestPorts {
     async fn perform(&self, _: RenewToken) {
         self.0.calls.lock().unwrap().push(Call::RenewToken);
@@ -148,6 +158,7 @@ impl FakePorts {
             record: Mutex::new(record),
             now: Mutex::new(time_at(0)),
             wake_ups: Mutex::default(),
+            bot: Mutex::default(),
             answers: Mutex::default(),
             calls: Mutex::default(),
         })
@@ -161,19 +172,30 @@ impl FakePorts {
         has_bot: bool,
         answers: &[PostResult],
     ) -> Vec<Call> {
+        let handled = self.try_to_notify(now, Some(has_bot), answers).await;
+        handled.unwrap();
+        assert!(self.answers.lock().unwrap().is_empty());
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    /// The same; without an answer whether there is a bot, nobody knows.
+    async fn try_to_notify(
+        self: &Arc<Self>,
+        now: i64,
+        bot: Option<bool>,
+        answers: &[PostResult],
+    ) -> Result<(), NotifyError> {
         *self.now.lock().unwrap() = time_at(now);
+        *self.bot.lock().unwrap() = bot;
         self.answers.lock().unwrap().extend(answers.iter().cloned());
         let notifier = Notifier {
             ports: TestPorts(Arc::clone(self)),
             clock: Arc::clone(self) as Arc<dyn Clock>,
             config: Arc::new(TestConfig::new().parse()),
-            has_bot,
         };
         let deploy = deploy_id();
         let body = MessageBody::encode(&NotifyMessage::Notify { deploy }).unwrap();
-        notifier.handle(&body).await.unwrap();
-        assert!(self.answers.lock().unwrap().is_empty());
-        std::mem::take(&mut *self.calls.lock().unwrap())
+        notifier.handle(&body).await
     }
 }
 
@@ -220,6 +242,23 @@ async fn then_the_bot_posts_or_nobody() {
         let end = failed("the response URL has expired");
         assert_eq!(ports.delivery(kind), end);
     }
+}
+
+#[tokio::test]
+async fn what_the_bot_has_to_post_waits_until_it_is_known_whether_there_is_one() {
+    let ports = FakePorts::with_pending(Final);
+    // The response URL needs no bot, so nobody asks.
+    ports
+        .try_to_notify(0, None, &[PostResult::Unknown])
+        .await
+        .unwrap();
+    assert_eq!(ports.calls.lock().unwrap().drain(..).count(), 1);
+    let ports = FakePorts::with_pending(Final);
+    assert!(ports.try_to_notify(1_740, None, &[]).await.is_err());
+    assert_eq!(ports.delivery(Final), pending(0));
+    // The token was added in the meantime.
+    let calls = ports.notify(1_800, true, &[PostResult::Delivered]).await;
+    assert_eq!(calls, [Call::Bot]);
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ pub use self::inspect::{AuthTest, SlackInspector};
 use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_core::id::{ChannelId, UserId};
 use chatops_core::notification::PostResult;
-use chatops_core::ports::{ChatClient, PostTarget, SecretName, SecretReader};
+use chatops_core::ports::{
+    ChatClient, PortErrorKind, PostTarget, SecretError, SecretName, SecretReader,
+};
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{Audience, SlackMessage};
 use chatops_http::VendorResponse;
@@ -68,7 +70,7 @@ impl<X: SecretReader> SlackClient<X> {
         user: &UserId,
         message: &SlackMessage,
     ) -> PostResult {
-        let token = match self.secrets.get(SecretName::SlackBot).await {
+        let token = match self.secrets.find(SecretName::SlackBot).await {
             Ok(token) => token,
             Err(error) => return not_sent(&error.to_string()),
         };
@@ -127,6 +129,14 @@ impl<X: SecretReader> ChatClient for SlackClient<X> {
             PostTarget::Conversation { channel, user } => {
                 self.post_as_bot(channel, user, message).await
             }
+        }
+    }
+
+    async fn has_bot(&self) -> Result<bool, SecretError> {
+        match self.secrets.find(SecretName::SlackBot).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == PortErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

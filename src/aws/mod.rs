@@ -9,10 +9,10 @@ mod text;
 
 use std::time::Duration;
 
-use anyhow::Context;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
-use chatops_aws::operator::{DeadLetters, StackNames, inspect};
+use chatops_aws::operator::{StackNames, inspect};
 use chatops_aws::sqs::Sqs;
 use chatops_aws::{AwsError, failed};
 use chatops_core::audit::stored::StoredChain;
@@ -89,22 +89,19 @@ impl AwsInstallation {
         ended.map_err(|error| self.explain_error(error))
     }
 
-    /// The caller's ARN.
-    pub(crate) fn caller_arn(&self) -> Result<String, CallError> {
-        self.run_call(self.read_caller_arn())
+    /// The caller's user id: of a role with the name of the session behind a colon.
+    pub(crate) fn caller_user_id(&self) -> Result<String, CallError> {
+        self.run_call(async { named(self.read_caller().await?.user_id) })
     }
 
     async fn read_caller_arn(&self) -> Result<String, AwsError> {
+        named(self.read_caller().await?.arn)
+    }
+
+    async fn read_caller(&self) -> Result<GetCallerIdentityOutput, AwsError> {
         let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
-        let answer = request
-            .send()
-            .await
-            .map_err(failed("sts:GetCallerIdentity"))?;
-        answer.arn.ok_or_else(|| AwsError {
-            action: None,
-            kind: PortErrorKind::Unreadable,
-            message: "sts:GetCallerIdentity names nobody".to_owned(),
-        })
+        let sent = request.send().await;
+        sent.map_err(failed("sts:GetCallerIdentity"))
     }
 
     /// Reads from the ledger.
@@ -124,38 +121,16 @@ impl AwsInstallation {
         self.run_call(self.ledger.for_each_chain(check, see))
     }
 
-    /// Puts a message into the worker's queue.
+    /// Puts an action into the operators' queue.
     pub(crate) fn send_message(&self, body: &MessageBody) -> Result<(), CallError> {
-        let url = self.run_call(self.names.queue_url(&self.aws, QueueName::Work))?;
-        let urls = [(QueueName::Work, url)].into_iter().collect();
-        let queues = Sqs::new(self.aws.sqs(), urls);
-        let sent = queues.send(QueueName::Work, body, Duration::ZERO);
+        let queue = QueueName::Operators;
+        let url = self.run_call(self.names.queue_url(&self.aws, queue))?;
+        let queues = Sqs::new(self.aws.sqs(), [(queue, url)].into_iter().collect());
+        let sent = queues.send(queue, body, Duration::ZERO);
         self.runtime.block_on(sent).map_err(|error| match error {
             SendError::NotSent(error) => self.explain_error(error),
             unknown @ SendError::Unknown(_) => CallError(text::send_unknown(&unknown)),
         })
-    }
-
-    /// Shows all dead letters of the work queue to `visit`, and releases them.
-    pub(crate) fn dead_letters<T>(
-        &self,
-        mut progress: impl FnMut(u64, u64),
-        visit: impl FnOnce(&[MessageBody]) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
-        let url = self.run_call(self.names.queue_url(&self.aws, QueueName::WorkDlq))?;
-        let mut letters = DeadLetters::new(self.aws.sqs(), url);
-        let all = self.run_call(letters.count_letters())?;
-        let taken = letters.take_all(|taken| {
-            let taken = taken as u64;
-            progress(taken, all.max(taken));
-        });
-        let taken = self.run_call(taken);
-        let visited = taken.map_err(anyhow::Error::from);
-        let visited = visited.and_then(|taken| visit(&taken));
-        let back = self.run_call(letters.release_all());
-        let visited = visited?;
-        back.context(text::NOT_RELEASED)?;
-        Ok(visited)
     }
 
     /// How the deployment is set up.
@@ -181,6 +156,15 @@ impl AwsInstallation {
             secrets: names.secrets().map(secret).into(),
         }
     }
+}
+
+/// A name of the caller, which AWS always gives.
+fn named(name: Option<String>) -> Result<String, AwsError> {
+    name.ok_or_else(|| AwsError {
+        action: None,
+        kind: PortErrorKind::Unreadable,
+        message: "sts:GetCallerIdentity names nobody".to_owned(),
+    })
 }
 
 /// What was found of a deployment; for each part, or the error.

@@ -8,10 +8,6 @@ use chatops_core::ports::PortErrorKind;
 use super::LoginError;
 use crate::operator::sanitize;
 
-/// Dead letters that could not be released.
-pub(super) const NOT_RELEASED: &str =
-    "the dead letters were looked at, and come into sight again in five minutes by themselves";
-
 /// There are no credentials.
 pub(super) fn login_error(why: &LoginError) -> String {
     let sign_in = |profile: &Option<String>| match profile {

@@ -17,6 +17,7 @@ const EMOJI: &[(&str, &str)] = &[
     ("no_entry", "⛔"),
     ("no_entry_sign", "🚫"),
     ("octagonal_sign", "🛑"),
+    ("wastebasket", "🗑"),
     ("raised_hand", "✋"),
     ("outbox_tray", "📤"),
     ("rotating_light", "🚨"),

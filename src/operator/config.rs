@@ -55,6 +55,9 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
         let slug = &project.slug;
         let name = name.bold();
         writeln!(out, "\nProject {name}{aliases}, {slug} at CircleCI")?;
+        if project.read != AllowList::Listed(vec![]) {
+            writeln!(out, "  read also by {}", user_list(&project.read, config))?;
+        }
         for (name, job) in &project.jobs {
             let aliases = project.job_aliases.iter();
             let aliases = aliases.filter(|(_, meant)| *meant == name);
@@ -76,11 +79,40 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             writeln!(out, "    users     {}", user_list(&job.users, config))?;
         }
     }
+    let everyone = EveryoneRights::of(config);
+    if let Some(note) = text::everyone_may(&everyone.run, &everyone.read) {
+        writeln!(out, "\n{note}")?;
+    }
     for (target, projects) in config.shared_targets() {
         let projects = text::join_or(projects.into_iter().map(ToString::to_string), "");
         writeln!(out, "\n{}", text::shared_target(&target, &projects))?;
     }
     Ok(())
+}
+
+/// What `"*"` gives to everybody of the allowed workspaces.
+#[derive(Default)]
+struct EveryoneRights {
+    /// The jobs, as `project/job`.
+    run: Vec<String>,
+    /// The projects.
+    read: Vec<String>,
+}
+
+impl EveryoneRights {
+    fn of(config: &Config) -> Self {
+        let mut rights = Self::default();
+        for (name, project) in &config.projects {
+            let jobs = project.jobs.iter();
+            let open = jobs.filter(|(_, job)| job.users == AllowList::Any);
+            let open: Vec<String> = open.map(|(job, _)| format!("{name}/{job}")).collect();
+            if project.read == AllowList::Any || !open.is_empty() {
+                rights.read.push(name.to_string());
+            }
+            rights.run.extend(open);
+        }
+        rights
+    }
 }
 
 /// Which workflows decide how a deploy ends, and what must run in them.
@@ -176,6 +208,7 @@ release = ["U012ABCDEF", "U034GHIJKL"]
 [projects.web]
 slug = "gh/acme/web"
 aliases = ["site"]
+read = ["ada"]
 [projects.web.jobs.deploy]
 aliases = ["ship"]
 environment = "production"
@@ -201,6 +234,7 @@ channels = ["deploys"]
 users = ["ada"]
 [projects.api]
 slug = "gh/acme/api"
+read = ["*"]
 [projects.api.jobs.migrate]
 trigger = "job"
 branches = []
@@ -215,12 +249,13 @@ users = []
         write_config(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
-        chatops.toml is valid, revision 24da9c06eaba
+        chatops.toml is valid, revision 6715da3ef0bb
         Slack     /chatops from T012ABCDEF
         CircleCI  https://circleci.com/
         Default   project web
 
         Project api, gh/acme/api at CircleCI
+          read also by everyone
           migrate: migrate, one at a time, by a single job (API v1.1)
             branches  no branch
             channels  nowhere
@@ -234,6 +269,7 @@ users = []
             users     ada (U012ABCDEF)
 
         Project web (also site), gh/acme/web at CircleCI
+          read also by ada (U012ABCDEF)
           deploy (also ship): production, one at a time, by a new pipeline (pipeline/run, the default definition)
             workflow  deploy
             branches  main, release/*
@@ -244,6 +280,8 @@ users = []
             branches  *
             channels  everywhere
             users     everyone
+
+        Note: everyone of the allowed workspaces may run web/test and read the deploys of api, web: guests, too, and whoever in a shared channel Slack lets type commands under such a workspace
 
         Note: gh/acme/web/production is one target of mobile, web: one deploy at a time
         ");

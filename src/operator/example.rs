@@ -34,6 +34,7 @@ pub(super) fn request(branch: &str) -> DeployRequest {
         job: JobName::parse("deploy").unwrap(),
         environment: Some("production".to_owned()),
         requested_at: start_time(),
+        unsigned: false,
     }
 }
 
@@ -84,12 +85,13 @@ pub(super) async fn write_file(path: &Path, deploys: usize) {
         for (record, event) in story.0.into_iter().take(length) {
             let commit = Commit {
                 record,
-                event: Some(event),
+                events: vec![event],
                 lock: None,
                 claim: None,
                 notifications: vec![],
                 open_notifications: None,
                 retried: None,
+                action: None,
             };
             db.commit(commit).await.unwrap();
         }

@@ -64,23 +64,33 @@ pub(crate) enum OperatorCommand {
     /// Retry a deploy that did not start
     ///
     /// The action goes into the data file's queue, and the `chatops serve` on that file carries it
-    /// out (on AWS: into the work queue, and the worker does). The retry is a new deploy of the same
+    /// out (on AWS: into the operators' queue, and the worker does). The retry is a new deploy of the same
     /// requester, with your name in its audit. The rules and the lock are checked again. A second
     /// retry of the same deploy starts nothing.
     #[command(after_help = "Examples:
   chatops retry 1a2b3c4d
-  chatops retry 1a2b3c4d --confirm --as ada
+  chatops retry 1a2b3c4d --confirm
   chatops --aws retry --all --dry-run
 
-With --all the dead letters stay where they are; the worker removes those that were retried.
+With --all the newest deploy of each target is retried. What cannot be retried now stays where it is,
+and the answer says why.
 
-Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 usage error. The
-name is the login name or the one you give; it proves nothing: everyone who may write the data file
-may do this. On AWS it is the ARN of your credentials.")]
+Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 usage error. Your name
+in the audit is the login user's, also under sudo; one that you give with --as stands beside it as
+unverified. Everyone who may write the data file may do this. On AWS the name is the session of your
+credentials, as SQS records it.")]
     Retry(action::RetryOptions),
+    /// Take a deploy out of the list of what waits for a retry
+    ///
+    /// Nothing is started or canceled. The deploy can still be retried by its id.
+    #[command(after_help = "Example:
+  chatops dismiss 1a2b3c4d
+
+Exit codes: 0 enqueued, 1 it does not wait for a retry, 2 usage error.")]
+    Dismiss(action::DismissOptions),
     /// Cancel a deploy
     ///
-    /// The action goes into the data file's queue, or on AWS into the work queue. A deploy that was
+    /// The action goes into the data file's queue, or on AWS into the operators' queue. A deploy that was
     /// not sent yet ends at once; a running one is canceled at CircleCI, and ends as CircleCI reports.
     #[command(after_help = "Example:
   chatops cancel 1a2b3c4d
@@ -89,13 +99,13 @@ Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
     Cancel(action::CancelOptions),
     /// Free the lock of a target whose deploy has ended, cannot be read or was not canceled
     ///
-    /// The action goes into the data file's queue, or on AWS into the work queue. It frees the lock
+    /// The action goes into the data file's queue, or on AWS into the operators' queue. It frees the lock
     /// only of a deploy that has ended, that cannot be read at CircleCI, or whose cancel CircleCI has
     /// not carried out for ten minutes; a running one has to be canceled. Look at CircleCI first: what
     /// still runs there runs beside the next deploy.
     #[command(after_help = "Examples:
   chatops unlock web/production
-  chatops unlock web/production --confirm --as ada
+  chatops unlock web/production --confirm
 
 Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that holds it, 2 usage
 error.")]
@@ -151,6 +161,9 @@ pub(crate) fn run_command(
         }
         OperatorCommand::Man(options) => generate::print_manual(options, tree, &mut out),
         OperatorCommand::Retry(options) => action::retry_deploy(options, installation, &mut out),
+        OperatorCommand::Dismiss(options) => {
+            action::dismiss_deploy(options, installation, &mut out)
+        }
         OperatorCommand::Cancel(options) => action::cancel_deploy(options, installation, &mut out),
         OperatorCommand::Unlock(options) => action::unlock_target(options, installation, &mut out),
         OperatorCommand::Show(options) => show::show_deploy(options, installation, &mut out),

@@ -96,6 +96,9 @@ fn write_deploy(
     let (user, channel, team) = (&request.user, &request.channel, &request.team);
     let requested = format!("{requested} by {user}{name} in {channel} of {team}");
     line("requested", requested)?;
+    if request.unsigned {
+        line("", text::UNSIGNED_REQUEST.to_owned())?;
+    }
     if let Some(operator) = &record.operator {
         line("operator", sanitize(operator))?;
     }

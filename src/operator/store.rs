@@ -37,12 +37,16 @@ impl OperatorStore {
         Ok(Self::File(Box::new(ReadOnlyDatabase::open(path)?)))
     }
 
-    /// The operator's name, where the credentials give it.
-    pub(super) fn operator_name(&self) -> Result<String> {
+    /// The user id of the credentials, which SQS records of whoever sends to a queue; `None` of a file.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(clippy::unnecessary_wraps, reason = "only AWS can fail")
+    )]
+    pub(super) fn sender_user_id(&self) -> Result<Option<String>> {
         match self {
-            Self::File(_) => Err(anyhow::anyhow!(super::text::NO_NAME)),
+            Self::File(_) => Ok(None),
             #[cfg(feature = "aws")]
-            Self::Aws(aws) => Ok(aws.caller_arn()?),
+            Self::Aws(aws) => Ok(Some(aws.caller_user_id()?)),
         }
     }
 
@@ -64,6 +68,11 @@ impl OperatorStore {
 
     pub(super) fn find_by_short_id(&self, short: &ShortId) -> Result<Option<DeployId>> {
         self.read(ByShortId(short))
+    }
+
+    /// The last deploy of the chain of retries that begins with `root`, if it was ever retried.
+    pub(super) fn find_last_retry(&self, root: DeployId) -> Result<Option<DeployId>> {
+        self.read(LastRetry(root))
     }
 
     /// The lock of a target; it may have expired.
@@ -135,32 +144,15 @@ impl OperatorStore {
         }
     }
 
-    /// Puts a message into the worker's queue.
+    /// Puts an action into the operators' queue.
     pub(super) fn send_message(&self, body: &MessageBody, now: Time) -> Result<()> {
         match self {
-            Self::File(file) => Ok(enqueue_message(file.path(), QueueName::Work, body, now)?),
-            #[cfg(feature = "aws")]
-            Self::Aws(aws) => Ok(aws.send_message(body)?),
-        }
-    }
-
-    /// Calls `read` with all messages of the work queue's dead-letter queue, which stay there.
-    /// `progress` gets how many are read, and of how many.
-    pub(super) fn dead_letters<T>(
-        &self,
-        progress: impl FnMut(u64, u64),
-        read: impl FnOnce(&[MessageBody]) -> Result<T>,
-    ) -> Result<T> {
-        match self {
-            Self::File(database) => {
-                let mut progress = progress;
-                let dead_letters = database.dead_letters(QueueName::WorkDlq)?;
-                let all = dead_letters.len() as u64;
-                progress(all, all);
-                read(&dead_letters)
+            Self::File(file) => {
+                let queue = QueueName::Operators;
+                Ok(enqueue_message(file.path(), queue, body, now)?)
             }
             #[cfg(feature = "aws")]
-            Self::Aws(aws) => aws.dead_letters(progress, read),
+            Self::Aws(aws) => Ok(aws.send_message(body)?),
         }
     }
 }
@@ -183,6 +175,14 @@ struct ByShortId<'a>(&'a ShortId);
 impl ReadDeploys<Option<DeployId>> for ByShortId<'_> {
     async fn from(self, ledger: &impl DeployReader) -> Result<Option<DeployId>, LedgerError> {
         ledger.find_by_short_id(self.0).await
+    }
+}
+
+struct LastRetry(DeployId);
+
+impl ReadDeploys<Option<DeployId>> for LastRetry {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Option<DeployId>, LedgerError> {
+        ledger.find_last_retry(self.0).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The texts of the operator's commands, except their help; the record's texts are in `record`.
 
-mod dead_letters;
 mod record;
+mod retry_all;
 mod unlock;
 
 use std::time::Duration;
@@ -10,11 +10,11 @@ use chatops_core::command::{DeployAction, FILTER_KEYS};
 use chatops_core::deploy::decide::RetryDecision;
 use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
 
-pub(super) use self::dead_letters::retry_summary;
 pub(super) use self::record::{
-    actor_label, candidate_lines, end_reason, event_text, rejection_text, requester_label,
-    run_label,
+    UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
+    requester_label, run_label,
 };
+pub(super) use self::retry_all::retry_summary;
 pub(super) use self::unlock::{
     not_locked, unknown_target, unlock_enqueued, unlock_in_progress, unlock_needs_confirm,
 };
@@ -46,8 +46,8 @@ pub(super) const FILE_OR_AWS: &str =
     "the record is in a data file or on AWS: leave one of --data and --aws out";
 
 /// A name beside the credentials.
-pub(super) const AS_ON_AWS: &str = "with --aws your name in the audit is the ARN of your credentials: \
-                                    leave --as out";
+pub(super) const AS_ON_AWS: &str = "with --aws your name in the audit is the session of your \
+                                    credentials: leave --as out";
 
 /// A build without the feature.
 #[cfg(not(feature = "aws"))]
@@ -111,8 +111,10 @@ pub(super) fn searched_back_to(moment: &str, again: &str) -> String {
 }
 
 /// An operator without a name.
-pub(super) const NO_NAME: &str = "your name is not known ($USER and $LOGNAME are not set): give it \
-                                  for the audit with --as NAME";
+/// A name that was typed, beside the one that the system knows.
+pub(super) fn unverified_name(login: &str, typed: &str) -> String {
+    format!("{login} as \"{typed}\" (unverified)")
+}
 
 pub(super) fn bad_name(name: &str) -> String {
     format!(
@@ -133,7 +135,9 @@ pub(super) fn action_enqueued(
 ) -> String {
     let verb = action.verb().as_str();
     let within = match action {
-        DeployAction::Cancel { .. } | DeployAction::Unlock { .. } => String::new(),
+        DeployAction::Cancel { .. }
+        | DeployAction::Dismiss { .. }
+        | DeployAction::Unlock { .. } => String::new(),
         // A retry is a deploy: it expires.
         DeployAction::Retry { .. } => format!(", at most {}", humantime::format_duration(stale)),
     };
@@ -181,8 +185,17 @@ pub(super) fn already_canceling(
     )
 }
 
+/// A dismiss of what does not wait for a retry.
+pub(super) fn not_dismissed(record: &DeployRecord) -> String {
+    let id = &record.short_id;
+    match &record.dismissed_by {
+        Some(by) => format!("{id} was dismissed before, by {}", requester_label(by)),
+        None => format!("{id} is {} and does not wait for a retry", record.state),
+    }
+}
+
 /// A retry that the rules do not allow.
-pub(super) fn retry_rejected(record: &DeployRecord, why: RetryDecision, call: &str) -> String {
+pub(super) fn retry_rejected(record: &DeployRecord, why: &RetryDecision, call: &str) -> String {
     let (id, state) = (&record.short_id, record.state);
     let (branch, job) = (&record.request.branch, &record.request.job);
     let anew = format!("type `{branch} {job}` in Slack for a new one");
@@ -211,6 +224,18 @@ pub(super) fn retry_rejected(record: &DeployRecord, why: RetryDecision, call: &s
                  CircleCI; if it did not start there: {call} retry {id} --confirm{lines}"
             )
         }
+        RetryDecision::NotAllowed { rejection } => {
+            format!(
+                "{id} is not retried and waits as before: {}",
+                rejection_text(rejection)
+            )
+        }
+        RetryDecision::Superseded(newer) => format!(
+            "a newer deploy there has succeeded, {}: `{call} retry {id} --confirm` puts this one in \
+             its place",
+            newer.short_id
+        ),
+        RetryDecision::Dismissed => format!("{id} was dismissed"),
         RetryDecision::TooOld => format!(
             "{id} ended too long ago (rule timeouts.retry_window): {anew}, or \
              `{call} retry {id} --force` for this one"
@@ -278,6 +303,21 @@ pub(super) fn shared_target(target: &Target, projects: &str) -> String {
     format!("Note: {target} is one target of {projects}: one deploy at a time")
 }
 
+/// What everyone of the allowed workspaces may run and read, and who that is.
+pub(super) fn everyone_may(run: &[String], read: &[String]) -> Option<String> {
+    let rights = [("run", run), ("read the deploys of", read)];
+    let rights = rights.iter().filter(|(_, what)| !what.is_empty());
+    let rights = rights.map(|(may, what)| format!("{may} {}", what.join(", ")));
+    let rights: Vec<String> = rights.collect();
+    (!rights.is_empty()).then(|| {
+        format!(
+            "Note: everyone of the allowed workspaces may {}: guests, too, and whoever in a shared channel \
+             Slack lets type commands under such a workspace",
+            rights.join(" and ")
+        )
+    })
+}
+
 /// A list, or the text for an empty one.
 pub(super) fn join_or(list: impl Iterator<Item = String>, none: &str) -> String {
     let list: Vec<String> = list.collect();
@@ -323,18 +363,18 @@ mod tests {
     #[test]
     fn a_rejected_retry_says_why_and_what_to_do() {
         let no = |record: &DeployRecord, why| retry_rejected(record, why, "chatops");
-        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::Retried), @"136fea10 is already being retried; see `chatops show 136fea10`");
-        insta::assert_snapshot!(no(&example::requested(), RetryDecision::InProgress), @"50176d64 has not ended, it is REQUESTED: wait, or `chatops cancel 50176d64`");
-        insta::assert_snapshot!(no(&example::canceled(), RetryDecision::HasRun), @"1aee4c77 was canceled, so there is nothing to retry: type `feature/login deploy` in Slack for a new one");
-        insta::assert_snapshot!(no(&example::unresolved(), RetryDecision::NeedsConfirm), @"
+        insta::assert_snapshot!(no(&example::not_started(), &RetryDecision::Retried), @"136fea10 is already being retried; see `chatops show 136fea10`");
+        insta::assert_snapshot!(no(&example::requested(), &RetryDecision::InProgress), @"50176d64 has not ended, it is REQUESTED: wait, or `chatops cancel 50176d64`");
+        insta::assert_snapshot!(no(&example::canceled(), &RetryDecision::HasRun), @"1aee4c77 was canceled, so there is nothing to retry: type `feature/login deploy` in Slack for a new one");
+        insta::assert_snapshot!(no(&example::unresolved(), &RetryDecision::NeedsConfirm), @"
         whether CircleCI started 136fea10 is not known, and it must not run twice. Look at CircleCI; if it did not start there: chatops retry 136fea10 --confirm
           it may be pipeline 7: https://app.circleci.com/pipelines/github/acme/web/7
         ");
-        insta::assert_snapshot!(no(&example::not_started(), RetryDecision::TooOld), @"136fea10 ended too long ago (rule timeouts.retry_window): type `main deploy` in Slack for a new one, or `chatops retry 136fea10 --force` for this one");
+        insta::assert_snapshot!(no(&example::not_started(), &RetryDecision::TooOld), @"136fea10 ended too long ago (rule timeouts.retry_window): type `main deploy` in Slack for a new one, or `chatops retry 136fea10 --force` for this one");
         let failed = DeployRecord {
             state: DeployState::Failed,
             ..example::canceled()
         };
-        insta::assert_snapshot!(no(&failed, RetryDecision::HasRun), @"1aee4c77 reached CircleCI and ended there, FAILED: type `feature/login deploy` in Slack for a new one");
+        insta::assert_snapshot!(no(&failed, &RetryDecision::HasRun), @"1aee4c77 reached CircleCI and ended there, FAILED: type `feature/login deploy` in Slack for a new one");
     }
 }

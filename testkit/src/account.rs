@@ -28,7 +28,7 @@ pub async fn make_table(aws: &AwsSdk, name: &str) -> DynamoDb {
 /// The URLs of the queues.
 pub type Queues = HashMap<QueueName, String>;
 
-/// The four queues, named `<name>-<queue>`. A message received `max_receives` times without being deleted
+/// All queues, named `<name>-<queue>`. A message received `max_receives` times without being deleted
 /// goes to the dead-letter queue.
 pub async fn make_queues(aws: &AwsSdk, name: &str, max_receives: u32) -> Queues {
     let client = aws.sqs();
@@ -37,6 +37,8 @@ pub async fn make_queues(aws: &AwsSdk, name: &str, max_receives: u32) -> Queues 
         QueueName::WorkDlq,
         QueueName::NotifyDlq,
         QueueName::Work,
+        QueueName::Polls,
+        QueueName::Operators,
         QueueName::Notify,
     ] {
         let mut request = client.create_queue();

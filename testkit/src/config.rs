@@ -1,4 +1,4 @@
-//! Configurations of one workspace, `T0001`, for tests: by default with nothing in it.
+//! Configurations for tests: by default of one workspace, `T0001`, and with nothing in it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use chatops_core::config::Config;
 /// A configuration as text.
 #[derive(Debug, Clone)]
 pub struct TestConfig {
-    team: String,
+    teams: Vec<String>,
     slack: Option<String>,
     circleci: Option<String>,
     timeouts: String,
@@ -20,7 +20,7 @@ impl TestConfig {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            team: "T0001".to_owned(),
+            teams: vec!["T0001".to_owned()],
             slack: None,
             circleci: None,
             timeouts: String::new(),
@@ -31,8 +31,14 @@ impl TestConfig {
 
     /// Of another workspace.
     #[must_use]
-    pub fn team(mut self, team: &str) -> Self {
-        team.clone_into(&mut self.team);
+    pub fn team(self, team: &str) -> Self {
+        self.teams(&[team])
+    }
+
+    /// Of these workspaces.
+    #[must_use]
+    pub fn teams(mut self, teams: &[&str]) -> Self {
+        self.teams = teams.iter().map(|team| (*team).to_owned()).collect();
         self
     }
 
@@ -95,7 +101,7 @@ impl TestConfig {
         if let Some(name) = &self.default_project {
             let _ = writeln!(text, "default_project = {name:?}");
         }
-        let _ = writeln!(text, "[slack]\nteams = [{:?}]", self.team);
+        let _ = writeln!(text, "[slack]\nteams = {:?}", self.teams);
         if let Some(origin) = &self.slack {
             let _ = writeln!(
                 text,

@@ -28,6 +28,7 @@ pub mod python;
 #[cfg(feature = "aws")]
 pub mod runtime_api;
 pub mod suites;
+pub mod thread_log;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -31,6 +31,8 @@ fn an_installation_is_checked() {
         (&format!("table {stack}-ledger"), "ok"),
         ("point-in-time recovery", "warn"),
         (&format!("queue {stack}-work"), "ok"),
+        (&format!("queue {stack}-polls"), "ok"),
+        (&format!("queue {stack}-operators"), "ok"),
         (&format!("queue {stack}-work-dlq"), "warn"),
         (&format!("queue {stack}-notify"), "ok"),
         (&format!("queue {stack}-notify-dlq"), "ok"),

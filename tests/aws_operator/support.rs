@@ -9,7 +9,7 @@ use chatops_aws::client::AwsSdk;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_core::Time;
 use chatops_core::audit::{AuditActor, AuditChange};
-use chatops_core::config::{Config, ProjectSlug, TriggerCall, WorkflowSelector};
+use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::decide::{self, Context, RetryCause};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
@@ -22,6 +22,7 @@ use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
 use chatops_local::clock::WallClock;
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use chatops_testkit::account::{make_queues, make_table};
+use chatops_testkit::config::{TestConfig, TestJob};
 use chatops_testkit::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -212,8 +213,13 @@ fn worker() -> AuditActor {
 }
 
 impl CommitStory {
-    /// Requested so many minutes ago.
+    /// Requested so many minutes ago, for an environment of its own.
     pub(crate) fn begin(key: &str, minutes: i64) -> Self {
+        Self::begin_in(key, key, minutes)
+    }
+
+    /// Requested so many minutes ago.
+    pub(crate) fn begin_in(environment: &str, key: &str, minutes: i64) -> Self {
         let requested_at = now() - TimeDelta::minutes(minutes);
         let request = DeployRequest {
             team: TeamId::parse("T01").unwrap(),
@@ -223,22 +229,23 @@ impl CommitStory {
             project: Some(ProjectName::parse("web").unwrap()),
             branch: BranchName::parse(&format!("fix/{key}")).unwrap(),
             job: JobName::parse("deploy").unwrap(),
-            environment: None,
+            environment: Some(environment.to_owned()),
             requested_at,
+            unsigned: false,
         };
         let id = DeployId::of_request("T01", "A01", key);
         let key = (id, id.short_id(ShortId::USUAL));
         let by = AuditActor::User(request.qualified_user());
         let until = requested_at + TimeDelta::minutes(10);
         let (record, event) = machine::begin_deploy(key, request, None, until, by, requested_at);
-        Self(vec![commit(record, Some(event))])
+        Self(vec![commit(record, event)])
     }
 
     fn apply(mut self, change: AuditChange) -> Self {
         let record = &self.0.last().unwrap().record;
         let at = record.request.requested_at + TimeDelta::seconds(1);
         let (record, event) = machine::apply_change(record, change, worker(), at).unwrap();
-        self.0.push(commit(record, Some(event)));
+        self.0.push(commit(record, event));
         self
     }
 
@@ -266,8 +273,8 @@ impl CommitStory {
             config: "0123456789ab".into(),
         };
         let reason = EndReason::TriggerRefused {
-            status: 400,
-            message: "Branch not found".into(),
+            status: 403,
+            message: "Permission denied".into(),
         };
         let state = DeployState::TriggerFailed;
         self.apply(triggering)
@@ -276,7 +283,10 @@ impl CommitStory {
 
     /// The commit of a retry.
     pub(crate) fn retry(self) -> Self {
-        let config = Config::parse("version = 1\n[slack]\nteams = []\n", "none").unwrap();
+        let config = TestConfig::new()
+            .team("T01")
+            .project("web", &[TestJob::limited("deploy", &["*"], &["*"], &["*"])])
+            .parse();
         let me = InvocationId::new("w");
         let ctx = Context {
             now: now(),
@@ -286,9 +296,10 @@ impl CommitStory {
             config: &config,
         };
         let old = self.0.last().unwrap().record.clone();
-        let retry = decide::open_retry(&old, &old.request, RetryCause::Ticket, ShortId::USUAL, ctx);
+        let (first, cause) = (&old.request, RetryCause::Ticket);
+        let retry = decide::begin_retry(&old, first, cause, ShortId::USUAL, ctx);
         let mut commits = self.0;
-        commits.push(retry.unwrap());
+        commits.push(retry.unwrap().unwrap());
         Self(commits)
     }
 }
@@ -297,14 +308,15 @@ pub(crate) fn now() -> Time {
     WallClock.now()
 }
 
-fn commit(record: DeployRecord, event: Option<chatops_core::audit::AuditEvent>) -> Commit {
+fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commit {
     Commit {
         record,
-        event,
+        events: vec![event],
         lock: None,
         claim: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,
+        action: None,
     }
 }

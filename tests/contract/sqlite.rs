@@ -276,24 +276,24 @@ fn a_file_of_another_version_is_refused_and_left_alone() {
         error,
         OpenError::Newer {
             found: 7,
-            known: 3,
+            known: 4,
             ..
         }
     ));
     assert!(
-        text.ends_with("has format 7 and this chatops knows 3; use a newer chatops"),
+        text.ends_with("has format 7 and this chatops knows 4; use a newer chatops"),
         "{text}"
     );
-    for old in [1, 2] {
+    for old in [1, 2, 3] {
         data.set_version(old);
         let (_, text) = open_error(&data.path());
         let expected = format!(
-            "was made by an unreleased version of chatops (format {old}, this one needs 3): keep it \
+            "was made by an unreleased version of chatops (format {old}, this one needs 4): keep it \
              for its history and start with a new file"
         );
         assert!(text.ends_with(&expected), "{text}");
     }
-    data.set_version(3);
+    data.set_version(4);
     data.open();
 }
 

@@ -386,7 +386,7 @@ async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
         "FAIL  secret SLACK_SIGNING_SECRET: it is not set",
         "FAIL  secret CIRCLECI_TOKEN: CIRCLECI_TOKEN does not hold a CircleCI personal API token",
         "FAIL  secret SLACK_BOT_TOKEN: SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is too short",
-        "FAIL  secret CIRCLECI_WEBHOOK_SECRET: CIRCLECI_WEBHOOK_SECRET_FILE names /nowhere/secret",
+        "warn  secret CIRCLECI_WEBHOOK_SECRET: CIRCLECI_WEBHOOK_SECRET_FILE names /nowhere/secret",
         "FAIL  data file: there is no file, and /nowhere cannot be written",
         // Requests that need no token are made.
         "ok    CircleCI's address: ",

@@ -18,6 +18,7 @@ mod files;
 mod kill;
 mod locked_file;
 mod operator;
+mod outages;
 mod queries;
 mod rejections;
 mod say;

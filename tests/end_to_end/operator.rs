@@ -5,6 +5,7 @@ use std::process::Command;
 use chatops_core::deploy::DeployRecord;
 use chatops_core::deploy::DeployState::{Canceled, Succeeded, TriggerFailed, Unresolved};
 use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::slack::ShownMessage;
 use serde_json::Value;
 
 use crate::support::{
@@ -104,7 +105,7 @@ async fn deploys_are_listed_beside_a_server() {
     assert_eq!(row(&bad)["outcome"], "failed");
     assert_eq!(
         row(&bad)["reason"],
-        "CircleCI said no (400): Branch not found"
+        "CircleCI said no (403): Permission denied"
     );
     let run = good.run.as_ref().unwrap();
     assert_eq!(row(&good)["url"], run.pipeline.url.as_str());
@@ -115,7 +116,7 @@ async fn deploys_are_listed_beside_a_server() {
     assert!(lines[0].starts_with("id,short_id,state,"), "{csv}");
     assert_says(
         lines[1],
-        ",e2e,feature/a,CircleCI said no (400): Branch not found,",
+        ",e2e,feature/a,CircleCI said no (403): Permission denied,",
     );
 
     // One at a time, and the next page as it is offered.
@@ -195,11 +196,11 @@ async fn one_deploy_is_shown_with_its_audit() {
     let failed = success(&world, &["failed"]).await;
     assert_eq!(failed.lines().count(), 3, "{failed}");
     assert_says(&failed, bad.short_id.as_str());
-    assert_says(&failed, "CircleCI said no (400)");
+    assert_says(&failed, "CircleCI said no (403)");
     let failed = success(&world, &["failed", "--json"]).await;
     assert_eq!(json(&failed)["id"], bad.id.to_string());
     let failed = success(&world, &["failed", "--csv"]).await;
-    assert_says(&failed, "Branch not found");
+    assert_says(&failed, "Permission denied");
     let page = ["failed", "--before", bad.short_id.as_str()];
     assert_eq!(success(&world, &page).await, "No deploy waits for a retry.");
     server.stop().await;
@@ -210,24 +211,28 @@ async fn a_retry_is_carried_out_under_the_operators_name() {
     let (world, server) = ServeWorld::start().await;
     let (good, bad) = two_deploys(&world, &server).await;
     let short = bad.short_id.as_str();
-    // Nobody without a name, and no name that is none.
-    let why = failure(&world, &["retry", short], 2).await;
+    // No name that is none.
+    let why = failure(&world, &["retry", short, "--as", "a b"], 2).await;
     assert_says(&why, "--as NAME");
-    failure(&world, &["retry", short, "--as", "a b"], 2).await;
     failure(&world, &["retry", "00000000", "--as", "ada"], 1).await;
     let why = failure(&world, &["retry", good.short_id.as_str(), "--as", "ada"], 1).await;
     assert_says(&why, "ended there, SUCCEEDED");
     assert_eq!(world.records().action_count(), 0);
 
-    let mut retry = command(&world, &["retry", short]);
-    retry.env("USER", "ada");
-    let ended = run(retry).await;
-    let printed = ended.success() + "\n";
+    // No variable gives a name, and none is needed.
+    let mut retry = command(&world, &["retry", short, "--json"]);
+    retry.env("USER", "mallory");
+    let sent = json(&run(retry).await.success());
+    let name = sent["operator"].as_str().unwrap().to_owned();
+    assert_ne!(name, "mallory");
     let new = wait_retried(&world, &bad).await;
     // The outcome is where the command said it would be.
-    assert_says(&printed, &format!("chatops show {}\n", new.short_id));
+    assert_eq!(sent["outcome"], new.id.to_string());
     let shown = success(&world, &["show", new.short_id.as_str()]).await;
-    assert_says(&shown, "operator ada: requested e2e on feature/a");
+    assert_says(
+        &shown,
+        &format!("operator {name}: requested e2e on feature/a"),
+    );
     let shown = success(&world, &["show", short, "--json"]).await;
     assert_eq!(json(&shown)["retried_by"], new.id.to_string());
     world.records().verify();
@@ -240,6 +245,34 @@ async fn a_retry_is_carried_out_under_the_operators_name() {
     assert_eq!(json(&ended.stdout[0])["enqueued"], false);
     assert_eq!(world.pipelines().len(), 2);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_operator_starts_is_told_in_the_channel() {
+    const BOT: &str = "xoxb-canary4-bot4-token4";
+    let world = ServeWorld::new().await;
+    {
+        let mut slack = world.sandbox.slack().lock();
+        slack.install_bot(BOT);
+        slack.invite_bot("C0001");
+    }
+    let server = world.serve_with_env("SLACK_BOT_TOKEN", BOT).await;
+    let (_, bad) = two_deploys(&world, &server).await;
+    let retry = ["retry", bad.short_id.as_str(), "--as", "ada", "--json"];
+    let sent = json(&success(&world, &retry).await);
+    let name = sent["operator"].as_str().unwrap();
+    let new = wait_retried(&world, &bad).await;
+    world.wait_settled().await.verify();
+    server.stop().await;
+    let slack = world.sandbox.slack().lock();
+    let by_bot = slack.messages().iter().filter(|message| {
+        message.response_path == "/api/chat.postMessage" && message.visible_to.is_none()
+    });
+    let texts: Vec<_> = by_bot.map(ShownMessage::shown_text).collect();
+    let last = texts.last().unwrap();
+    assert_says(last, new.short_id.as_str());
+    assert_says(last, "*Succeeded:*");
+    assert_says(last, name);
 }
 
 #[tokio::test]
@@ -269,13 +302,14 @@ async fn a_running_deploy_is_canceled() {
     let cancel = ["cancel", &short, "--as", "grace", "--json"];
     let said = json(&success(&world, &cancel).await);
     assert_eq!(said["enqueued"], true);
-    assert_eq!(said["operator"], "grace");
+    let name = said["operator"].as_str().unwrap();
+    assert!(name.ends_with(" as \"grace\" (unverified)"), "{name}");
     world.wait_final(Canceled).await;
     let records = world.wait_settled().await;
     records.verify();
     assert_eq!(records.only_record().state, Canceled);
     let shown = success(&world, &["show", &short]).await;
-    assert_says(&shown, "operator grace: cancel requested");
+    assert_says(&shown, &format!("operator {name}: cancel requested"));
     let why = failure(&world, &["cancel", &short, "--as", "grace"], 1).await;
     assert_says(&why, "nothing to cancel");
     server.stop().await;

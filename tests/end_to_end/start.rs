@@ -61,7 +61,7 @@ async fn secrets_that_cannot_be_used() {
     chatops: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is not one word of plain characters
     chatops: CIRCLECI_TOKEN is not set: put a CircleCI personal API token there, or the path of a file that holds it in CIRCLECI_TOKEN_FILE
     chatops: SLACK_SIGNING_SECRET and SLACK_SIGNING_SECRET_FILE are both set: keep one
-    chatops: SLACK_SIGNING_SECRET_FILE names <dir>/gone, which cannot be read: No such file or directory (os error 2)
+    chatops: SLACK_SIGNING_SECRET_FILE names <dir>/gone, which does not exist
     chatops: <dir>/secret does not hold the Slack app's signing secret: it is empty
     "#);
 }
@@ -195,7 +195,7 @@ async fn a_secret_in_a_file_is_as_good_and_can_be_changed_while_it_serves() {
     world.sandbox.type_command(&url, typed).await;
     // CircleCI rejects the old token; the new one is read and used.
     world.wait_final(Succeeded).await;
-    process.wait_line("a secret was read again").await;
+    process.wait_line("a secret was read from its file").await;
     assert_eq!(world.trigger_count(), 2);
 }
 

@@ -150,7 +150,7 @@ impl ServeWorld {
 
     /// CircleCI rejects the next trigger for good.
     pub(crate) fn reject_next_trigger(&self) {
-        self.fail_next_trigger(reject(400, "Branch not found"));
+        self.fail_next_trigger(reject(403, "Permission denied"));
     }
 
     pub(crate) fn fail_next_trigger(&self, fault: HttpFault) {
@@ -681,8 +681,10 @@ impl DataFileRows {
 
     /// How many actions wait for the worker. A wake-up that is not due yet may wait beside them.
     pub(crate) fn action_count(&self) -> usize {
-        let action =
-            |(queue, body): &&(String, String)| queue == "work" && body.contains("action.v1");
+        let for_worker = ["work", "operators"];
+        let action = |(queue, body): &&(String, String)| {
+            for_worker.contains(&queue.as_str()) && body.contains("action.v1")
+        };
         self.messages.iter().filter(action).count()
     }
 

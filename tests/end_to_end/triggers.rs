@@ -74,7 +74,9 @@ async fn one_job_by_its_name() {
         world.sandbox.circleci_url()
     );
     assert_says(&shown, &address);
-    assert_eq!(world.delivered_to(&sent).len(), 2);
+    // The final status, and before it the progress, unless the build was quicker.
+    let delivered = world.delivered_to(&sent).len();
+    assert!((1..=2).contains(&delivered), "{delivered}");
     let records = world.wait_settled().await;
     records.verify();
     let record = records.only_record();

@@ -103,7 +103,7 @@ async fn an_operator_frees_it_under_their_name() {
         &["show", record.short_id.as_str()],
     ))
     .await;
-    assert_says(&shown.success(), "operator ada");
+    assert_says(&shown.success(), "as \"ada\" (unverified)");
     assert_says(
         &unlock(&["web/e2e"]).await.failure(1),
         "no deploy holds web/e2e",

@@ -3,12 +3,15 @@
 
 use chatops_core::command::DeployAction;
 use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy::decide::{self, CancelDecision};
+use chatops_core::deploy::decide::{self, CancelDecision, DismissDecision};
 use chatops_core::deploy::handler::DeployRun;
 use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{ActionMessage, ActionRequester};
-use chatops_core::policy;
-use chatops_core::ports::{Commit, CommitError, Conflict, FindByShortId, ReadDeploy, WorkerPorts};
+use chatops_core::policy::{self, Rejection};
+use chatops_core::ports::{
+    ACTION_WINDOW, ActionOutcome, ActionRecord, Commit, CommitError, Conflict, CountAction,
+    FindByShortId, ReadAction, ReadDeploy, RecordAction, WorkerPorts,
+};
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
@@ -27,21 +30,144 @@ impl<P: WorkerPorts> Worker<P> {
             warn!(team = %requester.team, "action ignored: its workspace is not allowed");
             return Ok(());
         }
+        if let Some(known) = self.ports.perform(ReadAction(message.id)).await? {
+            return self.repeat_outcome(inv, message, known).await;
+        }
+        if let Some(reply) = self.limit_actions(message).await? {
+            return self.reply_to_action(message, reply).await;
+        }
         let deploy = match &message.action {
             DeployAction::Unlock { target, .. } => {
                 return self.handle_unlock(inv, message, target).await;
             }
-            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => deploy,
+            DeployAction::Retry { deploy, .. }
+            | DeployAction::Cancel { deploy }
+            | DeployAction::Dismiss { deploy } => deploy,
         };
-        let Some(record) = self.find(deploy).await? else {
+        let found = self.find(deploy).await?;
+        let may =
+            |record: &DeployRecord| policy::may_act_on(&self.config, message, &record.request);
+        // For somebody who may not read it, it does not exist.
+        let Some(record) = found.filter(may) else {
             let reply = text::unknown_deploy(deploy, &self.config);
             return self.reply_to_action(message, reply).await;
         };
-        if matches!(message.action, DeployAction::Retry { .. }) {
-            self.handle_retry(inv, message, record).await
-        } else {
-            self.handle_cancel(inv, message, record.id).await
+        match message.action {
+            DeployAction::Retry { .. } => self.handle_retry(inv, message, record.id).await,
+            DeployAction::Dismiss { .. } => self.handle_dismiss(inv, message, record.id).await,
+            DeployAction::Cancel { .. } | DeployAction::Unlock { .. } => {
+                self.handle_cancel(inv, message, record.id).await
+            }
         }
+    }
+
+    /// The action came before: what it has begun goes on, and what was refused is answered again.
+    async fn repeat_outcome(
+        &self,
+        inv: &Invocation,
+        message: &ActionMessage,
+        known: ActionRecord,
+    ) -> Result<(), WorkError> {
+        let reply = match known.outcome {
+            ActionOutcome::Retried { deploy } => {
+                return self.drive(inv, DeployRun::wake_up(deploy)).await;
+            }
+            ActionOutcome::NotRetried { deploy, why } => {
+                let record = self.ports.perform(ReadDeploy(deploy)).await?;
+                record.map(|record| text::not_retried(&record, &why, &self.config))
+            }
+            ActionOutcome::Denied { rejection } => match &message.action {
+                DeployAction::Unlock { target, .. } => self
+                    .resolve_target(message, target)
+                    .map(|target| text::unlock_denied(&target, &rejection, &self.config)),
+                DeployAction::Dismiss { deploy } => {
+                    let record = self.find(deploy).await?;
+                    record.map(|record| text::dismiss_denied(&record, &rejection))
+                }
+                DeployAction::Cancel { deploy } | DeployAction::Retry { deploy, .. } => {
+                    let record = self.find(deploy).await?;
+                    record.map(|record| text::cancel_denied(&record, &rejection))
+                }
+            },
+        };
+        match reply {
+            Some(reply) => self.reply_to_action(message, reply).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The reply to a user who has requested too many actions. Nobody can crowd out the rest.
+    async fn limit_actions(
+        &self,
+        message: &ActionMessage,
+    ) -> Result<Option<SlackMessage>, WorkError> {
+        let ActionRequester::User(requester) = &message.requested_by else {
+            return Ok(None);
+        };
+        let (user, now) = (requester.qualified_user(), self.clock.now());
+        let most = self.config.slack.actions_per_minute;
+        let counted = self.ports.perform(CountAction { user, now }).await?;
+        Ok((counted.count > most).then(|| {
+            warn!(user = %requester.user, "action ignored: too many within a minute");
+            text::too_many_actions(&message.action, most, counted.since + ACTION_WINDOW)
+        }))
+    }
+
+    /// Puts on record that the one who acts may not. Nothing else is written.
+    pub(crate) async fn record_denial(
+        &self,
+        message: &ActionMessage,
+        rejection: &Rejection,
+    ) -> Result<(), WorkError> {
+        let verb = message.action.verb().as_str();
+        info!(
+            verb,
+            subject = message.action.subject(),
+            ?rejection,
+            "action denied"
+        );
+        let record = RecordAction(ActionRecord {
+            id: message.id,
+            action: message.action.clone(),
+            requested_by: message.requested_by.acted_by(),
+            at: self.clock.now(),
+            outcome: ActionOutcome::Denied {
+                rejection: rejection.clone(),
+            },
+        });
+        Ok(self.ports.perform(record).await?)
+    }
+
+    async fn handle_dismiss(
+        &self,
+        inv: &Invocation,
+        message: &ActionMessage,
+        id: DeployId,
+    ) -> Result<(), WorkError> {
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.ports.perform(ReadDeploy(id)).await? else {
+                return Ok(());
+            };
+            let reply = match decide::decide_dismiss(&record, message, self.ctx(inv))? {
+                DismissDecision::Write(commit) => match self.write_action(*commit).await? {
+                    Ok(()) => {
+                        info!(deploy.id = %id, state = %record.state, "dismissed");
+                        let by = message.requested_by.acted_by();
+                        text::dismissed(&record, &by, &self.config)
+                    }
+                    Err(Conflict::StaleVersion) => continue,
+                    Err(other) => return Err(other.into()),
+                },
+                DismissDecision::NotWaiting => text::nothing_to_dismiss(&record),
+                DismissDecision::AlreadyDismissed(by) => text::already_dismissed(&record, &by),
+                DismissDecision::Denied(rejection) => {
+                    self.record_denial(message, &rejection).await?;
+                    text::dismiss_denied(&record, &rejection)
+                }
+            };
+            return self.reply_to_action(message, reply).await;
+        }
+        Err(Conflict::StaleVersion.into())
     }
 
     async fn handle_cancel(
@@ -70,7 +196,10 @@ impl<P: WorkerPorts> Worker<P> {
                 CancelDecision::AlreadyRequested(earlier) => {
                     text::already_canceling(&record, &earlier)
                 }
-                CancelDecision::Denied(rejection) => text::cancel_denied(&record, &rejection),
+                CancelDecision::Denied(rejection) => {
+                    self.record_denial(message, &rejection).await?;
+                    text::cancel_denied(&record, &rejection)
+                }
             };
             return self.reply_to_action(message, reply).await;
         }

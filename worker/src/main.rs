@@ -1,4 +1,4 @@
-//! The Lambda function of the worker service: batches of the work queue, and the sweeper's schedule.
+//! The Lambda function of the worker service: batches of its queues, and the sweeper's schedule.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use chatops_aws::lambda::{self, env_var, new_invocation};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_circleci::CircleCiClient;
-use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
+use chatops_core::ports::{Clock, Ports, QueueName, ReceivedMessage, SecretName};
 use chatops_worker::{Invocation, Worker};
 
 fn main() -> ExitCode {
@@ -22,8 +22,15 @@ fn main() -> ExitCode {
 async fn run_worker() -> Result<()> {
     let config = lambda::load_config(env_var)?;
     let aws = AwsSdk::new(&AwsSettings::read(env_var)?)?;
-    let queues = [QueueName::Work, QueueName::Notify, QueueName::WorkDlq];
-    let queue = Sqs::new(aws.sqs(), QueueUrls::read(env_var, &queues)?);
+    let queues = [
+        QueueName::Work,
+        QueueName::Polls,
+        QueueName::Operators,
+        QueueName::Notify,
+        QueueName::WorkDlq,
+    ];
+    let urls = QueueUrls::read(env_var, &queues)?;
+    let queue = Sqs::new(aws.sqs(), urls.clone());
     let ledger = DynamoDb::new(aws.dynamodb(), lambda::table_name(env_var)?);
     let (clock, sources) = (LambdaClock, SecretSources::read(env_var)?);
     // Opened at start-up, while nobody waits and the function has a whole processor.
@@ -45,17 +52,21 @@ async fn run_worker() -> Result<()> {
     };
     lambda::serve(async |work: WorkerEvent, left| match work {
         WorkerEvent::Batch(batch) => {
-            let deadline = Some(batch::work_deadline(clock.now(), left));
-            let handle = async |body| {
-                let id = new_invocation();
-                Box::pin(worker.handle(&Invocation { id, deadline }, &body)).await
+            let Some(queue) = batch.queue_name(&urls)? else {
+                return Ok(BatchResponse::default());
             };
-            Ok(batch::run(&worker.ports.queue, QueueName::Work, batch, left, handle).await)
+            let deadline = Some(batch::work_deadline(clock.now(), left));
+            let handle = async |message: ReceivedMessage| {
+                let (id, sender) = (new_invocation(), message.sender.as_ref());
+                let invocation = Invocation { id, deadline };
+                Box::pin(worker.handle(&invocation, queue, &message.body, sender)).await
+            };
+            Ok(batch::run(&worker.ports.queue, queue, batch, left, handle).await?)
         }
         WorkerEvent::Schedule(_) => {
-            let found = worker.sweep_due().await?;
-            let removed = worker.clean_dead_letters().await?;
-            tracing::info!(found, removed, "swept");
+            let deadline = Some(batch::work_deadline(clock.now(), left));
+            let id = new_invocation();
+            worker.sweep(&Invocation { id, deadline }).await?.log();
             Ok(BatchResponse::default())
         }
     })

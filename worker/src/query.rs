@@ -1,11 +1,14 @@
 //! Queries: read the ledger, make the reply and queue it for the notifier. Nothing is written.
 
+use std::collections::BTreeSet;
+
 use chatops_core::Time;
 use chatops_core::command::{DeployCommand, HistoryFilter, PAGE_SIZE, Query, StatusFilter};
-use chatops_core::deploy::DeployOutcome;
 use chatops_core::deploy::decide;
+use chatops_core::deploy::{DeployOutcome, DeployRecord};
 use chatops_core::id::DeployRef;
 use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
+use chatops_core::name::ProjectName;
 use chatops_core::policy;
 use chatops_core::ports::{
     DeployFilter, DeployPage, LedgerPosition, ListDeploys, OutgoingMessage, ReadDeploy, ReadLock,
@@ -23,18 +26,29 @@ impl<P: WorkerPorts> Worker<P> {
             warn!(team = %requester.team, "query ignored: its workspace is not allowed");
             return Ok(());
         }
+        let (user, channel) = (requester.qualified_user(), requester.qualified_channel());
+        let readable = policy::readable_projects(&self.config, &user, &channel);
+        let is_list = !matches!(message.query, Query::Plan(_) | Query::Status { .. });
+        if is_list && readable.is_empty() && !self.config.projects.is_empty() {
+            let reply = text::nothing_readable(requester, &self.config);
+            return self
+                .send_reply(requester, message.requested_at, reply)
+                .await;
+        }
+        let listed = text::listed_projects(&readable, &self.config).filter(|_| is_list);
         let reply = match &message.query {
             Query::Plan(deploy) => {
                 let requested_at = message.requested_at;
                 self.answer_plan(requester, deploy, requested_at).await?
             }
-            Query::Status { deploy } => match self.find(deploy).await? {
+            Query::Status { deploy } => match self.find_readable(deploy, &readable).await? {
                 Some(record) => text::deploy_status(&record, &self.config),
                 None => text::unknown_deploy(deploy, &self.config),
             },
             Query::InProgress => {
                 let filter = DeployFilter {
                     status: Some(StatusFilter::Outcome(DeployOutcome::InProgress)),
+                    readable: Some(readable),
                     ..DeployFilter::default()
                 };
                 let limit = usize::from(PAGE_SIZE);
@@ -46,10 +60,11 @@ impl<P: WorkerPorts> Worker<P> {
                 let page = self.ports.perform(list).await?;
                 text::in_progress(&page, &self.config)
             }
-            Query::History(filter) => self.answer_history(requester, filter).await?,
+            Query::History(filter) => self.answer_history(requester, filter, readable).await?,
             Query::Failed { before } => {
                 let filter = DeployFilter {
                     awaits_retry: true,
+                    readable: Some(readable),
                     ..DeployFilter::default()
                 };
                 match self.list_page(&filter, before.as_ref(), PAGE_SIZE).await? {
@@ -58,8 +73,22 @@ impl<P: WorkerPorts> Worker<P> {
                 }
             }
         };
+        let reply = reply.details(listed);
         self.send_reply(requester, message.requested_at, reply)
             .await
+    }
+
+    /// A deploy on record, if it is of one of the projects that may be read.
+    async fn find_readable(
+        &self,
+        deploy: &DeployRef,
+        readable: &BTreeSet<ProjectName>,
+    ) -> Result<Option<DeployRecord>, WorkError> {
+        let may = |record: &DeployRecord| {
+            let project = record.request.project.as_ref();
+            project.is_some_and(|project| readable.contains(project))
+        };
+        Ok(self.find(deploy).await?.filter(may))
     }
 
     async fn answer_plan(
@@ -69,6 +98,16 @@ impl<P: WorkerPorts> Worker<P> {
         requested_at: Time,
     ) -> Result<SlackMessage, WorkError> {
         let request = requester.deploy_request(deploy, requested_at, &self.config);
+        let (user, channel) = (requester.qualified_user(), requester.qualified_channel());
+        let known = request.project.as_ref();
+        if let Some((project, _)) = known.and_then(|name| self.config.project(name))
+            && !policy::may_read(&self.config, &user, &channel, Some(project))
+        {
+            let (config, project) = (&self.config, project);
+            return Ok(text::plan_not_readable(
+                deploy, requester, project, &request, config,
+            ));
+        }
         let plan = decide::plan_deploy(&self.config, request);
         let lock = match &plan.target {
             Some(target) => self.ports.perform(ReadLock(target.clone())).await?,
@@ -87,9 +126,13 @@ impl<P: WorkerPorts> Worker<P> {
         &self,
         requester: &Requester,
         typed: &HistoryFilter,
+        readable: BTreeSet<ProjectName>,
     ) -> Result<SlackMessage, WorkError> {
         let (user, now) = (requester.qualified_user(), self.clock.now());
-        let filter = DeployFilter::from_typed(typed, Some(&user), now, &self.config);
+        let filter = DeployFilter {
+            readable: Some(readable),
+            ..DeployFilter::from_typed(typed, Some(&user), now, &self.config)
+        };
         let (before, limit) = (typed.before.as_ref(), typed.limit.unwrap_or(PAGE_SIZE));
         let page = self.list_page(&filter, before, limit).await?;
         Ok(page.map_or_else(
@@ -108,8 +151,12 @@ impl<P: WorkerPorts> Worker<P> {
         let before = match before {
             None => None,
             Some(deploy) => match self.find(deploy).await? {
-                Some(record) => Some(LedgerPosition::of(&record)),
-                None => return Ok(Err(text::unknown_deploy(deploy, &self.config))),
+                Some(record)
+                    if filter.reads(record.request.project.as_ref().map(ProjectName::as_str)) =>
+                {
+                    Some(LedgerPosition::of(&record))
+                }
+                Some(_) | None => return Ok(Err(text::unknown_deploy(deploy, &self.config))),
             },
         };
         let list = ListDeploys {

@@ -34,7 +34,11 @@ impl<P: WorkerPorts> Worker<P> {
     }
 
     /// The target that was typed. An operator can name one that the configuration no longer has.
-    fn resolve_target(&self, message: &ActionMessage, typed: &TargetRef) -> Option<Target> {
+    pub(crate) fn resolve_target(
+        &self,
+        message: &ActionMessage,
+        typed: &TargetRef,
+    ) -> Option<Target> {
         let known = self.config.find_target(typed);
         known.or_else(|| match message.requested_by {
             ActionRequester::Operator { .. } => typed.place(),
@@ -66,6 +70,7 @@ impl<P: WorkerPorts> Worker<P> {
         let config = &*self.config;
         let (cause, record) = match (decision, holder) {
             (UnlockDecision::Denied(rejection), _) => {
+                self.record_denial(message, &rejection).await?;
                 return Ok(Some(text::unlock_denied(target, &rejection, config)));
             }
             (UnlockDecision::NotHeld, _) | (_, None) => {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::Select;
 use chatops_core::audit::stored::{StoredChain, StoredEvent};
 
 use super::DynamoDb;
@@ -30,7 +31,14 @@ impl DynamoDb {
         loop {
             let scan = self.client.scan().table_name(&self.table);
             let scan = (scan.filter_expression("begins_with(#pk, :deploys)"))
+                // Operators may read no other attribute: notification records hold response URLs.
+                .select(Select::SpecificAttributes)
+                .projection_expression("#pk, #sk, #n, #body, #hash")
                 .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_names("#n", "n")
+                .expression_attribute_names("#body", "body")
+                .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":deploys", text(DEPLOY))
                 .set_exclusive_start_key(after);
             let page = scan.send().await.map_err(failed("dynamodb:Scan"))?;

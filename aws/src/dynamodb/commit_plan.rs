@@ -23,6 +23,8 @@ enum Part {
     Claim,
     Event,
     OldEvent,
+    Chain,
+    Action,
     Opened,
     Pending,
 }
@@ -70,13 +72,13 @@ impl<'c> CommitPlan<'c> {
             writes: vec![],
         };
         let record = &commit.record;
-        plan.put_record(Part::Record, record, commit.event.is_some())?;
+        plan.put_record(Part::Record, record, commit.events.len())?;
         if record.version == 1 {
             let short = item::with_owner(item::short_id_key(&record.short_id), record.id);
             plan.put(Part::ShortId, plan.if_new(short))?;
         }
         if let Some(old) = &commit.retried {
-            plan.put_record(Part::OldRecord, &old.record, true)?;
+            plan.put_record(Part::OldRecord, &old.record, 1)?;
         }
         if let Some(change) = &commit.lock {
             plan.put_lock(change, observed.lock.as_ref())?;
@@ -87,11 +89,16 @@ impl<'c> CommitPlan<'c> {
             let free = "attribute_not_exists(#pk) OR #deploy = :deploy";
             plan.put(Part::Claim, ours(claim, free, record.id))?;
         }
-        if let Some(event) = &commit.event {
+        for event in &commit.events {
             plan.put(Part::Event, plan.if_new(item::event_item(event)))?;
         }
         if let Some(old) = &commit.retried {
             plan.put(Part::OldEvent, plan.if_new(item::event_item(&old.event)))?;
+            let last = item::with_owner(item::chain_key(record.chain_root()), record.id);
+            plan.put(Part::Chain, plan.new_put(last))?;
+        }
+        if let Some(action) = &commit.action {
+            plan.put(Part::Action, plan.if_new(item::action_item(action)?))?;
         }
         plan.put_notification(observed.notification.as_ref())?;
         Ok(plan)
@@ -106,14 +113,14 @@ impl<'c> CommitPlan<'c> {
         &mut self,
         part: Part,
         record: &DeployRecord,
-        event: bool,
+        events: usize,
     ) -> Result<(), CommitError> {
         let put = item::record_item(record)?;
         if record.version == 1 {
             return self.put(part, self.if_new(put));
         }
-        // The number of events is compared too: it is the number of the next one.
-        let before = record.events.saturating_sub(u64::from(event));
+        // The number of events is compared, too: the new ones follow it.
+        let before = record.events.saturating_sub(events as u64);
         let put = put_over(self.table, put, record.version - 1)
             .condition_expression("#v = :before AND #events = :events")
             .expression_attribute_names("#events", "events")
@@ -189,7 +196,7 @@ impl<'c> CommitPlan<'c> {
             (None, None) => return Ok(()),
         };
         let before = notification.version;
-        if let (Some(event), false) = (&commit.event, commit.notifications.is_empty()) {
+        if let (Some(event), false) = (commit.events.last(), commit.notifications.is_empty()) {
             let entry = event.entry();
             let entry = entry.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
             for kind in &commit.notifications {
@@ -273,6 +280,8 @@ impl<'c> CommitPlan<'c> {
             (Some(Part::Event | Part::OldEvent), _) => {
                 broken(format!("an event of deploy {id} is on record already"))
             }
+            (Some(Part::Action), _) => conflict(Conflict::StaleVersion),
+            (Some(Part::Chain), _) => broken(format!("the chain of deploy {id} has no condition")),
             (Some(Part::Opened), _) => broken(format!(
                 "only its first commit opens the notification record of {id}"
             )),
@@ -318,12 +327,13 @@ fn check_commit(commit: &Commit) -> Result<(), CommitError> {
     let next = |event: &AuditEvent, record: &DeployRecord| {
         event.deploy == record.id && event.n == record.events
     };
-    if let Some(event) = &commit.event
-        && !next(event, &commit.record)
-    {
-        return Err(not_next(event.n, id));
+    let first = (commit.record.events + 1).saturating_sub(commit.events.len() as u64);
+    for (n, event) in (first..).zip(&commit.events) {
+        if event.deploy != id || event.n != n {
+            return Err(not_next(event.n, id));
+        }
     }
-    if commit.event.is_none() && !commit.notifications.is_empty() {
+    if commit.events.is_empty() && !commit.notifications.is_empty() {
         return Err(defect(format!("a notification about {id} needs an event")));
     }
     if let Some(old) = &commit.retried {

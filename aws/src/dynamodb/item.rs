@@ -10,10 +10,12 @@ use chatops_core::Time;
 use chatops_core::audit::{AuditEvent, EventHash};
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{DeployRecord, Target};
-use chatops_core::id::{DeployId, PipelineId, ShortId};
+use chatops_core::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use chatops_core::name::ProjectName;
 use chatops_core::notification::NotificationRecord;
-use chatops_core::ports::{LedgerError, LedgerPosition, PortErrorKind, ProjectFacts, TargetLock};
+use chatops_core::ports::{
+    ActionCount, ActionRecord, LedgerError, LedgerPosition, PortErrorKind, ProjectFacts, TargetLock,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +29,10 @@ pub(super) const DEPLOY: &str = "D#";
 
 /// Between the moment and the id in the `due_at` of a notification record.
 pub(super) const NOTIFICATION_MARK: &str = " N ";
+
+/// The attribute of a notification record, which holds a response URL. No other item has it, so that
+/// who scans for audits can be kept from it by its name.
+const NOTIFICATION_BODY: &str = "notification";
 
 /// The sort key of a deploy's record.
 pub(super) const RECORD_SORT: &str = "RECORD";
@@ -96,6 +102,34 @@ pub(super) fn project_item(
     Ok(item)
 }
 
+/// The last deploy of the chain of retries that begins with `root`.
+pub(super) fn chain_key(root: DeployId) -> TableItem {
+    item_key(format!("R#{root}"), ONLY_SORT)
+}
+
+pub(super) fn action_key(id: RequestId) -> TableItem {
+    item_key(format!("A#{id}"), ONLY_SORT)
+}
+
+pub(super) fn action_item(action: &ActionRecord) -> Result<TableItem, LedgerError> {
+    let mut item = action_key(action.id);
+    item.insert("body".to_owned(), text(to_json(action)?));
+    Ok(item)
+}
+
+pub(super) fn action_count_key(user: &QualifiedUser) -> TableItem {
+    item_key(format!("U#{user}"), ONLY_SORT)
+}
+
+pub(super) fn action_count_item(
+    user: &QualifiedUser,
+    count: &ActionCount,
+) -> Result<TableItem, LedgerError> {
+    let mut item = action_count_key(user);
+    item.insert("body".to_owned(), text(to_json(count)?));
+    Ok(item)
+}
+
 /// The partition key of no item, which the rights of every function with a table cover.
 pub const WARM_UP_KEY: &str = "N#";
 
@@ -161,7 +195,7 @@ pub(super) fn notification_item(
     notification: &NotificationRecord,
 ) -> Result<TableItem, LedgerError> {
     let mut item = notification_key(notification.deploy);
-    item.insert("body".to_owned(), text(to_json(notification)?));
+    item.insert(NOTIFICATION_BODY.to_owned(), text(to_json(notification)?));
     item.insert("v".to_owned(), number(notification.version));
     if let Some(at) = notification.due_at() {
         let id = notification.deploy;
@@ -209,7 +243,15 @@ pub(super) fn parse_event(deploy: DeployId, item: &TableItem) -> Result<AuditEve
 
 /// The record in an item's body.
 pub(super) fn parse_body<T: DeserializeOwned>(item: &TableItem) -> Result<T, LedgerError> {
-    serde_json::from_str(get_text(item, "body")?)
+    parse_json(item, "body")
+}
+
+pub(super) fn parse_notification(item: &TableItem) -> Result<NotificationRecord, LedgerError> {
+    parse_json(item, NOTIFICATION_BODY)
+}
+
+fn parse_json<T: DeserializeOwned>(item: &TableItem, attribute: &str) -> Result<T, LedgerError> {
+    serde_json::from_str(get_text(item, attribute)?)
         .map_err(|error| unreadable(format!("{} cannot be read: {error}", key_text(item))))
 }
 

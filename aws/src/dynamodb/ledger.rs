@@ -68,6 +68,11 @@ impl DeployReader for DynamoDb {
         Ok(item.as_ref().map(item::parse_lock).transpose()?.flatten())
     }
 
+    async fn find_last_retry(&self, root: DeployId) -> Result<Option<DeployId>, LedgerError> {
+        let item = self.read_item(item::chain_key(root)).await?;
+        item.as_ref().map(item::owner).transpose()
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -181,7 +186,7 @@ impl DynamoDb {
         // Only the first transaction opens a notification record.
         if !commit.notifications.is_empty() && commit.open_notifications.is_none() {
             let item = self.read_item(item::notification_key(id)).await?;
-            seen.notification = item.as_ref().map(item::parse_body).transpose()?;
+            seen.notification = item.as_ref().map(item::parse_notification).transpose()?;
         }
         // A deploy that takes a lock rarely has it; one that lets it expire does.
         if let (Some(LockChange::Expire { target, .. }), None) = (&commit.lock, &seen.lock) {

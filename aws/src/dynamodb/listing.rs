@@ -6,8 +6,10 @@
 //! whether one is shown: an index may be a moment behind.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
+use chatops_core::backoff::Backoff;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
 use chatops_core::name::{BranchName, JobName, ProjectName};
@@ -29,7 +31,14 @@ const PROBE_SIZE: usize = 64;
 const BATCH_SIZE: usize = 100;
 
 /// How often records are requested that DynamoDB left out of a response.
-const MAX_TRIES: usize = 8;
+const MAX_TRIES: u32 = 8;
+
+/// The pauses between them.
+const RETRY_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    growth: 2.0,
+    longest: Duration::from_millis(1_280),
+};
 
 /// A way through the ledger: an index, and the keys in it to walk side by side.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +64,12 @@ impl QueryRoute {
             }
         };
         let branch = filter.branch.as_ref().map(BranchName::as_str);
-        let project = filter.project.as_ref().map(ProjectName::as_str);
+        let projects = filter.project_keys();
         let routes = [
             user,
             one(TableIndex::Branch, branch),
             one(TableIndex::Job, filter.job.as_ref().map(JobName::as_str)),
-            one(TableIndex::Project, project),
+            projects.map(|keys| route(TableIndex::Project, keys)),
             one(TableIndex::Environment, filter.environment.as_deref()),
         ];
         let mut routes: Vec<_> = routes.into_iter().flatten().collect();
@@ -83,6 +92,8 @@ struct ProjectedDeploy {
     place: String,
     id: DeployId,
     is_match: bool,
+    /// Whether the list's reader may read it.
+    is_readable: bool,
 }
 
 impl ProjectedDeploy {
@@ -91,6 +102,7 @@ impl ProjectedDeploy {
         Ok(Self {
             id: item::decode_position(&place)?,
             is_match: matches_filter(item, filter),
+            is_readable: filter.reads(text_column(item, "project")),
             place,
         })
     }
@@ -98,19 +110,22 @@ impl ProjectedDeploy {
 
 /// Whether the columns fit, except `requested_at` and `awaiting_retry`, which every walk checks.
 fn matches_filter(item: &TableItem, filter: &DeployFilter) -> bool {
-    let column = |name: &str| {
-        let value = item.get(name).and_then(|value| value.as_s().ok());
-        value.map(String::as_str)
-    };
+    let column = |name: &str| text_column(item, name);
     let is = |name: &str, wanted: Option<&str>| wanted.is_none() || column(name) == wanted;
     let state = || column("state").and_then(DeployState::parse);
     is("branch", filter.branch.as_ref().map(BranchName::as_str))
         && is("job", filter.job.as_ref().map(JobName::as_str))
         && is("project", filter.project.as_ref().map(ProjectName::as_str))
         && is("environment", filter.environment.as_deref())
+        && filter.reads(column("project"))
         && (filter.status).is_none_or(|status| state().is_some_and(|state| status.matches(state)))
         && (filter.requesters.as_ref())
             .is_none_or(|who| who.matches(column("user").unwrap_or_default(), column("user_name")))
+}
+
+fn text_column<'i>(item: &'i TableItem, name: &str) -> Option<&'i str> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value.map(String::as_str)
 }
 
 /// One key of an index, as far as it has been read.
@@ -288,11 +303,6 @@ pub(super) async fn list_deploys(
     let Some(mut walk) = rarest_walk(store, filter, before, limit).await? else {
         return Ok(page);
     };
-    let more = |record: &DeployRecord, full| PageEnd {
-        before: record.short_id.clone(),
-        read_back_to: record.request.requested_at,
-        full,
-    };
     let (mut reads, mut last, mut ended) = (0, None, false);
     while !ended {
         let missing = limit + 1 - page.deploys.len();
@@ -303,8 +313,8 @@ pub(super) async fn list_deploys(
                 Some(_) if reads == PAGE_READ_LIMIT => (ended, cut) = (true, true),
                 Some(entry) => {
                     reads += 1;
-                    last = Some(entry.id);
                     found.extend(entry.is_match.then_some(entry.id));
+                    last = Some(entry);
                 }
             }
         }
@@ -313,15 +323,43 @@ pub(super) async fn list_deploys(
             .extend(records.into_iter().filter(|record| filter.matches(record)));
         if page.deploys.len() > limit {
             page.deploys.truncate(limit);
-            page.more = page.deploys.last().map(|record| more(record, true));
+            page.more = page.deploys.last().map(|record| PageEnd::at(record, true));
             return Ok(page);
         }
-        if let (true, Some(id)) = (cut, last) {
-            let record = store.read_deploy(id).await?.ok_or_else(|| not_found(id))?;
-            page.more = Some(more(&record, false));
+        if let (true, Some(last)) = (cut, last.take()) {
+            cut_page(store, filter, &mut page, limit, &last).await?;
         }
     }
     Ok(page)
+}
+
+/// Ends a page that has read as much as it may, `last` at the end. A page ends at a deploy that its
+/// reader may read: if that is not `last`, at the next one, which is then read, too.
+async fn cut_page(
+    store: &DynamoDb,
+    filter: &DeployFilter,
+    page: &mut DeployPage,
+    limit: usize,
+    last: &ProjectedDeploy,
+) -> Result<(), LedgerError> {
+    let read = async |id| store.read_deploy(id).await?.ok_or_else(|| not_found(id));
+    let record = read(last.id).await?;
+    if last.is_readable {
+        page.more = Some(PageEnd::at(&record, false));
+        return Ok(());
+    }
+    let readable = filter.readable.iter().flatten();
+    let route = QueryRoute {
+        index: TableIndex::Project,
+        keys: readable.map(ToString::to_string).collect(),
+    };
+    // The deploy that it begins behind, and the next one.
+    let before = Some(LedgerPosition::of(&record));
+    let mut walk = IndexWalk::start(store, filter, before, route, 2).await?;
+    if let Some(next) = walk.next_entry().await? {
+        page.end_behind(read(next.id).await?, filter, limit);
+    }
+    Ok(())
 }
 
 fn not_found(id: DeployId) -> LedgerError {
@@ -346,8 +384,7 @@ impl DynamoDb {
             }
             if tries > 0 {
                 // DynamoDB leaves out what it has no throughput for.
-                let pause = std::time::Duration::from_millis(10 << tries);
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(RETRY_BACKOFF.pause(tries - 1)).await;
             }
             let wanted = KeysAndAttributes::builder().consistent_read(true);
             let wanted = wanted.set_keys(Some(std::mem::take(&mut keys))).build();

@@ -6,11 +6,13 @@
 //! |---|---|---|
 //! | `D#<deploy>` | `RECORD` | the deploy's record; in every index |
 //! | `D#<deploy>` | `E#<n>` | an audit event, written once |
-//! | `N#<deploy>` | `-` | the notification record; a partition of its own, which bounds the notifier's rights |
+//! | `N#<deploy>` | `-` | the notification record, in an attribute of its own; a partition of its own, which bounds rights |
 //! | `LOCK#<target>` | `-` | the deploy that holds a target; none if the item is only a key |
 //! | `P#<pipeline>` | `-` | the deploy that a pipeline belongs to |
 //! | `S#<short id>` | `-` | the deploy with that short id |
-//! | `A#<request id>` | | reserved: an action that was not carried out |
+//! | `R#<deploy>` | `-` | the last deploy of the chain of retries that begins with that one |
+//! | `A#<request id>` | `-` | what became of an action, written once |
+//! | `U#<workspace>/<user>` | `-` | how many actions a user has requested |
 //! | `C#<project slug>` | `-` | that a project's webhooks arrive, and that CircleCI asked for a pause |
 //!
 //! Every write is one `TransactWriteItems` with a request token. Decisions read consistently and by
@@ -21,11 +23,14 @@
 //! No right to delete is needed. The worker needs `GetItem`, `BatchGetItem` and `PutItem` on the
 //! table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
 //! `N#`, and `PutItem` on those that begin with `N#` (`dynamodb:LeadingKeys`). A transaction has no
-//! right of its own: it needs those of its writes.
+//! right of its own: it needs those of its writes. An operator reads keys that begin with `D#`, `S#`,
+//! `R#` and `LOCK#`, and scans for audits the attributes `pk`, `sk`, `n`, `body` and `hash`
+//! (`dynamodb:Attributes`), which in a notification record are only its key.
 //!
 //! `ARCHITECTURE.md` says which index answers which query, why they are attributes of the record, and
 //! what a deploy costs.
 
+mod actions;
 mod audit;
 mod commit_plan;
 mod item;

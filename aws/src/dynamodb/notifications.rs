@@ -13,7 +13,7 @@ type Read<T> = Result<Option<T>, LedgerError>;
 impl NotificationStore for DynamoDb {
     async fn read_notification(&self, id: DeployId) -> Read<NotificationRecord> {
         let item = self.read_item(item::notification_key(id)).await?;
-        item.as_ref().map(item::parse_body).transpose()
+        item.as_ref().map(item::parse_notification).transpose()
     }
 
     async fn save_notification(&self, notification: NotificationRecord) -> Result<(), CommitError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+use chatops_core::backoff::Backoff;
 use chatops_core::ports::{LedgerError, PortErrorKind};
 use uuid::Uuid;
 
@@ -19,9 +20,12 @@ use crate::failed;
 /// How often a transaction is sent that conflicts with others or is throttled.
 const MAX_TRIES: u32 = 8;
 
-/// The first pause between them; each is twice as long as the one before, up to the last.
-const MIN_PAUSE: Duration = Duration::from_millis(10);
-const MAX_PAUSE: Duration = Duration::from_millis(320);
+/// The pauses between them.
+const RETRY_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(10),
+    growth: 2.0,
+    longest: Duration::from_millis(320),
+};
 
 /// Why a transaction did not (certainly) happen.
 #[derive(Debug)]
@@ -125,11 +129,9 @@ fn request_token() -> Uuid {
 
 /// Between half the pause and all of it, so that writers that collided do not collide again.
 fn retry_pause(tries: u32, token: Uuid) -> Duration {
-    let whole = MIN_PAUSE * 2_u32.saturating_pow(tries - 1);
+    let whole = RETRY_BACKOFF.pause(tries - 1);
     let jitter = token.as_bytes()[tries as usize % 16];
-    whole
-        .min(MAX_PAUSE)
-        .mul_f32(0.5 + f32::from(jitter) / 512.0)
+    whole.mul_f32(0.5 + f32::from(jitter) / 512.0)
 }
 
 #[cfg(test)]

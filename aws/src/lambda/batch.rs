@@ -5,20 +5,23 @@
 //! deletes what the response does not name; the rest comes back when it becomes visible. Lambda does not
 //! poll more slowly because of failures, so the shell spaces the tries itself.
 
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use chatops_core::Time;
+use chatops_core::delivery::{AfterFailure, HandlerFailure, settle_failure};
 use chatops_core::message::MessageBody;
-use chatops_core::ports::{MessageQueue, MessageReceipt, QueueName, redelivery_pause};
+use chatops_core::ports::{MessageQueue, MessageReceipt, QueueName, ReceivedMessage, SenderId};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::field::Empty;
-use tracing::{Instrument, error, info_span, warn};
+use tracing::{Instrument, Span, info_span};
+
+use crate::sqs::QueueUrls;
 
 /// How long before the function's end the shell gives up unfinished records: time to make them visible
 /// again and to respond.
@@ -68,6 +71,9 @@ pub struct SqsRecord {
     pub receipt_handle: String,
     /// The message.
     pub body: String,
+    /// Names its queue.
+    #[serde(rename = "eventSourceARN")]
+    pub queue_arn: String,
     /// What SQS knows about it.
     #[serde(default)]
     pub attributes: SqsAttributes,
@@ -79,12 +85,42 @@ pub struct SqsAttributes {
     /// How often it has been received.
     #[serde(rename = "ApproximateReceiveCount", default)]
     pub receive_count: Option<String>,
+    /// Who sent it.
+    #[serde(rename = "SenderId")]
+    pub sender: Option<String>,
+}
+
+/// A batch from a queue that the function does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("the batch is from {0}, and no variable of the function names that queue")]
+pub struct UnknownQueue(String);
+
+impl SqsBatch {
+    /// The queue that the batch is from: all of it, since each queue has a mapping of its own.
+    pub fn queue_name(&self, urls: &QueueUrls) -> Result<Option<QueueName>, UnknownQueue> {
+        let Some(first) = self.records.first() else {
+            return Ok(None);
+        };
+        let found = urls.find_by_arn(&first.queue_arn);
+        found.map_or_else(
+            || Err(UnknownQueue(first.queue_arn.clone())),
+            |queue| Ok(Some(queue)),
+        )
+    }
 }
 
 impl SqsRecord {
-    fn receive_count(&self) -> u32 {
-        let count = self.attributes.receive_count.as_deref();
-        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    /// Its id in the response, and the message.
+    fn into_message(self) -> (String, ReceivedMessage) {
+        let receive_count = self.attributes.receive_count;
+        let receive_count = receive_count.and_then(|count| count.parse().ok());
+        let message = ReceivedMessage {
+            receipt: MessageReceipt(self.receipt_handle),
+            body: MessageBody::from_wire(self.body),
+            receive_count: receive_count.unwrap_or(1),
+            sender: self.attributes.sender.map(SenderId),
+        };
+        (self.message_id, message)
     }
 }
 
@@ -111,75 +147,102 @@ pub fn work_deadline(now: Time, left: Duration) -> Time {
     now + left.saturating_sub(2 * END_MARGIN)
 }
 
+/// Every message of a batch failed: most likely something that all of them depend on.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {0} messages of the batch failed")]
+pub struct BatchFailed(usize);
+
 /// Hands all messages of a batch to `handle` concurrently, until [`END_MARGIN`] before the function ends
 /// in `left`.
 ///
 /// A handler that fails or panics does not affect the others. One that is not finished in time is dropped
-/// where it waits, as if the process had died there; the pipeline tolerates that. Both messages come
-/// again, the later the more often they have been tried.
+/// where it waits, as if the process had died there; the pipeline tolerates that. What failed is settled
+/// by [`settle_failure`], and what comes again is named in the response. If nothing was handled, the run
+/// itself fails after that: Lambda reports no failed items anywhere, only failed runs.
 pub async fn run<Q, F, E>(
-    queue: &Q,
+    queues: &Q,
     queue_name: QueueName,
     batch: SqsBatch,
     left: Duration,
-    handle: impl Fn(MessageBody) -> F,
-) -> BatchResponse
+    handle: impl Fn(ReceivedMessage) -> F,
+) -> Result<BatchResponse, BatchFailed>
 where
     Q: MessageQueue,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<HandlerFailure>,
 {
     let deadline = Instant::now() + left.saturating_sub(END_MARGIN);
     let with_span = |record: SqsRecord| {
-        let (message, receive_count) = (&record.message_id, record.receive_count());
+        let (id, message) = record.into_message();
+        let receive_count = message.receive_count;
         // The service records which deploy it is about, once it knows.
-        let span = info_span!("message", message, receive_count, deploy.id = Empty);
-        Some((record, span))
+        let span = info_span!("message", message = id, receive_count, deploy.id = Empty);
+        Some(BatchMessage { id, message, span })
     };
+    let size = batch.records.len();
     let mut waiting: Vec<_> = batch.records.into_iter().map(with_span).collect();
     let mut in_hand = FuturesUnordered::new();
-    for (n, (record, span)) in waiting.iter().flatten().enumerate() {
-        let (handle, body) = (&handle, MessageBody::from_wire(record.body.clone()));
-        let handled = async move { handle(body).await }.instrument(span.clone());
+    for (n, one) in waiting.iter().flatten().enumerate() {
+        let (handle, message) = (&handle, one.message.clone());
+        let handled = async move { handle(message).await }.instrument(one.span.clone());
         let handled = AssertUnwindSafe(handled).catch_unwind();
         in_hand.push(handled.map(move |handled| (n, handled)));
     }
     let mut failed = Vec::new();
     while let Ok(Some((n, handled))) = tokio::time::timeout_at(deadline, in_hand.next()).await {
-        let Some(at) = waiting.get_mut(n).and_then(Option::take) else {
+        let Some(one) = waiting.get_mut(n).and_then(Option::take) else {
             continue;
         };
-        let error = match handled {
+        let failure = match handled {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the handler panicked".to_owned(),
+            Ok(Err(error)) => error.into(),
+            Err(_) => HandlerFailure::Panicked,
         };
-        failed.push((at, error));
+        failed.push((one, failure));
     }
     drop(in_hand);
-    let unfinished = waiting.into_iter().flatten();
-    failed.extend(unfinished.map(|at| (at, "there was no time left".to_owned())));
-    let mut answer = BatchResponse::default();
-    let mut releases = Vec::new();
-    for ((record, span), error) in failed {
-        let (receives, message) = (record.receive_count(), record.message_id);
-        span.in_scope(|| error!(error, "a message will come again"));
-        let receipt = MessageReceipt(record.receipt_handle);
-        releases.push(async move {
-            queue
-                .release(queue_name, &receipt, redelivery_pause(receives))
-                .await
-        });
-        answer.batch_item_failures.push(BatchItemFailure {
-            item_identifier: message,
-        });
+    failed.extend(waiting.drain(..).flatten().map(|one| {
+        let error = "there was no time left".to_owned();
+        (one, HandlerFailure::Later { error })
+    }));
+    let all_failed = failed.len();
+    let batch_item_failures = settle_all(queues, queue_name, failed).await;
+    if all_failed > 0 && all_failed == size {
+        return Err(BatchFailed(all_failed));
     }
-    // A message that is not released comes back by itself, later.
-    let ended = tokio::time::timeout(END_MARGIN / 2, futures::future::join_all(releases)).await;
-    for error in ended.into_iter().flatten().filter_map(Result::err) {
-        warn!(%error, "a message comes again later than it could");
+    Ok(BatchResponse {
+        batch_item_failures,
+    })
+}
+
+/// A message in hand.
+struct BatchMessage {
+    id: String,
+    message: ReceivedMessage,
+    span: Span,
+}
+
+/// Settles the failed messages side by side; returns what comes again.
+async fn settle_all<Q: MessageQueue>(
+    queues: &Q,
+    queue_name: QueueName,
+    failed: Vec<(BatchMessage, HandlerFailure)>,
+) -> Vec<BatchItemFailure> {
+    let mut again: BTreeSet<_> = failed.iter().map(|(one, _)| one.id.clone()).collect();
+    let settled = failed.into_iter().map(|(one, failure)| async move {
+        let settled = settle_failure(queues, queue_name, &one.message, failure);
+        (one.id, settled.instrument(one.span).await)
+    });
+    let mut settled: FuturesUnordered<_> = settled.collect();
+    let deadline = Instant::now() + END_MARGIN / 2;
+    // What is not settled in time comes back by itself, later.
+    while let Ok(Some((id, settled))) = tokio::time::timeout_at(deadline, settled.next()).await {
+        if settled == AfterFailure::Removed {
+            again.remove(&id);
+        }
     }
-    answer
+    let item = |item_identifier| BatchItemFailure { item_identifier };
+    again.into_iter().map(item).collect()
 }
 
 #[cfg(test)]

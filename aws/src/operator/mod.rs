@@ -1,12 +1,10 @@
-//! What only an operator at the command line calls: where the parts of a deployment are, what its
-//! dead-letter queue holds, and how it is set up. No function uses any of it.
+//! What only an operator at the command line calls: where the parts of a deployment are, and how
+//! it is set up. No function uses any of it.
 
-mod dead_letters;
 pub mod inspect;
 
 use chatops_core::ports::QueueName;
 
-pub use self::dead_letters::DeadLetters;
 use crate::client::AwsSdk;
 use crate::{AwsError, failed};
 
@@ -56,7 +54,14 @@ mod tests {
         let names = StackNames::new("web");
         assert_eq!(names.table(), "web-ledger");
         let queues = QueueName::ALL.map(|queue_name| names.queue(queue_name));
-        let expected = ["web-work", "web-notify", "web-work-dlq", "web-notify-dlq"];
+        let expected = [
+            "web-work",
+            "web-polls",
+            "web-operators",
+            "web-notify",
+            "web-work-dlq",
+            "web-notify-dlq",
+        ];
         assert_eq!(queues, expected);
         let secrets = ["web/inbound", "web/circleci", "web/slack-bot"];
         assert_eq!(names.secrets(), secrets);

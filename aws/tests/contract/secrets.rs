@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_secretsmanager::Client;
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_core::Time;
-use chatops_core::ports::{Clock, SecretName, SecretReader};
+use chatops_core::ports::{Clock, PortErrorKind, SecretName, SecretReader};
 use chatops_testkit::emulator::{self, endpoint, unique};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
@@ -83,7 +83,6 @@ fn secrets_are_cached_refreshed_and_rotated() {
         let one = ("one".to_owned(), None);
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, one);
         assert_eq!(shown(&secrets, SecretName::SlackBot).await.0, "bot");
-        assert!(!secrets.has_secret(SecretName::CircleCiToken));
         let error = secrets.get(SecretName::CircleCiToken).await.unwrap_err();
         assert!(error.to_string().contains("'circleci_token'"), "{error}");
 
@@ -154,6 +153,68 @@ fn an_empty_field_is_a_secret_that_nobody_has() {
         let one = ("one".to_owned(), None);
         assert_eq!(shown(&secrets, SecretName::SlackSigning).await, one);
         assert!(secrets.get(SecretName::SlackBot).await.is_err());
+        remove(&client, &name).await;
+    });
+}
+
+/// Put into a secret that a process has read without it.
+#[test]
+fn a_field_that_is_added_is_found_and_looked_for_once_a_minute() {
+    block_on(async {
+        let (aws, clock) = (emulator::aws_clients(&endpoint().url), HandClock::new());
+        let (client, name) = (aws.secrets(), unique());
+        let request = client.create_secret().name(&name).secret_string("{}");
+        request.send().await.unwrap();
+        let put = async |value: &str| {
+            let request = client.put_secret_value().secret_id(&name);
+            request.secret_string(value).send().await.unwrap();
+        };
+        let sources: SecretSources = [name.clone()].into_iter().collect();
+        let by = Arc::clone(&clock) as Arc<dyn Clock>;
+        let secrets = AwsSecrets::open(client.clone(), by, &sources, DAY).await;
+        let secrets = secrets.unwrap();
+        let missing = async |field| {
+            let error = secrets.find(field).await.unwrap_err();
+            error.kind() == PortErrorKind::Missing
+        };
+        assert!(missing(SecretName::SlackBot).await);
+        put(r#"{"slack_bot_token":"bot"}"#).await;
+        assert!(missing(SecretName::SlackBot).await, "within a minute");
+        clock.advance(TimeDelta::seconds(61));
+        let found = secrets.find(SecretName::SlackBot).await.unwrap();
+        assert_eq!(found.current.expose_secret(), "bot");
+        // Every field of a secret is looked for with the same read.
+        put(r#"{"slack_bot_token":"bot","circleci_webhook_secret":"hook"}"#).await;
+        assert!(missing(SecretName::CircleCiWebhook).await);
+        clock.advance(TimeDelta::seconds(61));
+        assert!(secrets.find(SecretName::CircleCiWebhook).await.is_ok());
+        // What cannot be read is not missing, until it can be read.
+        clock.advance(TimeDelta::seconds(61));
+        put("no object").await;
+        for _ in 0..2 {
+            assert!(!missing(SecretName::CircleCiToken).await);
+        }
+        assert!(secrets.get(SecretName::SlackBot).await.is_ok());
+        remove(&client, &name).await;
+    });
+}
+
+/// The init has just read it, which is no search.
+#[test]
+fn a_field_that_is_added_right_after_the_init_is_found_at_once() {
+    block_on(async {
+        let (aws, clock) = (emulator::aws_clients(&endpoint().url), HandClock::new());
+        let (client, name) = (aws.secrets(), unique());
+        let request = client.create_secret().name(&name).secret_string("{}");
+        request.send().await.unwrap();
+        let sources: SecretSources = [name.clone()].into_iter().collect();
+        let opened = AwsSecrets::open(client.clone(), clock, &sources, DAY).await;
+        let secrets = opened.unwrap();
+        let request = client.put_secret_value().secret_id(&name);
+        let request = request.secret_string(r#"{"circleci_token":"token"}"#);
+        request.send().await.unwrap();
+        let found = secrets.find(SecretName::CircleCiToken).await.unwrap();
+        assert_eq!(found.current.expose_secret(), "token");
         remove(&client, &name).await;
     });
 }

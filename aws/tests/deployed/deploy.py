@@ -65,20 +65,25 @@ def transformed(template, code, s3):
     for name, resource in list(resources.items()):
         # CloudFormation makes a number of a parameter's text; the emulator leaves it text.
         scaling = resource.get("Properties", {}).get("ScalingConfig", {})
-        if "Ref" in scaling.get("MaximumConcurrency", {}):
-            parameter = template["Parameters"][scaling["MaximumConcurrency"]["Ref"]]
+        most = scaling.get("MaximumConcurrency")
+        if isinstance(most, dict) and "Ref" in most:
+            parameter = template["Parameters"][most["Ref"]]
             scaling["MaximumConcurrency"] = parameter["Default"]
         # The same with what is true or false.
         protected = resource.get("Properties", {}).get("DeletionProtectionEnabled", {})
         if "Ref" in protected:
             parameter = template["Parameters"][protected["Ref"]]
             resource["Properties"]["DeletionProtectionEnabled"] = parameter["Default"] == "true"
-        # The emulator speaks no TLS, which this demands.
-        if name == "QueuesOverTls":
-            del resources[name]
-        # Each try is later than the one before: five of them take a minute.
-        if "RedrivePolicy" in resource.get("Properties", {}):
-            resource["Properties"]["RedrivePolicy"]["maxReceiveCount"] = 3
+        # The emulator speaks no TLS, which the policies of the queues demand.
+        if resource["Type"] == "AWS::SQS::QueuePolicy":
+            document = resource["Properties"]["PolicyDocument"]
+            document["Statement"] = [
+                statement
+                for statement in document["Statement"]
+                if "aws:SecureTransport" not in statement["Condition"].get("Bool", {})
+            ]
+            if not document["Statement"]:
+                del resources[name]
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
             resources.update(routes(name, resource["Properties"]))
     return made

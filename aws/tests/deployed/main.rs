@@ -37,4 +37,5 @@ async fn the_deployed_template_does_what_is_promised() {
     operator::reads_everything(&operator);
     rights::print_costs(&price);
     rights::every_call_was_allowed_and_every_right_is_used(&stack);
+    operator::is_refused_what_is_not_theirs(&stack, &operator).await;
 }

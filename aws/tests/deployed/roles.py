@@ -1,4 +1,4 @@
-"""Prints what each function's role and the operators' policy allow: pairs of action and resource.
+"""Prints what each role and the operators' policy allow: pairs of action and resource.
 
     roles.py STACK
 """

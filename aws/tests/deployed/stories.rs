@@ -29,8 +29,8 @@ pub(crate) async fn the_whole_story(stack: &DeployedStack) {
     assert_eq!(stack.reach(record.id, DeployState::Succeeded).await, record);
 }
 
-/// A deploy of a project that CircleCI does not have yet, whose retry ticket is in the dead-letter
-/// queue; then CircleCI has the project.
+/// A deploy of a project whose newest commit skips CI, with its retry ticket in the dead-letter queue; then
+/// the project has another commit.
 pub(crate) async fn failed_deploy(stack: &DeployedStack, name: &str) -> CommandRequest {
     let (sent, _) = stack.types(&format!("deploy {name} main {name}")).await;
     stack.notified(&sent, "*Not started:*").await;
@@ -41,7 +41,7 @@ pub(crate) async fn failed_deploy(stack: &DeployedStack, name: &str) -> CommandR
         (!record.owes_ticket).then_some(())
     };
     wait_until("the ticket in the dead-letter queue", placed).await;
-    stack.add_project(name);
+    stack.mend_project(name);
     sent
 }
 
@@ -77,8 +77,9 @@ pub(crate) async fn redriven_by_hand(stack: &DeployedStack) {
     };
     let ticket = wait_until("the retry ticket", ticket).await;
     let work = stack.output("WorkQueueUrl");
+    let redriver = stack.redriver().sqs();
     for _ in 0..2 {
-        let request = sqs.send_message().queue_url(work);
+        let request = redriver.send_message().queue_url(work);
         let request = request.set_message_body(ticket.body.clone());
         request.send().await.unwrap();
     }
@@ -92,8 +93,9 @@ pub(crate) async fn redriven_by_hand(stack: &DeployedStack) {
 /// An unreadable message ends in the dead-letter queue and delays no other.
 pub(crate) async fn poison_is_buried(stack: &DeployedStack) {
     let sqs = stack.aws.sqs();
-    for queue in ["WorkQueueUrl", "NotifyQueueUrl"] {
-        let request = sqs.send_message().queue_url(stack.output(queue));
+    let redriver = stack.redriver().sqs();
+    for (sender, queue) in [(&redriver, "WorkQueueUrl"), (&sqs, "NotifyQueueUrl")] {
+        let request = sender.send_message().queue_url(stack.output(queue));
         request.message_body("poison").send().await.unwrap();
     }
     let notified = async || (stack.queue_depth("NotifyDlqUrl").await == 1).then_some(());

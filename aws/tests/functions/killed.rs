@@ -7,10 +7,9 @@ use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
 use chatops_testkit::proxy::{NetFault, Proxy};
 use chatops_testkit::{deploy_id, wait_until};
-use serde_json::json;
 
 use crate::function::InvokeOutcome;
-use crate::mapping::{DeliveryMode, event_record, failed_ids};
+use crate::mapping::{DeliveryMode, assert_all_failed, failed_ids};
 use crate::world::{LEFT, LambdaWorld};
 
 /// Kills the worker once the `nth` request of that action is done and its answer under way. The deploy
@@ -28,16 +27,18 @@ async fn killed_at(
     way.inject(action, faults);
     let sent = world.request_deploy("main deploy").await;
     world.worker.warm_up().await;
-    let [work, _] = world.connect(DeliveryMode::Once);
+    let mappings = world.connect(DeliveryMode::Once);
     wait_until(&format!("{action} to be held"), async || {
         (way.held() == 1).then_some(())
     })
     .await;
     world.worker.kill();
     wait_until("the end of the process", async || {
-        let runs = work.runs.lock().unwrap();
-        let mut outcomes = runs.iter().map(|run| &run.outcome);
-        let died = outcomes.any(|outcome| matches!(outcome, InvokeOutcome::Died(_)));
+        let died = mappings.iter().any(|mapping| {
+            let runs = mapping.runs.lock().unwrap();
+            let mut outcomes = runs.iter().map(|run| &run.outcome);
+            outcomes.any(|outcome| matches!(outcome, InvokeOutcome::Died(_)))
+        });
         died.then_some(())
     })
     .await;
@@ -135,8 +136,7 @@ async fn frozen_in_the_middle_past_its_deadline() {
     way.inject("run", vec![NetFault::HoldAnswer]);
     let sent = world.request_deploy("main deploy").await;
     let messages = world.take_messages(QueueName::Work).await;
-    let records: Vec<_> = messages.iter().map(event_record).collect();
-    let event = json!({ "Records": records });
+    let event = world.batch_event(QueueName::Work, &messages);
     world.worker.warm_up().await;
     let freeze = async {
         wait_until("the trigger", async || (way.held() == 1).then_some(())).await;
@@ -145,7 +145,9 @@ async fn frozen_in_the_middle_past_its_deadline() {
     let invoke = world.worker.invoke(&event, Duration::from_secs(10));
     let (outcome, ()) = tokio::join!(invoke, freeze);
     assert_eq!(outcome, InvokeOutcome::TimedOut);
-    world.hand_batch(&world.worker, &messages, LEFT).await;
+    world
+        .hand_batch(&world.worker, QueueName::Work, &messages, LEFT)
+        .await;
     world.connect(DeliveryMode::Once);
     world.start_sweeping();
     world.wait_for_end(&sent, DeployState::Succeeded, 1).await;
@@ -163,14 +165,16 @@ async fn with_too_little_time_nothing_is_triggered() {
     // The guard at the end is four seconds, a request to CircleCI may take four more.
     for left in [1, 7] {
         let left = Duration::from_secs(left);
-        let answer = world.hand_batch(&world.worker, &messages, left).await;
-        let id = messages[0].message_id.clone().unwrap();
-        assert_eq!(failed_ids(&answer), [id]);
+        let event = world.batch_event(QueueName::Work, &messages);
+        let outcome = world.worker.invoke(&event, left).await;
+        assert_all_failed(&outcome, 1);
     }
     let record = world.record(deploy_id(&sent)).await.unwrap();
     assert_eq!((record.state, record.attempts), (DeployState::Requested, 0));
     assert!(!world.circleci_was_called());
-    let answer = world.hand_batch(&world.worker, &messages, LEFT).await;
+    let answer = world
+        .hand_batch(&world.worker, QueueName::Work, &messages, LEFT)
+        .await;
     assert_eq!(failed_ids(&answer), [""; 0]);
     world.connect(DeliveryMode::Once);
     world.wait_for_end(&sent, DeployState::Succeeded, 1).await;

@@ -7,6 +7,7 @@
     reason = "the exemption for tests does not reach their helper functions"
 )]
 
+mod added_secrets;
 mod frozen;
 mod function;
 mod gateway;

@@ -31,12 +31,18 @@ async fn each_variable_that_is_missing_is_named() {
     let all = all.chain(&["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     let work = "CHATOPS_WORK_QUEUE_URL";
     let notify = "CHATOPS_NOTIFY_QUEUE_URL";
+    let polls = "CHATOPS_POLLS_QUEUE_URL";
+    let operators = "CHATOPS_OPERATORS_QUEUE_URL";
     let dead = "CHATOPS_WORK_DLQ_URL";
+    let notify_dead = "CHATOPS_NOTIFY_DLQ_URL";
     let table = "CHATOPS_TABLE";
     for (function, own) in [
-        (&world.ingest, &[work][..]),
-        (&world.worker, &[table, work, notify, dead]),
-        (&world.notifier, &[table, notify]),
+        (&world.ingest, &[work, polls][..]),
+        (
+            &world.worker,
+            &[table, work, polls, operators, notify, dead],
+        ),
+        (&world.notifier, &[table, notify, notify_dead]),
     ] {
         for name in all.clone().chain(own) {
             for value in [None, Some("")] {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chatops_core::deploy::DeployState;
 use chatops_core::ports::QueueName;
-use chatops_sandbox::JournalEvent;
 use chatops_sandbox::circleci::RunScript;
 use chatops_testkit::{deploy_id, wait_until};
 
@@ -66,7 +65,9 @@ async fn an_event_of_circlecis_ends_the_wait() {
             .script_job("deploy", endless);
         let sent = world.request_deploy("main deploy").await;
         let first = world.take_messages(QueueName::Work).await;
-        let answer = world.hand_batch(&world.worker, &first, LEFT).await;
+        let answer = world
+            .hand_batch(&world.worker, QueueName::Work, &first, LEFT)
+            .await;
         assert_eq!(failed_ids(&answer), [""; 0]);
         let state = world.record(deploy_id(&sent)).await.unwrap().state;
         assert!(!state.is_terminal(), "{state}");
@@ -76,12 +77,7 @@ async fn an_event_of_circlecis_ends_the_wait() {
         world.connect(DeliveryMode::Once);
         world.cancel_at_circleci().await;
         world.wait_for_end(&sent, DeployState::Canceled, 1).await;
-        let entries = world.sandbox.journal().entries();
-        let mut webhooks = entries.iter().map(|entry| match &entry.event {
-            JournalEvent::WebhookSent { status, .. } => *status,
-            _ => None,
-        });
-        assert!(webhooks.any(|status| status == Some(200)));
+        assert!(world.webhook_answers().contains(&200));
         world.check_logs();
     }
 }
@@ -92,12 +88,16 @@ async fn the_schedule_finds_what_was_lost() {
     let world = LambdaWorld::new().await;
     let sent = world.request_deploy("main deploy").await;
     let first = world.take_messages(QueueName::Work).await;
-    world.hand_batch(&world.worker, &first, LEFT).await;
+    world
+        .hand_batch(&world.worker, QueueName::Work, &first, LEFT)
+        .await;
     world.lose_wake_ups().await;
     let polled = wait_until("the poll to be due", async || {
         world.sweep().await.into_answer();
-        let wake_ups = world.take_messages(QueueName::Work).await;
-        world.hand_batch(&world.worker, &wake_ups, LEFT).await;
+        let wake_ups = world.take_messages(QueueName::Polls).await;
+        world
+            .hand_batch(&world.worker, QueueName::Polls, &wake_ups, LEFT)
+            .await;
         let record = world.record(deploy_id(&sent)).await?;
         record.state.is_terminal().then_some(record)
     });

@@ -20,7 +20,7 @@ async fn table_refuses(action: &'static str, fault: NetFault) {
     world.worker.warm_up().await;
     let way = world.to_aws.as_ref().unwrap();
     way.inject(action, vec![fault; FAULT_COUNT]);
-    let [work, _] = world.connect(DeliveryMode::Once);
+    let [work, ..] = world.connect(DeliveryMode::Once);
     wait_until("the message to come again", async || {
         let runs = work.runs.lock().unwrap();
         runs.iter().any(|run| !run.failed.is_empty()).then_some(())

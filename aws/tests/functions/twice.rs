@@ -1,13 +1,14 @@
 //! Messages come twice, in another order, beside bad ones, and to two invocations at once.
 
 use chatops_core::deploy::DeployState;
+use chatops_core::id::DeployId;
 use chatops_core::ports::QueueName;
 use chatops_testkit::{deploy_id, wait_until};
 use serde_json::json;
 
 use crate::function::InvokeOutcome;
 use crate::gateway::PayloadFormat;
-use crate::mapping::{BatchRun, DeliveryMode, event_record, failed_ids};
+use crate::mapping::{DeliveryMode, failed_ids};
 use crate::world::{LEFT, LambdaWorld};
 
 /// Every message of both queues comes four times, and the last of a batch first.
@@ -39,9 +40,9 @@ async fn two_runs_at_once_make_one_pipeline() {
     assert_eq!(messages.len(), 2);
     let other = world.another_worker();
     tokio::join!(world.worker.warm_up(), other.warm_up());
-    let there: Vec<_> = messages.iter().chain(&messages).map(event_record).collect();
-    let back: Vec<_> = there.iter().rev().cloned().collect();
-    let (there, back) = (json!({ "Records": there }), json!({ "Records": back }));
+    let there = messages.iter().chain(&messages);
+    let back = world.batch_event(QueueName::Work, there.clone().rev());
+    let there = world.batch_event(QueueName::Work, there);
     let (first, second) =
         tokio::join!(world.worker.invoke(&there, LEFT), other.invoke(&back, LEFT));
     assert_eq!(failed_ids(&first.into_answer()), [""; 0]);
@@ -63,11 +64,12 @@ async fn in_another_order_it_is_the_same() {
     let id = deploy_id(&sent);
     let command = world.take_messages(QueueName::Work).await;
     let wake_up = json!({"type": "poll.v1", "deploy": id}).to_string();
-    world.send_message_text(QueueName::Work, &wake_up).await;
+    world.send_message_text(QueueName::Polls, &wake_up).await;
     let notify = json!({"type": "notify.v1", "deploy": id}).to_string();
     world.send_message_text(QueueName::Notify, &notify).await;
     let mappings = world.connect(DeliveryMode::Once);
-    for mapping in &mappings {
+    let [_, notify, polls, _] = &mappings;
+    for mapping in [notify, polls] {
         wait_until("the wake-up to be handled", async || {
             let runs = mapping.runs.lock().unwrap();
             runs.first().map(|run| assert_eq!(run.failed, [""; 0]))
@@ -75,10 +77,14 @@ async fn in_another_order_it_is_the_same() {
         .await;
     }
     assert_eq!(world.record(id).await, None);
-    world.hand_batch(&world.worker, &command, LEFT).await;
+    world
+        .hand_batch(&world.worker, QueueName::Work, &command, LEFT)
+        .await;
     let record = world.wait_for_end(&sent, DeployState::Succeeded, 1).await;
-    world.send_message_text(QueueName::Work, &wake_up).await;
-    let answer = world.hand_batch(&world.worker, &command, LEFT).await;
+    world.send_message_text(QueueName::Polls, &wake_up).await;
+    let answer = world
+        .hand_batch(&world.worker, QueueName::Work, &command, LEFT)
+        .await;
     assert_eq!(failed_ids(&answer), [""; 0]);
     world.is_empty_but(QueueName::Work, command.len()).await;
     assert_eq!(world.record(id).await, Some(record));
@@ -86,45 +92,49 @@ async fn in_another_order_it_is_the_same() {
     world.check_logs();
 }
 
-/// Of a batch only the unreadable message comes again.
+/// What can never be handled is buried at once: it comes again to nobody and delays nothing.
 #[tokio::test]
-async fn one_bad_message_comes_again_alone() {
+async fn a_bad_message_is_buried_alone() {
     let world = LambdaWorld::new().await;
     let unknown = r#"{"type":"nothing.v9"}"#;
-    world.send_message_text(QueueName::Work, unknown).await;
+    let misplaced = json!({"type": "retry.v1", "deploy": DeployId::of_request("T1", "A1", "1")});
+    let misplaced = misplaced.to_string();
     let poison = "poison\u{1f4a3}";
-    world.send_message_text(QueueName::Notify, poison).await;
-    let work = world.new_mapping(QueueName::Work, DeliveryMode::Once);
+    for (queue, text) in [
+        (QueueName::Work, unknown),
+        (QueueName::Polls, &misplaced),
+        (QueueName::Operators, &misplaced),
+        (QueueName::Notify, poison),
+    ] {
+        world.send_message_text(queue, text).await;
+    }
     let sents = [
         world.request_deploy("main deploy").await,
         world.request_deploy("main test").await,
     ];
+    let work = world.new_mapping(QueueName::Work, DeliveryMode::Once);
     let run = work.receive_once(1).await.unwrap();
-    assert_eq!(
-        (run.bodies.len(), run.failed),
-        (3, vec![unknown.to_owned()])
-    );
-    let mappings = world.connect(DeliveryMode::Once);
+    assert_eq!((run.bodies.len(), run.failed), (3, vec![]));
+    world.connect(DeliveryMode::Once);
     for sent in &sents {
         world.wait_for_end(sent, DeployState::Succeeded, 1).await;
     }
-    let [work, notify] = &mappings;
-    for (mapping, words) in [(work, "nothing.v9"), (notify, "poison")] {
-        // Only it comes again: once in a batch of others, then after each pause.
-        let failed = async || {
-            let runs = mapping.runs.lock().unwrap();
-            let bad = |run: &&BatchRun| !run.failed.is_empty();
-            let bad: Vec<_> = runs.iter().filter(bad).cloned().collect();
-            (bad.len() >= 2).then_some(bad)
-        };
-        for run in wait_until("the bad one to come again", failed).await {
-            let only = run.failed.len() == 1 && run.failed[0].contains(words);
-            assert!(only, "{run:#?}");
-        }
+    for (dlq, count) in [(QueueName::WorkDlq, 3), (QueueName::NotifyDlq, 1)] {
+        let buried = async || (world.queue_depth(dlq).await == count).then_some(());
+        wait_until("the bad ones to be buried", buried).await;
     }
+    let buried = world.take_messages(QueueName::WorkDlq).await;
+    let mut buried: Vec<_> = buried.into_iter().filter_map(|one| one.body).collect();
+    buried.sort();
+    // What an operator has sent can be redriven, and is no retry then.
+    let [first, wrapped, last] = &buried[..] else {
+        panic!("{buried:?}")
+    };
+    assert_eq!([first.as_str(), last.as_str()], [&*misplaced, unknown]);
+    assert!(wrapped.contains(r#""type":"buried.v1","queue":"operators""#));
     let logs = [world.worker.log(), world.notifier.log()].concat();
-    let said = |line: &&String| line.contains("a message will come again");
-    assert!(logs.iter().filter(said).count() >= 4);
+    let said = |line: &&String| line.contains(r#""buried":1"#) && line.contains("ERROR");
+    assert_eq!(logs.iter().filter(said).count(), 4);
     world.check_logs();
 }
 

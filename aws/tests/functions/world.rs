@@ -38,6 +38,14 @@ pub(crate) const BUILD_TIME: Duration = Duration::from_millis(300);
 /// How long an invocation may take: longer than anything needs that does not hang.
 pub(crate) const LEFT: Duration = Duration::from_secs(30);
 
+/// The queues that functions are run over.
+const SERVED_QUEUES: [QueueName; 4] = [
+    QueueName::Work,
+    QueueName::Notify,
+    QueueName::Polls,
+    QueueName::Operators,
+];
+
 // Nothing else may look like these, so that a leak of them can be found.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
 pub(crate) const TOKEN: &str = "canary2token2of2circleci";
@@ -59,6 +67,9 @@ pub(crate) struct LambdaWorld {
     pub(crate) ingest: Arc<LambdaFunction>,
     pub(crate) worker: Arc<LambdaFunction>,
     pub(crate) notifier: Arc<LambdaFunction>,
+    /// The names of the secrets that ingest and the notifier read.
+    pub(crate) inbound_secret: String,
+    pub(crate) bot_secret: String,
     gateways: [ApiGateway; 2],
     mappings: Mutex<JoinSet<()>>,
     dir: TempDir,
@@ -98,10 +109,10 @@ impl LambdaWorld {
         let inbound = json!({
             "slack_signing_secret": SIGNING_SECRET, "circleci_webhook_secret": WEBHOOK_SECRET,
         });
-        let inbound = make_secret(&aws, &name, "inbound", &inbound).await;
+        let inbound_name = make_secret(&aws, &name, "inbound", &inbound).await;
         let token = json!({"circleci_token": TOKEN});
         let token = make_secret(&aws, &name, "circleci", &token).await;
-        let bot = make_secret(&aws, &name, "slack", &json!({"slack_bot_token": ""})).await;
+        let bot_name = make_secret(&aws, &name, "slack", &json!({"slack_bot_token": ""})).await;
 
         let function = |program: &str, endpoint: &str, own: &[(&'static str, &str)]| {
             let common = function_env(&config, endpoint).into_iter();
@@ -110,13 +121,18 @@ impl LambdaWorld {
         };
         let url = |queue| (QueueUrls::env_name(queue), queues[&queue].as_str());
         let (work, notify) = (url(QueueName::Work), url(QueueName::Notify));
-        let dead = url(QueueName::WorkDlq);
+        let (polls, operators) = (url(QueueName::Polls), url(QueueName::Operators));
+        let (dead, notify_dead) = (url(QueueName::WorkDlq), url(QueueName::NotifyDlq));
         let ledger = ("CHATOPS_TABLE", name.as_str());
         let secrets = "CHATOPS_SECRETS";
         let to_worker = to_aws.as_ref().map_or(endpoint_url, |to| &to.url);
-        let ingest = [work, (secrets, &inbound)];
-        let worker = [ledger, work, notify, dead, (secrets, &token)];
-        let notifier = [ledger, notify, (secrets, &bot)];
+        let ingest = [work, polls, (secrets, &inbound_name)];
+        let queues_of_worker = [work, polls, operators, notify, dead];
+        let worker = [ledger, (secrets, &token)]
+            .into_iter()
+            .chain(queues_of_worker);
+        let worker: Vec<_> = worker.collect();
+        let notifier = [ledger, notify, notify_dead, (secrets, &bot_name)];
         let ingest = function("chatops-ingest", endpoint_url, &ingest);
         let worker = function("chatops-worker", to_worker, &worker);
         let notifier = function("chatops-notifier", endpoint_url, &notifier);
@@ -132,6 +148,8 @@ impl LambdaWorld {
             ingest,
             worker,
             notifier,
+            inbound_secret: inbound_name,
+            bot_secret: bot_name,
             gateways: [one, two],
             mappings: Mutex::default(),
             dir,
@@ -190,7 +208,7 @@ impl LambdaWorld {
     /// The function that handles a queue.
     fn function_of(&self, queue_name: QueueName) -> &Arc<LambdaFunction> {
         match queue_name {
-            QueueName::Work => &self.worker,
+            QueueName::Work | QueueName::Polls | QueueName::Operators => &self.worker,
             QueueName::Notify => &self.notifier,
             _ => unreachable!("no function handles {queue_name:?}"),
         }
@@ -210,14 +228,13 @@ impl LambdaWorld {
     }
 
     /// From now on messages are delivered.
-    pub(crate) fn connect(&self, mode: DeliveryMode) -> [Arc<SourceMapping>; 2] {
-        let both = [QueueName::Work, QueueName::Notify];
-        let both = both.map(|queue| self.new_mapping(queue, mode));
-        for mapping in &both {
+    pub(crate) fn connect(&self, mode: DeliveryMode) -> [Arc<SourceMapping>; 4] {
+        let all = SERVED_QUEUES.map(|queue| self.new_mapping(queue, mode));
+        for mapping in &all {
             let running = Arc::clone(mapping).run();
             self.mappings.lock().unwrap().spawn(running);
         }
-        both
+        all
     }
 
     /// From now on nothing is delivered; what was received is finished first.
@@ -248,7 +265,7 @@ impl LambdaWorld {
 
     /// Deletes what is queued; what was taken does not come again, either.
     pub(crate) async fn lose_wake_ups(&self) {
-        for queue_name in [QueueName::Work, QueueName::Notify] {
+        for queue_name in SERVED_QUEUES {
             let purge = self.aws.sqs().purge_queue();
             let purge = purge.queue_url(&self.queues[&queue_name]);
             purge.send().await.unwrap();
@@ -303,15 +320,27 @@ impl LambdaWorld {
         self.worker.invoke(&schedule_event(), LEFT).await
     }
 
+    /// A batch of messages of a queue, as Lambda hands it over.
+    pub(crate) fn batch_event<'m>(
+        &self,
+        queue_name: QueueName,
+        messages: impl IntoIterator<Item = &'m Message>,
+    ) -> Value {
+        let queue = &self.queues[&queue_name];
+        let records = messages.into_iter().map(|one| event_record(queue, one));
+        let records: Vec<Value> = records.collect();
+        json!({ "Records": records })
+    }
+
     /// Hands a batch to a function by hand.
     pub(crate) async fn hand_batch(
         &self,
         function: &LambdaFunction,
+        queue_name: QueueName,
         messages: &[Message],
         left: Duration,
     ) -> Value {
-        let records: Vec<Value> = messages.iter().map(event_record).collect();
-        let event = json!({ "Records": records });
+        let event = self.batch_event(queue_name, messages);
         function.invoke(&event, left).await.into_answer()
     }
 
@@ -379,6 +408,23 @@ impl LambdaWorld {
         let is_trigger = |entry: &&JournalEntry| matches!(&entry.event, JournalEvent::CircleCiCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline/run"));
         let entries = self.sandbox.journal().entries();
         entries.iter().filter(is_trigger).count()
+    }
+
+    /// What the webhooks that CircleCI sent were answered with.
+    pub(crate) fn webhook_answers(&self) -> Vec<u16> {
+        let entries = self.sandbox.journal().entries();
+        let answers = entries.iter().filter_map(|entry| match &entry.event {
+            JournalEvent::WebhookSent { status, .. } => *status,
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    /// Somebody changes what a secret holds.
+    pub(crate) async fn put_secret(&self, name: &str, value: &Value) {
+        let request = self.aws.secrets().put_secret_value().secret_id(name);
+        let request = request.secret_string(value.to_string());
+        request.send().await.unwrap();
     }
 
     /// Whether CircleCI has been called at all.

@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatops_aws::ACTIONS;
 use chatops_aws::dynamodb::WARM_UP_KEY;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::document::{template, texts};
 use crate::functions::FUNCTIONS;
+
+/// The role for SQS's own redrive.
+const REDRIVE_ROLE: &str = "RedriveRole";
 
 /// Who, what, on what, on which condition.
 type AccessRight = [String; 4];
@@ -65,6 +68,12 @@ fn allowed_rights() -> BTreeSet<AccessRight> {
                 .map(|it| (function, it["PolicyDocument"].clone())),
         );
     }
+    let redrive = template().properties("RedriveRole");
+    let own = redrive["Policies"].as_array().unwrap().clone();
+    policies.extend(
+        own.into_iter()
+            .map(|it| ("Redrive", it["PolicyDocument"].clone())),
+    );
     let operator = template().properties("OperatorPolicy");
     policies.push(("Operator", operator["PolicyDocument"].clone()));
     let mut all = BTreeSet::new();
@@ -127,9 +136,14 @@ fn a_role_is_its_functions_alone() {
     let roles = template().of_type("IAM::Role");
     let functions = FUNCTIONS.map(|(function, _)| format!("{function}Role"));
     let names = roles.keys().copied().collect::<BTreeSet<_>>();
-    assert_eq!(names, functions.iter().map(String::as_str).collect());
+    let mut wanted: BTreeSet<_> = functions.iter().map(String::as_str).collect();
+    wanted.insert(REDRIVE_ROLE);
+    assert_eq!(names, wanted);
     for (name, role) in roles {
         assert_eq!(role["ManagedPolicyArns"], Value::Null, "{name}");
+        if name == REDRIVE_ROLE {
+            continue;
+        }
         let trust = role["AssumeRolePolicyDocument"]["Statement"].as_array();
         let trust = trust.unwrap();
         let [trust] = trust.as_slice() else {
@@ -146,6 +160,46 @@ fn a_role_is_its_functions_alone() {
     // Whoever reads nothing but the template sees no other policy.
     assert_eq!(template().of_type("IAM::Policy").len(), 0);
     assert_eq!(template().of_type("IAM::ManagedPolicy").len(), 1);
+}
+
+/// Only who was given the right to takes it, and nobody is by this stack.
+#[test]
+fn the_redrive_role_is_for_people_of_this_account() {
+    let role = template().properties(REDRIVE_ROLE);
+    let trust = json!([{
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "sts:AssumeRole",
+    }]);
+    assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], trust);
+    let assumes = |right: &AccessRight| right[1].starts_with("sts:");
+    assert!(!allowed_rights().iter().any(assumes));
+}
+
+/// What operators can read and send, in words.
+#[test]
+fn an_operator_reads_no_response_url_and_no_message_and_sends_only_actions() {
+    let rights = allowed_rights();
+    let of_operator = rights.iter().filter(|right| right[0] == "Operator");
+    for right in of_operator.clone() {
+        let [_, action, resource, condition] = right;
+        let is_read = ["GetItem", "BatchGetItem", "Query"].map(|it| format!("dynamodb:{it}"));
+        if is_read.contains(action) && resource == "{Table.Arn}" {
+            let keys = "ForAllValues:StringLike dynamodb:LeadingKeys=D#*|S#*|R#*|LOCK#*";
+            let null = "Null dynamodb:LeadingKeys=false";
+            assert_eq!(*condition, format!("{keys}; {null}"), "{right:?}");
+        }
+        if action == "dynamodb:Scan" {
+            let attributes = "dynamodb:Attributes=pk|sk|n|body|hash";
+            assert!(condition.contains(attributes), "{right:?}");
+        }
+        let writes = ["Put", "Update", "Delete", "Receive", "ChangeMessage"];
+        let is_write = writes.iter().any(|write| action.contains(write));
+        assert!(!is_write, "{right:?}");
+    }
+    let sends = of_operator.filter(|right| right[1] == "sqs:SendMessage");
+    let sends: Vec<_> = sends.map(|right| right[2].as_str()).collect();
+    assert_eq!(sends, ["{OperatorsQueue.Arn}"]);
 }
 
 /// Who may invoke a function: the API and the schedule, by their own names.

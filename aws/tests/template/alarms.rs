@@ -11,10 +11,14 @@ const DEPTH: &str = "AWS/SQS ApproximateNumberOfMessagesVisible";
 const AGE: &str = "AWS/SQS ApproximateAgeOfOldestMessage";
 
 /// What is watched: the metric and what it is of.
-const WATCHED: [(&str, &str); 12] = [
-    (DEPTH, "QueueName={WorkDlq.QueueName}"),
+const WATCHED: [(&str, &str); 16] = [
+    ("chatops/chatops BuriedWork", ""),
+    ("chatops/chatops BuriedNotify", ""),
+    (AGE, "QueueName={WorkDlq.QueueName}"),
     (DEPTH, "QueueName={NotifyDlq.QueueName}"),
     (AGE, "QueueName={WorkQueue.QueueName}"),
+    (AGE, "QueueName={PollsQueue.QueueName}"),
+    (AGE, "QueueName={OperatorsQueue.QueueName}"),
     (AGE, "QueueName={NotifyQueue.QueueName}"),
     ("AWS/Lambda Errors", "FunctionName={Ingest}"),
     ("AWS/Lambda Errors", "FunctionName={Worker}"),
@@ -38,12 +42,13 @@ fn metric_name(alarm: &Value) -> String {
 #[test]
 fn everything_that_can_go_wrong_is_watched() {
     let watched = alarms().into_values().map(|alarm| {
-        let [dimension] = alarm["Dimensions"].as_array().unwrap().as_slice() else {
-            panic!("{alarm} has not one dimension");
-        };
-        let (name, value) = (&dimension["Name"], &dimension["Value"]);
-        let dimension = format!("{}={}", name.as_str().unwrap(), value.as_str().unwrap());
-        (metric_name(&alarm), dimension)
+        let dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
+        let dimensions = dimensions.map(|dimension| {
+            let (name, value) = (&dimension["Name"], &dimension["Value"]);
+            format!("{}={}", name.as_str().unwrap(), value.as_str().unwrap())
+        });
+        let dimensions: Vec<_> = dimensions.collect();
+        (metric_name(&alarm), dimensions.join(" "))
     });
     let watched: BTreeSet<_> = watched.collect();
     let wanted = WATCHED.map(|(metric, of)| (metric.to_owned(), of.to_owned()));
@@ -78,6 +83,8 @@ fn an_alarm_comes_before_it_is_too_late() {
         let (threshold, statistic) = (number(&alarm["Threshold"]), &alarm["Statistic"]);
         let lasts = number(&alarm["Period"]) * number(&alarm["EvaluationPeriods"]);
         match metric_name(&alarm).as_str() {
+            // A ticket waits for people, who may sleep; a day later somebody should look.
+            AGE if name == "WorkDlqAgeAlarm" => assert_eq!(threshold, 24 * 60 * 60),
             "AWS/SQS ApproximateAgeOfOldestMessage" => {
                 assert_eq!(statistic, "Maximum", "{name}");
                 // A poll that is delayed until it is due does not count.
@@ -100,6 +107,33 @@ fn an_alarm_comes_before_it_is_too_late() {
             _ => assert_eq!((threshold, statistic), (1, &json!("Sum")), "{name}"),
         }
     }
+}
+
+/// What is buried shares its queue with tickets, so it is counted where it is written down.
+#[test]
+fn what_is_buried_is_counted_by_the_line_that_says_so() {
+    let filters = template().of_type("Logs::MetricFilter");
+    let counted = filters.into_values().map(|filter| {
+        // `chatops_core::delivery` writes that field into no other line.
+        assert_eq!(filter["FilterPattern"], "{ $.buried = 1 }");
+        let [metric] = filter["MetricTransformations"]
+            .as_array()
+            .unwrap()
+            .as_slice()
+        else {
+            panic!("{filter} counts several things");
+        };
+        assert_eq!(metric["MetricValue"], "1");
+        let (space, name) = (&metric["MetricNamespace"], &metric["MetricName"]);
+        let metric = format!("{} {}", space.as_str().unwrap(), name.as_str().unwrap());
+        (filter["LogGroupName"].as_str().unwrap().to_owned(), metric)
+    });
+    let wanted = [
+        ("{WorkerLogs}", "chatops/chatops BuriedWork"),
+        ("{NotifierLogs}", "chatops/chatops BuriedNotify"),
+    ];
+    let wanted = wanted.map(|(log, metric)| (log.to_owned(), metric.to_owned()));
+    assert_eq!(counted.collect::<BTreeSet<_>>(), wanted.into());
 }
 
 /// Without an address there is the topic; with one it is told.

@@ -8,7 +8,7 @@ use chatops_core::ports::QueueName;
 use crate::document::{STACK, project_file, template};
 
 /// Each output and what it is.
-const OUTPUTS: [(&str, &str); 17] = [
+const OUTPUTS: [(&str, &str); 21] = [
     (
         "SlackRequestUrl",
         "https://{Api}.execute-api.eu-central-1.amazonaws.com/slack/commands",
@@ -24,8 +24,12 @@ const OUTPUTS: [(&str, &str); 17] = [
     ("OperatorPolicyArn", "{OperatorPolicy}"),
     ("TableName", "{Table}"),
     ("WorkQueueUrl", "{WorkQueue}"),
+    ("WorkQueueArn", "{WorkQueue.Arn}"),
+    ("PollsQueueUrl", "{PollsQueue}"),
+    ("OperatorsQueueUrl", "{OperatorsQueue}"),
     ("WorkDlqUrl", "{WorkDlq}"),
     ("WorkDlqArn", "{WorkDlq.Arn}"),
+    ("RedriveRoleArn", "{RedriveRole.Arn}"),
     ("NotifyQueueUrl", "{NotifyQueue}"),
     ("NotifyDlqUrl", "{NotifyDlq}"),
     ("NotifyDlqArn", "{NotifyDlq.Arn}"),

@@ -2,7 +2,7 @@
 //! how Lambda polls them.
 
 use chatops_aws::operator::StackNames;
-use chatops_core::ports::QueueName;
+use chatops_core::ports::{MAX_RECEIVES, QueueName};
 use serde_json::{Value, json};
 
 use crate::document::{STACK, number, template, texts};
@@ -28,7 +28,7 @@ fn the_queues_are_those_of_the_code() {
 }
 
 #[test]
-fn what_is_received_five_times_goes_to_the_dead_letter_queue() {
+fn what_is_received_too_often_goes_to_the_dead_letter_queue() {
     for queue_name in QueueName::ALL {
         let (id, own) = queue_resource(queue_name);
         let Some(dead) = queue_name.dead_letter_queue() else {
@@ -36,13 +36,22 @@ fn what_is_received_five_times_goes_to_the_dead_letter_queue() {
             continue;
         };
         let (dead, dead_queue) = queue_resource(dead);
-        let policy =
-            json!({"deadLetterTargetArn": format!("{{{dead}.Arn}}"), "maxReceiveCount": 5});
+        let arn = format!("{{{dead}.Arn}}");
+        let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES});
         assert_eq!(own["RedrivePolicy"], policy, "{id}");
+        let allows = &dead_queue["RedriveAllowPolicy"];
+        assert_eq!(allows["redrivePermission"], "byQueue", "{dead}");
         let name = own["QueueName"].as_str().unwrap();
         let source = format!("arn:aws:sqs:eu-central-1:123456789012:{name}");
-        let allows = json!({"redrivePermission": "byQueue", "sourceQueueArns": [source]});
-        assert_eq!(dead_queue["RedriveAllowPolicy"], allows, "{dead}");
+        let sources = texts(&allows["sourceQueueArns"]);
+        assert!(sources.contains(&&*source), "{dead}: {sources:?}");
+    }
+    for dead in [QueueName::WorkDlq, QueueName::NotifyDlq] {
+        let (id, queue) = queue_resource(dead);
+        let before = QueueName::ALL.into_iter();
+        let before = before.filter(|queue_name| queue_name.dead_letter_queue() == Some(dead));
+        let sources = texts(&queue["RedriveAllowPolicy"]["sourceQueueArns"]);
+        assert_eq!(sources.len(), before.count(), "{id}");
     }
 }
 
@@ -55,18 +64,27 @@ fn a_dead_letter_queue_keeps_longer_than_the_queue_before_it() {
     }
 }
 
-/// The mapping of each function that has one, by the function.
-fn source_mapping(function: &str) -> Value {
+/// Which function handles which queue.
+const HANDLED: [(&str, QueueName); 4] = [
+    ("Worker", QueueName::Work),
+    ("Worker", QueueName::Polls),
+    ("Worker", QueueName::Operators),
+    ("Notifier", QueueName::Notify),
+];
+
+/// The mapping of a queue.
+fn source_mapping(queue_name: QueueName) -> Value {
     let mappings = template().of_type("Lambda::EventSourceMapping");
-    assert_eq!(mappings.len(), 2);
+    assert_eq!(mappings.len(), HANDLED.len());
+    let source = format!("{{{}.Arn}}", queue_resource(queue_name).0);
     let mut mappings = mappings.into_values();
-    let of_function = |mapping: &Value| mapping["FunctionName"] == format!("{{{function}}}");
-    mappings.find(of_function).unwrap()
+    let found = mappings.find(|mapping| mapping["EventSourceArn"] == *source);
+    found.unwrap_or_else(|| panic!("nothing handles {source}"))
 }
 
 #[test]
 fn a_message_is_hidden_for_six_times_as_long_as_its_function_may_take() {
-    for (function, queue_name) in [("Worker", QueueName::Work), ("Notifier", QueueName::Notify)] {
+    for (function, queue_name) in HANDLED {
         let timeout = number(&template().properties(function)["Timeout"]);
         for name in [Some(queue_name), queue_name.dead_letter_queue()] {
             let (id, queue) = queue_resource(name.unwrap());
@@ -78,10 +96,9 @@ fn a_message_is_hidden_for_six_times_as_long_as_its_function_may_take() {
 
 #[test]
 fn lambda_polls_each_queue_and_takes_partial_failures_from_its_function() {
-    for (function, queue_name) in [("Worker", QueueName::Work), ("Notifier", QueueName::Notify)] {
-        let mapping = source_mapping(function);
-        let source = format!("{{{}.Arn}}", queue_resource(queue_name).0);
-        assert_eq!(mapping["EventSourceArn"], source, "{function}");
+    for (function, queue_name) in HANDLED {
+        let mapping = source_mapping(queue_name);
+        assert_eq!(mapping["FunctionName"], format!("{{{function}}}"));
         let response = json!(["ReportBatchItemFailures"]);
         assert_eq!(mapping["FunctionResponseTypes"], response);
         assert_eq!(mapping["BatchSize"], 10);
@@ -102,13 +119,47 @@ fn no_queue_is_read_without_tls() {
     all.sort_unstable();
     assert_eq!(covered, all);
     for (name, policy) in policies {
-        let wanted = json!([{
+        let over_tls = json!({
             "Effect": "Deny",
             "Principal": "*",
             "Action": "sqs:*",
             "Resource": "*",
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }]);
-        assert_eq!(policy["PolicyDocument"]["Statement"], wanted, "{name}");
+        });
+        let statements = &policy["PolicyDocument"]["Statement"];
+        assert_eq!(statements[0], over_tls, "{name}");
+    }
+}
+
+/// The statements of a queue's policy besides the one about TLS.
+fn own_statements(queue_name: QueueName) -> Vec<Value> {
+    let id = format!("{{{}}}", queue_resource(queue_name).0);
+    let mut policies = template().of_type("SQS::QueuePolicy").into_values();
+    let policy = policies.find(|policy| texts(&policy["Queues"]).contains(&&*id));
+    let statements = policy.unwrap()["PolicyDocument"]["Statement"].clone();
+    statements.as_array().unwrap()[1..].to_vec()
+}
+
+/// Whoever could send there could start anything in anybody's name.
+#[test]
+fn only_their_senders_send_to_the_queues_of_work_and_polls() {
+    let roles = ["{IngestRole.Arn}", "{WorkerRole.Arn}", "{RedriveRole.Arn}"];
+    for queue_name in QueueName::ALL {
+        let senders = match queue_name {
+            QueueName::Work => &roles[..],
+            QueueName::Polls => &roles[..2],
+            _ => {
+                assert!(own_statements(queue_name).is_empty(), "{queue_name:?}");
+                continue;
+            }
+        };
+        let only_senders = json!({
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:SendMessage",
+            "Resource": "*",
+            "Condition": {"ArnNotEquals": {"aws:PrincipalArn": senders}},
+        });
+        assert_eq!(own_statements(queue_name), [only_senders], "{queue_name:?}");
     }
 }

@@ -124,7 +124,7 @@ fn the_audit_and_its_key_outlive_the_stack_and_nothing_else_does() {
 #[test]
 fn everything_that_is_kept_is_encrypted_with_the_key_of_the_stack() {
     let encrypted = [
-        ("SQS::Queue", "KmsMasterKeyId", "{Key}", 4),
+        ("SQS::Queue", "KmsMasterKeyId", "{Key}", 6),
         ("SNS::Topic", "KmsMasterKeyId", "{Key}", 1),
         ("SecretsManager::Secret", "KmsKeyId", "{Key}", 3),
         ("Logs::LogGroup", "KmsKeyId", "{Key.Arn}", 3),

@@ -44,6 +44,7 @@ pub(crate) async fn run(bin: &Path, cold: u32, warm: usize) -> Result<()> {
         ("CHATOPS_CONFIG", text(&config)),
         ("CHATOPS_SECRETS", "inbound".to_owned()),
         ("CHATOPS_WORK_QUEUE_URL", format!("{endpoint}/1/work")),
+        ("CHATOPS_POLLS_QUEUE_URL", format!("{endpoint}/1/polls")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();

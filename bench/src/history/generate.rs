@@ -124,6 +124,7 @@ fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<Deploy
         job: job_name(job)?,
         environment: None,
         requested_at: requested_at(n, size),
+        unsigned: false,
     })
 }
 
@@ -146,15 +147,16 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
     };
     fill_record(&mut record, n, at)?;
     record.retried_by =
-        (record.awaits_retry() && random.next_below(2) == 0).then(|| DeployId::of_retry(id));
+        (record.awaits_retry() && random.next_below(2) == 0).then(|| DeployId::of_retry(id, None));
     Some(Commit {
         record,
-        event: Some(event),
+        events: vec![event],
         lock: None,
         claim: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,
+        action: None,
     })
 }
 

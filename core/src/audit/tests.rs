@@ -83,7 +83,7 @@ fn tamper(random: &mut Random, events: &mut Vec<AuditEvent>) -> &'static str {
             "renumbered"
         }
         7 => {
-            let other = DeployId::of_retry(events[i].deploy);
+            let other = DeployId::of_retry(events[i].deploy, None);
             events[i].deploy = other;
             "given to another deploy"
         }
@@ -139,7 +139,7 @@ fn a_chain_sealed_again_as_a_whole_is_found_by_the_record() {
 #[test]
 fn another_deploys_chain_is_not_this_ones() {
     let (record, events) = chain(&mut Random(3));
-    let other = DeployId::of_retry(record.id);
+    let other = DeployId::of_retry(record.id, None);
     let broken = verify_chain(other, &events, record.last_hash).unwrap_err();
     insta::assert_snapshot!(broken, @"event 1 belongs to another deploy");
 }
@@ -200,14 +200,15 @@ fn the_events_of_people_do_not_change_unnoticed() {
     insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
     let canceled = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
     insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
+    insta::assert_snapshot!(canceled(ActedBy::UnsignedUser(crate::fixtures::qualified_user())), @r#"{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"}}"#);
     insta::assert_snapshot!(canceled(ActedBy::Operator("root".into())), @r#"{"kind":"operator","id":"root"} {"kind":"cancel_requested","by":{"kind":"operator","id":"root"}}"#);
     let retried = AuditChange::Retried {
-        by: DeployId::of_retry(id()),
+        by: DeployId::of_retry(id(), None),
     };
     let by = AuditActor::Operator("root".into());
     let (_, event) =
         machine::apply_change(&record_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
-    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"9479b4c6-938f-567f-93d7-1977077fdc7f"},"state":"UNRESOLVED","prev":"d7fce26a3cc586f87c797c1b87e05eb354c3809fb9ef4771ea0f7359703264db"}"#);
+    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"43fe04d0-5004-5f14-af3d-0a0cc8bdebf6"},"state":"UNRESOLVED","prev":"d7fce26a3cc586f87c797c1b87e05eb354c3809fb9ef4771ea0f7359703264db"}"#);
 }
 
 #[test]

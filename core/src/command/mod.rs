@@ -75,6 +75,11 @@ pub enum DeployAction {
         /// The deploy.
         deploy: DeployRef,
     },
+    /// Take it out of the list of what waits for a retry.
+    Dismiss {
+        /// The deploy.
+        deploy: DeployRef,
+    },
     /// Free the lock of a target, whichever deploy holds it.
     Unlock {
         /// The target.
@@ -89,7 +94,9 @@ impl DeployAction {
     #[must_use]
     pub fn deploy_ref(&self) -> Option<&DeployRef> {
         match self {
-            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => Some(deploy),
+            DeployAction::Retry { deploy, .. }
+            | DeployAction::Cancel { deploy }
+            | DeployAction::Dismiss { deploy } => Some(deploy),
             DeployAction::Unlock { .. } => None,
         }
     }
@@ -98,9 +105,9 @@ impl DeployAction {
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            DeployAction::Retry { deploy, .. } | DeployAction::Cancel { deploy } => {
-                deploy.to_string()
-            }
+            DeployAction::Retry { deploy, .. }
+            | DeployAction::Cancel { deploy }
+            | DeployAction::Dismiss { deploy } => deploy.to_string(),
             DeployAction::Unlock { target, .. } => target.to_string(),
         }
     }
@@ -111,6 +118,7 @@ impl DeployAction {
         match self {
             DeployAction::Retry { .. } => Verb::Retry,
             DeployAction::Cancel { .. } => Verb::Cancel,
+            DeployAction::Dismiss { .. } => Verb::Dismiss,
             DeployAction::Unlock { .. } => Verb::Unlock,
         }
     }
@@ -227,6 +235,11 @@ fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
             let (deploy, more) = parse_id(verb, rest)?;
             expect_end(verb, more)?;
             Ok(ChatCommand::Action(DeployAction::Cancel { deploy }))
+        }
+        Verb::Dismiss => {
+            let (deploy, more) = parse_id(verb, rest)?;
+            expect_end(verb, more)?;
+            Ok(ChatCommand::Action(DeployAction::Dismiss { deploy }))
         }
         Verb::Unlock => parse_unlock(rest),
         Verb::Help => parse_help(rest),

@@ -23,6 +23,8 @@ pub enum Verb {
     Failed,
     /// Retry a deploy that did not start.
     Retry,
+    /// Take a deploy out of the list of what waits for a retry.
+    Dismiss,
     /// Cancel a deploy.
     Cancel,
     /// Free the lock of a target.

@@ -62,6 +62,13 @@ pub(super) struct RawSlack {
     #[serde(default = "default_response_url_origins")]
     pub(super) response_url_origins: Vec<Spanned<String>>,
     pub(super) api: Option<Spanned<String>>,
+    #[serde(default = "default_actions_per_minute")]
+    pub(super) actions_per_minute: u32,
+}
+
+/// Enough for a person, and too few to crowd anybody out.
+fn default_actions_per_minute() -> u32 {
+    20
 }
 
 #[derive(Deserialize, Default)]
@@ -112,6 +119,8 @@ pub(super) struct RawProject {
     pub(super) slug: Spanned<String>,
     #[serde(default)]
     pub(super) aliases: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) read: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) jobs: BTreeMap<Spanned<String>, RawJob>,
 }

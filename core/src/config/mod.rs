@@ -110,6 +110,8 @@ pub struct SlackConfig {
     pub response_url_origins: Vec<Url>,
     /// The origin of the Web API, for the bot.
     pub api: Url,
+    /// How many retries, cancels and other actions a user may request within a minute.
+    pub actions_per_minute: u32,
 }
 
 /// The `[circleci]` table.
@@ -175,6 +177,9 @@ impl ProjectSlug {
 pub struct ProjectConfig {
     /// Where it is at CircleCI.
     pub slug: ProjectSlug,
+    /// Who may read its deploys, besides those whom its jobs name. See
+    /// [`may_read`](crate::policy::may_read).
+    pub read: AllowList<QualifiedUser>,
     /// Its jobs.
     pub jobs: BTreeMap<JobName, JobConfig>,
     /// Other names of jobs.

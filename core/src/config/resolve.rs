@@ -13,7 +13,8 @@ use super::file::{
 use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resolve_workflow};
 use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
 use super::{
-    BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug, SlackConfig,
+    AllowList, BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug,
+    SlackConfig,
 };
 use crate::id::{QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{JobName, NameError, ProjectName};
@@ -100,6 +101,7 @@ fn resolve_slack(raw: RawSlack) -> Result<SlackConfig, SpannedError> {
         })?,
         response_url_origins: origins.map(parse_origin).collect::<Result<_, _>>()?,
         api: parse_origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
+        actions_per_minute: raw.actions_per_minute,
     })
 }
 
@@ -195,6 +197,7 @@ impl NamedIds<'_> {
         }
         Ok(ProjectConfig {
             slug,
+            read: self.parse_users(raw.read)?,
             job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,
             jobs,
         })
@@ -242,9 +245,16 @@ impl NamedIds<'_> {
             channels: self.ids.parse_list(raw.channels, |name| {
                 self.channels.get(name).map(|id| vec![id.clone()])
             })?,
-            users: self
-                .ids
-                .parse_list(raw.users, |name| self.users.get(name).cloned())?,
+            users: self.parse_users(raw.users)?,
         })
+    }
+
+    /// A list of users and groups of them.
+    fn parse_users(
+        &self,
+        raw: Vec<Spanned<String>>,
+    ) -> Result<AllowList<QualifiedUser>, SpannedError> {
+        self.ids
+            .parse_list(raw, |name| self.users.get(name).cloned())
     }
 }

@@ -206,10 +206,10 @@ fn the_revision_is_the_texts() {
 #[test]
 fn unknown_keys_are_errors_at_every_level() {
     assert_snapshot!(error_after("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
-    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`");
+    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`, `actions_per_minute`");
     assert_snapshot!(error_after("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
     assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `request_ttl`, `connect_timeout`, `request_timeout`, `trigger_window`, `lookup_timeout`, `lookup_give_up`, `workflow_start_timeout`, `empty_pipeline_timeout`, `settle_time`, `rerun_timeout`, `poll_interval_min`, `poll_interval_max`, `poll_interval_webhook`, `poll_interval_old`, `retry_backoff`, `follow_timeout`, `retry_window`, `lock_ttl`, `trouble_after`, `response_url_ttl`, `delivery_lease`, `previous_secret_ttl`, `sweep_interval`");
-    assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `aliases`, `jobs`");
+    assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `aliases`, `read`, `jobs`");
     assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `channels`, `users`");
     assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
     assert_snapshot!(error_after("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected one of `pipeline`, `pipeline-run`, `job`");
@@ -465,7 +465,7 @@ fn the_example_shows_every_key_and_the_real_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 + 4 + 2 + 23 + 3 + 14);
+    assert_eq!(count, 8 + 5 + 2 + 23 + 4 + 14);
     // Some keys have the same name in two tables.
     assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
     assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);

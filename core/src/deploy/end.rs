@@ -122,6 +122,19 @@ pub enum Notice {
 }
 
 impl EndReason {
+    /// Whether the same request may succeed later, so that it waits for a retry. What CircleCI finds wrong
+    /// with the request itself (an unknown branch, a parameter that is not declared) needs a new command.
+    #[must_use]
+    pub fn is_mendable(&self) -> bool {
+        !matches!(
+            self,
+            Self::TriggerRefused {
+                status: 400 | 404 | 405 | 410 | 411 | 413 | 414 | 415 | 422 | 431,
+                ..
+            }
+        )
+    }
+
     /// What is still read of a deploy that ended like this: a workflow of it may still start, or a job
     /// still runs, so it keeps its lock.
     #[must_use]

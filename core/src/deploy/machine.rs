@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash};
 use crate::deploy::{
-    CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState, Notice, ReadEfforts,
-    RunWatch,
+    CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason, Notice,
+    ReadEfforts, RunWatch,
 };
 use crate::id::{DeployId, ShortId};
 
@@ -42,6 +42,7 @@ pub fn next_state(
         (Triggering, AuditChange::OutcomeUnknown { .. })
         | (Requested | Triggering | Triggered | Running, AuditChange::CancelRequested { .. })
         | (Rejected | TriggerFailed | Unresolved, AuditChange::Retried { .. })
+        | (TriggerFailed | Unresolved, AuditChange::Dismissed { .. })
         | (
             _,
             AuditChange::Noted { .. } | AuditChange::Notified { .. } | AuditChange::Noticed { .. },
@@ -121,6 +122,9 @@ pub fn begin_deploy(
         retry_request: None,
         operator: None,
         retried_by: None,
+        retry_root: None,
+        unresolved_before: None,
+        dismissed_by: None,
     };
     (record, event)
 }
@@ -181,24 +185,7 @@ pub fn apply_change(
             record.reads = ReadEfforts::default();
         }
         AuditChange::Held { .. } => record.on_hold = true,
-        AuditChange::Ended { state, reason } => {
-            record.end = Some(DeployEnd {
-                at: now,
-                reason: reason.clone(),
-            });
-            record.reads.wait = None;
-            // What was waited before the end does not count after it.
-            record.reads.step = Duration::ZERO;
-            record.watch = reason.watch().map(|watch| RunWatch {
-                cancels: watch.cancels || record.cancel.is_some(),
-                ..watch
-            });
-            if record.watch.is_none() {
-                record.locked_target = None;
-            }
-            // A later step puts the ticket into the dead-letter queue.
-            record.owes_ticket = *state == DeployState::TriggerFailed;
-        }
+        AuditChange::Ended { reason, .. } => end(&mut record, reason, now),
         AuditChange::CancelRequested { by } => {
             record.cancel = Some(CancelRequest {
                 by: by.clone(),
@@ -208,6 +195,10 @@ pub fn apply_change(
         AuditChange::Retried { by } => {
             record.retried_by = Some(*by);
             // A retry makes a ticket that was not written yet obsolete.
+            record.owes_ticket = false;
+        }
+        AuditChange::Dismissed { by } => {
+            record.dismissed_by = Some(by.clone());
             record.owes_ticket = false;
         }
         AuditChange::Noticed { notice } => record.notice = Some(notice.clone()),
@@ -240,11 +231,31 @@ pub fn apply_change(
     Ok((record, event))
 }
 
+/// Ends `record`, which has its new state already.
+fn end(record: &mut DeployRecord, reason: &EndReason, now: Time) {
+    record.end = Some(DeployEnd {
+        at: now,
+        reason: reason.clone(),
+    });
+    record.reads.wait = None;
+    // What was waited before the end does not count after it.
+    record.reads.step = Duration::ZERO;
+    record.watch = reason.watch().map(|watch| RunWatch {
+        cancels: watch.cancels || record.cancel.is_some(),
+        ..watch
+    });
+    if record.watch.is_none() {
+        record.locked_target = None;
+    }
+    // A later step puts the ticket into the dead-letter queue.
+    record.owes_ticket = record.state == DeployState::TriggerFailed && reason.is_mendable();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audit;
-    use crate::deploy::{ActedBy, DeployState::*, EndReason, MatchedBy};
+    use crate::deploy::{ActedBy, DeployState::*, MatchedBy};
     use crate::fixtures::{at, begin_trigger, id, me, pipeline, record_in, request, start};
     use crate::notification::{DeliveryStatus, NotificationKind};
 

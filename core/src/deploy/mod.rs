@@ -147,8 +147,31 @@ impl DeployOutcome {
 pub enum ActedBy {
     /// A user in Slack.
     User(QualifiedUser),
+    /// A user in Slack, by a command that was not signed: only the verification token vouches for it.
+    UnsignedUser(QualifiedUser),
     /// An operator at the command line, by login name.
     Operator(String),
+}
+
+impl ActedBy {
+    /// A user in Slack.
+    #[must_use]
+    pub fn slack_user(user: QualifiedUser, unsigned: bool) -> Self {
+        if unsigned {
+            Self::UnsignedUser(user)
+        } else {
+            Self::User(user)
+        }
+    }
+
+    /// The user in Slack, signed or not.
+    #[must_use]
+    pub fn user(&self) -> Option<&QualifiedUser> {
+        match self {
+            Self::User(user) | Self::UnsignedUser(user) => Some(user),
+            Self::Operator(_) => None,
+        }
+    }
 }
 
 /// The intent to send one POST.
@@ -307,17 +330,37 @@ pub struct DeployRecord {
     pub operator: Option<String>,
     /// The deploy that repeats this one.
     pub retried_by: Option<DeployId>,
+    /// The first deploy of its chain of retries; `None` if that is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_root: Option<DeployId>,
+    /// The latest deploy before it in the chain that is UNRESOLVED. Nothing after that one was triggered,
+    /// since only what was not is retried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved_before: Option<DeployId>,
+    /// Who took it out of the list of what waits for a retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dismissed_by: Option<ActedBy>,
 }
 
 impl DeployRecord {
-    /// Whether it waits for a retry: it was not started, or that is unknown, and nobody has
-    /// retried it.
+    /// Whether it waits for a retry: it was not started, and a repetition can change that, or whether it
+    /// was is unknown; and nobody has retried or dismissed it.
     #[must_use]
     pub fn awaits_retry(&self) -> bool {
-        matches!(
-            self.state,
-            DeployState::TriggerFailed | DeployState::Unresolved
-        ) && self.retried_by.is_none()
+        let waits = match self.state {
+            DeployState::TriggerFailed => {
+                self.end.as_ref().is_none_or(|end| end.reason.is_mendable())
+            }
+            DeployState::Unresolved => true,
+            _ => false,
+        };
+        waits && self.retried_by.is_none() && self.dismissed_by.is_none()
+    }
+
+    /// The first deploy of its chain of retries.
+    #[must_use]
+    pub fn chain_root(&self) -> DeployId {
+        self.retry_root.unwrap_or(self.id)
     }
 
     /// Whether the deploy's timer has run out. One further ahead than the pause that was planned was

@@ -195,6 +195,24 @@ fn an_action_says_who_requests_it() {
 }
 
 #[test]
+fn only_what_is_unsigned_says_so() {
+    let unsigned = Requester {
+        unsigned: true,
+        ..crate::fixtures::requester()
+    };
+    let wire = serde_json::to_string(&unsigned).unwrap();
+    assert!(wire.ends_with(r#","unsigned":true}"#), "{wire}");
+    let back: Requester = serde_json::from_str(&wire).unwrap();
+    assert!(back.unsigned);
+    let who = ActionRequester::User(back).acted_by();
+    let user = crate::fixtures::qualified_user();
+    assert_eq!(who, ActedBy::UnsignedUser(user.clone()));
+    assert_eq!(who.user(), Some(&user));
+    let signed = serde_json::to_string(&crate::fixtures::requester()).unwrap();
+    assert!(!signed.contains("unsigned"), "{signed}");
+}
+
+#[test]
 fn messages_of_an_earlier_version_are_read() {
     let Ok(WorkMessage::Deploy(old)) = MessageBody::from_wire(OLD.to_owned()).decode() else {
         panic!("it is not read");

@@ -15,8 +15,9 @@ use crate::notification::{
 };
 use crate::phase::Phase;
 use crate::ports::{
-    CommitError, Conflict, LedgerError, OutgoingMessage, PortErrorKind, PostMessage, PostTarget,
-    ReadDeploy, ReadNotification, RenewToken, SaveNotification, SendError, SendMessage,
+    CommitError, Conflict, FindBot, LedgerError, OutgoingMessage, PortErrorKind, PostMessage,
+    PostTarget, ReadDeploy, ReadNotification, RenewToken, SaveNotification, SecretError, SendError,
+    SendMessage,
 };
 use crate::text;
 
@@ -27,8 +28,6 @@ pub struct NotifyContext<'a> {
     pub now: Time,
     /// The configuration.
     pub config: &'a Config,
-    /// Whether a bot can post after the response URL has expired.
-    pub has_bot: bool,
 }
 
 /// A run: where it stands.
@@ -36,6 +35,8 @@ pub struct NotifyContext<'a> {
 pub enum NotifyRun {
     /// Reads the notification record, to decide what is next.
     Read(ReadingNotification),
+    /// Asks whether there is a bot, since only a bot can post.
+    FindBot(FindingBot),
     /// Writes what is settled without a post.
     Settle(Settling),
     /// Writes the reservation of a post.
@@ -74,6 +75,9 @@ pub enum NotifyRunError {
     /// The wake-up could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// Whether there is a bot could not be found out.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 impl NotifyRun {
@@ -135,33 +139,91 @@ impl Phase for ReadingNotification {
             Ok(None) => return NotifyRun::Done(Ok(NotifyEnd::NotOnRecord)),
             Err(error) => return failed(error),
         };
-        let timeouts = &ctx.config.timeouts;
-        match notification::next_delivery(&record, ctx.now, timeouts, ctx.has_bot) {
-            DeliveryStep::Rest => match record.due_at().filter(|_| self.has_written) {
-                Some(due) => NotifyRun::ScheduleWakeUp(SchedulingNotification {
-                    deploy: self.deploy,
-                    delay: (due - ctx.now).to_std().unwrap_or_default(),
-                }),
-                None => NotifyRun::Done(Ok(NotifyEnd::AtRest)),
-            },
-            DeliveryStep::Save(record) => NotifyRun::Settle(Settling {
+        // Whether there is a bot is asked per post, since a token can be added at any time.
+        let step = next_delivery(&record, ctx, true);
+        match step {
+            DeliveryStep::Post {
+                route: DeliveryRoute::Bot,
+                ..
+            } => NotifyRun::FindBot(FindingBot {
                 record,
                 has_written: self.has_written,
             }),
-            DeliveryStep::Post {
+            step => take_step(step, &record, self.has_written, ctx),
+        }
+    }
+}
+
+fn next_delivery(
+    record: &NotificationRecord,
+    ctx: NotifyContext<'_>,
+    has_bot: bool,
+) -> DeliveryStep {
+    notification::next_delivery(record, ctx.now, &ctx.config.timeouts, has_bot)
+}
+
+/// What follows a decision about a record.
+fn take_step(
+    step: DeliveryStep,
+    record: &NotificationRecord,
+    has_written: bool,
+    ctx: NotifyContext<'_>,
+) -> NotifyRun {
+    match step {
+        DeliveryStep::Rest => match record.due_at().filter(|_| has_written) {
+            Some(due) => NotifyRun::ScheduleWakeUp(SchedulingNotification {
+                deploy: record.deploy,
+                delay: (due - ctx.now).to_std().unwrap_or_default(),
+            }),
+            None => NotifyRun::Done(Ok(NotifyEnd::AtRest)),
+        },
+        DeliveryStep::Save(record) => NotifyRun::Settle(Settling {
+            record,
+            has_written,
+        }),
+        DeliveryStep::Post {
+            reserved,
+            kind,
+            route,
+            repeat,
+        } => NotifyRun::Reserve(Reserving {
+            has_written,
+            post: ReservedPost {
                 reserved,
                 kind,
                 route,
                 repeat,
-            } => NotifyRun::Reserve(Reserving {
-                has_written: self.has_written,
-                post: ReservedPost {
-                    reserved,
-                    kind,
-                    route,
-                    repeat,
-                },
-            }),
+            },
+        }),
+    }
+}
+
+/// Asks whether there is a bot, since only a bot can post.
+#[derive(Debug, Clone)]
+pub struct FindingBot {
+    /// The record that is decided about.
+    pub record: NotificationRecord,
+    /// Whether the run wrote anything before.
+    pub has_written: bool,
+}
+
+impl Phase for FindingBot {
+    type Request = FindBot;
+    type Context<'a> = NotifyContext<'a>;
+    type Run = NotifyRun;
+
+    fn request(&self) -> FindBot {
+        FindBot {}
+    }
+
+    fn resume(self, answer: Result<bool, SecretError>, ctx: NotifyContext<'_>) -> NotifyRun {
+        match answer {
+            Ok(has_bot) => {
+                let step = next_delivery(&self.record, ctx, has_bot);
+                take_step(step, &self.record, self.has_written, ctx)
+            }
+            // Not knowing is no reason to give the delivery up.
+            Err(error) => failed(error),
         }
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::Time;
+use crate::backoff::Backoff;
 use crate::config::Timeouts;
 use crate::id::DeployId;
 use crate::secret::ResponseUrl;
@@ -432,7 +433,7 @@ pub fn after_post(
                 DeliveryRoute::Bot => record.bot_attempts = record.bot_attempts.saturating_sub(1),
             }
             record.unsent_count += 1;
-            let from = now + pause(record.unsent_count);
+            let from = now + pause(DeliveryRoute::ResponseUrl, record.unsent_count);
             record.set_delivery(kind, DeliveryStatus::Pending { from });
             record.notice_again &= kind != NotificationKind::Notice;
         }
@@ -446,17 +447,17 @@ pub fn after_post(
             fail_delivery(&mut record, kind, why, now);
         }
         (NotificationKind::Final, PostResult::Later { after }) => {
-            let wait = after.unwrap_or_else(|| pause(attempts(&record, route)));
+            let wait = after.unwrap_or_else(|| pause(route, attempts(&record, route)));
             let from = now + wait.min(LONGEST_PAUSE);
             record.final_status = DeliveryStatus::Pending { from };
         }
         (NotificationKind::Final, PostResult::Unknown) => {
             record.unknown_count += 1;
-            let from = now + pause(attempts(&record, route));
+            let from = now + pause(route, attempts(&record, route));
             record.final_status = DeliveryStatus::Pending { from };
         }
         (NotificationKind::Notice, PostResult::Later { after }) => {
-            let wait = after.unwrap_or_else(|| pause(attempts(&record, route)));
+            let wait = after.unwrap_or_else(|| pause(route, attempts(&record, route)));
             let from = now + wait.min(LONGEST_PAUSE);
             record.notice = DeliveryStatus::Pending { from };
             // A newer one takes its place.
@@ -480,9 +481,19 @@ fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
     })
 }
 
-/// 2 s, 8 s, 32 s, then two minutes each.
-fn pause(tries: u32) -> Duration {
-    Duration::from_secs(2_u64 << (2 * tries.clamp(1, 4) - 2)).min(Duration::from_mins(2))
+/// 2 s, 8 s, 32 s, then two minutes each; of the bot up to half an hour each, since its few attempts have to
+/// outlast three hours without Slack.
+fn pause(route: DeliveryRoute, tries: u32) -> Duration {
+    let minutes = match route {
+        DeliveryRoute::ResponseUrl => 2,
+        DeliveryRoute::Bot => 30,
+    };
+    let delivery = Backoff {
+        first: Duration::from_secs(2),
+        growth: 4.0,
+        longest: Duration::from_mins(minutes),
+    };
+    delivery.pause(tries.saturating_sub(1))
 }
 
 fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &str, now: Time) {

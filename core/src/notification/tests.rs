@@ -297,8 +297,17 @@ fn requesting_twice_is_requesting_once_and_never_after_the_end() {
 
 #[test]
 fn the_pauses_spread_over_most_of_the_half_hour() {
-    let pauses: Vec<_> = (0..7).map(|tries| pause(tries).as_secs()).collect();
+    let pauses: Vec<_> = (0..7)
+        .map(|tries| pause(DeliveryRoute::ResponseUrl, tries).as_secs())
+        .collect();
     assert_eq!(pauses, [2, 2, 8, 32, 120, 120, 120]);
+}
+
+#[test]
+fn the_attempts_of_the_bot_spread_over_three_hours() {
+    let attempts = 1..u32::from(BOT_ATTEMPTS);
+    let pauses = attempts.map(|tries| pause(DeliveryRoute::Bot, tries));
+    assert!(pauses.sum::<Duration>() > Duration::from_hours(3));
 }
 
 #[test]

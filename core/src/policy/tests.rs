@@ -28,6 +28,73 @@ fn what_is_not_listed_is_denied() {
     }
 }
 
+/// `U0001` and `C0001` exist in both workspaces, and mean others there.
+const TWO_WORKSPACES: &str = r#"
+version = 1
+[slack]
+teams = ["T0001", "T0002"]
+[channels]
+deploys = "T0001/C0001"
+[users]
+team = ["T0001/U0001", "T0002/U0002"]
+[projects.web]
+slug = "gh/acme/web"
+[projects.web.jobs.deploy]
+branches = ["*"]
+channels = ["deploys"]
+users = ["team"]
+[projects.api]
+slug = "gh/acme/api"
+read = ["team"]
+[projects.all]
+slug = "gh/acme/all"
+read = ["*"]
+[projects.closed]
+slug = "gh/acme/closed"
+[projects.closed.jobs.deploy]
+branches = ["*"]
+channels = ["*"]
+users = []
+"#;
+
+#[test]
+fn an_id_of_one_workspace_has_no_right_of_the_others() {
+    let config = Config::parse(TWO_WORKSPACES, "chatops.toml").unwrap();
+    let reads = |user: &str, channel: &str| {
+        let user = QualifiedUser::parse(user).unwrap();
+        let channel = QualifiedChannel::parse(channel).unwrap();
+        let all = readable_projects(&config, &user, &channel).into_iter();
+        all.map(|name| name.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(reads("T0001/U0001", "T0001/C0009"), "all api web");
+    assert_eq!(reads("T0002/U0001", "T0002/C0001"), "all");
+    assert_eq!(reads("T0002/U0002", "T0002/C0001"), "all api web");
+    assert_eq!(reads("T0001/U0002", "T0001/C0009"), "all");
+    // The channel opens its own project, and `*` as a job's channels opens nothing.
+    assert_eq!(reads("T0001/U0009", "T0001/C0001"), "all web");
+    assert_eq!(reads("T0003/U0001", "T0001/C0001"), "");
+
+    let runs = |team: &str, user: &str, channel: &str| {
+        let request = DeployRequest {
+            team: TeamId::parse(team).unwrap(),
+            user: UserId::parse(user).unwrap(),
+            channel: ChannelId::parse(channel).unwrap(),
+            ..request()
+        };
+        let target = Target("gh/acme/web/deploy".to_owned());
+        let (user, channel) = (request.qualified_user(), request.qualified_channel());
+        let frees = authorize_target(&config, &user, &channel, &target).is_ok();
+        assert_eq!(frees, authorize_deploy(&config, &request).is_ok());
+        frees
+    };
+    assert!(runs("T0001", "U0001", "C0001"));
+    assert!(!runs("T0002", "U0001", "C0001"));
+    assert!(!runs("T0002", "U0002", "C0001"));
+    assert!(!runs("T0001", "U0002", "C0001"));
+}
+
 #[test]
 fn a_rejection_says_what_is_needed() {
     let config = config();

@@ -7,6 +7,8 @@ use crate::notification::PostResult;
 use crate::secret::ResponseUrl;
 use crate::text::SlackMessage;
 
+use super::SecretError;
+
 /// Where to post.
 #[derive(Debug, Clone)]
 pub enum PostTarget {
@@ -26,6 +28,9 @@ pub trait ChatClient: Send + Sync {
     /// Posts once: no resend, no redirect.
     fn post(&self, to: &PostTarget, post: &SlackMessage)
     -> impl Future<Output = PostResult> + Send;
+
+    /// Whether there is a bot, which can post where the response URL no longer works.
+    fn has_bot(&self) -> impl Future<Output = Result<bool, SecretError>> + Send;
 
     /// Refreshes the bot's token, if there is one.
     fn renew_token(&self) -> impl Future<Output = ()> + Send {

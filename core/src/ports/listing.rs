@@ -3,6 +3,8 @@
 //! A page reads a bounded number of deploys. If it reaches that bound before it is full, it says how
 //! far back it has read and where to continue.
 
+use std::collections::BTreeSet;
+
 use crate::Time;
 use crate::command::{HistoryFilter, StatusFilter, UserFilter};
 use crate::config::{AllowList, Config};
@@ -12,6 +14,9 @@ use crate::name::{BranchName, JobName, ProjectName};
 
 /// The most deploys that one page reads.
 pub const PAGE_READ_LIMIT: usize = 2_000;
+
+/// The most projects whose deploys are walked side by side.
+const MAX_PROJECT_KEYS: usize = 16;
 
 /// Which deploys to list; `None` matches every deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +37,9 @@ pub struct DeployFilter {
     pub awaits_retry: bool,
     /// Requested at this time or later.
     pub since: Option<Time>,
+    /// The projects that the reader [may read](crate::policy::readable_projects), of which alone a page
+    /// ends at a deploy; `None` for an operator, who reads all.
+    pub readable: Option<BTreeSet<ProjectName>>,
 }
 
 /// Users, by id or by name.
@@ -106,6 +114,7 @@ impl DeployFilter {
             environment: None,
             status: typed.status,
             awaits_retry: false,
+            readable: None,
             since: typed.since.map(|since| since.cutoff(now)),
         }
     }
@@ -131,6 +140,31 @@ impl DeployFilter {
             && all(self.status.as_ref(), |status| status.matches(record.state))
             && all(self.since.as_ref(), |since| request.requested_at >= *since)
             && (!self.awaits_retry || record.awaits_retry())
+            && self.reads(request.project.as_ref().map(ProjectName::as_str))
+    }
+
+    /// Whether the reader may read the deploys of a project.
+    #[must_use]
+    pub fn reads(&self, project: Option<&str>) -> bool {
+        self.readable.as_ref().is_none_or(|readable| {
+            project.is_some_and(|project| readable.iter().any(|one| one.as_str() == project))
+        })
+    }
+
+    /// The distinct keys of an index by project that cover every match; `None` if there are none, or
+    /// too many to walk side by side.
+    #[must_use]
+    pub fn project_keys(&self) -> Option<Vec<String>> {
+        let keys: Vec<&ProjectName> = match (&self.project, &self.readable) {
+            (Some(wanted), _) => vec![wanted],
+            (None, Some(readable)) if readable.len() <= MAX_PROJECT_KEYS => {
+                readable.iter().collect()
+            }
+            (None, _) => return None,
+        };
+        let keys = keys.into_iter().map(ProjectName::as_str);
+        let keys = keys.filter(|key| self.reads(Some(key)));
+        Some(keys.map(str::to_owned).collect())
     }
 }
 
@@ -192,6 +226,20 @@ pub struct DeployPage {
     pub more: Option<PageEnd>,
 }
 
+impl DeployPage {
+    /// Ends a page that has read as much as it may with the next deploy that its reader may read,
+    /// which is on the page if it matches and there is room.
+    pub fn end_behind(&mut self, next: DeployRecord, filter: &DeployFilter, limit: usize) {
+        let matches = filter.matches(&next);
+        if matches && self.deploys.len() >= limit {
+            self.more = self.deploys.last().map(|last| PageEnd::at(last, true));
+            return;
+        }
+        self.more = Some(PageEnd::at(&next, false));
+        self.deploys.extend(matches.then_some(next));
+    }
+}
+
 /// Where a page ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageEnd {
@@ -202,4 +250,16 @@ pub struct PageEnd {
     /// Whether the page is full, and there is certainly more. Otherwise the page has reached
     /// [`PAGE_READ_LIMIT`], and there may be more.
     pub full: bool,
+}
+
+impl PageEnd {
+    /// The end at a deploy.
+    #[must_use]
+    pub fn at(record: &DeployRecord, full: bool) -> Self {
+        Self {
+            before: record.short_id.clone(),
+            read_back_to: record.request.requested_at,
+            full,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Futures are declared `Send` so that one handler runs on a current-thread Lambda runtime and on
 //! the one-machine runner alike.
 
+mod action;
 mod chat;
 mod ci;
 mod error;
@@ -13,6 +14,7 @@ mod request;
 mod secrets;
 mod store;
 
+pub use self::action::{ACTION_WINDOW, ActionCount, ActionOutcome, ActionRecord, ActionStore};
 pub use self::chat::{ChatClient, PostTarget};
 pub use self::ci::{
     CiClient, CiJob, CiReadError, CiWorkflow, JobStatus, LookupRequest, LookupResult,
@@ -25,14 +27,15 @@ pub use self::listing::{
 };
 pub use self::project::{MAX_ASKED_PAUSE, ProjectFacts, ProjectNote, ProjectStore};
 pub use self::queue::{
-    LONGEST_HIDING, MessageQueue, MessageReceipt, QueueName, ReceivedMessage, redelivery_pause,
+    LONGEST_HIDING, MAX_RECEIVES, MessageQueue, MessageReceipt, QueueName, ReceivedMessage,
+    SenderId, redelivery_pause,
 };
 pub use self::request::{
-    CancelWorkflow, DeleteMessage, FindByShortId, GetSecret, IngestPorts, ListDeploys, ListDue,
-    ListJobs, NoteProject, NotifierPorts, OutgoingMessage, Perform, PollRequest, Ports,
-    PostMessage, ReadDeploy, ReadLock, ReadNotification, ReadPipelineOwner, ReadProject,
-    ReceiveMessages, RefreshSecret, ReleaseMessage, RenewToken, Request, SaveNotification,
-    SendMessage, WorkerPorts,
+    CancelWorkflow, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry, GetSecret,
+    IngestPorts, ListDeploys, ListDue, ListJobs, NoteProject, NotifierPorts, OutgoingMessage,
+    Perform, PollRequest, Ports, PostMessage, ReadAction, ReadDeploy, ReadLock, ReadNotification,
+    ReadPipelineOwner, ReadProject, ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage,
+    RenewToken, Request, SaveNotification, SendMessage, WorkerPorts,
 };
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{

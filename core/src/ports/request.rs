@@ -9,16 +9,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{
-    ChatClient, CiClient, CiJob, CiReadError, Commit, CommitError, DeployFilter, DeployPage,
-    DeployReader, DueItem, Ledger, LedgerError, LedgerPosition, LookupRequest, LookupResult,
-    MessageQueue, MessageReceipt, NotificationStore, PollResult, PostTarget, ProjectFacts,
-    ProjectNote, ProjectStore, QueueError, QueueName, ReceivedMessage, SecretError, SecretName,
-    SecretReader, SecretVersions, SendError, TargetLock, TriggerOutcome, TriggerRequest,
+    ActionCount, ActionRecord, ActionStore, ChatClient, CiClient, CiJob, CiReadError, Commit,
+    CommitError, DeployFilter, DeployPage, DeployReader, DueItem, Ledger, LedgerError,
+    LedgerPosition, LookupRequest, LookupResult, MessageQueue, MessageReceipt, NotificationStore,
+    PollResult, PostTarget, ProjectFacts, ProjectNote, ProjectStore, QueueError, QueueName,
+    ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError, TargetLock,
+    TriggerOutcome, TriggerRequest,
 };
 use crate::Time;
 use crate::config::ProjectSlug;
 use crate::deploy::{CiPipeline, DeployRecord, Target};
-use crate::id::{DeployId, PipelineId, ShortId};
+use crate::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use crate::message::{MessageBody, NotifyMessage, WorkMessage};
 use crate::notification::{NotificationRecord, PostResult};
 use crate::text::SlackMessage;
@@ -78,6 +79,8 @@ requests! {
     ReadPipelineOwner(PipelineId) => Ledger.pipeline_owner(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Finds a deploy by its short id.
     FindByShortId(ShortId) => DeployReader.find_by_short_id(it: &it.0) -> Result<Option<DeployId>, LedgerError>;
+    /// Finds the last deploy of a chain of retries by its first.
+    FindLastRetry(DeployId) => DeployReader.find_last_retry(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Lists deploys, newest first.
     ListDeploys {
         /// Which.
@@ -95,6 +98,18 @@ requests! {
         limit: usize,
     } => Ledger.list_due(it: it.now, it.limit) -> Result<Vec<DueItem>, LedgerError>;
     Commit(=) => Ledger.commit(it: it) -> Result<(), CommitError>;
+
+    /// Reads what became of an action.
+    ReadAction(RequestId) => ActionStore.read_action(it: it.0) -> Result<Option<ActionRecord>, LedgerError>;
+    /// Records what became of an action that has changed no deploy.
+    RecordAction(ActionRecord) => ActionStore.record_action(it: it.0) -> Result<(), LedgerError>;
+    /// Counts one more action of a user.
+    CountAction {
+        /// Who.
+        user: QualifiedUser,
+        /// When.
+        now: Time,
+    } => ActionStore.count_action(it: &it.user, it.now) -> Result<ActionCount, LedgerError>;
 
     /// Reads what is known of a project.
     ReadProject(ProjectSlug) => ProjectStore.read_project(it: &it.0) -> Result<ProjectFacts, LedgerError>;
@@ -146,6 +161,8 @@ requests! {
         /// What.
         message: SlackMessage,
     } => ChatClient.post(it: &it.to, &it.message) -> PostResult;
+    /// Asks whether there is a bot.
+    FindBot {} => ChatClient.has_bot(_it:) -> Result<bool, SecretError>;
     /// Reads the bot's token anew.
     RenewToken {} => ChatClient.renew_token(_it:) -> ();
 
@@ -186,6 +203,9 @@ requests! {
 pub enum OutgoingMessage {
     /// For the worker.
     Work(WorkMessage),
+    /// The wake-up of a deploy that is not triggered yet. It repeats a command's trigger, so it waits
+    /// behind no polls.
+    TriggerWakeUp(DeployId),
     /// The retry ticket of a deploy, for the dead-letter queue.
     RetryTicket(DeployId),
     /// For the notifier.
@@ -197,7 +217,8 @@ impl OutgoingMessage {
     #[must_use]
     pub fn queue(&self) -> QueueName {
         match self {
-            Self::Work(_) => QueueName::Work,
+            Self::Work(message) => message.queue(),
+            Self::TriggerWakeUp(_) => QueueName::Work,
             Self::RetryTicket(_) => QueueName::WorkDlq,
             Self::Notify(_) => QueueName::Notify,
         }
@@ -207,6 +228,9 @@ impl OutgoingMessage {
     pub fn encode(&self) -> Result<MessageBody, serde_json::Error> {
         match self {
             Self::Work(message) => MessageBody::encode(message),
+            Self::TriggerWakeUp(deploy) => {
+                MessageBody::encode(&WorkMessage::Poll { deploy: *deploy })
+            }
             Self::RetryTicket(deploy) => {
                 MessageBody::encode(&WorkMessage::Retry { deploy: *deploy })
             }
@@ -277,10 +301,11 @@ macro_rules! passes_on {
 }
 
 passes_on! {
-    ledger of L: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, ListDeploys, ListDue, Commit,
-        ReadProject, NoteProject, ReadNotification, SaveNotification;
+    ledger of L: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
+        ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
     queue of Q: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
-    vendor of V: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, RenewToken;
+    vendor of V: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
+        RenewToken;
     secrets of S: GetSecret, RefreshSecret;
 }
 
@@ -300,12 +325,12 @@ port_set!(
 );
 port_set!(
     /// What the worker needs: the ledger, the queues, CircleCI and its token.
-    WorkerPorts: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, ListDeploys, ListDue, Commit,
-    ReadProject, NoteProject,
+    WorkerPorts: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
+    ReadAction, RecordAction, CountAction, ReadProject, NoteProject,
     SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage,
     TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, RefreshSecret
 );
 port_set!(
     /// What the notifier needs: deploys to read, notification records, a queue and Slack.
-    NotifierPorts: ReadDeploy, ReadNotification, SaveNotification, SendMessage, PostMessage, RenewToken
+    NotifierPorts: ReadDeploy, ReadNotification, SaveNotification, SendMessage, PostMessage, FindBot, RenewToken
 );

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use secrecy::SecretString;
 
-use super::SecretError;
+use super::{PortErrorKind, SecretError};
 
 /// A secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,13 +32,30 @@ pub struct SecretVersions {
 
 /// Reads secrets.
 pub trait SecretReader: Send + Sync {
-    /// A secret, cached if possible.
+    /// A secret, as it was read last. One that did not exist then is
+    /// [`Missing`](PortErrorKind::Missing).
     fn get(
         &self,
         name: SecretName,
     ) -> impl Future<Output = Result<SecretVersions, SecretError>> + Send;
 
-    /// Refreshes a secret for the next [`get`](SecretReader::get). An adapter may limit how often it
-    /// really reads.
+    /// Refreshes a secret for the next [`get`](SecretReader::get), or looks for one that did not exist.
+    /// An adapter may limit how often it really reads.
     fn refresh(&self, name: SecretName) -> impl Future<Output = Result<(), SecretError>> + Send;
+
+    /// A secret that may have been added since the last read: a missing one is looked for again.
+    fn find(
+        &self,
+        name: SecretName,
+    ) -> impl Future<Output = Result<SecretVersions, SecretError>> + Send {
+        async move {
+            match self.get(name).await {
+                Err(error) if error.kind() == PortErrorKind::Missing => {
+                    self.refresh(name).await?;
+                    self.get(name).await
+                }
+                found => found,
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::audit::AuditEvent;
 use crate::deploy::{DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, ShortId};
 use crate::notification::{NotificationKind, NotificationRecord};
-use crate::ports::{DeployFilter, DeployPage, LedgerError, LedgerPosition};
+use crate::ports::{ActionRecord, DeployFilter, DeployPage, LedgerError, LedgerPosition};
 
 /// The lock of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +97,8 @@ pub enum LockChange {
 pub struct Commit {
     /// The deploy's next version. Version 1 must not exist; any other replaces the previous one.
     pub record: DeployRecord,
-    /// The audit event; `None` if only the timer changed.
-    pub event: Option<AuditEvent>,
+    /// The audit events, in order; none if only the timer changed.
+    pub events: Vec<AuditEvent>,
     /// The target's lock.
     pub lock: Option<LockChange>,
     /// A pipeline to claim; no other deploy may have claimed it.
@@ -107,8 +107,11 @@ pub struct Commit {
     pub notifications: Vec<NotificationKind>,
     /// The notification record to create, only in the first transaction.
     pub open_notifications: Option<NotificationRecord>,
-    /// The deploy that this one repeats, only in the first transaction.
+    /// The deploy that this one repeats, only in the first transaction. This one is the last of their
+    /// [chain](DeployRecord::chain_root) from then on.
     pub retried: Option<Box<RetriedDeploy>>,
+    /// What became of the action that it carries out; none may be on record of it.
+    pub action: Option<ActionRecord>,
 }
 
 /// A deploy that another one repeats.
@@ -123,7 +126,8 @@ pub struct RetriedDeploy {
 /// The failed condition of a commit. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The deploy, or the one that it repeats, does not have the previous version.
+    /// The deploy, or the one that it repeats, does not have the previous version, or its action was
+    /// carried out before.
     #[error("the deploy has moved on")]
     StaleVersion,
     /// Another deploy has this short id.
@@ -181,6 +185,13 @@ pub trait DeployReader: Send + Sync {
     fn find_by_short_id(
         &self,
         short: &ShortId,
+    ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
+
+    /// The last deploy of the chain of retries that begins with `root`; `None` if `root` was never
+    /// retried.
+    fn find_last_retry(
+        &self,
+        root: DeployId,
     ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
 
     /// At most `limit` matching deploys, newest first, all older than `before`.

@@ -58,7 +58,9 @@ pub fn action_unconfirmed(action: &DeployAction) -> SlackMessage {
     let headline = Mrkdwn::new(":warning: *Could not confirm:* ");
     let headline = headline.code(typed(action.verb(), action));
     let look = match action {
-        DeployAction::Retry { .. } | DeployAction::Cancel { .. } => Verb::Status,
+        DeployAction::Retry { .. } | DeployAction::Cancel { .. } | DeployAction::Dismiss { .. } => {
+            Verb::Status
+        }
         // Without `confirm` it only says who holds the target.
         DeployAction::Unlock { .. } => Verb::Unlock,
     };

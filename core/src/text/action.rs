@@ -1,13 +1,14 @@
 //! Replies to actions: why a deploy is not retried or canceled, and that a cancel is accepted.
 
 use super::deploy::{
-    about_deploy, deploy_headline, retry_command, status_headline, with_requester,
+    about_deploy, deploy_headline, job_on_branch, retry_command, status_headline, with_requester,
 };
 use super::help::id_sources;
 use super::label::{append_actor, emoji_and_label};
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
-use crate::command::Verb;
+use crate::Time;
+use crate::command::{DeployAction, Verb};
 use crate::config::Config;
 use crate::deploy::decide::RetryDecision;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
@@ -20,8 +21,31 @@ pub fn unknown_deploy(deploy: &DeployRef, config: &Config) -> SlackMessage {
     reply(headline.code(deploy).and(".")).detail(id_sources(config))
 }
 
+/// An action whose handler failed for good.
+pub fn action_buried(action: &DeployAction, config: &Config) -> SlackMessage {
+    let typed = usage::command_for(config, action.verb(), action.subject());
+    let headline = Mrkdwn::new(":warning: *Not carried out:* ").code(typed);
+    let status = match action {
+        DeployAction::Retry { deploy, .. }
+        | DeployAction::Cancel { deploy }
+        | DeployAction::Dismiss { deploy } => usage::command_for(config, Verb::Status, deploy),
+        DeployAction::Unlock { .. } => usage::full_command(config, Verb::Status.as_str()),
+    };
+    let line = Mrkdwn::new("chatops failed over it, perhaps in the middle. Look at ").code(status);
+    reply(headline.and(" ran into an error."))
+        .detail(line.and(", then type it again if it is still needed."))
+}
+
+/// A query whose handler failed for good.
+pub fn query_buried() -> SlackMessage {
+    let headline = ":warning: *Not answered:* your command ran into an error of chatops.";
+    reply(Mrkdwn::new(headline)).detail(Mrkdwn::new(
+        "Nothing was changed. Type it again; if it fails again, tell an operator.",
+    ))
+}
+
 /// The deploy at the end of the chain is not retried.
-pub fn not_retried(record: &DeployRecord, why: RetryDecision, config: &Config) -> SlackMessage {
+pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not retried:* "), record);
     let message = about_deploy(reply(headline), record);
     let (_, label) = emoji_and_label(record);
@@ -60,6 +84,27 @@ pub fn not_retried(record: &DeployRecord, why: RetryDecision, config: &Config) -
             let line = Mrkdwn::new("Look at CircleCI. If it did not start there: ");
             message.detail(line.code(retry_command(record, config)))
         }
+        RetryDecision::NotAllowed { rejection } => {
+            let message = message.details(rejection::explain_rejection(rejection, None));
+            if record.awaits_retry() {
+                message.detail(Mrkdwn::new(
+                    "Nothing has changed: it still waits for a retry.",
+                ))
+            } else {
+                message
+            }
+        }
+        RetryDecision::Superseded(newer) => {
+            let line = Mrkdwn::new("A newer deploy there has succeeded: ").code(&newer.short_id);
+            let line = job_on_branch(line.and(", "), &newer.request).and(", requested ");
+            let line = line.time(newer.request.requested_at).and(".");
+            let retry = usage::command_for(config, Verb::Retry, &record.short_id);
+            let confirm = Mrkdwn::new("To put this one in its place: ");
+            message
+                .detail(line)
+                .detail(confirm.code(format!("{retry} confirm")))
+        }
+        RetryDecision::Dismissed => message.detail(Mrkdwn::new("It was dismissed.")),
         RetryDecision::TooOld => {
             let line = Mrkdwn::new("It ended more than ").period(config.timeouts.retry_window);
             let line = match &record.end {
@@ -115,4 +160,53 @@ pub fn cancel_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessa
         .and(", and by anyone who may run that job from their channel.");
     let message = reply(headline).about(record.id).detail(who);
     message.details(rejection::explain_rejection(rejection, None))
+}
+
+/// It no longer waits for a retry.
+pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":wastebasket: *Dismissed:* "), record);
+    let message = SlackMessage::new(
+        Audience::Channel,
+        MessageKind::Reply,
+        headline.and(" · ").actor(by),
+    );
+    let line = Mrkdwn::new("It no longer waits for a retry. To retry it all the same: ");
+    about_deploy(
+        message.detail(line.code(retry_command(record, config))),
+        record,
+    )
+}
+
+/// It was dismissed before.
+pub fn already_dismissed(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
+    let banner = Mrkdwn::new(":speech_balloon: *Dismissed already:* ");
+    let line = append_actor(Mrkdwn::new("Dismissed by "), by, &record.request).and(".");
+    about_deploy(reply(deploy_headline(banner, record)).detail(line), record)
+}
+
+/// It does not wait for a retry, so there is nothing to dismiss.
+pub fn nothing_to_dismiss(record: &DeployRecord) -> SlackMessage {
+    let message = reply(with_requester(status_headline(record), record));
+    let nothing = Mrkdwn::new("It does not wait for a retry: there is nothing to dismiss.");
+    about_deploy(message.detail(nothing), record)
+}
+
+/// This user may not dismiss the deploy.
+pub fn dismiss_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessage {
+    let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not dismissed:* "), record);
+    let message = reply(headline).about(record.id);
+    message.details(rejection::explain_rejection(rejection, None))
+}
+
+/// This user has requested too many actions within a short time.
+pub fn too_many_actions(action: &DeployAction, most: u32, again_at: Time) -> SlackMessage {
+    let verb = action.verb().as_str();
+    let headline =
+        Mrkdwn::new(":no_entry: *Not done:* ").code(format!("{verb} {}", action.subject()));
+    let line = Mrkdwn::new("You have requested more than ")
+        .number(most)
+        .and(" actions within a minute. Nothing was changed; try again at ")
+        .time(again_at)
+        .and(".");
+    reply(headline).detail(line)
 }

@@ -68,8 +68,13 @@ pub(super) fn to_channel(
     SlackMessage::new(Audience::Channel, kind, with_requester(headline, record))
 }
 
+/// Who requested it, and which operator has retried it for them.
 pub(super) fn with_requester(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
-    headline.and(" · ").user(&record.request.user)
+    let line = headline.and(" · ").user(&record.request.user);
+    match &record.operator {
+        Some(name) => line.and(", by operator ").escaped(name),
+        None => line,
+    }
 }
 
 /// Banner, what, which, and how long it took.
@@ -212,8 +217,9 @@ pub(super) fn retry_advice(record: &DeployRecord, config: &Config) -> Option<Mrk
 /// The command that retries it.
 pub(super) fn retry_command(record: &DeployRecord, config: &Config) -> String {
     let retry = usage::command_for(config, Verb::Retry, &record.short_id);
-    match record.state {
-        DeployState::Unresolved => format!("{retry} confirm"),
-        _ => retry,
+    if record.state == DeployState::Unresolved || record.unresolved_before.is_some() {
+        format!("{retry} confirm")
+    } else {
+        retry
     }
 }

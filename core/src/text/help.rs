@@ -168,6 +168,7 @@ fn verb_summary(verb: Verb) -> &'static str {
             " lists deploys waiting for a retry: they did not start, or that is not known."
         }
         Verb::Retry => " retries a deploy that did not start, as a new deploy.",
+        Verb::Dismiss => " takes a deploy out of the list of what waits for a retry.",
         Verb::Cancel => " cancels a deploy that has not ended.",
         Verb::Unlock => " frees a target that a deploy keeps locked.",
         Verb::Help => " lists the commands, or tells more about one.",
@@ -186,10 +187,16 @@ const FILTER_NOTES: [&str; 9] = [
     "• `limit:5` – how many, at most 20",
     "• `before:1a2b3c4d` – older than that deploy: the next page",
 ];
-const RETRY_NOTES: [&str; 2] = [
+const RETRY_NOTES: [&str; 3] = [
     "It is for what ended *Not started*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last \
      needs `confirm`: look at CircleCI first, and add it only if nothing started there.",
-    "Every rule and the lock are checked again, for you and this channel.",
+    "Where a newer deploy of the same target has succeeded, it needs `confirm`, too.",
+    "Every rule and the lock are checked again, for you and this channel. What is refused changes \
+     nothing: the deploy waits as before.",
+];
+const DISMISS_NOTES: [&str; 2] = [
+    "For anyone who may run that job from their channel. Nothing is started or canceled.",
+    "It can still be retried by its id.",
 ];
 const CANCEL_NOTES: [&str; 2] = [
     "For the requester, and for anyone who may run that job from their channel.",
@@ -226,9 +233,10 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
             "Each is shown with why, and with the command that retries it.",
         )],
         Verb::Retry => {
-            let [states, rules] = RETRY_NOTES.map(Mrkdwn::new);
-            vec![states, rules, retry_limit(config)]
+            let [states, newer, rules] = RETRY_NOTES.map(Mrkdwn::new);
+            vec![states, newer, rules, retry_limit(config)]
         }
+        Verb::Dismiss => DISMISS_NOTES.map(Mrkdwn::new).to_vec(),
         Verb::Cancel => {
             let [who, effect] = CANCEL_NOTES.map(Mrkdwn::new);
             vec![who, effect, id_sources(config)]
@@ -289,6 +297,7 @@ fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> 
         ],
         Verb::Failed => [of("failed"), of("failed before:1a2b3c4d")],
         Verb::Retry => [of("retry 1a2b3c4d"), of("retry 1a2b3c4d confirm")],
+        Verb::Dismiss => [of("dismiss 1a2b3c4d"), of("dismiss 1a2b3c4d5e6f7a8b")],
         Verb::Cancel => [
             of("cancel 1a2b3c4d"),
             // Where two deploys would have the same short id, one has a longer one.

@@ -61,7 +61,7 @@ pub(super) fn state_banner(record: &DeployRecord) -> Mrkdwn {
 
 /// Who acted; the requester is not mentioned again.
 pub(super) fn append_actor(line: Mrkdwn, by: &ActedBy, request: &DeployRequest) -> Mrkdwn {
-    if *by == ActedBy::User(request.qualified_user()) {
+    if by.user() == Some(&request.qualified_user()) {
         line.and("the requester")
     } else {
         line.actor(by)

@@ -17,6 +17,7 @@ mod mark;
 mod mrkdwn;
 mod notice;
 mod plan;
+mod reading;
 mod rejection;
 mod slack_message;
 mod unlock;
@@ -27,7 +28,9 @@ pub use self::ack::{
     invalid_response_url, no_request_id, no_response_url, not_accepted, team_not_allowed,
 };
 pub use self::action::{
-    already_canceling, already_ended, cancel_denied, cancel_requested, not_retried, unknown_deploy,
+    action_buried, already_canceling, already_dismissed, already_ended, cancel_denied,
+    cancel_requested, dismiss_denied, dismissed, not_retried, nothing_to_dismiss, query_buried,
+    too_many_actions, unknown_deploy,
 };
 pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
 pub use self::grammar::bad_command;
@@ -37,6 +40,7 @@ pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;
 pub use self::plan::plan_report;
+pub use self::reading::{listed_projects, nothing_readable, plan_not_readable};
 pub use self::slack_message::{Audience, LinkButton, SlackMessage};
 pub use self::unlock::{
     not_locked, unknown_target, unlock_denied, unlock_in_progress, unlock_needs_confirm, unlocked,

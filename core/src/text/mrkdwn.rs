@@ -79,7 +79,7 @@ impl Mrkdwn {
     /// Who acted: a mention, or an operator's name.
     pub fn actor(self, by: &ActedBy) -> Self {
         match by {
-            ActedBy::User(user) => self.user(&user.id),
+            ActedBy::User(user) | ActedBy::UnsignedUser(user) => self.user(&user.id),
             ActedBy::Operator(name) => self.and("operator ").escaped(name),
         }
     }

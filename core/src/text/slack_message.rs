@@ -113,7 +113,8 @@ impl SlackMessage {
         self
     }
 
-    pub(super) fn details(mut self, lines: impl IntoIterator<Item = Mrkdwn>) -> Self {
+    /// Adds these lines below the rows.
+    pub fn details(mut self, lines: impl IntoIterator<Item = Mrkdwn>) -> Self {
         self.details.extend(lines);
         self
     }

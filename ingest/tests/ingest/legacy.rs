@@ -162,3 +162,51 @@ fn a_token_is_not_logged() {
     assert!(log.contains(reason), "{log}");
     assert!(!log.contains("zyzzyva"), "{log}");
 }
+
+/// The lines of the log that warn of an unsigned command.
+fn warnings(log: &str) -> usize {
+    let warns = |line: &&str| {
+        line.contains(r#""level":"WARN""#) && line.contains("unsigned command accepted")
+    };
+    log.lines().filter(warns).count()
+}
+
+#[test]
+fn an_unsigned_command_is_marked_on_its_way() {
+    for text in ["main deploy", "history", "cancel 1a2b3c4d"] {
+        let ingest = test_ingest();
+        let answer = ingest.run(&unsigned(&form(&fields(text))));
+        assert!(ingest.queued_requester().unsigned, "{text}");
+        assert!(answer.log.contains(r#""unsigned":true"#), "{}", answer.log);
+
+        let ingest = test_ingest();
+        let answer = ingest.run(&command(text));
+        assert!(!ingest.queued_requester().unsigned, "{text}");
+        // What was signed is written as it ever was.
+        assert!(!ingest.queued_json().to_string().contains("unsigned"));
+        assert_eq!(
+            (answer.log.contains("unsigned"), warnings(&answer.log)),
+            (false, 0)
+        );
+    }
+}
+
+#[test]
+fn a_signing_secret_beside_the_token_is_warned_of_once_a_minute() {
+    let ingest = test_ingest();
+    let sent = legacy_command("main deploy", Some(TOKEN));
+    assert_eq!(warnings(&ingest.run(&sent).log), 1);
+    assert_eq!(warnings(&ingest.run(&sent).log), 0, "in the same minute");
+    // One that is refused is no command.
+    let refused = legacy_command("main deploy", Some("x"));
+    assert_eq!(warnings(&test_ingest().run(&refused).log), 0);
+
+    // Where there is no signing secret, the start has said it.
+    let mut keys = secrets_with(TOKEN);
+    keys.stored = Err(unavailable("there is none"));
+    *keys.cached.get_mut().unwrap() = keys.stored.clone();
+    let ingest = TestIngest::with_secrets(keys);
+    let answer = ingest.run(&sent);
+    assert_eq!(warnings(&answer.log), 0, "{}", answer.log);
+    assert!(answer.log.contains(r#""unsigned":true"#), "{}", answer.log);
+}

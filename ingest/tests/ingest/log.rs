@@ -1,56 +1,13 @@
 //! What is logged. Every test captures it and checks that no secret is in it.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
-
 use chatops_core::ports::SendError;
 use http::HeaderValue;
 use insta::assert_snapshot;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::requests::{
     RESPONSE_URL, SECRET, SIGNATURE, TOKEN, TRIGGER, USER_NAME, command, command_with, unsigned,
 };
 use crate::support::{FakeSecrets, TestIngest, one_version, unavailable};
-
-thread_local! {
-    static LINES: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
-}
-
-/// Keeps what is logged for the thread that logs it.
-struct ThreadLog;
-
-impl io::Write for ThreadLog {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Captures every level. Called before anything can log, since a call site decides at its first
-/// event whether it is enabled.
-pub(crate) fn install() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .without_time()
-            .with_max_level(LevelFilter::TRACE)
-            .with_writer(|| ThreadLog)
-            .init();
-    });
-}
-
-/// What this thread has logged since the last call.
-pub(crate) fn take() -> String {
-    String::from_utf8(LINES.take()).unwrap()
-}
 
 /// No secret and no user's name is in it.
 pub(crate) fn assert_clean(log: &str, signature: Option<&HeaderValue>) {

@@ -13,8 +13,9 @@ use chatops_core::ports::{
     ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError,
 };
 use chatops_core::text::SlackMessage;
-use chatops_ingest::Ingest;
+use chatops_ingest::{DowngradeWarnings, Ingest};
 use chatops_testkit::config::{TestConfig, TestJob};
+use chatops_testkit::thread_log;
 use chrono::DateTime;
 use http::{HeaderMap, Request, StatusCode, header};
 use secrecy::SecretString;
@@ -86,6 +87,8 @@ pub(crate) struct FakeSecrets {
     /// Only what an operator has opted in to: cached, and found by a refresh.
     pub(crate) optional: Mutex<BTreeMap<SecretName, SecretVersions>>,
     pub(crate) optional_stored: BTreeMap<SecretName, SecretVersions>,
+    /// What fails a refresh.
+    pub(crate) refresh_error: Option<SecretError>,
     pub(crate) refreshed: Mutex<Vec<SecretName>>,
 }
 
@@ -96,6 +99,7 @@ impl FakeSecrets {
             cached: Mutex::new(Ok(cached)),
             optional: Mutex::default(),
             optional_stored: BTreeMap::new(),
+            refresh_error: None,
             refreshed: Mutex::default(),
         }
     }
@@ -114,7 +118,7 @@ impl SecretReader for FakeSecrets {
             SecretName::SlackSigning => self.cached.lock().unwrap().clone(),
             SecretName::CircleCiWebhook | SecretName::SlackVerification => {
                 let cached = self.optional.lock().unwrap().get(&name).cloned();
-                cached.ok_or_else(|| unavailable("not configured"))
+                cached.ok_or_else(|| SecretError::new(PortErrorKind::Missing, "not configured"))
             }
             SecretName::CircleCiToken | SecretName::SlackBot => {
                 panic!("ingest has no use for {name:?}")
@@ -124,6 +128,9 @@ impl SecretReader for FakeSecrets {
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
         self.refreshed.lock().unwrap().push(name);
+        if let Some(error) = &self.refresh_error {
+            return Err(error.clone());
+        }
         if name == SecretName::SlackSigning {
             *self.cached.lock().unwrap() = Ok(self.stored.clone()?);
         } else {
@@ -218,7 +225,7 @@ impl TestIngest {
     }
 
     pub(crate) fn at_time(now: i64, secrets: FakeSecrets) -> Self {
-        log::install();
+        thread_log::install();
         Self(Ingest {
             ports: Ports {
                 ledger: (),
@@ -228,6 +235,7 @@ impl TestIngest {
             },
             clock: Arc::new(FixedClock(DateTime::from_timestamp(now, 0).unwrap())),
             config: Arc::new(config()),
+            downgrades: DowngradeWarnings::default(),
         })
     }
 
@@ -242,9 +250,9 @@ impl TestIngest {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.build().unwrap();
         let signature = request.headers().get(SIGNATURE).cloned();
-        log::take();
+        thread_log::take();
         let (head, body) = runtime.block_on(self.0.handle(request)).into_parts();
-        let log = log::take();
+        let log = thread_log::take();
         log::assert_clean(&log, signature.as_ref());
         let text = String::from_utf8(body.to_vec()).unwrap();
         TestResponse {
@@ -281,7 +289,14 @@ impl TestIngest {
         let [(queue, body, delay)] = sent.as_slice() else {
             panic!("{} messages", sent.len())
         };
-        assert_eq!((*queue, *delay), (QueueName::Work, Duration::ZERO));
+        // A webhook is a wake-up, which waits behind no command and before none.
+        let of_webhook = body.as_wire().contains("webhook.v1");
+        let expected = if of_webhook {
+            QueueName::Polls
+        } else {
+            QueueName::Work
+        };
+        assert_eq!((*queue, *delay), (expected, Duration::ZERO));
         body.clone()
     }
 

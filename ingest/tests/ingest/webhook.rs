@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sha2::Sha256;
 
 use crate::requests::{SECRET, command};
-use crate::support::{FakeSecrets, TestIngest, TestResponse, one_version, versions};
+use crate::support::{FakeSecrets, TestIngest, TestResponse, one_version, unavailable, versions};
 
 const KEY: &str = "the webhook's own secret";
 const PIPELINE: &str = "1285fe1d-d3a6-44fc-8886-8979558254c4";
@@ -351,6 +351,32 @@ fn the_previous_secret_counts_and_a_new_one_is_found() {
     assert_accepted(&ingest, signed_webhook(COMPLETED));
     let refreshed = [SecretName::CircleCiWebhook];
     assert_eq!(ingest.refreshed(), refreshed);
+}
+
+#[test]
+fn a_secret_that_is_added_later_is_found() {
+    let mut keys = FakeSecrets::new(one_version(SECRET));
+    keys.optional_stored = [(SecretName::CircleCiWebhook, one_version(KEY))].into();
+    let ingest = TestIngest::with_secrets(keys);
+    // Only a well-formed signature costs a read.
+    assert_rejected(&ingest, webhook_request(COMPLETED.as_bytes(), &[]));
+    assert_eq!(ingest.refreshed().len(), 0);
+    assert_accepted(&ingest, signed_webhook(COMPLETED));
+    assert_eq!(ingest.refreshed(), [SecretName::CircleCiWebhook]);
+}
+
+#[test]
+fn a_webhook_that_cannot_be_verified_is_to_be_sent_again() {
+    let mut keys = FakeSecrets::new(one_version(SECRET));
+    keys.refresh_error = Some(unavailable("the store is down"));
+    let ingest = TestIngest::with_secrets(keys);
+    let answer = response_to(&ingest, signed_webhook(COMPLETED));
+    assert_eq!(answer.status, 503);
+    assert_eq!(
+        answer.text,
+        "The webhook could not be verified; send it again.\n"
+    );
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 #[test]

@@ -192,8 +192,10 @@ fn a_secret_file_is_read_again() {
         let path = folder.path().join(variable);
         let file = format!("{variable}_FILE");
         let changes = [(variable, None), (file.as_str(), path.to_str())];
-        let missing = rejected(&changes);
-        assert!(missing.starts_with(&format!("{file} names ")), "{missing}");
+        if REQUIRED.iter().any(|(required, _)| *required == variable) {
+            let missing = rejected(&changes);
+            assert!(missing.starts_with(&format!("{file} names ")), "{missing}");
+        }
         std::fs::write(&path, "\n").unwrap();
         assert!(rejected(&changes).ends_with("it is empty"));
 
@@ -222,6 +224,44 @@ fn a_secret_file_is_read_again() {
     let previous = Some("canary-of-last-year".to_owned());
     let both = (SIGNING_SECRET.to_owned(), previous);
     assert_eq!(versions(&secrets, SecretName::SlackSigning), both);
+}
+
+#[test]
+fn an_optional_secret_can_be_added_while_the_process_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, name) in OPTIONAL {
+        let path = folder.path().join(variable);
+        let file = format!("{variable}_FILE");
+        let secrets = read_secrets(&[(file.as_str(), path.to_str())]).unwrap();
+        assert!(!secrets.has(name));
+        let found = || ready(secrets.find(name));
+        assert_eq!(found().unwrap_err().kind(), PortErrorKind::Missing);
+        // Half of a file is no secret, and no proof that there is none.
+        std::fs::write(&path, "half").unwrap();
+        assert_eq!(found().unwrap_err().kind(), PortErrorKind::Unavailable);
+        std::fs::write(&path, "canary-of-the-first-day\n").unwrap();
+        let current = found().unwrap().current;
+        assert_eq!(current.expose_secret(), "canary-of-the-first-day");
+        assert!(secrets.has(name));
+    }
+}
+
+#[test]
+fn a_signing_secret_can_be_added_beside_a_legacy_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("signing");
+    let secrets = read_secrets(&[
+        ("SLACK_SIGNING_SECRET", None),
+        ("SLACK_SIGNING_SECRET_FILE", path.to_str()),
+        (
+            "SLACK_VERIFICATION_TOKEN",
+            Some("canary-of-the-legacy-token"),
+        ),
+    ])
+    .unwrap();
+    std::fs::write(&path, SIGNING_SECRET).unwrap();
+    let found = ready(secrets.find(SecretName::SlackSigning)).unwrap();
+    assert_eq!(found.current.expose_secret(), SIGNING_SECRET);
 }
 
 #[test]

@@ -1,25 +1,22 @@
 //! Receives the messages of one queue and passes them to a service, several at a time.
 //!
-//! A message is deleted only after its handler succeeded. If the handler fails or panics, the message
-//! is received again, later each time, until it becomes a dead letter.
+//! A message is deleted only after its handler succeeded. What becomes of it otherwise is decided in
+//! [`chatops_core::delivery`]. A series of failures is an error in the log once, and a line when it is
+//! over.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Result;
-use chatops_core::message::MessageBody;
-use chatops_core::ports::{Clock, MessageQueue, QueueName, ReceivedMessage, redelivery_pause};
+use chatops_core::delivery::{HandlerFailure, settle_failure};
+use chatops_core::ports::{Clock, MessageQueue, QueueName, ReceivedMessage};
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::shutdown::StopReceiver;
 use crate::clock::WallClock;
 use crate::sqlite::Sqlite;
-
-/// The most messages of a queue in flight.
-const MAX_IN_FLIGHT: usize = 16;
 
 /// How long a received message stays hidden: far longer than any handler takes.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
@@ -27,49 +24,38 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
 /// How long the consumer waits for a wake-up before it receives again.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
-pub(super) enum HandlerResult {
-    /// The message is deleted.
-    Done,
-    /// The message is released.
-    Failed(String),
-}
-
-impl<E: Display> From<Result<(), E>> for HandlerResult {
-    fn from(result: Result<(), E>) -> Self {
-        result.map_or_else(
-            |error| HandlerResult::Failed(error.to_string()),
-            |()| HandlerResult::Done,
-        )
-    }
-}
-
 pub(super) struct QueueConsumer {
     pub(super) queue: Sqlite,
     pub(super) queue_name: QueueName,
+    /// The most messages in flight.
+    pub(super) max_in_flight: usize,
     pub(super) stop: StopReceiver,
 }
 
 impl QueueConsumer {
     /// Runs until the stop, then until nothing is in flight.
-    pub(super) async fn run<F, H>(self, handler: H) -> Result<()>
+    pub(super) async fn run<F, E, H>(self, handler: H) -> Result<()>
     where
-        F: Future<Output = HandlerResult> + Send + 'static,
-        H: Fn(MessageBody) -> F + Send + Sync,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<HandlerFailure> + Send + 'static,
+        H: Fn(ReceivedMessage) -> F + Send + Sync,
     {
         let mut running = JoinSet::new();
+        let mut receive_failures = FailureSeries::default();
+        let mut failures = FailureSeries::default();
         let mut deliveries: HashMap<Id, ReceivedMessage> = HashMap::new();
         let mut stop = self.stop.clone();
         loop {
             while let Some(ended) = running.try_join_next_with_id() {
-                self.finish_message(ended, &mut deliveries).await;
+                self.finish_message(ended, &mut deliveries, &mut failures)
+                    .await;
             }
             if stop.is_requested() {
                 break;
             }
-            let room = MAX_IN_FLIGHT - running.len();
+            let room = self.max_in_flight - running.len();
             let received = if room > 0 {
-                self.receive_messages(room).await
+                self.receive_messages(room, &mut receive_failures).await
             } else {
                 vec![]
             };
@@ -79,28 +65,38 @@ impl QueueConsumer {
                     () = self.queue.wait_for_wake_up(self.queue_name), if room > 0 => {}
                     () = tokio::time::sleep(pause), if room > 0 => {}
                     Some(ended) = running.join_next_with_id() => {
-                        self.finish_message(ended, &mut deliveries).await;
+                        self.finish_message(ended, &mut deliveries, &mut failures).await;
                     }
                     () = stop.requested() => {}
                 }
             }
             for delivery in received {
-                let task = running.spawn(handler(delivery.body.clone()));
+                let task = running.spawn(handler(delivery.clone()));
                 deliveries.insert(task.id(), delivery);
             }
         }
         while let Some(ended) = running.join_next_with_id().await {
-            self.finish_message(ended, &mut deliveries).await;
+            self.finish_message(ended, &mut deliveries, &mut failures)
+                .await;
         }
         Ok(())
     }
 
-    async fn receive_messages(&self, room: usize) -> Vec<ReceivedMessage> {
+    async fn receive_messages(
+        &self,
+        room: usize,
+        series: &mut FailureSeries,
+    ) -> Vec<ReceivedMessage> {
         let (queue, timeout) = (self.queue_name, VISIBILITY_TIMEOUT);
         match self.queue.receive(queue, room, timeout).await {
-            Ok(received) => received,
+            Ok(received) => {
+                series.end(queue, "receiving works again");
+                received
+            }
             Err(error) => {
-                error!(queue = self.queue_name.as_str(), %error, "nothing can be received");
+                if series.begin() {
+                    error!(queue = queue.as_str(), %error, "nothing can be received");
+                }
                 // Without this the loop would spin on a broken file.
                 tokio::time::sleep(POLL_INTERVAL).await;
                 vec![]
@@ -119,35 +115,57 @@ impl QueueConsumer {
         }
     }
 
-    async fn finish_message(
+    async fn finish_message<E: Into<HandlerFailure>>(
         &self,
-        ended: Result<(Id, HandlerResult), JoinError>,
+        ended: Result<(Id, Result<(), E>), JoinError>,
         deliveries: &mut HashMap<Id, ReceivedMessage>,
+        series: &mut FailureSeries,
     ) {
         let (id, handled) = match ended {
-            Ok(ended) => ended,
-            Err(panic) => (
-                panic.id(),
-                HandlerResult::Failed("the handler panicked".to_owned()),
-            ),
+            Ok((id, handled)) => (id, handled.map_err(Into::into)),
+            Err(panic) => (panic.id(), Err(HandlerFailure::Panicked)),
         };
-        let Some(delivery) = deliveries.remove(&id) else {
+        let (Some(message), queue) = (deliveries.remove(&id), self.queue_name) else {
             return;
         };
-        let result = match handled {
-            HandlerResult::Done => self.queue.delete(self.queue_name, &delivery.receipt).await,
-            HandlerResult::Failed(why) => {
-                let (queue, receive_count) = (self.queue_name.as_str(), delivery.receive_count);
-                warn!(queue, receive_count, error = %why, "a message is released");
-                let delay = redelivery_pause(receive_count);
-                self.queue
-                    .release(self.queue_name, &delivery.receipt, delay)
-                    .await
+        let Err(failure) = handled else {
+            series.end(queue, "messages are handled again");
+            if let Err(error) = self.queue.delete(queue, &message.receipt).await {
+                // It is received again after its visibility timeout; handlers may run twice.
+                warn!(queue = queue.as_str(), %error, "a message was not deleted");
             }
+            return;
         };
-        if let Err(error) = result {
-            // It is received again after its visibility timeout; handlers may run twice.
-            warn!(queue = self.queue_name.as_str(), %error, "a message was not deleted or released");
+        if let HandlerFailure::Later { error } = &failure
+            && series.begin()
+        {
+            error!(
+                queue = queue.as_str(),
+                error, "messages cannot be handled; they are tried again"
+            );
+        }
+        settle_failure(&self.queue, queue, &message, failure).await;
+    }
+}
+
+/// An unbroken series of failures, which is loud once.
+#[derive(Debug, Default)]
+struct FailureSeries {
+    count: u64,
+}
+
+impl FailureSeries {
+    /// Counts a failure; whether it is the first.
+    fn begin(&mut self) -> bool {
+        self.count += 1;
+        self.count == 1
+    }
+
+    /// Something worked.
+    fn end(&mut self, queue: QueueName, what: &str) {
+        let failures = std::mem::take(&mut self.count);
+        if failures > 0 {
+            info!(queue = queue.as_str(), failures, "{what}");
         }
     }
 }

@@ -16,16 +16,16 @@ use chatops_circleci::CircleCiClient;
 use chatops_core::config::Config;
 use chatops_core::id::InvocationId;
 use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
-use chatops_ingest::Ingest;
+use chatops_ingest::{DowngradeWarnings, Ingest};
 use chatops_notifier::Notifier;
 use chatops_slack::SlackClient;
-use chatops_worker::Worker;
+use chatops_worker::{SweepReport, Worker};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use self::consumer::{HandlerResult, QueueConsumer};
+use self::consumer::QueueConsumer;
 use self::shutdown::StopSender;
 use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
@@ -52,6 +52,17 @@ pub struct ChatopsServer {
     tasks: JoinSet<Result<()>>,
 }
 
+/// The worker's queues, and the most messages of each in flight: a queue whose messages all wait for
+/// CircleCI takes nothing from the others.
+const WORKER_QUEUES: [(QueueName, usize); 3] = [
+    (QueueName::Work, 16),
+    (QueueName::Polls, 16),
+    (QueueName::Operators, 4),
+];
+
+/// The most messages for the notifier in flight.
+const NOTIFY_IN_FLIGHT: usize = 16;
+
 /// How long messages in flight may take after the stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -77,6 +88,11 @@ impl ChatopsServer {
         let (circleci, times) = (config.circleci.clone(), &config.timeouts);
         let circleci = CircleCiClient::new(circleci, times, secrets.clone())?;
         let slack = SlackClient::new(&config.slack, times, secrets.clone())?;
+        let has = |name| secrets.has(name);
+        chatops_ingest::warn_of_token(
+            has(SecretName::SlackVerification),
+            has(SecretName::SlackSigning),
+        );
         let ingest = Arc::new(Ingest {
             ports: Ports {
                 ledger: (),
@@ -86,6 +102,7 @@ impl ChatopsServer {
             },
             clock: Arc::clone(&clock),
             config: Arc::clone(&config),
+            downgrades: DowngradeWarnings::default(),
         });
         let worker = Arc::new(Worker {
             ports: Ports {
@@ -104,7 +121,6 @@ impl ChatopsServer {
                 vendor: slack,
                 secrets: (),
             },
-            has_bot: secrets.has(SecretName::SlackBot),
             clock,
             config: Arc::clone(&config),
         });
@@ -112,35 +128,35 @@ impl ChatopsServer {
         let (sender, mut stop) = shutdown::stop_channel();
         let mut parts = JoinSet::new();
         parts.spawn(http::serve_http(listener, ingest, db.clone(), stop.clone()));
-        let consumer = |queue_name| QueueConsumer {
+        let consumer = |queue_name, max_in_flight| QueueConsumer {
             queue: db.clone(),
             queue_name,
+            max_in_flight,
             stop: stop.clone(),
         };
-        let (work, notify) = (consumer(QueueName::Work), consumer(QueueName::Notify));
-        let for_work = Arc::clone(&worker);
-        parts.spawn(work.run(move |body| {
-            let worker = Arc::clone(&for_work);
-            async move {
-                Box::pin(worker.handle(&new_invocation().into(), &body))
-                    .await
-                    .into()
-            }
-        }));
-        parts.spawn(notify.run(move |body| {
+        for (queue_name, max_in_flight) in WORKER_QUEUES {
+            let worker = Arc::clone(&worker);
+            let consumer = consumer(queue_name, max_in_flight);
+            parts.spawn(consumer.run(move |message| {
+                let worker = Arc::clone(&worker);
+                async move {
+                    let (invocation, sender) = (new_invocation().into(), message.sender.as_ref());
+                    Box::pin(worker.handle(&invocation, queue_name, &message.body, sender)).await
+                }
+            }));
+        }
+        let notify = consumer(QueueName::Notify, NOTIFY_IN_FLIGHT);
+        parts.spawn(notify.run(move |message| {
             let notifier = Arc::clone(&notifier);
-            async move { HandlerResult::from(notifier.handle(&body).await) }
+            async move { notifier.handle(&message.body).await }
         }));
         let every = config.timeouts.sweep_interval;
         parts.spawn(async move {
             while !stop.requested_within(every).await {
-                match worker.sweep_due().await {
-                    Ok(0) => {}
-                    Ok(found) => info!(found, "the sweep found due items"),
+                match worker.sweep(&new_invocation().into()).await {
+                    Ok(report) if report == SweepReport::default() => {}
+                    Ok(report) => report.log(),
                     Err(error) => warn!(%error, "the sweep failed; the next one follows"),
-                }
-                if let Err(error) = worker.clean_dead_letters().await {
-                    warn!(%error, "the dead letters could not be cleaned; the next sweep follows");
                 }
             }
             Ok(())

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
 
-use chatops_core::ports::{Clock, QueueName};
+use chatops_core::ports::{Clock, MAX_RECEIVES, QueueName};
 use rusqlite::{Connection, OpenFlags};
 
 use self::failure::SqliteFailure;
@@ -42,7 +42,7 @@ impl SqliteSettings {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            max_receives: 5,
+            max_receives: MAX_RECEIVES,
             busy_timeout: Duration::from_secs(1),
             max_page_count: None,
         }

@@ -183,6 +183,7 @@ fn receive_batch(
             receipt: MessageReceipt(receipt),
             body: MessageBody::from_wire(body),
             receive_count,
+            sender: None,
         });
     }
     Ok(received)

@@ -65,6 +65,10 @@ impl DeployReader for ReadOnlyDatabase {
         Ok(ledger::select_lock(&self.lock(), target)?)
     }
 
+    async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {
+        Ok(ledger::select_last_retry(&self.lock(), root)?)
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// Marks a file of chatops (`chop` in ASCII), kept in `application_id`.
 const APPLICATION_ID: i64 = 0x6368_6f70;
@@ -95,9 +95,16 @@ CREATE TABLE notification (
 ) STRICT;
 CREATE INDEX notification_due ON notification (due_at) WHERE due_at IS NOT NULL;
 
-CREATE TABLE rejected_action (
+CREATE TABLE retry_chain (
+    root TEXT PRIMARY KEY,
+    last TEXT NOT NULL
+) STRICT;
+CREATE TABLE action (
     id TEXT PRIMARY KEY,
-    deploy TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE TABLE action_count (
+    user TEXT PRIMARY KEY,
     body TEXT NOT NULL
 ) STRICT;
 CREATE TABLE project (

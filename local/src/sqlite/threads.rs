@@ -43,9 +43,11 @@ impl WriterSignals {
 fn queue_index(queue: QueueName) -> usize {
     match queue {
         QueueName::Work => 0,
-        QueueName::Notify => 1,
-        QueueName::WorkDlq => 2,
-        QueueName::NotifyDlq => 3,
+        QueueName::Polls => 1,
+        QueueName::Operators => 2,
+        QueueName::Notify => 3,
+        QueueName::WorkDlq => 4,
+        QueueName::NotifyDlq => 5,
     }
 }
 

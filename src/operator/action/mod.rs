@@ -1,12 +1,12 @@
-//! `chatops retry`, `cancel` and `unlock`: an action in the operator's name, for the worker.
+//! `chatops retry`, `dismiss`, `cancel` and `unlock`: an action in the operator's name, for the worker.
 //!
 //! The worker's rules are checked first, to report at once what will not work. The worker checks them
 //! again, because the record may have changed.
 
+mod identity;
 pub(super) mod retry_all;
 mod unlock;
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -14,9 +14,12 @@ use anyhow::Result;
 use chatops_core::command::DeployAction;
 use chatops_core::config::Config;
 use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy::decide::{self, CancelDecision, Context, RetryCause, RetryDecision};
+use chatops_core::deploy::decide::{
+    self, CancelDecision, Context, DismissDecision, RetryCause, RetryDecision,
+};
 use chatops_core::id::{DeployId, DeployRef, InvocationId, RequestId, ShortId};
 use chatops_core::message::{ActionMessage, ActionRequester, MessageBody, WorkMessage};
+use chatops_core::policy;
 use clap::Args;
 use uuid::Uuid;
 
@@ -26,18 +29,13 @@ use super::output::CommandOutput;
 use super::store::OperatorStore;
 use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
 
-/// The most retries of one deploy that are followed.
-const MAX_RETRIES: usize = 1_000;
-
-/// The longest name of an operator, in characters.
-const MAX_NAME_LEN: usize = 64;
-
 #[derive(Debug, Args)]
 pub(crate) struct RetryOptions {
     /// The deploy, by its short or full id
     #[arg(value_name = "ID", value_parser = super::parse_deploy_ref, required_unless_present = "all")]
     deploy: Option<DeployRef>,
-    /// Confirm that this UNRESOLVED deploy did not start at CircleCI
+    /// Confirm that an UNRESOLVED deploy did not start at CircleCI, or that this one shall replace a newer
+    /// one that has succeeded
     #[arg(long)]
     confirm: bool,
     /// Retry it although it ended longer ago than `timeouts.retry_window` (24h by default)
@@ -58,11 +56,20 @@ pub(crate) struct CancelOptions {
     common: ActionOptions,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DismissOptions {
+    /// The deploy, by its short or full id
+    #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
+    deploy: DeployRef,
+    #[command(flatten)]
+    common: ActionOptions,
+}
+
 /// The options of every action.
 #[derive(Debug, Args)]
 pub(super) struct ActionOptions {
-    /// Your name for the audit [default: the login name, from $USER or $LOGNAME; on AWS the ARN of
-    /// your credentials]
+    /// A name for the audit beside the login user's, marked as unverified. Not on AWS, where the name is
+    /// the session of your credentials
     #[arg(long = "as", value_name = "NAME")]
     operator: Option<String>,
     /// Write one JSON object instead of text
@@ -104,6 +111,18 @@ pub(super) fn cancel_deploy(
     ActionSender::open(common, installation)?.send_action(common, deploy, action, out)
 }
 
+pub(super) fn dismiss_deploy(
+    options: &DismissOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let (common, deploy) = (&options.common, &options.deploy);
+    let action = DeployAction::Dismiss {
+        deploy: deploy.clone(),
+    };
+    ActionSender::open(common, installation)?.send_action(common, deploy, action, out)
+}
+
 /// Checks and sends actions.
 pub(super) struct ActionSender<'p> {
     pub(super) installation: &'p Installation,
@@ -117,11 +136,11 @@ impl<'p> ActionSender<'p> {
         if installation.is_aws() && common.operator.is_some() {
             return Err(UsageError(text::AS_ON_AWS.to_owned()).into());
         }
-        let login = || operator_name(common.operator.as_deref(), |name| std::env::var_os(name));
-        // Without a name nothing is opened.
-        let login = (!installation.is_aws()).then(login).transpose()?;
+        // With a name that cannot be one nothing is opened.
+        let login = identity::operator_name(common.operator.as_deref())?;
         let store = installation.open(&common.data.path)?;
-        let name = login.map_or_else(|| store.operator_name(), Ok)?;
+        let sender = store.sender_user_id()?;
+        let name = sender.map_or(login, identity::sender_name);
         Ok(Self {
             installation,
             store,
@@ -139,6 +158,56 @@ impl<'p> ActionSender<'p> {
             action,
             requested_at: now(),
         }
+    }
+
+    /// Whether the worker would retry `old`, as things are now.
+    pub(super) fn check_retry(
+        &self,
+        old: &DeployRecord,
+        message: &ActionMessage,
+    ) -> Result<RetryDecision> {
+        let me = InvocationId::new("command line");
+        let ctx = context(message, &me, &self.config);
+        let root = match old.retry_root {
+            Some(root) => self.store.read_deploy(root)?,
+            None => None,
+        };
+        let first = root.map_or_else(|| old.request.clone(), |root| root.request);
+        let cause = RetryCause::Action(message);
+        match decide::decide_retry(old, &first, cause, ctx) {
+            RetryDecision::Yes => {}
+            // Without a configuration the rules are the worker's alone.
+            RetryDecision::NotAllowed { .. } if self.config.projects.is_empty() => {
+                if decide::needs_confirm(old, cause) {
+                    return Ok(RetryDecision::NeedsConfirm);
+                }
+            }
+            why => return Ok(why),
+        }
+        for filter in decide::newest_success_filters(old, ctx) {
+            let page = self.store.list_deploys(&filter, None, 1)?;
+            match decide::check_newer_success(old, page.deploys.first(), cause) {
+                RetryDecision::Yes => {}
+                why => return Ok(why),
+            }
+        }
+        let allowed = policy::authorize_operator(&self.config, &old.request).ok();
+        let Some(target) = allowed.and_then(|allowed| allowed.target()) else {
+            return Ok(RetryDecision::Yes);
+        };
+        let lock = self.store.read_lock(&target)?;
+        let new = cause.retry_of(old.id);
+        let lock = lock.filter(|lock| lock.blocks_take(new, Some(old.id), ctx.now));
+        let holder = match &lock {
+            Some(lock) => self.store.read_deploy(lock.deploy)?,
+            None => None,
+        };
+        Ok(match lock.zip(holder) {
+            Some((lock, holder)) => RetryDecision::NotAllowed {
+                rejection: decide::busy(target, &lock, &holder, ctx),
+            },
+            None => RetryDecision::Yes,
+        })
     }
 
     pub(super) fn enqueue(&self, message: ActionMessage) -> Result<()> {
@@ -201,21 +270,33 @@ impl<'p> ActionSender<'p> {
                 CancelDecision::Denied(refusal) => Err(text::rejection_text(&refusal)),
             });
         }
-        let end = last_retry(&self.store, named)?;
-        Ok(
-            match decide::decide_retry(&end, RetryCause::Action(action), ctx) {
-                RetryDecision::Yes => {
-                    let outcome = DeployId::of_retry(end.id);
-                    Ok(AcceptedAction {
-                        deploy: end.id,
-                        outcome,
-                        shown_id: shown_id(&self.store, outcome)?,
-                        record: end,
-                    })
+        if matches!(action.action, DeployAction::Dismiss { .. }) {
+            return Ok(match decide::decide_dismiss(&named, action, ctx)? {
+                DismissDecision::Write(_) => Ok(AcceptedAction {
+                    deploy: named.id,
+                    outcome: named.id,
+                    shown_id: named.short_id.to_string(),
+                    record: named,
+                }),
+                DismissDecision::NotWaiting | DismissDecision::AlreadyDismissed(_) => {
+                    Err(text::not_dismissed(&named))
                 }
-                why => Err(text::retry_rejected(&end, why, &call)),
-            },
-        )
+                DismissDecision::Denied(refusal) => Err(text::rejection_text(&refusal)),
+            });
+        }
+        let end = last_retry(&self.store, named)?;
+        Ok(match self.check_retry(&end, action)? {
+            RetryDecision::Yes => {
+                let outcome = DeployId::of_retry(end.id, Some(action.id));
+                Ok(AcceptedAction {
+                    deploy: end.id,
+                    outcome,
+                    shown_id: shown_id(&self.store, outcome)?,
+                    record: end,
+                })
+            }
+            why => Err(text::retry_rejected(&end, &why, &call)),
+        })
     }
 }
 
@@ -255,17 +336,16 @@ struct AcceptedAction {
     shown_id: String,
 }
 
-/// The last retry of a deploy: a new retry derives from it.
+/// The last deploy of the chain of retries that `named` is in: a new retry derives from it.
 fn last_retry(store: &OperatorStore, named: DeployRecord) -> Result<DeployRecord> {
-    let mut record = named;
-    for _ in 0..MAX_RETRIES {
-        let Some(next) = record.retried_by else { break };
-        let Some(next) = store.read_deploy(next)? else {
-            break;
-        };
-        record = next;
+    if named.retried_by.is_none() {
+        return Ok(named);
     }
-    Ok(record)
+    let last = match store.find_last_retry(named.chain_root())? {
+        Some(last) => store.read_deploy(last)?,
+        None => None,
+    };
+    Ok(last.unwrap_or(named))
 }
 
 /// The id that a new deploy will be shown by: its short id, unless that is taken.
@@ -278,58 +358,8 @@ fn shown_id(store: &OperatorStore, id: DeployId) -> Result<String> {
     })
 }
 
-/// The operator's name: given, or the login name.
-fn operator_name(
-    given: Option<&str>,
-    lookup: impl Fn(&str) -> Option<OsString>,
-) -> Result<String, UsageError> {
-    let login = || {
-        let mut names = ["USER", "LOGNAME"].into_iter().filter_map(&lookup);
-        names.find_map(|name| name.into_string().ok().filter(|name| !name.is_empty()))
-    };
-    let Some(name) = given.map(str::to_owned).or_else(login) else {
-        return Err(UsageError(text::NO_NAME.to_owned()));
-    };
-    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
-    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.len() <= MAX_NAME_LEN && name.starts_with(first) && name.chars().all(inner) {
-        Ok(name)
-    } else {
-        Err(UsageError(text::bad_name(&name)))
-    }
-}
-
 /// A random id: two calls of the command line are two actions.
 #[expect(clippy::disallowed_methods, reason = "a random id")]
 fn random_id() -> Uuid {
     Uuid::new_v4()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(given: Option<&str>, environment: &[(&str, &str)]) -> Result<String, String> {
-        let lookup = |name: &str| {
-            let found = environment.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| OsString::from(value))
-        };
-        operator_name(given, lookup).map_err(|usage| usage.0)
-    }
-
-    #[test]
-    fn the_operator_has_a_name() {
-        let both = [("USER", "ada"), ("LOGNAME", "grace")];
-        assert_eq!(named(Some("ops.1@host"), &both).unwrap(), "ops.1@host");
-        assert_eq!(named(None, &both).unwrap(), "ada");
-        assert_eq!(named(None, &[("USER", ""), both[1]]).unwrap(), "grace");
-        insta::assert_snapshot!(named(None, &[]).unwrap_err(), @"your name is not known ($USER and $LOGNAME are not set): give it for the audit with --as NAME");
-        let long = "a".repeat(65);
-        let bad = ["", "-rf", "a b", "a\nb", "ana\u{1b}[2J", "Zoë", "<@U012>"];
-        for bad in bad.into_iter().chain([long.as_str()]) {
-            let why = named(Some(bad), &both).unwrap_err();
-            assert!(why.contains("--as"), "{why}");
-            assert!(!why.contains('\u{1b}') && !why.contains('\n'), "{why}");
-        }
-    }
 }

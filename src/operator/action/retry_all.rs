@@ -1,8 +1,9 @@
-//! `chatops retry --all`: a retry for every retry ticket in the work queue's dead-letter queue.
+//! `chatops retry --all`: a retry of what waits for one, target by target.
 //!
-//! The tickets stay there: the worker's sweep removes those whose deploy was retried.
+//! Of each target only the newest is retried: an older one would put an older version back. What cannot be
+//! retried now stays where it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,22 +11,25 @@ use std::time::Duration;
 use anyhow::Result;
 use chatops_core::Time;
 use chatops_core::command::DeployAction;
-use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy::decide::{self, RetryCause, RetryDecision};
-use chatops_core::id::{DeployId, DeployRef, InvocationId};
-use chatops_core::message::{MessageBody, WorkMessage};
+use chatops_core::deploy::decide::{NewerSuccess, RetryDecision};
+use chatops_core::deploy::{DeployRecord, Target};
+use chatops_core::id::{DeployId, DeployRef, ShortId};
+use chatops_core::policy::Rejection;
+use chatops_core::ports::{DeployFilter, LedgerPosition};
 use clap::Args;
 use serde::Serialize;
-use strum::VariantArray;
 
 use super::super::output::{CommandOutput, print_remark, progress_bar};
-use super::{ActionOptions, ActionSender, context};
+use super::{ActionOptions, ActionSender};
 use super::{Installation, text};
 
-/// Which dead letters.
+/// How many deploys are read at a time.
+const PAGE: usize = 200;
+
+/// Which deploys.
 #[derive(Debug, Args)]
 pub(crate) struct RetryAllOptions {
-    /// Retry every deploy with a retry ticket in the dead-letter queue
+    /// Retry every deploy that waits for a retry, the newest of each target
     // The other options conflict with `deploy`: clap waives `requires` for options that conflict.
     #[arg(long, conflicts_with_all = ["deploy", "confirm", "force"])]
     all: bool,
@@ -39,48 +43,71 @@ pub(crate) struct RetryAllOptions {
     dry_run: bool,
 }
 
-/// Why a dead letter is skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, VariantArray)]
-#[serde(rename_all = "snake_case")]
+/// Why a deploy is not retried. It waits as before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
 pub(crate) enum SkipReason {
-    /// Another ticket is for the same deploy.
-    Duplicate,
-    /// The deploy was retried already.
-    AlreadyRetried,
-    /// It is another message, or cannot be read.
-    NotATicket,
-    /// Its deploy is not on record.
-    UnknownDeploy,
-    /// Its deploy ended too long ago.
+    /// A newer deploy of the same target waits, too.
+    NewerWaits {
+        /// That deploy.
+        by: ShortId,
+    },
+    /// A newer deploy of the same target has succeeded.
+    Superseded {
+        /// That deploy.
+        by: ShortId,
+    },
+    /// Another deploy has the target.
+    Busy {
+        /// That deploy.
+        by: ShortId,
+    },
+    /// A person has to look at CircleCI and confirm.
+    NeedsConfirm,
+    /// It ended too long ago.
     TooOld,
     /// The rules do not allow it.
     NotAllowed,
+    /// It was retried meanwhile.
+    AlreadyRetried,
     /// The action could not be sent.
     NotSent,
 }
 
 impl SkipReason {
-    /// Whether nothing is left to do.
-    fn is_done(self) -> bool {
-        matches!(self, SkipReason::Duplicate | SkipReason::AlreadyRetried)
+    /// Whether nothing is left to do: a newer deploy takes its place, or it is retried.
+    fn is_done(&self) -> bool {
+        matches!(
+            self,
+            Self::NewerWaits { .. } | Self::Superseded { .. } | Self::AlreadyRetried
+        )
     }
 }
 
-/// The result for all dead letters.
+/// A deploy that is not retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct SkippedDeploy {
+    pub(crate) deploy: DeployId,
+    pub(crate) short_id: ShortId,
+    #[serde(flatten)]
+    pub(crate) reason: SkipReason,
+}
+
+/// The result for everything that waits.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct RetrySummary {
-    /// How many there are.
-    pub(crate) dead_letters: usize,
+    /// How many wait.
+    pub(crate) waiting: usize,
     /// The deploys that are retried, or would be.
     pub(crate) enqueued: Vec<DeployId>,
-    /// How many were skipped, and why.
-    pub(crate) skipped: BTreeMap<SkipReason, usize>,
+    /// Those that are not, and why.
+    pub(crate) skipped: Vec<SkippedDeploy>,
     /// Whether nothing was done.
     pub(crate) dry_run: bool,
     pub(crate) operator: String,
 }
 
-/// Retries the deploys of the dead letters.
+/// Retries what waits for a retry.
 pub(crate) fn retry_all(
     options: &RetryAllOptions,
     common: &ActionOptions,
@@ -88,16 +115,9 @@ pub(crate) fn retry_all(
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
     let sender = ActionSender::open(common, installation)?;
-    let bar = progress_bar(Some(0));
-    let show = |what, n, of| {
-        bar.set_prefix(what);
-        bar.set_length(of);
-        bar.set_position(n);
-    };
-    let summary = sender.store.dead_letters(
-        |read, of| show("read", read, of),
-        |letters| retry_each(options, &sender, letters, |n, of| show("sent", n, of)),
-    );
+    let waiting = list_waiting(&sender)?;
+    let bar = progress_bar(Some(waiting.len() as u64));
+    let summary = retry_each(options, &sender, &waiting, |n| bar.set_position(n));
     bar.finish_and_clear();
     let summary = summary?;
     if common.json {
@@ -106,46 +126,85 @@ pub(crate) fn retry_all(
         let prefix = installation.command_prefix();
         write!(out, "{}", text::retry_summary(&summary, &prefix))?;
     }
-    Ok(if summary.skipped.keys().all(|why| why.is_done()) {
+    Ok(if summary.skipped.iter().all(|one| one.reason.is_done()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
+/// Everything that waits, newest first.
+fn list_waiting(sender: &ActionSender<'_>) -> Result<Vec<DeployRecord>> {
+    let filter = DeployFilter {
+        awaits_retry: true,
+        ..DeployFilter::default()
+    };
+    let (mut waiting, mut before) = (Vec::new(), None);
+    loop {
+        let page = sender.store.list_deploys(&filter, before, PAGE)?;
+        waiting.extend(page.deploys);
+        let Some(more) = page.more else {
+            return Ok(waiting);
+        };
+        let last = sender.store.find_deploy(&DeployRef::Short(more.before))?;
+        let Some(last) = last else {
+            return Ok(waiting);
+        };
+        before = Some(LedgerPosition::of(&last));
+    }
+}
+
+/// The place that a deploy deploys to: its target, or the names of its project and environment if these are
+/// not configured any more.
+fn place(sender: &ActionSender<'_>, record: &DeployRecord) -> Target {
+    let request = &record.request;
+    let environment = request.environment.as_deref().unwrap_or_default();
+    let project = request.project.as_ref();
+    match project.and_then(|name| sender.config.project(name)) {
+        Some((_, project)) => Target::new(&project.slug, environment),
+        None => Target(format!("{project:?}/{environment}")),
+    }
+}
+
 fn retry_each(
     options: &RetryAllOptions,
     sender: &ActionSender<'_>,
-    dead_letters: &[MessageBody],
-    progress: impl Fn(u64, u64),
+    waiting: &[DeployRecord],
+    progress: impl Fn(u64),
 ) -> Result<RetrySummary> {
     let mut summary = RetrySummary {
-        dead_letters: dead_letters.len(),
+        waiting: waiting.len(),
         dry_run: options.dry_run,
         operator: sender.operator.clone(),
         ..RetrySummary::default()
     };
-    let (mut met, mut failed) = (BTreeSet::new(), None);
-    for (n, body) in (1..).zip(dead_letters) {
-        let deploy = match ticket_deploy(body) {
-            Some(deploy) if !met.insert(deploy) => Err(SkipReason::Duplicate),
-            Some(deploy) => Ok(deploy),
-            None => Err(SkipReason::NotATicket),
-        };
-        let done = match deploy {
-            Err(skipped) => Err(skipped),
+    let (mut newest, mut failed) = (Vec::<(Target, ShortId)>::new(), None);
+    let mut seen = BTreeSet::new();
+    for (n, record) in (1..).zip(waiting) {
+        if !seen.insert(record.id) {
+            continue;
+        }
+        let place = place(sender, record);
+        let newer = newest.iter().find(|(other, _)| *other == place);
+        let done = if let Some((_, by)) = newer {
+            Err(SkipReason::NewerWaits { by: by.clone() })
+        } else {
+            newest.push((place, record.short_id.clone()));
             // After one failure the next is unlikely to work.
-            Ok(_) if failed.is_some() => Err(SkipReason::NotSent),
-            Ok(deploy) => match sender.store.read_deploy(deploy)? {
-                None => Err(SkipReason::UnknownDeploy),
-                Some(record) => retry_one(options, sender, &record, &mut failed),
-            },
+            match failed {
+                Some(_) => Err(SkipReason::NotSent),
+                None => retry_one(options, sender, record, &mut failed)?,
+            }
         };
         match done {
-            Ok(deploy) => summary.enqueued.push(deploy),
-            Err(skipped) => *summary.skipped.entry(skipped).or_default() += 1,
+            Ok(()) => summary.enqueued.push(record.id),
+            Err(reason) => summary.skipped.push(SkippedDeploy {
+                deploy: record.id,
+                short_id: record.short_id.clone(),
+                reason,
+            }),
         }
-        progress(n, dead_letters.len() as u64);
+        progress(n);
     }
     if let Some(error) = failed {
         print_remark(&format!("chatops: {error:#}"));
@@ -153,60 +212,54 @@ fn retry_each(
     Ok(summary)
 }
 
-/// The deploy of a retry ticket.
-fn ticket_deploy(body: &MessageBody) -> Option<DeployId> {
-    match body.decode() {
-        Ok(WorkMessage::Retry { deploy }) => Some(deploy),
-        _ => None,
-    }
-}
-
 fn retry_one(
     options: &RetryAllOptions,
     sender: &ActionSender<'_>,
     record: &DeployRecord,
     failed: &mut Option<anyhow::Error>,
-) -> Result<DeployId, SkipReason> {
-    let action = |force| DeployAction::Retry {
-        deploy: DeployRef::Full(record.id),
-        confirm: false,
-        force,
-    };
-    let me = InvocationId::new("command line");
-    let judge = |force| {
-        let message = sender.action_message(action(force));
-        let ctx = context(&message, &me, &sender.config);
-        (
-            decide::decide_retry(record, RetryCause::Action(&message), ctx),
-            message,
-        )
-    };
-    let (mut why, mut message) = judge(false);
+) -> Result<Result<(), SkipReason>> {
     let max_age = options
         .max_age
         .unwrap_or(sender.config.timeouts.retry_window);
-    if why != RetryDecision::Retried && is_older(record, max_age, message.requested_at) {
-        return Err(SkipReason::TooOld);
-    }
     // A larger --max-age allows older ones.
-    if why == RetryDecision::TooOld {
-        (why, message) = judge(true);
+    let message = sender.action_message(DeployAction::Retry {
+        deploy: DeployRef::Full(record.id),
+        confirm: false,
+        force: options.max_age.is_some(),
+    });
+    if is_older(record, max_age, message.requested_at) {
+        return Ok(Err(SkipReason::TooOld));
     }
-    match why {
+    match sender.check_retry(record, &message)? {
         RetryDecision::Yes => {}
-        RetryDecision::Retried => return Err(SkipReason::AlreadyRetried),
-        RetryDecision::TooOld => return Err(SkipReason::TooOld),
-        RetryDecision::InProgress | RetryDecision::HasRun | RetryDecision::NeedsConfirm => {
-            return Err(SkipReason::NotAllowed);
-        }
+        why => return Ok(Err(skip_reason(why))),
     }
     if !options.dry_run
         && let Err(error) = sender.enqueue(message)
     {
         *failed = Some(error);
-        return Err(SkipReason::NotSent);
+        return Ok(Err(SkipReason::NotSent));
     }
-    Ok(record.id)
+    Ok(Ok(()))
+}
+
+fn skip_reason(why: RetryDecision) -> SkipReason {
+    match why {
+        RetryDecision::Retried => SkipReason::AlreadyRetried,
+        RetryDecision::TooOld => SkipReason::TooOld,
+        RetryDecision::NeedsConfirm => SkipReason::NeedsConfirm,
+        RetryDecision::Superseded(NewerSuccess { short_id, .. }) => {
+            SkipReason::Superseded { by: short_id }
+        }
+        RetryDecision::NotAllowed {
+            rejection: Rejection::Busy { short_id, .. },
+        } => SkipReason::Busy { by: short_id },
+        RetryDecision::Yes
+        | RetryDecision::InProgress
+        | RetryDecision::HasRun
+        | RetryDecision::NotAllowed { .. }
+        | RetryDecision::Dismissed => SkipReason::NotAllowed,
+    }
 }
 
 /// Whether a deploy ended longer ago than `max_age`.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use chatops_core::name::{JobName, ProjectName};
+use chatops_core::ports::SecretName;
 use chrono::TimeDelta;
 use url::Url;
 use uuid::Uuid;
@@ -69,6 +70,11 @@ pub(super) fn secret_state(secret: &ExaminedSecret) -> Option<Check> {
     } = secret;
     let name = format!("secret {variable}");
     match value {
+        Ok(Some(_)) if secret.secret == SecretName::SlackVerification => {
+            let found = "it is set: whoever knows it can send unsigned commands in anybody's name";
+            let fix = "give the command to a Slack app with a signing secret, and remove the token";
+            Some(Check::warn(name, found, fix))
+        }
         Ok(Some(_)) => Some(Check::ok(name, "it is set")),
         Ok(None) if *is_required => {
             let fix = format!(
@@ -80,7 +86,11 @@ pub(super) fn secret_state(secret: &ExaminedSecret) -> Option<Check> {
         Err(error) => {
             let fix = match error {
                 BadSecret::BothSet(_) => format!("keep one of {variable} and {variable}_FILE"),
-                BadSecret::Unreadable { .. } => {
+                BadSecret::NotThere { .. } if !is_required => {
+                    let fix = format!("put {description} there; that needs no restart");
+                    return Some(Check::warn(name, sanitize(&error.to_string()), fix));
+                }
+                BadSecret::NotThere { .. } | BadSecret::Unreadable { .. } => {
                     "make the file readable for the user that `chatops serve` runs as".to_owned()
                 }
                 BadSecret::Missing { .. } | BadSecret::Invalid { .. } => {

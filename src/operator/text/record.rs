@@ -5,15 +5,21 @@ use std::fmt::Display;
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::config::TriggerCall;
 use chatops_core::deploy::{ActedBy, CiPipeline, CiRunKind, EndReason, MatchedBy, Notice};
+use chatops_core::id::QualifiedUser;
 use chatops_core::policy::Rejection;
 use chatops_core::ports::PipelineError;
 
 use crate::operator::output::{iso_time, sanitize};
 
+/// The mark of a request that no signature vouches for.
+pub(in crate::operator) const UNSIGNED_REQUEST: &str =
+    "unsigned: accepted by the verification token, which proves neither the user nor the channel";
+
 /// Who caused an event.
 pub(in crate::operator) fn actor_label(actor: &AuditActor) -> String {
     match actor {
         AuditActor::User(user) => user.to_string(),
+        AuditActor::UnsignedUser(user) => unsigned_label(user),
         AuditActor::Operator(name) => format!("operator {}", sanitize(name)),
         AuditActor::Worker(_) => "worker".to_owned(),
     }
@@ -23,8 +29,13 @@ pub(in crate::operator) fn actor_label(actor: &AuditActor) -> String {
 pub(in crate::operator) fn requester_label(by: &ActedBy) -> String {
     match by {
         ActedBy::User(user) => user.to_string(),
+        ActedBy::UnsignedUser(user) => unsigned_label(user),
         ActedBy::Operator(name) => format!("operator {}", sanitize(name)),
     }
+}
+
+fn unsigned_label(user: &QualifiedUser) -> String {
+    format!("{user} (unsigned)")
 }
 
 /// The pipeline or build, by number.
@@ -103,6 +114,7 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
         }
         AuditChange::CancelRequested { .. } => ("cancel requested".to_owned(), none()),
         AuditChange::Retried { by } => (format!("retried as {by}"), none()),
+        AuditChange::Dismissed { .. } => ("dismissed".to_owned(), none()),
         AuditChange::Notified {
             notification,
             delivery,

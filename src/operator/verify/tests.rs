@@ -181,7 +181,9 @@ async fn a_record_that_differs_from_its_events_is_found() {
     assert!(why(&|record| record.retry_of = Some(record.id)).contains("another request"));
     assert!(why(&|record| record.events += 1).contains("another number"));
     assert!(why(&|record| record.last_hash = EventHash::START).contains("missing at the end"));
-    assert!(why(&|record| record.id = DeployId::of_retry(record.id)).contains("another deploy"));
+    assert!(
+        why(&|record| record.id = DeployId::of_retry(record.id, None)).contains("another deploy")
+    );
     let gone = StoredChain {
         record: None,
         ..long.clone()

@@ -8,12 +8,14 @@ use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
-use chatops_core::id::{DeployId, PipelineId, ShortId};
+use chatops_core::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
+use chatops_core::name::ProjectName;
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
-    LedgerError, LedgerPosition, LockChange, NotificationStore, PAGE_READ_LIMIT, PageEnd,
-    PortErrorKind, ProjectFacts, ProjectNote, ProjectStore, TargetLock,
+    ActionCount, ActionRecord, ActionStore, Commit, CommitError, Conflict, DeployFilter,
+    DeployPage, DeployReader, DueItem, Ledger, LedgerError, LedgerPosition, LockChange,
+    NotificationStore, PAGE_READ_LIMIT, PageEnd, PortErrorKind, ProjectFacts, ProjectNote,
+    ProjectStore, TargetLock,
 };
 
 use super::lock_mutex;
@@ -26,6 +28,9 @@ struct LedgerTables {
     owners: BTreeMap<PipelineId, DeployId>,
     short_ids: BTreeMap<ShortId, DeployId>,
     notifications: BTreeMap<DeployId, NotificationRecord>,
+    chains: BTreeMap<DeployId, DeployId>,
+    actions: BTreeMap<RequestId, ActionRecord>,
+    action_counts: BTreeMap<QualifiedUser, ActionCount>,
     projects: BTreeMap<String, ProjectFacts>,
 }
 
@@ -94,6 +99,10 @@ impl LedgerTables {
         {
             return Err(Conflict::Claim(*owner).into());
         }
+        let action = commit.action.as_ref();
+        if action.is_some_and(|action| self.actions.contains_key(&action.id)) {
+            return Err(Conflict::StaleVersion.into());
+        }
         self.check_invariants(commit)?;
         Ok(lock)
     }
@@ -124,13 +133,13 @@ impl LedgerTables {
     fn check_invariants(&self, commit: &Commit) -> Result<(), LedgerError> {
         let (id, version) = (commit.record.id, commit.record.version);
         let recorded = self.events.get(&id).map_or(0, Vec::len) as u64;
-        if let Some(event) = &commit.event
-            && (event.deploy != id || event.n != recorded + 1)
-        {
-            let what = format!("event {} of {id} cannot follow event {recorded}", event.n);
-            return Err(defect(what));
+        for (n, event) in (recorded + 1..).zip(&commit.events) {
+            if event.deploy != id || event.n != n {
+                let what = format!("event {} of {id} cannot follow event {recorded}", event.n);
+                return Err(defect(what));
+            }
         }
-        if commit.event.is_none() && !commit.notifications.is_empty() {
+        if commit.events.is_empty() && !commit.notifications.is_empty() {
             let what = format!("a pending notification of {id} needs an event");
             return Err(defect(what));
         }
@@ -154,7 +163,7 @@ impl LedgerTables {
 
     fn apply_commit(&mut self, commit: Commit, lock: Option<NextLock>) -> Result<(), LedgerError> {
         let id = commit.record.id;
-        let event = commit.event.as_ref();
+        let event = commit.events.last();
         let requested = event.filter(|_| !commit.notifications.is_empty());
         let entry = requested.map(AuditEvent::entry).transpose();
         let entry = entry.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
@@ -163,11 +172,14 @@ impl LedgerTables {
         }
         if let Some(retried) = commit.retried {
             let old = retried.record.id;
+            self.chains.insert(commit.record.chain_root(), id);
             self.events.entry(old).or_default().push(retried.event);
             self.records.insert(old, retried.record);
         }
         self.records.insert(id, commit.record);
-        self.events.entry(id).or_default().extend(commit.event);
+        self.events.entry(id).or_default().extend(commit.events);
+        let action = commit.action.into_iter().map(|action| (action.id, action));
+        self.actions.extend(action);
         match lock {
             Some((target, Some(lock))) => drop(self.locks.insert(target, lock)),
             Some((target, None)) => drop(self.locks.remove(&target)),
@@ -200,6 +212,10 @@ impl DeployReader for MemoryLedger {
         Ok(lock_mutex(&self.0).short_ids.get(short).copied())
     }
 
+    async fn find_last_retry(&self, root: DeployId) -> Result<Option<DeployId>, LedgerError> {
+        Ok(lock_mutex(&self.0).chains.get(&root).copied())
+    }
+
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
         Ok(lock_mutex(&self.0).locks.get(target).cloned())
     }
@@ -214,6 +230,10 @@ impl DeployReader for MemoryLedger {
         let tables = lock_mutex(&self.0);
         let records = tables.records.values();
         let older = |record| before.is_none_or(|before| LedgerPosition::of(record) < before);
+        let reads = |record: &&DeployRecord| {
+            filter.reads(record.request.project.as_ref().map(ProjectName::as_str))
+        };
+        let records = records.filter(reads);
         let mut read: Vec<&DeployRecord> = records.filter(|record| older(record)).collect();
         read.sort_unstable_by_key(|record| Reverse(LedgerPosition::of(record)));
         let cut = read.len() > PAGE_READ_LIMIT;
@@ -285,6 +305,29 @@ impl NotificationStore for MemoryLedger {
         }
         notifications.insert(notification.deploy, notification);
         Ok(())
+    }
+}
+
+impl ActionStore for MemoryLedger {
+    async fn read_action(&self, id: RequestId) -> Result<Option<ActionRecord>, LedgerError> {
+        Ok(lock_mutex(&self.0).actions.get(&id).cloned())
+    }
+
+    async fn record_action(&self, action: ActionRecord) -> Result<(), LedgerError> {
+        let actions = &mut lock_mutex(&self.0).actions;
+        actions.entry(action.id).or_insert(action);
+        Ok(())
+    }
+
+    async fn count_action(
+        &self,
+        user: &QualifiedUser,
+        now: Time,
+    ) -> Result<ActionCount, LedgerError> {
+        let counts = &mut lock_mutex(&self.0).action_counts;
+        let count = ActionCount::next(counts.get(user).copied(), now);
+        counts.insert(user.clone(), count);
+        Ok(count)
     }
 }
 

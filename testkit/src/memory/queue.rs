@@ -200,6 +200,7 @@ impl MessageQueue for MemoryQueue {
                 receipt: MessageReceipt(format!("{}-{receive_count}", key.2)),
                 body: message.body.clone(),
                 receive_count,
+                sender: None,
             });
             let hidden = add_capped(now, visibility.min(LONGEST_HIDING));
             let hidden = (queue, hidden, key.2);

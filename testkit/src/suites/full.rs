@@ -78,6 +78,9 @@ pub fn full_record(record: &DeployRecord) -> DeployRecord {
         retry_request: Some(RequestId::of_request("T1", "A1", "102")),
         operator: Some(text()),
         retried_by: Some(id(103)),
+        retry_root: Some(id(107)),
+        unresolved_before: Some(id(108)),
+        dismissed_by: Some(by),
     }
 }
 

@@ -115,12 +115,12 @@ pub async fn a_write_needs_the_version_before<F: PortFixture>(it: F) {
 
 pub async fn events_come_back_in_order_and_unchanged<F: PortFixture>(it: F) {
     let store = it.store();
-    let mut expected = vec![first_commit(1).event.unwrap()];
+    let mut expected = first_commit(1).events;
     let mut record = store.begin(1).await;
     store.begin(2).await;
     for second in 1..=12 {
         let commit = noted_commit(&record, at(second));
-        expected.extend(commit.event.clone());
+        expected.extend(commit.events.clone());
         record = store.put(commit).await;
         record = store.put(timer_commit(&record, None)).await;
     }
@@ -135,16 +135,16 @@ pub async fn an_event_has_the_next_number_or_none_is_written<F: PortFixture>(it:
     let mut gap = noted_commit(&record, at(1));
     let mut skipped = record.clone();
     skipped.events += 1;
-    gap.event = noted_commit(&skipped, at(1)).event;
-    let again = bare_commit(gap.record.clone(), first_commit(1).event);
+    gap.events = noted_commit(&skipped, at(1)).events;
+    let again = bare_commit(gap.record.clone(), first_commit(1).events.pop());
     let strange = bare_commit(
         gap.record.clone(),
-        noted_commit(&first_commit(2).record, at(1)).event,
+        noted_commit(&first_commit(2).record, at(1)).events.pop(),
     );
     for wrong in [gap, again, strange] {
         assert!(store.commit(wrong).await.is_err());
         assert_eq!(store.record(1).await.as_ref(), Some(&record));
-        assert_eq!(store.events(1).await, vec![first_commit(1).event.unwrap()]);
+        assert_eq!(store.events(1).await, first_commit(1).events);
     }
 }
 

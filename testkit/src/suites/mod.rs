@@ -4,6 +4,7 @@
 //! Each suite exports a macro, such as [`ledger_checks!`](crate::ledger_checks), that calls a macro of the
 //! test binary with the names of its checks; that one makes each check a test for each of its adapters.
 
+pub mod actions;
 pub mod clock;
 pub mod due;
 pub mod full;
@@ -35,7 +36,7 @@ use suite;
 macro_rules! contract_suites {
     ($with:ident) => {
         $crate::contract_suites! { @ $with
-            due: due_checks, ledger: ledger_checks, listing: listing_checks, locks: locks_checks,
+            actions: actions_checks, due: due_checks, ledger: ledger_checks, listing: listing_checks, locks: locks_checks,
             notifications: notifications_checks, projects: projects_checks, queue: queue_checks, retries: retries_checks
         }
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::ports::QueueName::{self, Notify, NotifyDlq, Work, WorkDlq};
+use chatops_core::ports::QueueName::{self, Notify, NotifyDlq, Operators, Polls, Work, WorkDlq};
 use chatops_core::ports::{LONGEST_HIDING, MessageQueue, MessageReceipt, ReceivedMessage};
 use tokio::task::JoinSet;
 
@@ -26,6 +26,8 @@ suite! { $ queue_checks:
     what_is_received_too_often_goes_to_the_dead_letter_queue,
     the_last_try_is_not_cut_short,
     a_dead_letter_queue_gives_for_ever,
+    a_look_hides_nothing,
+    what_is_seen_in_a_look_can_be_deleted,
     queues_are_separate,
     a_body_survives_byte_by_byte,
     a_crash_count_travels_in_the_message,
@@ -216,7 +218,8 @@ pub async fn a_released_message_waits_its_delay<F: PortFixture>(it: F) {
 
 pub async fn what_is_received_too_often_goes_to_the_dead_letter_queue<F: PortFixture>(it: F) {
     let queue = it.queue();
-    for (name, dlq) in [(Work, WorkDlq), (Notify, NotifyDlq)] {
+    for name in [Work, Polls, Operators, Notify] {
+        let dlq = name.dead_letter_queue().unwrap();
         queue.put(name, "poison").await;
         let mut receipt = None;
         for receives in 1..=MAX_RECEIVES {
@@ -265,6 +268,38 @@ pub async fn a_dead_letter_queue_gives_for_ever<F: PortFixture>(it: F) {
         assert_eq!(queue.take_one(WorkDlq).await.receive_count, receives);
         it.advance(HIDDEN).await;
     }
+}
+
+pub async fn a_look_hides_nothing<F: PortFixture>(it: F) {
+    let queue = it.queue();
+    // An empty queue is not waited for.
+    assert!(queue.receive(WorkDlq, 100, NOW).await.unwrap().is_empty());
+    for n in 0..25 {
+        queue.put(WorkDlq, &n.to_string()).await;
+    }
+    let taken = queue.receive(WorkDlq, 3, HIDDEN).await.unwrap();
+    assert_eq!(taken.len(), 3);
+    for _ in 0..3 {
+        // Perhaps not all of them, but each once, and nothing that somebody else has in hand.
+        let seen = queue.receive(WorkDlq, 100, NOW).await.unwrap();
+        assert!(seen.len() >= 10, "{}", seen.len());
+        assert_eq!(texts(&seen).len(), seen.len());
+        assert!(texts(&seen).is_disjoint(&texts(&taken)));
+    }
+    assert_eq!(texts(&queue.take(WorkDlq, 100).await).len(), 22);
+}
+
+pub async fn what_is_seen_in_a_look_can_be_deleted<F: PortFixture>(it: F) {
+    let queue = it.queue();
+    for n in 0..5 {
+        queue.put(WorkDlq, &n.to_string()).await;
+    }
+    for left in (0..5).rev() {
+        let seen = queue.receive(WorkDlq, 100, NOW).await.unwrap();
+        assert_eq!(seen.len(), left + 1);
+        queue.remove(WorkDlq, &seen[0].receipt).await;
+    }
+    assert!(queue.is_empty(WorkDlq).await);
 }
 
 pub async fn queues_are_separate<F: PortFixture>(it: F) {

@@ -32,10 +32,15 @@ suite! { $ retries_checks:
 /// Deploy `n`, ended `TRIGGER_FAILED`.
 pub async fn failed_deploy<S: Ledger>(store: &S, n: u32) -> DeployRecord {
     let record = begin_deploy(store, n).await;
+    fail_deploy(store, record).await
+}
+
+/// Ends a deploy `TRIGGER_FAILED`.
+pub async fn fail_deploy<S: Ledger>(store: &S, record: DeployRecord) -> DeployRecord {
     let ended = AuditChange::Ended {
         state: DeployState::TriggerFailed,
         reason: EndReason::TriggerRefused {
-            status: 400,
+            status: 403,
             message: "no".to_owned(),
         },
     };
@@ -50,6 +55,7 @@ pub async fn failed_deploy<S: Ledger>(store: &S, n: u32) -> DeployRecord {
 pub fn retry_commit(old: &DeployRecord, n: u32) -> Commit {
     let mut commit = first_commit(n);
     commit.record.retry_of = Some(old.id);
+    commit.record.retry_root = Some(old.chain_root());
     let by = commit.record.id;
     commit.retried = Some(Box::new(retried_part(old, by)));
     commit
@@ -149,8 +155,8 @@ pub async fn the_old_ones_event_has_to_be_its_next<F: PortFixture>(it: F) {
     let mut skipped = old.clone();
     skipped.events += 1;
     let gap = retried_part(&skipped, id(2)).event;
-    let again = first_commit(1).event.unwrap();
-    let strange = first_commit(2).event.unwrap();
+    let again = first_commit(1).events.remove(0);
+    let strange = first_commit(2).events.remove(0);
     for wrong in [gap, again, strange] {
         let mut commit = retry_commit(&old, 2);
         commit.retried.as_mut().unwrap().event = wrong;
@@ -168,7 +174,7 @@ pub async fn only_the_first_transaction_retries_another<F: PortFixture>(it: F) {
     let mut itself = first_commit(3);
     itself.retried = Some(Box::new(RetriedDeploy {
         record: noted_commit(&itself.record, at(3)).record,
-        event: noted_commit(&itself.record, at(3)).event.unwrap(),
+        event: noted_commit(&itself.record, at(3)).events.remove(0),
     }));
     assert!(store.commit(itself).await.is_err());
     store.assert_stored(&old).await;

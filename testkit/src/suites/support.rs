@@ -13,8 +13,8 @@ use chatops_core::message::MessageBody;
 use chatops_core::name::{BranchName, JobName};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
-    Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
-    LockChange, MessageQueue, NotificationStore, ProjectStore, TargetLock,
+    ActionStore, Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem,
+    Ledger, LockChange, MessageQueue, NotificationStore, ProjectStore, TargetLock,
 };
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub const MAX_RECEIVES: u32 = 3;
 
 /// Fresh adapters over one clock.
 pub trait PortFixture: 'static {
-    type Store: Ledger + NotificationStore + ProjectStore + 'static;
+    type Store: Ledger + ActionStore + NotificationStore + ProjectStore + 'static;
     /// What a second program reads the same deploys with.
     type Reader: DeployReader + 'static;
     type Queue: MessageQueue + 'static;
@@ -85,6 +85,7 @@ pub fn first_commit(n: u32) -> Commit {
         job: JobName::parse("deploy").unwrap(),
         environment: None,
         requested_at: at(0),
+        unsigned: false,
     };
     let by = AuditActor::User(request.qualified_user());
     let ids = (id(n), id(n).short_id(8));
@@ -116,12 +117,13 @@ pub fn timer_commit(record: &DeployRecord, due_at: Option<Time>) -> Commit {
 pub fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
     Commit {
         record,
-        event,
+        events: event.into_iter().collect(),
         lock: None,
         claim: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,
+        action: None,
     }
 }
 

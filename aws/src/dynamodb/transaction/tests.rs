@@ -52,6 +52,6 @@ fn pauses_grow_and_end() {
         .map(|tries| retry_pause(tries, token))
         .collect();
     assert!(pauses.is_sorted());
-    assert!(pauses[0] >= MIN_PAUSE / 2 && pauses[0] <= MIN_PAUSE);
+    assert!(pauses[0] >= RETRY_BACKOFF.first / 2 && pauses[0] <= RETRY_BACKOFF.first);
     assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(2));
 }

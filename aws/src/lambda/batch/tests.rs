@@ -1,17 +1,28 @@
 use std::sync::Mutex;
 
-use chatops_core::ports::{PortErrorKind, QueueError, ReceivedMessage, SendError};
+use chatops_core::ports::{PortErrorKind, QueueError, SendError};
 use serde_json::json;
 
 use super::*;
 
-/// Records releases; with some receipts they fail or never end.
+/// Records what happens to messages; with some receipts it fails or never ends.
 #[derive(Default)]
-struct ReleasedMessages(Mutex<Vec<(String, Duration)>>);
+struct RecordedCalls {
+    released: Mutex<Vec<(String, Duration)>>,
+    sent: Mutex<Vec<(QueueName, String, Duration)>>,
+    deleted: Mutex<Vec<String>>,
+}
 
-impl MessageQueue for ReleasedMessages {
-    async fn send(&self, _: QueueName, _: &MessageBody, _: Duration) -> Result<(), SendError> {
-        unreachable!("the shell sends nothing")
+impl MessageQueue for RecordedCalls {
+    async fn send(
+        &self,
+        to: QueueName,
+        body: &MessageBody,
+        delay: Duration,
+    ) -> Result<(), SendError> {
+        let sent = (to, body.as_wire().to_owned(), delay);
+        self.sent.lock().unwrap().push(sent);
+        Ok(())
     }
 
     async fn receive(
@@ -23,8 +34,9 @@ impl MessageQueue for ReleasedMessages {
         unreachable!("Lambda receives")
     }
 
-    async fn delete(&self, _: QueueName, _: &MessageReceipt) -> Result<(), QueueError> {
-        unreachable!("Lambda deletes")
+    async fn delete(&self, _: QueueName, by: &MessageReceipt) -> Result<(), QueueError> {
+        self.deleted.lock().unwrap().push(by.0.clone());
+        Ok(())
     }
 
     async fn release(
@@ -37,14 +49,14 @@ impl MessageQueue for ReleasedMessages {
             "receipt-broken" => Err(QueueError::new(PortErrorKind::Unavailable, "broken")),
             "receipt-stuck" => std::future::pending().await,
             _ => {
-                self.0.lock().unwrap().push((by.0.clone(), delay));
+                self.released.lock().unwrap().push((by.0.clone(), delay));
                 Ok(())
             }
         }
     }
 }
 
-/// A batch as Lambda sends it; each body decides its outcome.
+/// A batch as Lambda sends it; what is quoted in each body decides its outcome.
 fn batch(bodies: &[&str]) -> SqsBatch {
     let record = |body: &&str| {
         json!({
@@ -54,38 +66,51 @@ fn batch(bodies: &[&str]) -> SqsBatch {
             "attributes": {"ApproximateReceiveCount": "3", "SentTimestamp": "1"},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:1:web-work",
         })
     };
     let records: Vec<_> = bodies.iter().map(record).collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
-async fn handle(body: MessageBody) -> Result<(), String> {
-    match body.as_wire() {
+async fn handle(message: ReceivedMessage) -> Result<(), HandlerFailure> {
+    match message.body.as_wire().trim_matches(['"', '{', '}']) {
         "good" => Ok(()),
         "slow" => {
             tokio::time::sleep(Duration::from_secs(5)).await;
             Ok(())
         }
         "endless" => std::future::pending().await,
-        "poison" => panic!("poison"),
-        "late-poison" => {
+        "unreadable" => Err(HandlerFailure::Poison {
+            reason: "no JSON".to_owned(),
+        }),
+        "late" => {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            panic!("poison")
+            panic!("late")
         }
-        other => Err(format!("{other} failed")),
+        "" => panic!("empty"),
+        other => Err(HandlerFailure::Later {
+            error: format!("{other} failed"),
+        }),
     }
 }
 
-/// Runs a batch: what comes again, sorted, and what was released.
-async fn run_again(bodies: &[&str]) -> (Vec<String>, Vec<(String, Duration)>) {
-    let queue = ReleasedMessages::default();
+/// Runs a batch: what comes again, or that all failed; and what was done about it.
+async fn run_batch(bodies: &[&str]) -> (Result<Vec<String>, BatchFailed>, RecordedCalls) {
+    let queue = RecordedCalls::default();
     let left = Duration::from_secs(10);
     let answer = run(&queue, QueueName::Work, batch(bodies), left, handle).await;
-    let failures = answer.batch_item_failures.into_iter();
-    let mut failed: Vec<_> = failures.map(|failure| failure.item_identifier).collect();
-    failed.sort();
-    (failed, queue.0.into_inner().unwrap())
+    let failed = answer.map(|answer| {
+        let failures = answer.batch_item_failures.into_iter();
+        failures.map(|failure| failure.item_identifier).collect()
+    });
+    (failed, queue)
+}
+
+/// What comes again of a batch, and what was released.
+async fn run_again(bodies: &[&str]) -> (Vec<String>, Vec<(String, Duration)>) {
+    let (failed, queue) = run_batch(bodies).await;
+    (failed.unwrap(), queue.released.into_inner().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,12 +120,34 @@ async fn what_succeeds_is_not_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_touches_no_neighbour() {
-    let (failed, released) = run_again(&["good", "poison", "slow", "late-poison", "bad"]).await;
-    assert_eq!(failed, ["id-bad", "id-late-poison", "id-poison"]);
-    assert_eq!(released.len(), 3);
-    let mut delays = released.iter().map(|(_, delay)| delay.as_secs());
-    assert!(delays.all(|delay| delay == 8));
+async fn a_failure_touches_no_neighbour() {
+    let (failed, queue) = run_batch(&["good", "{}", "slow", "bad", "unreadable"]).await;
+    assert_eq!(failed.unwrap(), ["id-bad"]);
+    let pause = Duration::from_secs(8);
+    let released = queue.released.into_inner().unwrap();
+    assert_eq!(released, [("receipt-bad".to_owned(), pause)]);
+    let mut sent = queue.sent.into_inner().unwrap();
+    sent.sort();
+    let again = r#"{"crash_count":1}"#.to_owned();
+    assert_eq!(
+        sent,
+        [
+            (QueueName::Work, again, Duration::from_secs(2)),
+            (QueueName::WorkDlq, "unreadable".to_owned(), Duration::ZERO),
+        ]
+    );
+    let mut deleted = queue.deleted.into_inner().unwrap();
+    deleted.sort();
+    assert_eq!(deleted, ["receipt-unreadable", "receipt-{}"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_which_all_failed_fails() {
+    let (failed, queue) = run_batch(&["bad", "{}", "endless"]).await;
+    assert_eq!(failed, Err(BatchFailed(3)));
+    // Not before everything is settled.
+    assert_eq!(queue.released.into_inner().unwrap().len(), 2);
+    assert_eq!(queue.sent.into_inner().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,15 +168,16 @@ async fn what_cannot_be_finished_comes_again_before_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn without_time_nothing_is_lost() {
-    let (queue, batch) = (ReleasedMessages::default(), batch(&["endless", "slow"]));
+    let (queue, batch) = (RecordedCalls::default(), batch(&["endless", "slow"]));
     let answer = run(&queue, QueueName::Work, batch, Duration::ZERO, handle).await;
-    assert_eq!(answer.batch_item_failures.len(), 2);
+    assert_eq!(answer, Err(BatchFailed(2)));
+    assert_eq!(queue.released.into_inner().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_released_is_named_all_the_same() {
     let begun = Instant::now();
-    let (failed, released) = run_again(&["broken", "stuck", "bad"]).await;
+    let (failed, released) = run_again(&["broken", "stuck", "bad", "good"]).await;
     assert_eq!(failed, ["id-bad", "id-broken", "id-stuck"]);
     assert_eq!(released.len(), 1);
     assert_eq!(begun.elapsed(), END_MARGIN / 2);
@@ -146,4 +194,23 @@ fn the_answer_is_what_lambda_reads() {
     let none = json!({"batchItemFailures": []});
     let response = serde_json::to_value(BatchResponse::default()).unwrap();
     assert_eq!(response, none);
+}
+
+#[test]
+fn a_batch_is_of_the_queue_that_its_arn_names() {
+    let url = |name: &str| format!("https://sqs.eu-central-1.amazonaws.com/1/{name}");
+    let urls = [
+        (QueueName::Work, url("web-work")),
+        (QueueName::Polls, url("web-polls")),
+    ];
+    let urls: QueueUrls = urls.into_iter().collect();
+    assert_eq!(
+        batch(&["good"]).queue_name(&urls).unwrap(),
+        Some(QueueName::Work)
+    );
+    assert_eq!(batch(&[]).queue_name(&urls).unwrap(), None);
+    let error = batch(&["good"])
+        .queue_name(&QueueUrls::default())
+        .unwrap_err();
+    assert!(error.to_string().contains("eu-central-1:1:web-work"));
 }

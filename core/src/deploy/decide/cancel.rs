@@ -1,6 +1,6 @@
 //! A request to cancel: who may, and what is written.
 
-use super::request::request_from;
+use super::retry::request_from;
 use super::{Context, Decision, commit_change_by};
 use crate::audit::AuditChange;
 use crate::deploy::{CancelRequest, DeployRecord, DeployState};

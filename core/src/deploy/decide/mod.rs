@@ -5,11 +5,13 @@
 //! sends or reads a clock.
 
 mod cancel;
+mod dismiss;
 pub mod follow;
 pub mod outcome;
 mod plan;
 mod reads;
 mod request;
+mod retry;
 pub mod trigger;
 mod unlock;
 
@@ -21,7 +23,7 @@ use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::config::{self, Config};
 use crate::deploy::machine::{self, IllegalTransition};
-use crate::deploy::{self, DeployRecord, DeployState, EndReason, TriggerIntent};
+use crate::deploy::{self, DeployRecord, DeployState, EndReason, Target, TriggerIntent};
 use crate::id::{InvocationId, PipelineId};
 use crate::name::BranchName;
 use crate::notification::NotificationKind;
@@ -31,9 +33,14 @@ use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest
 use self::outcome::RunRule;
 
 pub use self::cancel::{CancelDecision, decide_cancel};
+pub use self::dismiss::{DismissDecision, decide_dismiss};
 pub use self::plan::{DeployPlan, plan_deploy};
 pub use self::reads::{ReadPlan, reserve_read};
-pub use self::request::{RetryCause, RetryDecision, decide_retry, open_deploy, open_retry};
+pub use self::request::open_deploy;
+pub use self::retry::{
+    NewerSuccess, RetryCause, RetryDecision, begin_retry, check_newer_success, decide_retry,
+    is_ticket_obsolete, needs_confirm, newest_success_filters,
+};
 pub use self::unlock::{UnlockCause, UnlockDecision, decide_unlock, unlock_cause, unlockable_from};
 
 /// Which invocation decides, when, and under which configuration.
@@ -57,7 +64,7 @@ impl Context<'_> {
     }
 
     /// Whether a request that is sent now could be answered after the cut-off.
-    fn is_cut_off_while_sending(&self) -> bool {
+    pub(super) fn is_cut_off_while_sending(&self) -> bool {
         self.deadline
             .is_some_and(|ends| self.now + self.config.timeouts.request_timeout > ends)
     }
@@ -173,7 +180,7 @@ fn decide_requested(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextSte
             )?,
         }
     } else {
-        match policy::authorize_deploy(ctx.config, &record.request) {
+        match policy::authorize_record(ctx.config, record) {
             Err(rejection) => reject(record, rejection, ctx)?,
             // The intent would have to be rolled back.
             Ok(_) if ctx.is_cut_off_while_sending() => return Ok(NextStep::OutOfTime),
@@ -232,7 +239,7 @@ fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerReq
         .filter(|intent| ctx.now + ctx.config.timeouts.request_timeout <= intent.send_by)
         .filter(|_| !ctx.is_cut_off_while_sending())?;
     // Policy has just allowed exactly this, under this configuration.
-    let allowed = policy::authorize_deploy(ctx.config, &record.request).ok()?;
+    let allowed = policy::authorize_record(ctx.config, record).ok()?;
     let id = record.id.to_string();
     let slug = intent.slug.clone();
     Some(request_to_send(slug, &allowed, &record.request.branch, &id))
@@ -277,24 +284,35 @@ pub fn reject_busy(
     holder: &DeployRecord,
     ctx: Context<'_>,
 ) -> Decision<Commit> {
-    let target = policy::authorize_deploy(ctx.config, &record.request)
+    let target = policy::authorize_record(ctx.config, record)
         .ok()
         .and_then(|allowed| allowed.target());
     let rejection = match target {
-        Some(target) => Rejection::Busy {
-            target,
-            holder: lock.deploy,
-            short_id: holder.short_id.clone(),
-            user: holder.request.user.clone(),
-            since: lock.since,
-            until: lock.until,
-            unlockable: unlock_cause(holder, ctx.now).is_some(),
-        },
+        Some(target) => busy(target, lock, holder, ctx),
         None => Rejection::Expired {
             requested_at: record.request.requested_at,
         },
     };
     reject(record, rejection, ctx)
+}
+
+/// Another deploy holds the target.
+#[must_use]
+pub fn busy(
+    target: Target,
+    lock: &TargetLock,
+    holder: &DeployRecord,
+    ctx: Context<'_>,
+) -> Rejection {
+    Rejection::Busy {
+        target,
+        holder: lock.deploy,
+        short_id: holder.short_id.clone(),
+        user: holder.request.user.clone(),
+        since: lock.since,
+        until: lock.until,
+        unlockable: unlock_cause(holder, ctx.now).is_some(),
+    }
 }
 
 /// The commit after the ticket was put into the dead-letter queue.
@@ -323,8 +341,8 @@ fn end_deploy(
     ctx: Context<'_>,
 ) -> Decision<Commit> {
     let due = match state {
-        // The retry ticket has to be written at once.
-        DeployState::TriggerFailed => Some(ctx.now),
+        // The retry ticket has to be written at once, if there is one.
+        DeployState::TriggerFailed => reason.is_mendable().then_some(ctx.now),
         _ if reason.watch().is_some() => record.due_at,
         _ => None,
     };
@@ -360,7 +378,7 @@ fn commit_change_by(
     let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
     record.due_at = due_at;
     Ok(Commit {
-        event: Some(event),
+        events: vec![event],
         lock,
         claim,
         notifications,
@@ -417,24 +435,19 @@ fn side_effects(
 fn commit_timer(record: DeployRecord) -> Commit {
     Commit {
         record,
-        event: None,
+        events: vec![],
         lock: None,
         claim: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,
+        action: None,
     }
 }
 
 /// The time from `since` to `until`; zero if it is negative.
 fn elapsed(since: Time, until: Time) -> Duration {
     (until - since).to_std().unwrap_or_default()
-}
-
-/// The pause after `tries` attempts: `first`, growing by `growth` each time, up to `longest`.
-fn poll_pause(first: Duration, longest: Duration, growth: f64, tries: u32) -> Duration {
-    let grown = first.as_secs_f64() * growth.powi(tries.min(40).cast_signed());
-    Duration::from_secs_f64(grown.min(longest.as_secs_f64()))
 }
 
 #[cfg(test)]

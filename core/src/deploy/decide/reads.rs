@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use super::{Context, commit_timer, elapsed, poll_pause};
+use super::{Context, commit_timer, elapsed};
+use crate::backoff::Backoff;
 use crate::deploy::{DeployRecord, FailedReads, ReadEfforts, USUAL_PAUSE};
 use crate::ports::{Commit, MAX_ASKED_PAUSE, ProjectFacts};
 
@@ -58,12 +59,13 @@ fn pause_after(record: &DeployRecord, facts: &ProjectFacts, ctx: Context<'_>) ->
         (1.5, timeouts.poll_interval_max)
     };
     let longest = longest.max(timeouts.poll_interval_max);
-    poll_pause(
-        timeouts.poll_interval_min,
-        longest,
+    let first = timeouts.poll_interval_min;
+    let backoff = Backoff {
+        first,
         growth,
-        record.reads.count.saturating_add(1),
-    )
+        longest,
+    };
+    backoff.pause(record.reads.count.saturating_add(1))
 }
 
 /// What the latest effort counts; it counts once.

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use crate::audit::AuditChange;
+use crate::backoff::Backoff;
 use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy, Notice};
 use crate::ports::{Commit, LookupRequest, LookupResult, MAX_ASKED_PAUSE, TriggerOutcome};
 
 use super::reads::{after_failure, shorten_pause, take_step};
-use super::{
-    Context, Decision, commit_change, commit_timer, elapsed, end_deploy, given_up_reason,
-    poll_pause,
-};
+use super::{Context, Decision, commit_change, commit_timer, elapsed, end_deploy, given_up_reason};
 
 /// What to write after the POST of this invocation's attempt; `None` for nothing.
 ///
@@ -43,12 +41,12 @@ pub fn after_post(
             error,
             retry_after: after,
         } => {
-            let usual = poll_pause(
-                timeouts.retry_backoff,
-                timeouts.poll_interval_max,
-                1.5,
-                attempt.saturating_sub(1),
-            );
+            let backoff = Backoff {
+                first: timeouts.retry_backoff,
+                growth: 1.5,
+                longest: timeouts.poll_interval_max,
+            };
+            let usual = backoff.pause(attempt.saturating_sub(1));
             // CircleCI may ask for 0 seconds, or for a year.
             let wait = after.map_or(usual, |asked| {
                 asked.min(MAX_ASKED_PAUSE).max(timeouts.retry_backoff)

@@ -9,6 +9,7 @@ mod ask;
 mod open;
 mod project;
 mod record;
+mod retry;
 mod step;
 
 use std::time::Duration;
@@ -20,13 +21,18 @@ pub use self::ask::{
 pub use self::open::{FindingOwner, Opening, ReadingCommand};
 pub use self::project::{NotingProject, ReadingProject};
 pub use self::record::{CiEvidence, Recording, WritingEvidence};
+pub use self::retry::{
+    BeginningRetry, CheckedRetry, FindingLastRetry, FindingNewerSuccess, ReadingRetried,
+    ReadingRetryHolder, ReadingRoot, RecordingRefusal, RetryMemory, ReturningTicket,
+};
 pub use self::step::{
     Reading, ReadingHolder, SchedulingWakeUp, SendingTicket, WakingNotifier, Writing,
 };
-use crate::deploy::decide::Context;
+use crate::deploy::DeployRecord;
+use crate::deploy::decide::{Context, RetryDecision};
 use crate::deploy::machine::IllegalTransition;
 use crate::id::{DeployId, PipelineId};
-use crate::message::DeployMessage;
+use crate::message::{ActionMessage, DeployMessage};
 use crate::phase::Interrupted;
 use crate::ports::{Conflict, LedgerError, SendError};
 
@@ -37,6 +43,22 @@ pub enum DeployRun {
     ReadCommand(ReadingCommand),
     /// Writes a deploy's first transaction.
     Open(Opening),
+    /// Reads the deploy to retry.
+    ReadRetried(ReadingRetried),
+    /// Finds the last deploy of a chain of retries.
+    FindLastRetry(FindingLastRetry),
+    /// Reads the first deploy of a chain of retries.
+    ReadRoot(ReadingRoot),
+    /// Looks for a newer success of the target.
+    FindNewerSuccess(FindingNewerSuccess),
+    /// Writes a retry's first transaction.
+    BeginRetry(BeginningRetry),
+    /// Reads who has the target of a retry.
+    ReadRetryHolder(ReadingRetryHolder),
+    /// Records that a retry was refused.
+    RecordRefusal(RecordingRefusal),
+    /// Puts a refused retry ticket back.
+    ReturnTicket(ReturningTicket),
     /// Reads which deploy a pipeline is of.
     FindOwner(FindingOwner),
     /// Reads the deploy, to decide what is next.
@@ -82,7 +104,7 @@ pub enum DeployRun {
 }
 
 /// How a run ends that did all it could.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEnd {
     /// Nothing is due now.
     AtRest,
@@ -90,6 +112,17 @@ pub enum RunEnd {
     NotOnRecord,
     /// No deploy has this pipeline.
     NoOwner(PipelineId),
+    /// Nothing was retried.
+    NotRetried(Box<RetryRefused>),
+}
+
+/// A retry that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryRefused {
+    /// The deploy that would have been retried.
+    pub record: Box<DeployRecord>,
+    /// Why it was not.
+    pub why: RetryDecision,
 }
 
 /// Why a run failed. Its message goes back to the queue.
@@ -180,6 +213,28 @@ impl DeployRun {
         RunMemory::of(deploy).read()
     }
 
+    /// A run over an action that asks to retry a deploy, or the last one of its chain.
+    #[must_use]
+    pub fn retry(deploy: DeployId, action: ActionMessage) -> Self {
+        let action = Some(Box::new(action));
+        Self::begin_retry(deploy, action)
+    }
+
+    /// A run over a retry ticket: exactly that deploy is retried.
+    #[must_use]
+    pub fn ticket(deploy: DeployId) -> Self {
+        Self::begin_retry(deploy, None)
+    }
+
+    fn begin_retry(deploy: DeployId, action: Option<Box<ActionMessage>>) -> Self {
+        let memory = RetryMemory {
+            deploy,
+            action,
+            may_have_begun: false,
+        };
+        memory.read()
+    }
+
     /// A run over a webhook: the deploy that has the pipeline is polled at once.
     #[must_use]
     pub fn webhook(pipeline: PipelineId) -> Self {
@@ -193,6 +248,14 @@ impl DeployRun {
             Self::ReadCommand(phase) => Some(phase.message.id),
             Self::Open(phase) => Some(phase.message.id),
             Self::FindOwner(_) | Self::Done(_) => None,
+            Self::ReadRetried(phase) => Some(phase.memory.deploy),
+            Self::FindLastRetry(phase) => Some(phase.memory.deploy),
+            Self::ReadRoot(phase) => Some(phase.memory.deploy),
+            Self::FindNewerSuccess(phase) => Some(phase.retry.memory.deploy),
+            Self::BeginRetry(phase) => Some(phase.commit.record.id),
+            Self::ReadRetryHolder(phase) => Some(phase.retry.memory.deploy),
+            Self::RecordRefusal(phase) => Some(phase.refused.record.id),
+            Self::ReturnTicket(phase) => Some(phase.refused.record.id),
             Self::Again(interrupted) => interrupted.next.deploy(),
             Self::RefreshToken(phase) => phase.next.deploy(),
             Self::Read(phase) => Some(phase.memory.deploy),

@@ -70,6 +70,8 @@ pub struct SchedulingWakeUp {
     pub deploy: DeployId,
     /// From now.
     pub delay: Duration,
+    /// Whether the deploy is not triggered yet.
+    pub before_trigger: bool,
 }
 
 impl Phase for Reading {
@@ -106,6 +108,7 @@ fn take_step(mut memory: RunMemory, record: DeployRecord, ctx: Context<'_>) -> D
             Some(due) => DeployRun::ScheduleWakeUp(SchedulingWakeUp {
                 deploy: record.id,
                 delay: delay_until(due, ctx.now),
+                before_trigger: record.state == DeployState::Requested,
             }),
             None => DeployRun::Done(Ok(RunEnd::AtRest)),
         },
@@ -263,7 +266,11 @@ impl Phase for SchedulingWakeUp {
     fn request(&self) -> SendMessage {
         let deploy = self.deploy;
         SendMessage {
-            message: OutgoingMessage::Work(WorkMessage::Poll { deploy }),
+            message: if self.before_trigger {
+                OutgoingMessage::TriggerWakeUp(deploy)
+            } else {
+                OutgoingMessage::Work(WorkMessage::Poll { deploy })
+            },
             delay: self.delay,
         }
     }

@@ -94,6 +94,23 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// Who reads what, once more from the lists.
+    fn reads(&self, team: &str, user: &str, channel: &str, named: &str) -> bool {
+        let [user, channel] = [user, channel].map(|id| format!("{team}/{id}"));
+        let mut projects = self.projects.iter();
+        let called = projects.find(|(name, others)| *name == named || others.contains(&named));
+        let Some((name, _)) = called.filter(|_| self.teams.holds(team)) else {
+            return false;
+        };
+        let jobs = self.jobs.iter().filter(|job| job.project == *name);
+        let runs = |job: &JobRules| job.users.holds(&user);
+        let listed = |job: &JobRules| job.channels.ids().contains(&channel.as_str());
+        self.read.get(name).is_some_and(|read| read.holds(&user))
+            || jobs.into_iter().any(|job| runs(job) || listed(job))
+    }
+}
+
 /// A request as typed.
 #[derive(Debug)]
 struct TypedRequest {
@@ -136,6 +153,7 @@ impl TypedRequest {
             user: UserId::parse(self.user).unwrap(),
             user_name: None,
             response_url: None,
+            unsigned: false,
         };
         let deploy = DeployCommand {
             project: self.project.map(project),
@@ -205,6 +223,43 @@ fn an_independent_policy_agrees_on_a_million_requests() {
     // Every rule has rejected often enough.
     assert_eq!(met.len(), 9, "{met:?}");
     assert!(met.values().all(|count| *count > 5_000), "{met:?}");
+}
+
+#[test]
+fn an_independent_policy_agrees_on_who_reads_what() {
+    let mut random = Random(11);
+    let (mut may, mut may_not) = (0, 0);
+    for _ in 0..10_000 {
+        let rules = RuleSet::random(&mut random);
+        let config = rules.config();
+        for _ in 0..10 {
+            let team = TeamId::parse(random.pick(&TEAMS)).unwrap();
+            let (user, channel) = (random.pick(&USERS), random.pick(&CHANNELS));
+            let reader = QualifiedUser {
+                team: team.clone(),
+                id: UserId::parse(user).unwrap(),
+            };
+            let place = QualifiedChannel {
+                team: team.clone(),
+                id: ChannelId::parse(channel).unwrap(),
+            };
+            let all = readable_projects(&config, &reader, &place);
+            for named in PROJECTS.into_iter().chain(PROJECT_ALIASES).chain(["gone"]) {
+                let expected = rules.reads(team.as_str(), user, channel, named);
+                let name = project(named);
+                let who = format!("{reader} in {place}: {named}");
+                assert_eq!(
+                    may_read(&config, &reader, &place, Some(&name)),
+                    expected,
+                    "{who}"
+                );
+                assert_eq!(all.contains(&name), expected, "{who}");
+                *(if expected { &mut may } else { &mut may_not }) += 1;
+            }
+            assert!(!may_read(&config, &reader, &place, None));
+        }
+    }
+    assert!(may > 50_000 && may_not > 50_000, "{may} {may_not}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Random configurations: as the text that is parsed, and as the lists it was written from.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::config::Config;
@@ -149,6 +150,8 @@ pub(super) struct RuleSet {
     pub(super) default: Option<&'static str>,
     /// Each with its aliases.
     pub(super) projects: Vec<(&'static str, Vec<&'static str>)>,
+    /// Who may read each project; a project that is not in it has no such list.
+    pub(super) read: BTreeMap<&'static str, IdList>,
     pub(super) jobs: Vec<JobRules>,
 }
 
@@ -191,6 +194,12 @@ impl RuleSet {
                 });
             }
         }
+        let listed = here.iter().filter(|_| random.below(2) > 0);
+        let listed: Vec<_> = listed.copied().collect();
+        let read = listed
+            .into_iter()
+            .map(|project| (project, IdList::random(random, &IN_USERS)))
+            .collect();
         let teams = match random.below(4) {
             0 => IdList::Some(some(
                 random,
@@ -204,6 +213,7 @@ impl RuleSet {
             teams,
             default,
             projects,
+            read,
             jobs,
         }
     }
@@ -219,6 +229,9 @@ impl RuleSet {
         for (project, aliases) in &self.projects {
             writeln!(text, "[projects.{project}]\nslug = 'gh/acme/{project}'").unwrap();
             writeln!(text, "aliases = {aliases:?}").unwrap();
+            if let Some(read) = self.read.get(project) {
+                writeln!(text, "read = {}", read.text()).unwrap();
+            }
         }
         for job in &self.jobs {
             writeln!(text, "[projects.{}.jobs.{}]", job.project, job.name).unwrap();

@@ -3,10 +3,12 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::deploy::decide::RetryDecision;
+use crate::command::DeployAction;
+use crate::deploy::decide::{NewerSuccess, RetryDecision};
 use crate::fixtures::{job, pipeline, project};
 use crate::id::DeployRef;
 use crate::policy::Rejection;
+use crate::request::TargetRef;
 
 #[test]
 fn no_such_deploy() {
@@ -19,6 +21,30 @@ fn no_such_deploy() {
 }
 
 #[test]
+fn what_is_buried_is_said() {
+    let deploy = DeployRef::parse("1a2b3c4d").unwrap();
+    let cancel = action_buried(&DeployAction::Cancel { deploy }, &config());
+    assert_snapshot!(rendered(&cancel), @"
+    (to the requester)
+    :warning: *Not carried out:* `/chatops cancel 1a2b3c4d` ran into an error.
+    chatops failed over it, perhaps in the middle. Look at `/chatops status 1a2b3c4d`, then type it again if it is still needed.
+    ");
+    let target = TargetRef::parse("web/production").unwrap();
+    let confirm = true;
+    let unlock = action_buried(&DeployAction::Unlock { target, confirm }, &config());
+    assert_snapshot!(rendered(&unlock), @"
+    (to the requester)
+    :warning: *Not carried out:* `/chatops unlock web/production` ran into an error.
+    chatops failed over it, perhaps in the middle. Look at `/chatops status`, then type it again if it is still needed.
+    ");
+    assert_snapshot!(rendered(&query_buried()), @"
+    (to the requester)
+    :warning: *Not answered:* your command ran into an error of chatops.
+    Nothing was changed. Type it again; if it fails again, tell an operator.
+    ");
+}
+
+#[test]
 fn not_tried_again() {
     let no = |record: &DeployRecord, why| {
         let message = not_retried(record, why, &config());
@@ -26,14 +52,14 @@ fn not_tried_again() {
         check_ready_commands(&message, &config());
         rendered(&message)
     };
-    assert_snapshot!(no(&record_in(DeployState::Running), RetryDecision::InProgress), @"
+    assert_snapshot!(no(&record_in(DeployState::Running), &RetryDecision::InProgress), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     It has not ended: *Running*. See `/chatops status f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let failed = head_ended(DeployState::Failed, workflows(&[("build", "failed")]));
-    assert_snapshot!(no(&failed, RetryDecision::HasRun), @"
+    assert_snapshot!(no(&failed, &RetryDecision::HasRun), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     It reached CircleCI and ended there: *Failed*.
@@ -43,20 +69,20 @@ fn not_tried_again() {
     let by = ActedBy::User(crate::fixtures::qualify(other()));
     let before = EndReason::CanceledBeforeTrigger { by };
     let canceled = head_ended(DeployState::Canceled, before);
-    assert_snapshot!(no(&canceled, RetryDecision::HasRun), @"
+    assert_snapshot!(no(&canceled, &RetryDecision::HasRun), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     It was canceled, so nothing waits for a retry.
     As a new deploy: `/chatops main deploy`
     ");
-    assert_snapshot!(no(&outcome_unknown(vec![pipeline(7)]), RetryDecision::NeedsConfirm), @"
+    assert_snapshot!(no(&outcome_unknown(vec![pipeline(7)]), &RetryDecision::NeedsConfirm), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     Whether CircleCI started it is not known, and it must not run twice.
     It may be one of these: <https://app.circleci.com/pipelines/github/acme/web/7|pipeline 7>
     Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm`
     ");
-    assert_snapshot!(no(&outcome_unknown(vec![]), RetryDecision::NeedsConfirm), @"
+    assert_snapshot!(no(&outcome_unknown(vec![]), &RetryDecision::NeedsConfirm), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     Whether CircleCI started it is not known, and it must not run twice.
@@ -66,7 +92,7 @@ fn not_tried_again() {
         retry_of: Some(another()),
         ..trigger_rejected()
     };
-    assert_snapshot!(no(&retry, RetryDecision::TooOld), @"
+    assert_snapshot!(no(&retry, &RetryDecision::TooOld), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7`
     It ended more than 24 hours ago, 2027-01-15 08:03 UTC.
@@ -76,10 +102,107 @@ fn not_tried_again() {
         retried_by: Some(another()),
         ..trigger_rejected()
     };
-    assert_snapshot!(no(&retried, RetryDecision::Retried), @"
+    assert_snapshot!(no(&retried, &RetryDecision::Retried), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
     It is already being retried as `706068c7`. See `/chatops status 706068c7`
+    ");
+}
+
+#[test]
+fn what_is_refused_waits_as_before() {
+    let no = |why| {
+        let message = not_retried(&trigger_forbidden(), &why, &config());
+        assert_eq!(message.audience, Audience::Requester);
+        check_ready_commands(&message, &config());
+        rendered(&message)
+    };
+    let denied = RetryDecision::NotAllowed {
+        rejection: Rejection::User {
+            project: crate::fixtures::project("web"),
+            job: crate::fixtures::job("deploy"),
+            user: other(),
+        },
+    };
+    assert_snapshot!(no(denied), @"
+    (to the requester)
+    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    You may not run this job (rule `projects.web.jobs.deploy.users`).
+    An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
+    Nothing has changed: it still waits for a retry.
+    ");
+    let busy = RetryDecision::NotAllowed {
+        rejection: Rejection::Busy {
+            target: crate::fixtures::target(),
+            holder: another(),
+            short_id: another().short_id(8),
+            user: other(),
+            since: at(0),
+            until: None,
+            unlockable: false,
+        },
+    };
+    assert_snapshot!(no(busy), @"
+    (to the requester)
+    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    `gh/acme/web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    Type it again when that one has ended.
+    Nothing has changed: it still waits for a retry.
+    ");
+    let newer = RetryDecision::Superseded(NewerSuccess {
+        short_id: another().short_id(8),
+        request: crate::fixtures::requested().request,
+    });
+    assert_snapshot!(no(newer), @"
+    (to the requester)
+    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    A newer deploy there has succeeded: `706068c7`, `deploy` on `main` of `web`, requested 2027-01-15 08:00 UTC.
+    To put this one in its place: `/chatops retry f643ce10 confirm`
+    ");
+}
+
+#[test]
+fn dismissing() {
+    let by = ActedBy::User(crate::fixtures::qualify(other()));
+    let record = trigger_forbidden();
+    assert_snapshot!(rendered(&dismissed(&record, &by, &config())), @"
+    (to all)
+    :wastebasket: *Dismissed:* `deploy` on `main` of `web` · `f643ce10` · <@U034GHIJKL>
+    It no longer waits for a retry. To retry it all the same: `/chatops retry f643ce10`
+    ");
+    assert_snapshot!(rendered(&already_dismissed(&record, &by)), @"
+    (to the requester)
+    :speech_balloon: *Dismissed already:* `deploy` on `main` of `web` · `f643ce10`
+    Dismissed by <@U034GHIJKL>.
+    ");
+    assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded))), @"
+    (to the requester)
+    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10` · after less than a second · <@U012ABCDEF>
+    It does not wait for a retry: there is nothing to dismiss.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    let rejection = Rejection::User {
+        project: crate::fixtures::project("web"),
+        job: crate::fixtures::job("deploy"),
+        user: other(),
+    };
+    assert_snapshot!(rendered(&dismiss_denied(&record, &rejection)), @"
+    (to the requester)
+    :no_entry: *Not dismissed:* `deploy` on `main` of `web` · `f643ce10`
+    You may not run this job (rule `projects.web.jobs.deploy.users`).
+    An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn too_many() {
+    let action = DeployAction::Dismiss {
+        deploy: DeployRef::Short(another().short_id(8)),
+    };
+    assert_snapshot!(rendered(&too_many_actions(&action, 20, at(60))), @"
+    (to the requester)
+    :no_entry: *Not done:* `dismiss 706068c7`
+    You have requested more than 20 actions within a minute. Nothing was changed; try again at 2027-01-15 08:01 UTC.
     ");
 }
 

@@ -167,7 +167,6 @@ fn what_was_not_started() {
     :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
     CircleCI said no (400): `Branch not found`
     The usual causes: a branch that does not exist, or an undeclared parameter.
-    To try again: `/chatops retry f643ce10` (within 24 hours).
     ");
     let no = |status, message: &str| {
         let message = message.to_owned();
@@ -179,7 +178,6 @@ fn what_was_not_started() {
     assert_snapshot!(no(404, "Project not found"), @"
     CircleCI said no (404): `Project not found`
     The usual causes: the project's slug in `chatops.toml`, a token that may not see the project, or a parameter that the project does not declare.
-    To try again: `/chatops retry f643ce10` (within 24 hours).
     ");
     assert_snapshot!(no(401, "Invalid token provided."), @"
     CircleCI said no (401): `Invalid token provided.`
@@ -219,7 +217,7 @@ fn what_was_not_started() {
 fn the_time_for_a_retry_is_the_configured_one() {
     let text = format!("{CONFIG}\n[timeouts]\nretry_window = \"90m\"\n");
     let config = Config::parse(&text, "chatops.toml").unwrap();
-    let message = final_status(&trigger_rejected(), false, &config);
+    let message = final_status(&trigger_forbidden(), false, &config);
     let advice = message.details.last().unwrap().to_string();
     assert!(advice.ends_with("(within 90 minutes)."), "{advice}");
 }
@@ -296,7 +294,11 @@ fn a_message_says_what_it_is() {
         (deploy_running(&running), MessageKind::Progress, own),
         (waiting_for_approval(&running), MessageKind::Hold, own),
         (deploy_status(&running, &config), MessageKind::Reply, own),
-        (not_retried(&running, why, &config), MessageKind::Reply, own),
+        (
+            not_retried(&running, &why, &config),
+            MessageKind::Reply,
+            own,
+        ),
         (cancel_requested(&running, &by), MessageKind::Reply, own),
         (awaiting_retry(&page, &config), MessageKind::Reply, none),
         (in_progress(&page, &config), MessageKind::Reply, none),

@@ -247,6 +247,6 @@ fn no_such_topic() {
     ");
     assert_snapshot!(typed("help everything"), @"
     `everything` is not a command.
-    The commands are `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `cancel`, `unlock`, `help`.
+    The commands are `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
     ");
 }

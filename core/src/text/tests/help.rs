@@ -156,7 +156,8 @@ fn about_each_command() {
     :wave: *Help:* `/chatops retry` retries a deploy that did not start, as a new deploy.
     *Form:* `/chatops retry &lt;id&gt; [confirm]`
     It is for what ended *Not started*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last needs `confirm`: look at CircleCI first, and add it only if nothing started there.
-    Every rule and the lock are checked again, for you and this channel.
+    Where a newer deploy of the same target has succeeded, it needs `confirm`, too.
+    Every rule and the lock are checked again, for you and this channel. What is refused changes nothing: the deploy waits as before.
     24 hours after its end a deploy can no longer be retried: type it again.
     *Examples:* `/chatops retry 1a2b3c4d` · `/chatops retry 1a2b3c4d confirm`
     ");
@@ -173,7 +174,7 @@ fn about_each_command() {
     (to the requester)
     :wave: *Help:* `/chatops help` lists the commands, or tells more about one.
     *Form:* `/chatops help [command]`
-    The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `cancel`, `unlock`, `help`.
+    The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
     *Examples:* `/chatops help` · `/chatops help retry`
     ");
 }

@@ -354,7 +354,7 @@ proptest! {
             RetryDecision::TooOld,
             RetryDecision::Retried,
         ] {
-            check(&not_retried(&record, why, &config));
+            check(&not_retried(&record, &why, &config));
         }
         check(&deploy_accepted(&record.request, record.id));
         check(&deploy_checking(&record.request, record.id));

@@ -10,6 +10,7 @@ mod limits;
 mod lists;
 mod notices;
 mod plan;
+mod reading;
 mod rejections;
 mod status;
 
@@ -106,6 +107,15 @@ fn trigger_rejected() -> DeployRecord {
     let reason = EndReason::TriggerRefused {
         status: 400,
         message,
+    };
+    head_ended(DeployState::TriggerFailed, reason)
+}
+
+/// What a person can mend without a new command.
+fn trigger_forbidden() -> DeployRecord {
+    let reason = EndReason::TriggerRefused {
+        status: 403,
+        message: "Permission denied".to_owned(),
     };
     head_ended(DeployState::TriggerFailed, reason)
 }

@@ -108,7 +108,6 @@ fn ended() {
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     CircleCI said no (400): `Branch not found`
     The usual causes: a branch that does not exist, or an undeclared parameter.
-    To try again: `/chatops retry f643ce10` (within 24 hours).
     ");
     assert_snapshot!(status_rows(&outcome_unknown(vec![pipeline(7)])), @"
     (to the requester)

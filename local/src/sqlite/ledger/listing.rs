@@ -15,7 +15,7 @@ use rusqlite::{CachedStatement, Connection, Row, Rows, params};
 use strum::VariantArray;
 
 use super::super::failure::{FileResult, SqliteFailure};
-use super::super::schema::to_micros;
+use super::super::schema::{from_micros, to_micros};
 
 /// How many entries of each index are read to find the rarest route.
 const PROBE_LEN: usize = 64;
@@ -92,12 +92,12 @@ impl IndexRoute {
             route(ListIndex::State, keys.collect())
         });
         let branch = filter.branch.as_ref().map(BranchName::as_str);
-        let project = filter.project.as_ref().map(ProjectName::as_str);
+        let projects = filter.project_keys();
         let routes = [
             user,
             one(ListIndex::Branch, branch),
             one(ListIndex::Job, filter.job.as_ref().map(JobName::as_str)),
-            one(ListIndex::Project, project),
+            projects.map(|keys| route(ListIndex::Project, keys)),
             one(ListIndex::Environment, filter.environment.as_deref()),
             status,
         ];
@@ -115,6 +115,8 @@ struct IndexEntry {
     requested_at: i64,
     id: String,
     fits: bool,
+    /// Whether the list's reader may read it.
+    readable: bool,
 }
 
 impl IndexEntry {
@@ -123,6 +125,14 @@ impl IndexEntry {
             requested_at: row.get(0)?,
             id: row.get(1)?,
             fits: row_fits(row, filter)?,
+            readable: filter.reads(row.get_ref("project")?.as_str_or_null().unwrap_or_default()),
+        })
+    }
+
+    fn position(&self) -> FileResult<LedgerPosition> {
+        Ok(LedgerPosition {
+            requested_at: from_micros(self.requested_at),
+            id: super::parse_id(&self.id)?,
         })
     }
 }
@@ -140,6 +150,7 @@ fn row_fits(row: &Row<'_>, filter: &DeployFilter) -> rusqlite::Result<bool> {
         && is(job, filter.job.as_ref().map(JobName::as_str))
         && is(project, filter.project.as_ref().map(ProjectName::as_str))
         && is(environment, filter.environment.as_deref())
+        && filter.reads(project)
         && (filter.status).is_none_or(|status| state.is_some_and(|state| status.matches(state)))
         && (filter.requesters.as_ref())
             .is_none_or(|who| who.matches(user.unwrap_or_default(), user_name)))
@@ -232,15 +243,11 @@ pub(crate) fn list_page(
         return Ok(page);
     };
     let (limit, mut reads, mut last) = (limit.max(1), 0, None);
-    let more = |record: &DeployRecord, full| PageEnd {
-        before: record.short_id.clone(),
-        read_back_to: record.request.requested_at,
-        full,
-    };
     walk_route(db, &route, filter, before, |entry| {
         if reads == PAGE_READ_LIMIT {
-            let last = last.take().map(|id: String| load_record(db, &id));
-            page.more = last.transpose()?.map(|record| more(&record, false));
+            if let Some(last) = last.take() {
+                cut_page(db, filter, &mut page, limit, &last)?;
+            }
             return Ok(ControlFlow::Break(()));
         }
         reads += 1;
@@ -248,15 +255,44 @@ pub(crate) fn list_page(
         let record = entry.fits.then(|| load_record(db, &entry.id)).transpose()?;
         if let Some(record) = record.filter(|record| filter.matches(record)) {
             if page.deploys.len() == limit {
-                page.more = page.deploys.last().map(|record| more(record, true));
+                page.more = page.deploys.last().map(|record| PageEnd::at(record, true));
                 return Ok(ControlFlow::Break(()));
             }
             page.deploys.push(record);
         }
-        last = Some(entry.id);
+        last = Some(entry);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(page)
+}
+
+/// Ends a page that has read as much as it may, `last` at the end. A page ends at a deploy that its
+/// reader may read: if that is not `last`, at the next one, which is then read, too.
+fn cut_page(
+    db: &Connection,
+    filter: &DeployFilter,
+    page: &mut DeployPage,
+    limit: usize,
+    last: &IndexEntry,
+) -> FileResult<()> {
+    if last.readable {
+        page.more = Some(PageEnd::at(&load_record(db, &last.id)?, false));
+        return Ok(());
+    }
+    let readable = filter.readable.iter().flatten();
+    let route = IndexRoute {
+        index: ListIndex::Project,
+        keys: readable.map(ToString::to_string).collect(),
+    };
+    let mut next = None;
+    walk_route(db, &route, filter, Some(last.position()?), |entry| {
+        next = Some(entry.id);
+        Ok(ControlFlow::Break(()))
+    })?;
+    if let Some(id) = next {
+        page.end_behind(load_record(db, &id)?, filter, limit);
+    }
+    Ok(())
 }
 
 /// The record of a deploy that an index names.

@@ -1,5 +1,6 @@
 //! The worker's port on the file: the ledger.
 
+mod actions;
 pub(super) mod listing;
 pub(super) mod notifications;
 mod projects;
@@ -39,6 +40,10 @@ impl DeployReader for Sqlite {
     async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
         let target = target.clone();
         self.read(move |db| select_lock(db, &target)).await
+    }
+
+    async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {
+        self.read(move |db| select_last_retry(db, root)).await
     }
 
     async fn list_deploys(
@@ -125,6 +130,13 @@ pub(super) fn select_short_id(db: &Connection, short: &ShortId) -> FileResult<Op
     deploy.as_deref().map(parse_id).transpose()
 }
 
+/// The last deploy of the chain of retries that begins with `root`.
+pub(super) fn select_last_retry(db: &Connection, root: DeployId) -> FileResult<Option<DeployId>> {
+    let sql = "SELECT last FROM retry_chain WHERE root = ?1";
+    let last: Option<String> = select_one(db, sql, [root.to_string()])?;
+    last.as_deref().map(parse_id).transpose()
+}
+
 fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueItem>> {
     let sql = "SELECT due_at, 0 AS kind, id FROM deploy WHERE due_at >= ?1 AND due_at <= ?2 \
                UNION ALL \
@@ -160,8 +172,13 @@ fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
     if let Some(pipeline) = commit.claim {
         claim_pipeline(db, deploy, pipeline)?;
     }
-    if let Some(event) = &commit.event {
+    for event in &commit.events {
         add_event(db, deploy, event)?;
+    }
+    if let Some(action) = &commit.action
+        && !actions::insert_action(db, action)?
+    {
+        return Err(Conflict::StaleVersion.into());
     }
     if let Some(notification) = &commit.open_notifications {
         if commit.record.version != 1 || notification.deploy != deploy {
@@ -184,6 +201,10 @@ fn put_retried(db: &Connection, commit: &Commit, old: &RetriedDeploy) -> CommitR
         return Err(Conflict::StaleVersion.into());
     }
     put_record(db, &old.record)?;
+    let sql = "INSERT INTO retry_chain (root, last) VALUES (?1, ?2) \
+               ON CONFLICT (root) DO UPDATE SET last = excluded.last";
+    let (root, last) = (commit.record.chain_root(), commit.record.id);
+    execute(db, sql, [root.to_string(), last.to_string()])?;
     add_event(db, old.record.id, &old.event)
 }
 
@@ -300,7 +321,7 @@ fn request_notifications(db: &Connection, commit: &Commit) -> CommitResult {
         return Ok(());
     }
     let id = commit.record.id;
-    let Some(event) = &commit.event else {
+    let Some(event) = commit.events.last() else {
         let what = format!("a notification about {id} needs an event");
         return Err(CommitFailure::defect(what));
     };

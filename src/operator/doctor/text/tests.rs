@@ -61,6 +61,17 @@ fn checks_of_this_machine() {
         examined(Err(BadSecret::BothSet("CIRCLECI_TOKEN")), true),
     ];
     let secrets = secrets.iter().filter_map(secret_state);
+    let token = ExaminedSecret {
+        secret: SecretName::SlackVerification,
+        variable: "SLACK_VERIFICATION_TOKEN",
+        description: "the verification token of a legacy slash command",
+        is_required: false,
+        value: Ok(Some("canary".into())),
+    };
+    insta::assert_snapshot!(check_lines(secret_state(&token)), @"
+    warn  secret SLACK_VERIFICATION_TOKEN: it is set: whoever knows it can send unsigned commands in anybody's name
+          fix: give the command to a Slack app with a signing secret, and remove the token
+    ");
     insta::assert_snapshot!(check_lines(secrets), @"
     FAIL  secret CIRCLECI_TOKEN: it is not set
           fix: put a CircleCI personal API token into CIRCLECI_TOKEN, or the path of a file that holds it into CIRCLECI_TOKEN_FILE

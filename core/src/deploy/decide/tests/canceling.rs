@@ -66,7 +66,7 @@ fn the_requester_and_who_may_run_the_job_may_cancel_it() {
                 (commit.record.state, &commit.record.cancel),
                 (state, &Some(cancel))
             );
-            let entry = commit.event.unwrap().entry().unwrap();
+            let entry = commit.events[0].entry().unwrap();
             assert_eq!(
                 entry.by,
                 AuditActor::User(crate::fixtures::qualify(user.clone()))
@@ -75,7 +75,7 @@ fn the_requester_and_who_may_run_the_job_may_cancel_it() {
             assert_eq!(entry.change, AuditChange::CancelRequested { by });
         }
         let commit = accepted(&record, &operator());
-        let entry = commit.event.unwrap().entry().unwrap();
+        let entry = commit.events[0].entry().unwrap();
         assert_eq!(entry.by, AuditActor::Operator("root".into()));
     }
 }

@@ -114,7 +114,7 @@ fn reserved(record: &DeployRecord, now: Time) -> DeployRecord {
 
 /// The change that a commit has put on record.
 fn change(commit: &Commit) -> Option<AuditChange> {
-    let event = commit.event.as_ref()?;
+    let event = commit.events.last()?;
     Some(event.entry().unwrap().change)
 }
 

@@ -122,8 +122,8 @@ impl World {
         let Some(commit) = commit else { return };
         assert_eq!(commit.record.version, self.record.version + 1);
         assert_eq!(
-            commit.event.is_some(),
-            commit.record.events == self.record.events + 1
+            commit.record.events,
+            self.record.events + commit.events.len() as u64
         );
         match commit.lock {
             Some(LockChange::Take { .. }) => self.held = true,
@@ -235,11 +235,12 @@ impl World {
         let cause = action
             .as_ref()
             .map_or(RetryCause::Ticket, RetryCause::Action);
-        if self.decide(|r, ctx| Ok(decide_retry(r, cause, ctx))) != RetryDecision::Yes {
+        let first = requested().request;
+        if self.decide(|r, ctx| Ok(decide_retry(r, &first, cause, ctx))) != RetryDecision::Yes {
             return;
         }
-        let first = requested().request;
-        let commit = self.decide(|r, ctx| open_retry(r, &first, cause, 8, ctx));
+        let commit = self.decide(|r, ctx| begin_retry(r, &first, cause, 8, ctx));
+        let commit = commit.unwrap();
         let old = commit.retried.as_ref().unwrap();
         assert_eq!(old.record.version, self.record.version + 1);
         assert_eq!(
@@ -249,7 +250,7 @@ impl World {
         assert!(old.record.due_at.is_none() && !old.record.owes_ticket);
         assert_eq!(old.record.retried_by, Some(commit.record.id));
         self.record = old.record.clone();
-        let again = self.decide(|r, ctx| Ok(decide_retry(r, cause, ctx)));
+        let again = self.decide(|r, ctx| Ok(decide_retry(r, &first, cause, ctx)));
         assert_eq!(again, RetryDecision::Retried);
         assert!(matches!(self.decide(next_step), Wait));
 
@@ -260,6 +261,7 @@ impl World {
             now,
             run,
             retries,
+            held: matches!(commit.lock, Some(LockChange::Take { .. })),
             record: commit.record,
             ..Self::new()
         };

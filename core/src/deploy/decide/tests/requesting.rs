@@ -21,6 +21,35 @@ fn opening_writes_the_first_event_and_the_notification_record() {
 }
 
 #[test]
+fn an_unsigned_request_is_on_record_as_such() {
+    let mut message = crate::fixtures::message();
+    message.requester.unsigned = true;
+    let config = config();
+    let me = me();
+    let ctx = ctx(&config, &me, 0, at(3));
+    let commit = open_deploy(&message, 8, ctx);
+    assert!(commit.record.request.unsigned);
+    let entry = commit.events[0].entry().unwrap();
+    let user = crate::fixtures::qualified_user();
+    assert_eq!(entry.by, AuditActor::UnsignedUser(user));
+    // A signed retry of it is signed.
+    let mut old = commit.record;
+    old.state = TriggerFailed;
+    let deploy = DeployRef::Full(id());
+    let retry = DeployAction::Retry {
+        deploy,
+        confirm: false,
+        force: false,
+    };
+    let retry = action(ActionRequester::User(crate::fixtures::requester()), retry);
+    let first = old.request.clone();
+    let commit = begin_retry(&old, &first, RetryCause::Action(&retry), 8, ctx)
+        .unwrap()
+        .unwrap();
+    assert!(!commit.record.request.unsigned);
+}
+
+#[test]
 fn begin_trigger_writes_the_intent_and_takes_the_lock() {
     let commit = written(&requested(), at(9));
     let record = commit.record;
@@ -120,7 +149,7 @@ fn policy_rejects_and_the_requester_is_notified() {
 #[test]
 fn the_lock_of_another_deploy_rejects() {
     let lock = TargetLock {
-        deploy: DeployId::of_retry(id()),
+        deploy: DeployId::of_retry(id(), None),
         since: start(),
         until: None,
     };

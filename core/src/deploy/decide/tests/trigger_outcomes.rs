@@ -186,7 +186,7 @@ fn a_definite_refusal_ends_it() {
 #[test]
 fn a_failed_trigger_owes_the_ticket_until_it_is_written() {
     let refused = TriggerOutcome::Refused {
-        status: 404,
+        status: 403,
         message: "no".into(),
     };
     let record = posted(&triggering(), &refused, at(2)).unwrap().record;
@@ -198,8 +198,8 @@ fn a_failed_trigger_owes_the_ticket_until_it_is_written() {
         (false, None)
     );
     assert_eq!(
-        (commit.record.version, commit.event),
-        (record.version + 1, None)
+        (commit.record.version, commit.events),
+        (record.version + 1, vec![])
     );
     assert!(matches!(step(&commit.record, &other(), 0, at(9_999)), Wait));
 }
@@ -244,7 +244,7 @@ fn an_answer_after_another_invocations_decision_is_noted_or_ignored() {
             None => assert_eq!(record.run.as_ref().unwrap().pipeline, pipeline(7)),
             Some(commit) => {
                 assert!(record.run.is_none(), "{state}");
-                let note = commit.event.unwrap().entry().unwrap().change;
+                let note = commit.events[0].entry().unwrap().change;
                 assert!(matches!(note, AuditChange::Noted { .. }));
                 assert_eq!(
                     (commit.record.state, commit.record.due_at),

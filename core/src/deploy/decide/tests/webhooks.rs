@@ -7,8 +7,8 @@ fn woken(record: &DeployRecord, now: Time) -> Option<DeployRecord> {
     let config = config();
     let commit = poll_now(record, ctx(&config, &other(), 0, now))?;
     assert_eq!(
-        (commit.event, commit.lock, commit.claim),
-        (None, None, None)
+        (commit.events, commit.lock, commit.claim),
+        (vec![], None, None)
     );
     assert!(commit.notifications.is_empty());
     Some(commit.record)
