@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use chatops_core::audit::AuditChange;
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::policy::Rejection;
 use strum::VariantArray;
 
+use crate::people::{IssuedCommand, Person};
 use crate::world::World;
 
 /// Something that people's actions can lead to.
@@ -42,6 +44,18 @@ pub enum CoveragePoint {
     DeliveryFailed,
     /// A query was answered.
     QueryAnswered,
+    /// A deploy was retried for the third time or more.
+    LongChain,
+    /// Somebody freed a lock.
+    Unlocked,
+    /// Somebody who may not deploy asked for a deploy or acted on one.
+    ActedWithoutRight,
+    /// Somebody of another workspace ran what everybody may.
+    RunFromAnotherWorkspace,
+    /// A ticket was redriven more than once.
+    RedrivenAgain,
+    /// Something was out for hours.
+    LongOutage,
     /// A run on AWS left to another what it could not finish before its deadline.
     OutOfTime,
     /// A run on AWS was dropped at its deadline.
@@ -60,6 +74,12 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
         if let Some(old) = old {
             reached.extend(reached_by_retry(world, record, old));
         }
+        if record.retry_of.is_some() && chain_length(&records, record) > 3 {
+            reached.insert(CoveragePoint::LongChain);
+        }
+        if record.request.team.as_str() == "T0002" && record.run.is_some() {
+            reached.insert(CoveragePoint::RunFromAnotherWorkspace);
+        }
         if record.on_hold {
             reached.insert(CoveragePoint::OnHold);
         }
@@ -74,6 +94,7 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
             _ => None,
         }));
     }
+    reached.extend(reached_by_people(world));
     if !world.circleci.canceled_deploys().is_empty() {
         reached.insert(CoveragePoint::CancelSent);
     }
@@ -94,6 +115,42 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
     reached
 }
 
+/// How many deploys a chain has up to this one.
+fn chain_length(records: &[DeployRecord], last: &DeployRecord) -> usize {
+    let older = |link: &&DeployRecord| records.iter().find(|old| link.retry_of == Some(old.id));
+    std::iter::successors(Some(last), older).count()
+}
+
+fn reached_by_people(world: &World) -> Vec<CoveragePoint> {
+    let mut reached = vec![];
+    let acts = |typed: &IssuedCommand| !typed.is_query();
+    let mut others = world.typed.iter().filter(|typed| acts(typed));
+    if others.any(|typed| {
+        typed
+            .person
+            .is_some_and(|one| Person::OTHERS.contains(&one))
+    }) {
+        reached.push(CoveragePoint::ActedWithoutRight);
+    }
+    let mut redriven = BTreeSet::new();
+    if world.redriven.iter().any(|(_, id)| !redriven.insert(*id)) {
+        reached.push(CoveragePoint::RedrivenAgain);
+    }
+    let records = world.ledger.records();
+    let events = records
+        .iter()
+        .flat_map(|record| world.audit_events(record.id));
+    let mut changes = events.filter_map(|event| Some(event.entry().ok()?.change));
+    let asked = world.typed.iter().any(|typed| typed.verb() == "unlock");
+    if asked && changes.any(|change| matches!(change, AuditChange::Unlocked { by: Some(_) })) {
+        reached.push(CoveragePoint::Unlocked);
+    }
+    if world.history.longest_outage() >= chrono::TimeDelta::hours(3) {
+        reached.push(CoveragePoint::LongOutage);
+    }
+    reached
+}
+
 fn reached_by_retry(
     world: &World,
     record: &DeployRecord,
@@ -103,7 +160,7 @@ fn reached_by_retry(
         return vec![CoveragePoint::RetryByTicket];
     };
     let typed = world.typed.iter().find(|typed| typed.request == request);
-    let is_person = typed.is_some_and(|typed| typed.user.is_some());
+    let is_person = typed.is_some_and(|typed| typed.person.is_some());
     let mut reached = vec![if is_person {
         CoveragePoint::RetryByPerson
     } else {

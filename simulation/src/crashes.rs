@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chatops_core::deploy::DeployState;
+use chatops_core::ports::MAX_RECEIVES;
 
 use crate::crash_points::CrashPoints;
 use crate::invariants::{self, Violation};
@@ -23,7 +24,7 @@ const fn delivery_plan(redelivery: Redelivery, twice: bool) -> DeliveryPlan {
     DeliveryPlan {
         redelivery,
         twice,
-        max_receives: 5,
+        max_receives: MAX_RECEIVES,
     }
 }
 

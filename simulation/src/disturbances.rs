@@ -7,20 +7,23 @@ use chatops_core::ports::Clock;
 use chrono::TimeDelta;
 
 use crate::invariants::{Invariant, Violation};
+use crate::outside::Dependency;
 use crate::world::World;
 
 impl World {
     /// Something crashed or failed since there were so many crashes.
     pub(crate) fn note_crashes_since(&mut self, count: usize) {
         if self.points.crash_count() != count {
-            self.history.note_disturbance(self.clock.now());
+            let now = self.clock.now();
+            self.history.note_disturbance(now, now);
         }
     }
 
     /// From now on the clock of the process is wrong by so much.
     pub fn set_process_clock(&mut self, skew: TimeDelta) {
+        let now = self.clock.now();
         self.process_skew = skew;
-        self.history.note_disturbance(self.clock.now());
+        self.history.note_disturbance(now, now);
         if !skew.is_zero() {
             for record in self.ledger.records() {
                 self.history.note_wrong_clock(record.id);
@@ -30,15 +33,23 @@ impl World {
 
     /// Nothing runs for so long.
     pub fn stand_still(&mut self, time: Duration) {
+        let since = self.clock.now();
         self.clock.advance(time);
-        self.history.note_disturbance(self.clock.now());
+        self.history.note_disturbance(since, self.clock.now());
     }
 
     /// CircleCI refuses every read for so long.
     pub fn refuse_reads(&mut self, time: Duration) {
-        let until = self.clock.now() + time;
-        self.circleci.refuse_reads_until(until);
-        self.history.note_disturbance(until);
+        let now = self.clock.now();
+        self.circleci.refuse_reads_until(now + time);
+        self.history.note_disturbance(now, now + time);
+    }
+
+    /// Nothing that depends on something works for so long.
+    pub fn begin_outage(&mut self, of: Dependency, time: Duration) {
+        let now = self.clock.now();
+        self.outages.begin(of, now + time);
+        self.history.note_outage(now, now + time);
     }
 
     /// Looks at the deploys and the locks after something was written.

@@ -61,6 +61,14 @@ pub enum FaultKind {
     TokenRotated,
     /// CircleCI refuses every read for minutes.
     ReadsRefused,
+    /// The ledger is out, for up to hours.
+    LedgerOutage,
+    /// The queues are out, for up to hours.
+    QueueOutage,
+    /// The secret store is out, for up to hours.
+    SecretsOutage,
+    /// CircleCI cannot be reached, for up to hours.
+    CircleCiOutage,
     /// Nothing runs for longer than lookups are tried, and then a read fails.
     LongStop,
     /// The clock of a process that polls is wrong by hours.

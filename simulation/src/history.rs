@@ -8,6 +8,7 @@ use chatops_core::config::Timeouts;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::DeployId;
 use chatops_core::ports::TargetLock;
+use chrono::TimeDelta;
 
 /// The longest pause before the next poll of an open deploy, and of one whose run is older than a
 /// day.
@@ -29,7 +30,8 @@ pub struct History {
     opened_at: BTreeMap<DeployId, Time>,
     ended_at: BTreeMap<DeployId, Time>,
     locks: Vec<(Time, LockTable)>,
-    disturbed_at: Vec<Time>,
+    disturbances: Vec<(Time, Time)>,
+    outages: Vec<(Time, Time)>,
     /// The deploys that a process with a wrong clock has handled.
     mistimed: BTreeSet<DeployId>,
 }
@@ -41,8 +43,13 @@ impl History {
     }
 
     /// Something went wrong or somebody did something: what follows is no quiet time.
-    pub(crate) fn note_disturbance(&mut self, at: Time) {
-        self.disturbed_at.push(at);
+    pub(crate) fn note_disturbance(&mut self, from: Time, until: Time) {
+        self.disturbances.push((from, until));
+    }
+
+    /// Something does not work for a while.
+    pub(crate) fn note_outage(&mut self, from: Time, until: Time) {
+        self.outages.push((from, until));
     }
 
     /// A process with a wrong clock handles a deploy.
@@ -105,8 +112,17 @@ impl History {
     /// The last disturbance up to a moment.
     #[must_use]
     pub fn last_disturbance(&self, until: Time) -> Option<Time> {
-        let before = self.disturbed_at.iter().filter(|at| **at <= until);
-        before.max().copied()
+        let all = self.disturbances.iter().chain(&self.outages);
+        let begun = all.filter(|(from, _)| *from <= until);
+        begun.map(|(_, to)| *to.min(&until)).max()
+    }
+
+    /// How long the longest outage was.
+    #[must_use]
+    pub fn longest_outage(&self) -> TimeDelta {
+        let outages = self.outages.iter();
+        let longest = outages.map(|(from, until)| *until - *from).max();
+        longest.unwrap_or_default()
     }
 
     /// The lock of a target at a moment, if it had not expired.
@@ -188,10 +204,10 @@ mod tests {
     #[test]
     fn only_a_disturbance_before_a_moment_counts() {
         let mut history = History::default();
-        history.note_disturbance(at(5));
-        history.note_disturbance(at(3));
-        let last = [2, 4, 9].map(|seconds| history.last_disturbance(at(seconds)));
-        assert_eq!(last, [None, Some(at(3)), Some(at(5))]);
+        history.note_disturbance(at(5), at(7));
+        history.note_disturbance(at(3), at(3));
+        let last = [2, 4, 6, 9].map(|seconds| history.last_disturbance(at(seconds)));
+        assert_eq!(last, [None, Some(at(3)), Some(at(6)), Some(at(7))]);
     }
 
     #[test]

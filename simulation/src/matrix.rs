@@ -87,7 +87,12 @@ fn is_possible(fault: FaultKind, state: Option<DeployState>) -> bool {
         F::BatchDies | F::CutShort | F::DueMissing | F::DueStale | F::ListMissing => {
             state.is_none()
         }
-        F::ReadsRefused | F::LongStop => state.is_none(),
+        F::ReadsRefused
+        | F::LongStop
+        | F::LedgerOutage
+        | F::QueueOutage
+        | F::SecretsOutage
+        | F::CircleCiOutage => state.is_none(),
         F::ClockStep => matches!(state, Some(DeployState::Triggered | DeployState::Running)),
         // There is no wake-up before there is a deploy, and forged ones name a deploy on record.
         F::WakeUpLost | F::WakeUpFlood | F::TokenRotated => state.is_some(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatops_core::Time;
 use chatops_core::ports::Clock;
-use chatops_ingest::Ingest;
+use chatops_ingest::{DowngradeWarnings, Ingest};
 use chatops_notifier::Notifier;
 use chatops_worker::Worker;
 use chrono::TimeDelta;
@@ -32,6 +32,7 @@ impl World {
             ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
+            downgrades: DowngradeWarnings::default(),
         }
     }
 
@@ -56,7 +57,6 @@ impl World {
             ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
-            has_bot: self.has_bot,
         }
     }
 
@@ -67,7 +67,11 @@ impl World {
             circleci: Arc::clone(&self.circleci),
             slack: Arc::clone(&self.slack),
             secrets: Arc::clone(&self.secrets),
+            outages: Arc::clone(&self.outages),
+            has_bot: self.has_bot,
             points: self.points.clone(),
+            config: Arc::clone(&self.config),
+            confirmed: Arc::clone(&self.confirmed),
         };
         HandlerPorts::new(world, self.bug, is_sweeper)
     }

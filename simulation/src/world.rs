@@ -1,13 +1,14 @@
 //! One run: people type, messages are delivered, handlers crash at given points, time passes, until
 //! nothing is left to do.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::config::{Config, Timeouts};
+use chatops_core::delivery::{self, HandlerFailure};
 use chatops_core::id::{DeployId, InvocationId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{Clock, DeployReader, MessageQueue, QueueName, ReceivedMessage};
@@ -22,38 +23,25 @@ use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
 use crate::history::History;
 use crate::invariants::{Invariant, Violation};
-use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
-use crate::people::IssuedCommand;
+use crate::outside::{Dependency, MemoryCircleCi, MemorySlack, Outages, RotatingSecrets};
+use crate::people::{IssuedCommand, Rights};
 use crate::seeded::SeededBug;
-use chatops_testkit::config::{TestConfig, TestJob};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, MemoryMessage, MemoryQueue};
 
-/// The configuration of every run: a job that takes a lock, and one for everybody.
-pub(crate) fn config_text() -> String {
-    let deploy =
-        TestJob::limited("deploy", &["main"], &["C0001"], &["*"]).with("must_run = [\"deploy\"]");
-    let check = TestJob::limited("check", &["*"], &["*"], &["*"])
-        .workflow("check")
-        .with("exclusive = false");
-    let timeouts = [
-        "response_url_ttl = \"5m\"",
-        "follow_timeout = \"4m\"",
-        "workflow_start_timeout = \"1m\"",
-    ];
-    TestConfig::new()
-        .timeouts(&timeouts.join("\n"))
-        .project("web", &[deploy, check])
-        .text()
-}
-
 /// Parsed once: a run takes less time than reading its configuration.
-static DEFAULT_CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
-    let config = Config::parse(&config_text(), "simulation.toml");
-    Arc::new(config.unwrap_or_else(|error| unreachable!("{error}")))
-});
+static DEFAULT_CONFIG: LazyLock<Arc<Config>> =
+    LazyLock::new(|| Arc::new(Rights::default().config()));
 
 pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const CIRCLECI_TOKEN: &str = "the-circleci-token";
+
+/// The queues that handlers are run over.
+pub(crate) const SERVED_QUEUES: [QueueName; 4] = [
+    QueueName::Work,
+    QueueName::Operators,
+    QueueName::Polls,
+    QueueName::Notify,
+];
 
 /// How long a received message stays hidden.
 const VISIBILITY: Duration = Duration::from_mins(3);
@@ -74,7 +62,7 @@ pub enum Redelivery {
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryPlan {
-    /// When a crashed handler's message comes back.
+    /// When the message of a handler that crashed or failed comes back.
     pub redelivery: Redelivery,
     /// Every message is delivered twice.
     pub twice: bool,
@@ -101,6 +89,8 @@ pub struct World {
     pub slack: Arc<MemorySlack>,
     /// The secrets.
     pub secrets: Arc<RotatingSecrets>,
+    /// What is out.
+    pub outages: Arc<Outages>,
     /// The crash points.
     pub points: CrashPoints,
     /// By how much a handler may miss a moment: its clock may be off, and it may stand still between
@@ -124,6 +114,8 @@ pub struct World {
     pub violations: Vec<Violation>,
     /// What was seen of the ledger from outside.
     pub history: History,
+    /// Who may do what, and since when.
+    pub rights: Vec<(Time, Rights)>,
     /// By how much the clock of the one process is wrong, where there is only one.
     pub(crate) process_skew: TimeDelta,
     pub(crate) config: Arc<Config>,
@@ -131,6 +123,8 @@ pub struct World {
     audits: BTreeMap<DeployId, Vec<AuditEvent>>,
     invocations: u64,
     pub(crate) next_sweep: Time,
+    /// For the bug that lets another person's confirmation count.
+    pub(crate) confirmed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl World {
@@ -141,15 +135,19 @@ impl World {
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
         let clock = ManualClock::new(start);
         let ledger = Arc::new(MemoryLedger::new());
-        let secrets = Arc::new(RotatingSecrets::new(SIGNING_SECRET, CIRCLECI_TOKEN));
+        let outages = Arc::new(Outages::new(&clock));
+        let secrets = RotatingSecrets::new(SIGNING_SECRET, CIRCLECI_TOKEN, &outages);
+        let secrets = Arc::new(secrets);
         let project = FakeProject::declaring("gh/acme/web", CIRCLECI_TOKEN, &["job", "deploy_id"]);
         let queue = Arc::new(MemoryQueue::new(clock.clone(), delivery.max_receives));
         Self {
             cloud_ledger: Arc::new(CloudLedger::new(&ledger, points)),
-            cloud_queue: Arc::new(CloudQueue::new(&queue, points, &clock)),
+            cloud_queue: Arc::new(CloudQueue::new(&queue, points, &outages, &clock)),
             queue,
-            circleci: Arc::new(MemoryCircleCi::new(project, &secrets, &ledger, &clock)),
-            slack: Arc::new(MemorySlack::new(&clock)),
+            circleci: Arc::new(MemoryCircleCi::new(
+                project, &secrets, &ledger, &outages, &clock,
+            )),
+            slack: Arc::new(MemorySlack::new(&clock, &outages)),
             next_sweep: start + config.timeouts.sweep_interval,
             points: points.clone(),
             tolerance: TimeDelta::zero(),
@@ -162,12 +160,15 @@ impl World {
             poisoned: false,
             violations: vec![],
             history: History::default(),
+            rights: vec![(start, Rights::default())],
             process_skew: TimeDelta::zero(),
             audits: BTreeMap::new(),
             invocations: 0,
+            confirmed: Arc::default(),
             clock,
             ledger,
             secrets,
+            outages,
             config,
             delivery,
         }
@@ -237,7 +238,7 @@ impl World {
     /// nothing is left.
     fn run_until(&mut self, end: Time) -> bool {
         for _ in 0..MAX_DELIVERIES {
-            if self.deliver_one(QueueName::Work) || self.deliver_one(QueueName::Notify) {
+            if SERVED_QUEUES.iter().any(|queue| self.deliver_one(*queue)) {
                 self.watch_ledger();
                 self.watch_audits();
                 continue;
@@ -255,7 +256,8 @@ impl World {
                 let crashes = self.points.crash_count();
                 // A sweep that crashes is followed by the next one.
                 let _ = drive(self.worker(self.process_skew).sweep_due());
-                let _ = drive(self.dlq_sweeper().clean_dead_letters());
+                let invocation = Invocation::from(self.next_invocation());
+                let _ = drive(self.dlq_sweeper().sweep_dead_letters(&invocation));
                 self.note_crashes_since(crashes);
                 self.watch_ledger();
             }
@@ -277,21 +279,24 @@ impl World {
     }
 
     pub(crate) fn next_moment(&self) -> Option<Time> {
-        let visible =
-            [QueueName::Work, QueueName::Notify].map(|queue| self.queue.next_visible(queue));
+        let served_from = self.outages.end_of(Dependency::Queue);
+        let visible = SERVED_QUEUES.map(|queue| {
+            let visible_at = self.queue.next_visible(queue)?;
+            Some(served_from.map_or(visible_at, |from| from.max(visible_at)))
+        });
         let (records, notifications) = (self.ledger.records(), self.ledger.notifications());
         let due = records.iter().any(|record| record.due_at.is_some())
             || notifications.iter().any(|one| one.due_at().is_some());
-        // The sweeper removes a ticket that was carried out in another way.
-        let carried_out = |message: &MemoryMessage| match message.body.decode() {
+        // The sweeper removes a ticket that was carried out in another way, and whatever is no ticket.
+        let is_needless = |message: &MemoryMessage| match message.body.decode() {
             Ok(WorkMessage::Retry { deploy }) => {
                 let mut of = records.iter().filter(|record| record.id == deploy);
-                of.any(|record| record.retried_by.is_some())
+                of.any(|record| record.retried_by.is_some() || record.dismissed_by.is_some())
             }
-            _ => false,
+            other => other.is_ok(),
         };
         let dead = self.queue.messages(QueueName::WorkDlq);
-        let needless = dead.iter().any(carried_out);
+        let needless = dead.iter().any(is_needless);
         let sweep = (due || needless).then_some(self.next_sweep);
         let next = visible.into_iter().chain([sweep]).flatten().min();
         next.map(|at| at.max(self.clock.now()))
@@ -308,39 +313,93 @@ impl World {
         let Some(delivery) = self.receive_one(queue) else {
             return false;
         };
-        let mut done = true;
-        for _ in 0..=usize::from(self.delivery.twice) {
-            done = self.handle_message(queue, &delivery);
+        let mut handled = self.handle_message(queue, &delivery);
+        if self.delivery.twice {
+            handled = self.handle_message(queue, &delivery);
         }
-        if done {
-            let _ = drive(self.cloud_queue.delete(queue, &delivery.receipt));
-        } else if self.delivery.redelivery == Redelivery::AtOnce {
+        if let Some(handled) = &handled {
+            self.settle_message(queue, &delivery, handled.clone());
+        }
+        let comes_again = matches!(handled, None | Some(Err(HandlerFailure::Later { .. })));
+        // While something is out, each delivery would be the last one's moment again.
+        let at_once = self.delivery.redelivery == Redelivery::AtOnce && !self.outages.are_any();
+        if comes_again && at_once {
             let (queues, now) = (&self.cloud_queue, Duration::ZERO);
             let _ = drive(queues.release(queue, &delivery.receipt, now));
         }
         true
     }
 
-    /// Runs the handler; whether it succeeded.
-    fn handle_message(&mut self, queue: QueueName, delivery: &ReceivedMessage) -> bool {
+    /// What a shell does with a message after its handler has run.
+    pub(crate) fn settle_message(
+        &self,
+        queue: QueueName,
+        message: &ReceivedMessage,
+        handled: Result<(), HandlerFailure>,
+    ) {
+        let queues = &*self.cloud_queue;
+        let handled = match handled {
+            Err(HandlerFailure::Later { error })
+                if self.bug == Some(SeededBug::DependencyIsPoison) =>
+            {
+                Err(HandlerFailure::Poison { reason: error })
+            }
+            handled => handled,
+        };
+        match handled {
+            Ok(()) => {
+                let _ = drive(queues.delete(queue, &message.receipt));
+            }
+            Err(failure) => {
+                let settled = delivery::settle_failure(queues, queue, message, failure);
+                let _ = drive(settled);
+            }
+        }
+    }
+
+    /// Runs the handler; `None` if it crashed.
+    fn handle_message(
+        &mut self,
+        queue: QueueName,
+        delivery: &ReceivedMessage,
+    ) -> Option<Result<(), HandlerFailure>> {
         if self.poisoned && matches!(delivery.body.decode(), Ok(WorkMessage::Deploy(_))) {
-            return false;
+            return Some(Err(HandlerFailure::Panicked));
         }
         let mut invocation = Invocation::from(self.next_invocation());
         let skew = self.process_skew;
         let crashes = self.points.crash_count();
-        let done = match queue {
-            QueueName::Work => {
-                // A run that is dropped is a crash; this one knows its deadline.
-                let cut_short = self.points.should_fail(FaultKind::CutShort);
-                invocation.deadline = cut_short.then(|| self.clock.now() + skew);
-                drive(self.worker(skew).handle(&invocation, &delivery.body))
-                    .is_some_and(|done| done.is_ok())
-            }
-            _ => drive(self.notifier(skew).handle(&delivery.body)).is_some_and(|done| done.is_ok()),
+        let handled = if queue == QueueName::Notify {
+            let handled = drive(self.notifier(skew).handle(&delivery.body));
+            handled.map(|handled| handled.map_err(HandlerFailure::from))
+        } else {
+            // A run that is dropped is a crash; this one knows its deadline.
+            let cut_short = self.points.should_fail(FaultKind::CutShort);
+            invocation.deadline = cut_short.then(|| self.clock.now() + skew);
+            let worker = self.worker(skew);
+            let handled = drive(worker.handle(
+                &invocation,
+                self.queue_for(queue, &delivery.body),
+                &delivery.body,
+                None,
+            ));
+            handled.map(|handled| handled.map_err(HandlerFailure::from))
         };
         self.note_crashes_since(crashes);
-        done
+        handled
+    }
+
+    /// The queue that a handler believes a message to come from.
+    pub(crate) fn queue_for(&self, queue: QueueName, body: &MessageBody) -> QueueName {
+        match body.decode() {
+            Ok(WorkMessage::Action(action))
+                if action.requested_by.is_operator()
+                    && self.bug == Some(SeededBug::OperatorAnywhere) =>
+            {
+                QueueName::Operators
+            }
+            _ => queue,
+        }
     }
 
     /// A deploy's audit.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use chatops_core::command::DeployAction;
-use chatops_core::deploy::decide::{self, Context, RetryCause, RetryDecision};
-use chatops_core::deploy::{DeployRecord, DeployState};
-use chatops_core::id::DeployId;
+use chatops_core::deploy::decide::RetryCause;
+use chatops_core::deploy::{ActedBy, DeployRecord, DeployState};
+use chatops_core::id::{DeployId, DeployRef};
 use chatops_simulation::invariants::Invariant;
 use chatops_simulation::model::{
     BoundedModel, Counterexample, DecisionRules, KNOWN_BUGS, ModelBounds, ModelScope,
@@ -76,10 +76,8 @@ fn the_bugs_of_a_single_call_are_found() {
 #[test]
 fn randomizing_the_id_of_a_retry_is_found() {
     let rules = DecisionRules {
-        open_retry: |old, first, cause, ctx| {
-            let mut commit = (PRODUCT_RULES.open_retry)(old, first, cause, ctx)?;
+        alter_retry: |_, _, commit| {
             commit.record.id = DeployId::of_request("T0001", "A0001", "random");
-            Ok(commit)
         },
         ..PRODUCT_RULES
     };
@@ -89,28 +87,52 @@ fn randomizing_the_id_of_a_retry_is_found() {
 #[test]
 fn forgetting_the_deploy_that_is_retried_is_found() {
     let rules = DecisionRules {
-        open_retry: |old, first, cause, ctx| {
-            let mut commit = (PRODUCT_RULES.open_retry)(old, first, cause, ctx)?;
-            commit.retried = None;
-            Ok(commit)
-        },
+        alter_retry: |_, _, commit| commit.retried = None,
         ..PRODUCT_RULES
     };
     assert_found(&rules, ONE_RETRIER, &[Invariant::OneRetry]);
 }
 
-/// The product's decision, but as if somebody had confirmed.
-fn confirmed(old: &DeployRecord, cause: RetryCause<'_>, ctx: Context<'_>) -> RetryDecision {
-    match decide::decide_retry(old, cause, ctx) {
-        RetryDecision::NeedsConfirm => RetryDecision::Yes,
-        other => other,
+#[test]
+fn taking_the_lock_later_is_found() {
+    let rules = DecisionRules {
+        alter_retry: |_, _, commit| commit.lock = None,
+        ..PRODUCT_RULES
+    };
+    assert_found(&rules, ONE_RETRIER, &[Invariant::ValidPost]);
+}
+
+/// As if somebody had confirmed.
+fn hide_doubt(old: &mut DeployRecord) {
+    old.unresolved_before = None;
+    if old.state == DeployState::Unresolved {
+        old.state = DeployState::TriggerFailed;
+    }
+}
+
+/// The deploy that somebody has confirmed a retry of.
+fn confirmed(cause: RetryCause<'_>) -> Option<&DeployRef> {
+    match cause {
+        RetryCause::Action(action) => match &action.action {
+            DeployAction::Retry {
+                deploy,
+                confirm: true,
+                ..
+            } => Some(deploy),
+            _ => None,
+        },
+        RetryCause::Ticket => None,
     }
 }
 
 #[test]
 fn ignoring_that_nobody_confirmed_is_found() {
     let rules = DecisionRules {
-        decide_retry: confirmed,
+        alter_retried: |old, cause| {
+            if confirmed(cause).is_none() {
+                hide_doubt(old);
+            }
+        },
         ..PRODUCT_RULES
     };
     assert_found(&rules, ONE_RETRIER, &[Invariant::AllowedRetry]);
@@ -120,13 +142,10 @@ fn ignoring_that_nobody_confirmed_is_found() {
 #[test]
 fn taking_one_confirm_for_another_is_found() {
     let rules = DecisionRules {
-        decide_retry: |old, cause, ctx| match cause {
-            RetryCause::Action(action)
-                if matches!(action.action, DeployAction::Retry { confirm: true, .. }) =>
-            {
-                confirmed(old, cause, ctx)
+        alter_retried: |old, cause| {
+            if confirmed(cause).is_some_and(|named| *named != DeployRef::Full(old.id)) {
+                hide_doubt(old);
             }
-            _ => decide::decide_retry(old, cause, ctx),
         },
         ..PRODUCT_RULES
     };
@@ -136,7 +155,7 @@ fn taking_one_confirm_for_another_is_found() {
 #[test]
 fn leaving_a_copy_of_a_ticket_behind_is_found() {
     let rules = DecisionRules {
-        is_ticket_needless: |_| false,
+        is_ticket_obsolete: |_| false,
         ..PRODUCT_RULES
     };
     assert_found(&rules, REDRIVEN, &[Invariant::Termination]);
@@ -145,7 +164,7 @@ fn leaving_a_copy_of_a_ticket_behind_is_found() {
 #[test]
 fn removing_a_ticket_that_was_not_carried_out_is_found() {
     let rules = DecisionRules {
-        is_ticket_needless: |old| old.state == DeployState::TriggerFailed,
+        is_ticket_obsolete: |old| old.state == DeployState::TriggerFailed,
         ..PRODUCT_RULES
     };
     assert_found(&rules, ONE_RETRIER, &[Invariant::ExactTickets]);
@@ -154,22 +173,14 @@ fn removing_a_ticket_that_was_not_carried_out_is_found() {
 #[test]
 fn dropping_a_ticket_is_found() {
     let rules = DecisionRules {
-        decide_retry: |old, cause, ctx| match cause {
-            RetryCause::Ticket => RetryDecision::TooOld,
-            RetryCause::Action(_) => decide::decide_retry(old, cause, ctx),
+        alter_retried: |old, cause| {
+            if matches!(cause, RetryCause::Ticket) {
+                old.dismissed_by = Some(ActedBy::Operator("nobody".to_owned()));
+            }
         },
         ..PRODUCT_RULES
     };
     assert_found(&rules, ONE_RETRIER, &[Invariant::ExactTickets]);
-}
-
-#[test]
-fn carrying_out_an_action_twice_is_found() {
-    let rules = DecisionRules {
-        remembers_actions: false,
-        ..PRODUCT_RULES
-    };
-    assert_found(&rules, ONE_RETRIER, &[Invariant::OneRetry]);
 }
 
 #[test]
@@ -194,15 +205,13 @@ fn every_state_is_reached() {
 fn every_kind_of_retry_is_reached() {
     static REACHED: Mutex<BTreeSet<(DeployState, &str, bool)>> = Mutex::new(BTreeSet::new());
     let rules = DecisionRules {
-        open_retry: |old, first, cause, ctx| {
-            let commit = (PRODUCT_RULES.open_retry)(old, first, cause, ctx)?;
+        alter_retry: |old, cause, _| {
             let why = match cause {
                 RetryCause::Ticket => "ticket",
                 RetryCause::Action(_) => "action",
             };
             let mut reached = REACHED.lock().unwrap_or_else(PoisonError::into_inner);
             reached.insert((old.state, why, old.retry_of.is_some()));
-            Ok(commit)
         },
         ..PRODUCT_RULES
     };
@@ -211,12 +220,11 @@ fn every_kind_of_retry_is_reached() {
     let ends = [
         (DeployState::TriggerFailed, "ticket"),
         (DeployState::TriggerFailed, "action"),
-        (DeployState::Rejected, "action"),
         (DeployState::Unresolved, "action"),
     ];
     let kinds = ends.map(|(end, why)| [(end, why, false), (end, why, true)]);
-    assert_eq!(
-        *REACHED.lock().unwrap(),
-        BTreeSet::from_iter(kinds.concat())
-    );
+    let mut kinds = BTreeSet::from_iter(kinds.concat());
+    // A retry is asked for before it is made, so it is never rejected.
+    kinds.insert((DeployState::Rejected, "action", false));
+    assert_eq!(*REACHED.lock().unwrap(), kinds);
 }

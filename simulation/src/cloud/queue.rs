@@ -11,6 +11,7 @@ use chatops_core::ports::{
 
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::FaultKind;
+use crate::outside::{Dependency, Outages};
 use chatops_testkit::memory::{ManualClock, MemoryQueue};
 
 /// The queues as the adapter of SQS shows them, and as Lambda uses them.
@@ -18,15 +19,22 @@ use chatops_testkit::memory::{ManualClock, MemoryQueue};
 pub struct CloudQueue {
     queue: Arc<MemoryQueue>,
     points: CrashPoints,
+    outages: Arc<Outages>,
     clock: ManualClock,
 }
 
 impl CloudQueue {
     /// The queues in `queue`.
     #[must_use]
-    pub fn new(queue: &Arc<MemoryQueue>, points: &CrashPoints, clock: &ManualClock) -> Self {
+    pub fn new(
+        queue: &Arc<MemoryQueue>,
+        points: &CrashPoints,
+        outages: &Arc<Outages>,
+        clock: &ManualClock,
+    ) -> Self {
         Self {
             queue: Arc::clone(queue),
+            outages: Arc::clone(outages),
             points: points.clone(),
             clock: clock.clone(),
         }
@@ -36,6 +44,13 @@ impl CloudQueue {
     pub fn remove(&self, queue: QueueName, receipt: &MessageReceipt) {
         let newest = self.newest_receipt(queue, receipt);
         let _ = drive(self.queue.delete(queue, newest.as_ref().unwrap_or(receipt)));
+    }
+
+    fn check_outage(&self) -> Result<(), QueueError> {
+        if self.outages.is_out(Dependency::Queue) {
+            return queue_error("an outage");
+        }
+        Ok(())
     }
 
     fn is_empty(&self, queue: QueueName) -> bool {
@@ -67,6 +82,9 @@ impl MessageQueue for CloudQueue {
         body: &MessageBody,
         delay: Duration,
     ) -> Result<(), SendError> {
+        if self.outages.is_out(Dependency::Queue) {
+            return Err(SendError::not_sent("an outage"));
+        }
         if self.points.should_fail(FaultKind::SendThrottled) {
             return Err(SendError::unknown("throttled"));
         }
@@ -82,6 +100,7 @@ impl MessageQueue for CloudQueue {
         max: usize,
         visibility: Duration,
     ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.check_outage()?;
         if self.is_empty(queue) {
             return self.queue.receive(queue, max, visibility).await;
         }
@@ -105,6 +124,7 @@ impl MessageQueue for CloudQueue {
     }
 
     async fn delete(&self, queue: QueueName, receipt: &MessageReceipt) -> Result<(), QueueError> {
+        self.check_outage()?;
         if self.points.should_fail(FaultKind::DeleteFails) {
             return queue_error("the queue does not answer");
         }
@@ -127,6 +147,7 @@ impl MessageQueue for CloudQueue {
         receipt: &MessageReceipt,
         delay: Duration,
     ) -> Result<(), QueueError> {
+        self.check_outage()?;
         if self.points.should_fail(FaultKind::ReleaseFails) {
             return queue_error("the queue does not answer");
         }

@@ -23,6 +23,8 @@ pub fn placed_faults() -> impl Iterator<Item = FaultKind> {
         FaultKind::VisibleTooEarly,
         FaultKind::OldReceiptCounts,
         FaultKind::BatchDies,
+        // Nothing is released unless something else has failed before.
+        FaultKind::ReleaseFails,
     ];
     FaultKind::VARIANTS
         .iter()

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{
-    CancelWorkflow, Commit, DeleteMessage, FindByShortId, GetSecret, ListDeploys, ListDue,
-    ListJobs, LookupRequest, NoteProject, Perform, PollRequest, PostMessage, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReadProject, ReceiveMessages, RefreshSecret,
-    ReleaseMessage, RenewToken, Request, SaveNotification, SendError, SendMessage, TriggerOutcome,
-    TriggerRequest,
+    CancelWorkflow, Commit, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry,
+    GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, LookupRequest, NoteProject, Perform,
+    PollRequest, PostMessage, ReadAction, ReadDeploy, ReadLock, ReadNotification,
+    ReadPipelineOwner, ReadProject, ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage,
+    RenewToken, Request, SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
 };
 
 use super::{HandlerPorts, WorldPorts};
+use crate::crash_points::unavailable;
 use crate::fault_injector::FaultKind;
-use crate::outside::{ChatFault, ReadFault, TriggerFault};
+use crate::outside::{ChatFault, Dependency, ReadFault, TriggerFault};
 use crate::scenario::EPOCH_RETRY_AFTER;
 use crate::seeded::with_bug;
 
@@ -47,17 +48,27 @@ macro_rules! simulated {
     )*)* };
     // A read of the ledger that fails.
     (@read $it:ident $world:ident) => {{
+        $world.fail_in_outage(Self::NAME).await?;
         let call = $world.ledger.read($it);
         $world.points.call_ledger(Self::NAME, FaultKind::ReadFails, None, call).await
     }};
     (@list $it:ident $world:ident) => {{
+        $world.fail_in_outage(Self::NAME).await?;
         let call = $world.ledger.list($it);
         $world.points.call_ledger(Self::NAME, FaultKind::ReadFails, None, call).await
     }};
     // A write that fails without effect, or whose answer is lost after the effect.
     (@write $it:ident $world:ident) => {{
         let (before, after) = (FaultKind::WriteFails, FaultKind::WriteAnswerLost);
+        $world.fail_in_outage(Self::NAME).await?;
         let call = $world.ledger.write($it);
+        $world.points.call_ledger(Self::NAME, before, Some(after), call).await
+    }};
+    // A write that no transaction is for.
+    (@note $it:ident $world:ident) => {{
+        let (before, after) = (FaultKind::WriteFails, FaultKind::WriteAnswerLost);
+        $world.fail_in_outage(Self::NAME).await?;
+        let call = $world.ledger.read($it);
         $world.points.call_ledger(Self::NAME, before, Some(after), call).await
     }};
     // A read from CircleCI.
@@ -75,6 +86,10 @@ macro_rules! simulated {
     (@slack $it:ident $world:ident) => {
         $world.points.call_through(Self::NAME, $world.slack.perform($it)).await
     };
+    (@bot $it:ident $world:ident) => {{
+        let FindBot {} = $it;
+        $world.points.call_through(Self::NAME, std::future::ready(Ok($world.has_bot))).await
+    }};
     (@secrets $it:ident $world:ident) => {
         $world.points.call_through(Self::NAME, $world.secrets.perform($it)).await
     };
@@ -88,8 +103,9 @@ macro_rules! simulated {
 simulated! {
     // A note of a project only sets a pace; that it fails is all that can happen to it.
     read: ReadProject, NoteProject, ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
-        ReadNotification as with_bug::read_notification;
-    list: ListDeploys, ListDue;
+        FindLastRetry, ReadAction as with_bug::read_action, ReadNotification as with_bug::read_notification;
+    list: ListDeploys as with_bug::list_deploys, ListDue;
+    note: CountAction, RecordAction as with_bug::record_action;
     write: Commit as with_bug::commit, SaveNotification as with_bug::save_notification;
     send: SendMessage as with_bug::send;
     queue: ReceiveMessages, DeleteMessage, ReleaseMessage;
@@ -98,6 +114,7 @@ simulated! {
         ListJobs as with_bug::list_jobs;
     circleci: CancelWorkflow;
     post: PostMessage as with_bug::post;
+    bot: FindBot;
     slack: RenewToken;
     secrets: GetSecret, RefreshSecret;
 }
@@ -112,12 +129,15 @@ const TRIGGER_FAULTS: [(FaultKind, TriggerFault); 6] = [
     ),
     (
         FaultKind::TriggerRejected,
-        TriggerFault::Rejected(404, "<!channel> not found"),
+        TriggerFault::Rejected(403, "<!channel> is forbidden"),
     ),
     (FaultKind::TriggerErrorBefore, TriggerFault::ErrorBefore),
     (FaultKind::TriggerErrorAfter, TriggerFault::ErrorAfter),
     (FaultKind::TriggerAnswerLost, TriggerFault::AnswerLost),
 ];
+
+/// A refusal that no repetition changes; the other one somebody can mend.
+const HOPELESS: TriggerFault = TriggerFault::Rejected(404, "<!channel> not found");
 
 /// What a read that is limited is asked to wait.
 const RETRY_AFTER: [Duration; 4] = [
@@ -142,6 +162,15 @@ impl WorldPorts {
         let mut faults = faults.into_iter();
         let strikes = |(kind, _): &(FaultKind, F)| self.points.should_fail(*kind);
         faults.find(strikes).map(|(_, fault)| fault)
+    }
+
+    /// Passes a call's point and fails it, if the ledger is out.
+    async fn fail_in_outage(&self, name: &'static str) -> Result<(), LedgerError> {
+        if self.outages.is_out(Dependency::Ledger) {
+            self.points.pass("before", name).await;
+            return Err(unavailable("an outage"));
+        }
+        Ok(())
     }
 
     fn fail_ci_read(&self) {
@@ -171,7 +200,9 @@ impl WorldPorts {
     async fn trigger(&self, request: TriggerRequest) -> TriggerOutcome {
         self.points.pass("before", TriggerRequest::NAME).await;
         if let Some(fault) = self.first_fault(TRIGGER_FAULTS) {
-            self.circleci.fail_trigger(fault);
+            let hopeless = matches!(fault, TriggerFault::Rejected(..)) && self.points.below(4) == 3;
+            self.circleci
+                .fail_trigger(if hopeless { HOPELESS } else { fault });
         }
         let outcome = self.circleci.perform(request).await;
         self.points.pass("after", TriggerRequest::NAME).await;

@@ -7,14 +7,16 @@
 
 mod faults;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use chatops_core::config::Config;
 use chatops_core::ports::{Perform, Request};
 
 pub(crate) use self::faults::SimulatedRequest;
 use crate::cloud::{CloudLedger, CloudQueue};
 use crate::crash_points::CrashPoints;
-use crate::outside::{MemoryCircleCi, MemorySlack, RotatingSecrets};
+use crate::outside::{MemoryCircleCi, MemorySlack, Outages, RotatingSecrets};
 use crate::seeded::{BugMemory, SeededBug};
 use chatops_testkit::memory::lock_mutex;
 
@@ -26,7 +28,14 @@ pub(crate) struct WorldPorts {
     pub(crate) circleci: Arc<MemoryCircleCi>,
     pub(crate) slack: Arc<MemorySlack>,
     pub(crate) secrets: Arc<RotatingSecrets>,
+    pub(crate) outages: Arc<Outages>,
+    /// Whether the bot's token is known.
+    pub(crate) has_bot: bool,
     pub(crate) points: CrashPoints,
+    /// What a bug needs to decide as the handlers do.
+    pub(crate) config: Arc<Config>,
+    /// The deploys that somebody has confirmed a retry of.
+    pub(crate) confirmed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The ports of one run of a handler.

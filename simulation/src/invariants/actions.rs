@@ -6,9 +6,12 @@ use chatops_core::id::DeployId;
 use chrono::TimeDelta;
 
 use super::FinishedRun;
-use super::Invariant::{AllowedRetry, CancelObeyed, OneRetry};
+use super::Invariant::{AllowedRetry, CancelObeyed, OneRetry, UntouchedChain};
 use super::violation::Findings;
 use crate::people::IssuedCommand;
+
+/// How long what has succeeded may not be listed yet.
+const LAGGING: TimeDelta = TimeDelta::minutes(1);
 
 impl FinishedRun<'_> {
     /// The command that made a deploy; `None` if a redriven ticket made it.
@@ -48,6 +51,7 @@ impl FinishedRun<'_> {
             let detail = format_args!("{id} was retried and still owes a ticket");
             found.require(!carried_out, OneRetry, detail);
         }
+        self.check_chains(found);
         for new in records {
             match new.retry_of.map(|old| self.records.get(&old)) {
                 Some(Some(old)) => self.check_retry(old, new, found),
@@ -62,17 +66,14 @@ impl FinishedRun<'_> {
 
     fn check_retry(&self, old: &DeployRecord, new: &DeployRecord, found: &mut Findings) {
         let id = new.id;
-        let derived = id == DeployId::of_retry(old.id);
+        let derived = id == DeployId::of_retry(old.id, new.retry_request);
         let detail = format_args!("the id of {id} is not derived");
         found.require(derived, OneRetry, detail);
         let command = new.retry_request.and_then(|_| self.find_command(new));
-        let says = |word: &str| command.is_some_and(|typed| typed.text.contains(word));
-        let unresolved = old.state == DeployState::Unresolved;
+        let says = |word: &str| command.is_some_and(|typed| typed.says(word));
         let allowed = match old.state {
             DeployState::TriggerFailed => true,
-            DeployState::Rejected => new.retry_request.is_some(),
-            // Of this very deploy: who named an earlier one has not checked this one.
-            DeployState::Unresolved => says("confirm") && says(old.short_id.as_str()),
+            DeployState::Rejected | DeployState::Unresolved => new.retry_request.is_some(),
             _ => false,
         };
         let detail = format_args!("{id} retries one that was {}", old.state);
@@ -82,18 +83,88 @@ impl FinishedRun<'_> {
         let too_old = begun.zip(ended).is_some_and(|(begun, ended)| {
             begun > ended + TimeDelta::days(1) + self.world.tolerance
         });
-        let forced = says("force") && command.is_some_and(|typed| typed.user.is_none());
+        let forced = says("force") && command.is_some_and(|typed| typed.person.is_none());
         let detail = format_args!("{id} retries one that is too old");
         found.require(!too_old || forced, AllowedRetry, detail);
-        let early = command
-            .zip(ended)
-            .is_some_and(|(typed, ended)| typed.typed_at.timestamp() < ended.timestamp());
-        let detail = format_args!("{id} was confirmed before anybody could check");
-        found.require(!(early && unresolved), AllowedRetry, detail);
-        let user = command.and_then(|typed| typed.user.as_deref());
-        let theirs = user.is_none_or(|user| user == new.request.user.as_str());
-        let detail = format_args!("{id} is not for {user:?}");
+        let person = command.and_then(|typed| typed.person);
+        let request = &new.request;
+        let theirs = person.is_none_or(|person| {
+            let user = (request.team.as_str(), request.user.as_str());
+            user == (person.team, person.user) && request.channel.as_str() == person.channel
+        });
+        let detail = format_args!("{id} is not for {person:?}");
         found.require(theirs, AllowedRetry, detail);
+        let begun = new.attempts > 0;
+        let detail = format_args!("{id} takes the place of {} and was not triggered", old.id);
+        found.require(begun, UntouchedChain, detail);
+        self.check_confirmation(new, found);
+        self.check_newer_success(old, new, found);
+    }
+
+    /// Where a newer deploy of the target had succeeded, whoever retries has confirmed.
+    fn check_newer_success(&self, old: &DeployRecord, new: &DeployRecord, found: &mut Findings) {
+        let Some(begun) = self.audit_entries(new.id).first().map(|entry| entry.at) else {
+            return;
+        };
+        let command = new.retry_request.and_then(|_| self.find_command(new));
+        if command.is_some_and(|typed| typed.says("confirm")) {
+            return;
+        }
+        let (history, asked) = (&self.world.history, old.request.requested_at);
+        let before = begun - self.world.tolerance - LAGGING;
+        let newer = self.records.values().find(|other| {
+            other.state == DeployState::Succeeded
+                && other.request.environment == old.request.environment
+                && other.request.requested_at > asked
+                && history.ended_at(other.id).is_some_and(|at| at < before)
+        });
+        if let Some(newer) = newer {
+            let detail = format_args!("{} replaces {} unconfirmed", new.id, newer.id);
+            found.require(false, AllowedRetry, detail);
+        }
+    }
+
+    /// While a deploy before it is UNRESOLVED and nothing after that was triggered, whoever retries has
+    /// confirmed it, by naming that one or one after it, and after its end.
+    fn check_confirmation(&self, new: &DeployRecord, found: &mut Findings) {
+        let mut named = vec![];
+        let unresolved = self.ancestors(new).find_map(|old| {
+            named.push(old);
+            let is_unresolved = old.state == DeployState::Unresolved;
+            let was_triggered = self.pipelines_of(old.id).next().is_some();
+            (is_unresolved || was_triggered).then_some((is_unresolved, old))
+        });
+        let Some((true, unresolved)) = unresolved else {
+            return;
+        };
+        let command = new.retry_request.and_then(|_| self.find_command(new));
+        let ended = self.world.history.ended_at(unresolved.id);
+        let confirmed = command.is_some_and(|typed| {
+            let in_time = ended.is_none_or(|at| typed.typed_at.timestamp() >= at.timestamp());
+            typed.says("confirm") && in_time && named.iter().any(|old| typed.names(old))
+        });
+        let detail = format_args!("{} repeats {} unconfirmed", new.id, unresolved.id);
+        found.require(confirmed, AllowedRetry, detail);
+    }
+
+    /// In a chain there are no more pipelines than retries were given, and the first request.
+    fn check_chains(&self, found: &mut Findings) {
+        for first in self.records.values().filter(|one| one.retry_of.is_none()) {
+            let is_link = |one: &&DeployRecord| {
+                one.id == first.id || self.ancestors(one).any(|old| old.id == first.id)
+            };
+            let links: Vec<_> = self.records.values().filter(is_link).collect();
+            let is_named = |typed: &&IssuedCommand| {
+                typed.verb() == "retry" && links.iter().any(|link| typed.names(link))
+            };
+            let redriven = self.world.redriven.iter();
+            let redriven = redriven.filter(|(_, id)| links.iter().any(|link| link.id == *id));
+            let given = 1 + self.world.typed.iter().filter(is_named).count() + redriven.count();
+            let pipelines = links.iter().map(|link| self.pipelines_of(link.id).count());
+            let (triggered, id) = (pipelines.sum::<usize>(), first.id);
+            let detail = format_args!("the chain of {id} has {triggered} pipelines of {given}");
+            found.require(triggered <= given, OneRetry, detail);
+        }
     }
 
     pub(super) fn check_cancels(&self, found: &mut Findings) {

@@ -1,6 +1,7 @@
 //! Locks, from outside: whatever a deploy has running keeps its target locked.
 
 use chatops_core::Time;
+use chatops_core::audit::AuditChange;
 use chatops_core::deploy::{DeployRecord, DeployState, Target};
 use chatops_core::id::DeployId;
 use chrono::TimeDelta;
@@ -90,6 +91,20 @@ impl FinishedRun<'_> {
         std::iter::successors(Some(lock.deploy), older).any(|holder| holder == id)
     }
 
+    /// When the lock of a deploy was freed by somebody, or since CircleCI could not be read for so long that
+    /// an open deploy would have been given up, too.
+    fn given_up_at(&self, record: &DeployRecord) -> Option<Time> {
+        let timeouts = &self.world.config().timeouts;
+        let limit = timeouts.follow_timeout.max(timeouts.lock_ttl);
+        let mut entries = self.audit_entries(record.id).iter();
+        let freed = entries.find(|entry| match entry.change {
+            AuditChange::Unlocked { by: Some(_) } => true,
+            AuditChange::Unlocked { by: None } => self.was_unreadable_for(record, entry.at, limit),
+            _ => false,
+        });
+        freed.map(|entry| entry.at)
+    }
+
     /// From when to when a run has to be under the lock.
     fn guarded_time(
         &self,
@@ -100,6 +115,9 @@ impl FinishedRun<'_> {
         let (history, tolerance) = (&self.world.history, self.world.tolerance);
         let (from, ended_at) = (run.starts_at, history.ended_at(record.id));
         let until = run.end.as_ref().map_or(from + LONG, |end| end.job_until);
+        // Whoever frees a lock by a command answers for what runs.
+        let given_up_at = self.given_up_at(record);
+        let until = given_up_at.map_or(until, |at| until.min(at - tolerance));
         let Some(ended_at) = ended_at else {
             return Some((from, until.min(self.now())));
         };

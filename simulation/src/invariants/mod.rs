@@ -8,6 +8,8 @@
 mod actions;
 mod locks;
 mod notifications;
+mod rights;
+mod tickets;
 mod true_end;
 mod violation;
 mod waits;
@@ -16,16 +18,13 @@ use std::collections::BTreeMap;
 
 use chatops_core::Time;
 use chatops_core::audit::{self, AuditChange, AuditEntry};
-use chatops_core::deploy::{DeployRecord, DeployState};
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
-use chatops_core::message::WorkMessage;
 use chatops_core::ports::{Clock, QueueName};
 use chatops_sandbox::circleci::FakePipeline;
-use chrono::TimeDelta;
 
 use self::Invariant::{
-    ExactTickets, IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline,
-    SoundAudit, ValidPost,
+    IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline, SoundAudit, ValidPost,
 };
 use self::violation::Findings;
 use crate::outside::{MemoryCircleCi, PipelineTruth};
@@ -37,13 +36,18 @@ pub use self::violation::{Invariant, Violation, join_lines};
 #[must_use]
 pub fn check(world: &World) -> Vec<Violation> {
     let records = world.ledger.records().into_iter();
-    let run = FinishedRun {
+    let mut run = FinishedRun {
         world,
         records: records.map(|record| (record.id, record)).collect(),
         pipelines: world.circleci.created_pipelines(),
         truths: world.circleci.truths(),
+        audits: BTreeMap::new(),
     };
-    let found = &mut Findings(world.violations.clone());
+    run.read_audits();
+    let mut findings = Findings {
+        violations: world.violations.clone(),
+    };
+    let found = &mut findings;
     run.check_pipelines(found);
     for record in run.records.values() {
         run.check_audit(record, found);
@@ -52,16 +56,18 @@ pub fn check(world: &World) -> Vec<Violation> {
         run.check_lock(record, found);
         run.check_late_runs(record, found);
         run.check_wait(record, found);
+        run.check_changes(record, found);
         run.check_notifications(record, found);
     }
     run.check_leftovers(found);
     run.check_tickets(found);
     run.check_retries(found);
+    run.check_triggers(found);
     run.check_cancels(found);
     run.check_replies(found);
     run.check_response_urls(found);
     run.check_secrecy(found);
-    std::mem::take(&mut found.0)
+    findings.violations
 }
 
 /// A run that is over.
@@ -71,6 +77,7 @@ struct FinishedRun<'w> {
     pipelines: Vec<FakePipeline>,
     /// What CircleCI knows of them.
     truths: Vec<PipelineTruth>,
+    audits: BTreeMap<DeployId, Vec<AuditEntry>>,
 }
 
 impl FinishedRun<'_> {
@@ -78,12 +85,23 @@ impl FinishedRun<'_> {
         self.world.clock.now()
     }
 
-    fn audit_entries(&self, id: DeployId) -> Vec<AuditEntry> {
-        let events = self.world.audit_events(id);
-        events
-            .iter()
-            .filter_map(|event| event.entry().ok())
-            .collect()
+    fn read_audits(&mut self) {
+        for id in self.records.keys() {
+            let events = self.world.audit_events(*id).into_iter();
+            let entries = events.filter_map(|event| event.entry().ok());
+            self.audits.insert(*id, entries.collect());
+        }
+    }
+
+    fn audit_entries(&self, id: DeployId) -> &[AuditEntry] {
+        self.audits.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The deploys that one repeats, the nearest first.
+    fn ancestors(&self, record: &DeployRecord) -> impl Iterator<Item = &DeployRecord> {
+        let older = |record: &&DeployRecord| self.records.get(&record.retry_of?);
+        let nearest = record.retry_of.and_then(|old| self.records.get(&old));
+        std::iter::successors(nearest, older)
     }
 
     fn pipelines_of(&self, id: DeployId) -> impl Iterator<Item = &FakePipeline> {
@@ -156,6 +174,7 @@ impl FinishedRun<'_> {
                     | AuditChange::Noticed { .. }
                     | AuditChange::Unlocked { .. }
                     | AuditChange::Retried { .. }
+                    | AuditChange::Dismissed { .. }
             )
         });
         found.require(over, OneEnd, format_args!("{id} goes on after its end"));
@@ -174,7 +193,10 @@ impl FinishedRun<'_> {
 
     fn check_leftovers(&self, found: &mut Findings) {
         let world = self.world;
-        for queue in [QueueName::Work, QueueName::Notify, QueueName::NotifyDlq] {
+        for queue in QueueName::ALL {
+            if queue == QueueName::WorkDlq {
+                continue;
+            }
             let (left, name) = (world.queue.messages(queue).len(), queue.as_str());
             let detail = format_args!("{left} messages are left in {name}");
             found.require(left == 0, NothingLeft, detail);
@@ -197,42 +219,6 @@ impl FinishedRun<'_> {
             let known = self.records.contains_key(id);
             let detail = format_args!("{id} was acknowledged and is not on record");
             found.require(known, NothingLost, detail);
-        }
-    }
-
-    fn check_tickets(&self, found: &mut Findings) {
-        let world = self.world;
-        let mut tickets = vec![];
-        for message in world.queue.messages(QueueName::WorkDlq) {
-            match message.body.decode() {
-                Ok(WorkMessage::Retry { deploy }) => tickets.push(deploy),
-                _ => found.require(false, ExactTickets, format_args!("another message died")),
-            }
-        }
-        // A ticket that is handled after more than a day is not carried out and does not come back;
-        // faults may delay for a while one that was redriven in time.
-        let too_late = |record: &DeployRecord| {
-            let limit = record.end.as_ref().map(|end| end.at + TimeDelta::hours(23));
-            let mut redriven = world.redriven.iter().filter(|(_, id)| *id == record.id);
-            redriven.any(|(at, _)| limit.is_some_and(|limit| *at > limit))
-        };
-        let failed = |record: &DeployRecord| record.state == DeployState::TriggerFailed;
-        for record in self
-            .records
-            .values()
-            .filter(|record| failed(record) && !too_late(record))
-        {
-            let id = record.id;
-            let carried_out = self.records.contains_key(&DeployId::of_retry(id));
-            let exact = carried_out != tickets.contains(&id);
-            let what = if carried_out { "a needless" } else { "no" };
-            let detail = format_args!("{what} retry ticket for {id}");
-            found.require(exact, ExactTickets, detail);
-        }
-        for id in tickets {
-            let failed = self.records.get(&id).is_some_and(failed);
-            let detail = format_args!("a retry ticket for {id}, whose trigger did not fail");
-            found.require(failed, ExactTickets, detail);
         }
     }
 }

@@ -92,9 +92,19 @@ impl FinishedRun<'_> {
         answered || failed_at_the_end(&tries) >= LEAST_TRIES
     }
 
-    /// Whether CircleCI could not be read for as long as it is tried.
+    /// Whether CircleCI could not be read for as long as an open deploy is followed.
     pub(super) fn was_unreadable(&self, record: &DeployRecord, ended_at: Time) -> bool {
         let limit = self.world.config().timeouts.follow_timeout;
+        self.was_unreadable_for(record, ended_at, limit)
+    }
+
+    /// Whether at that moment CircleCI could not be read for so long.
+    pub(super) fn was_unreadable_for(
+        &self,
+        record: &DeployRecord,
+        ended_at: Time,
+        limit: Duration,
+    ) -> bool {
         let tries = self.tries_of(record, ended_at);
         let failed = failed_at_the_end(&tries);
         let first = tries.get(tries.len() - failed).map(|(at, _)| *at);

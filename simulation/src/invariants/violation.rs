@@ -32,7 +32,7 @@ pub enum Invariant {
     TrueDelivery,
     /// Nothing is left over: no message, lock, pending notification or unwritten retry ticket.
     NothingLeft,
-    /// What was acknowledged is on record.
+    /// What was acknowledged is on record, whatever was out meanwhile and for how long.
     NothingLost,
     /// No response URL is stored outside the queues and the notification record, and none is left
     /// there at the end.
@@ -45,10 +45,11 @@ pub enum Invariant {
     /// nor redriven too late.
     ExactTickets,
     /// One request makes at most one deploy, and a deploy is retried at most once; both records of
-    /// a retry agree.
+    /// a retry agree. In a chain of retries, each retry given triggers at most one deploy.
     OneRetry,
-    /// Only what may be retried is, an UNRESOLVED deploy only after "confirm", and for the person
-    /// who retried it.
+    /// Only what may be retried is, and for the person who retried it. While a deploy of the chain is
+    /// UNRESOLVED and nothing after it was triggered, only after the "confirm" of the one who
+    /// retries, given after its end.
     AllowedRetry,
     /// A deploy that was canceled before it was sent has no pipeline; a cancel request that was
     /// noted is sent to CircleCI.
@@ -66,6 +67,15 @@ pub enum Invariant {
     /// A workflow that appears after its deploy was canceled, while the lock still lives, is
     /// canceled.
     LateCanceled,
+    /// No action has an effect that an independent policy denies the one who acts: no pipeline, no
+    /// cancel, no freed lock, no change of a deploy of others.
+    DeniedEffect,
+    /// A retry ticket leaves the dead-letter queue only if its deploy's retry was triggered, if it
+    /// can no longer be carried out, or if it is too old.
+    TicketKept,
+    /// A retry that is refused, or whose target is busy, leaves the chain, the list of what failed
+    /// and the need of a confirmation as they were.
+    UntouchedChain,
 }
 
 impl Invariant {
@@ -127,13 +137,16 @@ pub fn join_lines(violations: &[Violation]) -> String {
 
 /// What the checks of one run find.
 #[derive(Debug, Default)]
-pub(super) struct Findings(pub(super) Vec<Violation>);
+pub(super) struct Findings {
+    pub(super) violations: Vec<Violation>,
+}
 
 impl Findings {
     /// Notes a violation unless something holds.
     pub(super) fn require(&mut self, holds: bool, of: Invariant, otherwise: fmt::Arguments<'_>) {
         if !holds {
-            self.0.push(Violation::new(of, otherwise.to_string()));
+            self.violations
+                .push(Violation::new(of, otherwise.to_string()));
         }
     }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use chatops_core::command::{DeployAction, DeployCommand};
-use chatops_core::deploy::decide::{CancelDecision, RetryCause, RetryDecision, decide_cancel};
-use chatops_core::id::{ChannelId, DeployRef, RequestId, TeamId, UserId};
+use chatops_core::deploy::decide::{CancelDecision, decide_cancel};
+use chatops_core::id::{ChannelId, DeployId, DeployRef, RequestId, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use chatops_core::name::{BranchName, JobName};
 
-use super::commit_invariants::check_retry;
 use super::decision_cache::{DecisionCache, WorkerPlan, context};
 use super::interner::{DEPLOYS, MODEL_CONFIG, ModelItem, QueuedRetry, now, run_name};
 
@@ -17,25 +16,27 @@ const USERS: [&str; 2] = ["U0001", "U0002"];
 
 impl QueuedRetry {
     /// A request of this very moment.
-    pub(super) fn new(who: usize, named: usize, confirm: bool) -> Self {
+    pub(super) fn new(who: usize, named: DeployId, confirm: bool) -> Self {
         Self {
             who,
             named,
             confirm,
+            handled: false,
             left: MODEL_CONFIG.timeouts.request_ttl,
         }
     }
 
-    /// Of a request whose deploy is on record nothing matters but whose it was.
+    /// Of a request that was handled nothing matters but whose it was.
     pub(super) fn completed(self) -> Self {
         Self {
             left: Duration::ZERO,
-            ..Self::new(self.who, 0, false)
+            handled: true,
+            ..Self::new(self.who, DEPLOYS[0], false)
         }
     }
 
-    fn to_action(self) -> ActionMessage {
-        let deploy = DeployRef::Full(DEPLOYS[self.named]);
+    pub(super) fn to_action(self) -> ActionMessage {
+        let deploy = DeployRef::Full(self.named);
         let action = DeployAction::Retry {
             deploy,
             confirm: self.confirm,
@@ -43,13 +44,6 @@ impl QueuedRetry {
         };
         action_message(self.who, action, self.left)
     }
-}
-
-/// A retry is made by a ticket, or by the request of that number.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum RetrySource {
-    Ticket,
-    Action(u32),
 }
 
 impl DecisionCache<'_> {
@@ -65,39 +59,11 @@ impl DecisionCache<'_> {
         }
     }
 
-    /// The first transaction of the retry of a deploy, if it may be retried.
-    pub(super) fn plan_retry(&mut self, old: u32, first: u32, maker: RetrySource) -> WorkerPlan {
-        let made = match maker {
-            RetrySource::Ticket => 0,
-            RetrySource::Action(number) => number,
-        };
-        self.cached_plan([old, first, made], |cache| {
-            let action = match maker {
-                RetrySource::Ticket => None,
-                RetrySource::Action(number) => Some(cache.get_retry(number).to_action()),
-            };
-            let action = action.as_ref();
-            let cause = action.map_or(RetryCause::Ticket, RetryCause::Action);
-            let (old, first) = (cache.record(old), cache.record(first).request);
-            let me = run_name(None);
-            if (cache.rules.decide_retry)(&old, cause, context(&me)) != RetryDecision::Yes {
-                return WorkerPlan::Wait;
-            }
-            match (cache.rules.open_retry)(&old, &first, cause, context(&me)) {
-                Ok(commit) => match check_retry(&old, cause, &commit) {
-                    Ok(()) => cache.plan_commit(None, Some(commit)),
-                    Err(why) => WorkerPlan::Broken(why),
-                },
-                Err(_) => WorkerPlan::illegal(),
-            }
-        })
-    }
-
     /// Whether the sweeper has no use for the ticket of a deploy.
-    pub(super) fn is_ticket_needless(&mut self, number: u32) -> bool {
+    pub(super) fn is_ticket_obsolete(&mut self, number: u32) -> bool {
         let rules = self.rules;
         match self.entry(number).0.as_ref() {
-            ModelItem::Record(record) => (rules.is_ticket_needless)(record),
+            ModelItem::Record(record) => (rules.is_ticket_obsolete)(record),
             _ => false,
         }
     }
@@ -128,7 +94,7 @@ impl DecisionCache<'_> {
     }
 }
 
-fn request_id(who: usize) -> RequestId {
+pub(super) fn request_id(who: usize) -> RequestId {
     RequestId::of_request("T0001", "A0001", USERS[who])
 }
 
@@ -149,6 +115,7 @@ fn requester(who: usize) -> Requester {
         user: expect_valid(UserId::parse(USERS[who])),
         user_name: None,
         response_url: None,
+        unsigned: false,
     }
 }
 

@@ -5,14 +5,14 @@ use super::{
     WorkerScope, check_rules,
 };
 use crate::invariants::Invariant::{
-    self, BoundedPosts, CancelObeyed, ExactTickets, OneEnd, OneRetry, OwnPipeline, Termination,
-    TrueDelivery, TrueEnd, ValidPost,
+    self, AllowedRetry, BoundedPosts, CancelObeyed, ExactTickets, OneEnd, OneRetry, OwnPipeline,
+    Termination, TrueDelivery, TrueEnd, ValidPost,
 };
 use crate::seeded::SeededBug::{
     self, BoundWithoutDeployId, CancelForgotten, CancelIgnored, EndRewritten, LockLater,
     LostPostBelieved, RepetitionUnmarked, RetriedNotWritten, RolledBackByStranger,
     SecondPostWhenUnsure, SendThenRecord, SentLate, TicketForgotten, TimerForgotten,
-    UsesNotCounted,
+    UnresolvedForgotten, UsesNotCounted,
 };
 
 /// A bug, and where a model finds it.
@@ -81,7 +81,7 @@ const ONE_RETRIER: ModelScope = ModelScope::Worker(WorkerScope {
 const NOTIFIER: ModelScope = ModelScope::Notifier { notifiers: 2 };
 
 /// Every bug that a model finds.
-pub const KNOWN_BUGS: [KnownBug; 15] = [
+pub const KNOWN_BUGS: [KnownBug; 16] = [
     KnownBug::new(SecondPostWhenUnsure, ONE, Some(TrueEnd)),
     KnownBug::new(RolledBackByStranger, ONE, None),
     KnownBug::new(LockLater, TWO, Some(ValidPost)),
@@ -93,6 +93,7 @@ pub const KNOWN_BUGS: [KnownBug; 15] = [
     KnownBug::new(TicketForgotten, REDRIVEN, Some(ExactTickets)),
     KnownBug::new(BoundWithoutDeployId, ONE, Some(OwnPipeline)),
     KnownBug::new(RetriedNotWritten, ONE_RETRIER, Some(OneRetry)),
+    KnownBug::new(UnresolvedForgotten, ONE_RETRIER, Some(AllowedRetry)),
     KnownBug::new(SendThenRecord, NOTIFIER, Some(BoundedPosts)),
     KnownBug::new(UsesNotCounted, NOTIFIER, Some(BoundedPosts)),
     KnownBug::new(RepetitionUnmarked, NOTIFIER, Some(BoundedPosts)),

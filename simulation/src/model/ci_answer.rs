@@ -141,7 +141,8 @@ impl CiAnswer {
             },
             CiAnswer::Unauthorized => TriggerOutcome::Unauthorized { message: text() },
             CiAnswer::Refused => TriggerOutcome::Refused {
-                status: 404,
+                // Somebody can mend it, so it owes a ticket.
+                status: 403,
                 message: text(),
             },
             CiAnswer::Unknown => TriggerOutcome::Unknown { because: text() },

@@ -10,6 +10,7 @@ use chatops_core::deploy::decide::RetryCause;
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
+use chatops_core::message::ActionMessage;
 use chatops_core::notification::NotificationKind;
 use chatops_core::ports::{Commit, LockChange};
 
@@ -55,7 +56,7 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
         NothingLost,
         "the notification record is not opened once",
     )?;
-    let Some(event) = &commit.event else {
+    let Some(event) = commit.events.last() else {
         let same = before.is_some_and(|old| {
             (old.state, old.events, old.last_hash)
                 == (record.state, record.events, record.last_hash)
@@ -65,34 +66,62 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
             commit.lock.is_none() && commit.claim.is_none() && commit.notifications.is_empty();
         return check(quiet, SoundAudit, "consequences without an event");
     };
+    let (mut n, mut prev) = (events, last);
+    for event in &commit.events {
+        let entry = event.entry().map_err(|_| UNREADABLE)?;
+        let chained = entry.n == n + 1 && entry.prev == prev && entry.deploy == record.id;
+        check(
+            chained,
+            SoundAudit,
+            "an event does not follow the one before",
+        )?;
+        (n, prev) = (entry.n, event.hash);
+    }
     let entry = event.entry().map_err(|_| UNREADABLE)?;
-    let chained = entry.n == events + 1 && entry.prev == last && entry.deploy == record.id;
     let agrees =
         entry.state == record.state && record.events == entry.n && record.last_hash == event.hash;
-    check(chained && agrees, SoundAudit, "record and audit differ")?;
-    let Some(old) = before else {
-        let named = commit.retried.is_some() == record.retry_of.is_some();
-        check(named, OneRetry, NOT_ON_RECORD)?;
-        let requested = record.state == DeployState::Requested;
-        return check(requested, None, "a deploy does not begin as REQUESTED");
+    check(agrees, SoundAudit, "record and audit differ")?;
+    match before {
+        Some(old) => check_change(old, commit, &entry.change),
+        None => check_first(commit),
+    }
+}
+
+/// What must hold for a deploy's first transaction.
+fn check_first(commit: &Commit) -> Check {
+    let is_retry = commit.record.retry_of.is_some();
+    let named = commit.retried.is_some() == is_retry;
+    check(named, OneRetry, NOT_ON_RECORD)?;
+    let (state, count) = if is_retry {
+        (DeployState::Triggering, 2)
+    } else {
+        (DeployState::Requested, 1)
     };
+    let begins = commit.record.state == state && commit.events.len() == count;
+    check(begins, None, "a deploy does not begin as it must")?;
+    let locked = matches!(commit.lock, Some(LockChange::Take { .. })) == is_retry;
+    check(locked, ValidPost, "a retry begins without the lock")
+}
+
+/// What must hold for a transaction that changes `old`.
+fn check_change(old: &DeployRecord, commit: &Commit, change: &AuditChange) -> Check {
+    let record = &commit.record;
     let late = commit.retried.is_some();
     check(!late, OneRetry, "a retry is put on record after it began")?;
-    check_cancel(old, &entry.change)?;
-    let requested = matches!(entry.change, AuditChange::CancelRequested { .. });
+    check_cancel(old, change)?;
+    let requested = matches!(change, AuditChange::CancelRequested { .. });
     let why = "a cancel request is not on record";
     check(!requested || record.cancel.is_some(), CancelObeyed, why)?;
     if old.state.is_terminal() {
         let note = matches!(
-            entry.change,
+            change,
             AuditChange::Noted { .. } | AuditChange::Noticed { .. } | AuditChange::Unlocked { .. }
         ) && record.state == old.state;
         check(note, OneEnd, "a deploy goes on after its end")?;
     }
-    let legal =
-        machine::next_state(old.state, &entry.change).is_ok_and(|state| state == record.state);
+    let legal = machine::next_state(old.state, change).is_ok_and(|state| state == record.state);
     check(legal, None, "a change the state machine does not allow")?;
-    let pending: &[NotificationKind] = match entry.change {
+    let pending: &[NotificationKind] = match change {
         AuditChange::Started { .. } => &[NotificationKind::Progress],
         AuditChange::Ended { .. } => &[NotificationKind::Final],
         AuditChange::Noticed { .. }
@@ -102,14 +131,14 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
     };
     let why = "the pending notifications do not follow from what happened";
     check(commit.notifications == pending, Termination, why)?;
-    let found = matches!(entry.change, AuditChange::Triggered { .. });
+    let found = matches!(change, AuditChange::Triggered { .. });
     let own = found.then(|| pipeline_of(place_of(record.id)));
     check(
         commit.claim == own,
         OwnPipeline,
         "a pipeline of another deploy",
     )?;
-    let locked = match (&entry.change, &commit.lock) {
+    let locked = match (change, &commit.lock) {
         (AuditChange::TriggerBegun { target, .. }, Some(LockChange::Take { .. })) => {
             target.is_some()
         }
@@ -163,9 +192,15 @@ fn check_cancel(old: &DeployRecord, change: &AuditChange) -> Check {
 
 /// What must hold for the first transaction of the retry of `old`.
 pub(super) fn check_retry(old: &DeployRecord, cause: RetryCause<'_>, commit: &Commit) -> Check {
+    let action = match cause {
+        RetryCause::Ticket => None,
+        RetryCause::Action(action) => Some(action),
+    };
+    check_allowed(old, action)?;
     let new = &commit.record;
     let why = "the id of a retry is not derived, so it can be made twice";
-    check(new.id == DeployId::of_retry(old.id), OneRetry, why)?;
+    let derived = DeployId::of_retry(old.id, action.map(|action| action.id));
+    check(new.id == derived, OneRetry, why)?;
     let Some(retried) = &commit.retried else {
         return check(false, OneRetry, NOT_ON_RECORD);
     };
@@ -186,27 +221,37 @@ pub(super) fn check_retry(old: &DeployRecord, cause: RetryCause<'_>, commit: &Co
     let done = after.due_at.is_none() && !after.owes_ticket;
     let why = "a ticket is owed for a deploy that is retried already";
     check(done, OneRetry, why)?;
-    let action = match cause {
-        RetryCause::Ticket => None,
-        RetryCause::Action(action) => Some(action),
-    };
     let named = new.retry_request == action.map(|action| action.id);
     check(named, OneRetry, "a retry does not say which action made it")?;
+    let doubtful = match old.state {
+        DeployState::Unresolved => Some(old.id),
+        _ => old.unresolved_before,
+    };
+    let why = "a retry forgets that nobody knows whether one before it was started";
+    check(new.unresolved_before == doubtful, AllowedRetry, why)
+}
+
+/// Whether such a deploy may be retried by this action, or by a ticket.
+fn check_allowed(old: &DeployRecord, action: Option<&ActionMessage>) -> Check {
+    let confirms = |id: DeployId| {
+        let this = DeployRef::Full(id);
+        action.is_some_and(|action| {
+            matches!(&action.action, DeployAction::Retry { deploy, confirm: true, .. } if *deploy == this)
+        })
+    };
+    let why = "nobody confirmed that the deploy that is retried was not started";
     match old.state {
-        DeployState::TriggerFailed => Ok(()),
+        DeployState::TriggerFailed => {
+            let before = old.unresolved_before;
+            let confirmed = before.is_none_or(|id| confirms(id) || confirms(old.id));
+            check(confirmed, AllowedRetry, why)
+        }
         DeployState::Rejected => check(
             action.is_some(),
             AllowedRetry,
             "a ticket retries what was rejected",
         ),
-        DeployState::Unresolved => {
-            let this = DeployRef::Full(old.id);
-            let confirmed = action.is_some_and(|action| {
-                matches!(&action.action, DeployAction::Retry { deploy, confirm: true, .. } if *deploy == this)
-            });
-            let why = "nobody confirmed that the deploy that is retried was not started";
-            check(confirmed, AllowedRetry, why)
-        }
+        DeployState::Unresolved => check(confirms(old.id), AllowedRetry, why),
         _ => {
             let why = "a deploy is retried that was started or has not ended";
             check(false, AllowedRetry, why)

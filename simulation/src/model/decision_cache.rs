@@ -3,23 +3,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chatops_core::deploy::decide::{CiRead, Context};
-use chatops_core::deploy::handler::{DeployRun, RunError, Writing};
+use chatops_core::deploy::decide::{CiRead, Context, RetryCause};
+use chatops_core::deploy::handler::{BeginningRetry, DeployRun, RunError, Writing};
 use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState, EndReason};
 use chatops_core::id::InvocationId;
+use chatops_core::message::ActionMessage;
 use chatops_core::phase::Phase;
-use chatops_core::ports::{Commit, CommitError, Conflict, LockChange, ProjectFacts, TargetLock};
+use chatops_core::ports::{
+    Commit, CommitError, Conflict, DeployPage, LockChange, ProjectFacts, TargetLock,
+};
 
 use super::ModelViolation;
 use super::actions::{deploy_message, retrier_of};
 use super::ci_answer::CiAnswer;
-use super::commit_invariants::{check, check_commit};
+use super::commit_invariants::{check, check_commit, check_retry};
 use super::interner::{
-    DEPLOYS, DecidedCommit, ItemInterner, MODEL_CONFIG, ModelItem, TICK, canonical, next_tick, now,
-    pipeline_of, place_of, rename_runs, run_name, tick_item,
+    DecidedCommit, ItemInterner, MODEL_CONFIG, ModelItem, PLACES, TICK, canonical, known_place,
+    next_tick, now, pipeline_of, place_of, rename_runs, run_name, tick_item,
 };
 use super::rules::DecisionRules;
-use super::run_value::{canonical_run, commit_of, memory_of};
+use super::run_value::{action_of, canonical_run, commit_of, memory_of};
 use super::shard::FastMap;
 use crate::crash_points::unavailable;
 use crate::invariants::{Invariant::OwnPipeline, Violation};
@@ -57,6 +60,12 @@ pub(super) enum RunAnswer {
         /// The deploy's place.
         place: u8,
     },
+    /// Its message is a retry request, and these are the deploys.
+    Action(u32, [u32; PLACES]),
+    /// Its message is the ticket of the deploy in that place, and these are the deploys.
+    Ticket(u8, [u32; PLACES]),
+    /// What a retry reads: these are the deploys.
+    Chain([u32; PLACES]),
     /// The record that it reads.
     Record(u32),
     /// The record of the deploy that has the target.
@@ -92,8 +101,14 @@ pub(super) enum RunPhase {
     /// There is no run.
     #[default]
     Idle,
+    /// About to read the deploy to retry.
+    ReadingRetried,
     /// About to write the first transaction of a retry.
-    OpeningRetry,
+    BeginningRetry,
+    /// About to record that a retry was refused.
+    RecordingRefusal,
+    /// About to put a ticket back.
+    ReturningTicket,
     /// About to write the first transaction of a command.
     Opening,
     /// About to read the deploy.
@@ -121,7 +136,8 @@ pub(super) enum RunPhase {
 pub(super) enum LockFact {
     #[default]
     Keep,
-    Take(i8),
+    /// One more than the place of the deploy whose lock does not block.
+    Take(i8, u8),
     Free,
     Expire(i8),
 }
@@ -142,7 +158,7 @@ pub(super) struct ItemFacts {
     pub cancel: bool,
     /// Another one retries it.
     pub retried: bool,
-    /// One more than the person whose request made it.
+    /// One more than the person whose request made it, or whose request a run is over.
     pub retrier: u8,
     /// Of a commit: the number of its record.
     pub record: u32,
@@ -151,6 +167,8 @@ pub(super) struct ItemFacts {
     pub lock: LockFact,
     /// Of a run: where it stands.
     pub phase: RunPhase,
+    /// Of a run: the place of its deploy, if there is room for it.
+    pub place: Option<u8>,
     /// Of a poll, or of what reserves it: whether it cancels.
     pub cancels: bool,
 }
@@ -202,7 +220,10 @@ fn record_facts(record: &DeployRecord) -> ItemFacts {
 fn lock_fact(lock: Option<&LockChange>) -> LockFact {
     match lock {
         None => LockFact::Keep,
-        Some(LockChange::Take { now, .. }) => LockFact::Take(ticks_from_now(*now)),
+        Some(LockChange::Take { now, inherits, .. }) => {
+            let inherits = inherits.and_then(known_place).map_or(0, |place| place + 1);
+            LockFact::Take(ticks_from_now(*now), u8::try_from(inherits).unwrap_or(0))
+        }
         Some(LockChange::Free { .. }) => LockFact::Free,
         Some(LockChange::Expire { until, .. }) => LockFact::Expire(ticks_from_now(*until)),
     }
@@ -211,6 +232,10 @@ fn lock_fact(lock: Option<&LockChange>) -> LockFact {
 fn run_phase(run: &DeployRun) -> RunPhase {
     match run {
         DeployRun::Open(_) => RunPhase::Opening,
+        DeployRun::ReadRetried(_) => RunPhase::ReadingRetried,
+        DeployRun::BeginRetry(_) => RunPhase::BeginningRetry,
+        DeployRun::RecordRefusal(_) => RunPhase::RecordingRefusal,
+        DeployRun::ReturnTicket(_) => RunPhase::ReturningTicket,
         DeployRun::Read(_) => RunPhase::Reading,
         DeployRun::Trigger(_) => RunPhase::Triggering,
         DeployRun::ReserveRead(_) => RunPhase::Reserving,
@@ -236,9 +261,7 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
         ModelItem::Record(record) => record_facts(record),
         ModelItem::Commit(commit) => ItemFacts {
             record: number(&commit.record),
-            retried_record: commit.retried.as_ref().map_or(0, number),
             lock: lock_fact(commit.lock.as_ref()),
-            phase: RunPhase::OpeningRetry,
             ..record_facts(&commit.record)
         },
         ModelItem::Run(run) => {
@@ -253,12 +276,20 @@ fn item_facts(interner: &ItemInterner, item: &ModelItem) -> ItemFacts {
             };
             let facts = commit_of(&mut run).map(|commit| ItemFacts {
                 record: number(&commit.record),
+                retried_record: commit.retried.as_ref().map_or(0, |old| number(&old.record)),
                 lock: lock_fact(commit.lock.as_ref()),
                 ..record_facts(&commit.record)
             });
+            let retrier = match run.as_ref() {
+                DeployRun::RecordRefusal(phase) => retrier_of(phase.action.id),
+                _ => action_of(&mut run).map_or(0, |action| retrier_of(action.id)),
+            };
+            let place = run.deploy().and_then(known_place);
             ItemFacts {
                 phase,
                 cancels,
+                retrier,
+                place: place.and_then(|place| u8::try_from(place).ok()),
                 ..facts.unwrap_or_default()
             }
         }
@@ -374,14 +405,13 @@ impl<'a> DecisionCache<'a> {
         let decided = DecidedCommit {
             record: canonical(commit.record),
             lock: commit.lock,
-            retried: commit.retried.map(|retried| canonical(retried.record)),
         };
         WorkerPlan::Write(self.interner.intern(ModelItem::Commit(Box::new(decided))))
     }
 
-    /// The run over a wake-up.
-    pub(super) fn wake_up(&mut self, deploy: usize) -> u32 {
-        let run = canonical_run(DeployRun::wake_up(DEPLOYS[deploy]));
+    /// The run over a wake-up of the deploy on record.
+    pub(super) fn wake_up(&mut self, number: u32) -> u32 {
+        let run = canonical_run(DeployRun::wake_up(self.record(number).id));
         self.interner.intern(ModelItem::Run(Box::new(run)))
     }
 
@@ -416,6 +446,22 @@ impl<'a> DecisionCache<'a> {
                     DeployRun::ReadCommand(phase) => phase.resume(Ok(None), ctx),
                     other => other,
                 }
+            }
+            (None, RunAnswer::Action(number, deploys)) => {
+                let retry = self.get_retry(number);
+                let run = DeployRun::retry(retry.named, retry.to_action());
+                return self.resume_retry(run, &deploys, ctx);
+            }
+            (None, RunAnswer::Ticket(place, deploys)) => {
+                let run = DeployRun::ticket(self.record(deploys[usize::from(place)]).id);
+                return self.resume_retry(run, &deploys, ctx);
+            }
+            (Some(run), RunAnswer::Chain(deploys)) => {
+                return self.resume_retry(run, &deploys, ctx);
+            }
+            (Some(DeployRun::BeginRetry(phase)), RunAnswer::Holder(number)) => {
+                let holder = self.record(number);
+                refuse_busy(phase, holder, ctx)
             }
             (Some(DeployRun::Read(phase)), RunAnswer::Record(number)) => {
                 let answer = read(self, number, phase.memory.began_trigger);
@@ -455,6 +501,81 @@ impl<'a> DecisionCache<'a> {
         };
         let is_decision = !matches!(answer, RunAnswer::NewAttempt);
         self.settle(before.as_ref(), next, is_decision, ctx)
+    }
+
+    /// Goes on with a retry: everything that it reads it reads at once. What others write meanwhile makes
+    /// its transaction fail, or is found by it.
+    fn resume_retry(
+        &mut self,
+        mut run: DeployRun,
+        deploys: &[u32; PLACES],
+        ctx: Context<'_>,
+    ) -> NextRun {
+        let on_record = |cache: &mut Self, id| {
+            let number = deploys[known_place(id)?];
+            let known = number != 0 && cache.facts(number).state.is_some();
+            known
+                .then(|| cache.record(number))
+                .filter(|found| found.id == id)
+        };
+        let rules = self.rules;
+        loop {
+            run = match run {
+                DeployRun::ReadRetried(phase) => {
+                    let mut old = on_record(self, phase.memory.deploy);
+                    if let Some(old) = &mut old {
+                        (rules.alter_retried)(old, cause_of(phase.memory.action.as_deref()));
+                    }
+                    phase.resume(Ok(old), ctx)
+                }
+                DeployRun::FindLastRetry(phase) => {
+                    let retries = [deploys[3], deploys[2]].into_iter();
+                    let last = retries
+                        .filter(|number| *number != 0)
+                        .map(|number| self.record(number).id)
+                        .next();
+                    phase.resume(Ok(last), ctx)
+                }
+                DeployRun::ReadRoot(phase) => {
+                    let root = on_record(self, phase.old.chain_root());
+                    phase.resume(Ok(root), ctx)
+                }
+                DeployRun::FindNewerSuccess(phase) => {
+                    let newest = self.newer_success(place_of(phase.retry.old.id), deploys[1]);
+                    let page = DeployPage {
+                        deploys: newest.into_iter().collect(),
+                        ..DeployPage::default()
+                    };
+                    phase.resume(Ok(page), ctx)
+                }
+                DeployRun::BeginRetry(mut phase) => {
+                    let cause = cause_of(phase.retry.memory.action.as_deref());
+                    let old = on_record(self, phase.retry.old.id);
+                    let old = old.unwrap_or_else(|| phase.retry.old.as_ref().clone());
+                    let commit = &mut phase.commit;
+                    alter::commit(rules.bug, commit);
+                    (rules.alter_retry)(&old, cause, commit);
+                    let checked =
+                        check_retry(&old, cause, commit).and_then(|()| check_commit(None, commit));
+                    return match checked {
+                        Ok(()) => NextRun::Run(self.intern_run(DeployRun::BeginRetry(phase))),
+                        Err(why) => NextRun::Broken(why),
+                    };
+                }
+                run => return self.settle(None, run, false, ctx),
+            };
+        }
+    }
+
+    /// The second deploy, if it has succeeded and is newer than the one in that place: retries may be
+    /// newer than that.
+    fn newer_success(&mut self, place: usize, second: u32) -> Option<DeployRecord> {
+        let succeeded = second != 0 && self.facts(second).state == Some(DeployState::Succeeded);
+        (place == 0 && succeeded).then(|| {
+            let mut newer = self.record(second);
+            newer.request.requested_at = now() + TICK;
+            newer
+        })
     }
 
     /// Goes on to the next phase at which something else can happen meanwhile: the answers before it
@@ -529,6 +650,10 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
+fn cause_of(action: Option<&ActionMessage>) -> RetryCause<'_> {
+    action.map_or(RetryCause::Ticket, RetryCause::Action)
+}
+
 /// "No panic" is one of the promises.
 fn caught<T>(make: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(make)).ok()
@@ -548,6 +673,7 @@ const MISANSWERED: ModelViolation = Violation {
 fn written(run: DeployRun, answer: Result<(), CommitError>, ctx: Context<'_>) -> DeployRun {
     match run {
         DeployRun::Open(phase) => phase.resume(answer, ctx),
+        DeployRun::BeginRetry(phase) => phase.resume(answer, ctx),
         DeployRun::Write(phase) => phase.resume(answer, ctx),
         DeployRun::WriteEvidence(phase) => phase.resume(answer, ctx),
         DeployRun::ReserveRead(phase) => phase.resume(answer, ctx),
@@ -564,6 +690,19 @@ fn reject_busy(phase: Writing, holder: DeployRecord, ctx: Context<'_>) -> Deploy
     };
     match phase.resume(Err(Conflict::Lock(lock).into()), ctx) {
         DeployRun::ReadHolder(phase) => phase.resume(Ok(Some(holder)), ctx),
+        run => run,
+    }
+}
+
+/// A retry that finds the target taken, and who has it.
+fn refuse_busy(phase: BeginningRetry, holder: DeployRecord, ctx: Context<'_>) -> DeployRun {
+    let lock = TargetLock {
+        deploy: holder.id,
+        since: now(),
+        until: None,
+    };
+    match phase.resume(Err(Conflict::Lock(lock).into()), ctx) {
+        DeployRun::ReadRetryHolder(phase) => phase.resume(Ok(Some(holder)), ctx),
         run => run,
     }
 }

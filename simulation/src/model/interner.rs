@@ -5,7 +5,7 @@
 //! lost, and a moment so far back that every comparison has been decided becomes the last one that
 //! still differs. So time never runs out, and the states are finite.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use chatops_core::id::{DeployId, InvocationId, PipelineId};
 use chatops_core::ports::LockChange;
 use chrono::DateTime;
 
-use super::run_value::{change_records, commit_of};
+use super::actions::request_id;
+use super::run_value::{action_of, change_records, commit_of};
 use super::shard::FastMap;
 use chatops_testkit::config::{TestConfig, TestJob};
 use chatops_testkit::memory::lock_mutex;
@@ -73,12 +74,32 @@ pub(super) const PLACES: usize = 4;
 pub(super) static DEPLOYS: LazyLock<[DeployId; PLACES]> = LazyLock::new(|| {
     let first = DeployId::of_request("T0001", "A0001", "first");
     let second = DeployId::of_request("T0001", "A0001", "second");
-    let retry = DeployId::of_retry(first);
-    [first, second, retry, DeployId::of_retry(retry)]
+    let retry = DeployId::of_retry(first, None);
+    [first, second, retry, DeployId::of_retry(retry, None)]
 });
 
+/// The places of all ids: those of retries say what caused them, and that of the deploy before.
+static ALL_PLACES: LazyLock<BTreeMap<DeployId, usize>> = LazyLock::new(|| {
+    let causes = [None, Some(request_id(0)), Some(request_id(1))];
+    let [first, second, ..] = *DEPLOYS;
+    let mut places = BTreeMap::from([(first, 0), (second, 1)]);
+    for cause in causes {
+        let retry = DeployId::of_retry(first, cause);
+        places.insert(retry, 2);
+        for cause in causes {
+            places.insert(DeployId::of_retry(retry, cause), 3);
+        }
+    }
+    places
+});
+
+/// The place of a deploy, if there is room for it.
+pub(super) fn known_place(id: DeployId) -> Option<usize> {
+    ALL_PLACES.get(&id).copied()
+}
+
 pub(super) fn place_of(id: DeployId) -> usize {
-    DEPLOYS.iter().position(|known| *known == id).unwrap_or(0)
+    known_place(id).unwrap_or(0)
 }
 
 /// The place of the retry of a deploy, if there is room for one.
@@ -110,10 +131,12 @@ pub(super) fn run_name(slot: Option<usize>) -> InvocationId {
 pub(super) struct QueuedRetry {
     /// Whose: 0 or 1.
     pub who: usize,
-    /// The place of the deploy that they name.
-    pub named: usize,
+    /// The deploy that they name.
+    pub named: DeployId,
     /// Whether they confirm that it was not started.
     pub confirm: bool,
+    /// Whether it is on record what became of it.
+    pub handled: bool,
     /// How much of its time is left.
     pub left: Duration,
 }
@@ -124,8 +147,6 @@ pub(super) struct QueuedRetry {
 pub(super) struct DecidedCommit {
     pub record: DeployRecord,
     pub lock: Option<LockChange>,
-    /// The deploy that it retries, in its next version.
-    pub retried: Option<DeployRecord>,
 }
 
 /// A value that states refer to by number.
@@ -137,7 +158,7 @@ pub(super) enum ModelItem {
     Retry(QueuedRetry),
     /// A deploy on record.
     Record(Box<DeployRecord>),
-    /// A commit of somebody who is no run, or the first of a retry.
+    /// A commit of somebody who is no run.
     Commit(Box<DecidedCommit>),
     /// A run of the worker: the product's own value.
     Run(Box<DeployRun>),
@@ -282,8 +303,14 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
                 run.created_at = None;
             }
         }
+        // A confirmation counts if it was requested after the end.
+        let oldest = if needs_confirmation(&record) {
+            timeouts.request_ttl + TICK
+        } else {
+            Duration::ZERO
+        };
         record.end = record.end.map(|end| DeployEnd {
-            at: now(),
+            at: not_before(end.at, oldest),
             reason: match end.reason {
                 early @ EndReason::CanceledBeforeWorkflow { .. } => early,
                 _ => EndReason::NoWorkflow,
@@ -291,6 +318,12 @@ pub(super) fn canonical(mut record: DeployRecord) -> DeployRecord {
         });
     }
     record
+}
+
+/// Whether a retry of it has to be confirmed.
+fn needs_confirmation(record: &DeployRecord) -> bool {
+    record.state == DeployState::Unresolved
+        || (record.state == DeployState::TriggerFailed && record.unresolved_before.is_some())
 }
 
 /// The reads without what no decision depends on. A pause counts as a whole or not at all, since the
@@ -331,6 +364,9 @@ pub(super) fn tick_record(mut record: DeployRecord) -> DeployRecord {
         intent.send_by -= TICK;
     }
     record.reads.at = record.reads.at.map(|at| at - TICK);
+    if let Some(end) = &mut record.end {
+        end.at -= TICK;
+    }
     canonical(record)
 }
 
@@ -348,7 +384,6 @@ pub(super) fn tick_item(item: &ModelItem) -> ModelItem {
         ModelItem::Commit(commit) => {
             let mut commit = commit.clone();
             commit.record = tick_record(commit.record);
-            commit.retried = commit.retried.map(tick_record);
             tick_lock(&mut commit.lock);
             ModelItem::Commit(commit)
         }
@@ -357,6 +392,10 @@ pub(super) fn tick_item(item: &ModelItem) -> ModelItem {
             change_records(&mut run, |record| *record = tick_record(record.clone()));
             if let Some(commit) = commit_of(&mut run) {
                 tick_lock(&mut commit.lock);
+            }
+            if let Some(action) = action_of(&mut run) {
+                let oldest = timeouts().request_ttl;
+                action.requested_at = not_before(action.requested_at - TICK, oldest);
             }
             ModelItem::Run(run)
         }

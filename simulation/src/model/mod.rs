@@ -36,8 +36,8 @@
 //! - The growth of pauses between tries, and the texts (the simulation checks them).
 //! - Jobs without a deploy id parameter or without a lock, changed configurations, short ids that
 //!   collide, automatic reruns, approvals, the bot, CircleCI's other two calls and its webhooks.
-//! - The retry window, and the operator's `force`. Who may retry or cancel: everybody here may. The
-//!   reply to an action that is not carried out.
+//! - The retry window, `dismiss`, and the operator's `force`. Who may retry or cancel: everybody here may.
+//!   The reply to an action that is not carried out.
 //! - At most two runs at a time, at most two deploys of one target, one target. Only the first
 //!   deploy is retried, and at most twice in a row; with two runs at a time only once.
 //! - Where a model is plain, and wherever somebody retries, CircleCI has no "not now" and no
@@ -48,8 +48,8 @@
 //!
 //! The worker's side and the notifier's are searched apart, which loses nothing: the worker reads no
 //! notification record, and all the notifier sees of the worker is that something is pending. What
-//! the worker does around a retry and a cancel (it follows the chain to its end, and the sweeper
-//! checks whether a ticket was carried out) is no run of `chatops_core` and is written here once more.
+//! the worker does around an action (it looks up whether it was handled before, and writes a cancel), and
+//! that the sweeper removes a ticket, is no run of `chatops_core` and is written here once more.
 //!
 //! # Fewer states
 //!
@@ -99,7 +99,7 @@ use chatops_core::deploy::DeployState;
 
 pub use self::bounds::ModelBounds;
 pub use self::bugs::{KNOWN_BUGS, KnownBug};
-pub use self::rules::{Decided, DecisionRules, PRODUCT_RULES};
+pub use self::rules::{DecisionRules, PRODUCT_RULES};
 
 use self::interner::ItemInterner;
 use self::notifications::NotificationInterner;

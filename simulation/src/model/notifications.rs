@@ -71,7 +71,6 @@ pub(super) fn notify_context() -> NotifyContext<'static> {
     NotifyContext {
         now: now(),
         config: &NOTIFIER_CONFIG,
-        has_bot: false,
     }
 }
 

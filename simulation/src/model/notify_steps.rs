@@ -141,6 +141,7 @@ impl NotifySteps<'_, '_> {
                     let record = notified_deploy(phase.post.kind);
                     phase.resume(Ok(Some(record)), ctx)
                 }
+                NotifyRun::FindBot(phase) => phase.resume(Ok(false), ctx),
                 NotifyRun::RenewToken(phase) => phase.resume((), ctx),
                 NotifyRun::ScheduleWakeUp(_) | NotifyRun::Done(_) => return NextNotifyRun::Ended,
                 run => return NextNotifyRun::Run(self.space.items.intern_run(run)),

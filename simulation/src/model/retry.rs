@@ -4,8 +4,7 @@
 //! A request may be handled at any time from then on, any number of times: a message may come twice,
 //! and its handler may die. So may a redriven ticket, until a run has seen that it was carried out.
 
-use super::actions::RetrySource;
-use super::decision_cache::WorkerPlan;
+use super::decision_cache::{NextRun, RunAnswer, RunPhase};
 use super::interner::{PLACES, QueuedRetry, retry_of};
 use super::worker_space::{RetryTickets, WorkerRun, WorkerState, WorkerSteps};
 
@@ -33,13 +32,12 @@ impl WorkerSteps<'_, '_, '_> {
                 if !self.is_on_record(named) {
                     continue;
                 }
+                let id = self.cache.record(self.from.deploys[named]).id;
                 // Without `confirm` the first of the chain stands for all of it.
                 let plainly = (named == 0).then_some((false, "somebody retries"));
                 let confirms = (true, "somebody retries, and confirms");
                 for (confirm, what) in plainly.into_iter().chain([confirms]) {
-                    let retry = self
-                        .cache
-                        .intern_retry(QueuedRetry::new(who, named, confirm));
+                    let retry = self.cache.intern_retry(QueuedRetry::new(who, id, confirm));
                     let mut to = self.from;
                     to.retries[who] = retry;
                     self.push(to, named, what, false);
@@ -60,7 +58,7 @@ impl WorkerSteps<'_, '_, '_> {
             to.tickets[place] = RetryTickets { in_dlq, redriven };
             to
         };
-        if in_dlq && self.cache.is_ticket_needless(from.deploys[place]) {
+        if in_dlq && self.cache.is_ticket_obsolete(from.deploys[place]) {
             let to = moved(false, redriven);
             self.push(to, place, "the sweeper removes the ticket", true);
         }
@@ -84,23 +82,22 @@ impl WorkerSteps<'_, '_, '_> {
     pub(super) fn begin_tickets(&mut self, slot: usize) {
         let tickets = self.from.tickets;
         for place in (0..PLACES).filter(|place| tickets[*place].redriven) {
-            let number = self.from.deploys[place];
             let mut to = self.from;
             to.tickets[place].redriven = false;
-            if self.cache.facts(number).retried {
-                // It goes on with the retry, as a run may at any time.
-                self.push(to, place, "finds the ticket carried out", true);
-                continue;
-            }
-            match self
-                .cache
-                .plan_retry(number, self.from.deploys[0], RetrySource::Ticket)
-            {
-                WorkerPlan::Write(commit) => self.push_open_retry(slot, place, commit, true),
-                WorkerPlan::Broken(why) => {
-                    self.push_violation(place, "reads the ticket", why);
-                }
-                WorkerPlan::Wait => self.push(to, place, "does not carry out the ticket", true),
+            let deploy = u8::try_from(place).unwrap_or(0);
+            let answer = RunAnswer::Ticket(deploy, self.from.deploys);
+            match self.cache.next_run(0, answer, slot) {
+                NextRun::Run(run) => match self.cache.facts(run).phase {
+                    RunPhase::BeginningRetry => self.push_begin_retry(slot, place, run, true),
+                    RunPhase::ReturningTicket => {
+                        to.tickets[place].in_dlq = true;
+                        self.push(to, place, "puts the ticket back", true);
+                    }
+                    // It goes on with the retry, as a run may at any time.
+                    _ => self.push(to, place, "finds the ticket carried out", true),
+                },
+                NextRun::Ended => self.push(to, place, "does not carry out the ticket", true),
+                NextRun::Broken(why) => self.push_violation(place, "reads the ticket", why),
             }
         }
     }
@@ -109,57 +106,72 @@ impl WorkerSteps<'_, '_, '_> {
     pub(super) fn begin_retries(&mut self, slot: usize) {
         for who in 0..self.space.scope.retriers {
             let number = self.from.retries[who];
-            if number == 0 {
+            if number == 0 || self.cache.get_retry(number).handled {
                 continue;
             }
-            let named = self.cache.get_retry(number).named;
-            let Some(end) = self.chain_end(who, named) else {
-                continue;
-            };
-            let (old, first) = (self.from.deploys[end], self.from.deploys[0]);
-            match self
-                .cache
-                .plan_retry(old, first, RetrySource::Action(number))
-            {
-                WorkerPlan::Write(commit) => self.push_open_retry(slot, end, commit, false),
-                WorkerPlan::Broken(why) => {
-                    self.push_violation(end, "reads the retry request", why);
-                }
-                WorkerPlan::Wait => {}
+            let answer = RunAnswer::Action(number, self.from.deploys);
+            match self.cache.next_run(0, answer, slot) {
+                NextRun::Run(run) => match self.cache.facts(run).phase {
+                    RunPhase::BeginningRetry => self.push_begin_retry(slot, 0, run, false),
+                    RunPhase::RecordingRefusal => {
+                        let retrier = self.cache.facts(run).retrier;
+                        let mut to = self.from;
+                        self.complete_retry(&mut to, retrier);
+                        self.push(to, 0, "refuses the retry", false);
+                    }
+                    // It goes on with the retry, as a run may at any time.
+                    _ => {}
+                },
+                NextRun::Ended => {}
+                NextRun::Broken(why) => self.push_violation(0, "reads the retry request", why),
             }
         }
     }
 
-    /// Where the chain of retries ends; `None` if this person's request has made one of it.
-    fn chain_end(&mut self, who: usize, named: usize) -> Option<usize> {
-        let mut end = named;
-        loop {
-            let facts = self.cache.facts(self.from.deploys[end]);
-            if self.space.rules.remembers_actions && usize::from(facts.retrier) == who + 1 {
-                return None;
-            }
-            match retry_of(end).filter(|_| facts.retried) {
-                Some(next) => end = next,
-                None => return Some(end),
-            }
-        }
-    }
-
-    /// A run is about to write the first transaction of the retry of `old`.
-    fn push_open_retry(&mut self, slot: usize, old: usize, commit: u32, clean: bool) {
-        let Some(new) = self.retry_place(old) else {
+    /// A run is about to write the first transaction of a retry, if there is room for it.
+    fn push_begin_retry(&mut self, slot: usize, about: usize, run: u32, clean: bool) {
+        let place = self.cache.facts(run).place;
+        if !place.is_some_and(|new| self.has_room(usize::from(new))) {
             return;
-        };
+        }
         let mut to = self.from;
-        to.runs[slot] = WorkerRun {
-            run: commit,
-            deploy: u8::try_from(new).unwrap_or(0),
-            ..WorkerRun::default()
-        };
-        self.push(to, old, "decides to retry it", clean);
+        to.runs[slot] = WorkerRun::default().about(run, place);
+        self.push(to, about, "decides to retry it", clean);
     }
 
-    /// Of a request whose deploy is on record nothing matters but that it was made.
+    /// Reads the deploy to retry once more.
+    pub(super) fn step_read_retried(&mut self, slot: usize, run: WorkerRun) {
+        let answer = RunAnswer::Chain(self.from.deploys);
+        let next = self.cache.next_run(run.run, answer, slot);
+        let begins = match next {
+            NextRun::Run(next) => Some(self.cache.facts(next)),
+            _ => None,
+        };
+        let begins = begins.filter(|facts| facts.phase == RunPhase::BeginningRetry);
+        let has_room = |facts: super::decision_cache::ItemFacts| {
+            facts
+                .place
+                .is_some_and(|new| self.has_room(usize::from(new)))
+        };
+        if begins.is_none_or(has_room) {
+            self.push_next(self.from, slot, run, next, "reads the deploy to retry");
+        } else {
+            let to = self.end_run(self.from, slot);
+            self.push(to, usize::from(run.deploy), "has no room", true);
+        }
+    }
+
+    fn has_room(&self, new: usize) -> bool {
+        new > 1 && new - 1 <= self.space.scope.retry_links
+    }
+
+    /// Whether it is on record what became of this person's request.
+    pub(super) fn was_handled(&mut self, retrier: u8) -> bool {
+        let who = usize::from(retrier).checked_sub(1);
+        who.is_some_and(|who| self.cache.get_retry(self.from.retries[who]).handled)
+    }
+
+    /// Of a request that was handled nothing matters but that it was made.
     pub(super) fn complete_retry(&mut self, state: &mut WorkerState, retrier: u8) {
         let Some(who) = usize::from(retrier).checked_sub(1) else {
             return;

@@ -1,9 +1,11 @@
 //! The worker's runs as they are told apart: without what no answer and no decision depends on.
 
+use chatops_core::audit::EventHash;
 use chatops_core::deploy::DeployRecord;
-use chatops_core::deploy::decide::CiRead;
-use chatops_core::deploy::handler::{CiEvidence, DeployRun, RunMemory};
-use chatops_core::ports::{Commit, LockChange, PollResult};
+use chatops_core::deploy::decide::{CiRead, RetryDecision};
+use chatops_core::deploy::handler::{CiEvidence, DeployRun, RetryMemory, RunMemory};
+use chatops_core::message::ActionMessage;
+use chatops_core::ports::{ActionOutcome, Commit, LockChange, PollResult};
 
 use super::interner::{canonical, next_tick, now};
 
@@ -23,10 +25,25 @@ pub(super) fn memory_of(run: &mut DeployRun) -> Option<&mut RunMemory> {
     }
 }
 
+/// What a run over a retry remembers.
+pub(super) fn retry_memory_of(run: &mut DeployRun) -> Option<&mut RetryMemory> {
+    match run {
+        DeployRun::ReadRetried(phase) => Some(&mut phase.memory),
+        DeployRun::BeginRetry(phase) => Some(&mut phase.retry.memory),
+        _ => None,
+    }
+}
+
+/// The action that a run is over.
+pub(super) fn action_of(run: &mut DeployRun) -> Option<&mut ActionMessage> {
+    retry_memory_of(run)?.action.as_deref_mut()
+}
+
 /// What a run is about to write.
 pub(super) fn commit_of(run: &mut DeployRun) -> Option<&mut Commit> {
     match run {
         DeployRun::Open(phase) => Some(&mut phase.commit),
+        DeployRun::BeginRetry(phase) => Some(&mut phase.commit),
         DeployRun::Write(phase) => Some(&mut phase.commit),
         DeployRun::WriteEvidence(phase) => Some(&mut phase.commit),
         DeployRun::ReserveRead(phase) => Some(&mut phase.commit),
@@ -38,8 +55,14 @@ pub(super) fn commit_of(run: &mut DeployRun) -> Option<&mut Commit> {
 pub(super) fn change_records(run: &mut DeployRun, mut change: impl FnMut(&mut DeployRecord)) {
     if let Some(commit) = commit_of(run) {
         change(&mut commit.record);
+        if let Some(retried) = &mut commit.retried {
+            change(&mut retried.record);
+        }
     }
     match run {
+        DeployRun::BeginRetry(phase) => change(&mut phase.retry.old),
+        DeployRun::RecordRefusal(phase) => change(&mut phase.refused.record),
+        DeployRun::ReturnTicket(phase) => change(&mut phase.refused.record),
         DeployRun::Write(phase) => change(&mut phase.record),
         DeployRun::SendTicket(phase) => change(&mut phase.record),
         _ => {}
@@ -54,7 +77,12 @@ pub(super) fn canonical_run(mut run: DeployRun) -> DeployRun {
     }
     change_records(&mut run, |record| *record = canonical(record.clone()));
     if let Some(commit) = commit_of(&mut run) {
-        commit.event = None;
+        commit.events.clear();
+        commit.action = None;
+        if let Some(retried) = &mut commit.retried {
+            (retried.event.n, retried.event.hash) = (0, EventHash::START);
+            retried.event.body.clear();
+        }
         commit.claim = None;
         commit.notifications.clear();
         commit.open_notifications = None;
@@ -64,6 +92,16 @@ pub(super) fn canonical_run(mut run: DeployRun) -> DeployRun {
     }
     match &mut run {
         DeployRun::Open(phase) => phase.message.requested_at = now(),
+        DeployRun::BeginRetry(phase) => phase.retry.first.requested_at = now(),
+        // What was refused is only answered.
+        DeployRun::RecordRefusal(phase) => {
+            phase.action.at = now();
+            phase.action.outcome = ActionOutcome::Retried {
+                deploy: phase.refused.record.id,
+            };
+            phase.refused.why = RetryDecision::HasRun;
+        }
+        DeployRun::ReturnTicket(phase) => phase.refused.why = RetryDecision::HasRun,
         DeployRun::LookUp(phase) => phase.lookup.since = now(),
         DeployRun::ReserveRead(phase) => {
             if let CiRead::LookUp(lookup) = &mut phase.read {

@@ -45,6 +45,14 @@ impl WorkerRun {
         }
     }
 
+    /// The same run, at a phase that may be about another deploy of the chain.
+    pub(super) fn about(self, run: u32, place: Option<u8>) -> Self {
+        Self {
+            deploy: place.unwrap_or(self.deploy),
+            ..self.at(run)
+        }
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.run == 0
     }
@@ -221,7 +229,7 @@ impl WorkerSteps<'_, '_, '_> {
         state.deploys[deploy] = facts.record;
         match facts.lock {
             LockFact::Keep => {}
-            LockFact::Take(_) => {
+            LockFact::Take(..) => {
                 state.holder = u8::try_from(deploy + 1).unwrap_or(0);
                 state.until = FOREVER;
             }
@@ -232,8 +240,8 @@ impl WorkerSteps<'_, '_, '_> {
             let run = state.runs[slot_of_run];
             let facts = self.cache.facts(run.run);
             let about = usize::from(run.deploy);
-            // Who opens a retry has read the deploy that it retries.
-            let read = repeated_by(about).filter(|_| facts.phase == RunPhase::OpeningRetry);
+            // Who begins a retry has read the deploy that it retries.
+            let read = repeated_by(about).filter(|_| facts.phase == RunPhase::BeginningRetry);
             let touched = |place| place == deploy || Some(place) == old;
             if run.is_idle() || !touched(about) && !read.is_some_and(touched) {
                 continue;
@@ -253,9 +261,6 @@ impl WorkerSteps<'_, '_, '_> {
 
     /// The run after something that only happens to it.
     fn changed(&mut self, run: u32, what: RunAnswer, slot: usize) -> u32 {
-        if self.cache.facts(run).phase == RunPhase::OpeningRetry {
-            return run;
-        }
         match self.cache.next_run(run, what, slot) {
             NextRun::Run(run) => run,
             NextRun::Ended | NextRun::Broken(_) => 0,
@@ -266,8 +271,10 @@ impl WorkerSteps<'_, '_, '_> {
     /// the run is where it goes on after that; what it has read and not yet looked at stays.
     pub(super) fn overtake(&mut self, run: WorkerRun, slot: usize) -> WorkerRun {
         match self.cache.facts(run.run).phase {
-            // The message is still there, and is handled again.
-            RunPhase::OpeningRetry => WorkerRun::default(),
+            RunPhase::BeginningRetry => {
+                let next = self.changed(run.run, RunAnswer::Overtaken, slot);
+                run.about(next, self.cache.facts(next).place)
+            }
             RunPhase::Opening
             | RunPhase::Writing
             | RunPhase::WritingEvidence
@@ -280,7 +287,7 @@ impl WorkerSteps<'_, '_, '_> {
 
     /// The lock that keeps `deploy` from the target, by the store's own condition.
     pub(super) fn blocked_by(&self, deploy: usize, lock: LockFact) -> Option<usize> {
-        let LockFact::Take(at) = lock else {
+        let LockFact::Take(at, inherits) = lock else {
             return None;
         };
         let holder = usize::from(self.from.holder).checked_sub(1)?;
@@ -293,7 +300,11 @@ impl WorkerSteps<'_, '_, '_> {
             since: now(),
             until,
         };
-        lock.blocks(DEPLOYS[deploy], moment(at)).then_some(holder)
+        let inherits = usize::from(inherits)
+            .checked_sub(1)
+            .map(|place| DEPLOYS[place]);
+        lock.blocks_take(DEPLOYS[deploy], inherits, moment(at))
+            .then_some(holder)
     }
 }
 

@@ -36,7 +36,7 @@ impl WorkerSteps<'_, '_, '_> {
                 self.push_next(self.from, slot, run, next, "begins");
             } else if facts.due {
                 // On what is not due a run only rests.
-                let run = run.at(self.cache.wake_up(place));
+                let run = run.at(self.cache.wake_up(number));
                 self.push_run(slot, run, "begins", true);
             }
         }
@@ -65,7 +65,6 @@ impl WorkerSteps<'_, '_, '_> {
         self.who = slot + 1;
         let deploy = usize::from(run.deploy);
         match self.cache.facts(run.run).phase {
-            RunPhase::Idle => {}
             RunPhase::LookingUp => self.step_look_up(slot, run, deploy),
             RunPhase::Polling => self.step_poll(slot, run, deploy),
             RunPhase::Reading if run.answer != 0 => self.step_after_read(slot, run, deploy),
@@ -73,8 +72,11 @@ impl WorkerSteps<'_, '_, '_> {
             RunPhase::Triggering => self.step_wait(slot, run, deploy),
             RunPhase::SendingTicket => self.step_send_ticket(slot, run, deploy),
             RunPhase::Recording => self.step_record(slot, run, deploy),
-            RunPhase::OpeningRetry => self.step_open_retry(slot, run, deploy),
+            RunPhase::ReadingRetried => self.step_read_retried(slot, run),
+            // The last two are made at once.
+            RunPhase::Idle | RunPhase::RecordingRefusal | RunPhase::ReturningTicket => {}
             RunPhase::Opening
+            | RunPhase::BeginningRetry
             | RunPhase::Writing
             | RunPhase::WritingEvidence
             | RunPhase::Reserving => {
@@ -92,7 +94,7 @@ impl WorkerSteps<'_, '_, '_> {
     }
 
     /// Goes on to what becomes of the run. The world is as in `to`.
-    fn push_next(
+    pub(super) fn push_next(
         &mut self,
         to: WorkerState,
         slot: usize,
@@ -114,8 +116,22 @@ impl WorkerSteps<'_, '_, '_> {
         let deploy = usize::from(run.deploy);
         match next {
             NextRun::Run(next) => {
-                to.runs[slot] = run.at(next);
-                self.push(to, deploy, what, clean);
+                let facts = self.cache.facts(next);
+                match facts.phase {
+                    RunPhase::RecordingRefusal => self.complete_retry(&mut to, facts.retrier),
+                    RunPhase::ReturningTicket => {
+                        let ticket = usize::from(facts.place.unwrap_or(run.deploy));
+                        to.tickets[ticket].in_dlq = true;
+                        to.tickets[ticket].redriven = false;
+                    }
+                    _ => {
+                        to.runs[slot] = run.about(next, facts.place);
+                        self.push(to, deploy, what, clean);
+                        return;
+                    }
+                }
+                let to = self.end_run(to, slot);
+                self.push(to, deploy, "does not retry it", clean);
             }
             NextRun::Ended => {
                 let to = self.end_run(to, slot);
@@ -318,16 +334,15 @@ impl WorkerSteps<'_, '_, '_> {
         self.push_next(self.from, slot, run, next, "decides what the answer means");
     }
 
-    /// Writes the first transaction of a retry; then the run is one over its wake-up.
-    fn step_open_retry(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
-        let mut to = self.apply_commit(self.from, deploy, run.run, Some(slot));
-        to.runs[slot] = run.at(self.cache.wake_up(deploy));
-        self.push(to, deploy, "writes", true);
-    }
-
     /// Writes, by the conditions of the store.
     fn step_commit(&mut self, slot: usize, run: WorkerRun, deploy: usize) {
         let facts = self.cache.facts(run.run);
+        if facts.phase == RunPhase::BeginningRetry && self.was_handled(facts.retrier) {
+            // However often it tries: its driver ends that.
+            let to = self.end_run(self.from, slot);
+            self.push(to, deploy, "finds that its action was handled", true);
+            return;
+        }
         if let Some(holder) = self.blocked_by(deploy, facts.lock) {
             let holder = RunAnswer::Holder(self.from.deploys[holder]);
             let next = self.cache.next_run(run.run, holder, slot);

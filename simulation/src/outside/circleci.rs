@@ -20,7 +20,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::observed::{AnsweredPoll, ReadFault, ReadTry, ReceivedPost, TriggerFault};
-use super::{PipelineTruth, RotatingSecrets, ScriptedRun};
+use super::{Dependency, Outages, PipelineTruth, RotatingSecrets, ScriptedRun};
 use chatops_testkit::memory::{ManualClock, MemoryLedger, lock_mutex};
 
 #[derive(Debug, Default)]
@@ -33,9 +33,13 @@ struct MemoryCircleCiState {
     /// Until when every read is refused.
     refused_until: Option<Time>,
     received_posts: Vec<ReceivedPost>,
+    /// The deploys whose trigger was refused for good, and with which status.
+    refusals: BTreeMap<DeployId, u16>,
     canceled_deploys: BTreeSet<DeployId>,
     answered_polls: Vec<AnsweredPoll>,
     read_tries: Vec<ReadTry>,
+    /// The handler run that reads now.
+    reader: u64,
 }
 
 /// How long after the last moment of a run everything in a pipeline has happened: CircleCI keeps
@@ -55,6 +59,7 @@ pub struct MemoryCircleCi {
     secrets: Arc<RotatingSecrets>,
     /// Read at each POST, so that a POST without the lock is seen from outside.
     ledger: Arc<MemoryLedger>,
+    outages: Arc<Outages>,
     clock: ManualClock,
 }
 
@@ -74,6 +79,7 @@ impl MemoryCircleCi {
         project: model::FakeProject,
         secrets: &Arc<RotatingSecrets>,
         store: &Arc<MemoryLedger>,
+        outages: &Arc<Outages>,
         clock: &ManualClock,
     ) -> Self {
         let mut state = MemoryCircleCiState::default();
@@ -82,6 +88,7 @@ impl MemoryCircleCi {
             state: Mutex::new(state),
             secrets: Arc::clone(secrets),
             ledger: Arc::clone(store),
+            outages: Arc::clone(outages),
             clock: clock.clone(),
         }
     }
@@ -124,6 +131,12 @@ impl MemoryCircleCi {
         lock_mutex(&self.state).received_posts.clone()
     }
 
+    /// The status with which a deploy's trigger was refused for good.
+    #[must_use]
+    pub fn refusal_of(&self, deploy: DeployId) -> Option<u16> {
+        lock_mutex(&self.state).refusals.get(&deploy).copied()
+    }
+
     /// The deploys whose pipelines CircleCI was asked to cancel.
     #[must_use]
     pub fn canceled_deploys(&self) -> BTreeSet<DeployId> {
@@ -142,6 +155,20 @@ impl MemoryCircleCi {
         lock_mutex(&self.state).read_tries.clone()
     }
 
+    /// From now on this handler run reads.
+    pub(crate) fn set_reader(&self, reader: u64) {
+        lock_mutex(&self.state).reader = reader;
+    }
+
+    /// The handler run has died or failed: what it read is on no record, as if nobody had answered.
+    pub(crate) fn forget_answers(&self, reader: u64) {
+        let mut state = lock_mutex(&self.state);
+        let made = state.read_tries.iter_mut();
+        for one in made.filter(|one| one.reader == reader) {
+            one.answered = false;
+        }
+    }
+
     /// What CircleCI knows of every pipeline, also of what is still to come.
     #[must_use]
     pub fn truths(&self) -> Vec<PipelineTruth> {
@@ -157,10 +184,14 @@ impl MemoryCircleCi {
         DeployId::parse(pipeline.parameters.get("deploy_id")?.as_str()?).ok()
     }
 
-    async fn current_token(&self) -> String {
+    /// The token, unless it cannot be read or CircleCI cannot be reached.
+    async fn current_token(&self) -> Result<String, CiReadError> {
+        if self.outages.is_out(Dependency::CircleCi) {
+            return Err(CiReadError::from_message("could not connect"));
+        }
         match self.secrets.get(SecretName::CircleCiToken).await {
-            Ok(token) => token.current.expose_secret().to_owned(),
-            Err(_) => String::new(),
+            Ok(token) => Ok(token.current.expose_secret().to_owned()),
+            Err(error) => Err(CiReadError::from_message(error.to_string())),
         }
     }
 
@@ -169,16 +200,17 @@ impl MemoryCircleCi {
         state: &mut MemoryCircleCiState,
         tried_at: Time,
         deploy: Option<DeployId>,
-        token: &str,
+        token: Result<String, CiReadError>,
     ) -> Result<(), CiReadError> {
-        let mut begun = Self::take_read_fault(state, tried_at);
-        if begun.is_ok() {
-            begun = Self::check_token(state, token);
-        }
+        let begun = token.and_then(|token| {
+            Self::take_read_fault(state, tried_at)?;
+            Self::check_token(state, &token)
+        });
         state.read_tries.push(ReadTry {
             tried_at,
             deploy,
             answered: begun.is_ok(),
+            reader: state.reader,
         });
         begun
     }
@@ -237,24 +269,34 @@ impl CiClient for MemoryCircleCi {
         let token = self.current_token().await;
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
-        let fault = state.trigger_faults.pop_front();
         let not_now = |error: &str, retry_after| TriggerOutcome::NotNow {
             error: error.to_owned(),
             retry_after,
         };
+        let token = match token {
+            Ok(token) => token,
+            Err(error) => return not_now(&error.to_string(), None),
+        };
+        let fault = state.trigger_faults.pop_front();
         if matches!(fault, Some(TriggerFault::NotSent)) {
             return not_now("could not connect", None);
         }
         let deploy = trigger.parameters.get("deploy_id").and_then(Value::as_str);
+        let deploy = deploy.and_then(|text| DeployId::parse(text).ok());
+        let job = trigger.parameters.get("job").and_then(Value::as_str);
+        let job = job.unwrap_or("deploy").to_owned();
         state.received_posts.push(ReceivedPost {
             received_at: now,
-            deploy: deploy.and_then(|text| DeployId::parse(text).ok()),
+            deploy,
+            job: job.clone(),
+            branch: trigger.branch.as_str().to_owned(),
             locks: self.ledger.locks().into_iter().collect(),
         });
         match fault {
             Some(TriggerFault::Limited(after)) => return not_now("HTTP 429", after),
             Some(TriggerFault::Rejected(status, message)) => {
                 let message = message.to_owned();
+                state.refusals.extend(deploy.map(|id| (id, status)));
                 return TriggerOutcome::Refused { status, message };
             }
             Some(TriggerFault::ErrorBefore) => return unknown("HTTP 503"),
@@ -262,8 +304,6 @@ impl CiClient for MemoryCircleCi {
         }
         let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.branch.as_str()));
         let parameters = trigger.parameters.clone();
-        let job = parameters.get("job").and_then(Value::as_str);
-        let job = job.unwrap_or("deploy").to_owned();
         let script = state.scripts.front().cloned().unwrap_or_default();
         let script = script.for_job(&job);
         state.model.script_job(&job, script.timeline.clone());
@@ -291,7 +331,7 @@ impl CiClient for MemoryCircleCi {
         let mut state = lock_mutex(&self.state);
         let deploy = lookup.deploy_id.as_ref().map(|(_, value)| value);
         let deploy = deploy.and_then(|value| DeployId::parse(value).ok());
-        Self::begin_read(&mut state, now, deploy, &token)?;
+        Self::begin_read(&mut state, now, deploy, token)?;
         let (slug, branch) = (project_slug(&lookup.slug), Some(lookup.branch.as_str()));
         let mut candidates = Vec::new();
         let mut token = None;
@@ -332,7 +372,7 @@ impl CiClient for MemoryCircleCi {
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
         let deploy = state.deploy_of_pipeline(id);
-        Self::begin_read(&mut state, now, deploy, &token)?;
+        Self::begin_read(&mut state, now, deploy, token)?;
         let poll = state.poll_at(now, id.0, details).map_err(read_error)?;
         state.answered_polls.push(AnsweredPoll {
             answered_at: now,
@@ -352,7 +392,7 @@ impl CiClient for MemoryCircleCi {
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
         let deploy = state.deploy_of_pipeline(id);
-        let begun = Self::begin_read(&mut state, now, deploy, &token);
+        let begun = Self::begin_read(&mut state, now, deploy, token);
         if begun.is_err() {
             // Polls and jobs are one read: it was answered only if all were.
             let since = now - chrono::TimeDelta::minutes(1);
@@ -370,6 +410,7 @@ impl CiClient for MemoryCircleCi {
         pipeline: &CiPipeline,
         workflow: &str,
     ) -> Result<(), CiReadError> {
+        self.current_token().await?;
         let now = self.clock.now();
         let id = uuid::Uuid::parse_str(workflow)
             .map_err(|error| CiReadError::from_message(error.to_string()))?;

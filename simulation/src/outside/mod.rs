@@ -3,6 +3,7 @@
 
 mod circleci;
 mod observed;
+mod outages;
 mod script;
 mod secrets;
 mod slack;
@@ -10,6 +11,7 @@ mod truth;
 
 pub use self::circleci::MemoryCircleCi;
 pub use self::observed::{AnsweredPoll, ReadFault, ReadTry, ReceivedPost, TriggerFault};
+pub use self::outages::{Dependency, Outages};
 pub use self::script::ScriptedRun;
 pub use self::secrets::{RotatingSecrets, WEBHOOK_SECRET};
 pub(crate) use self::slack::mark_of;

@@ -40,6 +40,10 @@ pub struct ReceivedPost {
     pub received_at: Time,
     /// The deploy id it carried.
     pub deploy: Option<DeployId>,
+    /// The job that it asks for.
+    pub job: String,
+    /// The branch that it is for.
+    pub branch: String,
     /// The locks at that moment.
     pub locks: Vec<(Target, TargetLock)>,
 }
@@ -64,4 +68,6 @@ pub struct ReadTry {
     pub deploy: Option<DeployId>,
     /// Whether it was answered.
     pub answered: bool,
+    /// The handler run that made it; 0 where they are not told apart.
+    pub reader: u64,
 }

@@ -1,10 +1,11 @@
 //! Secrets that can be rotated behind the product's back.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::SecretString;
 
+use super::outages::{Dependency, Outages};
 use chatops_testkit::memory::lock_mutex;
 
 /// What CircleCI signs its webhooks with.
@@ -14,6 +15,7 @@ pub const WEBHOOK_SECRET: &str = "the-secret-of-the-webhook";
 #[derive(Debug)]
 pub struct RotatingSecrets {
     state: Mutex<SecretState>,
+    outages: Arc<Outages>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ struct SecretState {
 impl RotatingSecrets {
     /// A signing secret and a token, both known from the start.
     #[must_use]
-    pub fn new(signing: &str, token: &str) -> Self {
+    pub fn new(signing: &str, token: &str, outages: &Arc<Outages>) -> Self {
         let state = SecretState {
             signing: signing.into(),
             stored: token.into(),
@@ -34,6 +36,7 @@ impl RotatingSecrets {
         };
         Self {
             state: Mutex::new(state),
+            outages: Arc::clone(outages),
         }
     }
 
@@ -43,8 +46,18 @@ impl RotatingSecrets {
     }
 }
 
+impl RotatingSecrets {
+    fn check_outage(&self) -> Result<(), SecretError> {
+        if self.outages.is_out(Dependency::Secrets) {
+            return Err(SecretError::new(PortErrorKind::Unavailable, "an outage"));
+        }
+        Ok(())
+    }
+}
+
 impl SecretReader for RotatingSecrets {
     async fn get(&self, name: SecretName) -> Result<SecretVersions, SecretError> {
+        self.check_outage()?;
         let state = lock_mutex(&self.state);
         let current = match name {
             SecretName::SlackSigning => &state.signing,
@@ -64,6 +77,7 @@ impl SecretReader for RotatingSecrets {
     }
 
     async fn refresh(&self, _name: SecretName) -> Result<(), SecretError> {
+        self.check_outage()?;
         let mut state = lock_mutex(&self.state);
         let SecretState { stored, cached, .. } = &mut *state;
         cached.clone_from(stored);

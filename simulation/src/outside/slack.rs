@@ -1,15 +1,16 @@
 //! Slack: the port over the sandbox's model, with faults before and after the message is shown.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chatops_core::notification::PostResult;
-use chatops_core::ports::{ChatClient, Clock, PostTarget};
+use chatops_core::ports::{ChatClient, Clock, PostTarget, SecretError};
 use chatops_core::text::{Audience, MessageMark, SlackMessage};
 use chatops_sandbox::slack::{self as model, BotMethod};
 use serde_json::json;
 
+use super::{Dependency, Outages};
 use chatops_testkit::memory::{ManualClock, lock_mutex};
 
 /// Where the model's response URLs are.
@@ -47,15 +48,17 @@ fn bot_token(nth: usize) -> String {
 pub struct MemorySlack {
     state: Mutex<MemorySlackState>,
     clock: ManualClock,
+    outages: Arc<Outages>,
 }
 
 impl MemorySlack {
     /// A workspace in which nothing has been said.
     #[must_use]
-    pub fn new(clock: &ManualClock) -> Self {
+    pub fn new(clock: &ManualClock, outages: &Arc<Outages>) -> Self {
         Self {
             state: Mutex::default(),
             clock: clock.clone(),
+            outages: Arc::clone(outages),
         }
     }
 
@@ -115,10 +118,17 @@ pub(crate) fn mark_of(message: &model::ShownMessage) -> Option<MessageMark> {
 }
 
 impl ChatClient for MemorySlack {
+    /// The app has one; whether the services know its token is the world's.
+    async fn has_bot(&self) -> Result<bool, SecretError> {
+        Ok(true)
+    }
+
     async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         let now = self.clock.now();
         let mut state = lock_mutex(&self.state);
+        let is_out = self.outages.is_out(Dependency::Slack);
         let fault = state.faults.pop_front();
+        let fault = fault.or(is_out.then_some(ChatFault::ErrorBefore));
         match fault {
             Some(ChatFault::NotSent) => {
                 return PostResult::NotSent {

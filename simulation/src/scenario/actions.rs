@@ -20,7 +20,7 @@ fn run_failed_deploy(world: &mut World) {
 fn reject_trigger(world: &World) {
     world
         .circleci
-        .fail_trigger(TriggerFault::Rejected(404, "Project not found"));
+        .fail_trigger(TriggerFault::Rejected(403, "Forbidden"));
 }
 
 /// All of them.
@@ -137,13 +137,13 @@ pub(super) const ALL: &[Scenario] = &[
     .ends(&[TriggerFailed, Succeeded]),
     Scenario::new("rights withdrawn before the retry", |world| {
         run_failed_deploy(world);
-        world.restrict_users("users = [\"U0009\"]");
+        world.restrict_users(&["T0001/U0009"]);
         world.act_on_deploy("U0001", "retry", 0);
         world.run_to_rest();
         world.redrive_all();
         world.run_to_rest();
     })
-    .ends(&[TriggerFailed, Rejected]),
+    .ends(&[TriggerFailed]),
     Scenario::new("target taken before the retry", |world| {
         run_failed_deploy(world);
         script(world, RunScript::success(Duration::from_secs(200)));
@@ -152,7 +152,9 @@ pub(super) const ALL: &[Scenario] = &[
         world.act_on_deploy("U0001", "retry", 0);
         world.run_to_rest();
     })
-    .ends(&[TriggerFailed, Succeeded, Rejected]),
+    .ends(&[TriggerFailed, Succeeded])
+    // An UNRESOLVED deploy keeps its target.
+    .also(&[Unresolved, Rejected]),
     // A crash may hide the command or the cancel until it is too late.
     Scenario::new("canceled before it is sent", |world| {
         world
@@ -177,7 +179,7 @@ pub(super) const ALL: &[Scenario] = &[
     .ends(&[Canceled])
     .also(&[Unresolved, Succeeded]),
     Scenario::new("canceled by somebody who may not", |world| {
-        world.restrict_users("users = [\"U0001\"]");
+        world.restrict_users(&["T0001/U0001"]);
         script_success(world);
         main_deploy(world);
         world.run_now();
@@ -189,14 +191,11 @@ pub(super) const ALL: &[Scenario] = &[
     })
     .ends(&[Succeeded]),
     Scenario::new(
-        "a message that kills its handler, redriven later",
+        "a message that kills its handler is put on record",
         |world| {
             world.poisoned = true;
             run_deploy(world);
             world.poisoned = false;
-            world.clock.advance(Duration::from_mins(11));
-            world.redrive_all();
-            world.run_to_rest();
             // Too late for the command itself, and not for somebody who still wants it.
             script_success(world);
             world.act_on_deploy("U0001", "retry", 0);

@@ -3,6 +3,8 @@
 mod actions;
 mod clocks;
 mod long_runs;
+mod outages;
+mod people;
 mod surprises;
 
 use std::time::Duration;
@@ -90,11 +92,18 @@ pub fn all() -> Vec<Scenario> {
     [
         DEPLOYS,
         actions::ALL,
+        people::ALL,
         long_runs::ALL,
         surprises::ALL,
         clocks::ALL,
     ]
     .concat()
+}
+
+/// The scenarios in which something is out for hours: too long to be run with every crash.
+#[must_use]
+pub fn outages() -> Vec<Scenario> {
+    outages::ALL.to_vec()
 }
 
 /// One command, or two, and the end.
@@ -173,7 +182,7 @@ const DEPLOYS: &[Scenario] = &[
     Scenario::new("rejected by CircleCI, then redriven", |world| {
         world
             .circleci
-            .fail_trigger(TriggerFault::Rejected(404, "<!channel> not found"));
+            .fail_trigger(TriggerFault::Rejected(403, "<!channel> is forbidden"));
         run_deploy(world);
         script_success(world);
         world.redrive_all();

@@ -8,10 +8,18 @@ use chatops_sandbox::circleci::RunScript;
 
 use crate::fault_injector::FaultInjector;
 use crate::outside::{ScriptedRun, TriggerFault};
+use crate::people::Person;
 use crate::world::World;
 
 /// A day: what ended before is too old to be retried.
 const AFTER_RETRY_WINDOW: usize = 86_400;
+
+/// The target of the job that takes a lock.
+const UNLOCK: &str = "unlock web/deploy confirm";
+
+/// What makes a trigger fail for good in a way that somebody can mend, and in one that nobody can.
+const FORBIDDEN: TriggerFault = TriggerFault::Rejected(403, "Forbidden");
+const NOT_FOUND: TriggerFault = TriggerFault::Rejected(404, "Project not found");
 
 /// Something that somebody does.
 #[derive(Debug, Clone, Copy)]
@@ -19,21 +27,29 @@ pub(super) enum UserAction {
     /// A person types a command.
     TypeCommand {
         /// Who.
-        user: &'static str,
+        person: Person,
         /// What.
         text: &'static str,
     },
-    /// A person types a command about a deploy that is on record by then.
+    /// People type commands about the same deploy, one that is on record by then, at the same moment.
     ActOnDeploy {
         /// Who.
-        user: &'static str,
-        /// The verb, and what follows the deploy's id.
-        command: &'static str,
+        people: [Option<Person>; 2],
+        /// The verb of each, and what follows the deploy's id.
+        commands: [&'static str; 2],
     },
     /// An operator acts at the command line.
     OperatorAction(&'static str),
+    /// An operator retries everything that is on record.
+    RetryAll,
+    /// Somebody redrives the ticket of a deploy on record, so often.
+    RedriveTicket(usize),
+    /// Somebody who can write to the work queue acts as an operator.
+    ForgeOperator,
     /// From now on only one person may deploy.
     WithdrawRights,
+    /// Everybody may again.
+    RestoreRights,
 }
 
 /// When somebody does what, in no order. The builds that follow are set as well.
@@ -44,7 +60,7 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
         // The product's own limit; otherwise a short one, which unreadable runs reach.
         world.change_timeouts(|timeouts| timeouts.follow_timeout = Duration::from_hours(24));
     }
-    for user in ["U0001", "U0002"]
+    for entitled in Person::ENTITLED
         .into_iter()
         .take(1 + usize::from(rng.below(10) < 4))
     {
@@ -53,28 +69,43 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
             1 => "feature/x check",
             _ => "main deploy",
         };
+        let person = if rng.below(8) == 0 {
+            other_person(rng)
+        } else {
+            entitled
+        };
         let later = if actions.is_empty() { 0 } else { rng.below(90) };
-        actions.push((
-            start + seconds(later),
-            UserAction::TypeCommand { user, text },
-        ));
+        let typed = UserAction::TypeCommand { person, text };
+        actions.push((start + seconds(later), typed));
         world.circleci.script_next(random_script(rng));
     }
-    for _ in 0..[0, 0, 1, 1, 2, 3][rng.below(6)] {
+    // Some schedules are one long chain of retries.
+    let is_chain = rng.below(8) == 0;
+    let count = if is_chain {
+        3 + rng.below(6)
+    } else {
+        [0, 0, 1, 1, 2, 3][rng.below(6)]
+    };
+    for _ in 0..count {
         let later = match rng.below(12) {
             0 => AFTER_RETRY_WINDOW + rng.below(600),
             1..=4 => rng.below(30),
             _ => rng.below(700),
         };
-        actions.push((start + seconds(later), later_action(rng)));
+        let action = match rng.below(3) {
+            0 | 1 if is_chain => act_on_deploy(rng, ["retry", "retry confirm"][rng.below(2)]),
+            _ => later_action(rng),
+        };
+        actions.push((start + seconds(later), action));
         world.circleci.script_next(random_script(rng));
     }
     // More often than by chance there is something to retry.
-    if rng.below(4) == 0 {
-        for _ in 0..=rng.below(3) {
-            world.circleci.fail_trigger(match rng.below(4) {
+    if is_chain || rng.below(4) == 0 {
+        for _ in 0..=rng.below(if is_chain { count } else { 3 }) {
+            world.circleci.fail_trigger(match rng.below(6) {
                 0 => TriggerFault::ErrorBefore,
-                _ => TriggerFault::Rejected(404, "Project not found"),
+                1 => NOT_FOUND,
+                _ => FORBIDDEN,
             });
         }
     }
@@ -86,24 +117,57 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
     actions
 }
 
+/// Somebody who may not deploy from where they are.
+fn other_person(rng: &FaultInjector) -> Person {
+    Person::OTHERS[rng.below(Person::OTHERS.len())]
+}
+
+/// Anybody.
+fn any_person(rng: &FaultInjector) -> Person {
+    if rng.below(3) == 0 {
+        other_person(rng)
+    } else {
+        Person::ENTITLED[rng.below(Person::ENTITLED.len())]
+    }
+}
+
+/// Somebody acts on a deploy, and at times somebody else at the same moment.
+fn act_on_deploy(rng: &FaultInjector, command: &'static str) -> UserAction {
+    let other = ["retry", "retry confirm", "cancel"][rng.below(3)];
+    let second = (rng.below(5) == 0).then(|| any_person(rng));
+    UserAction::ActOnDeploy {
+        people: [Some(any_person(rng)), second],
+        commands: [command, other],
+    }
+}
+
 /// What somebody does about a deploy on record.
 fn later_action(rng: &FaultInjector) -> UserAction {
-    let user = ["U0001", "U0002", "U0003"][rng.below(3)];
-    let acts = |command| UserAction::ActOnDeploy { user, command };
-    match rng.below(24) {
-        0..=7 => acts("retry"),
-        8..=10 => acts("retry confirm"),
-        11..=15 => acts("cancel"),
-        16 => acts("status"),
+    match rng.below(32) {
+        0..=7 => act_on_deploy(rng, "retry"),
+        8..=10 => act_on_deploy(rng, "retry confirm"),
+        11..=15 => act_on_deploy(rng, "cancel"),
+        16 => act_on_deploy(rng, "status"),
         17 => UserAction::OperatorAction("retry"),
         18 => UserAction::OperatorAction("retry confirm"),
         19 => UserAction::OperatorAction("retry force"),
         20 => UserAction::OperatorAction("cancel"),
         21 => UserAction::WithdrawRights,
+        22 => UserAction::RestoreRights,
+        23 => UserAction::RetryAll,
+        24 | 25 => UserAction::RedriveTicket(1 + rng.below(2)),
+        26 => UserAction::TypeCommand {
+            person: any_person(rng),
+            text: UNLOCK,
+        },
+        27 => act_on_deploy(rng, "dismiss"),
+        28 => UserAction::ForgeOperator,
         _ => {
             let queries = ["status", "history user:me", "failed", "plan main deploy"];
-            let text = queries[rng.below(queries.len())];
-            UserAction::TypeCommand { user, text }
+            UserAction::TypeCommand {
+                person: any_person(rng),
+                text: queries[rng.below(queries.len())],
+            }
         }
     }
 }

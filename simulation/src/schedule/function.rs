@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use chatops_core::Time;
+use chatops_core::delivery::HandlerFailure;
 use chatops_core::deploy::DeployState;
-use chatops_core::ports::{Clock, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, QueueName, ReceivedMessage};
 
 use super::{HandlerTask, ScheduleRun};
 use crate::coverage::CoveragePoint;
-use crate::crash_points::drive;
 use crate::fault_injector::FaultKind;
 use crate::seeded::SeededBug;
 
@@ -36,8 +36,8 @@ pub(super) struct FunctionRun {
     cut_off_at: Option<Time>,
 }
 
-/// A received message, and whether it was handled.
-pub(super) type TaskMessage = ((QueueName, ReceivedMessage), bool);
+/// A received message, and what its handler came to.
+pub(super) type TaskMessage = ((QueueName, ReceivedMessage), Result<(), HandlerFailure>);
 
 impl FunctionRun {
     pub(super) fn has_ended(&self, now: Time) -> bool {
@@ -70,7 +70,10 @@ impl ScheduleRun {
     /// runs out.
     pub(super) fn kill_function(&mut self, function: &FunctionRun) {
         if let Some(batch) = function.batch {
-            self.tasks.retain(|task| task.function.batch != Some(batch));
+            let dead = |task: &mut HandlerTask| task.function.batch == Some(batch);
+            for task in self.tasks.extract_if(.., dead) {
+                self.world.circleci.forget_answers(task.id);
+            }
             self.batches.remove(&batch);
         }
     }
@@ -79,8 +82,11 @@ impl ScheduleRun {
     pub(super) fn cut_off_task(&mut self, task: HandlerTask, state: Option<DeployState>) {
         self.reached.insert(CoveragePoint::CutOff);
         self.world.faults += 1;
+        self.world.circleci.forget_answers(task.id);
         self.note_event(state, &format!("{} is cut off", task.name));
-        let message = task.message.map(|message| (message, false));
+        let error = "there was no time left".to_owned();
+        let failure = HandlerFailure::Later { error };
+        let message = task.message.map(|message| (message, Err(failure)));
         self.finish_message(&task.function, message);
     }
 
@@ -96,8 +102,8 @@ impl ScheduleRun {
             return;
         }
         let message = self.batches.remove(&batch).unwrap_or_default();
-        let some = message.iter().any(|(_, done)| *done);
-        let all = message.iter().all(|(_, done)| *done);
+        let some = message.iter().any(|(_, handled)| handled.is_ok());
+        let all = message.iter().all(|(_, handled)| handled.is_ok());
         if some && self.injector.should_inject(FaultKind::BatchDies) {
             self.note_event(None, "a batch was handled, and its function dies");
             return;
@@ -106,19 +112,9 @@ impl ScheduleRun {
             self.reached.insert(CoveragePoint::BatchPartlyFailed);
         }
         let as_done = some && self.world.bug == Some(SeededBug::FailuresNotNamed);
-        for ((queue, delivery), done) in message {
-            if done || as_done {
-                let _ = drive(self.world.cloud_queue.delete(queue, &delivery.receipt));
-            } else {
-                self.release_message(queue, &delivery);
-            }
+        for ((queue, delivery), handled) in message {
+            let handled = if as_done { Ok(()) } else { handled };
+            self.world.settle_message(queue, &delivery, handled);
         }
-    }
-
-    /// What failed comes again, the later the more often it was received.
-    pub(super) fn release_message(&self, queue: QueueName, delivery: &ReceivedMessage) {
-        let delay = Duration::from_secs(2 << delivery.receive_count.min(5));
-        let queues = &self.world.cloud_queue;
-        let _ = drive(queues.release(queue, &delivery.receipt, delay));
     }
 }

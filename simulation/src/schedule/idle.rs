@@ -5,14 +5,28 @@ use std::time::Duration;
 use chatops_core::id::PipelineId;
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{MessageQueue, QueueName};
+use chatops_worker::Invocation;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{ScheduleRun, TaskResult};
 use crate::crash_points::drive;
 use crate::fault_injector::FaultKind;
-use crate::outside::{ReadFault, WEBHOOK_SECRET};
+use crate::outside::{Dependency, ReadFault, WEBHOOK_SECRET};
 use crate::world::World;
+
+const OUTAGES: [(FaultKind, Dependency); 4] = [
+    (FaultKind::LedgerOutage, Dependency::Ledger),
+    (FaultKind::QueueOutage, Dependency::Queue),
+    (FaultKind::SecretsOutage, Dependency::Secrets),
+    (FaultKind::CircleCiOutage, Dependency::CircleCi),
+];
+
+/// How long an outage lasts: the longest one longer than any message is received again and again.
+const OUTAGE_MINUTES: [u64; 4] = [3, 20, 80, 185];
+
+/// While so many wake-ups wait, no more webhooks come.
+const MAX_WAITING: usize = 20;
 
 impl ScheduleRun {
     /// No handler runs: the next moment comes.
@@ -20,7 +34,7 @@ impl ScheduleRun {
         self.world.cloud_ledger.flush_late_writes();
         let actions = self.actions.iter().map(|(when, _)| *when).min();
         let Some(next) = self.world.next_moment().into_iter().chain(actions).min() else {
-            return self.maybe_redrive() || self.redrive_poison();
+            return self.maybe_redrive();
         };
         self.world.clock.set(next);
         self.disturb();
@@ -28,10 +42,11 @@ impl ScheduleRun {
             self.world.next_sweep = next + self.world.config().timeouts.sweep_interval;
             let worker = self.world.worker(TimeDelta::zero());
             let dlq_sweeper = self.world.dlq_sweeper();
+            let invocation = Invocation::from(self.world.next_invocation());
             let function = self.start_function(false);
             self.start_task_in(function, "sweeper", None, None, async move {
                 let _ = worker.sweep_due().await;
-                let _ = dlq_sweeper.clean_dead_letters().await;
+                let _ = Box::pin(dlq_sweeper.sweep_dead_letters(&invocation)).await;
                 TaskResult::Ended
             });
         }
@@ -39,7 +54,9 @@ impl ScheduleRun {
     }
 
     fn disturb(&mut self) {
-        if self.injector.below(8) == 0 {
+        // Each message that waits is another moment: they must not breed while something is out.
+        let waiting = self.world.queue.messages(QueueName::Polls).len();
+        if self.injector.below(8) == 0 && waiting < MAX_WAITING {
             self.deliver_webhook();
         }
         self.interrupt();
@@ -56,7 +73,7 @@ impl ScheduleRun {
         }
         if self.injector.should_inject(FaultKind::WakeUpFlood) {
             for _ in 0..4 {
-                self.send_message(QueueName::Work, &WorkMessage::Poll { deploy: record.id });
+                self.send_message(QueueName::Polls, &WorkMessage::Poll { deploy: record.id });
                 self.send_message(
                     QueueName::Notify,
                     &NotifyMessage::Notify { deploy: record.id },
@@ -67,8 +84,17 @@ impl ScheduleRun {
         self.maybe_redrive();
     }
 
-    /// CircleCI cannot be read for minutes, or nothing here runs for an hour.
+    /// Something is out for up to hours, CircleCI cannot be read for minutes, or nothing here runs for
+    /// an hour.
     fn interrupt(&mut self) {
+        for (fault, dependency) in OUTAGES {
+            if self.injector.should_inject(fault) {
+                let minutes = OUTAGE_MINUTES[self.injector.below(OUTAGE_MINUTES.len())];
+                self.world
+                    .begin_outage(dependency, Duration::from_mins(minutes));
+                self.note_event(None, "an outage begins");
+            }
+        }
         if self.injector.should_inject(FaultKind::ReadsRefused) {
             let minutes = 1 + self.injector.below_32(10);
             self.world.refuse_reads(Duration::from_mins(minutes.into()));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chatops_core::command::DeployAction;
+use chatops_core::delivery::HandlerFailure;
 use chatops_core::deploy::handler::RunError;
 use chatops_core::deploy::{DeployState, USUAL_PAUSE};
 use chatops_core::id::{DeployId, DeployRef, RequestId};
@@ -15,13 +16,15 @@ use super::function::{self, FunctionRun};
 use super::{ScheduleRun, TaskResult};
 use crate::crash_points::drive;
 use crate::fault_injector::FaultKind;
+use crate::world::SERVED_QUEUES;
 
 impl ScheduleRun {
     /// Receives a visible message, unless something happens to it on the way.
     pub(super) fn receive_message(&mut self) -> bool {
-        let queues = [QueueName::Work, QueueName::Notify];
-        let first = self.injector.below(2);
-        let mut queues = [queues[first], queues[1 - first]].into_iter();
+        let mut queues = SERVED_QUEUES;
+        let first = self.injector.below(queues.len());
+        queues.rotate_left(first);
+        let mut queues = queues.into_iter();
         let received = queues.find_map(|queue| Some((queue, self.world.receive_one(queue)?)));
         let Some((queue, delivery)) = received else {
             return false;
@@ -40,11 +43,9 @@ impl ScheduleRun {
 
     fn take_message(&mut self, queue: QueueName, delivery: ReceivedMessage, function: FunctionRun) {
         if self.is_poison(&delivery.body) {
-            // Every handler that received it has died.
-            self.world.cloud_queue.remove(queue, &delivery.receipt);
-            let (dlq, now) = (QueueName::WorkDlq, Duration::ZERO);
-            let _ = drive(self.world.queue.send(dlq, &delivery.body, now));
-            self.note_event(None, "a message is dead");
+            let panicked = Err(HandlerFailure::Panicked);
+            self.world.settle_message(queue, &delivery, panicked);
+            self.note_event(None, "a handler panics");
             return;
         }
         let about = self.subject_deploy(&delivery.body);
@@ -81,20 +82,27 @@ impl ScheduleRun {
     ) {
         let skew = self.draw_step(about, body);
         let skew = skew.unwrap_or_else(|| self.draw_skew(about));
+        let queue = self.world.queue_for(queue, body);
         let body = body.clone();
-        if queue == QueueName::Work {
-            let (worker, me) = (self.world.worker(skew), self.world.next_invocation());
-            let deadline = function.deadline.map(|deadline| deadline + skew);
-            self.start_task_in(function, "worker", about, delivery, async move {
-                match Box::pin(worker.handle(&Invocation { id: me, deadline }, &body)).await {
-                    Err(WorkError::Run(RunError::DeadlineTooClose)) => TaskResult::NoTime,
-                    done => TaskResult::Handled(done.is_ok()),
+        if queue == QueueName::Notify {
+            let notifier = self.world.notifier(skew);
+            self.start_task_in(function, "notifier", about, delivery, async move {
+                let result = notifier.handle(&body).await.map_err(HandlerFailure::from);
+                TaskResult::Handled {
+                    no_time: false,
+                    result,
                 }
             });
         } else {
-            let notifier = self.world.notifier(skew);
-            self.start_task_in(function, "notifier", about, delivery, async move {
-                TaskResult::Handled(notifier.handle(&body).await.is_ok())
+            let (worker, me) = (self.world.worker(skew), self.world.next_invocation());
+            let deadline = function.deadline.map(|deadline| deadline + skew);
+            self.start_task_in(function, "worker", about, delivery, async move {
+                let invocation = Invocation { id: me, deadline };
+                let handled = Box::pin(worker.handle(&invocation, queue, &body, None)).await;
+                TaskResult::Handled {
+                    no_time: matches!(handled, Err(WorkError::Run(RunError::DeadlineTooClose))),
+                    result: handled.map_err(HandlerFailure::from),
+                }
             });
         }
     }
@@ -129,20 +137,6 @@ impl ScheduleRun {
         if dead.is_none_or(|at| at > now) || !self.injector.should_inject(FaultKind::Redrive) {
             return false;
         }
-        self.redrive_message();
-        true
-    }
-
-    /// Redrives a command that died.
-    pub(super) fn redrive_poison(&mut self) -> bool {
-        let Some(at) = self.world.queue.next_visible(QueueName::WorkDlq) else {
-            return false;
-        };
-        let dead = self.world.queue.messages(QueueName::WorkDlq);
-        if !dead.iter().any(|message| has_died(&message.body)) {
-            return false;
-        }
-        self.world.clock.set(at.max(self.world.clock.now()));
         self.redrive_message();
         true
     }
@@ -186,13 +180,15 @@ impl ScheduleRun {
             Ok(WorkMessage::Deploy(message)) => Some(message.id),
             Ok(WorkMessage::Poll { deploy }) => Some(deploy),
             // A ticket is about the deploy that it starts.
-            Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy)),
+            Ok(WorkMessage::Retry { deploy }) => Some(DeployId::of_retry(deploy, None)),
             Ok(WorkMessage::Webhook { pipeline }) => drive(store.pipeline_owner(pipeline))?.ok()?,
             Ok(WorkMessage::Action(message)) => match message.action {
-                DeployAction::Cancel { deploy } => match deploy {
-                    DeployRef::Full(id) => Some(id),
-                    DeployRef::Short(short) => drive(store.find_by_short_id(&short))?.ok()?,
-                },
+                DeployAction::Cancel { deploy } | DeployAction::Dismiss { deploy } => {
+                    match deploy {
+                        DeployRef::Full(id) => Some(id),
+                        DeployRef::Short(short) => drive(store.find_by_short_id(&short))?.ok()?,
+                    }
+                }
                 // Which deploy it starts is known only when it is handled.
                 DeployAction::Retry { .. } | DeployAction::Unlock { .. } => None,
             },
@@ -203,11 +199,6 @@ impl ScheduleRun {
             },
         }
     }
-}
-
-/// Whether a dead letter is not a retry ticket.
-fn has_died(body: &MessageBody) -> bool {
-    !matches!(body.decode(), Ok(WorkMessage::Retry { .. }))
 }
 
 /// Whether only time is lost with a message.

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chatops_core::Time;
+use chatops_core::delivery::HandlerFailure;
 use chatops_core::deploy::DeployState;
 use chatops_core::id::{DeployId, RequestId};
-use chatops_core::ports::{Clock, DeployReader, MessageQueue, QueueName, ReceivedMessage};
+use chatops_core::ports::{Clock, DeployReader, MAX_RECEIVES, QueueName, ReceivedMessage};
 use chrono::TimeDelta;
 
 use self::actions::UserAction;
@@ -26,6 +27,7 @@ use crate::coverage::{self, CoveragePoint};
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::{FaultInjector, FaultKind};
 use crate::invariants::{self, Invariant, Violation};
+use crate::people::{IssuedCommand, Person, Rights};
 use crate::seeded::SeededBug;
 use crate::world::{DeliveryPlan, Redelivery, World, is_acknowledgement};
 
@@ -89,7 +91,7 @@ fn run_schedule(
     let delivering = DeliveryPlan {
         redelivery: Redelivery::AtOnce,
         twice: false,
-        max_receives: u32::MAX,
+        max_receives: MAX_RECEIVES,
     };
     let mut world = World::new(&CrashPoints::yielding(&injector), delivering);
     world.bug = bug;
@@ -100,6 +102,7 @@ fn run_schedule(
         injector,
         world,
         tasks: vec![],
+        task_count: 0,
         faults: vec![],
         reached: BTreeSet::new(),
         batches: BTreeMap::new(),
@@ -114,15 +117,19 @@ fn run_schedule(
 enum TaskResult {
     /// Ingest's answer.
     Answered(DeployId, Bytes),
-    /// Whether the message is done.
-    Handled(bool),
-    /// The deadline is too close.
-    NoTime,
+    /// What a handler came to.
+    Handled {
+        /// Whether its deadline was too close.
+        no_time: bool,
+        result: Result<(), HandlerFailure>,
+    },
     /// A sweep or a webhook is over.
     Ended,
 }
 
 struct HandlerTask {
+    /// No other task of the run has it.
+    id: u64,
     future: Pin<Box<dyn Future<Output = TaskResult> + Send>>,
     name: &'static str,
     deploy: Option<DeployId>,
@@ -137,6 +144,7 @@ struct ScheduleRun {
     /// The commands and actions that kill their handlers, until somebody redrives them.
     poison: Vec<RequestId>,
     tasks: Vec<HandlerTask>,
+    task_count: u64,
     faults: Vec<(FaultKind, Option<DeployState>)>,
     reached: BTreeSet<CoveragePoint>,
     /// What has been handled of each batch under way.
@@ -187,9 +195,10 @@ impl ScheduleRun {
         let state = self.tasks[at].deploy.and_then(|id| self.deploy_state(id));
         if self.injector.should_inject(FaultKind::Crash) {
             let task = self.tasks.swap_remove(at);
+            self.world.circleci.forget_answers(task.id);
             self.world.points.count_crash();
             let now = self.world.clock.now();
-            self.world.history.note_disturbance(now);
+            self.world.history.note_disturbance(now, now);
             self.note_event(state, &format!("{} crashes", task.name));
             // The message comes back when its visibility runs out.
             self.kill_function(&task.function);
@@ -205,6 +214,7 @@ impl ScheduleRun {
             self.cut_off_task(task, state);
             return;
         }
+        self.world.circleci.set_reader(self.tasks[at].id);
         let mut context = Context::from_waker(Waker::noop());
         let polled = self.tasks[at].future.as_mut().poll(&mut context);
         self.world.watch_ledger();
@@ -218,28 +228,25 @@ impl ScheduleRun {
     }
 
     fn end_task(&mut self, task: HandlerTask, result: TaskResult) {
-        if matches!(result, TaskResult::NoTime) {
+        if matches!(result, TaskResult::Handled { no_time: true, .. }) {
             self.reached.insert(CoveragePoint::OutOfTime);
         }
-        let done = matches!(result, TaskResult::Handled(true));
+        if matches!(result, TaskResult::Handled { result: Err(_), .. }) {
+            self.world.circleci.forget_answers(task.id);
+        }
         match (result, task.message) {
-            (TaskResult::Handled(_) | TaskResult::NoTime, message)
-                if task.function.batch.is_some() =>
-            {
-                self.finish_message(&task.function, message.map(|message| (message, done)));
+            (TaskResult::Handled { result, .. }, message) if task.function.batch.is_some() => {
+                self.finish_message(&task.function, message.map(|message| (message, result)));
             }
             (TaskResult::Answered(id, answer), _) => {
                 if is_acknowledgement(&answer) {
                     self.world.acknowledged.push(id);
                 }
             }
-            (TaskResult::Handled(true), Some((queue, delivery))) => {
-                let _ = drive(self.world.cloud_queue.delete(queue, &delivery.receipt));
+            (TaskResult::Handled { result, .. }, Some((queue, delivery))) => {
+                self.world.settle_message(queue, &delivery, result);
             }
-            (TaskResult::Handled(false) | TaskResult::NoTime, Some((queue, delivery))) => {
-                self.release_message(queue, &delivery);
-            }
-            (TaskResult::Handled(_) | TaskResult::NoTime, None) | (TaskResult::Ended, _) => {}
+            (TaskResult::Handled { .. }, None) | (TaskResult::Ended, _) => {}
         }
     }
 
@@ -247,12 +254,15 @@ impl ScheduleRun {
         let deploys = self.world.deploys();
         let nth = self.injector.below(deploys.len());
         match action {
-            UserAction::TypeCommand { user, text } => {
-                self.type_command(user, text);
+            UserAction::TypeCommand { person, text } => {
+                self.type_command(person, text);
             }
-            UserAction::ActOnDeploy { user, command } => {
-                if let Some(text) = self.world.action_text(command, nth) {
-                    self.type_command(user, &text);
+            UserAction::ActOnDeploy { people, commands } => {
+                for (person, command) in people.into_iter().zip(commands) {
+                    let text = self.world.action_text(command, nth);
+                    if let (Some(person), Some(text)) = (person, text) {
+                        self.type_command(person, &text);
+                    }
                 }
             }
             UserAction::OperatorAction("cancel") => self.world.cancel_as_operator(nth),
@@ -260,25 +270,42 @@ impl ScheduleRun {
                 let (confirm, force) = (command.contains("confirm"), command.contains("force"));
                 self.world.retry_as_operator(nth, confirm, force);
             }
-            UserAction::WithdrawRights => self.world.restrict_users("users = [\"U0001\"]"),
+            UserAction::RetryAll => {
+                for nth in 0..deploys.len() {
+                    self.world.retry_as_operator(nth, false, false);
+                }
+            }
+            UserAction::RedriveTicket(times) => {
+                if let Some(record) = deploys.get(nth) {
+                    self.world.redrive_ticket(record.id, times);
+                }
+            }
+            UserAction::ForgeOperator => self.world.forge_operator_action(nth),
+            UserAction::WithdrawRights => self.world.restrict_users(&["T0001/U0001"]),
+            UserAction::RestoreRights => self.world.set_rights(Rights::default()),
         }
     }
 
-    fn type_command(&mut self, user: &str, text: &str) {
-        let Some((id, request)) = self.world.command_request(user, "C0001", text) else {
+    /// A person types a command, and at times presses twice.
+    fn type_command(&mut self, person: Person, text: &str) {
+        let Some((id, request)) = self.world.command_request(person, text) else {
             return;
         };
+        let typed = self.world.typed.last();
+        let once = typed.is_none_or(IssuedCommand::is_query);
         if self.injector.below(25) == 0 {
-            let typed = self.world.typed.last();
             self.poison.extend(typed.map(|typed| typed.request));
             self.world.faults += 1;
         }
-        let skew = self.draw_skew(None);
-        let ingest = self.world.ingest(skew);
-        self.start_task("ingest", Some(id), None, async move {
-            let answer = ingest.handle(request).await;
-            TaskResult::Answered(id, answer.into_body())
-        });
+        let twice = !once && self.injector.below(12) == 0;
+        for _ in 0..=usize::from(twice) {
+            let skew = self.draw_skew(None);
+            let (ingest, request) = (self.world.ingest(skew), request.clone());
+            self.start_task("ingest", Some(id), None, async move {
+                let answer = ingest.handle(request).await;
+                TaskResult::Answered(id, answer.into_body())
+            });
+        }
     }
 
     fn start_task(
@@ -299,7 +326,9 @@ impl ScheduleRun {
         delivery: Option<(QueueName, ReceivedMessage)>,
         run: impl Future<Output = TaskResult> + Send + 'static,
     ) {
+        self.task_count += 1;
         self.tasks.push(HandlerTask {
+            id: self.task_count,
             future: Box::pin(run),
             name: what,
             deploy: about,
@@ -328,7 +357,7 @@ impl ScheduleRun {
         let fired = self.injector.injected();
         let now = self.world.clock.now();
         if fired.len() > self.faults.len() {
-            self.world.history.note_disturbance(now);
+            self.world.history.note_disturbance(now, now);
         }
         for fault in &fired[self.faults.len()..] {
             self.faults.push((*fault, state));
@@ -349,6 +378,7 @@ impl ScheduleRun {
         account.hash(&mut self.digest);
         let log = self.log.map(|log| log + &account);
         let crashes = self.world.points.crash_count();
+        let violations = invariants::check(&self.world);
         self.reached.extend(coverage::reached_by(&self.world));
         ScheduleReport {
             seed,
@@ -356,7 +386,7 @@ impl ScheduleRun {
             crashes,
             reached: self.reached,
             digest: self.digest.finish(),
-            violations: invariants::check(&self.world),
+            violations,
             faults: self.faults,
             log: log.unwrap_or_default(),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chatops_core::command::DeployAction;
 use chatops_core::deploy::{DeployRecord, DeployState, WaitReason};
+use chatops_core::id::TeamId;
 use chatops_core::message::WorkMessage;
 use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
 use chatops_core::ports::{
@@ -19,7 +20,7 @@ use super::SeededBug::{
     OlderRunDecides, OlderRunIgnored, OpenJobsIgnored, RepetitionUnmarked, RerunAwaitedForever,
     RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError, SecondPostWhenUnsure,
     SendThenRecord, SentLate, SetupCounts, SetupIsFinal, SuccessHidesNotRun, TicketForgotten,
-    TimerForgotten, UsesNotCounted,
+    TimerForgotten, UnresolvedForgotten, UsesNotCounted, WorkspaceIgnored,
 };
 
 /// What the handler sees of a deploy. `began` says whether it has begun a trigger itself.
@@ -48,6 +49,9 @@ pub(crate) fn record(bug: Option<SeededBug>, record: &mut DeployRecord, began: b
             }
         }
         Some(CancelIgnored) => record.cancel = None,
+        Some(WorkspaceIgnored) => {
+            record.request.team = TeamId::parse("T0001").unwrap_or(record.request.team.clone());
+        }
         _ => {}
     }
 }
@@ -73,17 +77,18 @@ pub(crate) fn commit(bug: Option<SeededBug>, commit: &mut Commit) {
             }
         }
         Some(CancelForgotten) => record.cancel = None,
+        Some(UnresolvedForgotten) => record.unresolved_before = None,
         Some(TicketForgotten) if record.owes_ticket => {
             record.owes_ticket = false;
             record.due_at = None;
         }
         Some(TimerForgotten)
-            if record.state == DeployState::Triggering && commit.event.is_none() =>
+            if record.state == DeployState::Triggering && commit.events.is_empty() =>
         {
             record.due_at = None;
         }
         Some(BrokenChain) if record.events == 3 => {
-            if let Some(event) = &mut commit.event {
+            if let Some(event) = commit.events.last_mut() {
                 event.body = event.body.replace("\"n\":3", "\"n\": 3");
             }
         }

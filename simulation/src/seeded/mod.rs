@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chatops_core::deploy::DeployRecord;
-use chatops_core::id::{DeployId, RequestId};
+use chatops_core::id::DeployId;
 use chatops_core::notification::NotificationRecord;
 use strum::{EnumMessage, VariantArray};
 
@@ -109,6 +109,24 @@ pub enum SeededBug {
     LookupAges,
     /// A run is given up by its age.
     FollowAges,
+    /// A user id counts whatever its workspace is.
+    WorkspaceIgnored,
+    /// A retry that is refused makes a deploy.
+    RefusedRetryDerives,
+    /// A retry that finds its target busy makes a deploy.
+    BusyRetryDerives,
+    /// A confirmed retry that was not triggered discharges the confirmation.
+    UnresolvedForgotten,
+    /// Another person's confirmation counts.
+    OthersConfirmCounts,
+    /// A redriven ticket that finds its target busy is dropped.
+    BusyTicketDropped,
+    /// A deploy that has succeeded meanwhile is replaced by an older one.
+    NewerSuccessUnseen,
+    /// A dependency that fails counts as poison.
+    DependencyIsPoison,
+    /// An operator's action counts wherever it is.
+    OperatorAnywhere,
 }
 
 impl SeededBug {
@@ -135,6 +153,6 @@ pub(crate) struct BugMemory {
     began_trigger: bool,
     /// How long the last read was asked to wait.
     asked_to_wait: Option<Duration>,
-    /// What is on record and was not shown: the retry of a deploy, and the request that made it.
-    hidden: BTreeMap<DeployId, (Option<DeployId>, Option<RequestId>)>,
+    /// What is on record and was not shown: the retry of a deploy.
+    hidden: BTreeMap<DeployId, Option<DeployId>>,
 }

@@ -1,14 +1,21 @@
 //! Requests as a buggy handler makes them, where it needs a memory or further requests.
 
-use chatops_core::audit::{AuditChange, AuditEvent};
-use chatops_core::deploy::{DeployRecord, DeployState};
-use chatops_core::id::{DeployId, ShortId};
+use chatops_core::audit::{AuditActor, AuditChange, AuditEvent, EventHash};
+use chatops_core::command::{DeployAction, DeployCommand, StatusFilter};
+use chatops_core::deploy::decide::{self, Context, RetryDecision};
+use chatops_core::deploy::{ActedBy, DeployRecord, DeployState, machine};
+use chatops_core::id::{DeployId, InvocationId, ShortId};
+use chatops_core::message::{DeployMessage, Requester, WorkMessage};
 use chatops_core::notification::{NotificationRecord, PostResult};
+use chatops_core::policy::Rejection;
 use chatops_core::ports::{
-    CiJob, CiReadError, Commit, CommitError, DeployFilter, LedgerError, ListDeploys, ListJobs,
-    LookupRequest, LookupResult, PAGE_READ_LIMIT, PollRequest, PollResult, PostMessage, ReadDeploy,
-    ReadNotification, SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
+    ActionOutcome, ActionRecord, CiJob, CiReadError, Commit, CommitError, DeployFilter, DeployPage,
+    LedgerError, ListDeploys, ListJobs, LookupRequest, LookupResult, OutgoingMessage,
+    PAGE_READ_LIMIT, PollRequest, PollResult, PostMessage, ReadAction, ReadDeploy,
+    ReadNotification, RecordAction, RetriedDeploy, SaveNotification, SendError, SendMessage,
+    TriggerOutcome, TriggerRequest,
 };
+use chatops_testkit::memory::lock_mutex;
 
 use super::SeededBug::RetryAfterBelieved;
 use super::{SeededBug, alter};
@@ -27,6 +34,7 @@ pub(crate) async fn read_deploy(
     let mut record = read.in_world(&ports.world).await?;
     if ports.has_bug(SeededBug::IndexBelieved)
         && ports.is_sweeper
+        && record.as_ref().is_some_and(DeployRecord::awaits_retry)
         && is_not_listed(ports, id).await?
     {
         // What no index shows as failed counts as retried.
@@ -47,7 +55,7 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
     let begins = commit.record.state == DeployState::Triggering;
     ports.lock_memory().began_trigger |= begins;
     if ports.has_bug(SeededBug::NoIntent) {
-        if begins && commit.lock.is_some() {
+        if begins && commit.lock.is_some() && commit.retried.is_none() {
             ports.lock_memory().record = Some(commit.record);
             return Ok(());
         }
@@ -74,7 +82,7 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
         Some(SeededBug::PendingLater) if !commit.notifications.is_empty() => {
             let pending = std::mem::take(&mut commit.notifications);
             let mut second = commit.clone();
-            commit.in_world(&ports.world).await?;
+            write(ports, commit).await?;
             second.record.version += 1;
             second.record.events += 1;
             second.notifications = pending;
@@ -82,7 +90,7 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
             return Box::pin(write_pending_later(ports, second)).await;
         }
         Some(SeededBug::IntentRewritten) if commit.lock.is_some() && begins => {
-            let written = commit.clone().in_world(&ports.world).await;
+            let written = write(ports, commit.clone()).await;
             return match written {
                 Err(CommitError::Ledger(_)) => Box::pin(rewrite_intent(ports, commit)).await,
                 written => written,
@@ -90,7 +98,13 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
         }
         _ => {}
     }
-    commit.in_world(&ports.world).await
+    write(ports, commit).await
+}
+
+/// Writes a commit.
+async fn write(ports: &HandlerPorts, commit: Commit) -> Result<(), CommitError> {
+    // A transaction is large, and a future that has it in several places is larger.
+    Box::pin(commit.in_world(&ports.world)).await
 }
 
 /// Whether the index of what awaits a retry does not show a deploy.
@@ -109,10 +123,9 @@ async fn is_not_listed(ports: &HandlerPorts, id: DeployId) -> Result<bool, Ledge
 
 /// Takes out of a record what a handler with this bug does not see.
 fn hide_fields(ports: &HandlerPorts, record: &mut DeployRecord) {
-    let known = (record.retried_by, record.retry_request);
+    let known = record.retried_by;
     match ports.bug {
         Some(SeededBug::TicketStartsAgain) if !ports.is_sweeper => record.retried_by = None,
-        Some(SeededBug::ActionForgotten) => record.retry_request = None,
         Some(SeededBug::LiveTicketRemoved) if ports.is_sweeper => {
             record.retried_by = Some(record.id);
         }
@@ -124,21 +137,18 @@ fn hide_fields(ports: &HandlerPorts, record: &mut DeployRecord) {
 /// Puts back what a handler with this bug did not see and so does not write.
 fn restore_fields(ports: &HandlerPorts, commit: &mut Commit) {
     let record = &mut commit.record;
-    if let Some((retried_by, request)) = ports.lock_memory().hidden.get(&record.id) {
+    if let Some(retried_by) = ports.lock_memory().hidden.get(&record.id) {
         record.retried_by = record.retried_by.or(*retried_by);
-        record.retry_request = record.retry_request.or(*request);
     }
-    if let Some(retried) = &mut commit.retried
-        && let Some((_, request)) = ports.lock_memory().hidden.get(&retried.record.id)
-    {
-        retried.record.retry_request = retried.record.retry_request.or(*request);
+    if ports.has_bug(SeededBug::ActionForgotten) {
+        commit.action = None;
     }
 }
 
 /// The same intent once more, over whatever is on record, as the next attempt.
 async fn rewrite_intent(ports: &HandlerPorts, mut commit: Commit) -> Result<(), CommitError> {
     let stored = ReadDeploy(commit.record.id).in_world(&ports.world).await?;
-    let (Some(stored), Some(event)) = (stored, &mut commit.event) else {
+    let (Some(stored), Some(mut event)) = (stored, commit.events.pop()) else {
         return Ok(());
     };
     let record = &mut commit.record;
@@ -150,15 +160,18 @@ async fn rewrite_intent(ports: &HandlerPorts, mut commit: Commit) -> Result<(), 
         if let AuditChange::TriggerBegun { attempt, .. } = &mut entry.change {
             *attempt = record.attempts;
         }
-        *event = AuditEvent::seal(&entry);
+        event = AuditEvent::seal(&entry);
         record.last_hash = event.hash;
     }
-    commit.in_world(&ports.world).await
+    commit.events = vec![event];
+    // Of a retry all but the intent was written with it.
+    (commit.open_notifications, commit.retried, commit.action) = (None, None, None);
+    write(ports, commit).await
 }
 
 /// The second of two transactions that should have been one: a note that makes it pending.
 async fn write_pending_later(ports: &HandlerPorts, mut second: Commit) -> Result<(), CommitError> {
-    let entry = second.event.as_ref().and_then(|event| event.entry().ok());
+    let entry = second.events.last().and_then(|event| event.entry().ok());
     if let Some(mut entry) = entry {
         entry.prev = second.record.last_hash;
         entry.n = second.record.events;
@@ -167,9 +180,9 @@ async fn write_pending_later(ports: &HandlerPorts, mut second: Commit) -> Result
         };
         let event = AuditEvent::seal(&entry);
         second.record.last_hash = event.hash;
-        second.event = Some(event);
+        second.events = vec![event];
     }
-    second.in_world(&ports.world).await
+    write(ports, second).await
 }
 
 /// Gives a retry a random id, wherever it is named.
@@ -188,9 +201,18 @@ fn randomize_retry_id(commit: &mut Commit) {
     if let Some(notification) = &mut commit.open_notifications {
         notification.deploy = id;
     }
-    if let Some(event) = &mut commit.event {
-        reseal_event(&mut commit.record, event);
+    if let Some(ActionRecord { outcome, .. }) = &mut commit.action {
+        *outcome = ActionOutcome::Retried { deploy: id };
     }
+    let mut last = EventHash::START;
+    for event in &mut commit.events {
+        if let Ok(mut entry) = event.entry() {
+            (entry.deploy, entry.prev) = (id, last);
+            *event = AuditEvent::seal(&entry);
+            last = event.hash;
+        }
+    }
+    commit.record.last_hash = last;
     if let Ok(mut entry) = retried.event.entry() {
         entry.change = AuditChange::Retried { by: id };
         retried.event = AuditEvent::seal(&entry);
@@ -198,13 +220,94 @@ fn randomize_retry_id(commit: &mut Commit) {
     }
 }
 
-/// Seals an event anew for the deploy that it is about now.
-fn reseal_event(record: &mut DeployRecord, event: &mut AuditEvent) {
-    if let Ok(mut entry) = event.entry() {
-        entry.deploy = record.id;
-        *event = AuditEvent::seal(&entry);
-        record.last_hash = event.hash;
+pub(crate) async fn read_action(
+    read: ReadAction,
+    ports: &HandlerPorts,
+) -> Result<Option<ActionRecord>, LedgerError> {
+    let known = read.in_world(&ports.world).await?;
+    Ok(known.filter(|_| !ports.has_bug(SeededBug::ActionForgotten)))
+}
+
+pub(crate) async fn list_deploys(
+    list: ListDeploys,
+    ports: &HandlerPorts,
+) -> Result<DeployPage, LedgerError> {
+    let succeeded = Some(StatusFilter::State(DeployState::Succeeded));
+    let newest = list.filter.status == succeeded && list.limit == 1;
+    let mut page = list.in_world(&ports.world).await?;
+    if newest && ports.has_bug(SeededBug::NewerSuccessUnseen) {
+        page.deploys.clear();
     }
+    Ok(page)
+}
+
+pub(crate) async fn record_action(
+    record: RecordAction,
+    ports: &HandlerPorts,
+) -> Result<(), LedgerError> {
+    if let ActionOutcome::NotRetried { deploy, why } = &record.0.outcome
+        && let RetryDecision::NotAllowed { rejection } = why
+    {
+        let bug = match rejection {
+            Rejection::Busy { .. } => SeededBug::BusyRetryDerives,
+            _ => SeededBug::RefusedRetryDerives,
+        };
+        if ports.has_bug(bug) {
+            return Box::pin(derive_retry(*deploy, &record.0, ports)).await;
+        }
+    }
+    record.in_world(&ports.world).await
+}
+
+/// A deploy by whoever acts, which takes the place of the one that they would retry.
+async fn derive_retry(
+    old: DeployId,
+    action: &ActionRecord,
+    ports: &HandlerPorts,
+) -> Result<(), LedgerError> {
+    let (Some(old), ActedBy::User(user)) = (
+        ReadDeploy(old).in_world(&ports.world).await?,
+        &action.requested_by,
+    ) else {
+        return Ok(());
+    };
+    let id = DeployId::of_retry(old.id, Some(action.id));
+    let message = DeployMessage {
+        id,
+        requester: Requester {
+            team: user.team.clone(),
+            user: user.id.clone(),
+            channel: old.request.channel.clone(),
+            user_name: None,
+            response_url: None,
+            unsigned: false,
+        },
+        deploy: DeployCommand {
+            project: old.request.project.clone(),
+            branch: old.request.branch.clone(),
+            job: old.request.job.clone(),
+        },
+        requested_at: action.at,
+    };
+    let invocation = InvocationId::new("derived".to_owned());
+    let ctx = Context {
+        now: action.at,
+        invocation: &invocation,
+        posted_attempt: 0,
+        deadline: None,
+        config: &ports.world.config,
+    };
+    let by = AuditActor::User(user.clone());
+    let retried = machine::apply_change(&old, AuditChange::Retried { by: id }, by, action.at);
+    if let Ok((record, event)) = retried {
+        let mut commit = decide::open_deploy(&message, ShortId::USUAL, ctx);
+        commit.record.retry_of = Some(old.id);
+        commit.record.retry_root = Some(old.chain_root());
+        commit.record.retry_request = Some(action.id);
+        commit.retried = Some(Box::new(RetriedDeploy { record, event }));
+        let _ = write(ports, commit).await;
+    }
+    Ok(())
 }
 
 pub(crate) async fn read_notification(
@@ -283,6 +386,31 @@ pub(crate) async fn post(post: PostMessage, ports: &HandlerPorts) -> PostResult 
 
 pub(crate) async fn send(mut send: SendMessage, ports: &HandlerPorts) -> Result<(), SendError> {
     alter::message(ports.bug, &mut send.message);
+    match (&mut send.message, ports.bug) {
+        (
+            OutgoingMessage::Work(WorkMessage::Action(action)),
+            Some(SeededBug::OthersConfirmCounts),
+        ) => {
+            if let DeployAction::Retry {
+                deploy, confirm, ..
+            } = &mut action.action
+            {
+                let confirmed = &mut lock_mutex(&ports.world.confirmed);
+                *confirm |= confirmed.contains(&deploy.to_string());
+                if *confirm {
+                    confirmed.insert(deploy.to_string());
+                }
+            }
+        }
+        (OutgoingMessage::RetryTicket(deploy), Some(SeededBug::BusyTicketDropped)) => {
+            let known = ReadDeploy(*deploy).in_world(&ports.world).await;
+            // One that is not owed came from the queue.
+            if matches!(known, Ok(Some(record)) if !record.owes_ticket) {
+                return Ok(());
+            }
+        }
+        _ => {}
+    }
     match send.in_world(&ports.world).await {
         Err(SendError::Unknown(_)) if ports.has_bug(SeededBug::UnknownIsSent) => Ok(()),
         answer => answer,

@@ -3,13 +3,14 @@
 //! What they type goes through the real ingest and is remembered, so that the record can be compared
 //! with it.
 
-use std::sync::Arc;
+mod person;
+mod rights;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use chatops_core::Time;
 use chatops_core::command::DeployAction;
-use chatops_core::config::Config;
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{DeployId, DeployRef, PipelineId, RequestId};
 use chatops_core::message::{ActionMessage, ActionRequester, MessageBody, WorkMessage};
@@ -20,6 +21,8 @@ use chrono::TimeDelta;
 use http::Request;
 use uuid::Uuid;
 
+pub use self::person::Person;
+pub use self::rights::Rights;
 use crate::crash_points::drive;
 use crate::outside::{SLACK_ORIGIN, WEBHOOK_SECRET};
 use crate::world::{SIGNING_SECRET, World, is_acknowledgement};
@@ -31,8 +34,8 @@ pub struct IssuedCommand {
     pub deploy: Option<DeployId>,
     /// What identifies its action.
     pub request: RequestId,
-    /// The Slack user; `None` for an operator.
-    pub user: Option<String>,
+    /// The person in Slack; `None` for an operator.
+    pub person: Option<Person>,
     /// The path of the response URL.
     pub response_path: String,
     /// What.
@@ -42,8 +45,23 @@ pub struct IssuedCommand {
 }
 
 impl IssuedCommand {
-    fn verb(&self) -> &str {
+    /// Its first word.
+    #[must_use]
+    pub fn verb(&self) -> &str {
         self.text.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether it names a deploy.
+    #[must_use]
+    pub fn names(&self, record: &DeployRecord) -> bool {
+        let mut words = self.text.split(' ');
+        words.any(|word| word == record.short_id.as_str() || word == record.id.to_string())
+    }
+
+    /// Whether it has this word.
+    #[must_use]
+    pub fn says(&self, word: &str) -> bool {
+        self.text.split(' ').any(|said| said == word)
     }
 
     /// Whether it is a query.
@@ -52,18 +70,27 @@ impl IssuedCommand {
         matches!(self.verb(), "status" | "history" | "failed" | "plan")
     }
 
-    /// Whether somebody waits for a reply: to a query, or to an action.
+    /// Whether somebody waits for a reply: to a query, or to an action. People of a workspace that is
+    /// not allowed are answered by ingest alone.
     #[must_use]
     pub fn expects_reply(&self) -> bool {
-        let action = matches!(self.verb(), "retry" | "cancel");
-        self.user.is_some() && (action || self.is_query())
+        let action = matches!(self.verb(), "retry" | "cancel" | "unlock" | "dismiss");
+        let is_known = self
+            .person
+            .is_some_and(|person| person.is_of_known_workspace());
+        is_known && (action || self.is_query())
     }
 }
 
 impl World {
+    /// A person of the first workspace types a command.
+    pub fn type_command(&mut self, user: &'static str, channel: &'static str, text: &str) {
+        self.type_as(Person::at_home(user, channel), text);
+    }
+
     /// A person types a command.
-    pub fn type_command(&mut self, user: &str, channel: &str, text: &str) {
-        let Some((id, request)) = self.command_request(user, channel, text) else {
+    pub fn type_as(&mut self, person: Person, text: &str) {
+        let Some((id, request)) = self.command_request(person, text) else {
             return;
         };
         let Some(answer) = drive(self.ingest(TimeDelta::zero()).handle(request)) else {
@@ -77,16 +104,16 @@ impl World {
     /// The signed request of a command, and the deploy it requests.
     pub(crate) fn command_request(
         &mut self,
-        user: &str,
-        channel: &str,
+        person: Person,
         text: &str,
     ) -> Option<(DeployId, Request<Bytes>)> {
-        self.history.note_disturbance(self.clock.now());
-        let (response_url, trigger_id) = self.slack.start_command(user, channel);
+        let now = self.clock.now();
+        self.history.note_disturbance(now, now);
+        let (response_url, trigger_id) = self.slack.start_command(person.user, person.channel);
         let fields = [
-            ("team_id", "T0001"),
-            ("channel_id", channel),
-            ("user_id", user),
+            ("team_id", person.team),
+            ("channel_id", person.channel),
+            ("user_id", person.user),
             ("command", "/chatops"),
             ("text", text),
             ("api_app_id", "A0001"),
@@ -102,11 +129,11 @@ impl World {
             request = request.header(*name, value);
         }
         let request = request.body(Bytes::from(signed.body)).ok()?;
-        let id = DeployId::of_request("T0001", "A0001", &trigger_id);
+        let id = DeployId::of_request(person.team, "A0001", &trigger_id);
         self.typed.push(IssuedCommand {
             deploy: Some(id),
-            request: RequestId::of_request("T0001", "A0001", &trigger_id),
-            user: Some(user.to_owned()),
+            request: RequestId::of_request(person.team, "A0001", &trigger_id),
+            person: Some(person),
             response_path: response_url.replacen(SLACK_ORIGIN, "", 1),
             text: text.to_owned(),
             typed_at: self.clock.now(),
@@ -132,10 +159,15 @@ impl World {
         records.iter().find(|record| record.id == id)?.retry_of
     }
 
+    /// A person of the first workspace types a command about the deploy that is the `nth` on record.
+    pub fn act_on_deploy(&mut self, user: &'static str, command: &str, nth: usize) {
+        self.act_as(Person::at_home(user, "C0001"), command, nth);
+    }
+
     /// A person types a command about the deploy that is the `nth` on record.
-    pub fn act_on_deploy(&mut self, user: &str, command: &str, nth: usize) {
+    pub fn act_as(&mut self, person: Person, command: &str, nth: usize) {
         if let Some(text) = self.action_text(command, nth) {
-            self.type_command(user, "C0001", &text);
+            self.type_as(person, &text);
         }
     }
 
@@ -157,10 +189,11 @@ impl World {
                 force,
             } => {
                 let said = |word, is_said| if is_said { word } else { "" };
-                let (confirm, force) = (said("confirm", *confirm), said("force", *force));
-                format!("retry {deploy} {confirm}{force}")
+                let (confirm, force) = (said(" confirm", *confirm), said(" force", *force));
+                format!("retry {deploy}{confirm}{force}")
             }
             DeployAction::Cancel { deploy } => format!("cancel {deploy}"),
+            DeployAction::Dismiss { deploy } => format!("dismiss {deploy}"),
             DeployAction::Unlock { target, confirm } => {
                 let confirm = if *confirm { " confirm" } else { "" };
                 format!("unlock {target}{confirm}")
@@ -170,7 +203,7 @@ impl World {
         self.typed.push(IssuedCommand {
             deploy: None,
             request,
-            user: None,
+            person: None,
             response_path: String::new(),
             text,
             typed_at: self.clock.now(),
@@ -180,6 +213,31 @@ impl World {
             id: request,
             requested_by: ActionRequester::Operator { name },
             action,
+            requested_at: self.clock.now(),
+        };
+        let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)));
+        if let Ok(body) = body {
+            let sent = self.queue.send(QueueName::Operators, &body, Duration::ZERO);
+            let _ = drive(sent);
+        }
+    }
+
+    /// Somebody who can write to the work queue, and to no other, retries a deploy as an operator.
+    pub fn forge_operator_action(&mut self, nth: usize) {
+        let Some(record) = self.deploys().into_iter().nth(nth) else {
+            return;
+        };
+        let key = u128::from(u32::MAX) + self.typed.len() as u128;
+        let message = ActionMessage {
+            id: RequestId::of_call(Uuid::from_u128(key)),
+            requested_by: ActionRequester::Operator {
+                name: "root".to_owned(),
+            },
+            action: DeployAction::Retry {
+                deploy: DeployRef::Full(record.id),
+                confirm: true,
+                force: true,
+            },
             requested_at: self.clock.now(),
         };
         let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)));
@@ -206,11 +264,6 @@ impl World {
         }
     }
 
-    /// From now on only these people may deploy.
-    pub fn restrict_users(&mut self, users: &str) {
-        self.change_config(|text| text.replacen("users = [\"*\"]", users, 1));
-    }
-
     /// The message that was last put into the work queue, to be delivered once more later.
     #[must_use]
     pub fn last_work_message(&self) -> Option<MessageBody> {
@@ -225,21 +278,31 @@ impl World {
         }
     }
 
+    /// Somebody sends the ticket of a deploy back to the work queue so often, if there is one.
+    pub(crate) fn redrive_ticket(&mut self, deploy: DeployId, times: usize) {
+        let is_of = |body: &MessageBody| matches!(body.decode(), Ok(WorkMessage::Retry { deploy: of }) if of == deploy);
+        let mut dead = self.queue.messages(QueueName::WorkDlq).into_iter();
+        let Some(ticket) = dead.find(|message| is_of(&message.body)) else {
+            return;
+        };
+        // Which one a receive hands out is not to be chosen: SQS moves all that it has.
+        for _ in 0..self.queue.messages(QueueName::WorkDlq).len() {
+            match self.redrive_one() {
+                Some(body) if is_of(&body) => break,
+                Some(_) => {}
+                None => return,
+            }
+        }
+        for _ in 1..times {
+            self.send_copy(Some(&ticket.body));
+        }
+    }
+
     /// Redrives every message from the work queue's dead-letter queue.
     pub fn redrive_all(&mut self) {
         for _ in 0..self.queue.messages(QueueName::WorkDlq).len() {
             self.redrive_one();
         }
-    }
-
-    /// Changes the text of the configuration and keeps the timeouts.
-    pub fn change_config(&mut self, change: impl FnOnce(&str) -> String) {
-        let timeouts = self.config().timeouts.clone();
-        let text = change(&crate::world::config_text());
-        let config = Config::parse(&text, "simulation.toml");
-        let mut config = config.unwrap_or_else(|error| unreachable!("{error}"));
-        config.timeouts = timeouts;
-        self.set_config(Arc::new(config));
     }
 
     /// A webhook says that a workflow of the pipeline is over, signed with this secret.

@@ -1,0 +1,193 @@
+//! Who may do what where: the judge's own table. The configuration is written from it, and what the
+//! product allows is compared with it, never with the product's policy.
+
+use std::sync::Arc;
+
+use chatops_core::Time;
+use chatops_core::config::Config;
+use chatops_core::ports::Clock;
+use chatops_testkit::config::{TestConfig, TestJob};
+
+use super::Person;
+use super::person::TEAMS;
+use crate::world::World;
+
+/// Who and what a list names; `None`: everybody, or everything.
+type Listed = Option<Vec<&'static str>>;
+
+/// What may be run, by whom and from where.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    jobs: [JobRights; 2],
+}
+
+#[derive(Debug, Clone)]
+struct JobRights {
+    name: &'static str,
+    branches: Listed,
+    channels: Listed,
+    users: Listed,
+}
+
+impl Default for Rights {
+    /// A job that takes a lock, for a few; and one for everybody.
+    fn default() -> Self {
+        let deploy = JobRights {
+            name: "deploy",
+            branches: Some(vec!["main"]),
+            channels: Some(vec!["T0001/C0001"]),
+            users: Some(vec!["T0001/U0001", "T0001/U0002", "T0001/U0003"]),
+        };
+        let check = JobRights {
+            name: "check",
+            branches: None,
+            channels: None,
+            users: None,
+        };
+        Self {
+            jobs: [deploy, check],
+        }
+    }
+}
+
+/// Whether a list names it.
+fn names(listed: &Listed, name: &str) -> bool {
+    listed.as_ref().is_none_or(|all| all.contains(&name))
+}
+
+impl Rights {
+    /// Only these users (`T…/U…`) may deploy.
+    #[must_use]
+    pub fn restricted_to(mut self, users: &[&'static str]) -> Self {
+        self.jobs[0].users = Some(users.to_vec());
+        self
+    }
+
+    /// Whether somebody may run a job on a branch from where they are.
+    #[must_use]
+    pub fn allow(&self, person: &Person, job: &str, branch: &str) -> bool {
+        self.allow_job(job, branch) && self.jobs_of(person).any(|allowed| allowed.name == job)
+    }
+
+    /// Whether a job may be run on a branch, whoever asks: an operator's right is to be asked for
+    /// elsewhere.
+    #[must_use]
+    pub fn allow_job(&self, job: &str, branch: &str) -> bool {
+        let mut jobs = self.jobs.iter().filter(|known| known.name == job);
+        jobs.any(|known| names(&known.branches, branch))
+    }
+
+    /// Whether somebody may deploy to the target of the job that takes a lock, on whatever branch.
+    #[must_use]
+    pub fn allow_target(&self, person: &Person) -> bool {
+        self.jobs_of(person).any(|allowed| allowed.name == "deploy")
+    }
+
+    fn jobs_of(&self, person: &Person) -> impl Iterator<Item = &JobRights> {
+        let (user, channel) = (person.qualified_user(), person.qualified_channel());
+        let is_known = person.is_of_known_workspace();
+        self.jobs.iter().filter(move |job| {
+            is_known && names(&job.users, &user) && names(&job.channels, &channel)
+        })
+    }
+
+    /// The configuration that says so.
+    fn config_text(&self) -> String {
+        let list = |listed: &Listed| listed.clone().unwrap_or_else(|| vec!["*"]);
+        let [deploy, check] = self.jobs.each_ref().map(|job| {
+            let (branches, channels) = (list(&job.branches), list(&job.channels));
+            TestJob::limited(job.name, &branches, &channels, &list(&job.users))
+        });
+        let timeouts = [
+            "response_url_ttl = \"5m\"",
+            "follow_timeout = \"4m\"",
+            "workflow_start_timeout = \"1m\"",
+        ];
+        let deploy = deploy.with("must_run = [\"deploy\"]");
+        let check = check.workflow("check").with("exclusive = false");
+        TestConfig::new()
+            .teams(&TEAMS)
+            .timeouts(&timeouts.join("\n"))
+            .project("web", &[deploy, check])
+            .text()
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let config = Config::parse(&self.config_text(), "simulation.toml");
+        config.unwrap_or_else(|error| unreachable!("{error}"))
+    }
+}
+
+impl World {
+    /// From now on these are the rights. The timeouts stay.
+    pub fn set_rights(&mut self, rights: Rights) {
+        let config = Config {
+            timeouts: self.config().timeouts.clone(),
+            ..rights.config()
+        };
+        self.rights.push((self.clock.now(), rights));
+        self.set_config(Arc::new(config));
+    }
+
+    /// From now on only these users (`T…/U…`) may deploy.
+    pub fn restrict_users(&mut self, users: &[&'static str]) {
+        self.set_rights(Rights::default().restricted_to(users));
+    }
+
+    /// The rights that were in force at any moment from `from` until `until`.
+    pub fn rights_between(&self, from: Time, until: Time) -> impl Iterator<Item = &Rights> {
+        let ends = self.rights.iter().skip(1).map(|(at, _)| Some(*at));
+        let spans = self.rights.iter().zip(ends.chain([None]));
+        spans
+            .filter(move |((since, _), end)| *since <= until && end.is_none_or(|end| end >= from))
+            .map(|((_, rights), _)| rights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::crash_points::CrashPoints;
+
+    #[test]
+    fn only_those_who_are_listed_may_deploy_and_everybody_may_check() {
+        let rights = Rights::default();
+        let may = |person: &Person| {
+            let jobs = [
+                ("deploy", "main"),
+                ("deploy", "hotfix"),
+                ("check", "hotfix"),
+            ];
+            jobs.map(|(job, branch)| rights.allow(person, job, branch))
+        };
+        for person in &Person::ENTITLED {
+            assert_eq!(may(person), [true, false, true], "{person:?}");
+        }
+        for person in &Person::OTHERS {
+            assert_eq!(
+                may(person),
+                [false, false, person.team != "T0009"],
+                "{person:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rights_count_that_were_in_force_at_any_moment() {
+        let plan = crate::crashes::DELIVERY_PLANS[0];
+        let mut world = World::new(&CrashPoints::crash_at(&[]), plan);
+        let (first, second) = (&Person::ENTITLED[0], &Person::ENTITLED[1]);
+        let start = world.clock.now();
+        world.clock.advance(Duration::from_secs(10));
+        world.restrict_users(&["T0001/U0001"]);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let may = |person: &Person, from, until| {
+            let mut rights = world.rights_between(at(from), at(until));
+            rights.any(|rights| rights.allow(person, "deploy", "main"))
+        };
+        assert!(may(first, 11, 20) && may(second, 9, 20) && may(second, 0, 5));
+        assert!(!may(second, 11, 20));
+    }
+}
