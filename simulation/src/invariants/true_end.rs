@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use super::FinishedRun;
 use super::Invariant::TrueEnd;
 use super::violation::Findings;
-use crate::outside::{PipelineTruth, RunTruth};
+use crate::outside::{PipelineTruth, ReadTry, RunTruth};
 
 /// How long an automatic rerun is waited for after the run that failed.
 pub(super) const RERUN_WAIT: Duration = Duration::from_mins(5);
@@ -41,12 +41,15 @@ impl FinishedRun<'_> {
             (DeployState::Unresolved, None) => self.was_looked_up(record, ended_at),
             (DeployState::LostTrack, Some(_)) => self.was_unreadable(record, ended_at),
             (_, Some(truth)) => {
-                // Decided by a poll, and written later by a handler that stood still meanwhile.
+                // Decided by a poll, and written later by a handler that stood still meanwhile: the record
+                // says when it was decided.
+                let decided_at = record.end.as_ref().map_or(ended_at, |end| end.at);
+                let since = decided_at.min(ended_at) - world.tolerance;
                 let polls = world.circleci.answered_polls().into_iter();
                 let polls = polls.filter(|poll| {
                     poll.pipeline == truth.id
                         && poll.answered_at <= ended_at
-                        && poll.answered_at >= ended_at - world.tolerance
+                        && poll.answered_at >= since
                 });
                 let mut moments = polls.map(|poll| poll.answered_at).chain([ended_at]);
                 let claim = EndClaim {
@@ -105,7 +108,10 @@ impl FinishedRun<'_> {
         ended_at: Time,
         limit: Duration,
     ) -> bool {
-        let tries = self.tries_of(record, ended_at);
+        let tries = self.reads_of(record, ended_at);
+        let tries: Vec<_> = tries
+            .map(|one| (one.tried_at, one.answered && !one.is_lost))
+            .collect();
         let failed = failed_at_the_end(&tries);
         let first = tries.get(tries.len() - failed).map(|(at, _)| *at);
         let long = first.is_some_and(|first| {
@@ -117,11 +123,13 @@ impl FinishedRun<'_> {
     }
 
     pub(super) fn tries_of(&self, record: &DeployRecord, until: Time) -> Vec<(Time, bool)> {
-        let tries = self.world.circleci.read_tries().into_iter();
-        tries
-            .filter(|one| one.deploy == Some(record.id) && one.tried_at <= until)
-            .map(|one| (one.tried_at, one.answered))
-            .collect()
+        let tries = self.reads_of(record, until);
+        tries.map(|one| (one.tried_at, one.answered)).collect()
+    }
+
+    fn reads_of(&self, record: &DeployRecord, until: Time) -> impl Iterator<Item = ReadTry> {
+        let (id, tries) = (record.id, self.world.circleci.read_tries().into_iter());
+        tries.filter(move |one| one.deploy == Some(id) && one.tried_at <= until)
     }
 }
 

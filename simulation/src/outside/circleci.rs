@@ -160,12 +160,12 @@ impl MemoryCircleCi {
         lock_mutex(&self.state).reader = reader;
     }
 
-    /// The handler run has died or failed: what it read is on no record, as if nobody had answered.
-    pub(crate) fn forget_answers(&self, reader: u64) {
+    /// The handler run has died or failed: what it read may be on no record.
+    pub(crate) fn lose_reads(&self, reader: u64) {
         let mut state = lock_mutex(&self.state);
         let made = state.read_tries.iter_mut();
         for one in made.filter(|one| one.reader == reader) {
-            one.answered = false;
+            one.is_lost = true;
         }
     }
 
@@ -211,6 +211,7 @@ impl MemoryCircleCi {
             deploy,
             answered: begun.is_ok(),
             reader: state.reader,
+            is_lost: false,
         });
         begun
     }

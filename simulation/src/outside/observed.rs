@@ -70,4 +70,6 @@ pub struct ReadTry {
     pub answered: bool,
     /// The handler run that made it; 0 where they are not told apart.
     pub reader: u64,
+    /// Whether that run died or failed later, so that what it read may be on no record.
+    pub is_lost: bool,
 }

@@ -72,7 +72,7 @@ impl ScheduleRun {
         if let Some(batch) = function.batch {
             let dead = |task: &mut HandlerTask| task.function.batch == Some(batch);
             for task in self.tasks.extract_if(.., dead) {
-                self.world.circleci.forget_answers(task.id);
+                self.world.circleci.lose_reads(task.id);
             }
             self.batches.remove(&batch);
         }
@@ -82,7 +82,7 @@ impl ScheduleRun {
     pub(super) fn cut_off_task(&mut self, task: HandlerTask, state: Option<DeployState>) {
         self.reached.insert(CoveragePoint::CutOff);
         self.world.faults += 1;
-        self.world.circleci.forget_answers(task.id);
+        self.world.circleci.lose_reads(task.id);
         self.note_event(state, &format!("{} is cut off", task.name));
         let error = "there was no time left".to_owned();
         let failure = HandlerFailure::Later { error };

@@ -195,7 +195,7 @@ impl ScheduleRun {
         let state = self.tasks[at].deploy.and_then(|id| self.deploy_state(id));
         if self.injector.should_inject(FaultKind::Crash) {
             let task = self.tasks.swap_remove(at);
-            self.world.circleci.forget_answers(task.id);
+            self.world.circleci.lose_reads(task.id);
             self.world.points.count_crash();
             let now = self.world.clock.now();
             self.world.history.note_disturbance(now, now);
@@ -232,7 +232,7 @@ impl ScheduleRun {
             self.reached.insert(CoveragePoint::OutOfTime);
         }
         if matches!(result, TaskResult::Handled { result: Err(_), .. }) {
-            self.world.circleci.forget_answers(task.id);
+            self.world.circleci.lose_reads(task.id);
         }
         match (result, task.message) {
             (TaskResult::Handled { result, .. }, message) if task.function.batch.is_some() => {
