@@ -13,6 +13,7 @@ mod function;
 mod gateway;
 mod killed;
 mod mapping;
+mod outages;
 mod rejected;
 mod relay;
 mod settings;
