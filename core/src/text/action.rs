@@ -186,9 +186,13 @@ pub fn already_dismissed(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
 
 /// It does not wait for a retry, so there is nothing to dismiss.
 pub fn nothing_to_dismiss(record: &DeployRecord) -> SlackMessage {
-    let message = reply(with_requester(status_headline(record), record));
-    let nothing = Mrkdwn::new("It does not wait for a retry: there is nothing to dismiss.");
-    about_deploy(message.detail(nothing), record)
+    let banner = Mrkdwn::new(":speech_balloon: *Nothing to dismiss:* ");
+    let (_, label) = emoji_and_label(record);
+    let line = Mrkdwn::new("It does not wait for a retry; its state is *").and(label);
+    about_deploy(
+        reply(deploy_headline(banner, record)).detail(line.and("*.")),
+        record,
+    )
 }
 
 /// This user may not dismiss the deploy.

@@ -177,8 +177,8 @@ fn dismissing() {
     ");
     assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded))), @"
     (to the requester)
-    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10` · after less than a second · <@U012ABCDEF>
-    It does not wait for a retry: there is nothing to dismiss.
+    :speech_balloon: *Nothing to dismiss:* `deploy` on `main` of `web` · `f643ce10`
+    It does not wait for a retry; its state is *Succeeded*.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let rejection = Rejection::User {
