@@ -78,6 +78,20 @@ impl CrashPoints {
         lock_mutex(&self.0).crash_count
     }
 
+    /// Whether a fault has struck.
+    #[must_use]
+    pub fn has_struck(&self, fault: FaultKind) -> bool {
+        let passed = lock_mutex(&self.0);
+        match &passed.plan {
+            CrashPlan::At(_, Some(faults)) => {
+                let placed = faults.iter().filter_map(|at| passed.possible.get(*at));
+                placed.into_iter().any(|(kind, _)| *kind == fault)
+            }
+            CrashPlan::At(_, None) => false,
+            CrashPlan::Yield(injector) => injector.injected().contains(&fault),
+        }
+    }
+
     /// Counts a crash: the scheduler has dropped a handler.
     pub fn count_crash(&self) {
         lock_mutex(&self.0).crash_count += 1;
