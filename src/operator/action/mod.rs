@@ -257,12 +257,7 @@ impl<'p> ActionSender<'p> {
         let ctx = context(action, &me, &self.config);
         if matches!(action.action, DeployAction::Cancel { .. }) {
             return Ok(match decide::decide_cancel(&named, action, ctx)? {
-                CancelDecision::Write(_) => Ok(AcceptedAction {
-                    deploy: named.id,
-                    outcome: named.id,
-                    shown_id: named.short_id.to_string(),
-                    record: named,
-                }),
+                CancelDecision::Write(_) => Ok(AcceptedAction::on(named)),
                 CancelDecision::Ended => Err(text::already_ended(&named)),
                 CancelDecision::AlreadyRequested(earlier) => {
                     Err(text::already_canceling(&named, &earlier, &call))
@@ -272,12 +267,7 @@ impl<'p> ActionSender<'p> {
         }
         if matches!(action.action, DeployAction::Dismiss { .. }) {
             return Ok(match decide::decide_dismiss(&named, action, ctx)? {
-                DismissDecision::Write(_) => Ok(AcceptedAction {
-                    deploy: named.id,
-                    outcome: named.id,
-                    shown_id: named.short_id.to_string(),
-                    record: named,
-                }),
+                DismissDecision::Write(_) => Ok(AcceptedAction::on(named)),
                 DismissDecision::NotWaiting | DismissDecision::AlreadyDismissed(_) => {
                     Err(text::not_dismissed(&named))
                 }
@@ -334,6 +324,18 @@ struct AcceptedAction {
     outcome: DeployId,
     /// Its id, as short as it is unique.
     shown_id: String,
+}
+
+impl AcceptedAction {
+    /// One that the deploy itself shows the outcome of.
+    fn on(record: DeployRecord) -> Self {
+        Self {
+            deploy: record.id,
+            outcome: record.id,
+            shown_id: record.short_id.to_string(),
+            record,
+        }
+    }
 }
 
 /// The last deploy of the chain of retries that `named` is in: a new retry derives from it.
