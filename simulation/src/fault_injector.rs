@@ -146,6 +146,9 @@ enum FaultProfile {
     Heavy,
 }
 
+/// How many choices a quiet time lasts, at most.
+const MOST_QUIET_DRAWS: usize = 700;
+
 /// The choices of one run, shared by everything in it.
 #[derive(Debug, Clone)]
 pub struct FaultInjector(Arc<Mutex<InjectorState>>);
@@ -179,7 +182,7 @@ impl FaultInjector {
         state.faults_left = 2 + state.below(most);
         state.crashes_left = state.below(7);
         if state.below(3) == 0 {
-            state.quiet_draws = state.below(700);
+            state.quiet_draws = state.below(MOST_QUIET_DRAWS);
         }
         let (anywhere, clouds): (Vec<_>, Vec<_>) = FaultKind::VARIANTS
             .iter()
@@ -266,6 +269,12 @@ impl FaultInjector {
         }
         state.injected.push(fault);
         true
+    }
+
+    /// Nothing else happens for a while.
+    pub fn rest(&self) {
+        let mut state = lock_mutex(&self.0);
+        state.quiet_draws = state.below(MOST_QUIET_DRAWS);
     }
 
     /// What has happened so far, in order.

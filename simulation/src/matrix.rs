@@ -47,8 +47,9 @@ pub fn render_table(matrix: &FaultMatrix) -> String {
 /// Some are not required. What happens to a command that is not on record yet, or to an action, is
 /// required of the deploys that it makes. A poll that fails in `TRIGGER_FAILED` takes a sender that
 /// stands still past its time and is then rejected while another, who looks up its pipeline, stands
-/// still, too: even a million schedules have it only once or twice. What only AWS does has to
-/// [strike](never_injected) in any state.
+/// still, too; one in `UNRESOLVED` takes two that look it up at once, one of which gives up while the
+/// other stands still: even a million schedules have them only once or twice, if at all. What only AWS
+/// does has to [strike](never_injected) in any state.
 #[must_use]
 pub fn missed_cells(matrix: &FaultMatrix) -> Vec<(FaultKind, Option<DeployState>)> {
     let faults = FaultKind::VARIANTS.iter();
@@ -116,7 +117,10 @@ fn is_too_rare(fault: FaultKind, state: Option<DeployState>) -> bool {
     match fault {
         _ if fault.is_aws_only() => true,
         FaultKind::PollFails | FaultKind::PollLimited => {
-            matches!(state, None | Some(DeployState::TriggerFailed))
+            matches!(
+                state,
+                None | Some(DeployState::TriggerFailed | DeployState::Unresolved)
+            )
         }
         _ => state.is_none() && (fault == FaultKind::Redrive || is_of_trigger(fault)),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::PipelineId;
 use chatops_core::message::{MessageBody, NotifyMessage, WorkMessage};
 use chatops_core::ports::{MessageQueue, QueueName};
@@ -24,6 +25,9 @@ const OUTAGES: [(FaultKind, Dependency); 4] = [
 
 /// How long an outage lasts: the longest one longer than any message is received again and again.
 const OUTAGE_MINUTES: [u64; 4] = [3, 20, 80, 185];
+
+/// How long CircleCI refuses reads: mostly for longer than a deploy that cannot be read is followed.
+const REFUSAL_MINUTES: [u64; 4] = [1, 10, 20, 40];
 
 /// While so many wake-ups wait, no more webhooks come.
 const MAX_WAITING: usize = 20;
@@ -84,8 +88,8 @@ impl ScheduleRun {
         self.maybe_redrive();
     }
 
-    /// Something is out for up to hours, CircleCI cannot be read for minutes, or nothing here runs for
-    /// an hour.
+    /// Something is out for up to hours, CircleCI cannot be read for a while, or nothing here runs
+    /// for an hour.
     fn interrupt(&mut self) {
         for (fault, dependency) in OUTAGES {
             if self.injector.should_inject(fault) {
@@ -95,9 +99,14 @@ impl ScheduleRun {
                 self.note_event(None, "an outage begins");
             }
         }
-        if self.injector.should_inject(FaultKind::ReadsRefused) {
-            let minutes = 1 + self.injector.below_32(10);
-            self.world.refuse_reads(Duration::from_mins(minutes.into()));
+        let is_followed = |record: &DeployRecord| record.run.is_some() && record.due_at.is_some();
+        if self.world.ledger.records().iter().any(is_followed)
+            && self.injector.should_inject(FaultKind::ReadsRefused)
+        {
+            // What comes after it is as likely to be hit as what it is made of.
+            self.injector.rest();
+            let minutes = REFUSAL_MINUTES[self.injector.below(REFUSAL_MINUTES.len())];
+            self.world.refuse_reads(Duration::from_mins(minutes));
             self.note_event(None, "CircleCI refuses reads");
         }
         if self.injector.should_inject(FaultKind::LongStop) {
