@@ -26,6 +26,7 @@ impl PortFixture for AwsFixture {
     type Store = DynamoDb;
     type Reader = DynamoDb;
     type Queue = Sqs;
+    const FILTER_STEP: usize = 11;
 
     async fn fresh() -> Self {
         let (name, aws) = (unique(), emulator::aws_clients(&endpoint().url));

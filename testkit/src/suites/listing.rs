@@ -302,13 +302,14 @@ pub async fn every_filter_finds_what_fits<F: PortFixture>(it: F) {
     let filters = filters();
     assert_eq!(filters.len(), 5 * 2 * 3 * 2 * 2 * 5 * 2 * 2);
     let mut found = 0;
-    for filter in &filters {
+    for filter in filters.iter().step_by(F::FILTER_STEP) {
         let expected = fitting(&records, filter);
         found += usize::from(!expected.is_empty());
         let listed = listed_ids(&*reader, filter, 20).await;
         assert_eq!(listed, expected, "{filter:?}");
     }
-    assert!(found > 200, "{found} filters found anything");
+    let least = 200 / F::FILTER_STEP;
+    assert!(found > least, "{found} filters found anything");
 }
 
 pub async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
@@ -483,7 +484,7 @@ pub async fn what_may_not_be_read_is_not_listed<F: PortFixture>(it: F) {
     let many: Vec<&str> = many.iter().map(String::as_str).chain(["api"]).collect();
     for names in [&[][..], &["web"], &["api", "web"], &["gone"], &many] {
         let mut listed_any = false;
-        for filter in filters() {
+        for filter in filters().into_iter().step_by(F::FILTER_STEP) {
             let filter = DeployFilter {
                 readable: Some(readable(names)),
                 ..filter

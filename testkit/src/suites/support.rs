@@ -28,6 +28,9 @@ pub trait PortFixture: 'static {
     /// What a second program reads the same deploys with.
     type Reader: DeployReader + 'static;
     type Queue: MessageQueue + 'static;
+    /// Of so many filters of a list one is tried. Where a request takes long it is 11, which still
+    /// tries every three values of three parts together.
+    const FILTER_STEP: usize = 1;
 
     fn fresh() -> impl Future<Output = Self>;
     /// Moves the clock of the queues.
