@@ -294,6 +294,7 @@ impl World {
             }
         }
         for _ in 1..times {
+            self.redriven.push((self.clock.now(), deploy));
             self.send_copy(Some(&ticket.body));
         }
     }
