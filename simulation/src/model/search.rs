@@ -83,6 +83,14 @@ const ROOT: u32 = u32::MAX;
 /// The state a violation starts from, and the step that causes it, if a step does.
 type StateViolation<S> = (u32, ModelViolation, Option<ModelStep<S>>);
 
+/// Keeps one of two violations of the same level: always the same, whichever thread was first.
+fn keep_least<S>(kept: &mut Option<StateViolation<S>>, other: StateViolation<S>) {
+    let key = |(_, why, _): &StateViolation<S>| (why.invariant, why.detail);
+    if kept.as_ref().is_none_or(|kept| key(&other) < key(kept)) {
+        *kept = Some(other);
+    }
+}
+
 /// The successors one thread found, by shard.
 struct SuccessorBatch<S> {
     by_shard: Vec<Vec<(u64, S, u32)>>,
@@ -131,7 +139,9 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
                 break;
             }
             for batch in ids.chunks(BATCH) {
-                violation = violation.or(self.expand_batch(batch));
+                if let Some(found) = self.expand_batch(batch) {
+                    keep_least(&mut violation, found);
+                }
             }
             let sizes = self.shards.iter().map(|shard| shard.states.len() as u64);
             self.result.states = sizes.sum();
@@ -169,19 +179,19 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
                 }
                 for id in batch[from..].iter().take(256) {
                     let at = load_state(shards, *id);
-                    if let (Err(why), None) = (space.check_state(cache, &at), &fresh.violation) {
-                        fresh.violation = Some((*id, why, None));
+                    if let Err(why) = space.check_state(cache, &at) {
+                        keep_least(&mut fresh.violation, (*id, why, None));
                     }
                     space.collect_steps(cache, &at, &mut moves);
                     for step in moves.drain(..) {
                         fresh.step_count += 1;
-                        if let (Some(why), None) = (step.violation, &fresh.violation) {
-                            fresh.violation = Some((*id, why, Some(step)));
-                        }
                         if step.to != at {
                             let code = hash_state(&step.to);
                             let shard = Self::shard_of(shards.len(), code);
                             fresh.by_shard[shard].push((code, step.to, *id));
+                        }
+                        if let Some(why) = step.violation.clone() {
+                            keep_least(&mut fresh.violation, (*id, why, Some(step)));
                         }
                     }
                 }
@@ -216,7 +226,11 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
                 }
             }
         });
-        all.into_iter().find_map(|fresh| fresh.violation)
+        let mut least = None;
+        for found in all.into_iter().filter_map(|fresh| fresh.violation) {
+            keep_least(&mut least, found);
+        }
+        least
     }
 
     /// The way from the start to `last`, and the step that violates something.
