@@ -19,6 +19,9 @@ use crate::demo::directory;
 use crate::demo::render::render_mrkdwn;
 use crate::demo::{SLACK_ADDRESS, parse_loopback};
 
+/// The slash command of the demo.
+const INSTALLED: &str = "/chatops";
+
 #[derive(Debug, Args)]
 pub(crate) struct SayOptions {
     /// The address of the stand-in Slack of `chatops demo --keep`
@@ -55,7 +58,7 @@ enum LastMessage {
 impl LastMessage {
     /// That of a command.
     fn of_command(text: &str) -> Self {
-        match command::parse(text) {
+        match command::parse_pasted(text, INSTALLED) {
             Err(_) | Ok(ChatCommand::Help(_)) => Self::Acknowledgement,
             Ok(
                 ChatCommand::Query(_)
@@ -91,19 +94,9 @@ impl LastMessage {
     }
 }
 
-/// The text without the slash command, which pasted commands contain.
-fn strip_command(text: &str) -> String {
-    let text = text.trim();
-    match text.split_once(char::is_whitespace) {
-        Some(("/chatops", rest)) => rest.trim_start().to_owned(),
-        None if text == "/chatops" => String::new(),
-        _ => text.to_owned(),
-    }
-}
-
 /// Types the command and shows the replies.
 pub(crate) async fn run(options: SayOptions) -> Result<ExitCode> {
-    let text = strip_command(&options.text.join(" "));
+    let text = options.text.join(" ");
     let typed = directory::typed_command(&options.user, &options.channel, &text)?;
     let last = LastMessage::of_command(&text);
     let until = Instant::now()
@@ -224,19 +217,6 @@ mod tests {
             };
             assert_eq!(last.is_reached(&heard), *expected, "{text}: {heard:?}");
         }
-    }
-
-    #[test]
-    fn the_slash_command_may_be_typed_too() {
-        for text in [
-            "main deploy",
-            "/chatops main deploy",
-            " /chatops  main deploy ",
-        ] {
-            assert_eq!(strip_command(text), "main deploy");
-        }
-        assert_eq!(strip_command("/chatops"), "");
-        assert_eq!(strip_command("/chatopsx"), "/chatopsx");
     }
 
     #[test]

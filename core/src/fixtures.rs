@@ -123,7 +123,7 @@ pub(crate) fn request() -> DeployRequest {
         project: Some(project("web")),
         branch: branch("main"),
         job: job("deploy"),
-        environment: None,
+        environment: Some("production".to_owned()),
         requested_at: start(),
         unsigned: false,
     }

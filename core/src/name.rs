@@ -17,8 +17,13 @@ pub enum NameError {
     #[error("it is longer than {0} characters")]
     TooLong(usize),
     /// A character outside the allowed set.
-    #[error("it may hold only letters, digits and {0}")]
-    Characters(&'static str),
+    #[error("{} is not accepted: only letters, digits and {allowed} are", shown_character(*.first))]
+    Characters {
+        /// The first of them.
+        first: char,
+        /// What is accepted besides letters and digits.
+        allowed: &'static str,
+    },
     /// The characters are allowed, their order is not.
     #[error("{0}")]
     Form(&'static str),
@@ -130,10 +135,22 @@ fn check_characters(
         Err(NameError::Empty)
     } else if text.len() > limit {
         Err(NameError::TooLong(limit))
-    } else if text.chars().all(|c| c.is_ascii_alphanumeric() || also(c)) {
-        Ok(())
     } else {
-        Err(NameError::Characters(allowed))
+        let mut characters = text.chars();
+        match characters.find(|c| !c.is_ascii_alphanumeric() && !also(*c)) {
+            Some(first) => Err(NameError::Characters { first, allowed }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A character by itself, or by its code point where nothing would be seen of it.
+fn shown_character(c: char) -> String {
+    match c {
+        ' ' => "a space".to_owned(),
+        '`' => "a backtick".to_owned(),
+        _ if c.is_ascii_graphic() || c.is_alphanumeric() => format!("`{c}`"),
+        _ => format!("the character U+{:04X}", u32::from(c)),
     }
 }
 

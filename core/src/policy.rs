@@ -105,6 +105,17 @@ pub enum Rejection {
     },
 }
 
+impl Rejection {
+    /// Whether the request names no project or job that there is: a slip, not a deploy.
+    #[must_use]
+    pub fn names_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NoProject { .. } | Self::UnknownProject { .. } | Self::UnknownJob { .. }
+        )
+    }
+}
+
 /// What the policy allows: the project and job as configured.
 #[derive(Debug, Clone, Copy)]
 pub struct AllowedJob<'a> {

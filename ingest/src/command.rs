@@ -80,7 +80,8 @@ impl<P: IngestPorts> Ingest<P> {
         requested_at: Time,
     ) -> CommandResult {
         let config = &*self.config;
-        let command = command::parse(form.get("text").unwrap_or_default());
+        let text = form.get("text").unwrap_or_default();
+        let command = command::parse_pasted(text, &config.slack.command);
         // From other workspaces only deploys are queued, since each is put on record and rejected.
         if !matches!(command, Ok(ChatCommand::Deploy(_))) {
             policy::check_team(config, &requester.team)
@@ -115,6 +116,14 @@ impl<P: IngestPorts> Ingest<P> {
         deploy: DeployCommand,
         requested_at: Time,
     ) -> CommandResult {
+        let request = requester.deploy_request(&deploy, requested_at, &self.config);
+        let verdict = policy::authorize_deploy(&self.config, &request);
+        if let Err(rejection) = &verdict
+            && rejection.names_nothing()
+        {
+            return Err(text::nothing_named(rejection, &request, &self.config).into());
+        }
+        let is_allowed = verdict.is_ok();
         let requester = self.with_response_url(form, requester)?;
         let (team, app, key) = request_identity(form, &requester)?;
         let message = DeployMessage {
@@ -123,14 +132,11 @@ impl<P: IngestPorts> Ingest<P> {
             deploy,
             requested_at,
         };
-        let request = message.deploy_request(&self.config);
         let (id, sender) = (message.id, Sender::of(&message.requester));
         let message = WorkMessage::Deploy(Box::new(message));
         let sent = self.queue_command(message, Some(id), sender, Verb::Deploy);
         let reply = match sent.await {
-            Ok(()) if policy::authorize_deploy(&self.config, &request).is_ok() => {
-                text::deploy_accepted(&request, id)
-            }
+            Ok(()) if is_allowed => text::deploy_accepted(&request, id),
             Ok(()) => text::deploy_checking(&request, id),
             Err(SendError::NotSent(_)) => text::not_accepted(),
             Err(SendError::Unknown(_)) => text::deploy_unconfirmed(&request, id),

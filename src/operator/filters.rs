@@ -66,7 +66,7 @@ mod tests {
     fn the_filters_are_those_of_slack() {
         let typed = parse_words(&["branch:main status:failed", "since:7d", "limit:500"]).unwrap();
         let filter = typed.filter.to_string();
-        assert_eq!(filter, "branch:main status:failed since:7days");
+        assert_eq!(filter, "branch:main status:failed since:1w");
         assert_eq!(typed.limit, Some(500));
         assert_eq!(parse_words(&[]).unwrap().limit, None);
     }
@@ -75,7 +75,7 @@ mod tests {
     fn what_is_no_filter_is_answered() {
         let no = |words: &[&str]| parse_words(words).unwrap_err();
         insta::assert_snapshot!(no(&["main"]), @"'main' is not a filter: write one as key:value, such as branch:main");
-        insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, job, project, status, since, limit, before)");
+        insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, job, project, env, status, since, limit, before)");
         insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, job, project, status, since, limit, before)");
         insta::assert_snapshot!(no(&["job:a", "job:b"]), @"the filter 'job' is given twice: keep one");
         insta::assert_snapshot!(no(&["limit:1", "limit:2"]), @"the filter 'limit' is given twice: keep one");

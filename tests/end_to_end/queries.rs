@@ -52,15 +52,16 @@ async fn history_says_who_requested_what_and_how_it_ended() {
 
     // Which of the three each filter shows.
     for (filter, shown) in [
-        ("", [true, true, true]),
+        ("", [true, true, false]),
+        ("all", [true, true, true]),
         ("user:me", [true, false, false]),
-        ("user:@bo", [false, true, true]),
+        ("user:@bo", [false, true, false]),
         ("user:@Bo status:failed", [false, true, false]),
         ("user:U0002 status:rejected", [false, false, true]),
-        ("job:deploy", [true, false, true]),
+        ("job:deploy all", [true, false, true]),
         ("job:deploy branch:main", [true, false, false]),
-        ("branch:feature/login project:web", [false, true, true]),
-        ("branch:feature/login since:1h", [false, true, true]),
+        ("branch:feature/login project:WEB", [false, true, false]),
+        ("branch:feature/login since:1h All", [false, true, true]),
         ("status:SUCCEEDED", [true, false, false]),
         ("status:in-progress", [false, false, false]),
         ("project:api", [false, false, false]),
@@ -72,10 +73,15 @@ async fn history_says_who_requested_what_and_how_it_ended() {
     }
 
     // Newest first, a page at a time: each of the three on one of the two pages.
-    let page = ask(&world, &server, "history limit:2").await;
+    let page = ask(&world, &server, "history limit:2 all").await;
     let next = page.split("history limit:2 before:").nth(1);
     let next: String = next.unwrap().chars().take(8).collect();
-    let rest = ask(&world, &server, &format!("history limit:2 before:{next}")).await;
+    let rest = ask(
+        &world,
+        &server,
+        &format!("history limit:2 before:{next} all"),
+    )
+    .await;
     let listed = |page: &str, id: &str| page.contains(&format!("`{id}`"));
     let first = ids.iter().filter(|id| listed(&page, id)).count();
     let second = ids
@@ -85,7 +91,7 @@ async fn history_says_who_requested_what_and_how_it_ended() {
 
     let one = ask(&world, &server, &format!("status {}", ids[1])).await;
     assert_says(&one, "`e2e` on `feature/login`");
-    assert_says(&one, "[View build]");
+    assert_says(&one, "|View build>");
     let unknown = ask(&world, &server, "status 00000000").await;
     assert_says(&unknown, "00000000");
     // No query changed anything.

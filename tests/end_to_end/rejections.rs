@@ -230,30 +230,30 @@ async fn hostile_words_reach_nobody() {
         assert_eq!(body.response_type, "ephemeral", "{text}");
         writeln!(answers, "{}", body.text).unwrap();
     }
-    insta::assert_snapshot!(answers, @r#"
-    :speech_balloon: *Not a command:* `a$(reboot)` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `'id'` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `main;reboot` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `main|sh` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `main&amp;&amp;sh` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `../../etc/passwd` cannot be a branch: it may not contain `..`.
-    :speech_balloon: *Not a command:* `-x` cannot be a branch: it may not start with `-`.
-    :speech_balloon: *Not a command:* `--upload-pack=sh` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `HEAD` cannot be a branch: `HEAD` is not a branch.
-    :speech_balloon: *Not a command:* `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit; CircleCI starts branches only.
-    :speech_balloon: *Not a command:* `main.lock` cannot be a branch: no part of it may end with `.lock`.
-    :speech_balloon: *Not a command:* `ma in` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `mаin` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `&lt;!channel&gt;` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
-    :speech_balloon: *Not a command:* `@here` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
-    :speech_balloon: *Not a command:* `de/ploy` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
-    :speech_balloon: *Not a command:* a deploy needs a branch and a job, and that is 1 word.
-    :speech_balloon: *Not a command:* a deploy needs a branch and a job, and that is 3 words.
-    :speech_balloon: *Not a command:* `deploy` is not a deploy's id. Ids look like `1a2b3c4d`.
-    :speech_balloon: *Not a command:* `{{pipeline.id}}` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* `&lt;&lt;pipeline.id&gt;&gt;` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    :speech_balloon: *Not a command:* the text is longer than 1,024 characters.
-    "#);
+    insta::assert_snapshot!(answers, @"
+    *Not a command:* `a$(reboot)` cannot be a branch: `$` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Checking:* `deploy` on `id` → *web/production* · `887c6362` · the answer follows.
+    *Not a command:* `main;reboot` cannot be a branch: `;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `main|sh` cannot be a branch: `|` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `main&amp;&amp;sh` cannot be a branch: `&amp;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `../../etc/passwd` cannot be a branch: it may not contain `..`.
+    *Not a command:* `-x` cannot be a branch: it may not start with `-`.
+    *Not a command:* `--upload-pack=sh` cannot be a branch: `=` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `HEAD` cannot be a branch: `HEAD` is not a branch.
+    *Not a command:* `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit; CircleCI starts branches only.
+    *Not a command:* `main.lock` cannot be a branch: no part of it may end with `.lock`.
+    *Not a command:* `ma in` cannot be a branch: the character U+202E is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `mаin` cannot be a branch: `а` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `&lt;!channel&gt;` cannot be a job: `&lt;` is not accepted: only letters, digits and `.` `_` `-` are.
+    *Not a command:* `@here` cannot be a job: `@` is not accepted: only letters, digits and `.` `_` `-` are.
+    *Not a command:* `de/ploy` cannot be a job: `/` is not accepted: only letters, digits and `.` `_` `-` are.
+    *Not a command:* a deploy needs a branch and a job, and that is 1 word.
+    *Not a command:* a deploy needs a branch and a job, and that is 3 words.
+    *Not a command:* `deploy` is not a deploy's id. Ids look like `1a2b3c4d`.
+    *Not a command:* `{{pipeline.id}}` cannot be a branch: `{` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* `&lt;&lt;pipeline.id&gt;&gt;` cannot be a branch: `&lt;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    *Not a command:* the text is longer than 1,024 characters.
+    ");
     assert_nothing_began(&world, server).await;
 }
 
@@ -287,9 +287,17 @@ async fn a_rejection_names_its_rule() {
     };
     let compose = |text| world.compose(&server, text);
     let team = changed(&compose("main deploy"), "team_id=T0001", "team_id=T0666");
+    // What names nothing is answered at once, and on no record.
+    for (rule, text) in [
+        ("rule `projects`", "deploy shop main deploy"),
+        ("rule `projects.web.jobs`", "main reboot"),
+    ] {
+        let (status, words) = send_raw(&compose(text)).await;
+        assert_eq!(status, 200);
+        assert_says(&words, "Nothing to start");
+        assert_says(&words, rule);
+    }
     let cases = [
-        ("rule `projects`", compose("deploy shop main deploy")),
-        ("rule `projects.web.jobs`", compose("main reboot")),
         (
             "rule `projects.web.jobs.deploy.branches`",
             compose("feature/x deploy"),

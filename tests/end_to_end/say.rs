@@ -73,7 +73,7 @@ async fn a_kept_demo_can_be_typed_at() {
         demo.say(&["--user", "visitor", "main migrate"]),
         demo.say(&["--user", "teammate", "feature/login deploy"]),
     );
-    assert_heard(&help, &[("to you", "👋")]);
+    assert_heard(&help, &[("to you", "Deploy from Slack:")]);
     assert_heard(&typo, &[("to you", "Not a command:")]);
     assert_heard(&failed, &[("acknowledged", "…"), ("to you", "History")]);
     let all = ["Accepted:", "Running:", "Failed:"].map(|heading| ("to all", heading));
@@ -98,7 +98,10 @@ async fn a_kept_demo_can_be_typed_at() {
     let id = accepted.split('`').nth(7).unwrap();
     assert_says(&open, id);
     let cancel = demo.say(&["cancel", id]).await;
-    assert_heard(&cancel, &[("to you", "Noted:"), ("to all", "Canceling:")]);
+    assert_heard(
+        &cancel,
+        &[("to you", "Noted:"), ("to all", "Cancel requested:")],
+    );
 
     // A `say` that still waits when the demo stops gets an error. (What was canceled may keep its target for
     // a while, so this takes another.)

@@ -266,7 +266,7 @@ async fn no_secret_is_ever_logged() {
         slack.fail_next(HttpFault::AnswerLost);
         let unsent = send("main deploy").await;
         done(before + 3).await;
-        let rejected = send("main reboot").await;
+        let rejected = send("feature/x deploy").await;
         done(before + 4).await;
         let mut forged = world.compose(&server, "main test");
         forged

@@ -24,7 +24,7 @@ async fn a_build_that_succeeds() {
 
     let record = records.only_record();
     let short = record.short_id.as_str();
-    let accepted = ":inbox_tray: *Accepted:* `deploy` on `main` of `web`";
+    let accepted = ":hourglass_flowing_sand: *Accepted:* `deploy` on `main` → *web/";
     assert!(body.text.starts_with(accepted), "{}", body.text);
     assert_says(&body.text, &format!("`{short}`"));
     let pipelines = world.pipelines();
@@ -43,11 +43,13 @@ async fn a_build_that_succeeds() {
     ];
     for (message, heading) in delivered.iter().zip(headings) {
         let shown = message.shown_text();
-        assert!(shown.starts_with(&format!(
-            "{heading} `deploy` on `main` of `web` · `{short}`"
-        )));
-        assert_says(&shown, "<@U0001>");
-        assert_says(&shown, &format!("[View build] {url}"));
+        let start = format!("{heading} `deploy` on `main` → *web/");
+        assert!(shown.starts_with(&start), "{shown}");
+        assert_says(&shown, &format!("* · `{short}`"));
+        // Only the end notifies.
+        let is_end = heading.contains("Succeeded");
+        assert_eq!(shown.contains("<@U0001>"), is_end, "{shown}");
+        assert_says(&shown, &format!("<{url}|View build>"));
         let audience = (message.visible_to.as_ref(), &*message.channel);
         assert_eq!(audience, (None, "C0001"));
     }
@@ -61,10 +63,10 @@ async fn a_build_that_fails() {
     world.script("e2e", RunScript::failure(BUILD_TIME));
     let server = world.serve().await;
     let shown = world.deploy(&server, "feature/login e2e", Failed).await;
-    let heading = ":x: *Failed:* `e2e` on `feature/login` of `web`";
+    let heading = ":x: *Failed:* `e2e` on `feature/login` → *web/";
     assert!(shown.starts_with(heading), "{shown}");
     assert_says(&shown, "`deploy` failed");
-    assert_says(&shown, "[View build]");
+    assert_says(&shown, "|View build>");
     let records = world.wait_settled().await;
     assert_eq!(records.only_record().state, Failed);
     assert_eq!(world.trigger_count(), 1);

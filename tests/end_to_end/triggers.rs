@@ -37,7 +37,7 @@ async fn the_older_call_succeeds() {
     let world = world("older", RunScript::success(BUILD_TIME)).await;
     let server = world.serve().await;
     let shown = world.deploy(&server, "main older", Succeeded).await;
-    assert_says(&shown, "`older` on `main` of `web`");
+    assert_says(&shown, "`older` on `main` → *web/");
     assert_says(
         &shown,
         "https://app.circleci.com/pipelines/github/acme/web/1",
@@ -70,7 +70,7 @@ async fn one_job_by_its_name() {
     let sent = world.send(&server, "feature/login legacy").await;
     let shown = world.wait_final(Succeeded).await;
     let address = format!(
-        "[View build] {}/gh/acme/web/1",
+        "<{}/gh/acme/web/1|View build>",
         world.sandbox.circleci_url()
     );
     assert_says(&shown, &address);

@@ -33,7 +33,7 @@ pub(crate) async fn the_whole_story(stack: &DeployedStack) {
 /// the project has another commit.
 pub(crate) async fn failed_deploy(stack: &DeployedStack, name: &str) -> CommandRequest {
     let (sent, _) = stack.types(&format!("deploy {name} main {name}")).await;
-    stack.notified(&sent, "*Not started:*").await;
+    stack.notified(&sent, "*Trigger failed:*").await;
     let id = deploy_id(&sent);
     stack.reach(id, DeployState::TriggerFailed).await;
     let placed = async || {

@@ -176,14 +176,14 @@ fn the_format_does_not_change_unnoticed() {
         events.push(event);
     }
     verify_chain(id(), &events, record.last_hash).unwrap();
-    insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id","workflow":["deploy"]},"target":"gh/acme/web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304"}"#);
+    insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id","workflow":["deploy"]},"target":"gh/acme/web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"6e0f97e7d65eba89ec73d43b7c4a9bfcf7f9252df6bf85a84c088a0478d8f3b8"}"#);
     let hashes: Vec<_> = events.iter().map(|event| event.hash.to_string()).collect();
     insta::assert_snapshot!(hashes.join("\n"), @"
-    0667d2d709063cf788522d83c197f9151fc4e062cf58863b6e90b736dd5fe304
-    cbb025a00a555d8dea7010979735024e63671c80418ec7a429ab6f958c81dad1
-    da0cd8b1af58cc168f066f4095286b5c88394e39ff3c4aaa3becd27f55ba846a
-    fa4fcfca559a576d446f204f8a04a19329fd6c036263ead7277d975d1c091cbe
-    cbcf8f1f5a9cd71566acd48ef1a46c2bc435465ee6f09e946d2f66c3c21d616d
+    6e0f97e7d65eba89ec73d43b7c4a9bfcf7f9252df6bf85a84c088a0478d8f3b8
+    c889918e3aabc1f9bc31d17a280f88f01bd2d1659cab2df869bae446f498ff30
+    e374fa4ee7f3ab725b0d61dfb1014f1852c71d0a27f3d2d6b81ff725c398d5da
+    71b327d72f6940186e901f5e0aaf77dc2c525de3040abdde3405b80ecef3f6a0
+    8d5bb3584157efb791b07445c784a5727c84a43b7d8b4d8e93c533cf1a624bb7
     ");
 }
 
@@ -197,7 +197,7 @@ fn the_events_of_people_do_not_change_unnoticed() {
         format!("{by} {}", serde_json::to_string(&entry.change).unwrap())
     };
     let requested = first().entry().unwrap();
-    insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
+    insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","environment":"production","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
     let canceled = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
     insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
     insta::assert_snapshot!(canceled(ActedBy::UnsignedUser(crate::fixtures::qualified_user())), @r#"{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"}}"#);
@@ -208,7 +208,7 @@ fn the_events_of_people_do_not_change_unnoticed() {
     let by = AuditActor::Operator("root".into());
     let (_, event) =
         machine::apply_change(&record_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
-    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"43fe04d0-5004-5f14-af3d-0a0cc8bdebf6"},"state":"UNRESOLVED","prev":"d7fce26a3cc586f87c797c1b87e05eb354c3809fb9ef4771ea0f7359703264db"}"#);
+    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"43fe04d0-5004-5f14-af3d-0a0cc8bdebf6"},"state":"UNRESOLVED","prev":"4c69f6c24fd67112613cc1b07ba4ce9ba70b72d94706e919c0044b4e9317cb60"}"#);
 }
 
 #[test]

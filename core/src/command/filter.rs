@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use super::closest::closest_word;
+use super::normalize::{fold, unquote};
 use super::truncate_word;
 use crate::Time;
 use crate::deploy::{DeployOutcome, DeployState};
@@ -31,6 +32,9 @@ pub struct HistoryFilter {
     pub job: Option<JobName>,
     /// The project.
     pub project: Option<ProjectName>,
+    /// The environment, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// The state or outcome.
     pub status: Option<StatusFilter>,
     /// Requested at or after.
@@ -39,6 +43,9 @@ pub struct HistoryFilter {
     pub limit: Option<u8>,
     /// Requested before this deploy: the next page.
     pub before: Option<DeployRef>,
+    /// Also what was rejected, which otherwise only `status:` lists.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 /// Whose deploys.
@@ -82,9 +89,19 @@ pub enum SinceFilter {
     Ago(Duration),
     /// The beginning of that day, UTC.
     Day(NaiveDate),
+    /// The beginning of today, UTC.
+    Today,
+    /// The beginning of yesterday, UTC.
+    Yesterday,
 }
 
 impl SinceFilter {
+    /// Whether it is the beginning of a day.
+    #[must_use]
+    pub fn is_day(self) -> bool {
+        !matches!(self, SinceFilter::Ago(_))
+    }
+
     /// The moment that it means at `now`.
     #[must_use]
     pub fn cutoff(self, now: Time) -> Time {
@@ -93,9 +110,18 @@ impl SinceFilter {
                 .ok()
                 .and_then(|ago| now.checked_sub_signed(ago))
                 .unwrap_or(Time::MIN_UTC),
-            SinceFilter::Day(day) => day.and_time(NaiveTime::MIN).and_utc(),
+            SinceFilter::Day(day) => start_of(day),
+            SinceFilter::Today => start_of(now.date_naive()),
+            SinceFilter::Yesterday => {
+                let today = now.date_naive();
+                start_of(today.pred_opt().unwrap_or(today))
+            }
         }
     }
+}
+
+fn start_of(day: NaiveDate) -> Time {
+    day.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// Why the words after `history` are not filters.
@@ -130,20 +156,31 @@ pub enum FilterError {
 }
 
 /// The filters, in the order in which they are shown.
-pub const FILTER_KEYS: [&str; 8] = [
-    "user", "branch", "job", "project", "status", "since", "limit", "before",
+pub const FILTER_KEYS: [&str; 9] = [
+    "user", "branch", "job", "project", "env", "status", "since", "limit", "before",
 ];
 
 pub(super) fn parse(words: &[&str]) -> Result<HistoryFilter, FilterError> {
     let mut filter = HistoryFilter::default();
     for word in words {
-        let Some((key, value)) = word.split_once(':') else {
+        if fold(word) == ALL {
+            filter.all = true;
+            continue;
+        }
+        let Some((key, value)) = split_filter(word) else {
             let word = truncate_word(word);
             return Err(FilterError::MissingColon { word });
         };
-        set_filter(&mut filter, key, value)?;
+        set_filter(&mut filter, &key, value)?;
     }
     Ok(filter)
+}
+
+/// The key of a filter, in lower case, and its value.
+pub(super) fn split_filter(word: &str) -> Option<(String, &str)> {
+    // The second colon is that of a keyboard for Chinese or Japanese.
+    let (key, value) = word.split_once([':', '\u{ff1a}'])?;
+    Some((fold(key), unquote(value)))
 }
 
 fn set_filter(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), FilterError> {
@@ -156,11 +193,14 @@ fn set_filter(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), 
     let typed = (key, value);
     let branch = || BranchName::parse(value).ok();
     let project = || ProjectName::parse(value).ok();
+    // An environment is named like a project.
+    let environment = || project().map(String::from);
     match key {
         "user" => put_value(&mut filter.user, typed, parse_user(value), USER),
         "branch" => put_value(&mut filter.branch, typed, branch(), BRANCH),
         "job" => put_value(&mut filter.job, typed, JobName::parse(value).ok(), NAME),
         "project" => put_value(&mut filter.project, typed, project(), NAME),
+        "env" => put_value(&mut filter.environment, typed, environment(), NAME),
         "status" => put_value(&mut filter.status, typed, parse_status(value), STATUS),
         "since" => put_value(&mut filter.since, typed, parse_since(value), SINCE),
         "limit" => put_value(&mut filter.limit, typed, parse_limit(value), LIMIT),
@@ -168,12 +208,16 @@ fn set_filter(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), 
     }
 }
 
+/// Lists what was rejected, too.
+const ALL: &str = "all";
+
 const USER: &str = "`me`, a name such as `@ana`, or an id such as `U012ABCDEF`";
 const BRANCH: &str = "a branch's name, in full";
 const NAME: &str = "a name out of the configuration";
 const STATUS: &str = "`in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such \
                       as `TRIGGER_FAILED`";
-const SINCE: &str = "a time such as `24h`, `7d` or `2w`, or a day such as `2026-11-30`";
+const SINCE: &str = "a time such as `24h`, `7d` or `2w`, a day (UTC) such as `2026-11-30`, `today` or \
+                     `yesterday`";
 const LIMIT: &str = "a number from 1 to 20; there is more behind `before:`";
 const ID: &str = "a deploy's id, such as `1a2b3c4d`";
 
@@ -197,7 +241,7 @@ fn put_value<T>(
 
 /// `me`, `@name`, `U…`, or the mention that Slack may make of a name.
 fn parse_user(value: &str) -> Option<UserFilter> {
-    if value == "me" {
+    if fold(value) == "me" {
         return Some(UserFilter::Me);
     }
     if let Some(mention) = value.strip_prefix("<@") {
@@ -210,12 +254,17 @@ fn parse_user(value: &str) -> Option<UserFilter> {
         let fits = (1..=80).contains(&name.chars().count()) && name.chars().all(plain);
         return fits.then(|| UserFilter::Name(name.to_lowercase()));
     }
-    UserId::parse(value).map(UserFilter::Id)
+    UserId::parse(&value.to_ascii_uppercase()).map(UserFilter::Id)
 }
 
 /// A word in lower case is an outcome first, since `failed` is both. `_` and `-` are alike.
 fn parse_status(value: &str) -> Option<StatusFilter> {
-    let word = value.replace('_', "-");
+    let word = match fold(value).as_str() {
+        "success" | "successful" => "succeeded".to_owned(),
+        "failure" => "failed".to_owned(),
+        "cancelled" => "canceled".to_owned(),
+        _ => value.replace('_', "-"),
+    };
     let outcome = |word: &str| {
         let found = DeployOutcome::ALL
             .into_iter()
@@ -243,13 +292,34 @@ fn parse_since(value: &str) -> Option<SinceFilter> {
             .contains(&day.year())
             .then_some(SinceFilter::Day(day));
     }
-    let ago = humantime::parse_duration(value).ok()?;
+    match fold(value).as_str() {
+        "today" => return Some(SinceFilter::Today),
+        "yesterday" => return Some(SinceFilter::Yesterday),
+        _ => {}
+    }
+    // A capital `M` is a month.
+    let ago = humantime::parse_duration(value)
+        .or_else(|_| humantime::parse_duration(&fold(value)))
+        .ok()?;
     let sane = !ago.is_zero() && ago <= Duration::from_secs(MAX_SINCE_DAYS * 86_400);
     sane.then_some(SinceFilter::Ago(ago))
 }
 
 fn parse_limit(value: &str) -> Option<u8> {
     value.parse().ok().filter(|n| (1..=PAGE_SIZE).contains(n))
+}
+
+/// A duration as people type it: `1w`, `36h`.
+fn short_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)];
+    let whole = |(_, unit): &(&str, u64)| seconds > 0 && seconds.is_multiple_of(*unit);
+    match units.into_iter().find(whole) {
+        Some((word, unit)) if duration.subsec_nanos() == 0 => format!("{}{word}", seconds / unit),
+        _ => humantime::format_duration(duration)
+            .to_string()
+            .replace(' ', ""),
+    }
 }
 
 /// As it is typed: parsing it gives the same filter.
@@ -265,14 +335,17 @@ impl fmt::Display for HistoryFilter {
             StatusFilter::State(state) => state.as_str(),
         });
         let since = self.since.map(|since| match since {
-            SinceFilter::Ago(ago) => humantime::format_duration(ago).to_string().replace(' ', ""),
+            SinceFilter::Ago(ago) => short_duration(ago),
             SinceFilter::Day(day) => day.to_string(),
+            SinceFilter::Today => "today".to_owned(),
+            SinceFilter::Yesterday => "yesterday".to_owned(),
         });
         let all = [
             ("user", user),
             ("branch", self.branch.as_ref().map(ToString::to_string)),
             ("job", self.job.as_ref().map(ToString::to_string)),
             ("project", self.project.as_ref().map(ToString::to_string)),
+            ("env", self.environment.clone()),
             ("status", status.map(str::to_owned)),
             ("since", since),
             ("limit", self.limit.map(|n| n.to_string())),
@@ -284,6 +357,9 @@ impl fmt::Display for HistoryFilter {
                 write!(f, "{gap}{key}:{value}")?;
                 gap = " ";
             }
+        }
+        if self.all {
+            write!(f, "{gap}{ALL}")?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@
 
 mod closest;
 mod filter;
+mod normalize;
+mod reserved;
 mod verb;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ pub(crate) use self::filter::outcome_word;
 pub use self::filter::{
     FILTER_KEYS, FilterError, HistoryFilter, PAGE_SIZE, SinceFilter, StatusFilter, UserFilter,
 };
+pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
 use crate::id::DeployRef;
 use crate::name::{BranchName, JobName, NameError, ProjectName};
@@ -20,6 +23,9 @@ use crate::request::TargetRef;
 
 /// The longest text that is read, in bytes; longer text is an accidental paste.
 pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// How many words of a text are kept for the reply to it.
+const MAX_KEPT_WORDS: usize = 4;
 
 /// A command as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +156,15 @@ pub enum GrammarError {
         /// The words, if three of them might be a project, a branch and a job.
         as_deploy: Option<Box<DeployCommand>>,
     },
+    /// `main to production`: a sentence.
+    Sentence {
+        /// The project, if one is named.
+        project: Option<ProjectName>,
+        /// The branch.
+        branch: BranchName,
+        /// Where to, which may be a job or an environment.
+        place: JobName,
+    },
     /// A word that cannot be the name that is expected there.
     InvalidName {
         /// What is expected.
@@ -158,6 +173,8 @@ pub enum GrammarError {
         word: String,
         /// What is wrong with it.
         why: NameError,
+        /// The words after it.
+        rest: Vec<String>,
     },
     /// A deploy's id is missing or invalid.
     InvalidId {
@@ -180,6 +197,13 @@ pub enum GrammarError {
     },
     /// The words after `history` are not filters.
     Filter(FilterError),
+    /// The first word is no command, though it is one elsewhere.
+    Reserved {
+        /// The word.
+        word: ReservedWord,
+        /// The first words after it, each cut to a readable length.
+        rest: Vec<String>,
+    },
     /// Help is asked for an unknown command.
     UnknownTopic {
         /// The word, cut to a readable length.
@@ -203,17 +227,41 @@ pub fn parse(text: &str) -> Result<ChatCommand, GrammarError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(GrammarError::TooLong);
     }
-    let text = decode_entities(text);
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = normalize::typed_words(text);
+    parse_words(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Reads what follows the slash command, which may be there once more: every message shows commands
+/// under their installed name, ready to be pasted.
+pub fn parse_pasted(text: &str, installed: &str) -> Result<ChatCommand, GrammarError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(GrammarError::TooLong);
+    }
+    let words = normalize::typed_words(text);
+    let is_own = |word: &&str| word.eq_ignore_ascii_case(installed);
+    let words = words.iter().map(String::as_str).skip_while(is_own);
+    parse_words(&words.collect::<Vec<_>>())
+}
+
+fn parse_words(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let Some((first, rest)) = words.split_first() else {
         return Ok(ChatCommand::Help(None));
     };
-    match Verb::parse(first) {
-        Some(verb) => parse_verb(verb, rest),
-        None => parse_deploy(None, &words)
-            .map(ChatCommand::Deploy)
-            .map_err(|error| misspelled_verb(first, rest).unwrap_or(error)),
+    if let Some(verb) = Verb::parse(first) {
+        return parse_verb(verb, rest);
     }
+    if let ("last", [count]) = (normalize::fold(first).as_str(), rest)
+        && count.parse::<u8>().is_ok()
+    {
+        return parse_verb(Verb::History, &[&format!("limit:{count}")]);
+    }
+    if let Some(word) = ReservedWord::parse(first) {
+        let rest = kept_words(rest);
+        return Err(GrammarError::Reserved { word, rest });
+    }
+    parse_deploy(None, words)
+        .map(ChatCommand::Deploy)
+        .map_err(|error| misspelled_verb(first, rest).unwrap_or(error))
 }
 
 fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
@@ -246,17 +294,18 @@ fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
     }
 }
 
-/// The error for words that are no deploy because the first is a misspelled command: it differs only
-/// in case, or the command would accept the rest. One word alone may as well be a branch whose job
+/// The error for words that are no deploy because the first is a misspelled command, which would
+/// accept the rest. One word alone may as well be a branch whose job
 /// is missing, so `plans` is not a misspelled `plan`, which needs more words.
 fn misspelled_verb(first: &str, rest: &[&str]) -> Option<GrammarError> {
     let verb = Verb::closest_verb(first)?;
-    let fits = first.eq_ignore_ascii_case(verb.as_str()) || parse_verb(verb, rest).is_ok();
-    fits.then(|| GrammarError::WordCount {
-        verb: Some(verb),
-        given: rest.len() + 1,
-        as_deploy: as_project_deploy(first, rest),
-    })
+    parse_verb(verb, rest)
+        .is_ok()
+        .then(|| GrammarError::WordCount {
+            verb: Some(verb),
+            given: rest.len() + 1,
+            as_deploy: as_project_deploy(first, rest),
+        })
 }
 
 /// Three words that might be a project, a branch and a job.
@@ -267,7 +316,36 @@ fn as_project_deploy(first: &str, rest: &[&str]) -> Option<Box<DeployCommand>> {
     }
 }
 
+/// The words between a branch and where it is to go.
+const PREPOSITIONS: [&str; 5] = ["to", "on", "in", "into", "at"];
+
+/// Whether a word stands between a branch and where it is to go.
+pub(crate) fn is_preposition(word: &str) -> bool {
+    PREPOSITIONS.contains(&normalize::fold(word).as_str())
+}
+
+/// `main to production`, `web main to production`.
+fn as_sentence(words: &[&str]) -> Option<GrammarError> {
+    let (project, branch, between, place) = match words {
+        [branch, between, place] => (None, branch, between, place),
+        [project, branch, between, place] => (Some(project), branch, between, place),
+        _ => return None,
+    };
+    is_preposition(between).then_some(())?;
+    Some(GrammarError::Sentence {
+        project: project
+            .map(|name| ProjectName::parse(name).ok())
+            .unwrap_or_default(),
+        branch: BranchName::parse(branch).ok()?,
+        place: JobName::parse(place).ok()?,
+    })
+}
+
 fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
+    let three_are_names = verb.is_some() && words.len() == 3;
+    if !three_are_names && let Some(sentence) = as_sentence(words) {
+        return Err(sentence);
+    }
     match (verb, words) {
         (_, [branch, job]) => deploy_from(None, branch, job),
         (Some(_), [project, branch, job]) => deploy_from(Some(project), branch, job),
@@ -289,22 +367,24 @@ fn deploy_from(
 ) -> Result<DeployCommand, GrammarError> {
     Ok(DeployCommand {
         project: project
-            .map(|p| parse_name(NameKind::Project, p, ProjectName::parse))
+            .map(|p| parse_name(NameKind::Project, p, &[branch, job], ProjectName::parse))
             .transpose()?,
-        branch: parse_name(NameKind::Branch, branch, BranchName::parse)?,
-        job: parse_name(NameKind::Job, job, JobName::parse)?,
+        branch: parse_name(NameKind::Branch, branch, &[job], BranchName::parse)?,
+        job: parse_name(NameKind::Job, job, &[], JobName::parse)?,
     })
 }
 
 fn parse_name<T>(
     kind: NameKind,
     word: &str,
+    rest: &[&str],
     parse: impl Fn(&str) -> Result<T, NameError>,
 ) -> Result<T, GrammarError> {
     parse(word).map_err(|why| GrammarError::InvalidName {
         kind,
         word: truncate_word(word),
         why,
+        rest: kept_words(rest),
     })
 }
 
@@ -317,7 +397,9 @@ fn parse_id<'w, 't>(
         return Err(GrammarError::InvalidId { verb, given: None });
     };
     let given = Some(truncate_word(first));
-    let deploy = DeployRef::parse(first).ok_or(GrammarError::InvalidId { verb, given })?;
+    // As it stands at the end of a sentence.
+    let id = normalize::unquote(first.trim_end_matches(['.', ',', ':', ';', '!', '?', ')']));
+    let deploy = DeployRef::parse(id).ok_or(GrammarError::InvalidId { verb, given })?;
     Ok((deploy, rest))
 }
 
@@ -355,7 +437,7 @@ fn parse_unlock(words: &[&str]) -> Result<ChatCommand, GrammarError> {
 /// Whether the words are `confirm`, or none.
 fn parse_confirm(verb: Verb, words: &[&str]) -> Result<bool, GrammarError> {
     let (confirm, rest) = match words {
-        ["confirm", rest @ ..] => (true, rest),
+        [first, rest @ ..] if normalize::fold(first) == "confirm" => (true, rest),
         rest => (false, rest),
     };
     expect_end(verb, rest)?;
@@ -368,7 +450,8 @@ fn parse_failed(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let mut before = None;
     let mut rest = words;
     if let [first, more @ ..] = words
-        && let Some(given) = first.strip_prefix("before:")
+        && let Some((key, given)) = filter::split_filter(first)
+        && key == "before"
     {
         let none = || GrammarError::InvalidId {
             verb,
@@ -391,16 +474,13 @@ fn parse_help(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     Ok(ChatCommand::Help(Some(verb)))
 }
 
-fn truncate_word(word: &str) -> String {
-    word.chars().take(60).collect()
+fn kept_words(words: &[&str]) -> Vec<String> {
+    let words = words.iter().take(MAX_KEPT_WORDS);
+    words.map(|word| truncate_word(word)).collect()
 }
 
-/// Slack writes `&`, `<` and `>` as entities; whether also in a command's text is not documented, so
-/// both forms are read. `&amp;` last, or `&amp;lt;` would be decoded twice.
-fn decode_entities(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+fn truncate_word(word: &str) -> String {
+    word.chars().take(60).collect()
 }
 
 #[cfg(test)]

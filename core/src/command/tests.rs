@@ -123,15 +123,8 @@ fn a_misspelled_command_is_named() {
         ("faield", Verb::Failed),
         ("histroy user:me", Verb::History),
         ("histroy user:me since:7d", Verb::History),
-        ("statsu `1a2b3c4d`", Verb::Status),
         ("retyr 1a2b3c4d confirm", Verb::Retry),
         ("deplyo web main e2e", Verb::Deploy),
-        // A phone makes the first letter a capital.
-        ("Status", Verb::Status),
-        ("Retry", Verb::Retry),
-        ("Plan main deploy", Verb::Plan),
-        ("Cancel `1a2b3c4d`", Verb::Cancel),
-        ("History since:7d", Verb::History),
     ] {
         assert_eq!(counted(text).0, Some(verb), "{text}");
     }
@@ -144,9 +137,87 @@ fn a_misspelled_command_is_named() {
     assert_eq!(words, (Some(Verb::Plan), Some("plans".into())));
     // Two words that can be a branch and a job are that, whatever the branch is like.
     assert_eq!(parsed_deploy("plans deploy"), "plans deploy");
-    assert_eq!(parsed_deploy("Status 1a2b3c4d"), "Status 1a2b3c4d");
+    assert_eq!(parsed_deploy("statsu `1a2b3c4d`"), "statsu 1a2b3c4d");
     // If neither is possible, the error is about the branch and the job.
     assert_eq!(wrong_name("plans a$(id)"), NameKind::Job);
+}
+
+#[test]
+fn verbs_and_their_words_are_read_in_any_case() {
+    // A phone makes the first letter a capital, a keyboard for Japanese makes all of them wide.
+    for (typed, read) in [
+        ("Status", "status"),
+        ("RETRY 1A2B3C4D Confirm", "retry 1a2b3c4d confirm"),
+        ("Plan Main deploy", "plan Main deploy"),
+        ("Failed Before:1a2b3c4d", "failed before:1a2b3c4d"),
+        ("\u{ff48}\u{ff45}\u{ff4c}\u{ff50}", "help"),
+        ("?", "help"),
+        ("Help Retry", "help retry"),
+        (
+            "History Since:TODAY Status:Success USER:Me",
+            "history since:today status:succeeded user:me",
+        ),
+        (
+            "history user\u{ff1a}me env:\"production\"",
+            "history user:me env:production",
+        ),
+        ("last 5", "history limit:5"),
+        ("Last 5", "history limit:5"),
+        ("history All", "history all"),
+        ("retry 1a2b3c4d.", "retry 1a2b3c4d"),
+        ("cancel (1a2b3c4d): confirm", "cancel (1a2b3c4d): confirm"),
+        ("status \u{201c}1a2b3c4d\u{201d}:", "status 1a2b3c4d"),
+    ] {
+        assert_eq!(parse(typed), parse(read), "{typed}");
+    }
+    // A branch stays as it is typed.
+    assert_eq!(parsed_deploy("`Main deploy`"), "Main deploy");
+    assert_eq!(parsed_deploy("last deploy"), "last deploy");
+}
+
+#[test]
+fn a_pasted_command_may_begin_with_its_own_name() {
+    let pasted = |text| parse_pasted(text, "/chatops");
+    for text in [
+        "/chatops status",
+        "`/chatops status`",
+        "/ChatOps /chatops status",
+        "status",
+    ] {
+        assert_eq!(pasted(text), parse("status"), "{text}");
+    }
+    assert_eq!(pasted("/chatops"), Ok(ChatCommand::Help(None)));
+    // The command of another tool is none of this one's.
+    assert!(pasted("/deploy main deploy").is_err());
+    assert!(pasted("/chatopsx status").is_err());
+}
+
+#[test]
+fn words_of_other_tools_start_nothing() {
+    for word in ReservedWord::VARIANTS {
+        for text in [
+            word.as_str().to_owned(),
+            format!("{} deploy", word.as_str().to_uppercase()),
+        ] {
+            assert!(
+                matches!(error_of(&text), GrammarError::Reserved { word: found, .. } if found == *word)
+            );
+        }
+        let branch = format!("deploy {} deploy", word.as_str());
+        assert_eq!(parsed_deploy(&branch), format!("{} deploy", word.as_str()));
+    }
+    for text in [
+        "main to production",
+        "deploy web main TO production",
+        "web main on staging",
+    ] {
+        assert!(
+            matches!(error_of(text), GrammarError::Sentence { .. }),
+            "{text}"
+        );
+    }
+    // The middle word may be a branch of the project in front.
+    assert_eq!(parsed_deploy("deploy web on e2e"), "web: on e2e");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::closest::closest_word;
+use super::normalize::fold;
 
 /// The commands, in the order in which help names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,10 +46,13 @@ impl Verb {
         Self::VARIANTS.iter().map(|verb| verb.as_str())
     }
 
-    /// The command of that very word.
+    /// The command of that word, in any case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        word.parse().ok()
+        match fold(word).as_str() {
+            "?" => Some(Self::Help),
+            word => word.parse().ok(),
+        }
     }
 
     /// The command that a word may be a misspelling of; `None` for a command's own word.

@@ -64,12 +64,40 @@ impl Config {
         }
     }
 
-    /// A project by its name or an alias, with its name.
+    /// A project by its name or an alias, with its name; in any case, if only one is written so.
     #[must_use]
     pub fn project(&self, name: &ProjectName) -> Option<(&ProjectName, &ProjectConfig)> {
-        let name = self.project_aliases.get(name).unwrap_or(name);
-        self.projects.get_key_value(name)
+        let known = self.project_aliases.get(name).unwrap_or(name);
+        let exact = self.projects.get_key_value(known);
+        exact.or_else(|| {
+            let names = self.projects.keys().map(|name| (name, name));
+            let names = names.chain(&self.project_aliases);
+            let alike = |word: &ProjectName| word.as_str().eq_ignore_ascii_case(name.as_str());
+            self.projects.get_key_value(only_one(names, alike)?)
+        })
     }
+
+    /// An environment as the configuration writes it; one that it does not have, as it is typed.
+    #[must_use]
+    pub fn environment(&self, typed: &str) -> String {
+        let jobs = self.projects.values().flat_map(|p| p.jobs.values());
+        let names = jobs.map(|job| (job.environment.as_str(), job.environment.as_str()));
+        if names.clone().any(|(_, name)| name == typed) {
+            return typed.to_owned();
+        }
+        let found = only_one(names, |name| name.eq_ignore_ascii_case(typed));
+        found.unwrap_or(typed).to_owned()
+    }
+}
+
+/// What the words that fit stand for, unless they stand for different things.
+fn only_one<'a, N: PartialEq + ?Sized>(
+    words: impl Iterator<Item = (&'a N, &'a N)>,
+    fits: impl Fn(&N) -> bool,
+) -> Option<&'a N> {
+    let mut fitting = words.filter(|(word, _)| fits(word)).map(|(_, name)| name);
+    let first = fitting.next()?;
+    fitting.all(|other| other == first).then_some(first)
 }
 
 /// What is allowed: everything (`"*"`), or what is listed.
@@ -187,11 +215,17 @@ pub struct ProjectConfig {
 }
 
 impl ProjectConfig {
-    /// A job by its name or an alias, with its name.
+    /// A job by its name or an alias, with its name; in any case, if only one is written so.
     #[must_use]
     pub fn job(&self, name: &JobName) -> Option<(&JobName, &JobConfig)> {
-        let name = self.job_aliases.get(name).unwrap_or(name);
-        self.jobs.get_key_value(name)
+        let known = self.job_aliases.get(name).unwrap_or(name);
+        let exact = self.jobs.get_key_value(known);
+        exact.or_else(|| {
+            let names = self.jobs.keys().map(|name| (name, name));
+            let names = names.chain(&self.job_aliases);
+            let alike = |word: &JobName| word.as_str().eq_ignore_ascii_case(name.as_str());
+            self.jobs.get_key_value(only_one(names, alike)?)
+        })
     }
 }
 

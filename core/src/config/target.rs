@@ -91,13 +91,9 @@ impl Config {
         })
     }
 
-    /// A project by its name or an alias; in any case, if no other has it so.
+    /// A project by its name or an alias.
     fn find_project(&self, word: &str) -> Option<&ProjectConfig> {
-        let names = self.projects.keys().chain(self.project_aliases.keys());
-        let is = |name: &&ProjectName| name.as_str() == word;
-        let alike = |name: &&ProjectName| name.as_str().eq_ignore_ascii_case(word);
-        let name = names.clone().find(is).or_else(|| names.clone().find(alike));
-        name.and_then(|name| self.project(name))
-            .map(|found| found.1)
+        let name = ProjectName::parse(word).ok()?;
+        self.project(&name).map(|(_, project)| project)
     }
 }

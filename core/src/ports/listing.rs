@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::Time;
 use crate::command::{HistoryFilter, StatusFilter, UserFilter};
 use crate::config::{AllowList, Config};
-use crate::deploy::DeployRecord;
+use crate::deploy::{DeployRecord, DeployState};
 use crate::id::{DeployId, QualifiedUser, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 
@@ -35,6 +35,8 @@ pub struct DeployFilter {
     pub status: Option<StatusFilter>,
     /// Only those that [wait for a retry](DeployRecord::awaits_retry).
     pub awaits_retry: bool,
+    /// Not what was rejected.
+    pub hides_rejected: bool,
     /// Requested at this time or later.
     pub since: Option<Time>,
     /// The projects that the reader [may read](crate::policy::readable_projects), of which alone a page
@@ -111,9 +113,13 @@ impl DeployFilter {
             branch: typed.branch.clone(),
             job: job.map(|job| resolve_job(job, project, config).clone()),
             project: project.cloned(),
-            environment: None,
+            environment: typed
+                .environment
+                .as_ref()
+                .map(|name| config.environment(name)),
             status: typed.status,
             awaits_retry: false,
+            hides_rejected: typed.status.is_none() && !typed.all,
             readable: None,
             since: typed.since.map(|since| since.cutoff(now)),
         }
@@ -137,10 +143,17 @@ impl DeployFilter {
             && all(self.environment.as_ref(), |environment| {
                 request.environment.as_ref() == Some(environment)
             })
-            && all(self.status.as_ref(), |status| status.matches(record.state))
             && all(self.since.as_ref(), |since| request.requested_at >= *since)
             && (!self.awaits_retry || record.awaits_retry())
+            && self.lists(record.state)
             && self.reads(request.project.as_ref().map(ProjectName::as_str))
+    }
+
+    /// Whether deploys in a state are listed, if everything else fits.
+    #[must_use]
+    pub fn lists(&self, state: DeployState) -> bool {
+        !(self.hides_rejected && state == DeployState::Rejected)
+            && self.status.is_none_or(|status| status.matches(state))
     }
 
     /// Whether the reader may read the deploys of a project.

@@ -4,20 +4,21 @@ use super::deploy::job_on_branch;
 use super::slack_message::to_requester;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection};
 use crate::command::{DeployAction, Verb};
+use crate::config::Config;
 use crate::deploy::DeployRequest;
 use crate::id::{DeployId, ShortId};
 use crate::policy::Rejection;
 
 /// The command is queued, and no rule rejects it.
 pub fn deploy_accepted(request: &DeployRequest, id: DeployId) -> SlackMessage {
-    let headline = job_and_id(":inbox_tray: *Accepted:* ", request, id);
-    let headline = headline.and(" · ").user(&request.user);
+    let headline = job_and_id(":hourglass_flowing_sand: *Accepted:* ", request, id);
+    let headline = headline.and(" · ").requester(request);
     SlackMessage::new(Audience::Channel, MessageKind::Accepted, headline).about(id)
 }
 
 /// An action is queued; its reply follows.
 pub fn action_accepted(action: &DeployAction) -> SlackMessage {
-    let headline = Mrkdwn::new(":inbox_tray: *Noted:* ").code(typed(action.verb(), action));
+    let headline = Mrkdwn::new("*Noted:* ").code(typed(action.verb(), action));
     to_requester(MessageKind::Noted, headline.and(" · the answer follows."))
 }
 
@@ -32,8 +33,22 @@ pub fn team_not_allowed(rejection: &Rejection) -> SlackMessage {
 
 /// The command is queued, and will probably be rejected; the reason follows.
 pub fn deploy_checking(request: &DeployRequest, id: DeployId) -> SlackMessage {
-    let headline = job_and_id(":mag: *Checking:* ", request, id).and(" · the answer follows.");
+    let headline = job_and_id("*Checking:* ", request, id).and(" · the answer follows.");
     to_requester(MessageKind::Checking, headline).about(id)
+}
+
+/// The command names no project or job that there is, so nothing is put on record.
+pub fn nothing_named(
+    rejection: &Rejection,
+    request: &DeployRequest,
+    config: &Config,
+) -> SlackMessage {
+    let headline = job_on_branch(Mrkdwn::new("*Nothing to start:* "), request);
+    let message = to_requester(MessageKind::Help, headline);
+    message.details(rejection::explain_rejection(
+        rejection,
+        Some((request, config)),
+    ))
 }
 
 /// The command is certainly not queued.

@@ -1,8 +1,6 @@
 //! Replies to actions: why a deploy is not retried or canceled, and that a cancel is accepted.
 
-use super::deploy::{
-    about_deploy, deploy_headline, job_on_branch, retry_command, status_headline, with_requester,
-};
+use super::deploy::{about_deploy, deploy_headline, job_on_branch, retry_command};
 use super::help::id_sources;
 use super::label::{append_actor, emoji_and_label};
 use super::slack_message::reply;
@@ -17,7 +15,7 @@ use crate::policy::Rejection;
 
 /// No deploy has that id.
 pub fn unknown_deploy(deploy: &DeployRef, config: &Config) -> SlackMessage {
-    let headline = Mrkdwn::new(":speech_balloon: *Not found:* there is no deploy ");
+    let headline = Mrkdwn::new("*Not found:* there is no deploy ");
     reply(headline.code(deploy).and(".")).detail(id_sources(config))
 }
 
@@ -118,15 +116,18 @@ pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) 
 
 /// The cancel is stored. `record` is the deploy before that.
 pub fn cancel_requested(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
-    let headline = deploy_headline(Mrkdwn::new(":octagonal_sign: *Canceling:* "), record);
-    let headline = headline.and(" · ").actor(by);
+    let headline = deploy_headline(
+        Mrkdwn::new(":hourglass_flowing_sand: *Cancel requested:* "),
+        record,
+    );
+    let headline = headline.and(" · by ").actor(by);
     let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
     about_deploy(message.detail(cancel_effect(record)), record)
 }
 
 /// A cancel was stored before.
 pub fn already_canceling(record: &DeployRecord, earlier: &CancelRequest) -> SlackMessage {
-    let banner = Mrkdwn::new(":octagonal_sign: *Canceling already:* ");
+    let banner = Mrkdwn::new("*Cancel requested already:* ");
     let line = append_actor(Mrkdwn::new("Cancel sent by "), &earlier.by, &record.request);
     let line = line.and(", ").time(earlier.at).and(". ");
     let message = reply(deploy_headline(banner, record));
@@ -147,9 +148,15 @@ fn cancel_effect(record: &DeployRecord) -> Mrkdwn {
 
 /// The deploy has ended, so there is nothing to cancel.
 pub fn already_ended(record: &DeployRecord) -> SlackMessage {
-    let message = reply(with_requester(status_headline(record), record));
-    let nothing = Mrkdwn::new("It has ended: there is nothing to cancel.");
-    about_deploy(message.detail(nothing), record)
+    let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not canceled:* "), record);
+    let (emoji, label) = emoji_and_label(record);
+    let line = Mrkdwn::new("It has ended");
+    let line = match &record.end {
+        Some(end) => line.and(", ").time(end.at),
+        None => line,
+    };
+    let line = line.and(": ").and(emoji).and(" *").and(label).and("*.");
+    about_deploy(reply(headline).detail(line), record)
 }
 
 /// This user may not cancel the deploy.
@@ -164,7 +171,7 @@ pub fn cancel_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessa
 
 /// It no longer waits for a retry.
 pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackMessage {
-    let headline = deploy_headline(Mrkdwn::new(":wastebasket: *Dismissed:* "), record);
+    let headline = deploy_headline(Mrkdwn::new("*Dismissed:* "), record);
     let message = SlackMessage::new(
         Audience::Channel,
         MessageKind::Reply,
@@ -179,14 +186,14 @@ pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackM
 
 /// It was dismissed before.
 pub fn already_dismissed(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
-    let banner = Mrkdwn::new(":speech_balloon: *Dismissed already:* ");
+    let banner = Mrkdwn::new("*Dismissed already:* ");
     let line = append_actor(Mrkdwn::new("Dismissed by "), by, &record.request).and(".");
     about_deploy(reply(deploy_headline(banner, record)).detail(line), record)
 }
 
 /// It does not wait for a retry, so there is nothing to dismiss.
 pub fn nothing_to_dismiss(record: &DeployRecord) -> SlackMessage {
-    let banner = Mrkdwn::new(":speech_balloon: *Nothing to dismiss:* ");
+    let banner = Mrkdwn::new("*Nothing to dismiss:* ");
     let (_, label) = emoji_and_label(record);
     let line = Mrkdwn::new("It does not wait for a retry; its state is *").and(label);
     about_deploy(

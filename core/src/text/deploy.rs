@@ -65,12 +65,24 @@ pub(super) fn to_channel(
     headline: Mrkdwn,
     record: &DeployRecord,
 ) -> SlackMessage {
-    SlackMessage::new(Audience::Channel, kind, with_requester(headline, record))
+    let headline = match kind {
+        MessageKind::Final => with_mention(headline, record),
+        _ => with_requester(headline, record),
+    };
+    SlackMessage::new(Audience::Channel, kind, headline)
 }
 
 /// Who requested it, and which operator has retried it for them.
 pub(super) fn with_requester(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
-    let line = headline.and(" · ").user(&record.request.user);
+    append_operator(headline.and(" · ").requester(&record.request), record)
+}
+
+/// The same with a mention, which notifies the requester.
+fn with_mention(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    append_operator(headline.and(" · ").user(&record.request.user), record)
+}
+
+fn append_operator(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     match &record.operator {
         Some(name) => line.and(", by operator ").escaped(name),
         None => line,
@@ -86,7 +98,7 @@ pub(super) fn status_headline(record: &DeployRecord) -> Mrkdwn {
     }
 }
 
-/// Job, branch, project and id: the same order everywhere.
+/// Job, branch, target and id: the same order everywhere.
 pub(super) fn deploy_headline(banner: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     let line = job_on_branch(banner, &record.request).and(" · ");
     let line = line.code(&record.short_id);
@@ -98,9 +110,15 @@ pub(super) fn deploy_headline(banner: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 
 pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
     let line = line.code(&request.job).and(" on ").code(&request.branch);
-    match &request.project {
-        Some(project) => line.and(" of ").code(project),
-        None => line,
+    match (&request.project, &request.environment) {
+        (Some(project), Some(environment)) => line
+            .and(" → *")
+            .escaped(project.as_str())
+            .and("/")
+            .escaped(environment)
+            .and("*"),
+        (Some(project), None) => line.and(" → *").escaped(project.as_str()).and("*"),
+        (None, _) => line,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::help::id_sources;
 use super::slack_message::to_requester;
-use super::{MessageKind, Mrkdwn, SlackMessage, usage};
+use super::{MessageKind, Mrkdwn, SlackMessage, suggest, usage};
 use crate::command::{
     DeployCommand, FILTER_KEYS, FilterError, GrammarError, NameKind, Verb, closest_word,
     outcome_word,
@@ -14,7 +14,7 @@ use crate::name::{JobName, ProjectName};
 
 /// The text is not a command: what is wrong, then what to type.
 pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
-    let line = Mrkdwn::new(":speech_balloon: *Not a command:* ");
+    let line = Mrkdwn::new("*Not a command:* ");
     let (line, fix) = match error {
         GrammarError::TooLong => (
             line.and("the text is longer than 1,024 characters."),
@@ -32,15 +32,39 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
                 suggest_instead(*verb, as_deploy.as_deref(), config),
             )
         }
-        GrammarError::InvalidName { kind, word, why } => {
-            let kind = match kind {
+        GrammarError::Sentence {
+            project,
+            branch,
+            place,
+        } => (
+            line.and("a deploy is typed as a branch and a job."),
+            suggest::of_sentence(project.as_ref(), branch, place, config)
+                .unwrap_or_else(|| deploy_usage(config)),
+        ),
+        GrammarError::Reserved { word, rest } => {
+            let (word, rest) = (*word, rest.as_slice());
+            let line = line
+                .code(word.as_str())
+                .and(suggest::nothing_by_that_name(word));
+            (line, suggest::instead_of(word, rest, config))
+        }
+        GrammarError::InvalidName {
+            kind,
+            word,
+            why,
+            rest,
+        } => {
+            let meant = suggest::of_name(word, rest, config);
+            let cannot_be = match kind {
                 NameKind::Branch => " cannot be a branch: ",
                 NameKind::Job => " cannot be a job: ",
                 NameKind::Project => " cannot be a project: ",
             };
-            let line = line.code(word).and(kind).trusted(&why.to_string());
+            let line = line.code(word).and(cannot_be).trusted(&why.to_string());
             // A filter may be there instead of a job or branch: `histroy user:me`.
-            let meant = usage::did_you_mean(config, &format!("history {word}"));
+            let meant = meant
+                .or_else(|| usage::did_you_mean(config, &format!("history {word}")))
+                .or_else(|| suggest::accepted_branch(*kind, word, why));
             (line.and("."), meant.unwrap_or_else(|| deploy_usage(config)))
         }
         GrammarError::InvalidId { verb, given } => (

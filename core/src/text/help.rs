@@ -30,7 +30,7 @@ pub fn help_message(
     };
     let examples = deploy_examples(user, channel, config);
     let word = usage::full_command(config, verb.as_str());
-    let headline = Mrkdwn::new(":wave: *Help:* ").code(word);
+    let headline = Mrkdwn::new("*Help:* ").code(word);
     let headline = headline.and(verb_summary(verb));
     let mut form = Mrkdwn::new("*Form:* ");
     if verb == Verb::Deploy
@@ -51,7 +51,7 @@ pub fn help_message(
 
 fn help_title(config: &Config) -> Mrkdwn {
     let form = usage::short_syntax(config).unwrap_or_else(|| usage::syntax(config, Verb::Deploy));
-    Mrkdwn::new(":wave: *Deploy from Slack:* type ").code(form)
+    Mrkdwn::new("*Deploy from Slack:* type ").code(form)
 }
 
 /// One line for each command.
@@ -175,20 +175,22 @@ fn verb_summary(verb: Verb) -> &'static str {
     }
 }
 
-const FILTER_NOTES: [&str; 9] = [
+const FILTER_NOTES: [&str; 11] = [
     "Filters, all of which have to match:",
     "• `user:me`, `user:@ana` or `user:U012ABCDEF` – the requester",
     "• `branch:main` – the branch, in full",
     "• `job:deploy` – the job",
     "• `project:web` – the project",
+    "• `env:production` – the environment",
     "• `status:failed` – `in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such \
      as `TRIGGER_FAILED`",
-    "• `since:7d` or `since:2026-11-30` – no older than that",
+    "• `since:7d`, `since:today` or `since:2026-11-30` – no older than that; days are UTC",
     "• `limit:5` – how many, at most 20",
     "• `before:1a2b3c4d` – older than that deploy: the next page",
+    "• `all` – also what was not allowed, blocked or expired, which only `status:rejected` lists otherwise",
 ];
 const RETRY_NOTES: [&str; 3] = [
-    "It is for what ended *Not started*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last \
+    "It is for what ended *Trigger failed*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last \
      needs `confirm`: look at CircleCI first, and add it only if nothing started there.",
     "Where a newer deploy of the same target has succeeded, it needs `confirm`, too.",
     "Every rule and the lock are checked again, for you and this channel. What is refused changes \

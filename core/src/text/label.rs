@@ -5,8 +5,15 @@ use crate::deploy::{ActedBy, DeployRecord, DeployRequest, DeployState, EndReason
 use crate::policy::Rejection;
 use crate::ports::{PipelineError, PipelineErrorKind};
 
-const BLOCKED: (&str, &str) = (":no_entry:", "Blocked");
-const EXPIRED: (&str, &str) = (":no_entry:", "Expired");
+/// Not yet.
+pub(super) const WAITS: &str = ":hourglass_flowing_sand:";
+/// Every no.
+const NO: &str = ":no_entry:";
+/// A person has to look.
+const CHECK: &str = ":warning:";
+
+const BLOCKED: (&str, &str) = (NO, "Blocked");
+const EXPIRED: (&str, &str) = (NO, "Expired");
 
 /// Emoji and label of the state of `record`.
 pub(super) fn emoji_and_label(record: &DeployRecord) -> (&'static str, &'static str) {
@@ -14,7 +21,7 @@ pub(super) fn emoji_and_label(record: &DeployRecord) -> (&'static str, &'static 
         (_, Some(EndReason::Rejected(Rejection::Busy { .. }))) => BLOCKED,
         (_, Some(EndReason::Rejected(Rejection::Expired { .. }))) => EXPIRED,
         (DeployState::CiError, Some(EndReason::PipelineErrors { errors })) => {
-            (":warning:", error_label(errors))
+            (":x:", error_label(errors))
         }
         (state, _) => label_of(state),
     }
@@ -37,19 +44,19 @@ fn error_label(errors: &[PipelineError]) -> &'static str {
 
 fn label_of(state: DeployState) -> (&'static str, &'static str) {
     match state {
-        DeployState::Requested => (":inbox_tray:", "Queued"),
-        DeployState::Triggering => (":outbox_tray:", "Triggering"),
-        DeployState::Triggered => (":hourglass_flowing_sand:", "Waiting for a workflow"),
+        DeployState::Requested => (WAITS, "Queued"),
+        DeployState::Triggering => (WAITS, "Triggering"),
+        DeployState::Triggered => (WAITS, "Waiting for a workflow"),
         DeployState::Running => (":arrow_forward:", "Running"),
         DeployState::Succeeded => (":white_check_mark:", "Succeeded"),
         DeployState::Failed => (":x:", "Failed"),
-        DeployState::Canceled => (":no_entry_sign:", "Canceled"),
-        DeployState::NothingRan => (":ghost:", "Nothing ran"),
-        DeployState::CiError => (":warning:", "Error at CircleCI"),
-        DeployState::TriggerFailed => (":rotating_light:", "Not started"),
-        DeployState::Rejected => (":no_entry:", "Not allowed"),
-        DeployState::Unresolved => (":grey_question:", "Unresolved"),
-        DeployState::LostTrack => (":grey_question:", "Lost track"),
+        DeployState::Canceled => (NO, "Canceled"),
+        DeployState::NothingRan => (NO, "Nothing ran"),
+        DeployState::CiError => (":x:", "Error at CircleCI"),
+        DeployState::TriggerFailed => (":x:", "Trigger failed"),
+        DeployState::Rejected => (NO, "Not allowed"),
+        DeployState::Unresolved => (CHECK, "Unresolved"),
+        DeployState::LostTrack => (CHECK, "Lost track"),
     }
 }
 

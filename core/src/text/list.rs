@@ -4,7 +4,7 @@ use super::deploy::{retry_command, run_duration};
 use super::label::emoji_and_label;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, end_reason, usage};
-use crate::command::{HistoryFilter, StatusFilter, Verb};
+use crate::command::{HistoryFilter, SinceFilter, StatusFilter, Verb};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord, DeployState};
 use crate::id::DeployRef;
@@ -18,9 +18,12 @@ const MAX_LINKED_URL: usize = 100;
 
 /// Past deploys.
 pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config) -> SlackMessage {
-    let mut headline = append_count(Mrkdwn::new(":scroll: *History* · "), page, "nothing found");
+    let mut headline = append_count(Mrkdwn::new("*History* · "), page, "nothing found");
     if *filter != HistoryFilter::default() {
         headline = headline.and(" · ").code(filter);
+    }
+    if filter.since.is_some_and(SinceFilter::is_day) {
+        headline = headline.and(" (days are UTC)");
     }
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter();
@@ -38,9 +41,9 @@ pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config
 pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
     if page.deploys.is_empty() && page.more.is_none() {
         let all = Mrkdwn::new("What was deployed: ").code(usage::full_command(config, "history"));
-        return reply(Mrkdwn::new(":white_check_mark: *Nothing is in progress.*")).detail(all);
+        return reply(Mrkdwn::new("*Nothing is in progress.*")).detail(all);
     }
-    let headline = Mrkdwn::new(":hourglass_flowing_sand: *In progress* · ");
+    let headline = Mrkdwn::new("*In progress* · ");
     let headline = append_count(headline, page, "none found");
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
@@ -68,12 +71,12 @@ pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
 /// The deploys waiting for a retry.
 pub fn awaiting_retry(page: &DeployPage, config: &Config) -> SlackMessage {
     if page.deploys.is_empty() && page.more.is_none() {
-        let headline = ":white_check_mark: *Nothing waits for a retry.*";
+        let headline = "*Nothing waits for a retry.*";
         let line = Mrkdwn::new("What started and then failed: ");
         let command = usage::full_command(config, "history status:failed");
         return reply(Mrkdwn::new(headline)).detail(line.code(command));
     }
-    let headline = Mrkdwn::new(":rotating_light: *Waiting for a retry* · ");
+    let headline = Mrkdwn::new("*Waiting for a retry* · ");
     let headline = append_count(headline, page, "none found");
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
@@ -190,7 +193,7 @@ fn deploy_row(record: &DeployRecord, columns: &ColumnWidths<'_>) -> Mrkdwn {
 /// When it was requested, and by whom.
 fn append_request(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     let line = line.and(" · ").time(record.request.requested_at);
-    line.and(" · ").user(&record.request.user)
+    line.and(" · ").requester(&record.request)
 }
 
 /// How long it ran, when and by whom it was requested, and where it is.

@@ -20,12 +20,14 @@ mod plan;
 mod reading;
 mod rejection;
 mod slack_message;
+mod suggest;
 mod unlock;
 mod usage;
 
 pub use self::ack::{
     action_accepted, action_unconfirmed, deploy_accepted, deploy_checking, deploy_unconfirmed,
-    invalid_response_url, no_request_id, no_response_url, not_accepted, team_not_allowed,
+    invalid_response_url, no_request_id, no_response_url, not_accepted, nothing_named,
+    team_not_allowed,
 };
 pub use self::action::{
     action_buried, already_canceling, already_dismissed, already_ended, cancel_denied,
@@ -41,7 +43,7 @@ pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;
 pub use self::plan::plan_report;
 pub use self::reading::{listed_projects, nothing_readable, plan_not_readable};
-pub use self::slack_message::{Audience, LinkButton, SlackMessage};
+pub use self::slack_message::{Audience, MessageLink, SlackMessage};
 pub use self::unlock::{
     not_locked, unknown_target, unlock_denied, unlock_in_progress, unlock_needs_confirm, unlocked,
 };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Time;
-use crate::deploy::ActedBy;
+use crate::deploy::{ActedBy, DeployRequest};
 use crate::id::{ChannelId, UserId};
 
 /// A piece of Slack's mrkdwn. It is built from literals, which are kept as they are, and foreign
@@ -74,6 +74,14 @@ impl Mrkdwn {
     pub fn user(mut self, user: &UserId) -> Self {
         self.push_fmt(format_args!("<@{user}>"));
         self
+    }
+
+    /// Who requested a deploy, without a mention: nobody is notified.
+    pub fn requester(self, request: &DeployRequest) -> Self {
+        match &request.user_name {
+            Some(name) => self.escaped(name),
+            None => self.escaped(request.user.as_str()),
+        }
     }
 
     /// Who acted: a mention, or an operator's name.

@@ -15,23 +15,23 @@ pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
     };
     let (banner, details) = match &record.notice {
         Some(Notice::TriggerDelayed { error }) => (
-            ":hourglass: *Not sent yet:* ",
+            ":hourglass_flowing_sand: *Waiting for CircleCI:* ",
             vec![
-                end_reason::append_quote(Mrkdwn::new("CircleCI cannot be reached"), error),
+                end_reason::append_quote(Mrkdwn::new("CircleCI could not be reached"), error),
                 Mrkdwn::new("It is tried again until ")
                     .time(record.valid_until)
-                    .and("."),
+                    .and("; its target stays locked until then."),
             ],
         ),
         Some(Notice::Unreadable { error }) => (
-            ":warning: *No news from CircleCI:* ",
+            ":warning: *I cannot read CircleCI:* ",
             vec![
-                end_reason::append_quote(Mrkdwn::new("I cannot read CircleCI"), error),
+                end_reason::append_quote(Mrkdwn::new("The last answer"), error),
                 Mrkdwn::new("The run may go on; I keep asking, and its target stays locked."),
             ],
         ),
         Some(Notice::NothingStarted) => (
-            ":hourglass: *Nothing has started:* ",
+            ":hourglass_flowing_sand: *Nothing has started yet:* ",
             vec![
                 Mrkdwn::new(
                     "CircleCI lists no workflow of the pipeline yet. The usual causes: trouble at \
@@ -41,7 +41,7 @@ pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
             ],
         ),
         Some(Notice::MayRerun { workflow }) => (
-            ":arrows_counterclockwise: *Failed, may be rerun:* ",
+            ":hourglass_flowing_sand: *Failed, may be rerun:* ",
             vec![
                 Mrkdwn::new("Workflow ")
                     .code(workflow)

@@ -22,9 +22,9 @@ pub fn plan_report(
 ) -> SlackMessage {
     let starts = plan.trigger.is_some() && holder.is_none();
     let headline = Mrkdwn::new(if starts {
-        ":mag: *Plan:* would start: "
+        "*Plan:* would start: "
     } else {
-        ":mag: *Plan:* would not start: "
+        "*Plan:* would not start: "
     });
     let checks = plan.checks.iter().flat_map(|check| match &check.verdict {
         Ok(()) => vec![passed_line(check.rule, plan)],

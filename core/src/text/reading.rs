@@ -13,7 +13,7 @@ use crate::name::ProjectName;
 
 /// The reply to every list where somebody may read no project.
 pub fn nothing_readable(requester: &Requester, config: &Config) -> SlackMessage {
-    let headline = ":lock: *Nothing to show:* there is no project whose deploys you may read here.";
+    let headline = "*Nothing to show:* there is no project whose deploys you may read here.";
     let line = Mrkdwn::new(
         "You may read those of a project that you may run a job of, and in a channel of one of its jobs \
          those of that project (rules `users` and `channels`).",
@@ -40,12 +40,13 @@ pub fn plan_not_readable(
     request: &DeployRequest,
     config: &Config,
 ) -> SlackMessage {
-    // An alias would be resolved.
+    // An alias would be resolved, and a job that exists shown where it deploys to.
     let request = DeployRequest {
         job: typed.job.clone(),
+        environment: None,
         ..request.clone()
     };
-    let headline = Mrkdwn::new(":mag: *Plan:* would not start: ");
+    let headline = Mrkdwn::new("*Plan:* would not start: ");
     let line = Mrkdwn::new(":x: You may run no job of ").code(project);
     let line = line
         .and(" (rule `users` of each job), and this is no channel of its jobs, so you may not read more here (rule ")

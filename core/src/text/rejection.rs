@@ -1,6 +1,6 @@
 //! Why a command is rejected: the rule, the way out, and the ids to paste into the configuration.
 
-use super::{Mrkdwn, usage};
+use super::{Mrkdwn, suggest, usage};
 use crate::command::{self, Verb, closest_word};
 use crate::config::Config;
 use crate::deploy::DeployRequest;
@@ -180,6 +180,12 @@ fn suggest_command(
     };
     match rejection {
         Rejection::UnknownProject { project, .. } => {
+            // `deploy main to production`: the branch stands where a project does.
+            if command::is_preposition(request.branch.as_str())
+                && let Ok(branch) = BranchName::parse(project.as_str())
+            {
+                return suggest::of_sentence(None, &branch, &request.job, config);
+            }
             let meant = closest_word(project.as_str(), usage::project_words(config))?;
             let meant = ProjectName::parse(meant).ok()?;
             instead(&meant, request.branch.as_str(), request.job.as_str())

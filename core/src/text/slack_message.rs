@@ -35,13 +35,14 @@ pub struct SlackMessage {
     pub rows: Vec<Mrkdwn>,
     /// Further lines.
     pub details: Vec<Mrkdwn>,
-    /// A link button.
-    pub link: Option<LinkButton>,
+    /// A link, in the last line.
+    pub link: Option<MessageLink>,
 }
 
-/// A link button.
+/// A link. It is text: a link button sends an interaction as well, and Slack shows a warning sign
+/// where nobody answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkButton {
+pub struct MessageLink {
     /// Where it leads.
     pub url: Url,
     /// Its label.
@@ -70,8 +71,6 @@ const MIN_DETAIL: usize = 160;
 const MAX_SECTION: usize = 2_400;
 /// What is around the text of a section.
 const SECTION_OVERHEAD: usize = 80;
-/// What is around the address and label of a button.
-const BUTTON_OVERHEAD: usize = 130;
 /// The longest address that is linked (Slack takes 3,000).
 const MAX_URL: usize = 1_000;
 /// The longest label (Slack's own limit).
@@ -120,7 +119,7 @@ impl SlackMessage {
     }
 
     pub(super) fn link(mut self, url: &Url, label: &'static str) -> Self {
-        self.link = Some(LinkButton {
+        self.link = Some(MessageLink {
             url: url.clone(),
             label: Cow::Borrowed(label),
         });
@@ -131,10 +130,12 @@ impl SlackMessage {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let headline = self.headline.truncated(MAX_HEADLINE);
-        let button = self.button();
+        let link = self.link_line();
         let mark = self.mark.to_string();
         let mut room = MAX_LENGTH - MARK_OVERHEAD - mark.len();
-        room -= button.as_ref().map_or(0, |(_, length)| *length);
+        room -= link
+            .as_ref()
+            .map_or(0, |line| line.length() + SECTION_OVERHEAD);
         let mut blocks = vec![];
         let mut section = |text: String, room: &mut usize| {
             *room = room.saturating_sub(json_length(&text) + SECTION_OVERHEAD);
@@ -156,7 +157,10 @@ impl SlackMessage {
                 .min(MAX_SECTION);
             section(line.truncated(limit), &mut room);
         }
-        blocks.extend(button.map(|(block, _)| block));
+        if let Some(line) = link {
+            room += line.length() + SECTION_OVERHEAD;
+            section(line.to_string(), &mut room);
+        }
         blocks[0]["block_id"] = mark.into();
         json!({
             "response_type": match self.audience {
@@ -191,24 +195,14 @@ impl SlackMessage {
         sections
     }
 
-    /// The link and its length, unless its address is longer than Slack takes.
-    fn button(&self) -> Option<(Value, usize)> {
-        let LinkButton { url, label } = self.link.as_ref()?;
+    /// The link, unless its address is longer than Slack takes.
+    fn link_line(&self) -> Option<Mrkdwn> {
+        let MessageLink { url, label } = self.link.as_ref()?;
         if url.as_str().len() > MAX_URL || label.is_empty() {
             return None;
         }
         let label: String = label.chars().take(MAX_LABEL).collect();
-        let length = json_length(url.as_str()) + json_length(&label) + BUTTON_OVERHEAD;
-        let block = json!({
-            "type": "actions",
-            "elements": [{
-                "type": "button",
-                "action_id": "open",
-                "text": { "type": "plain_text", "text": label },
-                "url": url,
-            }],
-        });
-        Some((block, length))
+        Some(Mrkdwn::default().link(url, label))
     }
 
     /// The message as plain lines, for snapshots and terminals.

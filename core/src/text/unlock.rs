@@ -13,7 +13,7 @@ use crate::request::TargetRef;
 
 /// No project deploys to that target.
 pub fn unknown_target(typed: &TargetRef, config: &Config) -> SlackMessage {
-    let headline = Mrkdwn::new(":speech_balloon: *Not found:* no job deploys to ");
+    let headline = Mrkdwn::new("*Not found:* no job deploys to ");
     let message = reply(headline.code(typed).and("."));
     let names = config.target_names();
     let word = typed.to_string();
@@ -27,7 +27,7 @@ pub fn unknown_target(typed: &TargetRef, config: &Config) -> SlackMessage {
 
 /// Nobody holds the lock.
 pub fn not_locked(target: &Target, config: &Config) -> SlackMessage {
-    let headline = Mrkdwn::new(":unlock: *Not locked:* no deploy holds ");
+    let headline = Mrkdwn::new("*Not locked:* no deploy holds ");
     reply(headline.code(config.target_name(target)).and("."))
 }
 

@@ -36,7 +36,8 @@ fn the_message_says_who_what_where_and_when() {
     assert_eq!(url, Some(RESPONSE_URL));
     let post = answer.message_text();
     assert!(post.contains(message.id.short_id(8).as_str()), "{post}");
-    assert!(post.contains("<@U2CERLKJA>"), "{post}");
+    // By name: a mention would notify whoever has just typed it.
+    assert!(post.ends_with(" · roadrunner"), "{post}");
     // The response URL and the token are secret.
     assert!(!answer.text.contains("hooks.slack.com"));
     assert!(!answer.text.contains("gIkuvaNzQIHg97ATvDxqgjtO"));
@@ -66,14 +67,42 @@ fn the_identity_is_the_form_that_was_signed() {
 
 #[test]
 fn what_the_policy_rejects_is_queued_and_only_the_requester_is_answered() {
-    for text in [
-        "main unknown-job",
-        "feature/x deploy",
-        "deploy elsewhere main deploy",
+    let ingest = TestIngest::new();
+    let answer = ingest.run_alias(&command("feature/x deploy"));
+    answer.is_to_requester("Checking");
+    ingest.queued_deploy();
+}
+
+#[test]
+fn what_names_no_project_or_job_is_answered_at_once_and_not_queued() {
+    let ingest = TestIngest::new();
+    for (text, meant) in [
+        ("main deplyo", "/chatops main deploy"),
+        ("deploy wep main deploy", "/chatops main deploy"),
+        ("deploy main to production", "/chatops main deploy"),
+        ("deploy elsewhere main deploy", "deploy web main deploy"),
+        ("main nothing-like-it", "Here you may run"),
+        ("statsu 1a2b3c4d", "/chatops status 1a2b3c4d"),
     ] {
-        let ingest = TestIngest::new();
-        ingest.run_alias(&command(text)).is_to_requester("Checking");
-        ingest.queued_deploy();
+        let answer = ingest.run_alias(&command(text));
+        answer.is_to_requester("Nothing to start");
+        assert!(answer.text.contains(meant), "{text}: {}", answer.text);
+    }
+    assert_eq!(ingest.queued_count(), 0);
+}
+
+#[test]
+fn what_is_pasted_or_written_in_another_case_is_understood() {
+    let plain = TestIngest::new().run(&command("main deploy")).text;
+    for text in [
+        "/chatops main deploy",
+        "`/chatops main deploy`",
+        "\u{201c}main deploy\u{201d}",
+        "main DEPLOY",
+        "Deploy WEB main Deploy",
+        "DEPLOY Site main Ship",
+    ] {
+        assert_eq!(TestIngest::new().run(&command(text)).text, plain, "{text}");
     }
 }
 
@@ -154,7 +183,7 @@ fn an_alias_is_acknowledged_by_the_name_it_stands_for() {
         let answer = ingest.run(&command(text));
         answer.is_in_channel("Accepted");
         let post = answer.message_text();
-        let named = post.contains("`deploy`") && post.contains("`web`");
+        let named = post.contains("`deploy`") && post.contains("*web/production*");
         assert!(named, "{post}");
         assert!(!post.contains("ship") && !post.contains("site"), "{post}");
         // As typed: the worker resolves it by its own configuration.

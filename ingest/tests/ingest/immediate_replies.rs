@@ -66,7 +66,6 @@ fn a_usage_error_is_answered_at_once() {
         "cancel",
         "cancel main",
         "help me",
-        "Deploy main deploy",
         "reply \u{fffd}",
         &long,
     ] {

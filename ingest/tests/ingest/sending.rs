@@ -13,7 +13,7 @@ const QUERIES: [&str; 4] = ["plan main deploy", "status", "history", "failed"];
 #[test]
 fn a_queue_that_took_nothing_is_reported() {
     let ingest = TestIngest::with_send_error(SendError::not_sent("no connection"));
-    let deploys = ["main deploy", "main unknown"].into_iter();
+    let deploys = ["main deploy", "feature/x deploy"].into_iter();
     for text in deploys.chain(QUERIES).chain(ACTIONS) {
         let answer = ingest.rejects_with(&command(text), 200);
         answer.is_to_requester("Not accepted");

@@ -112,7 +112,11 @@ impl FinishedRun<'_> {
         let tries: Vec<_> = tries
             .map(|one| (one.tried_at, one.answered && !one.is_lost))
             .collect();
-        let failed = failed_at_the_end(&tries);
+        // Who gives up after a failed read does not know what another is answered at that moment.
+        let at_once = ended_at - self.world.tolerance;
+        let last_failed = tries.iter().rposition(|(at, ok)| !ok && *at >= at_once);
+        let tries = &tries[..last_failed.map_or(tries.len(), |last| last + 1)];
+        let failed = failed_at_the_end(tries);
         let first = tries.get(tries.len() - failed).map(|(at, _)| *at);
         let long = first.is_some_and(|first| {
             let slack = self.world.tolerance + TimeDelta::seconds(90);

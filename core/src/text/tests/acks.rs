@@ -11,11 +11,11 @@ use crate::policy::Rejection;
 fn a_command() {
     assert_snapshot!(rendered(&deploy_accepted(&request(), id())), @"
     (to all)
-    :inbox_tray: *Accepted:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Accepted:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     ");
     assert_snapshot!(rendered(&deploy_checking(&request(), id())), @"
     (to the requester)
-    :mag: *Checking:* `deploy` on `main` of `web` · `f643ce10` · the answer follows.
+    *Checking:* `deploy` on `main` → *web/production* · `f643ce10` · the answer follows.
     ");
     assert_snapshot!(rendered(&not_accepted()), @"
     (to the requester)
@@ -23,7 +23,7 @@ fn a_command() {
     ");
     assert_snapshot!(rendered(&deploy_unconfirmed(&request(), id())), @"
     (to the requester)
-    :warning: *Could not confirm:* `deploy` on `main` of `web` · `f643ce10`
+    :warning: *Could not confirm:* `deploy` on `main` → *web/production* · `f643ce10`
     It may have been accepted: if it was, a message follows here. Wait for it before you type the command again.
     ");
     assert_snapshot!(rendered(&invalid_response_url()), @"
@@ -50,10 +50,10 @@ fn an_action() {
     let read = |action: DeployAction| rendered(&action_accepted(&action));
     assert_snapshot!(read(action("retry 1a2b3c4d")), @"
     (to the requester)
-    :inbox_tray: *Noted:* `retry 1a2b3c4d` · the answer follows.
+    *Noted:* `retry 1a2b3c4d` · the answer follows.
     ");
     assert_snapshot!(read(action("cancel 1a2b3c4d")), @"
     (to the requester)
-    :inbox_tray: *Noted:* `cancel 1a2b3c4d` · the answer follows.
+    *Noted:* `cancel 1a2b3c4d` · the answer follows.
     ");
 }

@@ -15,7 +15,7 @@ fn no_such_deploy() {
     let deploy = DeployRef::parse("1a2b3c4d").unwrap();
     assert_snapshot!(rendered(&unknown_deploy(&deploy, &config())), @"
     (to the requester)
-    :speech_balloon: *Not found:* there is no deploy `1a2b3c4d`.
+    *Not found:* there is no deploy `1a2b3c4d`.
     Ids are in every message about a deploy, in `/chatops status` and in `/chatops history`.
     ");
 }
@@ -54,14 +54,14 @@ fn not_tried_again() {
     };
     assert_snapshot!(no(&record_in(DeployState::Running), &RetryDecision::InProgress), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     It has not ended: *Running*. See `/chatops status f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let failed = head_ended(DeployState::Failed, workflows(&[("build", "failed")]));
     assert_snapshot!(no(&failed, &RetryDecision::HasRun), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     It reached CircleCI and ended there: *Failed*.
     As a new deploy: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -71,20 +71,20 @@ fn not_tried_again() {
     let canceled = head_ended(DeployState::Canceled, before);
     assert_snapshot!(no(&canceled, &RetryDecision::HasRun), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     It was canceled, so nothing waits for a retry.
     As a new deploy: `/chatops main deploy`
     ");
     assert_snapshot!(no(&outcome_unknown(vec![pipeline(7)]), &RetryDecision::NeedsConfirm), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     Whether CircleCI started it is not known, and it must not run twice.
     It may be one of these: <https://app.circleci.com/pipelines/github/acme/web/7|pipeline 7>
     Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm`
     ");
     assert_snapshot!(no(&outcome_unknown(vec![]), &RetryDecision::NeedsConfirm), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     Whether CircleCI started it is not known, and it must not run twice.
     Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm`
     ");
@@ -94,7 +94,7 @@ fn not_tried_again() {
     };
     assert_snapshot!(no(&retry, &RetryDecision::TooOld), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7`
     It ended more than 24 hours ago, 2027-01-15 08:03 UTC.
     As a new deploy: `/chatops main deploy`
     ");
@@ -104,7 +104,7 @@ fn not_tried_again() {
     };
     assert_snapshot!(no(&retried, &RetryDecision::Retried), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     It is already being retried as `706068c7`. See `/chatops status 706068c7`
     ");
 }
@@ -126,7 +126,7 @@ fn what_is_refused_waits_as_before() {
     };
     assert_snapshot!(no(denied), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     You may not run this job (rule `projects.web.jobs.deploy.users`).
     An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
     Nothing has changed: it still waits for a retry.
@@ -144,7 +144,7 @@ fn what_is_refused_waits_as_before() {
     };
     assert_snapshot!(no(busy), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
     `gh/acme/web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
     Type it again when that one has ended.
     Nothing has changed: it still waits for a retry.
@@ -155,8 +155,8 @@ fn what_is_refused_waits_as_before() {
     });
     assert_snapshot!(no(newer), @"
     (to the requester)
-    :no_entry: *Not retried:* `deploy` on `main` of `web` · `f643ce10`
-    A newer deploy there has succeeded: `706068c7`, `deploy` on `main` of `web`, requested 2027-01-15 08:00 UTC.
+    :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
+    A newer deploy there has succeeded: `706068c7`, `deploy` on `main` → *web/production*, requested 2027-01-15 08:00 UTC.
     To put this one in its place: `/chatops retry f643ce10 confirm`
     ");
 }
@@ -167,17 +167,17 @@ fn dismissing() {
     let record = trigger_forbidden();
     assert_snapshot!(rendered(&dismissed(&record, &by, &config())), @"
     (to all)
-    :wastebasket: *Dismissed:* `deploy` on `main` of `web` · `f643ce10` · <@U034GHIJKL>
+    *Dismissed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U034GHIJKL>
     It no longer waits for a retry. To retry it all the same: `/chatops retry f643ce10`
     ");
     assert_snapshot!(rendered(&already_dismissed(&record, &by)), @"
     (to the requester)
-    :speech_balloon: *Dismissed already:* `deploy` on `main` of `web` · `f643ce10`
+    *Dismissed already:* `deploy` on `main` → *web/production* · `f643ce10`
     Dismissed by <@U034GHIJKL>.
     ");
     assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded))), @"
     (to the requester)
-    :speech_balloon: *Nothing to dismiss:* `deploy` on `main` of `web` · `f643ce10`
+    *Nothing to dismiss:* `deploy` on `main` → *web/production* · `f643ce10`
     It does not wait for a retry; its state is *Succeeded*.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -188,7 +188,7 @@ fn dismissing() {
     };
     assert_snapshot!(rendered(&dismiss_denied(&record, &rejection)), @"
     (to the requester)
-    :no_entry: *Not dismissed:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not dismissed:* `deploy` on `main` → *web/production* · `f643ce10`
     You may not run this job (rule `projects.web.jobs.deploy.users`).
     An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
     ");
@@ -214,22 +214,22 @@ fn canceling() {
     };
     assert_snapshot!(noted(DeployState::Requested), @"
     (to all)
-    :octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
     Nothing was sent to CircleCI yet, so it ends at once.
     ");
     assert_snapshot!(noted(DeployState::Triggering), @"
     (to all)
-    :octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
     It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     ");
     assert_snapshot!(noted(DeployState::Running), @"
     (to all)
-    :octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
     CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let operator = ActedBy::Operator("root".into());
-    assert_snapshot!(cancel_requested(&record_in(DeployState::Triggered), &operator).headline, @":octagonal_sign: *Canceling:* `deploy` on `main` of `web` · `f643ce10` · operator root");
+    assert_snapshot!(cancel_requested(&record_in(DeployState::Triggered), &operator).headline, @":hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by operator root");
 }
 
 #[test]
@@ -241,20 +241,20 @@ fn not_canceled() {
     let running = record_in(DeployState::Running);
     assert_snapshot!(rendered(&already_canceling(&running, &cancel_request(other()))), @"
     (to the requester)
-    :octagonal_sign: *Canceling already:* `deploy` on `main` of `web` · `f643ce10`
+    *Cancel requested already:* `deploy` on `main` → *web/production* · `f643ce10`
     Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC. CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(rendered(&already_canceling(&record_in(DeployState::Triggering), &cancel_request(user()))), @"
     (to the requester)
-    :octagonal_sign: *Canceling already:* `deploy` on `main` of `web` · `f643ce10`
+    *Cancel requested already:* `deploy` on `main` → *web/production* · `f643ce10`
     Cancel sent by the requester, 2027-01-15 08:01 UTC. It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     ");
     let done = head_ended(DeployState::Succeeded, workflows(&[("build", "success")]));
     assert_snapshot!(rendered(&already_ended(&done)), @"
     (to the requester)
-    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    It has ended: there is nothing to cancel.
+    :no_entry: *Not canceled:* `deploy` on `main` → *web/production* · `f643ce10`
+    It has ended, 2027-01-15 08:03 UTC: :white_check_mark: *Succeeded*.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let rejection = Rejection::User {
@@ -264,7 +264,7 @@ fn not_canceled() {
     };
     assert_snapshot!(rendered(&cancel_denied(&running, &rejection)), @"
     (to the requester)
-    :no_entry: *Not canceled:* `deploy` on `main` of `web` · `f643ce10`
+    :no_entry: *Not canceled:* `deploy` on `main` → *web/production* · `f643ce10`
     It can be canceled by the requester, <@U012ABCDEF>, and by anyone who may run that job from their channel.
     You may not run this job (rule `projects.web.jobs.deploy.users`).
     An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.

@@ -19,7 +19,7 @@ fn errors(messages: &[&str]) -> Vec<PipelineError> {
 fn while_it_runs() {
     assert_snapshot!(rendered(&deploy_running(&record_in(DeployState::Running))), @"
     (to all)
-    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let retry = DeployRecord {
@@ -28,7 +28,7 @@ fn while_it_runs() {
     };
     assert_snapshot!(rendered(&deploy_running(&retry)), @"
     (to all)
-    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · <@U012ABCDEF>
+    :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
 }
@@ -37,7 +37,7 @@ fn while_it_runs() {
 fn while_it_waits_for_an_approval() {
     assert_snapshot!(rendered(&waiting_for_approval(&record_in(DeployState::Running))), @"
     (to all)
-    :raised_hand: *Waiting for approval:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -45,19 +45,19 @@ fn while_it_waits_for_an_approval() {
         retry_of: Some(another()),
         ..record_in(DeployState::Running)
     };
-    assert_snapshot!(waiting_for_approval(&retry).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · <@U012ABCDEF>");
+    assert_snapshot!(waiting_for_approval(&retry).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana");
 }
 
 #[test]
 fn what_ran() {
     assert_snapshot!(rendered(&final_message(DeployState::Succeeded, workflows(&[("build", "success")]))), @"
     (to all)
-    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :white_check_mark: *Succeeded:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(rendered(&final_message(DeployState::Failed, workflows(&[("build", "failed"), ("lint", "error")]))), @"
     (to all)
-    :x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` failed, `lint` error
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -65,7 +65,7 @@ fn what_ran() {
     assert_snapshot!(final_message(DeployState::Failed, workflows(&many)).details[0], @"`w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, … and more");
     assert_snapshot!(rendered(&final_message(DeployState::LostTrack, EndReason::Unreadable { error: "401 Invalid token".into() })), @"
     (to all)
-    :grey_question: *Lost track:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :warning: *Lost track:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI could not be read for too long; last error: `401 Invalid token`
     Look there for how it ended.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -76,20 +76,20 @@ fn what_ran() {
 fn what_ran_nothing() {
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, EndReason::NoWorkflow)), @"
     (to all)
-    :ghost: *Nothing ran:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :no_entry: *Nothing ran:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` condition that this job's parameter does not meet, or a branch filter.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, workflows(&[("build", "not_run")]))), @"
     (to all)
-    :ghost: *Nothing ran:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :no_entry: *Nothing ran:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` not run
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let errors = errors(&["Job 'x' is `missing`", "b", "c"]);
     assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::PipelineErrors { errors })), @"
     (to all)
-    :warning: *Config error:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :x: *Config error:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI says: `Job 'x' is 'missing'`
     CircleCI says: `b`
     … and 1 more.
@@ -97,7 +97,7 @@ fn what_ran_nothing() {
     ");
     assert_snapshot!(rendered(&final_message(DeployState::CiError, EndReason::PipelineErrors { errors: vec![] })), @"
     (to all)
-    :warning: *Config error:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :x: *Config error:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     CircleCI could not make a workflow of the project's configuration, and did not say why.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -111,17 +111,17 @@ fn what_was_canceled() {
     };
     assert_snapshot!(before(ActedBy::User(crate::fixtures::qualified_user())), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Canceled before anything was started, by the requester.
     ");
     assert_snapshot!(before(ActedBy::User(crate::fixtures::qualify(other()))), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Canceled before anything was started, by <@U034GHIJKL>.
     ");
     assert_snapshot!(before(ActedBy::Operator("root <!here>".into())), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Canceled before anything was started, by operator root &lt;!here&gt;.
     ");
     let end = |state, status| {
@@ -131,20 +131,20 @@ fn what_was_canceled() {
     };
     assert_snapshot!(end(DeployState::Canceled, "canceled"), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` canceled
     Canceled at CircleCI by <@U034GHIJKL>.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(end(DeployState::Succeeded, "success"), @"
     (to all)
-    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :white_check_mark: *Succeeded:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     Cancel sent by <@U034GHIJKL>, too late.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(end(DeployState::Failed, "failed"), @"
     (to all)
-    :x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` failed
     Cancel sent by <@U034GHIJKL>.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -153,7 +153,7 @@ fn what_was_canceled() {
     assert_snapshot!(final_status(&with_cancel_request(alone.clone(), user()), false, &config()).details[1], @"Canceled at CircleCI by the requester.");
     assert_snapshot!(rendered(&final_status(&alone, false, &config())), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` canceled
     Nobody canceled it from here. The usual causes: somebody at CircleCI, a newer pipeline of the branch (auto-cancel), or a job that stops the others.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -164,7 +164,7 @@ fn what_was_canceled() {
 fn what_was_not_started() {
     assert_snapshot!(rendered(&final_status(&trigger_rejected(), false, &config())), @"
     (to all)
-    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     CircleCI said no (400): `Branch not found`
     The usual causes: a branch that does not exist, or an undeclared parameter.
     ");
@@ -199,14 +199,14 @@ fn what_was_not_started() {
     };
     assert_snapshot!(gave_up(1, "429 Too Many Requests"), @"
     (to all)
-    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Tried 1 time until the request expired; last error: `429 Too Many Requests`
     Nothing was started at CircleCI.
     To try again: `/chatops retry f643ce10` (within 24 hours).
     ");
     assert_snapshot!(gave_up(12, "the connection was refused"), @"
     (to all)
-    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Tried 12 times until the request expired; last error: `the connection was refused`
     Nothing was started at CircleCI.
     To try again: `/chatops retry f643ce10` (within 24 hours).
@@ -226,14 +226,14 @@ fn the_time_for_a_retry_is_the_configured_one() {
 fn when_nobody_knows() {
     assert_snapshot!(rendered(&final_status(&outcome_unknown(vec![]), false, &config())), @"
     (to all)
-    :grey_question: *Unresolved:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :warning: *Unresolved:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Could not find out whether CircleCI started it: `503 Service Unavailable`
     Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm` (within 24 hours).
     ");
     let candidates = vec![pipeline(7), pipeline(8)];
     assert_snapshot!(rendered(&final_status(&outcome_unknown(candidates), false, &config())), @"
     (to all)
-    :grey_question: *Unresolved:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :warning: *Unresolved:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Could not find out whether CircleCI started it: `503 Service Unavailable`
     It may be one of these: <https://app.circleci.com/pipelines/github/acme/web/7|pipeline 7>, <https://app.circleci.com/pipelines/github/acme/web/8|pipeline 8>
     Look at CircleCI. If it did not start there: `/chatops retry f643ce10 confirm` (within 24 hours).
@@ -248,7 +248,7 @@ fn a_retry_and_a_copy_say_that_they_are_one() {
     };
     assert_snapshot!(rendered(&final_status(&record, true, &config())), @"
     (to all)
-    :white_check_mark: *Succeeded:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · after 3 min 12 s · _repeated in case the first message was lost_ · <@U012ABCDEF>
+    :white_check_mark: *Succeeded:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · after 3 min 12 s · _repeated in case the first message was lost_ · <@U012ABCDEF>
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
 }
@@ -259,7 +259,7 @@ fn the_headline_carries_everything_and_mentions_the_requester_once_at_the_end() 
         let message = final_status(&record_in(state), true, &config());
         let headline = message.headline.to_string();
         let short = id().short_id(8).to_string();
-        for part in ["`deploy`", "`main`", "`web`", &short, "*"] {
+        for part in ["`deploy`", "`main`", "*web/production*", &short] {
             assert!(headline.contains(part), "{headline}");
         }
         assert!(headline.ends_with(" · <@U012ABCDEF>"), "{headline}");

@@ -1,8 +1,10 @@
 //! What is not a command, and what to type instead.
 
 use insta::assert_snapshot;
+use strum::VariantArray as _;
 
 use super::*;
+use crate::command::ReservedWord;
 
 fn typed(text: &str) -> String {
     with(text, &config())
@@ -15,7 +17,7 @@ fn with(text: &str, config: &Config) -> String {
     assert_eq!(message.audience, Audience::Requester);
     check_ready_commands(&message, config);
     let lines = message.to_lines().join("\n");
-    let start = ":speech_balloon: *Not a command:* ";
+    let start = "*Not a command:* ";
     lines.strip_prefix(start).unwrap().to_owned()
 }
 
@@ -77,10 +79,6 @@ fn a_misspelled_command() {
     it looks like a misspelled `status`.
     Did you mean `/chatops status`?
     ");
-    assert_snapshot!(typed("Help"), @"
-    it looks like a misspelled `help`.
-    Did you mean `/chatops help`?
-    ");
     assert_snapshot!(typed("retyr"), @"
     a deploy needs a branch and a job, and that is 1 word.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
@@ -102,7 +100,7 @@ fn a_misspelled_command() {
     Did you mean `/chatops history`?
     ");
     assert_snapshot!(typed("hlep me to deploy"), @"
-    a deploy needs a branch and a job, and that is 4 words.
+    a deploy is typed as a branch and a job.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
 }
@@ -114,20 +112,20 @@ fn a_word_that_cannot_be_a_name() {
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
     assert_snapshot!(typed("a$(reboot) deploy"), @"
-    `a$(reboot)` cannot be a branch: it may hold only letters, digits and `.` `_` `/` `-`.
-    Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
+    `a$(reboot)` cannot be a branch: `$` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
     ");
     assert_snapshot!(typed("main <!channel>"), @"
-    `&lt;!channel&gt;` cannot be a job: it may hold only letters, digits and `.` `_` `-`.
+    `&lt;!channel&gt;` cannot be a job: `&lt;` is not accepted: only letters, digits and `.` `_` `-` are.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
     assert_snapshot!(typed("deploy w`b main deploy"), @"
-    `w'b` cannot be a project: it may hold only letters, digits and `.` `_` `-`.
+    `w'b` cannot be a project: a backtick is not accepted: only letters, digits and `.` `_` `-` are.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
     assert_snapshot!(typed(&format!("{} deploy", "x".repeat(201))), @"
     `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` cannot be a branch: it is longer than 200 characters.
-    Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
     ");
     assert_snapshot!(typed("0123456789abcdef0123456789abcdef01234567 deploy"), @"
     `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit; CircleCI starts branches only.
@@ -183,7 +181,7 @@ fn a_word_too_many() {
 fn words_that_are_no_filters() {
     assert_snapshot!(typed("history everything"), @"
     `everything` is not a filter: filters look like `job:deploy`.
-    The filters are `user:`, `branch:`, `job:`, `project:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
+    The filters are `user:`, `branch:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
     ");
     assert_snapshot!(typed("history me"), @"
     `me` is not a filter: filters look like `job:deploy`.
@@ -211,7 +209,7 @@ fn words_that_are_no_filters() {
     ");
     assert_snapshot!(typed("history colour:red"), @"
     there is no filter `colour:`.
-    The filters are `user:`, `branch:`, `job:`, `project:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
+    The filters are `user:`, `branch:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
     ");
     assert_snapshot!(typed("history job:a job:b"), @"
     `job:` is given twice.
@@ -229,9 +227,9 @@ fn words_that_are_no_filters() {
     `status:done` is not understood.
     `status:` takes `in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such as `TRIGGER_FAILED`.
     ");
-    assert_snapshot!(typed("history since:yesterday"), @"
-    `since:yesterday` is not understood.
-    `since:` takes a time such as `24h`, `7d` or `2w`, or a day such as `2026-11-30`.
+    assert_snapshot!(typed("history since:tomorrow"), @"
+    `since:tomorrow` is not understood.
+    `since:` takes a time such as `24h`, `7d` or `2w`, a day (UTC) such as `2026-11-30`, `today` or `yesterday`.
     ");
     assert_snapshot!(typed("history limit:100"), @"
     `limit:100` is not understood.
@@ -248,5 +246,130 @@ fn no_such_topic() {
     assert_snapshot!(typed("help everything"), @"
     `everything` is not a command.
     The commands are `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
+    ");
+}
+
+#[test]
+fn a_sentence_is_answered_with_its_command() {
+    assert_snapshot!(typed("main to production"), @"
+    a deploy is typed as a branch and a job.
+    Did you mean `/chatops main deploy`?
+    ");
+    assert_snapshot!(typed("deploy web main TO production"), @"
+    a deploy is typed as a branch and a job.
+    Did you mean `/chatops main deploy`?
+    ");
+    assert_snapshot!(typed("main on mars"), @"
+    a deploy is typed as a branch and a job.
+    Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
+    ");
+    assert_snapshot!(with("main to e2e", &no_default()), @"
+    a deploy is typed as a branch and a job.
+    Type `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;`. All commands: `/ship-it help`.
+    ");
+}
+
+#[test]
+fn what_other_tools_call_a_branch() {
+    assert_snapshot!(typed("web@main deploy"), @"
+    `web@main` cannot be a branch: `@` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Did you mean `/chatops main deploy`?
+    ");
+    assert_snapshot!(typed("acme/web@release/2 deploy"), @"
+    `acme/web@release/2` cannot be a branch: `@` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Did you mean `/chatops release/2 deploy`?
+    ");
+    assert_snapshot!(typed("https://github.com/acme/web/tree/main deploy"), @"
+    `https://github.com/acme/web/tree/main` cannot be a branch: `:` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Did you mean `/chatops main deploy`?
+    ");
+    assert_snapshot!(typed("https://github.com/acme/web/pull/12 deploy"), @"
+    `https://github.com/acme/web/pull/12` cannot be a branch: `:` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
+    ");
+    assert_snapshot!(typed("nobody@main deploy"), @"
+    `nobody@main` cannot be a branch: `@` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    ");
+}
+
+#[test]
+fn a_branch_that_git_allows_is_refused_with_a_way_out() {
+    let branches = [
+        "@types/x",
+        "#123",
+        "a+b",
+        "fix->x",
+        "m\u{e4}rz",
+        "a\u{1f680}b",
+    ];
+    let shown = branches.map(|branch| typed(&format!("{branch} deploy")));
+    assert_snapshot!(shown.join("\n"), @"
+    `@types/x` cannot be a branch: `@` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    `#123` cannot be a branch: `#` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    `a+b` cannot be a branch: `+` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    `fix-&gt;x` cannot be a branch: `&gt;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    `märz` cannot be a branch: `ä` is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    `a🚀b` cannot be a branch: the character U+1F680 is not accepted: only letters, digits and `.` `_` `/` `-` are.
+    Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
+    ");
+}
+
+#[test]
+fn words_of_other_tools() {
+    let shown: Vec<String> = ReservedWord::VARIANTS
+        .iter()
+        .map(|word| typed(&format!("{} 1a2b3c4d", word.as_str())))
+        .collect();
+    assert_snapshot!(shown.join("\n"), @"
+    `abort`: a deploy is given up by `cancel`.
+    Did you mean `/chatops cancel 1a2b3c4d`?
+    `approve`: an approval is given at CircleCI; `cancel` refuses it.
+    Did you mean `/chatops status 1a2b3c4d`?
+    `board`: what is where is shown by `history`, and what is going on by `status`.
+    Type `/chatops history status:succeeded`.
+    `break-glass`: no rule can be passed over from here; an operator changes `chatops.toml`.
+    Type `/chatops help`.
+    `figures`: what was deployed is listed by `history`.
+    Type `/chatops history since:30d`.
+    `lock`: a target is locked only while a deploy is under way there, and the next one is typed after it.
+    Type `/chatops status`.
+    `locks`: a target is locked only while a deploy is under way there, and the next one is typed after it.
+    Type `/chatops status`.
+    `logs`: they are at CircleCI; `status` shows the way.
+    Did you mean `/chatops status 1a2b3c4d`?
+    `redeploy`: what did not start is retried by `retry`; anything else is typed again.
+    Did you mean `/chatops retry 1a2b3c4d`?
+    `reject`: an approval is given at CircleCI; `cancel` refuses it.
+    Did you mean `/chatops cancel 1a2b3c4d`?
+    `rerun`: what did not start is retried by `retry`; anything else is typed again.
+    Did you mean `/chatops retry 1a2b3c4d`?
+    `rollback`: to go back, deploy the branch or the revert that you want there.
+    Type `/chatops history status:succeeded`.
+    `show`: one deploy is shown by `status`.
+    Did you mean `/chatops status 1a2b3c4d`?
+    `stop`: a deploy is given up by `cancel`.
+    Did you mean `/chatops cancel 1a2b3c4d`?
+    `wait`: a target is locked only while a deploy is under way there, and the next one is typed after it.
+    Type `/chatops status`.
+    `where`: what is where is shown by `history`, and what is going on by `status`.
+    Type `/chatops history status:succeeded`.
+    ");
+    assert_snapshot!(typed("redeploy main deploy"), @"
+    `redeploy`: what did not start is retried by `retry`; anything else is typed again.
+    Did you mean `/chatops main deploy`?
+    ");
+    assert_snapshot!(typed("stop deploy"), @"
+    `stop`: a deploy is given up by `cancel`.
+    Type `/chatops status`. For a branch called `stop`: `/chatops deploy stop deploy`.
+    ");
+    assert_snapshot!(typed("rollback"), @"
+    `rollback`: to go back, deploy the branch or the revert that you want there.
+    Type `/chatops history status:succeeded`.
     ");
 }

@@ -35,7 +35,7 @@ fn on(branches: &str, default: bool) -> Config {
 fn all_of_it() {
     assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &config())), @"
     (to the requester)
-    :wave: *Deploy from Slack:* type `/chatops &lt;branch&gt; &lt;job&gt;`
+    *Deploy from Slack:* type `/chatops &lt;branch&gt; &lt;job&gt;`
     • `/chatops &lt;branch&gt; &lt;job&gt;` – start a job on a branch of `web`
     • `/chatops deploy [project] &lt;branch&gt; &lt;job&gt;` – the same, in any project
     • `/chatops plan [project] &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
@@ -55,7 +55,7 @@ fn all_of_it() {
 fn in_several_projects_under_another_name() {
     assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &two_projects())), @"
     (to the requester)
-    :wave: *Deploy from Slack:* type `/ship-it &lt;branch&gt; &lt;job&gt;`
+    *Deploy from Slack:* type `/ship-it &lt;branch&gt; &lt;job&gt;`
     • `/ship-it &lt;branch&gt; &lt;job&gt;` – start a job on a branch of `web`
     • `/ship-it deploy [project] &lt;branch&gt; &lt;job&gt;` – the same, in any project
     • `/ship-it plan [project] &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
@@ -72,7 +72,7 @@ fn in_several_projects_under_another_name() {
     ");
     assert_snapshot!(rendered(&help_message(None, &qualified_user(), &qualified_channel(), &no_default())), @"
     (to the requester)
-    :wave: *Deploy from Slack:* type `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;`
+    *Deploy from Slack:* type `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;`
     • `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;` – start a job on a branch
     • `/ship-it plan &lt;project&gt; &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
     • `/ship-it status [id]` – the state of one deploy, or what is in progress
@@ -109,7 +109,7 @@ fn for_somebody_else() {
 fn about_each_command() {
     assert_snapshot!(topic(Verb::Deploy), @"
     (to the requester)
-    :wave: *Help:* `/chatops deploy` starts a job on a branch.
+    *Help:* `/chatops deploy` starts a job on a branch.
     *Form:* `/chatops &lt;branch&gt; &lt;job&gt;` or `/chatops deploy [project] &lt;branch&gt; &lt;job&gt;`
     Without a project, `web` is meant.
     A branch named like a command, such as `status`, needs `deploy` in front.
@@ -117,45 +117,47 @@ fn about_each_command() {
     ");
     assert_snapshot!(topic(Verb::Plan), @"
     (to the requester)
-    :wave: *Help:* `/chatops plan` shows what a deploy would do: every rule, the lock, what CircleCI would get.
+    *Help:* `/chatops plan` shows what a deploy would do: every rule, the lock, what CircleCI would get.
     *Form:* `/chatops plan [project] &lt;branch&gt; &lt;job&gt;`
     It starts nothing and promises nothing.
     *Examples:* `/chatops plan main deploy` · `/chatops plan web main test`
     ");
     assert_snapshot!(topic(Verb::Status), @"
     (to the requester)
-    :wave: *Help:* `/chatops status` shows the state of one deploy; without an id, what is in progress.
+    *Help:* `/chatops status` shows the state of one deploy; without an id, what is in progress.
     *Form:* `/chatops status [id]`
     Ids are in every message about a deploy, in `/chatops status` and in `/chatops history`.
     *Examples:* `/chatops status` · `/chatops status 1a2b3c4d`
     ");
     assert_snapshot!(topic(Verb::History), @"
     (to the requester)
-    :wave: *Help:* `/chatops history` lists what was deployed, newest first.
+    *Help:* `/chatops history` lists what was deployed, newest first.
     *Form:* `/chatops history [filter:value …]`
     Filters, all of which have to match:
     • `user:me`, `user:@ana` or `user:U012ABCDEF` – the requester
     • `branch:main` – the branch, in full
     • `job:deploy` – the job
     • `project:web` – the project
+    • `env:production` – the environment
     • `status:failed` – `in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such as `TRIGGER_FAILED`
-    • `since:7d` or `since:2026-11-30` – no older than that
+    • `since:7d`, `since:today` or `since:2026-11-30` – no older than that; days are UTC
     • `limit:5` – how many, at most 20
     • `before:1a2b3c4d` – older than that deploy: the next page
+    • `all` – also what was not allowed, blocked or expired, which only `status:rejected` lists otherwise
     *Examples:* `/chatops history user:me since:7d` · `/chatops history job:deploy branch:main limit:5`
     ");
     assert_snapshot!(topic(Verb::Failed), @"
     (to the requester)
-    :wave: *Help:* `/chatops failed` lists deploys waiting for a retry: they did not start, or that is not known.
+    *Help:* `/chatops failed` lists deploys waiting for a retry: they did not start, or that is not known.
     *Form:* `/chatops failed [before:&lt;id&gt;]`
     Each is shown with why, and with the command that retries it.
     *Examples:* `/chatops failed` · `/chatops failed before:1a2b3c4d`
     ");
     assert_snapshot!(topic(Verb::Retry), @"
     (to the requester)
-    :wave: *Help:* `/chatops retry` retries a deploy that did not start, as a new deploy.
+    *Help:* `/chatops retry` retries a deploy that did not start, as a new deploy.
     *Form:* `/chatops retry &lt;id&gt; [confirm]`
-    It is for what ended *Not started*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last needs `confirm`: look at CircleCI first, and add it only if nothing started there.
+    It is for what ended *Trigger failed*, *Not allowed*, *Blocked*, *Expired* or *Unresolved*. The last needs `confirm`: look at CircleCI first, and add it only if nothing started there.
     Where a newer deploy of the same target has succeeded, it needs `confirm`, too.
     Every rule and the lock are checked again, for you and this channel. What is refused changes nothing: the deploy waits as before.
     24 hours after its end a deploy can no longer be retried: type it again.
@@ -163,7 +165,7 @@ fn about_each_command() {
     ");
     assert_snapshot!(topic(Verb::Cancel), @"
     (to the requester)
-    :wave: *Help:* `/chatops cancel` cancels a deploy that has not ended.
+    *Help:* `/chatops cancel` cancels a deploy that has not ended.
     *Form:* `/chatops cancel &lt;id&gt;`
     For the requester, and for anyone who may run that job from their channel.
     Before anything was sent it ends at once. Later CircleCI is asked to cancel it, and it ends as CircleCI says.
@@ -172,7 +174,7 @@ fn about_each_command() {
     ");
     assert_snapshot!(topic(Verb::Help), @"
     (to the requester)
-    :wave: *Help:* `/chatops help` lists the commands, or tells more about one.
+    *Help:* `/chatops help` lists the commands, or tells more about one.
     *Form:* `/chatops help [command]`
     The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
     *Examples:* `/chatops help` · `/chatops help retry`

@@ -27,7 +27,7 @@ fn headline_rows_details_button() {
         {
           "block_id": "final:f643ce10-7507-5ba4-a5e5-a01266e1559c",
           "text": {
-            "text": ":x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>",
+            "text": ":x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>",
             "type": "mrkdwn",
             "verbatim": true
           },
@@ -50,22 +50,16 @@ fn headline_rows_details_button() {
           "type": "section"
         },
         {
-          "elements": [
-            {
-              "action_id": "open",
-              "text": {
-                "text": "View build",
-                "type": "plain_text"
-              },
-              "type": "button",
-              "url": "https://app.circleci.com/pipelines/github/acme/web/7"
-            }
-          ],
-          "type": "actions"
+          "text": {
+            "text": "<https://app.circleci.com/pipelines/github/acme/web/7|View build>",
+            "type": "mrkdwn",
+            "verbatim": true
+          },
+          "type": "section"
         }
       ],
       "response_type": "in_channel",
-      "text": ":x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>",
+      "text": ":x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>",
       "unfurl_links": false,
       "unfurl_media": false
     }

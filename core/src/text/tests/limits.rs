@@ -259,9 +259,7 @@ fn check(message: &SlackMessage) {
             assert!((1..=2_400).contains(&chars(text)), "{text}");
             check_text(text.as_str().unwrap());
         } else {
-            let button = &block["elements"][0];
-            assert!((1..=75).contains(&chars(&button["text"]["text"])));
-            assert!((1..=3_000).contains(&chars(&button["url"])));
+            panic!("{block}");
         }
     }
     let all = serde_json::to_string(blocks).unwrap().chars().count();
@@ -305,7 +303,7 @@ fn a_message_at_all_of_its_limits() {
         headline: quotes(),
         rows: vec![quotes(); 1_000],
         details: vec![quotes(); 100],
-        link: Some(LinkButton {
+        link: Some(MessageLink {
             url: long_address(900).url,
             label: label.into(),
         }),

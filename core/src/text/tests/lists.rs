@@ -45,11 +45,11 @@ fn history_in_full() {
     let all = HistoryFilter::default();
     assert_snapshot!(rendered(&deploy_history(&all, &page(a_few()), &config)), @"
     (to the requester)
-    :scroll: *History* · 4 deploys
-    :arrow_forward: `f643ce10` `deploy` `feature/a-ve…nch/login-2` · *Running* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
-    :rotating_light: `f643ce10` `e2e   ` `main                    ` of `api` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
-    :white_check_mark: `f643ce10` `deploy` `main                    ` · *Succeeded* after 3 min 12 s · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
-    :no_entry: `f643ce10` `deploy` `main                    ` · *Not allowed* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    *History* · 4 deploys
+    :arrow_forward: `f643ce10` `deploy` `feature/a-ve…nch/login-2` · *Running* · 2027-01-15 08:00 UTC · ana · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :x: `f643ce10` `e2e   ` `main                    ` of `api` · *Trigger failed* · 2027-01-15 08:00 UTC · ana
+    :white_check_mark: `f643ce10` `deploy` `main                    ` · *Succeeded* after 3 min 12 s · 2027-01-15 08:00 UTC · ana · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :no_entry: `f643ce10` `deploy` `main                    ` · *Not allowed* · 2027-01-15 08:00 UTC · ana
     One of them in full: `/chatops status f643ce10`
     ");
     let mut first = page(a_few());
@@ -57,13 +57,13 @@ fn history_in_full() {
     let failed = filter("user:me status:failed before:1a2b3c4d");
     let message = deploy_history(&failed, &first, &config);
     check_ready_commands(&message, &config);
-    assert_snapshot!(message.headline, @":scroll: *History* · 4 deploys · `user:me status:failed before:1a2b3c4d`");
+    assert_snapshot!(message.headline, @"*History* · 4 deploys · `user:me status:failed before:1a2b3c4d`");
     assert_snapshot!(message.details[0], @"One of them in full: `/chatops status f643ce10`");
     first.deploys.truncate(1);
     first.more = Some(more(false));
     let message = deploy_history(&filter("job:deploy"), &first, &config);
     check_ready_commands(&message, &config);
-    assert_snapshot!(message.headline, @":scroll: *History* · 1 deploy · `job:deploy`");
+    assert_snapshot!(message.headline, @"*History* · 1 deploy · `job:deploy`");
     assert_snapshot!(rendered(&slack_message::reply(message.details[0].clone())), @"
     (to the requester)
     One of them in full: `/chatops status f643ce10`
@@ -76,12 +76,12 @@ fn history_that_is_empty() {
     let empty = page(vec![]);
     assert_snapshot!(rendered(&deploy_history(&HistoryFilter::default(), &empty, &config)), @"
     (to the requester)
-    :scroll: *History* · nothing found
+    *History* · nothing found
     Nothing was deployed yet. What you can type: `/chatops help`
     ");
     assert_snapshot!(rendered(&deploy_history(&filter("branch:mian"), &empty, &config)), @"
     (to the requester)
-    :scroll: *History* · nothing found · `branch:mian`
+    *History* · nothing found · `branch:mian`
     Try fewer filters, or all of it: `/chatops history`
     ");
     let unfinished = DeployPage {
@@ -90,7 +90,7 @@ fn history_that_is_empty() {
     };
     assert_snapshot!(rendered(&deploy_history(&filter("branch:mian"), &unfinished, &config)), @"
     (to the requester)
-    :scroll: *History* · nothing found · `branch:mian`
+    *History* · nothing found · `branch:mian`
     Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops history branch:mian before:706068c7`
     ");
 }
@@ -114,11 +114,11 @@ fn what_is_in_progress() {
     ]);
     assert_snapshot!(rendered(&in_progress(&open, &config)), @"
     (to the requester)
-    :hourglass_flowing_sand: *In progress* · 4 deploys
-    :arrow_forward: `f643ce10` `deploy` `main` · *Running* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build> · to be canceled
-    :hourglass_flowing_sand: `f643ce10` `deploy` `main` · *Waiting for a workflow* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · <https://app.circleci.com/pipelines/github/acme/web/7|build>
-    :outbox_tray: `f643ce10` `deploy` `main` · *Triggering* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · being looked up at CircleCI
-    :inbox_tray: `f643ce10` `deploy` `main` · *Queued* · 2027-01-15 08:00 UTC · <@U012ABCDEF> · to be tried again
+    *In progress* · 4 deploys
+    :arrow_forward: `f643ce10` `deploy` `main` · *Running* · 2027-01-15 08:00 UTC · ana · <https://app.circleci.com/pipelines/github/acme/web/7|build> · to be canceled
+    :hourglass_flowing_sand: `f643ce10` `deploy` `main` · *Waiting for a workflow* · 2027-01-15 08:00 UTC · ana · <https://app.circleci.com/pipelines/github/acme/web/7|build>
+    :hourglass_flowing_sand: `f643ce10` `deploy` `main` · *Triggering* · 2027-01-15 08:00 UTC · ana · being looked up at CircleCI
+    :hourglass_flowing_sand: `f643ce10` `deploy` `main` · *Queued* · 2027-01-15 08:00 UTC · ana · to be tried again
     To cancel one: `/chatops cancel f643ce10`
     ");
     open.more = Some(more(true));
@@ -127,7 +127,7 @@ fn what_is_in_progress() {
     assert_snapshot!(message.details[1], @"Older ones: `/chatops history status:in-progress before:706068c7`");
     assert_snapshot!(rendered(&in_progress(&page(vec![]), &config)), @"
     (to the requester)
-    :white_check_mark: *Nothing is in progress.*
+    *Nothing is in progress.*
     What was deployed: `/chatops history`
     ");
     let unfinished = DeployPage {
@@ -136,7 +136,7 @@ fn what_is_in_progress() {
     };
     assert_snapshot!(rendered(&in_progress(&unfinished, &config)), @"
     (to the requester)
-    :hourglass_flowing_sand: *In progress* · none found
+    *In progress* · none found
     Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops history status:in-progress before:706068c7`
     ");
 }
@@ -164,23 +164,23 @@ fn what_waits_for_a_retry() {
     check_ready_commands(&message, &config);
     assert_snapshot!(rendered(&message), @"
     (to the requester)
-    :rotating_light: *Waiting for a retry* · 5 deploys
-    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    *Waiting for a retry* · 5 deploys
+    :x: `f643ce10` `deploy` `main` · *Trigger failed* · 2027-01-15 08:00 UTC · ana
     › `/chatops retry f643ce10` · CircleCI said no (400)
-    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    :x: `f643ce10` `deploy` `main` · *Trigger failed* · 2027-01-15 08:00 UTC · ana
     › `/chatops retry f643ce10` · given up after 12 tries
-    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    :x: `f643ce10` `deploy` `main` · *Trigger failed* · 2027-01-15 08:00 UTC · ana
     › `/chatops retry f643ce10` · given up after 1 try
-    :grey_question: `f643ce10` `deploy` `main` · *Unresolved* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    :warning: `f643ce10` `deploy` `main` · *Unresolved* · 2027-01-15 08:00 UTC · ana
     › `/chatops retry f643ce10 confirm` · CircleCI's answer was lost: look there first
-    :rotating_light: `f643ce10` `deploy` `main` · *Not started* · 2027-01-15 08:00 UTC · <@U012ABCDEF>
+    :x: `f643ce10` `deploy` `main` · *Trigger failed* · 2027-01-15 08:00 UTC · ana
     › `/chatops retry f643ce10` · it did not start
     24 hours after its end a deploy can no longer be retried: type it again.
     Older ones: `/chatops failed before:706068c7`
     ");
     assert_snapshot!(rendered(&awaiting_retry(&page(vec![]), &config)), @"
     (to the requester)
-    :white_check_mark: *Nothing waits for a retry.*
+    *Nothing waits for a retry.*
     What started and then failed: `/chatops history status:failed`
     ");
     let unfinished = DeployPage {
@@ -189,7 +189,7 @@ fn what_waits_for_a_retry() {
     };
     assert_snapshot!(rendered(&awaiting_retry(&unfinished, &config)), @"
     (to the requester)
-    :rotating_light: *Waiting for a retry* · none found
+    *Waiting for a retry* · none found
     Searched back to 2027-01-14 08:00 UTC. To continue: `/chatops failed before:706068c7`
     ");
 }

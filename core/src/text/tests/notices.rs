@@ -45,21 +45,21 @@ fn trouble_before_and_during_a_run() {
     let error = "429 Too Many Requests".to_owned();
     assert_snapshot!(shown(DeployState::Requested, Notice::TriggerDelayed { error }), @"
     (to all)
-    :hourglass: *Not sent yet:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
-    CircleCI cannot be reached: `429 Too Many Requests`
-    It is tried again until 2027-01-15 08:10 UTC.
+    :hourglass_flowing_sand: *Waiting for CircleCI:* `deploy` on `main` → *web/production* · `f643ce10` · ana
+    CircleCI could not be reached: `429 Too Many Requests`
+    It is tried again until 2027-01-15 08:10 UTC; its target stays locked until then.
     ");
     let error = "401 Invalid token <!channel>".to_owned();
     assert_snapshot!(shown(DeployState::Running, Notice::Unreadable { error }), @"
     (to all)
-    :warning: *No news from CircleCI:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
-    I cannot read CircleCI: `401 Invalid token &lt;!channel&gt;`
+    :warning: *I cannot read CircleCI:* `deploy` on `main` → *web/production* · `f643ce10` · ana
+    The last answer: `401 Invalid token &lt;!channel&gt;`
     The run may go on; I keep asking, and its target stays locked.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(shown(DeployState::Triggered, Notice::NothingStarted), @"
     (to all)
-    :hourglass: *Nothing has started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Nothing has started yet:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     CircleCI lists no workflow of the pipeline yet. The usual causes: trouble at CircleCI, a `when` condition that is not met, or a branch filter.
     To cancel it: `/chatops cancel f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -67,7 +67,7 @@ fn trouble_before_and_during_a_run() {
     let workflow = "deploy".to_owned();
     assert_snapshot!(shown(DeployState::Running, Notice::MayRerun { workflow }), @"
     (to all)
-    :arrows_counterclockwise: *Failed, may be rerun:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Failed, may be rerun:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Workflow `deploy` failed, and CircleCI may rerun it by itself; I wait for that.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -78,21 +78,21 @@ fn what_comes_after_the_end() {
     let workflows = pairs(&[("deploy", "running"), ("smoke", "on_hold")]);
     assert_snapshot!(shown(DeployState::NothingRan, Notice::AfterEnd { workflows }), @"
     (to all)
-    :warning: *Seen after its end:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :warning: *Seen after its end:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     CircleCI shows now: `deploy` running, `smoke` on hold
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let by = ActedBy::User(crate::fixtures::qualify(other()));
     assert_snapshot!(shown(DeployState::LostTrack, Notice::Unlocked { by }), @"
     (to all)
-    :unlock: *Unlocked:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :unlock: *Unlocked:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     The lock of its target was freed by <@U034GHIJKL>.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let by = ActedBy::User(crate::fixtures::qualified_user());
     assert_snapshot!(shown(DeployState::Unresolved, Notice::Unlocked { by }), @"
     (to all)
-    :unlock: *Unlocked:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :unlock: *Unlocked:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     The lock of its target was freed by the requester.
     ");
 }
@@ -102,7 +102,7 @@ fn a_deploy_without_a_notice_says_where_it_stands() {
     let message = deploy_notice(&record_in(DeployState::Running), &config());
     assert_snapshot!(rendered(&message), @"
     (to all)
-    :information_source: `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :information_source: `deploy` on `main` → *web/production* · `f643ce10` · ana
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
 }
@@ -167,7 +167,7 @@ fn canceled_before_any_workflow() {
     let reason = EndReason::CanceledBeforeWorkflow { by };
     assert_snapshot!(rendered(&final_message(DeployState::Canceled, reason)), @"
     (to all)
-    :no_entry_sign: *Canceled:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     Canceled before any job had started, by <@U034GHIJKL>.
     A workflow that still appears at CircleCI is canceled there.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -199,13 +199,13 @@ fn each_type_of_error_has_its_heading() {
         format!("{heading}:* {}", details.join(" / "))
     });
     assert_snapshot!(lines.join("\n"), @"
-    :warning: *Config error:* CircleCI says: `no`
-    :warning: *Config not fetched:* CircleCI says: `no`
-    :warning: *Trigger error:* CircleCI says: `no`
-    :warning: *Trigger error:* CircleCI says: `no`
-    :warning: *Timeout at CircleCI:* CircleCI says: `no`
-    :warning: *No permission at CircleCI:* CircleCI says: `no` / The usual cause: the token's user may not build this project.
-    :warning: *Stopped by the plan:* CircleCI says: `no` / The usual cause: the plan's credits are spent.
-    :warning: *Error at CircleCI:* CircleCI says: `no`
+    :x: *Config error:* CircleCI says: `no`
+    :x: *Config not fetched:* CircleCI says: `no`
+    :x: *Trigger error:* CircleCI says: `no`
+    :x: *Trigger error:* CircleCI says: `no`
+    :x: *Timeout at CircleCI:* CircleCI says: `no`
+    :x: *No permission at CircleCI:* CircleCI says: `no` / The usual cause: the token's user may not build this project.
+    :x: *Stopped by the plan:* CircleCI says: `no` / The usual cause: the plan's credits are spent.
+    :x: *Error at CircleCI:* CircleCI says: `no`
     ");
 }

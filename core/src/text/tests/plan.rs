@@ -31,7 +31,7 @@ fn words_plan(
 fn would_start() {
     assert_snapshot!(planned(request(), None, &config()), @"
     (to the requester)
-    :mag: *Plan:* would start: `deploy` on `main` of `web`
+    *Plan:* would start: `deploy` on `main` → *web/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :white_check_mark: There is a project `web` (`projects`).
     :white_check_mark: It has a job `deploy` (`jobs`).
@@ -56,7 +56,7 @@ fn would_start() {
     let bare = Config::parse(&without, "chatops.toml").unwrap();
     assert_snapshot!(planned(test, None, &bare), @"
     (to the requester)
-    :mag: *Plan:* would start: `test` on `main` of `web`
+    *Plan:* would start: `test` on `main` → *web/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :white_check_mark: There is a project `web` (`projects`).
     :white_check_mark: It has a job `test` (`jobs`).
@@ -87,7 +87,7 @@ fn would_not_start() {
     };
     assert_snapshot!(planned(wild, None, &config()), @"
     (to the requester)
-    :mag: *Plan:* would not start: `deploy` on `wild` of `web`
+    *Plan:* would not start: `deploy` on `wild` → *web/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :white_check_mark: There is a project `web` (`projects`).
     :white_check_mark: It has a job `deploy` (`jobs`).
@@ -105,7 +105,7 @@ fn would_not_start() {
     };
     assert_snapshot!(planned(unknown, None, &config()), @"
     (to the requester)
-    :mag: *Plan:* would not start: `deplyo` on `main` of `web`
+    *Plan:* would not start: `deplyo` on `main` → *web/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :white_check_mark: There is a project `web` (`projects`).
     :x: Project `web` has no job `deplyo` (rule `projects.web.jobs`).
@@ -119,7 +119,7 @@ fn would_not_start() {
     };
     assert_snapshot!(planned(nowhere, None, &config()), @"
     (to the requester)
-    :mag: *Plan:* would not start: `deploy` on `main` of `wep`
+    *Plan:* would not start: `deploy` on `main` → *wep/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :x: There is no project `wep` (rule `projects`).
     › Did you mean `/chatops main deploy`?
@@ -139,7 +139,7 @@ fn would_find_the_target_taken() {
     };
     assert_snapshot!(planned(request(), Some((&lock, &holder)), &config()), @"
     (to the requester)
-    :mag: *Plan:* would not start: `deploy` on `main` of `web`
+    *Plan:* would not start: `deploy` on `main` → *web/production*
     :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :white_check_mark: There is a project `web` (`projects`).
     :white_check_mark: It has a job `deploy` (`jobs`).

@@ -22,7 +22,7 @@ fn nothing_to_read() {
     let config = two_projects();
     assert_snapshot!(rendered(&nothing_readable(&stranger(), &config)), @"
     (to the requester)
-    :lock: *Nothing to show:* there is no project whose deploys you may read here.
+    *Nothing to show:* there is no project whose deploys you may read here.
     You may read those of a project that you may run a job of, and in a channel of one of its jobs those of that project (rules `users` and `channels`).
     An operator can add `U034GHIJKL` to the `read` of a project in `chatops.toml`.
     ");
@@ -42,7 +42,7 @@ fn of_some_projects() {
     let message = in_progress(&crate::ports::DeployPage::default(), &config).details([line]);
     assert_snapshot!(rendered(&message), @"
     (to the requester)
-    :white_check_mark: *Nothing is in progress.*
+    *Nothing is in progress.*
     What was deployed: `/ship-it history`
     Listed are the projects that you may read here: `api`.
     ");
@@ -59,7 +59,7 @@ fn the_plan_of_what_may_not_be_read() {
     let reply = plan_not_readable(&typed, &stranger(), &project("web"), &request(), &config);
     assert_snapshot!(rendered(&reply), @"
     (to the requester)
-    :mag: *Plan:* would not start: `ship` on `main` of `web`
+    *Plan:* would not start: `ship` on `main` → *web/production*
     :x: You may run no job of `web` (rule `users` of each job), and this is no channel of its jobs, so you may not read more here (rule `projects.web.read`).
     An operator can add `U034GHIJKL` to the `users` of a job, or to that `read`, in `chatops.toml`.
     Nothing was triggered.

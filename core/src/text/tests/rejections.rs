@@ -27,7 +27,7 @@ fn the_headline() {
     let reason = EndReason::Rejected(Rejection::Team { team: team() });
     assert_snapshot!(rendered(&final_message(DeployState::Rejected, reason)), @"
     (to the requester)
-    :no_entry: *Not allowed:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :no_entry: *Not allowed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Commands from this workspace are not accepted (rule `slack.teams`).
     An operator can add `T012ABCDEF` to `teams` in `chatops.toml`.
     ");

@@ -17,21 +17,21 @@ fn status_rows(record: &DeployRecord) -> String {
 fn status_in_progress() {
     assert_snapshot!(status_rows(&record_in(DeployState::Requested)), @"
     (to the requester)
-    :inbox_tray: *Queued:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Queued:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC
     Nothing has been sent to CircleCI yet.
     To cancel it: `/chatops cancel f643ce10`
     ");
     assert_snapshot!(status_rows(&record_in(DeployState::Triggering)), @"
     (to the requester)
-    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Triggering:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC
     It is being sent to CircleCI.
     To cancel it: `/chatops cancel f643ce10`
     ");
     assert_snapshot!(status_rows(&record_in(DeployState::Triggered)), @"
     (to the requester)
-    :hourglass_flowing_sand: *Waiting for a workflow:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Waiting for a workflow:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
     CircleCI has the pipeline; no workflow of it has been seen yet.
     To cancel it: `/chatops cancel f643ce10`
@@ -43,7 +43,7 @@ fn status_in_progress() {
     }
     assert_snapshot!(status_rows(&running), @"
     (to the requester)
-    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · commit `0123456789ab`
     To cancel it: `/chatops cancel f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -60,7 +60,7 @@ fn status_with_errors() {
     };
     assert_snapshot!(status_rows(&waits), @"
     (to the requester)
-    :inbox_tray: *Queued:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Queued:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC
     Tried 2 times; last error: `429 Too Many Requests` · next try 2027-01-15 08:00 UTC · no try after 2027-01-15 08:10 UTC
     To cancel it: `/chatops cancel f643ce10`
@@ -71,21 +71,21 @@ fn status_with_errors() {
     }
     assert_snapshot!(status_rows(&unknown), @"
     (to the requester)
-    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Triggering:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC
     CircleCI's answer was lost (`503 Service Unavailable`). The pipeline is being looked up there; nothing is sent twice.
     To cancel it: `/chatops cancel f643ce10`
     ");
     assert_snapshot!(status_rows(&with_cancel_request(record_in(DeployState::Running), other())), @"
     (to the requester)
-    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
     Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(status_rows(&with_cancel_request(record_in(DeployState::Running), user())), @"
     (to the requester)
-    :arrow_forward: *Running:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
     Cancel sent by the requester, 2027-01-15 08:01 UTC.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -97,21 +97,21 @@ fn ended() {
     let failed = head_ended(DeployState::Failed, workflows(&[("build", "failed")]));
     assert_snapshot!(status_rows(&failed), @"
     (to the requester)
-    :x: *Failed:* `deploy` on `main` of `web` · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     `build` failed
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(status_rows(&trigger_rejected()), @"
     (to the requester)
-    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     CircleCI said no (400): `Branch not found`
     The usual causes: a branch that does not exist, or an undeclared parameter.
     ");
     assert_snapshot!(status_rows(&outcome_unknown(vec![pipeline(7)])), @"
     (to the requester)
-    :grey_question: *Unresolved:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :warning: *Unresolved:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     Could not find out whether CircleCI started it: `503 Service Unavailable`
     It may be one of these: <https://app.circleci.com/pipelines/github/acme/web/7|pipeline 7>
@@ -122,7 +122,7 @@ fn ended() {
     });
     assert_snapshot!(status_rows(&head_ended(DeployState::Rejected, expired)), @"
     (to the requester)
-    :no_entry: *Expired:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :no_entry: *Expired:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     The requester was notified:
     It was requested too long ago to be started now: 2027-01-15 08:00 UTC (rule `timeouts.request_ttl`).
@@ -138,7 +138,7 @@ fn in_a_chain_of_retries() {
     };
     assert_snapshot!(status_rows(&retried), @"
     (to the requester)
-    :rotating_light: *Not started:* `deploy` on `main` of `web` · `f643ce10` · <@U012ABCDEF>
+    :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     CircleCI said no (400): `Branch not found`
     The usual causes: a branch that does not exist, or an undeclared parameter.
@@ -150,7 +150,7 @@ fn in_a_chain_of_retries() {
     };
     assert_snapshot!(status_rows(&retry), @"
     (to the requester)
-    :outbox_tray: *Triggering:* `deploy` on `main` of `web` · `f643ce10`, retry of `706068c7` · <@U012ABCDEF>
+    :hourglass_flowing_sand: *Triggering:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana
     Requested 2027-01-15 08:00 UTC
     It is being sent to CircleCI.
     To cancel it: `/chatops cancel f643ce10`
