@@ -76,11 +76,11 @@ mod tests {
         let no = |words: &[&str]| parse_words(words).unwrap_err();
         insta::assert_snapshot!(no(&["main"]), @"'main' is not a filter: write one as key:value, such as branch:main");
         insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, job, project, env, status, since, limit, before)");
-        insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, job, project, status, since, limit, before)");
+        insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, job, project, env, status, since, limit, before)");
         insta::assert_snapshot!(no(&["job:a", "job:b"]), @"the filter 'job' is given twice: keep one");
         insta::assert_snapshot!(no(&["limit:1", "limit:2"]), @"the filter 'limit' is given twice: keep one");
         insta::assert_snapshot!(no(&["limit:0"]), @"'0' is not a number of deploys: give one of at least 1");
-        insta::assert_snapshot!(no(&["since:yesterday"]), @"since:yesterday cannot be read: it takes a time such as `24h`, `7d` or `2w`, or a day such as `2026-11-30`");
+        insta::assert_snapshot!(no(&["since:tomorrow"]), @"since:tomorrow cannot be read: it takes a time such as `24h`, `7d` or `2w`, a day (UTC) such as `2026-11-30`, `today` or `yesterday`");
         insta::assert_snapshot!(no(&["user:me"]), @"user:me is not known here: name a user, such as user:@ana or user:U012ABCDEF");
         insta::assert_snapshot!(no(&["branch:a\u{1b}[2J"]), @r"branch:a\u{1b}[2J cannot be read: it takes a branch's name, in full");
         insta::assert_snapshot!(no(&[&format!("branch:{}", "a".repeat(2000))]), @"the filters are longer than 1024 characters: remove some");

@@ -202,7 +202,7 @@ async fn hostile_words_reach_nobody() {
     let mut answers = String::new();
     for text in [
         "a$(reboot) deploy",
-        "`id` deploy",
+        "x`id`y deploy",
         "main;reboot deploy",
         "main|sh deploy",
         "main&&sh deploy",
@@ -232,7 +232,7 @@ async fn hostile_words_reach_nobody() {
     }
     insta::assert_snapshot!(answers, @"
     *Not a command:* `a$(reboot)` cannot be a branch: `$` is not accepted: only letters, digits and `.` `_` `/` `-` are.
-    *Checking:* `deploy` on `id` → *web/production* · `887c6362` · the answer follows.
+    *Not a command:* `x'id'y` cannot be a branch: a backtick is not accepted: only letters, digits and `.` `_` `/` `-` are.
     *Not a command:* `main;reboot` cannot be a branch: `;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
     *Not a command:* `main|sh` cannot be a branch: `|` is not accepted: only letters, digits and `.` `_` `/` `-` are.
     *Not a command:* `main&amp;&amp;sh` cannot be a branch: `&amp;` is not accepted: only letters, digits and `.` `_` `/` `-` are.

@@ -95,7 +95,7 @@ async fn a_kept_demo_can_be_typed_at() {
     let open = demo.say(&["status"]).await.join("\n");
     assert_says(&open, "In progress");
     let accepted = &cut_short.stdout[0];
-    let id = accepted.split('`').nth(7).unwrap();
+    let id = accepted.split('`').nth(5).unwrap();
     assert_says(&open, id);
     let cancel = demo.say(&["cancel", id]).await;
     assert_heard(

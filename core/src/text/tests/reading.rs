@@ -59,7 +59,7 @@ fn the_plan_of_what_may_not_be_read() {
     let reply = plan_not_readable(&typed, &stranger(), &project("web"), &request(), &config);
     assert_snapshot!(rendered(&reply), @"
     (to the requester)
-    *Plan:* would not start: `ship` on `main` → *web/production*
+    *Plan:* would not start: `ship` on `main` → *web*
     :x: You may run no job of `web` (rule `users` of each job), and this is no channel of its jobs, so you may not read more here (rule `projects.web.read`).
     An operator can add `U034GHIJKL` to the `users` of a job, or to that `read`, in `chatops.toml`.
     Nothing was triggered.
