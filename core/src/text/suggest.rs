@@ -30,7 +30,7 @@ pub(super) fn of_sentence(
     let named = project.or(config.default_project.as_ref())?;
     let (name, found) = config.project(named)?;
     let job = job_at(found, place)?;
-    did_you_mean_deploy(name, branch, job, config)
+    Some(did_you_mean_deploy(name, branch, job, config))
 }
 
 fn did_you_mean_deploy(
@@ -38,9 +38,9 @@ fn did_you_mean_deploy(
     branch: &BranchName,
     job: &JobName,
     config: &Config,
-) -> Option<Mrkdwn> {
+) -> Mrkdwn {
     let command = usage::start_command(config, Some(project), branch.as_str(), job.as_str());
-    Some(Mrkdwn::new("Did you mean ").code(command).and("?"))
+    Mrkdwn::new("Did you mean ").code(command).and("?")
 }
 
 /// What a word that cannot be a branch stands for in other tools: `web@main`, `org/repo@main`, or the
@@ -56,7 +56,7 @@ pub(super) fn of_name(word: &str, rest: &[String], config: &Config) -> Option<Mr
         Some(job) => JobName::parse(job).ok()?,
         None => project.jobs.keys().next()?.clone(),
     };
-    did_you_mean_deploy(name, &branch, &job, config)
+    Some(did_you_mean_deploy(name, &branch, &job, config))
 }
 
 /// The repository and the branch of an address.

@@ -190,7 +190,7 @@ impl<'a, M: StateSpace> StateSearch<'a, M> {
                             let shard = Self::shard_of(shards.len(), code);
                             fresh.by_shard[shard].push((code, step.to, *id));
                         }
-                        if let Some(why) = step.violation.clone() {
+                        if let Some(why) = step.violation {
                             keep_least(&mut fresh.violation, (*id, why, Some(step)));
                         }
                     }
