@@ -118,7 +118,7 @@ fn matches_filter(item: &TableItem, filter: &DeployFilter) -> bool {
         && is("project", filter.project.as_ref().map(ProjectName::as_str))
         && is("environment", filter.environment.as_deref())
         && filter.reads(column("project"))
-        && state().is_none_or(|state| filter.lists(state))
+        && state().map_or(filter.status.is_none(), |state| filter.lists(state))
         && (filter.requesters.as_ref())
             .is_none_or(|who| who.matches(column("user").unwrap_or_default(), column("user_name")))
 }

@@ -224,11 +224,8 @@ pub enum NameKind {
 
 /// Reads what follows the slash command.
 pub fn parse(text: &str) -> Result<ChatCommand, GrammarError> {
-    if text.len() > MAX_TEXT_BYTES {
-        return Err(GrammarError::TooLong);
-    }
-    let words = normalize::typed_words(text);
-    parse_words(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    // No word is empty, so this leaves none out.
+    parse_pasted(text, "")
 }
 
 /// Reads what follows the slash command, which may be there once more: every message shows commands

@@ -6,7 +6,7 @@ use crate::policy::Rejection;
 use crate::ports::{PipelineError, PipelineErrorKind};
 
 /// Not yet.
-pub(super) const WAITS: &str = ":hourglass_flowing_sand:";
+const WAITS: &str = ":hourglass_flowing_sand:";
 /// Every no.
 const NO: &str = ":no_entry:";
 /// A person has to look.

@@ -62,7 +62,7 @@ pub(super) fn of_name(word: &str, rest: &[String], config: &Config) -> Option<Mr
 /// The repository and the branch of an address.
 fn split_address(address: &str) -> Option<(&str, &str)> {
     let (_, path) = address.split_once('/')?;
-    ["/tree/", "/src/branch/", "/branch/", "/-/tree/"]
+    ["/-/tree/", "/tree/", "/src/branch/", "/branch/"]
         .into_iter()
         .find_map(|between| path.split_once(between))
 }

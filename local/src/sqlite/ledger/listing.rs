@@ -151,7 +151,7 @@ fn row_fits(row: &Row<'_>, filter: &DeployFilter) -> rusqlite::Result<bool> {
         && is(project, filter.project.as_ref().map(ProjectName::as_str))
         && is(environment, filter.environment.as_deref())
         && filter.reads(project)
-        && state.is_none_or(|state| filter.lists(state))
+        && state.map_or(filter.status.is_none(), |state| filter.lists(state))
         && (filter.requesters.as_ref())
             .is_none_or(|who| who.matches(user.unwrap_or_default(), user_name)))
 }
