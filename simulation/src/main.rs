@@ -49,6 +49,9 @@ enum SimulationCommand {
         /// Only the scenarios whose names contain this
         #[arg(long, default_value = "")]
         scenario: String,
+        /// Continue a run that was stopped: begin with the scenario of this number
+        #[arg(long, default_value_t = 1, conflicts_with = "cloud")]
+        from: usize,
         /// Only the few scenarios that are run with triples, too
         #[arg(long)]
         golden: bool,
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         SimulationCommand::Crashes {
             depth,
             scenario,
+            from,
             golden,
             cloud,
         } => {
@@ -85,7 +89,7 @@ fn main() -> ExitCode {
             if cloud {
                 run_faults(depth, &all)
             } else {
-                run_crashes(depth, &all)
+                run_crashes(depth, from, &all)
             }
         }
         SimulationCommand::SeededBugs { limit } => hunt_seeded_bugs(limit),
@@ -93,7 +97,7 @@ fn main() -> ExitCode {
             let all = scenario::all();
             search_models()
                 + run_schedules(1_000_000)
-                + run_crashes(3, &all)
+                + run_crashes(3, 1, &all)
                 + run_faults(2, &all)
                 + hunt_seeded_bugs(100_000)
         }
@@ -213,22 +217,32 @@ fn run_faults(depth: usize, all: &[Scenario]) -> usize {
     bad
 }
 
-fn run_crashes(depth: usize, all: &[Scenario]) -> usize {
-    let golden: Vec<Scenario> = all.iter().copied().filter(|s| s.golden).collect();
-    let mut bad = 0;
-    for depth in 0..=depth {
+/// One scenario after the other, so that a run of hours shows how far it has come and can be
+/// continued.
+fn run_crashes(depth: usize, from: usize, all: &[Scenario]) -> usize {
+    let (start, mut runs, mut bad) = (Instant::now(), 0, 0);
+    for (index, scenario) in all.iter().enumerate().skip(from.saturating_sub(1)) {
         // Triples grow with the cube of the points: the golden paths, at once, late and twice.
-        let (scenarios, plans) = if depth < 3 {
-            (all, &DELIVERY_PLANS[..])
-        } else {
-            (&golden[..], &DELIVERY_PLANS[..3])
-        };
-        let (start, label) = (Instant::now(), format!("up to {depth} crashes"));
-        let progress = |done, all| show_progress(&format!("{label}: {done} of {all} pieces"));
-        let found = run_every(scenarios, plans, depth, &progress);
-        print_runs(&label, found.runs, (scenarios.len(), plans.len()), start);
-        bad += print_violations(&found.violations);
+        let passes = [
+            Some((depth.min(2), &DELIVERY_PLANS[..])),
+            (depth > 2 && scenario.golden).then_some((depth, &DELIVERY_PLANS[..3])),
+        ];
+        for (depth, plans) in passes.into_iter().flatten() {
+            let label = format!(
+                "{:>3} of {} '{}', up to {depth} crashes",
+                index + 1,
+                all.len(),
+                scenario.name
+            );
+            let progress = |done, all| show_progress(&format!("{label}: {done} of {all} pieces"));
+            let begun = Instant::now();
+            let found = run_every(std::slice::from_ref(scenario), plans, depth, &progress);
+            print_runs(&label, found.runs, (1, plans.len()), begun);
+            runs += found.runs;
+            bad += print_violations(&found.violations);
+        }
     }
+    print_runs("in all", runs, (all.len(), DELIVERY_PLANS.len()), start);
     anstream::println!("violations: {bad}");
     bad
 }
@@ -236,7 +250,12 @@ fn run_crashes(depth: usize, all: &[Scenario]) -> usize {
 fn print_runs(label: &str, runs: usize, (scenarios, ways): (usize, usize), start: Instant) {
     show_progress("");
     let took = start.elapsed().as_secs_f64();
-    anstream::println!("{label}: {runs} runs of {scenarios} scenarios in {ways} ways, {took:.1} s");
+    let noun = if scenarios == 1 {
+        "scenario"
+    } else {
+        "scenarios"
+    };
+    anstream::println!("{label}: {runs} runs of {scenarios} {noun} in {ways} ways, {took:.1} s");
 }
 
 /// Prints the violations and returns how many there are.
