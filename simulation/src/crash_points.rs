@@ -14,6 +14,12 @@ use chatops_core::ports::{LedgerError, PortErrorKind};
 use crate::fault_injector::{FaultInjector, FaultKind};
 use chatops_testkit::memory::lock_mutex;
 
+/// The point before a call takes effect.
+pub(crate) const BEFORE: &str = "before";
+
+/// The point after it has.
+pub(crate) const AFTER: &str = "after";
+
 /// The points a run passes, and what happens at them.
 #[derive(Debug, Clone)]
 pub struct CrashPoints(Arc<Mutex<PassedPoints>>);
@@ -22,6 +28,8 @@ pub struct CrashPoints(Arc<Mutex<PassedPoints>>);
 struct PassedPoints {
     plan: CrashPlan,
     names: Vec<(&'static str, &'static str)>,
+    /// The points that are the first of their handler's run.
+    first_of_run: BTreeSet<usize>,
     crash_count: usize,
     /// The faults that could have struck, in order, where they are placed.
     possible: Vec<(FaultKind, usize)>,
@@ -61,6 +69,7 @@ impl CrashPoints {
         Self(Arc::new(Mutex::new(PassedPoints {
             plan,
             names: vec![],
+            first_of_run: BTreeSet::new(),
             crash_count: 0,
             possible: vec![],
         })))
@@ -70,6 +79,29 @@ impl CrashPoints {
     #[must_use]
     pub fn passed_count(&self) -> usize {
         lock_mutex(&self.0).names.len()
+    }
+
+    /// The points from this one on at which a crash has an effect of its own, in order. Nothing
+    /// happens between a call and the next one of the same run, so a crash before the next one is the
+    /// crash after the last.
+    #[must_use]
+    pub fn distinct_points(&self, from: usize) -> Vec<usize> {
+        let passed = lock_mutex(&self.0);
+        let repeats = |at: usize| {
+            let side = |at: usize| passed.names.get(at).map(|(side, _)| *side);
+            !passed.first_of_run.contains(&at)
+                && side(at) == Some(BEFORE)
+                && at.checked_sub(1).and_then(side) == Some(AFTER)
+        };
+        let points = from..passed.names.len();
+        points.filter(|at| !repeats(*at)).collect()
+    }
+
+    /// Another run of a handler begins.
+    pub(crate) fn begin_run(&self) {
+        let mut passed = lock_mutex(&self.0);
+        let next = passed.names.len();
+        passed.first_of_run.insert(next);
     }
 
     /// How many crashes have happened, and how many placed faults have struck.
@@ -189,9 +221,9 @@ impl CrashPoints {
         name: &'static str,
         call: impl Future<Output = T>,
     ) -> T {
-        self.pass("before", name).await;
+        self.pass(BEFORE, name).await;
         let answer = call.await;
-        self.pass("after", name).await;
+        self.pass(AFTER, name).await;
         answer
     }
 
@@ -203,13 +235,13 @@ impl CrashPoints {
         after: Option<FaultKind>,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        self.pass("before", name).await;
+        self.pass(BEFORE, name).await;
         if self.should_fail(before) {
             return Err(unavailable("throttled").into());
         }
         let answer = call.await;
         let lost = after.is_some_and(|fault| answer.is_ok() && self.should_fail(fault));
-        self.pass("after", name).await;
+        self.pass(AFTER, name).await;
         if lost {
             Err(unavailable("the answer was lost").into())
         } else {

@@ -101,10 +101,9 @@ pub fn run_every(
     let mut pieces = Vec::new();
     for scenario in scenarios {
         for delivery in deliveries {
-            let points = run_scenario(scenario, *delivery, &CrashPoints::crash_at(&[]))
-                .points
-                .passed_count();
-            let firsts = (0..points).filter(|_| depth > 0).map(Some).chain([None]);
+            let world = run_scenario(scenario, *delivery, &CrashPoints::crash_at(&[]));
+            let points = world.points.distinct_points(0).into_iter();
+            let firsts = points.filter(|_| depth > 0).map(Some).chain([None]);
             pieces.extend(firsts.map(|first| (scenario, *delivery, first)));
         }
     }
@@ -161,7 +160,7 @@ fn run_from(
     };
     let last = crash_at.last().copied().unwrap_or_default();
     if crash_at.len() < depth && found.violations.is_empty() {
-        for at in last + 1..world.points.passed_count() {
+        for at in world.points.distinct_points(last + 1) {
             crash_at.push(at);
             let deeper = run_from(scenario, delivery, crash_at, depth);
             crash_at.pop();

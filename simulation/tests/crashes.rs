@@ -5,7 +5,7 @@ use chatops_simulation::cloud::scenarios;
 use chatops_simulation::crash_points::CrashPoints;
 use chatops_simulation::crashes::{self, DELIVERY_PLANS, run_every};
 use chatops_simulation::scenario::{self, Scenario};
-use chatops_simulation::world::DeliveryPlan;
+use chatops_simulation::world::{DeliveryPlan, World};
 
 fn assert_survived(
     scenarios: &[Scenario],
@@ -36,6 +36,31 @@ fn without_crashes_every_scenario_ends_as_it_must_and_is_notified_once() {
 #[test]
 fn every_single_crash_is_survived() {
     assert_survived(&scenario::all(), &DELIVERY_PLANS, 1, 15_000);
+}
+
+#[test]
+fn a_crash_before_the_next_call_is_the_crash_after_the_last_one() {
+    let crash_at = |scenario: &Scenario, at: &[usize]| {
+        crashes::run_scenario(scenario, DELIVERY_PLANS[3], &CrashPoints::crash_at(at))
+    };
+    let mut left_out = 0;
+    for scenario in scenario::all().iter().filter(|scenario| scenario.golden) {
+        let whole = crash_at(scenario, &[]).points;
+        let distinct = whole.distinct_points(0);
+        for at in (1..whole.passed_count()).filter(|at| !distinct.contains(at)) {
+            left_out += 1;
+            let [before, after] = [at, at - 1].map(|at| crash_at(scenario, &[at]));
+            let name = scenario.name;
+            assert_eq!(
+                before.transcript(),
+                after.transcript(),
+                "{name}, point {at}"
+            );
+            let records = |world: &World| format!("{:?}", world.deploys());
+            assert_eq!(records(&before), records(&after), "{name}, point {at}");
+        }
+    }
+    assert!(left_out > 100, "only {left_out} points left out");
 }
 
 #[test]

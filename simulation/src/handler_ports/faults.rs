@@ -13,7 +13,7 @@ use chatops_core::ports::{
 };
 
 use super::{HandlerPorts, WorldPorts};
-use crate::crash_points::unavailable;
+use crate::crash_points::{AFTER, BEFORE, unavailable};
 use crate::fault_injector::FaultKind;
 use crate::outside::{ChatFault, Dependency, ReadFault, TriggerFault};
 use crate::scenario::EPOCH_RETRY_AFTER;
@@ -73,10 +73,10 @@ macro_rules! simulated {
     }};
     // A read from CircleCI.
     (@ci_read $it:ident $world:ident) => {{
-        $world.points.pass("before", Self::NAME).await;
+        $world.points.pass(BEFORE, Self::NAME).await;
         $world.fail_ci_read();
         let answer = $world.circleci.perform($it).await;
-        $world.points.pass("after", Self::NAME).await;
+        $world.points.pass(AFTER, Self::NAME).await;
         answer
     }};
     // What fails in no way of its own.
@@ -167,7 +167,7 @@ impl WorldPorts {
     /// Passes a call's point and fails it, if the ledger is out.
     async fn fail_in_outage(&self, name: &'static str) -> Result<(), LedgerError> {
         if self.outages.is_out(Dependency::Ledger) {
-            self.points.pass("before", name).await;
+            self.points.pass(BEFORE, name).await;
             return Err(unavailable("an outage"));
         }
         Ok(())
@@ -183,13 +183,13 @@ impl WorldPorts {
     }
 
     async fn send(&self, send: SendMessage) -> Result<(), SendError> {
-        self.points.pass("before", SendMessage::NAME).await;
+        self.points.pass(BEFORE, SendMessage::NAME).await;
         if self.points.should_fail(FaultKind::SendFails) {
             return Err(SendError::not_sent("throttled"));
         }
         let answer = self.queue.perform(send).await;
         let lost = answer.is_ok() && self.points.should_fail(FaultKind::SendAnswerLost);
-        self.points.pass("after", SendMessage::NAME).await;
+        self.points.pass(AFTER, SendMessage::NAME).await;
         if lost {
             Err(SendError::unknown("the answer was lost"))
         } else {
@@ -198,24 +198,24 @@ impl WorldPorts {
     }
 
     async fn trigger(&self, request: TriggerRequest) -> TriggerOutcome {
-        self.points.pass("before", TriggerRequest::NAME).await;
+        self.points.pass(BEFORE, TriggerRequest::NAME).await;
         if let Some(fault) = self.first_fault(TRIGGER_FAULTS) {
             let hopeless = matches!(fault, TriggerFault::Rejected(..)) && self.points.below(4) == 3;
             self.circleci
                 .fail_trigger(if hopeless { HOPELESS } else { fault });
         }
         let outcome = self.circleci.perform(request).await;
-        self.points.pass("after", TriggerRequest::NAME).await;
+        self.points.pass(AFTER, TriggerRequest::NAME).await;
         outcome
     }
 
     async fn post(&self, post: PostMessage) -> PostResult {
-        self.points.pass("before", PostMessage::NAME).await;
+        self.points.pass(BEFORE, PostMessage::NAME).await;
         if let Some(fault) = self.first_fault(POST_FAULTS) {
             self.slack.fail_post(fault);
         }
         let posted = self.slack.perform(post).await;
-        self.points.pass("after", PostMessage::NAME).await;
+        self.points.pass(AFTER, PostMessage::NAME).await;
         posted
     }
 }

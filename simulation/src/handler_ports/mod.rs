@@ -50,6 +50,7 @@ pub(crate) struct HandlerPorts {
 
 impl HandlerPorts {
     pub(crate) fn new(world: WorldPorts, bug: Option<SeededBug>, is_sweeper: bool) -> Self {
+        world.points.begin_run();
         Self {
             world,
             bug,
