@@ -67,7 +67,7 @@ fn a_crash_before_the_next_call_is_the_crash_after_the_last_one() {
 fn every_pair_of_crashes_on_the_golden_paths_is_survived() {
     // Pairs multiply by the square of the points: `crashes` has the time for all of them.
     let golden: Vec<Scenario> = scenario::all().into_iter().filter(|s| s.golden).collect();
-    assert_survived(&golden, &DELIVERY_PLANS[..1], 2, 15_000);
+    assert_survived(&golden, &DELIVERY_PLANS[..1], 2, 5_000);
 }
 
 #[test]
