@@ -7,7 +7,6 @@
 mod build_status;
 mod error_text;
 mod inspect;
-mod rate_limit;
 mod response;
 #[cfg(test)]
 mod surprises;
@@ -23,7 +22,7 @@ use chatops_core::ports::{
     CiClient, CiJob, CiReadError, LookupRequest, LookupResult, PollResult, SecretName,
     SecretReader, TriggerOutcome, TriggerRequest,
 };
-use chatops_http::{JsonResponse, describe_error};
+use chatops_http::{JsonResponse, RateLimitPause, describe_error};
 use chrono::TimeDelta;
 use reqwest::{Client, Method, RequestBuilder, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -34,7 +33,6 @@ pub use self::inspect::{
     CircleCiInspector, FoundProject, ItemPage, ListedPipeline, PipelineConfig, PipelineDefinition,
     TokenOwner,
 };
-use self::rate_limit::RateLimitPause;
 use self::response::{error_for_status, is_throttled, trigger_outcome};
 
 /// How far CircleCI's clock and ours may be apart when a listing is read: five minutes, as for
@@ -44,6 +42,9 @@ const MAX_SKEW: TimeDelta = TimeDelta::seconds(300);
 /// The most pages of a listing that are read. If a branch has more runs within a few minutes, the
 /// lookup fails and proves nothing.
 const MAX_PAGES: usize = 10;
+
+/// Why nothing was sent.
+const PAUSE_MESSAGE: &str = "CircleCI has asked for a pause (HTTP 429)";
 
 /// The client for CircleCI.
 #[derive(Debug)]
@@ -106,7 +107,10 @@ impl<X: SecretReader> CircleCiClient<X> {
     /// Any call but the trigger: it may be repeated.
     async fn call_api(&self, method: Method, url: Url) -> Result<JsonResponse, CiReadError> {
         if let Some(left) = self.rate_limit.remaining(Instant::now()) {
-            return Err(RateLimitPause::read_error(left));
+            return Err(CiReadError {
+                retry_after: Some(left),
+                ..CiReadError::from_message(PAUSE_MESSAGE)
+            });
         }
         let request = self.request(&self.read_client, method, url).await;
         let sent = request.map_err(CiReadError::from_message)?.send().await;
@@ -147,7 +151,7 @@ impl<X: SecretReader> CiClient for CircleCiClient<X> {
     async fn trigger(&self, trigger: &TriggerRequest) -> TriggerOutcome {
         if let Some(left) = self.rate_limit.remaining(Instant::now()) {
             return TriggerOutcome::NotNow {
-                error: rate_limit::PAUSE_MESSAGE.to_owned(),
+                error: PAUSE_MESSAGE.to_owned(),
                 retry_after: Some(left),
             };
         }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a vendor's addresses, tokens or the meaning of an answer.
 
+mod rate_limit;
 mod response;
 mod retry_after;
 mod text;
@@ -12,6 +13,7 @@ use std::error::Error;
 use chatops_core::config::Timeouts;
 use reqwest::{Client, ClientBuilder};
 
+pub use self::rate_limit::RateLimitPause;
 pub use self::response::{JsonResponse, MAX_BODY_BYTES, MAX_ERROR_BYTES, VendorResponse};
 pub use self::text::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, cut_name, plain_text, truncate};
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use chatops_core::config::Config;
 use chatops_core::delivery::HandlerFailure;
 use chatops_core::message::{MessageBody, NotifyMessage};
+use chatops_core::notification::Undelivered;
 use chatops_core::notification::handler::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
 use chatops_core::phase::Phase;
 use chatops_core::ports::{Clock, NotifierPorts, Perform, Request, SendError};
@@ -64,6 +65,19 @@ impl From<SendError> for NotifyError {
     }
 }
 
+/// Says what Slack will not be told. The field `undelivered` is what a deployment's metric counts.
+fn warn_given_up(given_up: Option<&Undelivered>) {
+    if let Some(Undelivered {
+        deploy,
+        kind,
+        reason,
+        ..
+    }) = given_up
+    {
+        warn!(deploy.id = %deploy, ?kind, reason, undelivered = 1, "Slack was not told");
+    }
+}
+
 /// More reads than any deploy needs: each notification is saved a few times.
 const MAX_READS: usize = 24;
 
@@ -101,15 +115,22 @@ impl<P: NotifierPorts> Notifier<P> {
                     let result = self.ports.perform(phase.request()).await;
                     let (id, kind) = (phase.post.reserved.deploy, phase.post.kind);
                     let (route, outcome) = (phase.post.route, result.as_str());
-                    info!(deploy.id = %id, ?kind, ?route, outcome, "posted to Slack");
+                    let reason = result.reason();
+                    info!(deploy.id = %id, ?kind, ?route, outcome, reason, "posted to Slack");
                     phase.resume(result, self.ctx())
                 }
                 NotifyRun::FindBot(phase) => self.perform(phase).await,
-                NotifyRun::Settle(phase) => self.perform(phase).await,
+                NotifyRun::Settle(phase) => {
+                    warn_given_up(phase.given_up.as_ref());
+                    self.perform(phase).await
+                }
                 NotifyRun::Reserve(phase) => self.perform(phase).await,
                 NotifyRun::ReadDeploy(phase) => self.perform(phase).await,
                 NotifyRun::RenewToken(phase) => self.perform(phase).await,
-                NotifyRun::Record(phase) => self.perform(phase).await,
+                NotifyRun::Record(phase) => {
+                    warn_given_up(phase.given_up.as_ref());
+                    self.perform(phase).await
+                }
                 NotifyRun::ScheduleWakeUp(phase) => self.perform(phase).await,
                 NotifyRun::Done(end) => {
                     if end? == NotifyEnd::NotOnRecord {

@@ -38,8 +38,8 @@ impl<P: NotifierPorts> Notifier<P> {
                 warn!(%reason, "Slack rejected the reply");
                 return Ok(());
             }
-            PostResult::Later { after } => after,
-            PostResult::NotSent { .. } | PostResult::Unknown => None,
+            PostResult::Later { after } | PostResult::NotSent { after, .. } => after,
+            PostResult::Unknown => None,
         };
         reply.attempts += 1;
         if reply.attempts >= MAX_POSTS {

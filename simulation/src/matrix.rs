@@ -119,7 +119,9 @@ fn is_too_rare(fault: FaultKind, state: Option<DeployState>) -> bool {
         FaultKind::PollFails | FaultKind::PollLimited => {
             matches!(
                 state,
-                None | Some(DeployState::TriggerFailed | DeployState::Unresolved)
+                None | Some(
+                    DeployState::Requested | DeployState::TriggerFailed | DeployState::Unresolved
+                )
             )
         }
         _ => state.is_none() && (fault == FaultKind::Redrive || is_of_trigger(fault)),

@@ -6,6 +6,8 @@
 mod inspect;
 mod response;
 
+use std::time::{Duration, Instant};
+
 pub use self::inspect::{AuthTest, SlackInspector};
 use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_core::id::{ChannelId, UserId};
@@ -15,7 +17,7 @@ use chatops_core::ports::{
 };
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{Audience, SlackMessage};
-use chatops_http::VendorResponse;
+use chatops_http::{RateLimitPause, VendorResponse};
 use reqwest::{Client, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -32,6 +34,8 @@ pub struct SlackClient<X> {
     http: Client,
     response_url_origins: Vec<Url>,
     api_url: Url,
+    /// Of the bot. A response URL belongs to one deploy, whose record holds its pause.
+    bot_pause: RateLimitPause,
     secrets: X,
 }
 
@@ -46,6 +50,7 @@ impl<X: SecretReader> SlackClient<X> {
             http,
             response_url_origins: slack.response_url_origins.clone(),
             api_url: slack.api.clone(),
+            bot_pause: RateLimitPause::default(),
             secrets,
         })
     }
@@ -70,9 +75,12 @@ impl<X: SecretReader> SlackClient<X> {
         user: &UserId,
         message: &SlackMessage,
     ) -> PostResult {
+        if let Some(left) = self.bot_pause.remaining(Instant::now()) {
+            return not_sent("Slack has asked the bot for a pause", Some(left));
+        }
         let token = match self.secrets.find(SecretName::SlackBot).await {
             Ok(token) => token,
-            Err(error) => return not_sent(&error.to_string()),
+            Err(error) => return not_sent(&error.to_string(), None),
         };
         let mut body = message.to_json();
         body["channel"] = json!(channel.as_str());
@@ -91,10 +99,14 @@ impl<X: SecretReader> SlackClient<X> {
         url.set_path(&format!("/api/{method}"));
         let token = token.current.expose_secret();
         let request = self.http.post(url).bearer_auth(token);
-        match self.send_once(request, &body).await {
+        let result = match self.send_once(request, &body).await {
             Ok(response) => response::web_api_result(&response),
             Err(result) => result,
+        };
+        if let PostResult::Later { after } = result {
+            self.bot_pause.extend(after, Instant::now());
         }
+        result
     }
 
     /// Sends once: Slack's answer, or the result of a request without an answer.
@@ -110,16 +122,16 @@ impl<X: SecretReader> SlackClient<X> {
             Ok(response) => Ok(VendorResponse::read(response, MAX_BODY_BYTES).await),
             // No byte of the request was written.
             Err(error) if error.is_connect() || error.is_builder() => {
-                Err(not_sent("Slack could not be reached"))
+                Err(not_sent("Slack could not be reached", None))
             }
             Err(_) => Err(PostResult::Unknown),
         }
     }
 }
 
-fn not_sent(reason: &str) -> PostResult {
+fn not_sent(reason: &str, after: Option<Duration>) -> PostResult {
     let reason = reason.to_owned();
-    PostResult::NotSent { reason }
+    PostResult::NotSent { reason, after }
 }
 
 impl<X: SecretReader> ChatClient for SlackClient<X> {

@@ -1,5 +1,7 @@
 //! The meaning of Slack's answers. A 200 can carry an error, so the body is read, too.
 
+use std::time::Duration;
+
 use chatops_core::notification::PostResult;
 use chatops_http::VendorResponse;
 use reqwest::StatusCode;
@@ -15,8 +17,21 @@ const TOKEN_ERRORS: [&str; 5] = [
     "not_authed",
 ];
 
-/// The Web API's internal errors, after which it may have posted.
-const UNCERTAIN_ERRORS: [&str; 2] = ["internal_error", "fatal_error"];
+/// Errors after which it may have posted: "some aspect of the operation" can have succeeded.
+const UNCERTAIN_ERRORS: [&str; 3] = ["internal_error", "fatal_error", "rollup_error"];
+
+/// Errors that pass by themselves: limits, and a workspace or a service that is away for a while. Slack
+/// describes all but the last two as temporary; those two are limits of an amount in a time.
+const PASSING_ERRORS: [&str; 8] = [
+    "ratelimited",
+    "rate_limited",
+    "service_unavailable",
+    "team_added_to_org",
+    "org_login_required",
+    "request_timeout",
+    "accesslimited",
+    "message_limit_exceeded",
+];
 
 #[derive(Deserialize)]
 struct SlackResponse {
@@ -26,85 +41,77 @@ struct SlackResponse {
     error: Value,
 }
 
-/// The answer of a response URL: any 200 without an error means that Slack showed the message.
+/// The answer of a response URL: only `ok`, as text or in JSON, means that Slack showed the message.
 pub(super) fn response_url_result(response: &VendorResponse) -> PostResult {
-    let status = response.status;
-    if let Some(posted) = result_by_status(response) {
-        return posted;
-    }
-    let body = response.body.as_deref().ok();
-    let response = parse_body(body);
-    match (status.is_success(), body, response) {
-        (_, _, Some(SlackResponse { ok: false, error })) if is_throttle(&error) => {
-            PostResult::Later { after: None }
-        }
-        (true, _, Some(SlackResponse { ok: false, error }))
-        | (false, _, Some(SlackResponse { error, .. })) => rejection(status, &error),
-        (true, Some(_), _) => PostResult::Delivered,
-        // A 200 that broke off.
-        (true, None, _) => PostResult::Unknown,
-        (false, body, None) => foreign_rejection(status, body),
+    let text = response
+        .body
+        .as_deref()
+        .ok()
+        .and_then(|body| str::from_utf8(body).ok());
+    match text.map(str::trim) {
+        Some("ok") if response.status.is_success() => PostResult::Delivered,
+        _ => match web_api_result(response) {
+            // It takes no token, so no other one helps.
+            PostResult::Unauthorized { reason } => PostResult::Refused { reason },
+            result => result,
+        },
     }
 }
 
-/// The answer of the Web API, which always has `ok`: what has none is not Slack's.
+/// The answer of the Web API, which always has `ok`: a success without it is not Slack's.
 pub(super) fn web_api_result(response: &VendorResponse) -> PostResult {
     let (status, after) = (response.status, response.retry_after);
-    if let Some(posted) = result_by_status(response) {
-        return posted;
-    }
-    let body = response.body.as_deref().ok();
-    match (status.is_success(), parse_body(body)) {
-        (true, Some(SlackResponse { ok: true, .. })) => PostResult::Delivered,
-        (_, Some(SlackResponse { error, .. })) => match error.as_str() {
-            _ if is_throttle(&error) => PostResult::Later { after },
-            Some(code) if UNCERTAIN_ERRORS.contains(&code) => PostResult::Unknown,
-            Some(code) if TOKEN_ERRORS.contains(&code) => PostResult::Unauthorized {
-                reason: code.to_owned(),
-            },
-            _ => rejection(status, &error),
-        },
-        (true, None) => PostResult::Unknown,
-        (false, None) => foreign_rejection(status, body),
-    }
-}
-
-/// What the status alone decides.
-fn result_by_status(response: &VendorResponse) -> Option<PostResult> {
-    let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let after = response.retry_after;
-        return Some(PostResult::Later { after });
+        return PostResult::Later { after };
     }
     // After a time-out on the way Slack may have shown it.
-    let is_unknown = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
-    is_unknown.then_some(PostResult::Unknown)
-}
-
-fn parse_body(body: Option<&[u8]>) -> Option<SlackResponse> {
-    serde_json::from_slice(body?).ok()
-}
-
-/// A rejection with Slack's error.
-fn rejection(status: StatusCode, error: &Value) -> PostResult {
-    PostResult::Refused {
-        reason: error.as_str().map_or_else(|| status.to_string(), truncate),
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        return PostResult::Unknown;
+    }
+    let body = response.body.as_deref().ok();
+    let answer = body.and_then(|body| serde_json::from_slice(body).ok());
+    match (status.is_success(), answer) {
+        (true, Some(SlackResponse { ok: true, .. })) => PostResult::Delivered,
+        (true, None) => PostResult::Unknown,
+        (_, Some(SlackResponse { error, .. })) => match error.as_str() {
+            Some(code) => result_by_error(code, after),
+            None => refused(&status.to_string()),
+        },
+        (false, None) => {
+            let text = body.and_then(|body| str::from_utf8(body).ok());
+            let text = text.unwrap_or_default().trim();
+            if is_plain_error(text) {
+                result_by_error(text, after)
+            } else {
+                // Not Slack's words: something between here and Slack.
+                refused(&format!("{status} {text}"))
+            }
+        }
     }
 }
 
-/// A rejection that is not in Slack's form.
-fn foreign_rejection(status: StatusCode, body: Option<&[u8]>) -> PostResult {
-    let text = body.and_then(|body| str::from_utf8(body).ok());
-    let text = text.unwrap_or_default();
-    PostResult::Refused {
-        reason: truncate(&format!("{status} {text}")),
+/// What one of Slack's errors means.
+fn result_by_error(code: &str, after: Option<Duration>) -> PostResult {
+    if PASSING_ERRORS.contains(&code) {
+        PostResult::Later { after }
+    } else if UNCERTAIN_ERRORS.contains(&code) {
+        PostResult::Unknown
+    } else if TOKEN_ERRORS.contains(&code) {
+        let reason = code.to_owned();
+        PostResult::Unauthorized { reason }
+    } else {
+        refused(code)
     }
 }
 
-fn is_throttle(error: &Value) -> bool {
-    matches!(error.as_str(), Some("ratelimited" | "rate_limited"))
+/// Whether an answer is an error and nothing else, as those of incoming webhooks are.
+fn is_plain_error(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !text.is_empty() && text.len() <= 100 && text.chars().all(is_word)
 }
 
-fn truncate(text: &str) -> String {
-    text.trim().chars().take(100).collect()
+fn refused(reason: &str) -> PostResult {
+    PostResult::Refused {
+        reason: reason.trim().chars().take(100).collect(),
+    }
 }

@@ -131,7 +131,37 @@ pub(super) fn list_failed(
         },
         installation,
     };
-    list.write_list(&store, &options.format, out)
+    list.write_list(&store, &options.format, out)?;
+    if options.before.is_none() {
+        write_untold(&store, &options.format, installation, out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What Slack could not be told, below what waits for a retry. A program that reads the list gets no
+/// other rows; the remark says where they are.
+fn write_untold(
+    store: &OperatorStore,
+    shape: &ListOptions,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<()> {
+    let untold = store.list_undelivered(now())?;
+    if untold.is_empty() {
+        return Ok(());
+    }
+    if shape.json || shape.csv {
+        print_remark(&text::untold_count(
+            untold.len(),
+            &installation.command_prefix(),
+        ));
+        return Ok(());
+    }
+    writeln!(out, "\n{}", text::UNTOLD)?;
+    for one in untold.iter().rev() {
+        writeln!(out, "  {}  {}", one.deploy, text::undelivered(one))?;
+    }
+    Ok(())
 }
 
 fn find_position(

@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use chatops_core::audit::{self, AuditEntry};
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployRef;
+use chatops_core::notification::Undelivered;
 use clap::Args;
 use owo_colors::OwoColorize;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::list::outcome_style;
 use super::output::{CommandOutput, iso_time, sanitize, unify_times};
@@ -22,7 +23,7 @@ pub(crate) struct ShowOptions {
     /// The deploy, by its short or full id
     #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
     deploy: DeployRef,
-    /// Write one JSON object: the deploy as `history` lists it, `chain`, and its `events`
+    /// Write one JSON object: the deploy as `history` lists it, `chain`, `undelivered` and its `events`
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -34,6 +35,8 @@ struct ShowOutput<'a> {
     #[serde(flatten)]
     row: DeployRow,
     chain: &'a str,
+    /// What Slack could not be told last, if anything.
+    undelivered: Option<Value>,
     events: Value,
 }
 
@@ -56,22 +59,30 @@ pub(super) fn show_deploy(
         Ok(()) => "verified".to_owned(),
         Err(broken) => format!("BROKEN: {broken}"),
     };
+    let undelivered = store.read_undelivered(id)?;
     if options.json {
         let mut events = serde_json::to_value(&entries)?;
         unify_times(&mut events);
+        let undelivered = undelivered.map(|one| {
+            let told_later = one.told_later;
+            let (kind, reason, at) = (one.kind, one.reason, iso_time(one.at));
+            json!({ "kind": kind, "reason": reason, "at": at, "told_later": told_later })
+        });
         out.write_json(&ShowOutput {
             row: DeployRow::from_record(&record),
             chain: &chain,
+            undelivered,
             events,
         })?;
     } else {
-        write_deploy(&record, &entries, &chain, out)?;
+        write_deploy(&record, undelivered.as_ref(), &entries, &chain, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn write_deploy(
     record: &DeployRecord,
+    undelivered: Option<&Undelivered>,
     entries: &[AuditEntry],
     chain: &str,
     out: &mut impl Write,
@@ -127,6 +138,9 @@ fn write_deploy(
     if let Some(new) = record.retried_by {
         line("retried", format!("as {new}"))?;
     }
+    if let Some(undelivered) = undelivered {
+        line("not told", text::undelivered(undelivered))?;
+    }
     let events = format!("{} events, the chain is {chain}", entries.len());
     line("audit", events)?;
     writeln!(out)?;
@@ -153,7 +167,7 @@ mod tests {
     fn the_deploy_and_its_events_are_shown() {
         let (record, entries) = super::super::example::canceled_with_audit();
         let mut text = Vec::new();
-        write_deploy(&record, &entries, "verified", &mut text).unwrap();
+        write_deploy(&record, None, &entries, "verified", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab

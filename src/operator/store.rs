@@ -2,6 +2,7 @@
 //! installation on AWS.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chatops_core::Time;
@@ -10,6 +11,7 @@ use chatops_core::audit::stored::StoredChain;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::MessageBody;
+use chatops_core::notification::Undelivered;
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, QueueName, TargetLock,
 };
@@ -21,6 +23,10 @@ use futures::FutureExt;
 
 /// How many chains are read at a time: a longer read would delay the file's checkpoints.
 const CHAIN_BATCH: usize = 200;
+
+/// How long what could not be delivered is listed, and how much of it at most.
+const UNDELIVERED_FOR: Duration = Duration::from_hours(7 * 24);
+const MAX_UNDELIVERED: usize = 100;
 
 /// How often a deploy is read that changes while it is read.
 const MAX_TRIES: usize = 3;
@@ -78,6 +84,16 @@ impl OperatorStore {
     /// The lock of a target; it may have expired.
     pub(super) fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>> {
         self.read(ByTarget(target))
+    }
+
+    /// What Slack could not be told last about a deploy.
+    pub(super) fn read_undelivered(&self, id: DeployId) -> Result<Option<Undelivered>> {
+        self.read(UndeliveredOf(id))
+    }
+
+    /// What Slack could not be told in the last week, the oldest first.
+    pub(super) fn list_undelivered(&self, now: Time) -> Result<Vec<Undelivered>> {
+        self.read(UndeliveredSince(now - UNDELIVERED_FOR))
     }
 
     pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {
@@ -205,6 +221,22 @@ impl ReadDeploys<DeployPage> for Page<'_> {
         ledger
             .list_deploys(self.filter, self.before, self.limit)
             .await
+    }
+}
+
+struct UndeliveredOf(DeployId);
+
+impl ReadDeploys<Option<Undelivered>> for UndeliveredOf {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Option<Undelivered>, LedgerError> {
+        ledger.read_undelivered(self.0).await
+    }
+}
+
+struct UndeliveredSince(Time);
+
+impl ReadDeploys<Vec<Undelivered>> for UndeliveredSince {
+    async fn from(self, ledger: &impl DeployReader) -> Result<Vec<Undelivered>, LedgerError> {
+        ledger.list_undelivered(self.0, MAX_UNDELIVERED).await
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chatops_core::command::{DeployAction, FILTER_KEYS};
 use chatops_core::deploy::decide::RetryDecision;
 use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
+use chatops_core::notification::{NotificationKind, Undelivered};
 
 pub(super) use self::record::{
     UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
@@ -325,6 +326,31 @@ pub(super) fn join_or(list: impl Iterator<Item = String>, none: &str) -> String 
         [] => none.to_owned(),
         list => list.join(", "),
     }
+}
+
+/// What Slack could not be told, why and when.
+pub(super) fn undelivered(undelivered: &Undelivered) -> String {
+    let what = match undelivered.kind {
+        NotificationKind::Progress => "that it runs",
+        NotificationKind::Hold => "that it waits for an approval",
+        NotificationKind::Final => "how it ended",
+        NotificationKind::Notice => "a notice",
+    };
+    let (reason, at) = (sanitize(&undelivered.reason), iso_time(undelivered.at));
+    let later = if undelivered.told_later {
+        "; made up for later"
+    } else {
+        ""
+    };
+    format!("{what}: {reason}, {at}{later}")
+}
+
+/// The heading of what Slack could not be told.
+pub(super) const UNTOLD: &str = "Slack could not be told, in the last week:";
+
+/// That there is something Slack could not be told, beside a list for programs.
+pub(super) fn untold_count(count: usize, prefix: &str) -> String {
+    format!("{count} of the last week could not be told in Slack: {prefix} failed")
 }
 
 #[cfg(test)]

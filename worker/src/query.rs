@@ -9,15 +9,25 @@ use chatops_core::deploy::{DeployOutcome, DeployRecord};
 use chatops_core::id::DeployRef;
 use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
 use chatops_core::name::ProjectName;
+use chatops_core::notification::Undelivered;
 use chatops_core::policy;
 use chatops_core::ports::{
-    DeployFilter, DeployPage, LedgerPosition, ListDeploys, OutgoingMessage, ReadDeploy, ReadLock,
-    WorkerPorts,
+    DeployFilter, DeployPage, LedgerPosition, ListDeploys, ListUndelivered, OutgoingMessage,
+    ReadDeploy, ReadLock, ReadUndelivered, WorkerPorts,
 };
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
 use crate::{WorkError, Worker};
+
+/// How many deploys that Slack was not told about are looked at, and how many are shown.
+const MAX_UNTOLD_READ: usize = 100;
+const MAX_UNTOLD_SHOWN: usize = 5;
+
+fn is_readable(record: &DeployRecord, readable: &BTreeSet<ProjectName>) -> bool {
+    let project = record.request.project.as_ref();
+    project.is_some_and(|project| readable.contains(project))
+}
 
 impl<P: WorkerPorts> Worker<P> {
     pub(crate) async fn handle_query(&self, message: &QueryMessage) -> Result<(), WorkError> {
@@ -42,7 +52,10 @@ impl<P: WorkerPorts> Worker<P> {
                 self.answer_plan(requester, deploy, requested_at).await?
             }
             Query::Status { deploy } => match self.find_readable(deploy, &readable).await? {
-                Some(record) => text::deploy_status(&record, &self.config),
+                Some(record) => {
+                    let undelivered = self.ports.perform(ReadUndelivered(record.id)).await?;
+                    text::deploy_status(&record, undelivered.as_ref(), &self.config)
+                }
                 None => text::unknown_deploy(deploy, &self.config),
             },
             Query::InProgress => {
@@ -62,13 +75,19 @@ impl<P: WorkerPorts> Worker<P> {
             }
             Query::History(filter) => self.answer_history(requester, filter, readable).await?,
             Query::Failed { before } => {
+                // The first page alone has them.
+                let untold = match before {
+                    None => self.list_untold(&readable).await?,
+                    Some(_) => vec![],
+                };
                 let filter = DeployFilter {
                     awaits_retry: true,
                     readable: Some(readable),
                     ..DeployFilter::default()
                 };
                 match self.list_page(&filter, before.as_ref(), PAGE_SIZE).await? {
-                    Ok(page) => text::awaiting_retry(&page, &self.config),
+                    Ok(page) => text::awaiting_retry(&page, &self.config)
+                        .details(text::untold_deploys(&untold, &self.config)),
                     Err(unknown) => unknown,
                 }
             }
@@ -84,11 +103,28 @@ impl<P: WorkerPorts> Worker<P> {
         deploy: &DeployRef,
         readable: &BTreeSet<ProjectName>,
     ) -> Result<Option<DeployRecord>, WorkError> {
-        let may = |record: &DeployRecord| {
-            let project = record.request.project.as_ref();
-            project.is_some_and(|project| readable.contains(project))
-        };
-        Ok(self.find(deploy).await?.filter(may))
+        let found = self.find(deploy).await?;
+        Ok(found.filter(|record| is_readable(record, readable)))
+    }
+
+    /// What Slack took no message about lately, the newest first.
+    async fn list_untold(
+        &self,
+        readable: &BTreeSet<ProjectName>,
+    ) -> Result<Vec<(Undelivered, DeployRecord)>, WorkError> {
+        let since = self.clock.now() - self.config.timeouts.retry_window;
+        let limit = MAX_UNTOLD_READ;
+        let listed = self.ports.perform(ListUndelivered { since, limit }).await?;
+        let mut untold = Vec::new();
+        for undelivered in listed.into_iter().rev() {
+            if untold.len() == MAX_UNTOLD_SHOWN {
+                break;
+            }
+            let record = self.ports.perform(ReadDeploy(undelivered.deploy)).await?;
+            let record = record.filter(|record| is_readable(record, readable));
+            untold.extend(record.map(|record| (undelivered, record)));
+        }
+        Ok(untold)
     }
 
     async fn answer_plan(

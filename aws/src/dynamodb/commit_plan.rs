@@ -43,7 +43,7 @@ pub(super) struct SeenItems {
 #[derive(Debug)]
 pub(super) enum OnConflict {
     /// Send a transaction made from this: another writer came first, which is no conflict.
-    Retry(SeenItems),
+    Retry(Box<SeenItems>),
     /// Give up.
     Fail(CommitError),
 }
@@ -247,10 +247,10 @@ impl<'c> CommitPlan<'c> {
         let conflict = |conflict: Conflict| Ok(OnConflict::Fail(conflict.into()));
         let broken = |what: String| Ok(OnConflict::Fail(defect(what)));
         let again = |lock| {
-            Ok(OnConflict::Retry(SeenItems {
+            Ok(OnConflict::Retry(Box::new(SeenItems {
                 lock,
                 notification: None,
-            }))
+            })))
         };
         let id = commit.record.id;
         match (self.parts.get(write), there) {
@@ -290,7 +290,7 @@ impl<'c> CommitPlan<'c> {
     }
 }
 
-fn new_put(table: &str, item: TableItem) -> PutBuilder {
+pub(super) fn new_put(table: &str, item: TableItem) -> PutBuilder {
     (Put::builder().table_name(table))
         .set_item(Some(item))
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

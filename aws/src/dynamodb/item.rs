@@ -12,14 +12,16 @@ use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use chatops_core::name::ProjectName;
-use chatops_core::notification::NotificationRecord;
+use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{
     ActionCount, ActionRecord, LedgerError, LedgerPosition, PortErrorKind, ProjectFacts, TargetLock,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::table::{DUE_AT, MEMBER, PK, REQUESTED_AT, SK, TableIndex, shard, sortable_time};
+use super::table::{
+    DUE_AT, MEMBER, PK, REQUESTED_AT, SK, TableIndex, UNDELIVERED, shard, sortable_time,
+};
 
 /// An item, or a key of one.
 pub(super) type TableItem = HashMap<String, AttributeValue>;
@@ -75,6 +77,24 @@ pub(super) fn event_sort(n: u64) -> String {
 
 pub(super) fn notification_key(id: DeployId) -> TableItem {
     item_key(format!("N#{id}"), ONLY_SORT)
+}
+
+pub(super) fn undelivered_key(id: DeployId) -> TableItem {
+    item_key(format!("V#{id}"), ONLY_SORT)
+}
+
+/// What a notification record says was not delivered, in an item of its own: it holds no response URL,
+/// so that those may read it who may not read that record.
+pub(super) fn undelivered_item(undelivered: &Undelivered) -> Result<TableItem, LedgerError> {
+    let mut item = undelivered_key(undelivered.deploy);
+    item.insert("body".to_owned(), text(to_json(undelivered)?));
+    if !undelivered.told_later {
+        let since = format!("{} V {}", sortable_time(undelivered.at), undelivered.deploy);
+        item.insert(DUE_AT.to_owned(), text(since));
+        let partition = TableIndex::Due.partition_key().to_owned();
+        item.insert(partition, text(UNDELIVERED));
+    }
+    Ok(item)
 }
 
 pub(super) fn lock_key(target: &Target) -> TableItem {

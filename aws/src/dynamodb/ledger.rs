@@ -4,6 +4,7 @@ use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
+use chatops_core::notification::Undelivered;
 use chatops_core::ports::{
     Commit, CommitError, DeployFilter, DeployPage, DeployReader, DueItem, Ledger, LedgerError,
     LedgerPosition, LockChange, PortErrorKind, TargetLock,
@@ -12,7 +13,7 @@ use futures::future::try_join_all;
 
 use super::commit_plan::{CommitPlan, OnConflict, SeenItems};
 use super::item::{self, text};
-use super::table::{DUE_AT, PK, SHARDS, SK, TableIndex};
+use super::table::{DUE_AT, PK, SHARDS, SK, TableIndex, UNDELIVERED};
 use super::transaction::{self, TxError};
 use super::{DynamoDb, listing};
 use crate::failed;
@@ -73,6 +74,27 @@ impl DeployReader for DynamoDb {
         item.as_ref().map(item::owner).transpose()
     }
 
+    async fn read_undelivered(&self, id: DeployId) -> Result<Option<Undelivered>, LedgerError> {
+        let item = self.read_item(item::undelivered_key(id)).await?;
+        item.as_ref().map(item::parse_body).transpose()
+    }
+
+    async fn list_undelivered(
+        &self,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError> {
+        let found = self.timers_in_shard(UNDELIVERED, PAST, since, limit);
+        let found = found.await?;
+        let read = found.iter().map(async |due_at| {
+            let id = item::decode_position(due_at)?;
+            self.read_undelivered(id).await
+        });
+        let read = try_join_all(read).await?.into_iter().flatten();
+        // The index lags behind: something may have been made up for since.
+        Ok(read.filter(|one| !one.told_later).collect())
+    }
+
     async fn list_deploys(
         &self,
         filter: &DeployFilter,
@@ -101,7 +123,7 @@ impl Ledger for DynamoDb {
                 Err(TxError::Store(error)) => return Err(error.into()),
                 Err(TxError::Condition { write, item }) => {
                     match plan.resolve_conflict(write, item.as_ref())? {
-                        OnConflict::Retry(observed) => observed,
+                        OnConflict::Retry(observed) => *observed,
                         OnConflict::Fail(error) => return Err(error),
                     }
                 }

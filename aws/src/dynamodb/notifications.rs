@@ -22,9 +22,17 @@ impl NotificationStore for DynamoDb {
         };
         let item = item::notification_item(&notification)?;
         let put = commit_plan::put_over(&self.table, item, before).build();
-        let put = put.map_err(|error| LedgerError::new(PortErrorKind::Defect, error))?;
-        let write = TransactWriteItem::builder().put(put).build();
-        match transaction::send(&self.client, vec![write]).await {
+        let mut puts = vec![put];
+        if let Some(undelivered) = &notification.undelivered {
+            let item = item::undelivered_item(undelivered)?;
+            puts.push(commit_plan::new_put(&self.table, item).build());
+        }
+        let write = |put: Result<_, _>| {
+            let put = put.map_err(|error| LedgerError::new(PortErrorKind::Defect, error))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        };
+        let writes: Result<_, LedgerError> = puts.into_iter().map(write).collect();
+        match transaction::send(&self.client, writes?).await {
             Ok(()) => Ok(()),
             Err(TxError::Condition { .. }) => Err(Conflict::StaleVersion.into()),
             Err(TxError::Store(error)) => Err(error.into()),

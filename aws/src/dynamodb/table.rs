@@ -117,6 +117,9 @@ impl TableIndex {
 /// The one partition key of [`TableIndex::AwaitingRetry`].
 pub(super) const MEMBER: &str = "1";
 
+/// The partition key of what could not be delivered in [`TableIndex::Due`], in which no timer is.
+pub(super) const UNDELIVERED: &str = "undelivered";
+
 /// The partition keys of [`TableIndex::All`] and [`TableIndex::Due`]. Every deploy is in both, and one
 /// partition takes 1,000 write units a second.
 pub(super) const SHARDS: [&str; 16] = [

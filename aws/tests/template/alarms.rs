@@ -11,9 +11,10 @@ const DEPTH: &str = "AWS/SQS ApproximateNumberOfMessagesVisible";
 const AGE: &str = "AWS/SQS ApproximateAgeOfOldestMessage";
 
 /// What is watched: the metric and what it is of.
-const WATCHED: [(&str, &str); 16] = [
+const WATCHED: [(&str, &str); 17] = [
     ("chatops/chatops BuriedWork", ""),
     ("chatops/chatops BuriedNotify", ""),
+    ("chatops/chatops Undelivered", ""),
     (AGE, "QueueName={WorkDlq.QueueName}"),
     (DEPTH, "QueueName={NotifyDlq.QueueName}"),
     (AGE, "QueueName={WorkQueue.QueueName}"),
@@ -109,13 +110,13 @@ fn an_alarm_comes_before_it_is_too_late() {
     }
 }
 
-/// What is buried shares its queue with tickets, so it is counted where it is written down.
+/// What is buried shares its queue with tickets, and what Slack was not told is in no queue: both are
+/// counted where they are written down.
 #[test]
-fn what_is_buried_is_counted_by_the_line_that_says_so() {
+fn what_is_buried_or_not_told_is_counted_by_the_line_that_says_so() {
     let filters = template().of_type("Logs::MetricFilter");
     let counted = filters.into_values().map(|filter| {
-        // `chatops_core::delivery` writes that field into no other line.
-        assert_eq!(filter["FilterPattern"], "{ $.buried = 1 }");
+        let pattern = filter["FilterPattern"].as_str().unwrap().to_owned();
         let [metric] = filter["MetricTransformations"]
             .as_array()
             .unwrap()
@@ -126,13 +127,20 @@ fn what_is_buried_is_counted_by_the_line_that_says_so() {
         assert_eq!(metric["MetricValue"], "1");
         let (space, name) = (&metric["MetricNamespace"], &metric["MetricName"]);
         let metric = format!("{} {}", space.as_str().unwrap(), name.as_str().unwrap());
-        (filter["LogGroupName"].as_str().unwrap().to_owned(), metric)
+        let log = filter["LogGroupName"].as_str().unwrap().to_owned();
+        (log, pattern, metric)
     });
+    // No other line has these fields.
+    let [buried, untold] = ["{ $.buried = 1 }", "{ $.undelivered = 1 }"];
     let wanted = [
-        ("{WorkerLogs}", "chatops/chatops BuriedWork"),
-        ("{NotifierLogs}", "chatops/chatops BuriedNotify"),
+        ("{WorkerLogs}", buried, "BuriedWork"),
+        ("{NotifierLogs}", buried, "BuriedNotify"),
+        ("{NotifierLogs}", untold, "Undelivered"),
     ];
-    let wanted = wanted.map(|(log, metric)| (log.to_owned(), metric.to_owned()));
+    let wanted = wanted.map(|(log, pattern, metric)| {
+        let metric = format!("chatops/chatops {metric}");
+        (log.to_owned(), pattern.to_owned(), metric)
+    });
     assert_eq!(counted.collect::<BTreeSet<_>>(), wanted.into());
 }
 

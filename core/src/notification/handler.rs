@@ -12,6 +12,7 @@ use crate::id::DeployId;
 use crate::message::NotifyMessage;
 use crate::notification::{
     self, DeliveryRoute, DeliveryStep, NotificationKind, NotificationRecord, PostResult,
+    Undelivered,
 };
 use crate::phase::Phase;
 use crate::ports::{
@@ -177,8 +178,9 @@ fn take_step(
             }),
             None => NotifyRun::Done(Ok(NotifyEnd::AtRest)),
         },
-        DeliveryStep::Save(record) => NotifyRun::Settle(Settling {
-            record,
+        DeliveryStep::Save(settled) => NotifyRun::Settle(Settling {
+            given_up: settled.given_up_since(record),
+            record: settled,
             has_written,
         }),
         DeliveryStep::Post {
@@ -233,6 +235,8 @@ impl Phase for FindingBot {
 pub struct Settling {
     /// The record.
     pub record: NotificationRecord,
+    /// What it gives up.
+    pub given_up: Option<Undelivered>,
     /// Whether the run wrote anything before.
     pub has_written: bool,
 }
@@ -405,7 +409,9 @@ pub struct RecordingPost {
     /// Its result.
     pub result: PostResult,
     /// The record with the result.
-    pub record: NotificationRecord,
+    pub record: Box<NotificationRecord>,
+    /// What it gives up.
+    pub given_up: Option<Undelivered>,
 }
 
 impl RecordingPost {
@@ -418,9 +424,10 @@ impl RecordingPost {
     ) -> NotifyRun {
         let record = notification::after_post(current, post.kind, post.route, &result, ctx.now);
         NotifyRun::Record(Self {
+            given_up: record.given_up_since(current),
             post,
             result,
-            record,
+            record: Box::new(record),
         })
     }
 }
@@ -431,7 +438,7 @@ impl Phase for RecordingPost {
     type Run = NotifyRun;
 
     fn request(&self) -> SaveNotification {
-        SaveNotification(self.record.clone())
+        SaveNotification(self.record.as_ref().clone())
     }
 
     fn resume(self, answer: Result<(), CommitError>, _: NotifyContext<'_>) -> NotifyRun {

@@ -1,11 +1,15 @@
 //! What is delivered about a deploy, by which route, and how often.
 
 mod notices;
+mod refusals;
 mod world;
 
 use self::world::{Bounds, World, explore};
 use super::NotificationKind::{Final, Hold, Notice, Progress};
+use super::decide::{BOT_ATTEMPTS_KEPT_FOR_FINAL, USES_KEPT_FOR_FINAL, pause};
 use super::*;
+use crate::Time;
+use crate::config::Timeouts;
 use crate::fixtures::{at, id, response_url, start};
 
 /// A new record, with or without a response URL.
@@ -136,12 +140,9 @@ fn three_uses_are_reserved_for_the_final_status() {
     for kind in [Progress, Hold] {
         let mut item = item.clone();
         item.request_delivery(kind, start());
-        let why = "the response URL is used up".to_owned();
         let settled = settles(&item, start(), false);
-        assert_eq!(
-            settled.delivery(kind),
-            &DeliveryStatus::Failed { reason: why }
-        );
+        assert_eq!(settled.delivery(kind), &DeliveryStatus::Skipped);
+        assert_eq!(settled.undelivered, None, "the end says more");
         assert_eq!(posts(&item, start(), true).2, DeliveryRoute::Bot);
     }
     item.request_delivery(Final, start());
@@ -215,7 +216,10 @@ fn the_bot_tries_twelve_times_and_no_more() {
         &reserved,
         kind,
         route,
-        &PostResult::NotSent { reason: why },
+        &PostResult::NotSent {
+            reason: why,
+            after: None,
+        },
         start(),
     );
     assert_eq!((item.bot_attempts, item.unsent_count), (0, 1));
@@ -247,20 +251,18 @@ fn a_refused_token_is_given_one_more_try_thirty_seconds_later() {
 }
 
 #[test]
-fn early_kinds_are_tried_once_and_skipped_when_the_final_status_is_pending() {
+fn early_kinds_are_skipped_when_the_final_status_is_pending() {
     for kind in [Progress, Hold] {
         let mut item = item(true);
         item.request_delivery(kind, start());
         let (reserved, _, route, _) = posts(&item, start(), true);
-        let ends = [
-            (PostResult::Later { after: None }, DeliveryStatus::Skipped),
-            (PostResult::Unknown, DeliveryStatus::Unknown),
-        ];
-        for (result, end) in ends {
-            let item = after_post(&reserved, kind, route, &result, start());
-            assert_eq!((item.delivery(kind), item.due_at()), (&end, None));
-            assert!(item.response_url.is_some(), "the end will need it");
-        }
+        let item_after = after_post(&reserved, kind, route, &PostResult::Unknown, start());
+        let unknown = &DeliveryStatus::Unknown;
+        assert_eq!(
+            (item_after.delivery(kind), item_after.due_at()),
+            (unknown, None)
+        );
+        assert!(item_after.response_url.is_some(), "the end will need it");
         item.request_delivery(Final, start());
         let settled = settles(&item, start(), true);
         assert_eq!(settled.delivery(kind), &DeliveryStatus::Skipped);

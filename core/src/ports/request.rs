@@ -21,7 +21,7 @@ use crate::config::ProjectSlug;
 use crate::deploy::{CiPipeline, DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use crate::message::{MessageBody, NotifyMessage, WorkMessage};
-use crate::notification::{NotificationRecord, PostResult};
+use crate::notification::{NotificationRecord, PostResult, Undelivered};
 use crate::text::SlackMessage;
 
 /// A call of a port, as a value.
@@ -79,6 +79,15 @@ requests! {
     ReadPipelineOwner(PipelineId) => Ledger.pipeline_owner(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Finds a deploy by its short id.
     FindByShortId(ShortId) => DeployReader.find_by_short_id(it: &it.0) -> Result<Option<DeployId>, LedgerError>;
+    /// Reads what could not be delivered last about a deploy.
+    ReadUndelivered(DeployId) => DeployReader.read_undelivered(it: it.0) -> Result<Option<Undelivered>, LedgerError>;
+    /// Lists what could not be delivered, the oldest first.
+    ListUndelivered {
+        /// Only what was given up after this.
+        since: Time,
+        /// At most as many.
+        limit: usize,
+    } => DeployReader.list_undelivered(it: it.since, it.limit) -> Result<Vec<Undelivered>, LedgerError>;
     /// Finds the last deploy of a chain of retries by its first.
     FindLastRetry(DeployId) => DeployReader.find_last_retry(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Lists deploys, newest first.
@@ -302,7 +311,7 @@ macro_rules! passes_on {
 
 passes_on! {
     ledger of L: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
-        ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
+        ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
     queue of Q: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
     vendor of V: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
         RenewToken;
@@ -326,7 +335,7 @@ port_set!(
 port_set!(
     /// What the worker needs: the ledger, the queues, CircleCI and its token.
     WorkerPorts: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
-    ReadAction, RecordAction, CountAction, ReadProject, NoteProject,
+    ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject,
     SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage,
     TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, RefreshSecret
 );

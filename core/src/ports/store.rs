@@ -8,7 +8,7 @@ use crate::Time;
 use crate::audit::AuditEvent;
 use crate::deploy::{DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, ShortId};
-use crate::notification::{NotificationKind, NotificationRecord};
+use crate::notification::{NotificationKind, NotificationRecord, Undelivered};
 use crate::ports::{ActionRecord, DeployFilter, DeployPage, LedgerError, LedgerPosition};
 
 /// The lock of a target.
@@ -193,6 +193,19 @@ pub trait DeployReader: Send + Sync {
         &self,
         root: DeployId,
     ) -> impl Future<Output = Result<Option<DeployId>, LedgerError>> + Send;
+
+    /// What could not be delivered last about a deploy.
+    fn read_undelivered(
+        &self,
+        id: DeployId,
+    ) -> impl Future<Output = Result<Option<Undelivered>, LedgerError>> + Send;
+
+    /// At most `limit` of what was given up after `since` and not made up for, the oldest first.
+    fn list_undelivered(
+        &self,
+        since: Time,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Undelivered>, LedgerError>> + Send;
 
     /// At most `limit` matching deploys, newest first, all older than `before`.
     fn list_deploys(

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::label::{append_actor, state_banner};
+use super::list::append_untold;
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::Verb;
 use crate::config::Config;
 use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
 use crate::id::ShortId;
+use crate::notification::Undelivered;
 
 /// It runs: the build's address.
 pub fn deploy_running(record: &DeployRecord) -> SlackMessage {
@@ -41,13 +43,24 @@ pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> Sla
     about_deploy(message.details(end_lines(record, config)), record)
 }
 
-/// The state of one deploy.
-pub fn deploy_status(record: &DeployRecord, config: &Config) -> SlackMessage {
+/// The state of one deploy, and what Slack took no message about.
+pub fn deploy_status(
+    record: &DeployRecord,
+    undelivered: Option<&Undelivered>,
+    config: &Config,
+) -> SlackMessage {
     let message = reply(with_requester(status_headline(record), record)).rows([timestamps(record)]);
+    let untold = undelivered.filter(|one| !one.told_later);
     let message = match record.state {
-        DeployState::Rejected => message.detail(Mrkdwn::new("The requester was notified:")),
+        DeployState::Rejected if untold.is_none() => {
+            message.detail(Mrkdwn::new("The requester was notified:"))
+        }
         _ => message.rows(in_progress_lines(record)),
     };
+    let message = message.details(untold.map(|untold| {
+        let line = Mrkdwn::new(":warning: *Not told in Slack:* ");
+        append_untold(line, untold)
+    }));
     let mut message = message.details(end_lines(record, config));
     if let Some(new) = record.retried_by {
         let id = new.short_id(ShortId::USUAL);

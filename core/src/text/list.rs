@@ -1,6 +1,6 @@
 //! Lists of deploys: history, in progress, and waiting for a retry.
 
-use super::deploy::{retry_command, run_duration};
+use super::deploy::{job_on_branch, retry_command, run_duration};
 use super::label::emoji_and_label;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, end_reason, usage};
@@ -8,6 +8,7 @@ use crate::command::{HistoryFilter, SinceFilter, StatusFilter, Verb};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord, DeployState};
 use crate::id::DeployRef;
+use crate::notification::{NotificationKind, Undelivered};
 use crate::ports::{DeployPage, PageEnd};
 
 /// The widest that a name is shown in a list.
@@ -97,6 +98,32 @@ pub fn awaiting_retry(page: &DeployPage, config: &Config) -> SlackMessage {
         let rest = format!("failed before:{}", more.before);
         next_page_line(more, config, &rest)
     }))
+}
+
+/// What Slack took no message about, below the deploys that wait for a retry.
+pub fn untold_deploys(untold: &[(Undelivered, DeployRecord)], config: &Config) -> Vec<Mrkdwn> {
+    if untold.is_empty() {
+        return vec![];
+    }
+    let heading = Mrkdwn::new(":warning: *Not told in Slack:*");
+    let lines = untold.iter().map(|(undelivered, record)| {
+        let status = usage::command_for(config, Verb::Status, &record.short_id);
+        let line = job_on_branch(Mrkdwn::new("• "), &record.request).and(" · ");
+        append_untold(line, undelivered).and(" · ").code(status)
+    });
+    [heading].into_iter().chain(lines).collect()
+}
+
+/// What was not delivered, why and when.
+pub(super) fn append_untold(line: Mrkdwn, undelivered: &Undelivered) -> Mrkdwn {
+    let line = line.and(match undelivered.kind {
+        NotificationKind::Progress => "that it runs",
+        NotificationKind::Hold => "that it waits for an approval",
+        NotificationKind::Final => "how it ended",
+        NotificationKind::Notice => "a notice",
+    });
+    let line = end_reason::append_quote(line, &undelivered.reason);
+    line.and(", ").time(undelivered.at)
 }
 
 /// Until when a deploy can be retried.

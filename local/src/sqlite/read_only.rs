@@ -16,6 +16,7 @@ use chatops_core::audit::stored::{StoredChain, StoredEvent};
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::MessageBody;
+use chatops_core::notification::Undelivered;
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError, TargetLock,
 };
@@ -67,6 +68,18 @@ impl DeployReader for ReadOnlyDatabase {
 
     async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {
         Ok(ledger::select_last_retry(&self.lock(), root)?)
+    }
+
+    async fn read_undelivered(&self, id: DeployId) -> LedgerResult<Option<Undelivered>> {
+        Ok(ledger::notifications::select_undelivered(&self.lock(), id)?)
+    }
+
+    async fn list_undelivered(&self, since: Time, limit: usize) -> LedgerResult<Vec<Undelivered>> {
+        Ok(ledger::notifications::select_untold(
+            &self.lock(),
+            since,
+            limit,
+        )?)
     }
 
     async fn list_deploys(

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// Marks a file of chatops (`chop` in ASCII), kept in `application_id`.
 const APPLICATION_ID: i64 = 0x6368_6f70;
@@ -91,9 +91,11 @@ CREATE TABLE notification (
     deploy TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     due_at INTEGER,
+    untold_at INTEGER,
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX notification_due ON notification (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notification_untold ON notification (untold_at, deploy) WHERE untold_at IS NOT NULL;
 
 CREATE TABLE retry_chain (
     root TEXT PRIMARY KEY,
@@ -124,7 +126,13 @@ CREATE TABLE message (
 CREATE INDEX message_visible ON message (queue, visible_at);
 ";
 
-/// Creates the tables in an empty file, and refuses a file of another program or version.
+/// From a file of the version before. Nothing was noted as undelivered then.
+const MIGRATION: &str = "
+ALTER TABLE notification ADD COLUMN untold_at INTEGER;
+CREATE INDEX notification_untold ON notification (untold_at, deploy) WHERE untold_at IS NOT NULL;
+";
+
+/// Creates the tables in an empty file, brings those of the version before up to date, and refuses a file of another program or version.
 pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
     // One transaction, so that two programs cannot both find an empty file.
@@ -144,6 +152,12 @@ pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), Ope
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)
             .map_err(failed)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(failed)?;
+        return tx.commit().map_err(failed);
+    }
+    if owner == APPLICATION_ID && version == SCHEMA_VERSION - 1 {
+        tx.execute_batch(MIGRATION).map_err(failed)?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION)
             .map_err(failed)?;
         return tx.commit().map_err(failed);
     }

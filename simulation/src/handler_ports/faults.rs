@@ -6,10 +6,11 @@ use std::time::Duration;
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{
     CancelWorkflow, Commit, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry,
-    GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, LookupRequest, NoteProject, Perform,
-    PollRequest, PostMessage, ReadAction, ReadDeploy, ReadLock, ReadNotification,
-    ReadPipelineOwner, ReadProject, ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage,
-    RenewToken, Request, SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
+    GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, ListUndelivered, LookupRequest,
+    NoteProject, Perform, PollRequest, PostMessage, ReadAction, ReadDeploy, ReadLock,
+    ReadNotification, ReadPipelineOwner, ReadProject, ReadUndelivered, ReceiveMessages,
+    RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request, SaveNotification, SendError,
+    SendMessage, TriggerOutcome, TriggerRequest,
 };
 
 use super::{HandlerPorts, WorldPorts};
@@ -103,7 +104,7 @@ macro_rules! simulated {
 simulated! {
     // A note of a project only sets a pace; that it fails is all that can happen to it.
     read: ReadProject, NoteProject, ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
-        FindLastRetry, ReadAction as with_bug::read_action, ReadNotification as with_bug::read_notification;
+        FindLastRetry, ReadUndelivered, ListUndelivered, ReadAction as with_bug::read_action, ReadNotification as with_bug::read_notification;
     list: ListDeploys as with_bug::list_deploys, ListDue;
     note: CountAction, RecordAction as with_bug::record_action;
     write: Commit as with_bug::commit, SaveNotification as with_bug::save_notification;

@@ -31,7 +31,10 @@ impl SlackAnswer {
         let why = || "met".to_owned();
         match self {
             SlackAnswer::Delivered => PostResult::Delivered,
-            SlackAnswer::NotSent => PostResult::NotSent { reason: why() },
+            SlackAnswer::NotSent => PostResult::NotSent {
+                reason: why(),
+                after: None,
+            },
             SlackAnswer::Later => PostResult::Later { after: None },
             SlackAnswer::MuchLater => PostResult::Later {
                 after: Some(std::time::Duration::from_hours(1)),

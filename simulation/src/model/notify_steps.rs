@@ -293,7 +293,7 @@ impl NotifySteps<'_, '_> {
                 self.step_save(slot, reserved, "writes the reservation");
             }
             NotifyRun::Record(phase) => {
-                self.step_save(slot, phase.record, "records what became of it");
+                self.step_save(slot, *phase.record, "records what became of it");
             }
             NotifyRun::Post(phase) => {
                 let is_final = phase.post.kind == NotificationKind::Final;

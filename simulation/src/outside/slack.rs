@@ -1,6 +1,6 @@
 //! Slack: the port over the sandbox's model, with faults before and after the message is shown.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub enum ChatFault {
     Limited(Duration),
     /// 503, and nothing is shown.
     ErrorBefore,
+    /// The response URL is refused, and each further use of it.
+    Refused,
     /// The message is shown and the connection breaks.
     AnswerLost,
 }
@@ -34,6 +36,8 @@ struct MemorySlackState {
     model: model::SlackModel,
     faults: VecDeque<ChatFault>,
     lost_responses: usize,
+    /// The response URLs that are refused, although they have uses and time left.
+    refused: BTreeSet<String>,
     /// How often the bot's token was replaced, and which replacement the notifier knows.
     token_counts: (usize, usize),
 }
@@ -133,6 +137,7 @@ impl ChatClient for MemorySlack {
             Some(ChatFault::NotSent) => {
                 return PostResult::NotSent {
                     reason: "could not connect".to_owned(),
+                    after: None,
                 };
             }
             Some(ChatFault::Limited(after)) => return PostResult::Later { after: Some(after) },
@@ -140,7 +145,17 @@ impl ChatClient for MemorySlack {
                 state.lost_responses += 1;
                 return PostResult::Unknown;
             }
-            Some(ChatFault::AnswerLost) | None => {}
+            Some(ChatFault::AnswerLost | ChatFault::Refused) | None => {}
+        }
+        if let PostTarget::ResponseUrl(address) = to {
+            if matches!(fault, Some(ChatFault::Refused)) {
+                state.refused.insert(address.expose().to_owned());
+            }
+            if state.refused.contains(address.expose()) {
+                return PostResult::Refused {
+                    reason: "expired_url".to_owned(),
+                };
+            }
         }
         let mut body = message.to_json();
         let answer = match to {

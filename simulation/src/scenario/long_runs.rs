@@ -9,7 +9,7 @@ use chatops_core::text::MessageKind;
 use chatops_sandbox::circleci::RunScript;
 
 use super::{SOON, Scenario, main_deploy, run_deploy, script, script_success};
-use crate::outside::{WEBHOOK_SECRET, mark_of};
+use crate::outside::{ChatFault, WEBHOOK_SECRET, mark_of};
 use crate::world::World;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -68,6 +68,20 @@ pub(super) const ALL: &[Scenario] = &[
             script(world, RunScript::success(45 * MINUTE));
             run_deploy(world);
             check_not_notified(world);
+        },
+    )
+    .ends(&[Succeeded]),
+    Scenario::new(
+        "D1: the response URL is refused early, and the bot tells",
+        |world| {
+            world.has_bot = true;
+            world.slack.install_bot("C0001");
+            world.slack.fail_post(ChatFault::Refused);
+            script_success(world);
+            run_deploy(world);
+            let told = |kind| count_shown(world, kind) == 1;
+            let all = told(MessageKind::Progress) && told(MessageKind::Final);
+            world.expect_undisturbed(all, "the bot did not tell what the response URL refused");
         },
     )
     .ends(&[Succeeded]),

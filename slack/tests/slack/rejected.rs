@@ -46,18 +46,34 @@ async fn a_response_url_that_slack_never_issued_is_rejected() {
     let sandbox = sandbox().await;
     let address = stored_target(&format!("{}{PATH}", sandbox.slack_url()));
     let result = post_any(&sandbox, &address).await;
-    assert_eq!(result, rejected("404 Not Found no_service"));
+    assert_eq!(result, rejected("no_service"));
 }
 
 #[tokio::test]
 async fn a_rejection_is_final_and_has_slacks_message() {
     for (status, message, why) in [
-        (400, "invalid_blocks", "400 Bad Request invalid_blocks"),
-        (403, "action_prohibited", "403 Forbidden action_prohibited"),
-        (404, "no_service", "404 Not Found no_service"),
+        (400, "invalid_payload", "invalid_payload"),
+        (400, "user_not_found", "user_not_found"),
+        (400, "no_text\n", "no_text"),
+        (400, "invalid_blocks", "invalid_blocks"),
+        (403, "action_prohibited", "action_prohibited"),
+        (403, "invalid_token", "invalid_token"),
+        (
+            403,
+            "posting_to_general_channel_denied",
+            "posting_to_general_channel_denied",
+        ),
+        (403, "team_disabled", "team_disabled"),
+        (404, "channel_not_found", "channel_not_found"),
+        (404, "no_service", "no_service"),
+        (404, "no_active_hooks", "no_active_hooks"),
         (404, r#"{"ok":false,"error":"expired_url"}"#, "expired_url"),
+        (404, r#"{"ok":false,"error":"used_url"}"#, "used_url"),
         (404, "", "404 Not Found"),
-        (410, "channel_is_archived", "410 Gone channel_is_archived"),
+        (404, "<html>", "404 Not Found <html>"),
+        (410, "channel_is_archived", "channel_is_archived"),
+        // It takes no token: none that replaces it helps.
+        (403, "invalid_auth", "invalid_auth"),
     ] {
         let result = post_with_fault(rejection(status, None, message), 0).await;
         assert_eq!(result, rejected(why));

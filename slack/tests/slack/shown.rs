@@ -3,11 +3,10 @@
 use chatops_core::notification::PostResult;
 use chatops_core::ports::ChatClient as _;
 use chatops_core::text::{Audience, SlackMessage};
-use chatops_sandbox::HttpFault;
 
 use crate::support::{
-    PATH, any_message, client, issued_target, post_answered, post_any, post_result,
-    post_with_fault, raw_response, sandbox,
+    PATH, any_message, client, issued_target, post_answered, post_any, post_result, raw_response,
+    sandbox,
 };
 
 #[tokio::test]
@@ -62,13 +61,8 @@ async fn the_request_is_a_post_of_json() {
 #[tokio::test]
 async fn each_success_of_slack_is_understood() {
     let long = r#"{"ok":true,"error":null,"ts":"1"}"#;
-    for body in ["ok", "ok\n", "", r#"{"ok":true}"#, long] {
+    for body in ["ok", " ok\r\n", r#"{"ok":true}"#, long] {
         let result = post_result("200 OK", body).await;
         assert_eq!(result, PostResult::Delivered, "{body}");
     }
-    let result = post_result("204 No Content", "").await;
-    assert_eq!(result, PostResult::Delivered);
-    // Slack took it, even if a proxy replaced its answer.
-    let result = post_with_fault(HttpFault::Garbage, 1).await;
-    assert_eq!(result, PostResult::Delivered);
 }

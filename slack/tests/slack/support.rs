@@ -189,7 +189,10 @@ pub(crate) fn closed_port() -> (TcpSocket, String) {
 
 pub(crate) fn not_sent(reason: &str) -> PostResult {
     let reason = reason.to_owned();
-    PostResult::NotSent { reason }
+    PostResult::NotSent {
+        reason,
+        after: None,
+    }
 }
 
 pub(crate) async fn post_any(sandbox: &Sandbox, to: &PostTarget) -> PostResult {

@@ -61,6 +61,47 @@ async fn an_answer_that_does_not_arrive_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn a_success_that_is_not_slacks_leaves_the_outcome_unknown() {
+    for body in [
+        "",
+        "OK",
+        "okay",
+        "true",
+        "[]",
+        "<html>Sign in to the proxy</html>",
+    ] {
+        let result = post_result("200 OK", body).await;
+        assert_eq!(result, PostResult::Unknown, "{body}");
+    }
+    let result = post_result("204 No Content", "").await;
+    assert_eq!(result, PostResult::Unknown);
+    let result = post_with_fault(HttpFault::Garbage, 1).await;
+    assert_eq!(result, PostResult::Unknown);
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_later() {
+    for error in [
+        "ratelimited",
+        "rate_limited",
+        "service_unavailable",
+        "team_added_to_org",
+        "org_login_required",
+        "request_timeout",
+        "accesslimited",
+        "message_limit_exceeded",
+    ] {
+        for status in ["200 OK", "403 Forbidden"] {
+            let body = format!(r#"{{"ok":false,"error":"{error}"}}"#);
+            let answer = raw_response(status, "retry-after: 7\r\n", &body);
+            let after = Some(Duration::from_secs(7));
+            let result = post_answered(&answer).await.0;
+            assert_eq!(result, PostResult::Later { after }, "{status} {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown() {
     let sandbox = sandbox().await;
     let address = issued_target(&sandbox, 0);

@@ -145,6 +145,13 @@ pub(super) fn run_doctor(
         let lookup = |name: &str| std::env::var_os(name);
         runtime.block_on(check_local(options, lookup, &mut report))?;
     }
+    // What cannot be read was said above.
+    let untold = installation
+        .open(&options.data.path)
+        .and_then(|store| store.list_undelivered(super::now()));
+    if let Ok(untold) = untold {
+        report.add_check(text::undelivered(untold.len()))?;
+    }
     let DoctorReport { checks, .. } = report;
     let ok = checks.iter().all(|check| check.level != CheckLevel::Fail);
     if options.json {

@@ -141,6 +141,17 @@ pub(super) fn data_integrity(path: &Path, found: &[String]) -> Check {
     Check::fail(DATA, found, fix)
 }
 
+pub(super) fn undelivered(count: usize) -> Check {
+    let name = "messages to Slack";
+    if count == 0 {
+        return Check::ok(name, "none was lost in the last week");
+    }
+    let found = format!("{count} of the last week could not be delivered");
+    let fix = "`chatops failed` lists them with Slack's reason; with a bot token the bot posts where a \
+               response URL is refused";
+    Check::warn(name, found, fix)
+}
+
 pub(super) fn disk_space(free: u64, is_little: bool) -> Check {
     let found = format!("{} MiB free", free / (1024 * 1024));
     if is_little {

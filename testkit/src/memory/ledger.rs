@@ -10,7 +10,7 @@ use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use chatops_core::name::ProjectName;
-use chatops_core::notification::NotificationRecord;
+use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{
     ActionCount, ActionRecord, ActionStore, Commit, CommitError, Conflict, DeployFilter,
     DeployPage, DeployReader, DueItem, Ledger, LedgerError, LedgerPosition, LockChange,
@@ -218,6 +218,26 @@ impl DeployReader for MemoryLedger {
 
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
         Ok(lock_mutex(&self.0).locks.get(target).cloned())
+    }
+
+    async fn read_undelivered(&self, id: DeployId) -> Result<Option<Undelivered>, LedgerError> {
+        let tables = lock_mutex(&self.0);
+        let notification = tables.notifications.get(&id);
+        Ok(notification.and_then(|one| one.undelivered.clone()))
+    }
+
+    async fn list_undelivered(
+        &self,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError> {
+        let tables = lock_mutex(&self.0);
+        let untold = tables.notifications.values();
+        let untold = untold.filter_map(NotificationRecord::untold);
+        let mut untold: Vec<_> = untold.filter(|one| one.at > since).cloned().collect();
+        untold.sort_unstable_by_key(|one| (one.at, one.deploy));
+        untold.truncate(limit);
+        Ok(untold)
     }
 
     async fn list_deploys(

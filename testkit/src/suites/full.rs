@@ -10,7 +10,9 @@ use chatops_core::deploy::{
     WaitReason,
 };
 use chatops_core::id::{InvocationId, RequestId};
-use chatops_core::notification::{DeliveryStatus, NotificationRecord};
+use chatops_core::notification::{
+    DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,
+};
 use chatops_core::secret::ResponseUrl;
 use url::Url;
 use uuid::Uuid;
@@ -169,6 +171,12 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
         response_url: Some(ResponseUrl::parse(RESPONSE_URL, &[slack]).unwrap()),
         expires_at: at(1_801),
         response_url_uses: 3,
+        refusal: Some(Refusal {
+            kind: NotificationKind::Hold,
+            reason: text(),
+        }),
+        response_url_from: Some(at(80)),
+        bot_from: Some(at(81)),
         bot_attempts: 4,
         token_refused: true,
         unsent_count: 5,
@@ -178,5 +186,12 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
         final_status: DeliveryStatus::Pending { from: at(77) },
         notice: DeliveryStatus::InFlight { until: at(79) },
         notice_again: true,
+        undelivered: Some(Undelivered {
+            deploy: notification.deploy,
+            kind: NotificationKind::Progress,
+            reason: text(),
+            at: at(82),
+            told_later: true,
+        }),
     }
 }

@@ -1,7 +1,11 @@
 //! What the notifier relies on.
 
-use chatops_core::notification::{DeliveryStatus, NotificationKind, NotificationRecord};
-use chatops_core::ports::{Commit, CommitError, Conflict, NotificationStore};
+use chatops_core::notification::{
+    DeliveryStatus, NotificationKind, NotificationRecord, Undelivered,
+};
+use chatops_core::ports::{
+    Commit, CommitError, Conflict, DeployReader as _, Ledger, NotificationStore,
+};
 
 use super::full::{RESPONSE_URL, full_notification};
 use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
@@ -13,6 +17,8 @@ suite! { $ notifications_checks:
     a_save_creates_no_record,
     a_save_loses_against_the_worker,
     a_save_touches_nothing_else,
+    what_is_not_delivered_is_read_and_listed,
+    the_oldest_that_is_not_delivered_is_listed_first,
 }
 
 /// The save loses against another one.
@@ -119,4 +125,68 @@ pub async fn a_save_touches_nothing_else<F: PortFixture>(it: F) {
     store.save_notification(notification).await.unwrap();
     store.assert_stored(&record).await;
     assert_eq!(store.notification(2).await.unwrap().response_url_uses, 0);
+}
+
+/// The next version of a deploy's notification record, in which something was given up at this second.
+async fn give_up<S: Ledger + NotificationStore>(store: &S, n: u32, second: i64) -> Undelivered {
+    let notification = store.notification(n).await.unwrap();
+    let undelivered = Undelivered {
+        deploy: id(n),
+        kind: NotificationKind::Final,
+        reason: "channel_is_archived".to_owned(),
+        at: at(second),
+        told_later: false,
+    };
+    let next = NotificationRecord {
+        version: notification.version + 1,
+        undelivered: Some(undelivered.clone()),
+        ..notification
+    };
+    store.save_notification(next).await.unwrap();
+    undelivered
+}
+
+pub async fn what_is_not_delivered_is_read_and_listed<F: PortFixture>(it: F) {
+    let store = it.store();
+    store.begin(1).await;
+    let due = store.list_due(at(9_000), 10).await.unwrap();
+    assert_eq!(store.read_undelivered(id(1)).await.unwrap(), None);
+    assert_eq!(store.list_undelivered(at(0), 10).await.unwrap(), []);
+    let undelivered = give_up(&*store, 1, 50).await;
+    let read = store.read_undelivered(id(1)).await.unwrap();
+    assert_eq!(read.as_ref(), Some(&undelivered));
+    let listed = store.list_undelivered(at(49), 10).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&undelivered));
+    assert_eq!(store.list_undelivered(at(50), 10).await.unwrap(), []);
+    // It is no timer.
+    assert_eq!(store.list_due(at(9_000), 10).await.unwrap(), due);
+    // Something that says as much was delivered: it is still known, and no longer listed.
+    let notification = store.notification(1).await.unwrap();
+    let made_up_for = Undelivered {
+        told_later: true,
+        ..undelivered
+    };
+    let next = NotificationRecord {
+        version: notification.version + 1,
+        undelivered: Some(made_up_for.clone()),
+        ..notification
+    };
+    store.save_notification(next).await.unwrap();
+    let read = store.read_undelivered(id(1)).await.unwrap();
+    assert_eq!(read, Some(made_up_for));
+    assert_eq!(store.list_undelivered(at(0), 10).await.unwrap(), []);
+}
+
+pub async fn the_oldest_that_is_not_delivered_is_listed_first<F: PortFixture>(it: F) {
+    let store = it.store();
+    let mut given_up = vec![];
+    for (n, second) in [(1, 70), (2, 60), (3, 80)] {
+        store.begin(n).await;
+        given_up.push(give_up(&*store, n, second).await);
+    }
+    given_up.sort_unstable_by_key(|one| one.at);
+    let listed = store.list_undelivered(at(0), 10).await.unwrap();
+    assert_eq!(listed, given_up);
+    let listed = store.list_undelivered(at(60), 1).await.unwrap();
+    assert_eq!(listed, given_up[1..2]);
 }

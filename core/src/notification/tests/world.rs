@@ -100,7 +100,15 @@ impl World {
                 item.unsent_count,
                 item.unknown_count,
             );
-            let counts = (counts, item.token_refused, item.notice_again);
+            let refused = item.refusal.as_ref().map(|refusal| refusal.kind);
+            let pauses = [item.response_url_from, item.bot_from].map(|t| t.map(rel));
+            let counts = (
+                counts,
+                item.token_refused,
+                item.notice_again,
+                refused,
+                pauses,
+            );
             let tellings = NotificationKind::ALL.map(|kind| delivery(item.delivery(kind)));
             (counts, tellings, item.response_url.is_none())
         };
@@ -283,7 +291,13 @@ impl World {
         let why = || "no".to_owned();
         let outcomes = [
             (PostResult::Delivered, true),
-            (PostResult::NotSent { reason: why() }, false),
+            (
+                PostResult::NotSent {
+                    reason: why(),
+                    after: None,
+                },
+                false,
+            ),
             (later(None), false),
             (later(Some(Duration::from_hours(1))), false),
             (PostResult::Refused { reason: why() }, false),

@@ -293,7 +293,11 @@ fn a_message_says_what_it_is() {
         (help, MessageKind::Help, none),
         (deploy_running(&running), MessageKind::Progress, own),
         (waiting_for_approval(&running), MessageKind::Hold, own),
-        (deploy_status(&running, &config), MessageKind::Reply, own),
+        (
+            deploy_status(&running, None, &config),
+            MessageKind::Reply,
+            own,
+        ),
         (
             not_retried(&running, &why, &config),
             MessageKind::Reply,

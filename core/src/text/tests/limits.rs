@@ -333,7 +333,7 @@ proptest! {
         check(&final_status(&record, repeat, &config));
         check(&deploy_running(&record));
         check(&waiting_for_approval(&record));
-        check(&deploy_status(&record, &config));
+        check(&deploy_status(&record, None, &config));
         check(&deploy_notice(&record, &config));
         let by = ActedBy::Operator(who.clone());
         for notice in every_notice(&who, by) {

@@ -3,11 +3,13 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::fixtures::{pipeline, start};
+use crate::fixtures::{id, pipeline, start};
+use crate::notification::{NotificationKind, Undelivered};
 use crate::policy::Rejection;
+use crate::ports::DeployPage;
 
 fn status_rows(record: &DeployRecord) -> String {
-    let message = deploy_status(record, &config());
+    let message = deploy_status(record, None, &config());
     assert_eq!(message.audience, Audience::Requester);
     check_ready_commands(&message, &config());
     rendered(&message)
@@ -155,4 +157,33 @@ fn in_a_chain_of_retries() {
     It is being sent to CircleCI.
     To cancel it: `/chatops cancel f643ce10`
     ");
+}
+
+#[test]
+fn status_of_what_slack_was_not_told() {
+    let undelivered = Undelivered {
+        deploy: id(),
+        kind: NotificationKind::Final,
+        reason: "expired_url; the bot: <!channel> `x`".to_owned(),
+        at: start(),
+        told_later: false,
+    };
+    let record = record_in(DeployState::Succeeded);
+    let message = deploy_status(&record, Some(&undelivered), &config());
+    assert_snapshot!(rendered(&message), @"");
+    let made_up_for = Undelivered {
+        told_later: true,
+        ..undelivered.clone()
+    };
+    let message = deploy_status(&record, Some(&made_up_for), &config());
+    assert_eq!(message, deploy_status(&record, None, &config()));
+    let empty = DeployPage {
+        deploys: vec![],
+        more: None,
+    };
+    let lines = untold_deploys(&[(undelivered, record)], &config());
+    let failed = awaiting_retry(&empty, &config()).details(lines);
+    check_ready_commands(&failed, &config());
+    assert_snapshot!(rendered(&failed), @"");
+    assert_eq!(untold_deploys(&[], &config()), []);
 }

@@ -10,6 +10,7 @@ use chatops_core::audit::{AuditEvent, EventHash};
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
+use chatops_core::notification::Undelivered;
 use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
     LedgerPosition, LockChange, RetriedDeploy, TargetLock,
@@ -44,6 +45,16 @@ impl DeployReader for Sqlite {
 
     async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {
         self.read(move |db| select_last_retry(db, root)).await
+    }
+
+    async fn read_undelivered(&self, id: DeployId) -> LedgerResult<Option<Undelivered>> {
+        self.read(move |db| notifications::select_undelivered(db, id))
+            .await
+    }
+
+    async fn list_undelivered(&self, since: Time, limit: usize) -> LedgerResult<Vec<Undelivered>> {
+        self.read(move |db| notifications::select_untold(db, since, limit))
+            .await
     }
 
     async fn list_deploys(

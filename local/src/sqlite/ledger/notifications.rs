@@ -1,7 +1,8 @@
 //! The notifier's port on the file: the notifications.
 
+use chatops_core::Time;
 use chatops_core::id::DeployId;
-use chatops_core::notification::NotificationRecord;
+use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{CommitError, Conflict, NotificationStore};
 use rusqlite::{Connection, params};
 
@@ -37,11 +38,44 @@ pub(crate) fn select_notification(
     body.transpose()
 }
 
+/// When something was given up that was not made up for.
+fn untold_at(notification: &NotificationRecord) -> Option<i64> {
+    notification.untold().map(|untold| to_micros(untold.at))
+}
+
+/// What could not be delivered last about a deploy.
+pub(crate) fn select_undelivered(db: &Connection, id: DeployId) -> FileResult<Option<Undelivered>> {
+    let notification = select_notification(db, id)?;
+    Ok(notification.and_then(|notification| notification.undelivered))
+}
+
+/// What was given up after `since` and not made up for, the oldest first.
+pub(crate) fn select_untold(
+    db: &Connection,
+    since: Time,
+    limit: usize,
+) -> FileResult<Vec<Undelivered>> {
+    let sql = "SELECT body FROM notification WHERE untold_at > ?1 \
+               ORDER BY untold_at, deploy LIMIT ?2";
+    let mut query = db.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = query.query(params![to_micros(since), limit])?;
+    let mut untold = Vec::new();
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(0)?;
+        let notification: NotificationRecord = super::from_json("a notification", &body)?;
+        untold.extend(notification.undelivered);
+    }
+    Ok(untold)
+}
+
 /// Adds a notification record.
 pub(crate) fn insert_notification(db: &Connection, new: &NotificationRecord) -> FileResult<()> {
-    let sql = "INSERT INTO notification (deploy, version, due_at, body) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO notification (deploy, version, due_at, untold_at, body) \
+               VALUES (?1, ?2, ?3, ?4, ?5)";
     let (id, due_at) = (new.deploy.to_string(), new.due_at().map(to_micros));
-    let values = params![id, to_i64(new.version), due_at, super::to_json(new)?];
+    let (version, body) = (to_i64(new.version), super::to_json(new)?);
+    let values = params![id, version, due_at, untold_at(new), body];
     super::execute(db, sql, values).map(drop)
 }
 
@@ -51,11 +85,12 @@ pub(crate) fn update_notification(
     new: &NotificationRecord,
     before: u64,
 ) -> CommitResult {
-    let sql = "UPDATE notification SET version = ?2, due_at = ?3, body = ?4 \
-               WHERE deploy = ?1 AND version = ?5";
+    let sql = "UPDATE notification SET version = ?2, due_at = ?3, untold_at = ?4, body = ?5 \
+               WHERE deploy = ?1 AND version = ?6";
     let (id, due_at) = (new.deploy.to_string(), new.due_at().map(to_micros));
     let (version, before) = (to_i64(new.version), to_i64(before));
-    let values = params![id, version, due_at, super::to_json(new)?, before];
+    let body = super::to_json(new)?;
+    let values = params![id, version, due_at, untold_at(new), body, before];
     match super::execute(db, sql, values)? {
         0 => Err(Conflict::StaleVersion.into()),
         _ => Ok(()),

@@ -3,7 +3,8 @@
 use super::*;
 
 impl World {
-    /// The response URL while it lasts, then the bot; and nothing early once the end is pending.
+    /// The response URL while it lasts and has refused nothing, then the bot; and nothing early once the
+    /// end is pending.
     pub(super) fn check_way(&self, kind: NotificationKind, route: DeliveryRoute) {
         let item = &self.item;
         let left = match kind {
@@ -13,9 +14,16 @@ impl World {
         let lasts = item.response_url.is_some()
             && self.now < item.expires_at
             && item.response_url_uses < left;
+        let refused = item.refusal.as_ref().map(|refusal| refusal.kind);
         match route {
-            DeliveryRoute::ResponseUrl => assert!(lasts, "a call of what does not last: {self:?}"),
-            DeliveryRoute::Bot => assert!(self.bot && !lasts, "the bot was not needed: {self:?}"),
+            DeliveryRoute::ResponseUrl => {
+                assert!(lasts, "a call of what does not last: {self:?}");
+                assert_ne!(refused, Some(kind), "the same again: {self:?}");
+            }
+            DeliveryRoute::Bot => {
+                let needed = !lasts || refused.is_some();
+                assert!(self.bot && needed, "the bot was not needed: {self:?}");
+            }
         }
         if matches!(kind, Progress | Hold) {
             assert_eq!(
@@ -55,6 +63,19 @@ impl World {
                 DeliveryStatus::Delivered { .. } => assert!(shown > 0, "{self:?}"),
                 _ => {}
             }
+        }
+        let failed = NotificationKind::ALL
+            .into_iter()
+            .any(|kind| matches!(item.delivery(kind), DeliveryStatus::Failed { .. }));
+        assert!(item.undelivered.is_some() || !failed, "not said: {self:?}");
+        if let (Some(undelivered), DeliveryStatus::Delivered { .. }) =
+            (&item.undelivered, &item.final_status)
+        {
+            let after = undelivered.kind == Notice;
+            assert!(
+                undelivered.told_later || after,
+                "told, yet not said: {self:?}"
+            );
         }
         if item.final_status.is_settled() {
             let early = item.progress.is_settled() && item.hold.is_settled();
@@ -101,9 +122,13 @@ impl World {
             .iter()
             .any(|kind| sending(self.item.delivery(*kind)))
             || matches!(self.item.final_status, DeliveryStatus::Pending { from } if from >= self.item.expires_at);
+        let paused = |from: Option<Time>| from.is_some_and(|from| from >= self.item.expires_at);
+        let waits = waits || paused(self.item.response_url_from);
+        let refused = self.item.refusal.as_ref().map(|refusal| refusal.kind);
         let by_url = self.item.response_url.is_some()
             && self.now < self.item.expires_at
             && self.item.response_url_uses < RESPONSE_URL_USES
+            && refused != Some(Final)
             && !waits;
         let by_bot = self.bot && self.item.bot_attempts < BOT_ATTEMPTS;
         let delivered = matches!(item.final_status, DeliveryStatus::Delivered { .. });

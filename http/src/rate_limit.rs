@@ -1,28 +1,29 @@
-//! The pause after a 429. Every call of this process shares it, so that many deploys do not hammer a
-//! throttled API.
+//! The pause that a vendor asks for. All calls of this process that go the same way share it, so that
+//! many deploys do not hammer a throttled API.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chatops_core::ports::CiReadError;
 use chatops_core::ports::MAX_ASKED_PAUSE;
 
-/// The pause if CircleCI names none.
+/// The pause if the vendor names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(2);
 
+/// Until when nothing is sent.
 #[derive(Debug, Default)]
-pub(super) struct RateLimitPause(Mutex<Option<Instant>>);
+pub struct RateLimitPause(Mutex<Option<Instant>>);
 
 impl RateLimitPause {
     /// How much of the pause is left.
-    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
+    #[must_use]
+    pub fn remaining(&self, now: Instant) -> Option<Duration> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.and_then(|until| until.checked_duration_since(now));
         left.filter(|left| !left.is_zero())
     }
 
     /// Extends the pause; a shorter one never shortens it.
-    pub(super) fn extend(&self, after: Option<Duration>, now: Instant) {
+    pub fn extend(&self, after: Option<Duration>, now: Instant) {
         let pause = after.unwrap_or(DEFAULT_PAUSE);
         let until = now + pause.clamp(DEFAULT_PAUSE, MAX_ASKED_PAUSE);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,18 +31,7 @@ impl RateLimitPause {
             *kept = Some(until);
         }
     }
-
-    /// The error of a call that is not sent.
-    pub(super) fn read_error(left: Duration) -> CiReadError {
-        CiReadError {
-            retry_after: Some(left),
-            ..CiReadError::from_message(PAUSE_MESSAGE)
-        }
-    }
 }
-
-/// Why nothing was sent.
-pub(super) const PAUSE_MESSAGE: &str = "CircleCI has asked for a pause (HTTP 429)";
 
 #[cfg(test)]
 mod tests {

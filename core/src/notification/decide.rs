@@ -1,0 +1,371 @@
+//! What the notifier does next about a record, and what a post's result makes of it: pure functions.
+
+use std::time::Duration;
+
+use super::{
+    DeliveryStatus, NotificationKind, NotificationRecord, PostResult, Refusal, Undelivered,
+};
+use crate::Time;
+use crate::backoff::Backoff;
+use crate::config::Timeouts;
+
+/// How often Slack accepts a post to a response URL.
+pub const RESPONSE_URL_USES: u8 = 5;
+
+/// How many of these uses are reserved for the final status.
+pub(super) const USES_KEPT_FOR_FINAL: u8 = 3;
+
+/// How often the bot tries to post about one deploy.
+pub const BOT_ATTEMPTS: u8 = 12;
+
+/// Attempts of the bot that notices leave for the final status.
+pub(super) const BOT_ATTEMPTS_KEPT_FOR_FINAL: u8 = 6;
+
+/// The longest pause that Slack can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+
+/// The pause after a refused token, before the only further attempt.
+const TOKEN_REPLACEMENT_TIME: Duration = Duration::from_secs(30);
+
+/// What the notifier does next about a record.
+#[derive(Debug, Clone)]
+pub enum DeliveryStep {
+    /// Nothing now.
+    Rest,
+    /// Write this; post nothing.
+    Save(NotificationRecord),
+    /// Write this reservation, then post `kind`, then write [`after_post`].
+    Post {
+        /// The record with the use reserved.
+        reserved: NotificationRecord,
+        /// What to post.
+        kind: NotificationKind,
+        /// The route.
+        route: DeliveryRoute,
+        /// Whether the requester may have seen it already.
+        repeat: bool,
+    },
+}
+
+/// The route to the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryRoute {
+    /// The command's response URL, while it lasts.
+    ResponseUrl,
+    /// The app's bot, which has no such limit.
+    Bot,
+}
+
+/// Decides what to do about a record. `bot` says whether a bot can post where the response URL no
+/// longer works.
+#[must_use]
+pub fn next_delivery(
+    record: &NotificationRecord,
+    now: Time,
+    timeouts: &Timeouts,
+    bot: bool,
+) -> DeliveryStep {
+    let mut record = record.clone();
+    record.version += 1;
+    if let Some(kind) = record.in_flight_kind() {
+        // While a post may be under way, nobody starts another.
+        let lease = timeouts.delivery_lease;
+        if matches!(record.delivery(kind), DeliveryStatus::InFlight { until } if is_ahead(*until, now, lease))
+        {
+            return DeliveryStep::Rest;
+        }
+        // The lease has expired, so the outcome is unknown.
+        if kind == NotificationKind::Final {
+            record.unknown_count += 1;
+            record.final_status = DeliveryStatus::Pending { from: now };
+        } else {
+            record.set_delivery(kind, DeliveryStatus::Unknown);
+            take_next_notice(&mut record, now);
+        }
+        return DeliveryStep::Save(record);
+    }
+    for kind in [NotificationKind::Progress, NotificationKind::Hold] {
+        let pending = matches!(record.delivery(kind), DeliveryStatus::Pending { .. });
+        if pending && record.final_status != DeliveryStatus::NotRequested {
+            record.set_delivery(kind, DeliveryStatus::Skipped);
+            return DeliveryStep::Save(record);
+        }
+    }
+    let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if !is_ahead(*from, now, LONGEST_PAUSE));
+    let Some(kind) = NotificationKind::ALL.into_iter().find(pending) else {
+        return DeliveryStep::Rest;
+    };
+    let route = match choose_route(&record, kind, now, bot) {
+        Ok(route) => route,
+        Err(NoRoute::UsedUp) => {
+            // What is left of the response URL is for the final status, which says more.
+            finish_delivery(&mut record, kind, DeliveryStatus::Skipped, now);
+            return DeliveryStep::Save(record);
+        }
+        Err(NoRoute::Failed(why)) => {
+            fail_delivery(&mut record, kind, &why, now);
+            return DeliveryStep::Save(record);
+        }
+    };
+    // What Slack asked for holds for everything that goes the same way.
+    let paused = record.route_pause(route);
+    if let Some(from) = paused.filter(|from| is_ahead(*from, now, LONGEST_PAUSE)) {
+        record.set_delivery(kind, DeliveryStatus::Pending { from });
+        return DeliveryStep::Save(record);
+    }
+    *record.route_pause_mut(route) = None;
+    match route {
+        DeliveryRoute::ResponseUrl => record.response_url_uses += 1,
+        DeliveryRoute::Bot => record.bot_attempts += 1,
+    }
+    let until = now + timeouts.delivery_lease;
+    record.set_delivery(kind, DeliveryStatus::InFlight { until });
+    let repeat = kind == NotificationKind::Final && record.unknown_count > 0;
+    DeliveryStep::Post {
+        reserved: record,
+        kind,
+        route,
+        repeat,
+    }
+}
+
+/// Why there is no way to the conversation.
+enum NoRoute {
+    /// Only uses that are kept for the final status are left.
+    UsedUp,
+    /// None works.
+    Failed(String),
+}
+
+/// The way that this delivery takes. A refused response URL is tried again only where nothing else is
+/// left, and not with what it has refused.
+fn choose_route(
+    record: &NotificationRecord,
+    kind: NotificationKind,
+    now: Time,
+    bot: bool,
+) -> Result<DeliveryRoute, NoRoute> {
+    let problem = response_url_problem(record, kind, now);
+    if problem.is_none() && record.refusal.is_none() {
+        return Ok(DeliveryRoute::ResponseUrl);
+    }
+    if bot && record.bot_attempts < bot_limit(record, kind) {
+        return Ok(DeliveryRoute::Bot);
+    }
+    match (&record.refusal, problem) {
+        (Some(refusal), _) if refusal.kind == kind => Err(NoRoute::Failed(refusal.reason.clone())),
+        (_, None) => Ok(DeliveryRoute::ResponseUrl),
+        (_, Some(UrlProblem::UsedUp)) if kind != NotificationKind::Final => Err(NoRoute::UsedUp),
+        (_, Some(problem)) => Err(NoRoute::Failed(problem.as_str().to_owned())),
+    }
+}
+
+/// How many attempts of the bot may have been made before one of this kind. However many notices there
+/// are, the final status is delivered.
+fn bot_limit(record: &NotificationRecord, kind: NotificationKind) -> u8 {
+    if kind == NotificationKind::Notice && !record.final_status.is_settled() {
+        BOT_ATTEMPTS - BOT_ATTEMPTS_KEPT_FOR_FINAL
+    } else {
+        BOT_ATTEMPTS
+    }
+}
+
+/// Whether a moment is still to come. One further ahead than it can be set was set by a clock that was
+/// wrong, and is over.
+fn is_ahead(moment: Time, now: Time, longest: Duration) -> bool {
+    now < moment && moment <= now + longest
+}
+
+/// Why the response URL cannot be used.
+enum UrlProblem {
+    Missing,
+    Expired,
+    UsedUp,
+}
+
+impl UrlProblem {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Missing => "there is no response URL",
+            Self::Expired => "the response URL has expired",
+            Self::UsedUp => "the response URL is used up",
+        }
+    }
+}
+
+fn response_url_problem(
+    record: &NotificationRecord,
+    kind: NotificationKind,
+    now: Time,
+) -> Option<UrlProblem> {
+    let uses = match kind {
+        NotificationKind::Final => RESPONSE_URL_USES,
+        NotificationKind::Progress | NotificationKind::Hold | NotificationKind::Notice => {
+            RESPONSE_URL_USES - USES_KEPT_FOR_FINAL
+        }
+    };
+    if record.response_url.is_none() {
+        Some(UrlProblem::Missing)
+    } else if now >= record.expires_at {
+        Some(UrlProblem::Expired)
+    } else if record.response_url_uses >= uses {
+        Some(UrlProblem::UsedUp)
+    } else {
+        None
+    }
+}
+
+/// The record after a post; `reserved` was written before it.
+#[must_use]
+pub fn after_post(
+    reserved: &NotificationRecord,
+    kind: NotificationKind,
+    route: DeliveryRoute,
+    result: &PostResult,
+    now: Time,
+) -> NotificationRecord {
+    let mut record = reserved.clone();
+    record.version += 1;
+    match (kind, result) {
+        (_, PostResult::Delivered) => {
+            finish_delivery(
+                &mut record,
+                kind,
+                DeliveryStatus::Delivered { at: now },
+                now,
+            );
+        }
+        (_, PostResult::NotSent { after, .. }) => {
+            match route {
+                DeliveryRoute::ResponseUrl => {
+                    record.response_url_uses = record.response_url_uses.saturating_sub(1);
+                }
+                DeliveryRoute::Bot => record.bot_attempts = record.bot_attempts.saturating_sub(1),
+            }
+            record.unsent_count += 1;
+            let growing = pause(DeliveryRoute::ResponseUrl, record.unsent_count);
+            try_again(
+                &mut record,
+                kind,
+                now + after.unwrap_or(growing).min(LONGEST_PAUSE),
+            );
+        }
+        (_, PostResult::Unauthorized { .. }) if !record.token_refused => {
+            record.token_refused = true;
+            try_again(&mut record, kind, now + TOKEN_REPLACEMENT_TIME);
+        }
+        (_, PostResult::Refused { reason }) if route == DeliveryRoute::ResponseUrl => {
+            // Another way is tried at once, if there is one.
+            let reason = reason.clone();
+            record.refusal = Some(Refusal { kind, reason });
+            try_again(&mut record, kind, now);
+        }
+        (_, PostResult::Refused { reason } | PostResult::Unauthorized { reason }) => {
+            let why = match &record.refusal {
+                Some(refusal) => format!("{}; the bot: {reason}", refusal.reason),
+                None => reason.clone(),
+            };
+            fail_delivery(&mut record, kind, &why, now);
+        }
+        (_, PostResult::Later { after }) => {
+            let wait = after.unwrap_or_else(|| pause(route, attempts(&record, route)));
+            let from = now + wait.min(LONGEST_PAUSE);
+            *record.route_pause_mut(route) = Some(from);
+            if kind == NotificationKind::Progress && route == DeliveryRoute::ResponseUrl {
+                // The use that is left of the two is for a hold.
+                finish_delivery(&mut record, kind, DeliveryStatus::Skipped, now);
+            } else {
+                try_again(&mut record, kind, from);
+            }
+        }
+        (NotificationKind::Final, PostResult::Unknown) => {
+            record.unknown_count += 1;
+            let from = now + pause(route, attempts(&record, route));
+            record.final_status = DeliveryStatus::Pending { from };
+        }
+        // It may have been shown; the final status says more.
+        (_, PostResult::Unknown) => {
+            finish_delivery(&mut record, kind, DeliveryStatus::Unknown, now);
+        }
+    }
+    record
+}
+
+/// The same delivery once more. A newer notice takes the place of one that waits.
+fn try_again(record: &mut NotificationRecord, kind: NotificationKind, from: Time) {
+    record.set_delivery(kind, DeliveryStatus::Pending { from });
+    record.notice_again &= kind != NotificationKind::Notice;
+}
+
+fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
+    u32::from(match route {
+        DeliveryRoute::ResponseUrl => record.response_url_uses,
+        DeliveryRoute::Bot => record.bot_attempts,
+    })
+}
+
+/// 2 s, 8 s, 32 s, then two minutes each; of the bot up to half an hour each, since its few attempts have to
+/// outlast three hours without Slack.
+pub(super) fn pause(route: DeliveryRoute, tries: u32) -> Duration {
+    let minutes = match route {
+        DeliveryRoute::ResponseUrl => 2,
+        DeliveryRoute::Bot => 30,
+    };
+    let delivery = Backoff {
+        first: Duration::from_secs(2),
+        growth: 4.0,
+        longest: Duration::from_mins(minutes),
+    };
+    delivery.pause(tries.saturating_sub(1))
+}
+
+fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &str, now: Time) {
+    let reason = why.to_owned();
+    // Of several attempts one may have been shown.
+    let unknown = kind == NotificationKind::Final && record.unknown_count > 0;
+    let end = if unknown {
+        DeliveryStatus::Unknown
+    } else {
+        record.undelivered = Some(Undelivered {
+            deploy: record.deploy,
+            kind,
+            reason: reason.clone(),
+            at: now,
+            told_later: false,
+        });
+        DeliveryStatus::Failed { reason }
+    };
+    finish_delivery(record, kind, end, now);
+}
+
+/// A notice that was requested while another was in flight is next.
+fn take_next_notice(record: &mut NotificationRecord, now: Time) {
+    if std::mem::take(&mut record.notice_again) {
+        record.notice = DeliveryStatus::Pending { from: now };
+    }
+}
+
+fn finish_delivery(
+    record: &mut NotificationRecord,
+    kind: NotificationKind,
+    end: DeliveryStatus,
+    now: Time,
+) {
+    let told = matches!(end, DeliveryStatus::Delivered { .. });
+    if let Some(undelivered) = &mut record.undelivered {
+        let covers = kind == NotificationKind::Final || kind == undelivered.kind;
+        undelivered.told_later |= told && covers;
+    }
+    record.set_delivery(kind, end);
+    if kind == NotificationKind::Notice {
+        take_next_notice(record, now);
+    }
+    if record.final_status.is_settled() {
+        record.response_url = None;
+        for early in [NotificationKind::Progress, NotificationKind::Hold] {
+            if !record.delivery(early).is_settled() {
+                record.set_delivery(early, DeliveryStatus::Skipped);
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What is on record about the notifications of one deploy. How they are delivered is decided next door.
+
+use serde::{Deserialize, Serialize};
+use strum::VariantArray;
+
+use super::DeliveryRoute;
+use crate::Time;
+use crate::id::DeployId;
+use crate::request::is_false;
+use crate::secret::ResponseUrl;
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    /// It runs; with the link to the build.
+    Progress,
+    /// It waits for an approval; with the link.
+    Hold,
+    /// How it ended.
+    Final,
+    /// The latest thing that people have to know at once, before the end or after it.
+    Notice,
+}
+
+impl NotificationKind {
+    /// All kinds, in the order in which they are delivered.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+}
+
+/// The status of one delivery.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// Not requested yet.
+    #[default]
+    NotRequested,
+    /// Requested; not before `from`.
+    Pending {
+        /// When to try.
+        from: Time,
+    },
+    /// A use is reserved and a post may be under way.
+    InFlight {
+        /// After this moment the outcome is unknown.
+        until: Time,
+    },
+    /// Slack confirmed it.
+    Delivered {
+        /// When.
+        at: Time,
+    },
+    /// Superseded by a later notification.
+    Skipped,
+    /// Slack's answer was lost; it may have been shown.
+    Unknown,
+    /// It was certainly not shown.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl DeliveryStatus {
+    /// Whether this status is final.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(
+            self,
+            DeliveryStatus::NotRequested
+                | DeliveryStatus::Pending { .. }
+                | DeliveryStatus::InFlight { .. }
+        )
+    }
+
+    /// When the notifier acts on it next.
+    pub(super) fn due_at(&self) -> Option<Time> {
+        match self {
+            DeliveryStatus::Pending { from } => Some(*from),
+            DeliveryStatus::InFlight { until } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal of the response URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What was refused.
+    pub kind: NotificationKind,
+    /// Slack's error.
+    pub reason: String,
+}
+
+/// What could not be delivered last, and why. It holds nothing secret, so that everybody who may read
+/// the deploy may read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// What was not delivered.
+    pub kind: NotificationKind,
+    /// Why, in Slack's word or ours.
+    pub reason: String,
+    /// When it was given up.
+    pub at: Time,
+    /// Whether something that says as much or more was delivered afterwards.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub told_later: bool,
+}
+
+/// The notification record of one deploy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NotificationRecord {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// Counts the writes; the notifier writes only over the version it has seen.
+    pub version: u64,
+    /// Where to post; removed when nothing is left to deliver.
+    pub response_url: Option<ResponseUrl>,
+    /// When the response URL expires.
+    pub expires_at: Time,
+    /// Reserved uses of the response URL.
+    pub response_url_uses: u8,
+    /// The response URL's last refusal. From then on the bot posts, if there is one: nobody says that a
+    /// refused address recovers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// Until when Slack asked to post nothing to the response URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_url_from: Option<Time>,
+    /// Until when Slack asked the bot to post nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_from: Option<Time>,
+    /// Reserved posts of the bot.
+    #[serde(default)]
+    pub bot_attempts: u8,
+    /// Whether the bot's token was refused; it is refreshed for one more attempt.
+    #[serde(default)]
+    pub token_refused: bool,
+    /// Posts that were not sent; they use nothing up and lengthen the pause.
+    pub unsent_count: u32,
+    /// Attempts at the final status whose outcome is unknown. After one, each further copy is
+    /// marked, and the delivery never becomes `Failed`.
+    pub unknown_count: u8,
+    /// The delivery of the progress.
+    pub progress: DeliveryStatus,
+    /// The delivery of the hold.
+    #[serde(default)]
+    pub hold: DeliveryStatus,
+    /// The delivery of the final status.
+    pub final_status: DeliveryStatus,
+    /// The delivery of the latest notice.
+    #[serde(default)]
+    pub notice: DeliveryStatus,
+    /// Whether another notice was requested while one was in flight.
+    #[serde(default)]
+    pub notice_again: bool,
+    /// What could not be delivered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
+}
+
+impl NotificationRecord {
+    /// The record as the deploy's first transaction writes it.
+    #[must_use]
+    pub fn open(deploy: DeployId, response_url: Option<ResponseUrl>, expires_at: Time) -> Self {
+        Self {
+            deploy,
+            version: 1,
+            response_url,
+            expires_at,
+            response_url_uses: 0,
+            refusal: None,
+            response_url_from: None,
+            bot_from: None,
+            bot_attempts: 0,
+            token_refused: false,
+            unsent_count: 0,
+            unknown_count: 0,
+            progress: DeliveryStatus::NotRequested,
+            hold: DeliveryStatus::NotRequested,
+            final_status: DeliveryStatus::NotRequested,
+            notice: DeliveryStatus::NotRequested,
+            notice_again: false,
+            undelivered: None,
+        }
+    }
+
+    /// The status of the delivery of `kind`.
+    #[must_use]
+    pub fn delivery(&self, kind: NotificationKind) -> &DeliveryStatus {
+        match kind {
+            NotificationKind::Progress => &self.progress,
+            NotificationKind::Hold => &self.hold,
+            NotificationKind::Final => &self.final_status,
+            NotificationKind::Notice => &self.notice,
+        }
+    }
+
+    pub(super) fn set_delivery(&mut self, kind: NotificationKind, delivery: DeliveryStatus) {
+        match kind {
+            NotificationKind::Progress => self.progress = delivery,
+            NotificationKind::Hold => self.hold = delivery,
+            NotificationKind::Final => self.final_status = delivery,
+            NotificationKind::Notice => self.notice = delivery,
+        }
+    }
+
+    /// What could not be delivered, unless it was made up for.
+    #[must_use]
+    pub fn untold(&self) -> Option<&Undelivered> {
+        self.undelivered.as_ref().filter(|one| !one.told_later)
+    }
+
+    /// What this version gives up that the one before did not.
+    pub(super) fn given_up_since(&self, before: &Self) -> Option<Undelivered> {
+        let is_new = self.undelivered.as_ref().map(|one| one.at)
+            != before.undelivered.as_ref().map(|one| one.at);
+        self.undelivered.clone().filter(|_| is_new)
+    }
+
+    /// The kind with a post that may be under way.
+    pub(super) fn in_flight_kind(&self) -> Option<NotificationKind> {
+        let sending = |kind: &NotificationKind| {
+            matches!(self.delivery(*kind), DeliveryStatus::InFlight { .. })
+        };
+        NotificationKind::ALL.into_iter().find(sending)
+    }
+
+    pub(super) fn route_pause(&self, route: DeliveryRoute) -> Option<Time> {
+        match route {
+            DeliveryRoute::ResponseUrl => self.response_url_from,
+            DeliveryRoute::Bot => self.bot_from,
+        }
+    }
+
+    pub(super) fn route_pause_mut(&mut self, route: DeliveryRoute) -> &mut Option<Time> {
+        match route {
+            DeliveryRoute::ResponseUrl => &mut self.response_url_from,
+            DeliveryRoute::Bot => &mut self.bot_from,
+        }
+    }
+
+    /// When the sweeper reminds the notifier; `None` if nothing is pending.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Time> {
+        match self.in_flight_kind() {
+            // Other deliveries wait for the post that may be under way.
+            Some(kind) => self.delivery(kind).due_at(),
+            None => NotificationKind::ALL
+                .into_iter()
+                .filter_map(|kind| self.delivery(kind).due_at())
+                .min(),
+        }
+    }
+
+    /// Requests the delivery of `kind`: each once, and a notice whenever there is a new one. This is the
+    /// worker's only change.
+    pub fn request_delivery(&mut self, kind: NotificationKind, now: Time) {
+        match (kind, self.delivery(kind)) {
+            (NotificationKind::Notice, DeliveryStatus::InFlight { .. }) => self.notice_again = true,
+            (NotificationKind::Notice, _) | (_, DeliveryStatus::NotRequested) => {
+                self.set_delivery(kind, DeliveryStatus::Pending { from: now });
+            }
+            _ => return,
+        }
+        // The end says more than a notice that comes before it.
+        let waits = matches!(self.notice, DeliveryStatus::Pending { .. });
+        if kind == NotificationKind::Final && waits {
+            self.notice = DeliveryStatus::Skipped;
+        }
+        self.version += 1;
+    }
+}
