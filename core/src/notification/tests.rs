@@ -18,7 +18,7 @@ fn item(with_url: bool) -> NotificationRecord {
 }
 
 const FEW: Bounds = Bounds {
-    faults: 2,
+    faults: 1,
     unsent: 1,
     notice: false,
 };

@@ -78,7 +78,7 @@ pub(super) fn notify_context() -> NotifyContext<'static> {
 #[derive(Debug, Clone)]
 pub(super) enum NotifyItem {
     /// A notification record.
-    Record(NotificationRecord),
+    Record(Box<NotificationRecord>),
     /// A run of the notifier: the product's own value.
     Run(Box<NotifyRun>),
 }
@@ -98,7 +98,7 @@ impl NotificationInterner {
 
     /// The number of a record.
     pub(super) fn intern_record(&self, record: NotificationRecord) -> u32 {
-        self.intern_item(NotifyItem::Record(record))
+        self.intern_item(NotifyItem::Record(Box::new(record)))
     }
 
     /// The number of a run.
@@ -112,7 +112,12 @@ impl NotificationInterner {
             // Wake-ups are not kept.
             match run.as_mut() {
                 NotifyRun::Read(phase) => phase.has_written = false,
-                NotifyRun::Settle(phase) => phase.has_written = false,
+                NotifyRun::Settle(phase) => {
+                    phase.has_written = false;
+                    // Only the log has it.
+                    phase.given_up = None;
+                }
+                NotifyRun::Record(phase) => phase.given_up = None,
                 NotifyRun::Reserve(phase) => phase.has_written = false,
                 _ => {}
             }
@@ -123,7 +128,7 @@ impl NotificationInterner {
     /// The record of a number.
     pub(super) fn record(&self, number: u32) -> NotificationRecord {
         match self.get(number).as_ref() {
-            NotifyItem::Record(record) => record.clone(),
+            NotifyItem::Record(record) => record.as_ref().clone(),
             NotifyItem::Run(_) => unreachable!("number {number} is a run"),
         }
     }
@@ -173,6 +178,10 @@ pub(super) fn post_of(run: &mut NotifyRun) -> Option<&mut ReservedPost> {
 
 fn tick_record(record: &mut NotificationRecord) {
     record.expires_at -= TICK;
+    let pauses = [&mut record.response_url_from, &mut record.bot_from];
+    for until in pauses.into_iter().flatten() {
+        *until -= TICK;
+    }
     for delivery in [&mut record.progress, &mut record.final_status] {
         match delivery {
             DeliveryStatus::Pending { from: at } | DeliveryStatus::InFlight { until: at } => {
@@ -194,6 +203,13 @@ fn settle_record(item: &mut NotificationRecord) {
     // The pause grows with it up to here.
     item.unsent_count = item.unsent_count.min(4);
     item.expires_at = item.expires_at.max(now());
+    for pause in [&mut item.response_url_from, &mut item.bot_from] {
+        *pause = pause.map(next_tick).filter(|until| *until > now());
+    }
+    if let Some(undelivered) = &mut item.undelivered {
+        undelivered.at = now();
+        undelivered.reason.clear();
+    }
     for delivery in [&mut item.progress, &mut item.final_status] {
         match delivery {
             DeliveryStatus::Pending { from: at } | DeliveryStatus::InFlight { until: at } => {

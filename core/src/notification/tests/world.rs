@@ -101,7 +101,8 @@ impl World {
                 item.unknown_count,
             );
             let refused = item.refusal.as_ref().map(|refusal| refusal.kind);
-            let pauses = [item.response_url_from, item.bot_from].map(|t| t.map(rel));
+            let ahead = |t: Option<Time>| t.map(rel).filter(|left| *left > 0);
+            let pauses = [item.response_url_from, item.bot_from].map(ahead);
             let counts = (
                 counts,
                 item.token_refused,

@@ -170,7 +170,14 @@ fn status_of_what_slack_was_not_told() {
     };
     let record = record_in(DeployState::Succeeded);
     let message = deploy_status(&record, Some(&undelivered), &config());
-    assert_snapshot!(rendered(&message), @"");
+    assert_snapshot!(rendered(&message), @"
+    (to the requester)
+    :white_check_mark: *Succeeded:* `deploy` on `main` → *web/production* · `f643ce10` · after less than a second · ana
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · ended 2027-01-15 08:00 UTC
+    :warning: *Not told in Slack:* how it ended: `expired_url; the bot: &lt;!channel&gt; 'x'`, 2027-01-15 08:00 UTC
+    CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` condition that this job's parameter does not meet, or a branch filter.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
     let made_up_for = Undelivered {
         told_later: true,
         ..undelivered.clone()
@@ -184,6 +191,12 @@ fn status_of_what_slack_was_not_told() {
     let lines = untold_deploys(&[(undelivered, record)], &config());
     let failed = awaiting_retry(&empty, &config()).details(lines);
     check_ready_commands(&failed, &config());
-    assert_snapshot!(rendered(&failed), @"");
+    assert_snapshot!(rendered(&failed), @"
+    (to the requester)
+    *Nothing waits for a retry.*
+    What started and then failed: `/chatops history status:failed`
+    :warning: *Not told in Slack:*
+    • `deploy` on `main` → *web/production* · how it ended: `expired_url; the bot: &lt;!channel&gt; 'x'`, 2027-01-15 08:00 UTC · `/chatops status f643ce10`
+    ");
     assert_eq!(untold_deploys(&[], &config()), []);
 }
