@@ -82,6 +82,7 @@ impl LastMessage {
             // After a retry a reply says why there is none.
             Some(
                 MessageKind::NotAccepted
+                | MessageKind::Refused
                 | MessageKind::Help
                 | MessageKind::Final
                 | MessageKind::Reply,

@@ -126,6 +126,7 @@ pub(crate) fn request() -> DeployRequest {
         environment: Some("production".to_owned()),
         requested_at: start(),
         unsigned: false,
+        refused: None,
     }
 }
 
@@ -288,6 +289,7 @@ pub(crate) fn requester() -> Requester {
 
 pub(crate) fn message() -> DeployMessage {
     DeployMessage {
+        refused: None,
         id: id(),
         requester: requester(),
         deploy: DeployCommand {

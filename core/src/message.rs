@@ -14,6 +14,7 @@ use crate::deploy::{ActedBy, DeployRequest};
 use crate::id::{
     ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
 };
+use crate::policy::Rejection;
 use crate::ports::QueueName;
 use crate::request::is_false;
 use crate::secret::ResponseUrl;
@@ -125,6 +126,7 @@ impl Requester {
             environment: job.map(|(_, job)| job.environment.clone()),
             requested_at,
             unsigned: self.unsigned,
+            refused: None,
         }
     }
 }
@@ -207,14 +209,21 @@ pub struct DeployMessage {
     pub deploy: DeployCommand,
     /// When, by Slack's signed timestamp.
     pub requested_at: Time,
+    /// Why ingest has refused it, and told the requester so: it is only put on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Rejection>>,
 }
 
 impl DeployMessage {
     /// The request of this message, by the names of the configuration.
     #[must_use]
     pub fn deploy_request(&self, config: &Config) -> DeployRequest {
-        self.requester
-            .deploy_request(&self.deploy, self.requested_at, config)
+        DeployRequest {
+            refused: self.refused.clone(),
+            ..self
+                .requester
+                .deploy_request(&self.deploy, self.requested_at, config)
+        }
     }
 }
 

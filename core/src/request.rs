@@ -9,6 +9,7 @@ use crate::config::ProjectSlug;
 use crate::deploy::ActedBy;
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
+use crate::policy::Rejection;
 
 /// Who requested what, where and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,10 @@ pub struct DeployRequest {
     /// Whether the command was not signed, and only the verification token vouches for what is here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unsigned: bool,
+    /// Why it was refused at once, and the requester told so. What was said stays true, whatever the
+    /// configuration says later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Rejection>>,
 }
 
 #[expect(

@@ -117,13 +117,11 @@ impl<P: IngestPorts> Ingest<P> {
         requested_at: Time,
     ) -> CommandResult {
         let request = requester.deploy_request(&deploy, requested_at, &self.config);
-        let verdict = policy::authorize_deploy(&self.config, &request);
-        if let Err(rejection) = &verdict
-            && rejection.names_nothing()
-        {
+        let refused = policy::authorize_deploy(&self.config, &request).err();
+        let refused = refused.map(Box::new);
+        if let Some(rejection) = refused.as_ref().filter(|refused| refused.names_nothing()) {
             return Err(text::nothing_named(rejection, &request, &self.config).into());
         }
-        let is_allowed = verdict.is_ok();
         let requester = self.with_response_url(form, requester)?;
         let (team, app, key) = request_identity(form, &requester)?;
         let message = DeployMessage {
@@ -131,15 +129,17 @@ impl<P: IngestPorts> Ingest<P> {
             requester,
             deploy,
             requested_at,
+            refused: refused.clone(),
         };
         let (id, sender) = (message.id, Sender::of(&message.requester));
         let message = WorkMessage::Deploy(Box::new(message));
         let sent = self.queue_command(message, Some(id), sender, Verb::Deploy);
-        let reply = match sent.await {
-            Ok(()) if is_allowed => text::deploy_accepted(&request, id),
-            Ok(()) => text::deploy_checking(&request, id),
-            Err(SendError::NotSent(_)) => text::not_accepted(),
-            Err(SendError::Unknown(_)) => text::deploy_unconfirmed(&request, id),
+        let reply = match (sent.await, &refused) {
+            // Whether or not it gets on record, it will not start.
+            (_, Some(rejection)) => text::deploy_refused(rejection, &request, id, &self.config),
+            (Ok(()), None) => text::deploy_accepted(&request, id),
+            (Err(SendError::NotSent(_)), None) => text::not_accepted(),
+            (Err(SendError::Unknown(_)), None) => text::deploy_unconfirmed(&request, id),
         };
         Ok(reply.into())
     }

@@ -444,11 +444,11 @@ impl World {
     }
 }
 
-/// Whether the answer to a command promises that the deploy is on its way.
+/// Whether the answer to a command promises that it is put on record.
 pub(crate) fn is_acknowledgement(answer: &[u8]) -> bool {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     let mark = answer["blocks"][0]["block_id"]
         .as_str()
         .and_then(MessageMark::parse);
-    mark.is_some_and(|mark| matches!(mark.kind, MessageKind::Accepted | MessageKind::Checking))
+    mark.is_some_and(|mark| matches!(mark.kind, MessageKind::Accepted))
 }

@@ -35,6 +35,7 @@ pub(super) fn request(branch: &str) -> DeployRequest {
         environment: Some("production".to_owned()),
         requested_at: start_time(),
         unsigned: false,
+        refused: None,
     }
 }
 

@@ -232,6 +232,7 @@ impl CommitStory {
             environment: Some(environment.to_owned()),
             requested_at,
             unsigned: false,
+            refused: None,
         };
         let id = DeployId::of_request("T01", "A01", key);
         let key = (id, id.short_id(ShortId::USUAL));

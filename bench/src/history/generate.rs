@@ -125,6 +125,7 @@ fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<Deploy
         environment: None,
         requested_at: requested_at(n, size),
         unsigned: false,
+        refused: None,
     })
 }
 

@@ -22,6 +22,21 @@ pub fn action_accepted(action: &DeployAction) -> SlackMessage {
     to_requester(MessageKind::Noted, headline.and(" · the answer follows."))
 }
 
+/// A rule says no; nothing follows, and the worker only puts it on record.
+pub fn deploy_refused(
+    rejection: &Rejection,
+    request: &DeployRequest,
+    id: DeployId,
+    config: &Config,
+) -> SlackMessage {
+    let headline = job_and_id(":no_entry: *Not allowed:* ", request, id);
+    let message = to_requester(MessageKind::Refused, headline).about(id);
+    message.details(rejection::explain_rejection(
+        rejection,
+        Some((request, config)),
+    ))
+}
+
 /// Commands from this workspace are not accepted.
 pub fn team_not_allowed(rejection: &Rejection) -> SlackMessage {
     not_queued(
@@ -29,12 +44,6 @@ pub fn team_not_allowed(rejection: &Rejection) -> SlackMessage {
          `slack.teams`).",
     )
     .detail(rejection::way_out(rejection, None))
-}
-
-/// The command is queued, and will probably be rejected; the reason follows.
-pub fn deploy_checking(request: &DeployRequest, id: DeployId) -> SlackMessage {
-    let headline = job_and_id("*Checking:* ", request, id).and(" · the answer follows.");
-    to_requester(MessageKind::Checking, headline).about(id)
 }
 
 /// The command names no project or job that there is, so nothing is put on record.

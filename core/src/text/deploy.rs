@@ -35,11 +35,9 @@ pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> Sla
     if repeat {
         headline = headline.and(" · _repeated in case the first message was lost_");
     }
+    // A rejection, too: that it was accepted was said to the channel.
     let mut message = to_channel(MessageKind::Final, headline, record);
     message.mark.repeat = repeat;
-    if record.state == DeployState::Rejected {
-        message.audience = Audience::Requester;
-    }
     about_deploy(message.details(end_lines(record, config)), record)
 }
 

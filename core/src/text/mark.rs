@@ -28,8 +28,8 @@ pub struct MessageMark {
 pub enum MessageKind {
     /// The command is queued and will probably start a deploy.
     Accepted,
-    /// The command is queued and will probably be rejected.
-    Checking,
+    /// A rule says no, and only the record follows.
+    Refused,
     /// A retry, cancel or unlock is queued.
     Noted,
     /// The command may be queued.

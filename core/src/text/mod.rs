@@ -25,7 +25,7 @@ mod unlock;
 mod usage;
 
 pub use self::ack::{
-    action_accepted, action_unconfirmed, deploy_accepted, deploy_checking, deploy_unconfirmed,
+    action_accepted, action_unconfirmed, deploy_accepted, deploy_refused, deploy_unconfirmed,
     invalid_response_url, no_request_id, no_response_url, not_accepted, nothing_named,
     team_not_allowed,
 };

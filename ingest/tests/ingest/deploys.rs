@@ -3,6 +3,7 @@
 use chatops_core::id::DeployId;
 use chatops_core::message::Requester;
 use chatops_core::name::ProjectName;
+use chatops_core::policy::Rejection;
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text;
 use serde_json::json;
@@ -53,7 +54,7 @@ fn the_identity_is_the_form_that_was_signed() {
         let ingest = TestIngest::new();
         let sent = changed_form(name, Some(value)).and("X-User-Id", "U2CERLKJA");
         let answer = ingest.run_alias(&sent);
-        answer.is_to_requester("Checking");
+        answer.is_to_requester("Not allowed");
         let Requester {
             user,
             channel,
@@ -66,11 +67,17 @@ fn the_identity_is_the_form_that_was_signed() {
 }
 
 #[test]
-fn what_the_policy_rejects_is_queued_and_only_the_requester_is_answered() {
+fn what_the_policy_rejects_is_answered_at_once_and_queued_as_it_was_said() {
     let ingest = TestIngest::new();
     let answer = ingest.run_alias(&command("feature/x deploy"));
-    answer.is_to_requester("Checking");
-    ingest.queued_deploy();
+    answer.is_to_requester("Not allowed");
+    let message = ingest.queued_deploy();
+    assert!(
+        matches!(message.refused, Some(refused) if matches!(*refused, Rejection::Branch { .. }))
+    );
+    let ingest = TestIngest::new();
+    ingest.run_alias(&command("main deploy"));
+    assert_eq!(ingest.queued_deploy().refused, None);
 }
 
 #[test]
@@ -196,7 +203,7 @@ fn an_alias_is_acknowledged_by_the_name_it_stands_for() {
     let answer = |text| TestIngest::new().run(&command(text)).text;
     assert_eq!(answer("deploy site main ship"), answer("main deploy"));
     let rejected = TestIngest::new().run(&command("feature/x ship"));
-    rejected.is_to_requester("Checking");
+    rejected.is_to_requester("Not allowed");
     assert!(!rejected.text.contains("ship"), "{}", rejected.text);
 }
 
@@ -207,11 +214,12 @@ fn the_acknowledgement_comes_from_the_text_module() {
         let answer = ingest.run(&command(text));
         let message = ingest.queued_deploy();
         let request = message.deploy_request(&ingest.0.config);
-        let post = if right {
-            text::deploy_accepted
-        } else {
-            text::deploy_checking
+        let (id, config) = (message.id, &ingest.0.config);
+        let post = match &message.refused {
+            None => text::deploy_accepted(&request, id),
+            Some(refused) => text::deploy_refused(refused, &request, id, config),
         };
-        answer.is_exactly(&post(&request, message.id));
+        assert_eq!(right, message.refused.is_none());
+        answer.is_exactly(&post);
     }
 }

@@ -48,7 +48,7 @@ fn a_deploy_is_queued_and_only_the_requester_is_answered() {
     for text in ["main deploy", "deploy site main ship", "main unknown"] {
         let ingest = TestIngest::new();
         let answer = ingest.run(&command_with(text, &[OTHER_WORKSPACE]));
-        answer.is_to_requester("Checking");
+        answer.is_to_requester("Not allowed");
         assert_eq!(ingest.queued_requester().team.as_str(), "T0BAD");
     }
 }

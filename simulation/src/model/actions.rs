@@ -132,6 +132,7 @@ fn action_message(who: usize, action: DeployAction, left: Duration) -> ActionMes
 /// The command that requests a deploy.
 pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
     DeployMessage {
+        refused: None,
         id: DEPLOYS[deploy],
         requester: requester(0),
         deploy: DeployCommand {

@@ -273,6 +273,7 @@ async fn derive_retry(
     };
     let id = DeployId::of_retry(old.id, Some(action.id));
     let message = DeployMessage {
+        refused: None,
         id,
         requester: Requester {
             team: user.team.clone(),

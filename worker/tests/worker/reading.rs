@@ -99,6 +99,7 @@ impl World {
         );
         let message = match command::parse(text).unwrap() {
             ChatCommand::Deploy(deploy) => WorkMessage::Deploy(Box::new(DeployMessage {
+                refused: None,
                 id,
                 requester,
                 deploy,

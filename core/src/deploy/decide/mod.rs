@@ -158,7 +158,9 @@ fn poll_of(record: &DeployRecord) -> Option<CiRead> {
 
 /// REQUESTED and due: reject, give up or begin the trigger.
 fn decide_requested(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> {
-    let commit = if let Some(cancel) = &record.cancel {
+    let commit = if let Some(refused) = &record.request.refused {
+        reject(record, refused.as_ref().clone(), ctx)?
+    } else if let Some(cancel) = &record.cancel {
         let reason = EndReason::CanceledBeforeTrigger {
             by: cancel.by.clone(),
         };

@@ -7,7 +7,7 @@ use crate::deploy::DeployRequest;
 use crate::deploy::machine;
 use crate::id::{DeployId, ShortId};
 use crate::message::{DeployMessage, Requester};
-use crate::notification::NotificationRecord;
+use crate::notification::{DeliveryStatus, NotificationRecord};
 use crate::ports::Commit;
 
 /// The first transaction of a command: REQUESTED, with its notification record.
@@ -15,12 +15,12 @@ use crate::ports::Commit;
 pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_>) -> Commit {
     let request = message.deploy_request(ctx.config);
     let by = request.requested_by().into();
-    let notification = new_notification(
-        message.id,
-        Some(&message.requester),
-        message.requested_at,
-        ctx,
-    );
+    let requester = Some(&message.requester).filter(|_| message.refused.is_none());
+    let mut notification = new_notification(message.id, requester, message.requested_at, ctx);
+    if message.refused.is_some() {
+        // The requester has been told.
+        notification.final_status = DeliveryStatus::Skipped;
+    }
     first_commit(
         message.id,
         short_digits,

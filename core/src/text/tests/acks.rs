@@ -13,10 +13,13 @@ fn a_command() {
     (to all)
     :hourglass_flowing_sand: *Accepted:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     ");
-    assert_snapshot!(rendered(&deploy_checking(&request(), id())), @"
-    (to the requester)
-    *Checking:* `deploy` on `main` → *web/production* · `f643ce10` · the answer follows.
-    ");
+    let refused = Rejection::User {
+        project: request().project.unwrap(),
+        job: request().job,
+        user: request().user,
+    };
+    let refused = deploy_refused(&refused, &request(), id(), &config());
+    assert_snapshot!(rendered(&refused), @"");
     assert_snapshot!(rendered(&not_accepted()), @"
     (to the requester)
     :warning: *Not accepted:* the command could not be queued. Nothing was started; try again in a minute.

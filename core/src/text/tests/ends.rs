@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::fixtures::{pipeline, qualified_channel, qualified_user};
+use crate::policy::Rejection;
 use crate::ports::{PipelineError, PipelineErrorKind};
 
 /// Errors of the configuration with these messages.
@@ -280,10 +281,17 @@ fn a_message_says_what_it_is() {
     let why = crate::deploy::decide::RetryDecision::InProgress;
     let page = crate::ports::DeployPage::default();
     let (own, none, request) = (Some(id()), None, &running.request);
+    let refused = Rejection::Team {
+        team: request.team.clone(),
+    };
     let help = help_message(None, &qualified_user(), &qualified_channel(), &config);
     for (message, kind, deploy) in [
         (deploy_accepted(request, id()), MessageKind::Accepted, own),
-        (deploy_checking(request, id()), MessageKind::Checking, own),
+        (
+            deploy_refused(&refused, request, id(), &config),
+            MessageKind::Refused,
+            own,
+        ),
         (
             deploy_unconfirmed(request, id()),
             MessageKind::Unconfirmed,

@@ -355,7 +355,6 @@ proptest! {
             check(&not_retried(&record, &why, &config));
         }
         check(&deploy_accepted(&record.request, record.id));
-        check(&deploy_checking(&record.request, record.id));
         check(&deploy_unconfirmed(&record.request, record.id));
     }
 
@@ -363,6 +362,7 @@ proptest! {
     fn slack_takes_every_rejection(rejection in any_rejection()) {
         check(&cancel_denied(&record_in(DeployState::Running), &rejection));
         check(&team_not_allowed(&rejection));
+        check(&deploy_refused(&rejection, &long_request(), id(), &config()));
     }
 
     #[test]
