@@ -68,11 +68,13 @@ async fn build_fails(world: &DemoWorld) -> Result<String> {
 }
 
 async fn wrong_channel(world: &DemoWorld) -> Result<String> {
-    let since = world.seen_count();
-    world.type_in("random", "main migrate").await?;
-    let said = world.wait_end(since, DeployState::Rejected).await?.text;
+    let answer = world.type_in("random", "main migrate").await?;
+    let said = &answer.shown;
     let rule = "projects.web.jobs.migrate.channels";
     ensure!(said.contains(rule), "{rule} is not named: {said}");
+    let record = world.wait_record(&answer).await?;
+    let ended = record.state;
+    ensure!(ended == DeployState::Rejected, "it ended {ended}");
     let pipelines = world.count_pipelines("migrate");
     ensure!(pipelines == 0, "{pipelines} pipelines were created");
     Ok("REJECTED, the rule is named, CircleCI was not called".to_owned())

@@ -29,6 +29,9 @@ const CIRCLECI_TOKEN: &str = "the-demo-token";
 /// How long a scenario waits for a message.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Between two looks at a record that nothing is said about.
+const RECORD_POLL: Duration = Duration::from_millis(20);
+
 /// Everything that the scenarios use.
 pub(super) struct DemoWorld {
     pub(super) sandbox: Sandbox,
@@ -145,6 +148,27 @@ impl DemoWorld {
         let id: DeployId = message.mark.deploy.with_context(unknown)?;
         let database = ReadOnlyDatabase::open(&data_file(&self.folder))?;
         database.read_deploy(id).await?.with_context(unknown)
+    }
+
+    /// The ended record of the deploy that an answer is about: nothing else is said about it.
+    pub(super) async fn wait_record(&self, answer: &CommandAck) -> Result<DeployRecord> {
+        let mark = answer.body.as_ref().and_then(|body| {
+            let block_id = body.blocks.as_ref()?[0]["block_id"].as_str()?;
+            MessageMark::parse(block_id)
+        });
+        let id = mark.and_then(|mark| mark.deploy);
+        let id = id.context("the answer is about no deploy")?;
+        let database = ReadOnlyDatabase::open(&data_file(&self.folder))?;
+        let ended = async {
+            loop {
+                match database.read_deploy(id).await? {
+                    Some(record) if record.state.is_terminal() => return Ok(record),
+                    _ => tokio::time::sleep(RECORD_POLL).await,
+                }
+            }
+        };
+        let ended = tokio::time::timeout(MESSAGE_TIMEOUT, ended).await;
+        ended.context("the deploy was not put on record")?
     }
 
     /// Scripts the next run of a job.

@@ -13,13 +13,22 @@ const QUERIES: [&str; 4] = ["plan main deploy", "status", "history", "failed"];
 #[test]
 fn a_queue_that_took_nothing_is_reported() {
     let ingest = TestIngest::with_send_error(SendError::not_sent("no connection"));
-    let deploys = ["main deploy", "feature/x deploy"].into_iter();
-    for text in deploys.chain(QUERIES).chain(ACTIONS) {
+    for text in ["main deploy"].into_iter().chain(QUERIES).chain(ACTIONS) {
         let answer = ingest.rejects_with(&command(text), 200);
         answer.is_to_requester("Not accepted");
         answer.is_exactly(&text::not_accepted());
         assert!(!answer.text.contains("no connection"));
         assert!(answer.log.contains("no connection"), "{}", answer.log);
+    }
+}
+
+/// It will not start, whether or not it gets on record.
+#[test]
+fn what_a_rule_refuses_is_refused_whatever_the_queue_does() {
+    for error in [SendError::not_sent("no"), SendError::unknown("no")] {
+        let ingest = TestIngest::with_send_error(error);
+        let answer = ingest.rejects_with(&command("feature/x deploy"), 200);
+        answer.is_to_requester("Not allowed");
     }
 }
 

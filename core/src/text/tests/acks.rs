@@ -19,7 +19,12 @@ fn a_command() {
         user: request().user,
     };
     let refused = deploy_refused(&refused, &request(), id(), &config());
-    assert_snapshot!(rendered(&refused), @"");
+    assert_snapshot!(rendered(&refused), @"
+    (to the requester)
+    :no_entry: *Not allowed:* `deploy` on `main` → *web/production* · `f643ce10`
+    You may not run this job (rule `projects.web.jobs.deploy.users`).
+    An operator can add `U012ABCDEF` to its `users` in `chatops.toml`.
+    ");
     assert_snapshot!(rendered(&not_accepted()), @"
     (to the requester)
     :warning: *Not accepted:* the command could not be queued. Nothing was started; try again in a minute.

@@ -16,7 +16,7 @@ fn rejected_for(rejection: Rejection, on: &str, run: &str, config: &Config) -> S
     record.request.branch = branch(on);
     record.request.job = job(run);
     let message = final_status(&record, false, config);
-    assert_eq!(message.audience, Audience::Requester);
+    assert_eq!(message.audience, Audience::Channel);
     check_ready_commands(&message, config);
     let text = rendered(&message);
     text.splitn(3, '\n').nth(2).unwrap().to_owned()
@@ -26,7 +26,7 @@ fn rejected_for(rejection: Rejection, on: &str, run: &str, config: &Config) -> S
 fn the_headline() {
     let reason = EndReason::Rejected(Rejection::Team { team: team() });
     assert_snapshot!(rendered(&final_message(DeployState::Rejected, reason)), @"
-    (to the requester)
+    (to all)
     :no_entry: *Not allowed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Commands from this workspace are not accepted (rule `slack.teams`).
     An operator can add `T012ABCDEF` to `teams` in `chatops.toml`.
