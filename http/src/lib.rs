@@ -41,11 +41,19 @@ pub fn describe_error(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     let mut last = None;
     while let Some(inner) = cause {
-        last = Some(inner.to_string());
+        last = Some(without_number(inner.to_string()));
         cause = inner.source();
     }
     match last {
         Some(detail) if !error.is_timeout() => truncate(&format!("{what}: {detail}")),
         _ => what.to_owned(),
+    }
+}
+
+/// An error of the system without its number, which says nothing to those who read it in Slack.
+fn without_number(error: String) -> String {
+    match error.rsplit_once(" (os error ") {
+        Some((said, _)) => said.to_owned(),
+        None => error,
     }
 }

@@ -2,9 +2,9 @@
 //! lock of a target is in [`unlock`](crate::unlock).
 
 use chatops_core::command::DeployAction;
-use chatops_core::deploy::DeployRecord;
 use chatops_core::deploy::decide::{self, CancelDecision, DismissDecision};
 use chatops_core::deploy::handler::DeployRun;
+use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{ActionMessage, ActionRequester};
 use chatops_core::policy::{self, Rejection};
@@ -16,6 +16,16 @@ use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
 use crate::{Invocation, MAX_TRIES, WorkError, Worker};
+
+/// Whether a canceled deploy ends right now, where the one who canceled it reads how.
+fn is_answered_by_the_end(record: &DeployRecord, message: &ActionMessage) -> bool {
+    let ActionRequester::User(requester) = &message.requested_by else {
+        return false;
+    };
+    let asked = &record.request;
+    record.state == DeployState::Requested
+        && (&asked.team, &asked.channel) == (&requester.team, &requester.channel)
+}
 
 impl<P: WorkerPorts> Worker<P> {
     /// Handles an action. The same action twice is carried out once.
@@ -184,9 +194,11 @@ impl<P: WorkerPorts> Worker<P> {
                 CancelDecision::Write(commit) => match self.write_action(*commit).await? {
                     Ok(()) => {
                         info!(deploy.id = %id, state = %record.state, "cancel requested");
-                        let by = message.requested_by.acted_by();
-                        let reply = text::cancel_requested(&record, &by);
-                        self.reply_to_action(message, reply).await?;
+                        if !is_answered_by_the_end(&record, message) {
+                            let by = message.requested_by.acted_by();
+                            let reply = text::cancel_requested(&record, &by);
+                            self.reply_to_action(message, reply).await?;
+                        }
                         return self.drive(inv, DeployRun::wake_up(id)).await;
                     }
                     Err(Conflict::StaleVersion) => continue,

@@ -136,13 +136,18 @@ impl<P: WorkerPorts> Worker<P> {
     async fn trigger(&self, inv: &Invocation, id: LoggedId, phase: Triggering) -> DeployRun {
         let attempt = phase.memory.posted_attempt;
         info!(deploy.id = id, attempt, "triggering CircleCI");
-        let outcome = self.ports.perform(phase.request()).await;
-        info!(
-            deploy.id = id,
-            attempt,
-            outcome = outcome.as_str(),
-            "trigger sent"
-        );
+        let request = phase.request();
+        let (project, branch) = (request.slug.clone(), request.branch.clone());
+        let answer = self.ports.perform(request).await;
+        let outcome = answer.as_str();
+        match answer.error() {
+            None => info!(deploy.id = id, attempt, outcome, "trigger sent"),
+            Some(error) => warn!(
+                deploy.id = id, attempt, outcome, error, %project, %branch,
+                "CircleCI has not taken the trigger"
+            ),
+        }
+        let outcome = answer;
         phase.resume(outcome, self.ctx(inv))
     }
 

@@ -198,6 +198,21 @@ impl ProjectSlug {
         };
         format!("{vcs}/{}/{}", self.org, self.repo)
     }
+
+    /// The web address of a commit, where the slug names the repository: not of the GitHub App and of
+    /// GitLab.
+    #[must_use]
+    pub fn commit_url(&self, revision: &str) -> Option<Url> {
+        let (origin, commits) = match self.vcs.as_str() {
+            "gh" => ("https://github.com", "commit"),
+            "bb" => ("https://bitbucket.org", "commits"),
+            _ => return None,
+        };
+        let mut url = Url::parse(origin).ok()?;
+        let path = [&*self.org, &*self.repo, commits, revision];
+        url.path_segments_mut().ok()?.extend(path);
+        Some(url)
+    }
 }
 
 /// A `[projects.<name>]` table.

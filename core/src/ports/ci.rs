@@ -70,6 +70,19 @@ impl TriggerOutcome {
             TriggerOutcome::Unknown { .. } => "unknown",
         }
     }
+
+    /// Why no pipeline is known to be created.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            TriggerOutcome::Created(_) => None,
+            TriggerOutcome::NotNow { error, .. } => Some(error),
+            TriggerOutcome::Unauthorized { message } | TriggerOutcome::Refused { message, .. } => {
+                Some(message)
+            }
+            TriggerOutcome::Unknown { because } => Some(because),
+        }
+    }
 }
 
 /// What to look up after a POST whose outcome is unknown.

@@ -12,6 +12,9 @@ use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, End
 use crate::id::ShortId;
 use crate::notification::Undelivered;
 
+/// How much of a commit is shown.
+const COMMIT_DIGITS: usize = 7;
+
 /// It runs: the build's address.
 pub fn deploy_running(record: &DeployRecord) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
@@ -24,6 +27,7 @@ pub fn waiting_for_approval(record: &DeployRecord) -> SlackMessage {
         Mrkdwn::new(":raised_hand: *Waiting for approval:* "),
         record,
     );
+    let headline = append_commit(headline, record);
     about_deploy(to_channel(MessageKind::Hold, headline, record), record).detail(Mrkdwn::new(
         "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
     ))
@@ -31,7 +35,7 @@ pub fn waiting_for_approval(record: &DeployRecord) -> SlackMessage {
 
 /// How it ended. `repeat` says that an earlier copy may have been shown.
 pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
-    let mut headline = status_headline(record);
+    let mut headline = append_commit(status_headline(record), record);
     if repeat {
         headline = headline.and(" · _repeated in case the first message was lost_");
     }
@@ -106,6 +110,21 @@ pub(super) fn status_headline(record: &DeployRecord) -> Mrkdwn {
     match run_duration(record) {
         Some(took) => headline.and(" · after ").duration(took),
         None => headline,
+    }
+}
+
+/// The commit, linked where the repository is known.
+fn append_commit(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    let revision = record.run.as_ref().and_then(|run| run.revision.as_deref());
+    let Some(revision) = revision else {
+        return line;
+    };
+    let short: String = revision.chars().take(COMMIT_DIGITS).collect();
+    let slug = record.trigger_intent.as_ref().map(|intent| &intent.slug);
+    let line = line.and(" · commit ");
+    match slug.and_then(|slug| slug.commit_url(revision)) {
+        Some(url) => line.link(&url, short),
+        None => line.code(short),
     }
 }
 
@@ -226,8 +245,17 @@ fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
              the branch (auto-cancel), or a job that stops the others.",
         ));
     }
+    if record.state == DeployState::Failed {
+        lines.push(deploy_again(record, config));
+    }
     lines.extend(retry_advice(record, config));
     lines
+}
+
+/// What to type once what failed is mended.
+fn deploy_again(record: &DeployRecord, config: &Config) -> Mrkdwn {
+    let again = usage::start_again(config, &record.request);
+    Mrkdwn::new("To deploy it again: ").code(again)
 }
 
 /// The command that retries it, if it waits for a retry.

@@ -207,6 +207,9 @@ pub(super) fn named_statuses(line: Mrkdwn, all: &[(String, String)]) -> Mrkdwn {
 fn usual_cause(status: u16) -> Mrkdwn {
     Mrkdwn::new(match status {
         401 => "The CircleCI token is not valid, or no longer: an operator has to renew it.",
+        403 => {
+            "The usual cause: the token's user may not run this project. Nothing was started at CircleCI."
+        }
         404 => {
             "The usual causes: the project's slug in `chatops.toml`, a token that may not see the \
              project, or a parameter that the project does not declare."

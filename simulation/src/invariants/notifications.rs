@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatops_core::deploy::DeployRecord;
+use chatops_core::deploy::{DeployRecord, EndReason};
 use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::Clock;
 use chatops_core::text::MessageKind;
@@ -14,6 +14,7 @@ use super::Invariant::{
 };
 use super::violation::Findings;
 use crate::outside::{SLACK_ORIGIN, mark_of};
+use crate::people::IssuedCommand;
 
 /// Where the bot's messages go.
 const BOT_PATH: &str = "/api/";
@@ -89,7 +90,7 @@ impl FinishedRun<'_> {
         for typed in world.typed.iter().filter(|typed| typed.expects_reply()) {
             let (text, path) = (&typed.text, &typed.response_path);
             let answered = shown.iter().any(|message| message.response_path == *path);
-            let excused = self.fault_count() > 0;
+            let excused = self.fault_count() > 0 || self.is_answered_by_the_end(typed);
             let detail = format_args!("'{text}' was not answered");
             found.require(answered || excused, BoundedReplies, detail);
             let posts = attempts.iter().filter(|a| a.response_path == *path).count();
@@ -98,6 +99,17 @@ impl FinishedRun<'_> {
             let detail = format_args!("'{text}' was answered {posts} times");
             found.require(bounded, BoundedReplies, detail);
         }
+    }
+
+    /// A deploy that is canceled before it is sent ends at once, in the conversation.
+    fn is_answered_by_the_end(&self, typed: &IssuedCommand) -> bool {
+        let is_meant = |record: &DeployRecord| typed.text.contains(record.short_id.as_str());
+        let mut named = self.records.values().filter(|record| is_meant(record));
+        typed.verb() == "cancel"
+            && named.any(|record| {
+                let end = record.end.as_ref().map(|end| &end.reason);
+                matches!(end, Some(EndReason::CanceledBeforeTrigger { .. }))
+            })
     }
 
     /// The response URLs of replies do not count: a query whose message comes again and again uses
