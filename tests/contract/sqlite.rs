@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chatops_core::ports::{
-    CommitError, Ledger, MessageQueue, QueueName, ReceivedMessage, SendError,
+    CommitError, DeployReader as _, Ledger, MessageQueue, QueueName, ReceivedMessage, SendError,
 };
 use chatops_local::sqlite::{OpenError, Sqlite, SqliteSettings};
 use chatops_testkit::memory::ManualClock;
@@ -276,25 +276,45 @@ fn a_file_of_another_version_is_refused_and_left_alone() {
         error,
         OpenError::Newer {
             found: 7,
-            known: 4,
+            known: 5,
             ..
         }
     ));
     assert!(
-        text.ends_with("has format 7 and this chatops knows 4; use a newer chatops"),
+        text.ends_with("has format 7 and this chatops knows 5; use a newer chatops"),
         "{text}"
     );
     for old in [1, 2, 3] {
         data.set_version(old);
         let (_, text) = open_error(&data.path());
         let expected = format!(
-            "was made by an unreleased version of chatops (format {old}, this one needs 4): keep it \
+            "was made by an unreleased version of chatops (format {old}, this one needs 5): keep it \
              for its history and start with a new file"
         );
         assert!(text.ends_with(&expected), "{text}");
     }
-    data.set_version(4);
+    data.set_version(5);
     data.open();
+}
+
+#[test]
+fn a_file_of_the_version_before_is_brought_up_to_date() {
+    let data = TempDataFile::new();
+    let record = block_on(async { data.open().begin(1).await });
+    let older = "DROP INDEX notification_untold; ALTER TABLE notification DROP COLUMN untold_at;";
+    data.other_connection().execute_batch(older).unwrap();
+    data.set_version(4);
+    block_on(async {
+        let sqlite = data.open();
+        sqlite.assert_stored(&record).await;
+        assert_eq!(sqlite.list_undelivered(at(0), 1).await.unwrap(), []);
+        assert!(sqlite.notification(1).await.is_some());
+    });
+    let version = "PRAGMA user_version";
+    let version = data
+        .other_connection()
+        .query_row(version, [], |row| row.get::<_, i64>(0));
+    assert_eq!(version.unwrap(), 5);
 }
 
 #[test]

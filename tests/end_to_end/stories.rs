@@ -131,10 +131,10 @@ async fn a_taken_target_is_rejected_and_names_the_holder() {
     let taken = format!("`web/production` is taken by deploy `{holder}` of <@U0001>");
     assert_says(&shown, &taken);
     assert_says(&shown, "(rule `exclusive`)");
-    // Only the requester sees it.
+    // That it was accepted was said to all, and so is its end.
     let delivered = world.delivered_to(&second);
     assert_eq!(delivered.len(), 1);
-    assert_eq!(delivered[0].visible_to.as_deref(), Some("U0001"));
+    assert_eq!(delivered[0].visible_to, None);
     assert_eq!(world.trigger_count(), 1);
 
     // The end of the first frees the target.

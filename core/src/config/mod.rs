@@ -200,9 +200,12 @@ impl ProjectSlug {
     }
 
     /// The web address of a commit, where the slug names the repository: not of the GitHub App and of
-    /// GitLab.
+    /// GitLab. `None` as well if it is no commit.
     #[must_use]
     pub fn commit_url(&self, revision: &str) -> Option<Url> {
+        if revision.is_empty() || !revision.chars().all(|c| c.is_ascii_hexdigit()) {
+            return None;
+        }
         let (origin, commits) = match self.vcs.as_str() {
             "gh" => ("https://github.com", "commit"),
             "bb" => ("https://bitbucket.org", "commits"),

@@ -18,7 +18,9 @@ pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_
     let requester = Some(&message.requester).filter(|_| message.refused.is_none());
     let mut notification = new_notification(message.id, requester, message.requested_at, ctx);
     if message.refused.is_some() {
-        // The requester has been told.
+        // The requester has been told, and nothing else will happen.
+        notification.progress = DeliveryStatus::Skipped;
+        notification.hold = DeliveryStatus::Skipped;
         notification.final_status = DeliveryStatus::Skipped;
     }
     first_commit(

@@ -60,6 +60,7 @@ fn what_ran() {
     (to all)
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` failed, `lint` error
+    To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let many: Vec<_> = (0..12).map(|_| ("w", "failed")).collect();
@@ -148,6 +149,7 @@ fn what_was_canceled() {
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` failed
     Cancel sent by <@U034GHIJKL>.
+    To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let alone = head_ended(DeployState::Canceled, workflows(&[("build", "canceled")]));
@@ -187,7 +189,7 @@ fn what_was_not_started() {
     ");
     assert_snapshot!(no(403, ""), @"
     CircleCI said no (403).
-    Nothing was started at CircleCI.
+    The usual cause: the token's user may not run this project. Nothing was started at CircleCI.
     To try again: `/chatops retry f643ce10` (within 24 hours).
     ");
     let gave_up = |attempts, last: &str| {

@@ -51,6 +51,14 @@ fn headline_rows_details_button() {
         },
         {
           "text": {
+            "text": "To deploy it again: `/chatops main deploy`",
+            "type": "mrkdwn",
+            "verbatim": true
+          },
+          "type": "section"
+        },
+        {
+          "text": {
             "text": "<https://app.circleci.com/pipelines/github/acme/web/7|View build>",
             "type": "mrkdwn",
             "verbatim": true

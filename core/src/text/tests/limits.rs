@@ -272,7 +272,8 @@ fn check_text(text: &str) {
         let (inner, _) = part
             .split_once('>')
             .unwrap_or_else(|| panic!("open: {i} {text}"));
-        let ours = ["@U", "#C", "!date^", "https://app.circleci.com/"];
+        let commit = "https://github.com/acme/web/commit/";
+        let ours = ["@U", "#C", "!date^", "https://app.circleci.com/", commit];
         assert!(ours.iter().any(|start| inner.starts_with(start)), "{inner}");
         assert!(!inner.contains("EVIL"), "{inner}");
     }

@@ -136,21 +136,32 @@ fn jobs_and_workflows_beside_are_named() {
     let green: Named<'_> = &[("deploy", "success")];
     let announce: Named<'_> = &[("announce", "not-run")];
     assert_snapshot!(details(Succeeded, decided(green, &[("lint", "failed")], announce)), @"Job `announce` not run");
-    assert_snapshot!(details(Failed, decided(green, &[], &[("ship", "not-run")])), @"Job `ship` not run");
-    assert_snapshot!(details(Failed, decided(green, &[], &[("ship", NOT_THERE)])), @"Job `ship` not there");
+    assert_snapshot!(details(Failed, decided(green, &[], &[("ship", "not-run")])), @"
+    Job `ship` not run
+    To deploy it again: `/chatops main deploy`
+    ");
+    assert_snapshot!(details(Failed, decided(green, &[], &[("ship", NOT_THERE)])), @"
+    Job `ship` not there
+    To deploy it again: `/chatops main deploy`
+    ");
     let failed: Named<'_> = &[("deploy", "failed")];
     let jobs: Named<'_> = &[("ship", "failed"), ("smoke", "canceled")];
     assert_snapshot!(details(Failed, decided(failed, &[("lint", "success")], jobs)), @"
     `deploy` failed
     Jobs `ship` failed, `smoke` canceled
     Beside it: `lint` success
+    To deploy it again: `/chatops main deploy`
     ");
     let some: Named<'_> = &[("smoke", NOT_THERE), ("deploy", "success")];
-    assert_snapshot!(details(Failed, decided(some, &[], &[])), @"`smoke` not there, `deploy` success");
+    assert_snapshot!(details(Failed, decided(some, &[], &[])), @"
+    `smoke` not there, `deploy` success
+    To deploy it again: `/chatops main deploy`
+    ");
     // A8
     assert_snapshot!(details(Failed, decided(&[("deploy", "unauthorized")], &[], &[])), @"
     `deploy` unauthorized
     The usual cause: the token's user is not in the group of a restricted context.
+    To deploy it again: `/chatops main deploy`
     ");
 }
 
@@ -158,7 +169,7 @@ fn jobs_and_workflows_beside_are_named() {
 fn what_a_record_does_not_keep_is_not_counted() {
     let many = vec![("w", "failed"); 12];
     let shown = details(DeployState::Failed, decided(&many, &[], &[]));
-    assert!(shown.ends_with(", … and more"), "{shown}");
+    assert!(shown.contains(", … and more\n"), "{shown}");
 }
 
 #[test]

@@ -102,6 +102,7 @@ fn ended() {
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     `build` failed
+    To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(status_rows(&trigger_rejected()), @"
