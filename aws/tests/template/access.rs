@@ -185,7 +185,7 @@ fn an_operator_reads_no_response_url_and_no_message_and_sends_only_actions() {
         let [_, action, resource, condition] = right;
         let is_read = ["GetItem", "BatchGetItem", "Query"].map(|it| format!("dynamodb:{it}"));
         if is_read.contains(action) && resource == "{Table.Arn}" {
-            let keys = "ForAllValues:StringLike dynamodb:LeadingKeys=D#*|S#*|R#*|LOCK#*";
+            let keys = "ForAllValues:StringLike dynamodb:LeadingKeys=D#*|S#*|R#*|V#*|LOCK#*";
             let null = "Null dynamodb:LeadingKeys=false";
             assert_eq!(*condition, format!("{keys}; {null}"), "{right:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatops_core::deploy::DeployState::{Rejected, Succeeded, Unresolved};
+use chatops_core::deploy::DeployState::{Rejected, Succeeded, TriggerFailed, Unresolved};
 use chatops_sandbox::circleci::RunScript;
 use chrono::TimeDelta;
 
@@ -69,7 +69,9 @@ pub(super) const ALL: &[Scenario] = &[
             run_deploy(world);
         },
     )
-    .ends(&[Succeeded]),
+    .ends(&[Succeeded])
+    // After that pause two crashes put the next attempt off until the request is too old.
+    .also(&[Unresolved, TriggerFailed]),
     Scenario::new("G1: the clock goes two hours ahead and back", |world| {
         step_clock(world, TimeDelta::hours(2), 40 * SECOND);
     })

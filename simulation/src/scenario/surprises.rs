@@ -153,7 +153,9 @@ pub(super) const ALL: &[Scenario] = &[
         let run = ScriptedRun::late_beside_another(8 * MINUTE, 20 * MINUTE);
         surprise_and_another(world, run, 10 * MINUTE);
     })
-    .ends(&[NothingRan, Rejected]),
+    .ends(&[NothingRan, Rejected])
+    // Crashes can put the polls off until the workflow is there.
+    .also(&[Unresolved, Succeeded]),
     Scenario::new("C2: approved after the follow timeout", |world| {
         let run = ScriptedRun::approved_at(30 * SECOND, 10 * MINUTE, 12 * MINUTE);
         surprise_and_another(world, run, 6 * MINUTE);
