@@ -9,7 +9,8 @@ use std::time::Duration;
 use chatops_core::command::{DeployAction, FILTER_KEYS};
 use chatops_core::deploy::decide::RetryDecision;
 use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
-use chatops_core::notification::{NotificationKind, Undelivered};
+use chatops_core::notification::Undelivered;
+use chatops_core::text::untold_kind;
 
 pub(super) use self::record::{
     UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
@@ -330,12 +331,7 @@ pub(super) fn join_or(list: impl Iterator<Item = String>, none: &str) -> String 
 
 /// What Slack could not be told, why and when.
 pub(super) fn undelivered(undelivered: &Undelivered) -> String {
-    let what = match undelivered.kind {
-        NotificationKind::Progress => "that it runs",
-        NotificationKind::Hold => "that it waits for an approval",
-        NotificationKind::Final => "how it ended",
-        NotificationKind::Notice => "a notice",
-    };
+    let what = untold_kind(undelivered.kind);
     let (reason, at) = (sanitize(&undelivered.reason), iso_time(undelivered.at));
     let later = if undelivered.told_later {
         "; made up for later"

@@ -147,8 +147,7 @@ impl<P: WorkerPorts> Worker<P> {
                 "CircleCI has not taken the trigger"
             ),
         }
-        let outcome = answer;
-        phase.resume(outcome, self.ctx(inv))
+        phase.resume(answer, self.ctx(inv))
     }
 
     /// Looks up the pipeline of a POST whose outcome is unknown.

@@ -37,7 +37,7 @@ pub use self::action::{
 pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;
-pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys};
+pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys, untold_kind};
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;

@@ -132,7 +132,8 @@ ALTER TABLE notification ADD COLUMN untold_at INTEGER;
 CREATE INDEX notification_untold ON notification (untold_at, deploy) WHERE untold_at IS NOT NULL;
 ";
 
-/// Creates the tables in an empty file, brings those of the version before up to date, and refuses a file of another program or version.
+/// Creates the tables in an empty file, brings those of the version before up to date, and refuses a
+/// file of another program or version.
 pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
     // One transaction, so that two programs cannot both find an empty file.
