@@ -11,7 +11,7 @@ use chatops_core::ports::{
     TriggerOutcome, WorkflowStatus,
 };
 
-use super::interner::now;
+use super::clock::now;
 use crate::seeded::{SeededBug, alter};
 
 /// An answer.

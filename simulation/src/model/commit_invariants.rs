@@ -15,7 +15,7 @@ use chatops_core::notification::NotificationKind;
 use chatops_core::ports::{Commit, LockChange};
 
 use super::ModelViolation;
-use super::interner::{pipeline_of, place_of};
+use super::ids::{pipeline_of, place_of};
 use crate::invariants::Invariant::{
     self, AllowedRetry, CancelObeyed, NothingLost, OneEnd, OneRetry, OwnPipeline, SoundAudit,
     Termination, TrueEnd, ValidPost,

@@ -12,9 +12,11 @@ use chatops_core::notification::handler::{NotifyContext, NotifyRun, ReservedPost
 use chatops_core::notification::{DeliveryStatus, NotificationKind, NotificationRecord};
 use chatops_core::secret::ResponseUrl;
 
-use super::actions::deploy_message;
-use super::decision_cache::context;
-use super::interner::{DEPLOYS, Interner, MODEL_CONFIG, now, run_name};
+use super::clock::now;
+use super::config::{MODEL_CONFIG, context};
+use super::ids::{DEPLOYS, run_name};
+use super::interner::Interner;
+use super::messages::deploy_message;
 
 /// The step of time: every pause between two tries but the longest fits into it.
 const TICK: Duration = Duration::from_mins(2);

@@ -9,7 +9,7 @@ use chatops_core::phase::Phase;
 use chatops_core::ports::{CommitError, Conflict};
 
 use super::ModelViolation;
-use super::interner::now;
+use super::clock::now;
 use super::notifications::{notified_deploy, notify_context, post_of};
 use super::notify_space::{
     NotifyCache, NotifySlot, NotifySpace, NotifyState, SlackAnswer, WorkerProgress,

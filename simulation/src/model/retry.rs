@@ -4,8 +4,10 @@
 //! A request may be handled at any time from then on, any number of times: a message may come twice,
 //! and its handler may die. So may a redriven ticket, until a run has seen that it was carried out.
 
-use super::decision_cache::{NextRun, RunAnswer, RunPhase};
-use super::interner::{PLACES, QueuedRetry, retry_of};
+use super::decision_cache::{NextRun, RunAnswer};
+use super::facts::{ItemFacts, RunPhase};
+use super::ids::{PLACES, retry_of};
+use super::messages::QueuedRetry;
 use super::worker_space::{RetryTickets, WorkerRun, WorkerState, WorkerSteps};
 
 impl WorkerSteps<'_, '_, '_> {
@@ -148,7 +150,7 @@ impl WorkerSteps<'_, '_, '_> {
             _ => None,
         };
         let begins = begins.filter(|facts| facts.phase == RunPhase::BeginningRetry);
-        let has_room = |facts: super::decision_cache::ItemFacts| {
+        let has_room = |facts: ItemFacts| {
             facts
                 .place
                 .is_some_and(|new| self.has_room(usize::from(new)))

@@ -7,7 +7,8 @@ use chatops_core::deploy::DeployRecord;
 use chatops_core::deploy::decide::{self, RetryCause};
 use chatops_core::ports::Commit;
 
-use super::interner::{MODEL_CONFIG, now};
+use super::clock::now;
+use super::config::MODEL_CONFIG;
 use crate::seeded::SeededBug;
 
 /// What is the product's, and what a test makes of it.

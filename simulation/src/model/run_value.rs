@@ -7,7 +7,8 @@ use chatops_core::deploy::handler::{CiEvidence, DeployRun, RetryMemory, RunMemor
 use chatops_core::message::ActionMessage;
 use chatops_core::ports::{ActionOutcome, Commit, LockChange, PollResult};
 
-use super::interner::{canonical, next_tick, now};
+use super::canonical::canonical;
+use super::clock::{next_tick, now};
 
 /// What a run remembers.
 pub(super) fn memory_of(run: &mut DeployRun) -> Option<&mut RunMemory> {

@@ -4,8 +4,9 @@ use chatops_core::deploy::DeployState as Stands;
 
 use super::ci_answer::PipelineProgress;
 use super::commit_invariants::{Check, check};
-use super::decision_cache::{DecisionCache, ItemFacts};
-use super::interner::{PLACES, retry_of};
+use super::decision_cache::DecisionCache;
+use super::facts::ItemFacts;
+use super::ids::{PLACES, retry_of};
 use super::worker_space::{FOREVER, PostEffect, RetryTickets, WorkerState};
 use crate::invariants::Invariant::{
     ExactTickets, HonestLock, NothingLeft, OneRetry, OwnPipeline, Termination, TrueEnd, ValidPost,

@@ -11,11 +11,12 @@ use chatops_core::ports::TargetLock;
 use super::ModelViolation;
 use super::WorkerScope;
 use super::ci_answer::PipelineProgress;
+use super::clock::{FAR, TICK, now};
 use super::commit_invariants::Check;
-use super::decision_cache::{
-    DecisionCache, ItemShift, LockFact, NextRun, RunAnswer, RunPhase, WorkerPlan,
-};
-use super::interner::{DEPLOYS, FAR, ItemInterner, PLACES, TICK, now, repeated_by};
+use super::decision_cache::{DecisionCache, ItemShift, NextRun, RunAnswer, WorkerPlan};
+use super::facts::{LockFact, RunPhase};
+use super::ids::{DEPLOYS, PLACES, repeated_by};
+use super::interner::ItemInterner;
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
 use super::state_invariants;

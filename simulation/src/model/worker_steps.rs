@@ -4,8 +4,9 @@
 use chatops_core::deploy::DeployState as Stands;
 
 use super::ci_answer::{CiAnswer, PipelineProgress};
-use super::decision_cache::{LockFact, NextRun, RunAnswer, RunPhase};
-use super::interner::PLACES;
+use super::decision_cache::{NextRun, RunAnswer};
+use super::facts::{LockFact, RunPhase};
+use super::ids::PLACES;
 use super::worker_space::{PostEffect, WorkerRun, WorkerState, WorkerSteps};
 use crate::invariants::Invariant::{CancelObeyed, IntentFirst, OnePipeline, ValidPost};
 use crate::invariants::Violation;
