@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::decision_cache::DecisionCache;
-use super::worker_space::{FOREVER, PostEffect, WorkerState};
+use super::worker_state::{FOREVER, PostEffect, WorkerState};
 
 /// The deploys, the lock and the runs.
 pub(super) fn describe_state(cache: &mut DecisionCache<'_>, at: &WorkerState) -> String {

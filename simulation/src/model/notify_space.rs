@@ -4,85 +4,15 @@
 //!
 //! As with the worker, a run may begin and die at any time, any number of times.
 
-use chatops_core::notification::{DeliveryStatus, PostResult};
+use chatops_core::notification::DeliveryStatus;
 
 use super::commit_invariants::{Check, check};
 use super::notifications::NotificationInterner;
-use super::notify_steps::{NextNotifyRun, NotifyAnswer, NotifySteps, phase_name};
+use super::notify_state::{NotifyState, WorkerProgress};
+use super::notify_steps::{NotifyCache, NotifySteps, phase_name};
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
-use super::shard::FastMap;
 use crate::invariants::Invariant::{BoundedPosts, ResponseUrlPrivate, Termination, TrueDelivery};
-
-/// What Slack answers a post; a long pause that it asks for is a case of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(super) enum SlackAnswer {
-    Delivered,
-    NotSent,
-    Later,
-    MuchLater,
-    Refused,
-    Unknown,
-}
-
-impl SlackAnswer {
-    pub(super) fn post_result(self) -> PostResult {
-        let why = || "met".to_owned();
-        match self {
-            SlackAnswer::Delivered => PostResult::Delivered,
-            SlackAnswer::NotSent => PostResult::NotSent {
-                reason: why(),
-                after: None,
-            },
-            SlackAnswer::Later => PostResult::Later { after: None },
-            SlackAnswer::MuchLater => PostResult::Later {
-                after: Some(std::time::Duration::from_hours(1)),
-            },
-            SlackAnswer::Refused => PostResult::Refused { reason: why() },
-            SlackAnswer::Unknown => PostResult::Unknown,
-        }
-    }
-}
-
-/// One run of the notifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(super) struct NotifySlot {
-    /// The run as the product has it; 0 for none.
-    pub run: u32,
-    /// Others have written since it wrote its reservation.
-    pub stale: bool,
-}
-
-/// How far the worker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(u8)]
-pub(super) enum WorkerProgress {
-    /// The deploy is on record.
-    #[default]
-    Opened,
-    /// A workflow was seen.
-    Started,
-    /// It has ended.
-    Ended,
-}
-
-/// Everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(super) struct NotifyState {
-    /// The notification record.
-    pub record: u32,
-    pub worker: WorkerProgress,
-    /// Uses of the response URL, as Slack counts them.
-    pub used: u8,
-    /// Progress messages shown.
-    pub progress: u8,
-    /// Final statuses shown.
-    pub finals: u8,
-    /// Those without a mark.
-    pub unmarked: u8,
-    pub runs: [NotifySlot; 2],
-}
 
 /// What is searched.
 pub(super) struct NotifySpace<'a> {
@@ -92,11 +22,24 @@ pub(super) struct NotifySpace<'a> {
     pub notifiers: usize,
 }
 
-/// One thread's memory of the decisions.
-#[derive(Default)]
-pub(super) struct NotifyCache {
-    pub runs: FastMap<(u32, NotifyAnswer), NextNotifyRun>,
-    pub after_ticks: FastMap<u32, u32>,
+impl NotifySpace<'_> {
+    /// The steps from a state, none yet.
+    fn steps_from<'s>(
+        &'s self,
+        cache: &'s mut NotifyCache,
+        from: NotifyState,
+        steps: &'s mut Vec<ModelStep<NotifyState>>,
+    ) -> NotifySteps<'s> {
+        NotifySteps {
+            items: self.items,
+            bug: self.rules.bug,
+            notifiers: self.notifiers,
+            cache,
+            from,
+            who: 0,
+            steps,
+        }
+    }
 }
 
 impl StateSpace for NotifySpace<'_> {
@@ -120,13 +63,7 @@ impl StateSpace for NotifySpace<'_> {
         at: &NotifyState,
         out: &mut Vec<ModelStep<NotifyState>>,
     ) {
-        let mut steps = NotifySteps {
-            space: self,
-            cache,
-            from: *at,
-            who: 0,
-            steps: out,
-        };
+        let mut steps = self.steps_from(cache, *at, out);
         steps.world_steps();
         steps.begin_runs();
         for slot in 0..self.notifiers {
@@ -136,13 +73,7 @@ impl StateSpace for NotifySpace<'_> {
 
     fn clean_step(&self, cache: &mut NotifyCache, at: &NotifyState) -> CleanStep<NotifyState> {
         let mut out = vec![];
-        let mut steps = NotifySteps {
-            space: self,
-            cache,
-            from: *at,
-            who: 0,
-            steps: &mut out,
-        };
+        let mut steps = self.steps_from(cache, *at, &mut out);
         let item = self.items.record(at.record);
         if let Some(slot) = at.runs.iter().position(|run| run.run != 0) {
             steps.run_steps(slot);

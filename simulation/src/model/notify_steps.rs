@@ -10,14 +10,14 @@ use chatops_core::ports::{CommitError, Conflict};
 
 use super::ModelViolation;
 use super::clock::now;
-use super::notifications::{notified_deploy, notify_context, post_of};
-use super::notify_space::{
-    NotifyCache, NotifySlot, NotifySpace, NotifyState, SlackAnswer, WorkerProgress,
-};
+use super::notifications::{NotificationInterner, notified_deploy, notify_context, post_of};
+use super::notify_state::{NotifySlot, NotifyState, WorkerProgress};
 use super::search::ModelStep;
+use super::shard::FastMap;
+use super::slack_answer::SlackAnswer;
 use crate::invariants::Invariant::BoundedPosts;
 use crate::invariants::Violation;
-use crate::seeded::alter;
+use crate::seeded::{SeededBug, alter};
 
 /// What a run is answered, or what happens to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,16 +52,26 @@ pub(super) fn phase_name(run: &NotifyRun) -> String {
     format!("{phase}{}", kind.unwrap_or_default())
 }
 
-/// The steps from one state, as they are found.
-pub(super) struct NotifySteps<'s, 'd> {
-    pub space: &'s NotifySpace<'s>,
-    pub cache: &'d mut NotifyCache,
-    pub from: NotifyState,
-    pub who: usize,
-    pub steps: &'d mut Vec<ModelStep<NotifyState>>,
+/// One thread's memory of the decisions.
+#[derive(Default)]
+pub(super) struct NotifyCache {
+    runs: FastMap<(u32, NotifyAnswer), NextNotifyRun>,
+    after_ticks: FastMap<u32, u32>,
 }
 
-impl NotifySteps<'_, '_> {
+/// The steps from one state, as they are found.
+pub(super) struct NotifySteps<'s> {
+    pub items: &'s NotificationInterner,
+    pub bug: Option<SeededBug>,
+    /// Runs at the same time.
+    pub notifiers: usize,
+    pub cache: &'s mut NotifyCache,
+    pub from: NotifyState,
+    pub who: usize,
+    pub steps: &'s mut Vec<ModelStep<NotifyState>>,
+}
+
+impl NotifySteps<'_> {
     fn push(&mut self, to: NotifyState, what: &'static str, clean: bool) {
         self.push_with(to, what, clean, None);
     }
@@ -75,7 +85,7 @@ impl NotifySteps<'_, '_> {
     ) {
         let mut other = to;
         other.runs.swap(0, 1);
-        let swapped = self.space.notifiers > 1 && other > to;
+        let swapped = self.notifiers > 1 && other > to;
         let to = if swapped { other } else { to };
         let who = u8::try_from(self.who).unwrap_or(0);
         self.steps.push(ModelStep {
@@ -100,15 +110,15 @@ impl NotifySteps<'_, '_> {
         if let Some(next) = self.cache.runs.get(&(run, answer)) {
             return *next;
         }
-        let next = self.resume(self.space.items.run(run), answer);
+        let next = self.resume(self.items.run(run), answer);
         self.cache.runs.insert((run, answer), next);
         next
     }
 
     fn resume(&self, run: NotifyRun, answer: NotifyAnswer) -> NextNotifyRun {
-        let (bug, ctx) = (self.space.rules.bug, notify_context());
+        let (bug, ctx) = (self.bug, notify_context());
         let read = |number| {
-            let mut record = self.space.items.record(number);
+            let mut record = self.items.record(number);
             alter::notification(bug, &mut record);
             Ok(Some(record))
         };
@@ -144,7 +154,7 @@ impl NotifySteps<'_, '_> {
                 NotifyRun::FindBot(phase) => phase.resume(Ok(false), ctx),
                 NotifyRun::RenewToken(phase) => phase.resume((), ctx),
                 NotifyRun::ScheduleWakeUp(_) | NotifyRun::Done(_) => return NextNotifyRun::Ended,
-                run => return NextNotifyRun::Run(self.space.items.intern_run(run)),
+                run => return NextNotifyRun::Run(self.items.intern_run(run)),
             };
         }
     }
@@ -167,7 +177,7 @@ impl NotifySteps<'_, '_> {
 
     /// A run that others have overtaken during its post finds out when it records the result.
     fn caught_up(&mut self, slot: NotifySlot) -> NotifySlot {
-        let run = self.space.items.run(slot.run);
+        let run = self.items.run(slot.run);
         let stale = slot.stale && matches!(run, NotifyRun::Post(_) | NotifyRun::Record(_));
         let run = match run {
             NotifyRun::Record(_) if stale => self.changed(slot.run, NotifyAnswer::Overtaken),
@@ -191,7 +201,7 @@ impl NotifySteps<'_, '_> {
         record: u32,
         own: Option<usize>,
     ) -> NotifyState {
-        let items = self.space.items;
+        let items = self.items;
         let (old, new) = (items.record(to.record), items.record(record));
         to.record = record;
         for slot in 0..to.runs.len() {
@@ -221,7 +231,7 @@ impl NotifySteps<'_, '_> {
 
     pub(super) fn world_steps(&mut self) {
         self.who = 0;
-        let items = self.space.items;
+        let items = self.items;
         let record = items.record(self.from.record);
         let pending = |kind| {
             let mut record: NotificationRecord = record.clone();
@@ -253,16 +263,16 @@ impl NotifySteps<'_, '_> {
     }
 
     pub(super) fn begin_runs(&mut self) {
-        let slots = &self.from.runs[..self.space.notifiers];
+        let slots = &self.from.runs[..self.notifiers];
         let Some(slot) = slots.iter().position(|run| run.run == 0) else {
             return;
         };
         self.who = slot + 1;
-        let record = self.space.items.record(self.from.record);
+        let record = self.items.record(self.from.record);
         if record.due_at().is_some_and(|due| due <= now()) {
             let run = NotifyRun::wake_up(record.deploy);
             let run = NotifySlot {
-                run: self.space.items.intern_run(run),
+                run: self.items.intern_run(run),
                 stale: false,
             };
             self.push_run(slot, run, "begins", true);
@@ -276,7 +286,7 @@ impl NotifySteps<'_, '_> {
         }
         self.who = slot + 1;
         let from = self.from;
-        match self.space.items.run(run.run) {
+        match self.items.run(run.run) {
             NotifyRun::Read(_) => {
                 let read = NotifyAnswer::Record(from.record);
                 self.push_next(from, slot, read, ("reads the record and decides", true));
@@ -306,10 +316,10 @@ impl NotifySteps<'_, '_> {
     }
 
     fn step_save(&mut self, slot: usize, record: NotificationRecord, what: &'static str) {
-        let to = if alter::keeps_reservation(self.space.rules.bug, &record) {
+        let to = if alter::keeps_reservation(self.bug, &record) {
             self.from
         } else {
-            let record = self.space.items.intern_record(record);
+            let record = self.items.intern_record(record);
             self.write_record(self.from, record, Some(slot))
         };
         self.push_next(to, slot, NotifyAnswer::Saved, (what, true));
@@ -317,7 +327,7 @@ impl NotifySteps<'_, '_> {
 
     /// One post, and what becomes of it.
     fn step_post(&mut self, slot: usize, is_final: bool, marked: bool) {
-        let record = self.space.items.record(self.from.record);
+        let record = self.items.record(self.from.record);
         let alive = now() < record.expires_at;
         let mut used = self.from;
         used.used += 1;

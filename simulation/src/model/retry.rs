@@ -8,9 +8,10 @@ use super::decision_cache::{NextRun, RunAnswer};
 use super::facts::{ItemFacts, RunPhase};
 use super::ids::{PLACES, retry_of};
 use super::messages::QueuedRetry;
-use super::worker_space::{RetryTickets, WorkerRun, WorkerState, WorkerSteps};
+use super::worker_state::{RetryTickets, WorkerRun, WorkerState};
+use super::world_steps::WorkerSteps;
 
-impl WorkerSteps<'_, '_, '_> {
+impl WorkerSteps<'_, '_> {
     fn is_on_record(&mut self, place: usize) -> bool {
         let number = self.from.deploys[place];
         number != 0 && self.cache.facts(number).state.is_some()
@@ -19,12 +20,12 @@ impl WorkerSteps<'_, '_, '_> {
     /// Whether there is room for the retry of a deploy.
     fn retry_place(&self, place: usize) -> Option<usize> {
         let link = if place == 0 { 1 } else { 2 };
-        retry_of(place).filter(|_| link <= self.space.scope.retry_links)
+        retry_of(place).filter(|_| link <= self.scope.retry_links)
     }
 
     /// What people request, and where the tickets go.
     pub(super) fn action_steps(&mut self) {
-        for who in 0..self.space.scope.retriers {
+        for who in 0..self.scope.retriers {
             // The second person follows the first, or it is only the other way round.
             let first = who == 0 || self.from.retries[who - 1] != 0;
             if self.from.retries[who] != 0 || !first {
@@ -64,7 +65,7 @@ impl WorkerSteps<'_, '_, '_> {
             let to = moved(false, redriven);
             self.push(to, place, "the sweeper removes the ticket", true);
         }
-        if in_dlq && self.space.scope.redrive && self.retry_place(place).is_some() {
+        if in_dlq && self.scope.redrive && self.retry_place(place).is_some() {
             self.push(
                 moved(false, true),
                 place,
@@ -106,7 +107,7 @@ impl WorkerSteps<'_, '_, '_> {
 
     /// A run begins on a retry request.
     pub(super) fn begin_retries(&mut self, slot: usize) {
-        for who in 0..self.space.scope.retriers {
+        for who in 0..self.scope.retriers {
             let number = self.from.retries[who];
             if number == 0 || self.cache.get_retry(number).handled {
                 continue;
@@ -164,7 +165,7 @@ impl WorkerSteps<'_, '_, '_> {
     }
 
     fn has_room(&self, new: usize) -> bool {
-        new > 1 && new - 1 <= self.space.scope.retry_links
+        new > 1 && new - 1 <= self.scope.retry_links
     }
 
     /// Whether it is on record what became of this person's request.

@@ -7,7 +7,7 @@ use super::commit_invariants::{Check, check};
 use super::decision_cache::DecisionCache;
 use super::facts::ItemFacts;
 use super::ids::{PLACES, retry_of};
-use super::worker_space::{FOREVER, PostEffect, RetryTickets, WorkerState};
+use super::worker_state::{FOREVER, PostEffect, RetryTickets, WorkerState};
 use crate::invariants::Invariant::{
     ExactTickets, HonestLock, NothingLeft, OneRetry, OwnPipeline, Termination, TrueEnd, ValidPost,
 };

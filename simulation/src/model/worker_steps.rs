@@ -7,14 +7,15 @@ use super::ci_answer::{CiAnswer, PipelineProgress};
 use super::decision_cache::{NextRun, RunAnswer};
 use super::facts::{LockFact, RunPhase};
 use super::ids::PLACES;
-use super::worker_space::{PostEffect, WorkerRun, WorkerState, WorkerSteps};
+use super::worker_state::{PostEffect, WorkerRun, WorkerState};
+use super::world_steps::WorkerSteps;
 use crate::invariants::Invariant::{CancelObeyed, IntentFirst, OnePipeline, ValidPost};
 use crate::invariants::Violation;
 
-impl WorkerSteps<'_, '_, '_> {
+impl WorkerSteps<'_, '_> {
     /// A message comes, or comes again: a command, a ticket, or a wake-up.
     pub(super) fn begin_runs(&mut self) {
-        let runs = &self.from.runs[..self.space.scope.workers];
+        let runs = &self.from.runs[..self.scope.workers];
         let Some(slot) = runs.iter().position(WorkerRun::is_idle) else {
             return;
         };
@@ -173,7 +174,7 @@ impl WorkerSteps<'_, '_, '_> {
                 self.push_run(slot, read, "reads, and may send", true);
             }
             // Nobody can come in between.
-            RunPhase::SendingTicket if self.space.scope.retry_links == 0 => {
+            RunPhase::SendingTicket if self.scope.retry_links == 0 => {
                 self.step_send_ticket(slot, run.at(after), deploy);
             }
             _ => self.push_run(slot, run.at(after), "decides", true),
@@ -280,7 +281,7 @@ impl WorkerSteps<'_, '_, '_> {
         // A pipeline that exists may be listed at any later time.
         let (what, clean) = ("looks up and finds nothing", effect != PostEffect::Created);
         self.push_answer(self.from, (slot, run), CiAnswer::Absent, what, clean);
-        if self.space.scope.reads_fail() {
+        if self.scope.reads_fail() {
             let what = "looks up in vain";
             self.push_answer(self.from, (slot, run), CiAnswer::LookupFailed, what, false);
         }
@@ -290,14 +291,14 @@ impl WorkerSteps<'_, '_, '_> {
         let cancel = self.cache.facts(run.run).cancels;
         let now = self.from.progress[deploy];
         let all = now.successors(cancel);
-        let seen = if self.space.scope.plain { 1 } else { all.len() };
+        let seen = if self.scope.plain { 1 } else { all.len() };
         for (n, progress) in all.iter().take(seen).enumerate() {
             let mut to = self.from;
             to.progress[deploy] = *progress;
             let answer = progress.poll_answer();
             self.push_answer(to, (slot, run), answer, poll_label(*progress), n == 0);
         }
-        if self.space.scope.reads_fail() {
+        if self.scope.reads_fail() {
             let what = "polls in vain";
             self.push_answer(self.from, (slot, run), CiAnswer::PollFailed, what, false);
         }
@@ -319,7 +320,7 @@ impl WorkerSteps<'_, '_, '_> {
                 (Unauthorized, "hears that the token is rejected"),
             ];
             let all = answers.len();
-            let heard = if self.space.scope.plain { 1 } else { all };
+            let heard = if self.scope.plain { 1 } else { all };
             for (answer, what) in answers.into_iter().take(heard) {
                 let mut to = self.from;
                 to.post_effect[deploy] = PostEffect::Nothing;
