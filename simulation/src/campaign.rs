@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::coverage::CoveragePoint;
 use crate::crashes::run_on_all_cores;
-use crate::invariants::Violation;
 use crate::matrix::FaultMatrix;
 use crate::schedule;
 use crate::seeded::SeededBug;
+use crate::violation::Violation;
 use chatops_testkit::memory::lock_mutex;
 
 /// How many seeds a thread takes at a time.

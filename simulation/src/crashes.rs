@@ -7,8 +7,9 @@ use chatops_core::deploy::DeployState;
 use chatops_core::ports::MAX_RECEIVES;
 
 use crate::crash_points::CrashPoints;
-use crate::invariants::{self, Violation};
+use crate::invariants;
 use crate::scenario::Scenario;
+use crate::violation::{self, Violation};
 use crate::world::{DeliveryPlan, Redelivery, World};
 use chatops_testkit::memory::lock_mutex;
 
@@ -77,7 +78,7 @@ pub fn find_violations(
     let crashes = crash_at.iter().map(|at| (at, names.get(*at)));
     let crashes: Vec<_> = crashes.collect();
     let struck = world.points.struck_faults();
-    let (name, found) = (scenario.name, invariants::join_lines(&found));
+    let (name, found) = (scenario.name, violation::join_lines(&found));
     Some(format!(
         "'{name}' {delivery:?} crashing at {crashes:?} struck by {struck:?}:\n{found}\n{}",
         world.transcript(),

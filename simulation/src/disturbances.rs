@@ -6,8 +6,8 @@ use std::time::Duration;
 use chatops_core::ports::Clock;
 use chrono::TimeDelta;
 
-use crate::invariants::{Invariant, Violation};
 use crate::outside::Dependency;
+use crate::violation::{Invariant, Violation};
 use crate::world::World;
 
 impl World {

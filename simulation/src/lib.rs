@@ -24,4 +24,5 @@ pub mod scenario;
 pub mod schedule;
 pub mod seeded;
 pub mod services;
+pub mod violation;
 pub mod world;

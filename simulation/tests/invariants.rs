@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chatops_simulation::invariants::Invariant;
+use chatops_simulation::violation::Invariant;
 
 /// `UPDATE_INVARIANTS=1 cargo test -p chatops-simulation --test invariants` writes the list.
 #[test]
@@ -11,7 +11,7 @@ fn the_architecture_lists_the_invariants() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
     let text = fs::read_to_string(&path).unwrap();
     let marks = [
-        "<!-- invariants: rendered from simulation/src/invariants -->\n",
+        "<!-- invariants: rendered from simulation/src/violation.rs -->\n",
         "<!-- /invariants -->",
     ];
     let (before, rest) = text.split_once(marks[0]).unwrap();

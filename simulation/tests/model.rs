@@ -7,11 +7,11 @@ use chatops_core::command::DeployAction;
 use chatops_core::deploy::decide::RetryCause;
 use chatops_core::deploy::{ActedBy, DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
-use chatops_simulation::invariants::Invariant;
 use chatops_simulation::model::{
     BoundedModel, Counterexample, DecisionRules, KNOWN_BUGS, ModelBounds, ModelScope,
     PRODUCT_RULES, WorkerScope, check_models, check_rules,
 };
+use chatops_simulation::violation::Invariant;
 
 #[test]
 fn the_small_models_hold() {

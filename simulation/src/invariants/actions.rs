@@ -5,11 +5,10 @@ use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::id::DeployId;
 use chrono::TimeDelta;
 
-use super::FinishedRun;
-use super::Invariant::{AllowedRetry, CancelObeyed, OneRetry, UntouchedChain};
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
 use crate::fault_injector::FaultKind;
 use crate::people::IssuedCommand;
+use crate::violation::Invariant::{AllowedRetry, CancelObeyed, OneRetry, UntouchedChain};
 
 /// How long what has succeeded may not be listed yet.
 const LAGGING: TimeDelta = TimeDelta::minutes(1);

@@ -6,11 +6,10 @@ use chatops_core::deploy::{DeployRecord, DeployState, Target};
 use chatops_core::id::DeployId;
 use chrono::TimeDelta;
 
-use super::FinishedRun;
-use super::Invariant::{HonestLock, LateCanceled};
 use super::true_end::{EMPTY_WAIT, RERUN_WAIT};
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
 use crate::outside::{PipelineTruth, RunTruth};
+use crate::violation::Invariant::{HonestLock, LateCanceled};
 
 /// How long a deploy may go unpolled.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);

@@ -11,10 +11,10 @@ mod notifications;
 mod rights;
 mod tickets;
 mod true_end;
-mod violation;
 mod waits;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chatops_core::Time;
 use chatops_core::audit::{self, AuditChange, AuditEntry};
@@ -23,14 +23,13 @@ use chatops_core::id::DeployId;
 use chatops_core::ports::{Clock, QueueName};
 use chatops_sandbox::circleci::FakePipeline;
 
-use self::Invariant::{
-    IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline, SoundAudit, ValidPost,
-};
-use self::violation::Findings;
 use crate::outside::{MemoryCircleCi, PipelineTruth};
+use crate::violation::Invariant::{
+    self, IntentFirst, NothingLeft, NothingLost, OneEnd, OnePipeline, OwnPipeline, SoundAudit,
+    ValidPost,
+};
+use crate::violation::Violation;
 use crate::world::World;
-
-pub use self::violation::{Invariant, Violation, join_lines};
 
 /// Everything that is not as it must be.
 #[must_use]
@@ -68,6 +67,22 @@ pub fn check(world: &World) -> Vec<Violation> {
     run.check_response_urls(found);
     run.check_secrecy(found);
     findings.violations
+}
+
+/// What the checks of one run find.
+#[derive(Debug, Default)]
+struct Findings {
+    violations: Vec<Violation>,
+}
+
+impl Findings {
+    /// Notes a violation unless something holds.
+    fn require(&mut self, holds: bool, of: Invariant, otherwise: fmt::Arguments<'_>) {
+        if !holds {
+            self.violations
+                .push(Violation::new(of, otherwise.to_string()));
+        }
+    }
 }
 
 /// A run that is over.

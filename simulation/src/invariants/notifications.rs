@@ -7,14 +7,13 @@ use chatops_core::notification::{DeliveryStatus, NotificationKind};
 use chatops_core::ports::Clock;
 use chatops_core::text::MessageKind;
 
-use super::FinishedRun;
-use super::Invariant::{
+use super::{Findings, FinishedRun};
+use crate::outside::{SLACK_ORIGIN, mark_of};
+use crate::people::IssuedCommand;
+use crate::violation::Invariant::{
     BoundedPosts, BoundedReplies, NothingLost, NothingUnescaped, ResponseUrlPrivate, Termination,
     TrueDelivery,
 };
-use super::violation::Findings;
-use crate::outside::{SLACK_ORIGIN, mark_of};
-use crate::people::IssuedCommand;
 
 /// Where the bot's messages go.
 const BOT_PATH: &str = "/api/";

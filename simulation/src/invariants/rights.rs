@@ -3,11 +3,10 @@
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::deploy::DeployRecord;
 
-use super::FinishedRun;
-use super::Invariant::DeniedEffect;
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
 use crate::outside::ReceivedPost;
 use crate::people::{IssuedCommand, Person};
+use crate::violation::Invariant::DeniedEffect;
 
 impl FinishedRun<'_> {
     /// Whoever a pipeline is triggered for may run it.

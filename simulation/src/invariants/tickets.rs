@@ -5,9 +5,8 @@ use chatops_core::message::WorkMessage;
 use chatops_core::ports::QueueName;
 use chrono::TimeDelta;
 
-use super::FinishedRun;
-use super::Invariant::{ExactTickets, TicketKept};
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
+use crate::violation::Invariant::{ExactTickets, TicketKept};
 
 /// Refusals that no repetition can change.
 const HOPELESS: [u16; 3] = [400, 404, 422];

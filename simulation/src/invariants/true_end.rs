@@ -9,10 +9,9 @@ use chatops_core::Time;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chrono::TimeDelta;
 
-use super::FinishedRun;
-use super::Invariant::TrueEnd;
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
 use crate::outside::{PipelineTruth, ReadTry, RunTruth};
+use crate::violation::Invariant::TrueEnd;
 
 /// How long an automatic rerun is waited for after the run that failed.
 pub(super) const RERUN_WAIT: Duration = Duration::from_mins(5);

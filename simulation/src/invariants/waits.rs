@@ -5,11 +5,10 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::deploy::{DeployRecord, DeployState};
 
-use super::FinishedRun;
-use super::Invariant::BoundedWait;
 use super::true_end::EMPTY_WAIT;
-use super::violation::Findings;
+use super::{Findings, FinishedRun};
 use crate::outside::PipelineTruth;
+use crate::violation::Invariant::BoundedWait;
 
 /// How long a deploy may take to end once CircleCI is finished with it.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);

@@ -4,15 +4,15 @@ use super::{
     BoundedModel, Counterexample, DecisionRules, ModelBounds, ModelScope, PRODUCT_RULES,
     WorkerScope, check_rules,
 };
-use crate::invariants::Invariant::{
-    self, AllowedRetry, BoundedPosts, CancelObeyed, ExactTickets, OneEnd, OneRetry, OwnPipeline,
-    Termination, TrueDelivery, TrueEnd, ValidPost,
-};
 use crate::seeded::SeededBug::{
     self, BoundWithoutDeployId, CancelForgotten, CancelIgnored, EndRewritten, LockLater,
     LostPostBelieved, RepetitionUnmarked, RetriedNotWritten, RolledBackByStranger,
     SecondPostWhenUnsure, SendThenRecord, SentLate, TicketForgotten, TimerForgotten,
     UnresolvedForgotten, UsesNotCounted,
+};
+use crate::violation::Invariant::{
+    self, AllowedRetry, BoundedPosts, CancelObeyed, ExactTickets, OneEnd, OneRetry, OwnPipeline,
+    Termination, TrueDelivery, TrueEnd, ValidPost,
 };
 
 /// A bug, and where a model finds it.

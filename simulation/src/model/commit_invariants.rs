@@ -16,11 +16,11 @@ use chatops_core::ports::{Commit, LockChange};
 
 use super::ModelViolation;
 use super::ids::{pipeline_of, place_of};
-use crate::invariants::Invariant::{
+use crate::violation::Invariant::{
     self, AllowedRetry, CancelObeyed, NothingLost, OneEnd, OneRetry, OwnPipeline, SoundAudit,
     Termination, TrueEnd, ValidPost,
 };
-use crate::invariants::Violation;
+use crate::violation::Violation;
 
 pub(super) type Check = Result<(), ModelViolation>;
 

@@ -18,7 +18,7 @@ use super::interner::{ItemInterner, ModelItem, rename_runs, tick_item};
 use super::messages::QueuedRetry;
 use super::rules::DecisionRules;
 use super::shard::FastMap;
-use crate::invariants::Violation;
+use crate::violation::Violation;
 
 /// A decision that the state machine does not allow.
 pub(super) const ILLEGAL: ModelViolation = Violation {

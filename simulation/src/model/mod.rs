@@ -117,7 +117,7 @@ use self::notifications::NotificationInterner;
 use self::notify_space::NotifySpace;
 use self::search::{SearchResult, StateSearch};
 use self::worker_space::WorkerSpace;
-use crate::invariants::Violation;
+use crate::violation::Violation;
 
 /// What a model of the worker's side holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::notify_state::{NotifyState, WorkerProgress};
 use super::notify_steps::{NotifyCache, NotifySteps, phase_name};
 use super::rules::DecisionRules;
 use super::search::{CleanStep, ModelStep, StateSpace};
-use crate::invariants::Invariant::{BoundedPosts, ResponseUrlPrivate, Termination, TrueDelivery};
+use crate::violation::Invariant::{BoundedPosts, ResponseUrlPrivate, Termination, TrueDelivery};
 
 /// What is searched.
 pub(super) struct NotifySpace<'a> {

@@ -15,9 +15,9 @@ use super::notify_state::{NotifySlot, NotifyState, WorkerProgress};
 use super::search::ModelStep;
 use super::shard::FastMap;
 use super::slack_answer::SlackAnswer;
-use crate::invariants::Invariant::BoundedPosts;
-use crate::invariants::Violation;
 use crate::seeded::{SeededBug, alter};
+use crate::violation::Invariant::BoundedPosts;
+use crate::violation::Violation;
 
 /// What a run is answered, or what happens to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

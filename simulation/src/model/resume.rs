@@ -21,8 +21,8 @@ use super::interner::ModelItem;
 use super::messages::deploy_message;
 use super::run_value::{canonical_run, commit_of, memory_of};
 use crate::crash_points::unavailable;
-use crate::invariants::{Invariant::OwnPipeline, Violation};
 use crate::seeded::alter;
+use crate::violation::{Invariant::OwnPipeline, Violation};
 
 impl DecisionCache<'_> {
     /// The run over a wake-up of the deploy on record.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::ModelViolation;
 use super::commit_invariants::Check;
 use super::shard::{StateShard, hash_state, to_u32};
-use crate::invariants::{Invariant, Violation};
+use crate::violation::{Invariant, Violation};
 
 /// One step: who does what, and where it leads.
 #[derive(Debug, Clone, Copy)]

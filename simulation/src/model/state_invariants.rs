@@ -8,7 +8,7 @@ use super::decision_cache::DecisionCache;
 use super::facts::ItemFacts;
 use super::ids::{PLACES, retry_of};
 use super::worker_state::{FOREVER, PostEffect, RetryTickets, WorkerState};
-use crate::invariants::Invariant::{
+use crate::violation::Invariant::{
     ExactTickets, HonestLock, NothingLeft, OneRetry, OwnPipeline, Termination, TrueEnd, ValidPost,
 };
 

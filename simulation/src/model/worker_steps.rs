@@ -9,8 +9,8 @@ use super::facts::{LockFact, RunPhase};
 use super::ids::PLACES;
 use super::worker_state::{PostEffect, WorkerRun, WorkerState};
 use super::world_steps::WorkerSteps;
-use crate::invariants::Invariant::{CancelObeyed, IntentFirst, OnePipeline, ValidPost};
-use crate::invariants::Violation;
+use crate::violation::Invariant::{CancelObeyed, IntentFirst, OnePipeline, ValidPost};
+use crate::violation::Violation;
 
 impl WorkerSteps<'_, '_> {
     /// A message comes, or comes again: a command, a ticket, or a wake-up.

@@ -1,16 +1,11 @@
 //! Who may do what where: the judge's own table. The configuration is written from it, and what the
 //! product allows is compared with it, never with the product's policy.
 
-use std::sync::Arc;
-
-use chatops_core::Time;
 use chatops_core::config::Config;
-use chatops_core::ports::Clock;
 use chatops_testkit::config::{TestConfig, TestJob};
 
 use super::Person;
 use super::person::TEAMS;
-use crate::world::World;
 
 /// Who and what a list names; `None`: everybody, or everything.
 type Listed = Option<Vec<&'static str>>;
@@ -118,38 +113,9 @@ impl Rights {
     }
 }
 
-impl World {
-    /// From now on these are the rights. The timeouts stay.
-    pub fn set_rights(&mut self, rights: Rights) {
-        let config = Config {
-            timeouts: self.config().timeouts.clone(),
-            ..rights.config()
-        };
-        self.rights.push((self.clock.now(), rights));
-        self.set_config(Arc::new(config));
-    }
-
-    /// From now on only these users (`T…/U…`) may deploy.
-    pub fn restrict_users(&mut self, users: &[&'static str]) {
-        self.set_rights(Rights::default().restricted_to(users));
-    }
-
-    /// The rights that were in force at any moment from `from` until `until`.
-    pub fn rights_between(&self, from: Time, until: Time) -> impl Iterator<Item = &Rights> {
-        let ends = self.rights.iter().skip(1).map(|(at, _)| Some(*at));
-        let spans = self.rights.iter().zip(ends.chain([None]));
-        spans
-            .filter(move |((since, _), end)| *since <= until && end.is_none_or(|end| end >= from))
-            .map(|((_, rights), _)| rights)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::crash_points::CrashPoints;
 
     #[test]
     fn only_those_who_are_listed_may_deploy_and_everybody_may_check() {
@@ -172,22 +138,5 @@ mod tests {
                 "{person:?}"
             );
         }
-    }
-
-    #[test]
-    fn rights_count_that_were_in_force_at_any_moment() {
-        let plan = crate::crashes::DELIVERY_PLANS[0];
-        let mut world = World::new(&CrashPoints::crash_at(&[]), plan);
-        let (first, second) = (&Person::ENTITLED[0], &Person::ENTITLED[1]);
-        let start = world.clock.now();
-        world.clock.advance(Duration::from_secs(10));
-        world.restrict_users(&["T0001/U0001"]);
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let may = |person: &Person, from, until| {
-            let mut rights = world.rights_between(at(from), at(until));
-            rights.any(|rights| rights.allow(person, "deploy", "main"))
-        };
-        assert!(may(first, 11, 20) && may(second, 9, 20) && may(second, 0, 5));
-        assert!(!may(second, 11, 20));
     }
 }

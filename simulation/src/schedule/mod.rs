@@ -26,10 +26,11 @@ use self::function::{FunctionRun, TaskMessage};
 use crate::coverage::{self, CoveragePoint};
 use crate::crash_points::{CrashPoints, drive};
 use crate::fault_injector::{FaultInjector, FaultKind};
-use crate::invariants::{self, Invariant, Violation};
+use crate::invariants;
 use crate::people::{IssuedCommand, Person, Rights};
 use crate::seeded::SeededBug;
-use crate::world::{DeliveryPlan, Redelivery, World, is_acknowledgement};
+use crate::violation::{Invariant, Violation};
+use crate::world::{DeliveryPlan, Redelivery, World};
 
 /// How many handlers run at a time.
 const MAX_TASKS: usize = 4;
@@ -239,9 +240,7 @@ impl ScheduleRun {
                 self.finish_message(&task.function, message.map(|message| (message, result)));
             }
             (TaskResult::Answered(id, answer), _) => {
-                if is_acknowledgement(&answer) {
-                    self.world.acknowledged.push(id);
-                }
+                self.world.note_answer(id, &answer);
             }
             (TaskResult::Handled { result, .. }, Some((queue, delivery))) => {
                 self.world.settle_message(queue, &delivery, result);

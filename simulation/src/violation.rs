@@ -1,4 +1,7 @@
 //! The invariants by number, and what violates them.
+//!
+//! Only what they say is here. How a run or a state of the model is checked against them belongs to
+//! whoever knows it.
 
 use std::fmt;
 
@@ -133,20 +136,4 @@ impl<D: fmt::Display> fmt::Display for Violation<D> {
 pub fn join_lines(violations: &[Violation]) -> String {
     let lines: Vec<_> = violations.iter().map(Violation::to_string).collect();
     lines.join("\n")
-}
-
-/// What the checks of one run find.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) violations: Vec<Violation>,
-}
-
-impl Findings {
-    /// Notes a violation unless something holds.
-    pub(super) fn require(&mut self, holds: bool, of: Invariant, otherwise: fmt::Arguments<'_>) {
-        if !holds {
-            self.violations
-                .push(Violation::new(of, otherwise.to_string()));
-        }
-    }
 }
