@@ -10,11 +10,17 @@ use chatops_core::ports::{
 };
 use chatops_sandbox::circleci as model;
 use chrono::SubsecRound;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{MemoryCircleCi, MemoryCircleCiState, parse_value};
+use super::{MemoryCircleCi, MemoryCircleCiState};
 use crate::outside::truth::{PipelineTruth, RunEnd, RunTruth};
+
+/// CircleCI's status as our value, by the names both sides use.
+fn parse_value<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::String(text.to_owned())).ok()
+}
 
 /// What the API does not say, or says only by the place in a list.
 impl MemoryCircleCiState {
