@@ -27,8 +27,8 @@ use crate::violation::{Invariant::OwnPipeline, Violation};
 impl DecisionCache<'_> {
     /// The run over a wake-up of the deploy on record.
     pub(super) fn wake_up(&mut self, number: u32) -> u32 {
-        let run = canonical_run(DeployRun::wake_up(self.record(number).id));
-        self.interner.intern(ModelItem::Run(Box::new(run)))
+        let deploy = self.record(number).id;
+        self.intern_run(DeployRun::wake_up(deploy))
     }
 
     /// What becomes of the run in `slot`.
