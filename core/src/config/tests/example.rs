@@ -1,0 +1,80 @@
+//! The example file of the repository: it is right, and it shows every key with its real default. No
+//! other file is read here.
+
+use super::*;
+use crate::deploy::DeployRequest;
+use crate::fixtures::{branch, request};
+use crate::policy;
+
+const EXAMPLE: &str = include_str!("../../../../config/chatops.toml");
+
+#[test]
+fn the_example_is_right_and_does_what_it_says() {
+    let config = Config::parse(EXAMPLE, "config/chatops.toml").unwrap();
+    let may = |job_name: &str, branch_name: &str| {
+        let (branch, job) = (branch(branch_name), job(job_name));
+        let ask = DeployRequest {
+            branch,
+            job,
+            ..request()
+        };
+        policy::authorize_deploy(&config, &ask).is_ok()
+    };
+    assert!(may("deploy", "main") && may("deploy", "release/1.2"));
+    assert!(!may("deploy", "feature/x"));
+    assert!(may("test", "feature/x"));
+    // All three ways to start a job are explained, and the two that are shown are used.
+    let calls = config.projects.values().flat_map(|p| p.jobs.values());
+    let calls: Vec<_> = calls.map(|job| job.trigger.call.clone()).collect();
+    let definition = Some(uuid::uuid!("2f1c9d6e-0b7a-4c58-9e3d-6a4f8b2c7d10"));
+    let run = TriggerCall::PipelineRun { definition };
+    let usual = TriggerCall::PipelineRun { definition: None };
+    assert_eq!(calls, [run, usual.clone(), usual]);
+    for word in ["\"pipeline\"", "\"pipeline-run\"", "\"job\""] {
+        assert!(EXAMPLE.contains(&format!("\n#   {word} ")), "{word}");
+    }
+}
+
+#[test]
+fn the_example_shows_every_key_and_the_real_defaults() {
+    // A key that is commented out is its default: written out, it changes nothing.
+    let is_key = |line: &&str| {
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        key.is_some_and(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    };
+    let line = |line: &'static str| line.strip_prefix("# ").filter(is_key).unwrap_or(line);
+    let spelled_out = EXAMPLE.lines().map(line).collect::<Vec<_>>().join("\n");
+    let shown = Config::parse(&spelled_out, "chatops.toml").unwrap();
+    let bare = Config::parse(EXAMPLE, "chatops.toml").unwrap();
+    let without_revision = |mut config: Config| {
+        config.revision.clear();
+        format!("{config:#?}")
+    };
+    assert_eq!(without_revision(shown), without_revision(bare));
+
+    // Every key that an unknown one could have been stands in the example, commented out or not.
+    let levels = [
+        ("default_project =", "x ="),
+        ("command =", "x ="),
+        ("api =", "x ="),
+        ("request_ttl =", "x ="),
+        ("slug = \"github", "x = \"github"),
+        ("environment =", "x ="),
+    ];
+    let mut count = 0;
+    for (part, by) in levels {
+        let error = error_after(part, by);
+        let (_, keys) = error.split_once("expected").unwrap();
+        for key in keys.split('`').skip(1).step_by(2) {
+            let tables = [format!("[{key}"), format!(".{key}]"), format!(".{key}.")];
+            let table = tables.iter().any(|table| EXAMPLE.contains(table));
+            let value = spelled_out.contains(&format!("\n{key} = "));
+            assert!(table || value, "{key}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8 + 5 + 2 + 23 + 4 + 14);
+    // Some keys have the same name in two tables.
+    assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
+    assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);
+}
