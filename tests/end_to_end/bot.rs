@@ -7,11 +7,9 @@ use chatops_core::deploy::DeployState::Succeeded;
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::text::MessageKind::Final;
 use chatops_sandbox::circleci::RunScript;
-use chatops_sandbox::slack::{CommandRequest, SlackModel};
+use chatops_sandbox::slack::CommandRequest;
 
-use crate::support::{ServeWorld, ServerProcess, assert_says, mark};
-
-const BOT: &str = "xoxb-canary4-bot4-token4";
+use crate::support::{BOT_TOKEN, ServeWorld, assert_says, mark};
 
 /// The response URL lasts for a moment only, the build longer.
 const TIMES: &str = r#"
@@ -28,16 +26,6 @@ async fn world() -> ServeWorld {
     world
 }
 
-/// The app has a bot, which is in the channel or not; its server.
-async fn with_bot(world: &ServeWorld, join: impl FnOnce(&mut SlackModel)) -> ServerProcess {
-    {
-        let mut slack = world.sandbox.slack().lock();
-        slack.install_bot(BOT);
-        join(&mut slack);
-    }
-    world.serve_with_env("SLACK_BOT_TOKEN", BOT).await
-}
-
 /// Whether the final message came through the response URL.
 fn delivered_final(world: &ServeWorld, sent: &CommandRequest) -> bool {
     let kinds = world.delivered_to(sent).into_iter();
@@ -48,7 +36,7 @@ fn delivered_final(world: &ServeWorld, sent: &CommandRequest) -> bool {
 #[tokio::test]
 async fn a_long_build_is_notified_by_the_bot() {
     let world = world().await;
-    let server = with_bot(&world, |slack| slack.invite_bot("C0001")).await;
+    let server = world.serve_with_bot().await;
     let sent = world.send(&server, "main deploy").await;
     let shown = world.wait_final(Succeeded).await;
     assert_says(&shown, "<@U0001>");
@@ -66,7 +54,7 @@ async fn a_long_build_is_notified_by_the_bot() {
     assert_eq!(last.response_path, "/api/chat.postMessage");
     assert_eq!((&*last.channel, &last.visible_to), ("C0001", &None));
     let said = [ended.stdout, ended.stderr].concat().join("\n");
-    assert!(!said.contains(BOT), "{said}");
+    assert!(!said.contains(BOT_TOKEN), "{said}");
 }
 
 #[tokio::test]
@@ -86,7 +74,8 @@ async fn without_a_bot_it_is_on_record() {
 #[tokio::test]
 async fn a_bot_that_is_not_in_the_channel_is_on_record_too() {
     let world = world().await;
-    let server = with_bot(&world, |slack| slack.remove_bot("C0001")).await;
+    let server = world.serve_with_bot().await;
+    world.sandbox.slack().lock().remove_bot("C0001");
     world.type_command(&server, "main deploy").await;
     let records = world.wait_settled().await;
     let id = records.only_record().id;

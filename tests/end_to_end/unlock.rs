@@ -8,18 +8,11 @@ use crate::actions::press;
 use crate::operator;
 use crate::support::{HANG, ServeWorld, ServerProcess, assert_says, run, wait_until};
 
-const BOT: &str = "xoxb-canary4-bot4-token4";
-
 /// A deploy whose outcome is unknown keeps `web/e2e` locked. What comes after an end is posted by a bot.
 async fn locked() -> (ServeWorld, ServerProcess) {
     let world = ServeWorld::new().await;
-    {
-        let mut slack = world.sandbox.slack().lock();
-        slack.install_bot(BOT);
-        slack.invite_bot("C0001");
-    }
     world.fail_next_trigger(HANG);
-    let server = world.serve_with_env("SLACK_BOT_TOKEN", BOT).await;
+    let server = world.serve_with_bot().await;
     world.deploy(&server, "main e2e", Unresolved).await;
     assert_eq!(world.wait_settled().await.locks.len(), 1);
     (world, server)
