@@ -1,35 +1,33 @@
-//! The three functions between the sandbox and the emulator, and queries to all of them.
+//! One of everything that the functions are run between, and what people do there. How messages reach the
+//! functions is in `delivery`, what came of them in `outcome`.
+
+mod delivery;
+mod outcome;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use chatops_aws::client::AwsSdk;
 use chatops_aws::clock::LambdaClock;
 use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::sqs::QueueUrls;
-use chatops_core::audit;
-use chatops_core::deploy::{DeployRecord, DeployState};
-use chatops_core::id::DeployId;
-use chatops_core::ports::{Clock, DeployFilter, DeployReader, NotificationStore, QueueName};
-use chatops_sandbox::circleci::{FakePipeline, RunScript};
-use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
-use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox};
+use chatops_core::ports::{Clock, QueueName};
+use chatops_sandbox::Sandbox;
+use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::slack::{CommandAck, CommandRequest, TypedCommand};
 use chatops_testkit::account::{make_queues, make_secret, make_table};
 use chatops_testkit::emulator::{self, endpoint, unique};
 use chatops_testkit::programs;
 use chatops_testkit::proxy::Proxy;
-use chatops_testkit::{deploy_id, wait_until};
+use chatops_testkit::wait_until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::function::{InvokeOutcome, LambdaFunction};
+use crate::function::LambdaFunction;
 use crate::gateway::{ApiGateway, PayloadFormat};
-use crate::mapping::{DeliveryMode, SourceMapping, event_record, receive_messages};
 use crate::setup::{self, MAX_RECEIVES, function_env};
 
 /// How long a build takes.
@@ -37,14 +35,6 @@ pub(crate) const BUILD_TIME: Duration = Duration::from_millis(300);
 
 /// How long an invocation may take: longer than anything needs that does not hang.
 pub(crate) const LEFT: Duration = Duration::from_secs(30);
-
-/// The queues that functions are run over.
-const SERVED_QUEUES: [QueueName; 4] = [
-    QueueName::Work,
-    QueueName::Notify,
-    QueueName::Polls,
-    QueueName::Operators,
-];
 
 // Nothing else may look like these, so that a leak of them can be found.
 pub(crate) const SIGNING_SECRET: &str = "canary1signing1secret1of1slack11";
@@ -205,219 +195,9 @@ impl LambdaWorld {
         sent
     }
 
-    /// The function that handles a queue.
-    fn function_of(&self, queue_name: QueueName) -> &Arc<LambdaFunction> {
-        match queue_name {
-            QueueName::Work | QueueName::Polls | QueueName::Operators => &self.worker,
-            QueueName::Notify => &self.notifier,
-            _ => unreachable!("no function handles {queue_name:?}"),
-        }
-    }
-
-    /// A mapping that does nothing by itself yet.
-    pub(crate) fn new_mapping(&self, queue: QueueName, mode: DeliveryMode) -> Arc<SourceMapping> {
-        Arc::new(SourceMapping {
-            sqs: self.aws.sqs(),
-            queue: self.queues[&queue].clone(),
-            function: Arc::clone(self.function_of(queue)),
-            left: LEFT,
-            mode,
-            runs: Mutex::default(),
-            stopped: AtomicBool::new(false),
-        })
-    }
-
-    /// From now on messages are delivered.
-    pub(crate) fn connect(&self, mode: DeliveryMode) -> [Arc<SourceMapping>; 4] {
-        let all = SERVED_QUEUES.map(|queue| self.new_mapping(queue, mode));
-        for mapping in &all {
-            let running = Arc::clone(mapping).run();
-            self.mappings.lock().unwrap().spawn(running);
-        }
-        all
-    }
-
-    /// From now on nothing is delivered; what was received is finished first.
-    pub(crate) async fn disconnect(&self, mappings: &[Arc<SourceMapping>]) {
-        for mapping in mappings {
-            mapping.stop();
-        }
-        let running = std::mem::take(&mut *self.mappings.lock().unwrap());
-        running.join_all().await;
-    }
-
     /// A process of its own for the same work.
     pub(crate) fn another_worker(&self) -> LambdaFunction {
         self.worker.with("CHATOPS_LOG_LEVEL", Some("trace"))
-    }
-
-    /// All messages of a queue, hidden from every other receiver.
-    pub(crate) async fn take_messages(&self, queue_name: QueueName) -> Vec<Message> {
-        let mut all = Vec::new();
-        loop {
-            let some = receive_messages(&self.aws.sqs(), &self.queues[&queue_name], 0).await;
-            if some.is_empty() {
-                return all;
-            }
-            all.extend(some);
-        }
-    }
-
-    /// Deletes what is queued; what was taken does not come again, either.
-    pub(crate) async fn lose_wake_ups(&self) {
-        for queue_name in SERVED_QUEUES {
-            let purge = self.aws.sqs().purge_queue();
-            let purge = purge.queue_url(&self.queues[&queue_name]);
-            purge.send().await.unwrap();
-        }
-    }
-
-    /// Waits until a queue is empty.
-    pub(crate) async fn is_empty(&self, queue_name: QueueName) {
-        self.is_empty_but(queue_name, 0).await;
-    }
-
-    /// Waits until a queue has only what the test itself has taken.
-    pub(crate) async fn is_empty_but(&self, queue_name: QueueName, taken: usize) {
-        let empty = async || (self.queue_depth(queue_name).await == taken).then_some(());
-        wait_until(&format!("{queue_name:?} to be empty"), empty).await;
-    }
-
-    pub(crate) async fn send_message_text(&self, queue_name: QueueName, body: &str) {
-        let request = self.aws.sqs().send_message();
-        let request = request.queue_url(&self.queues[&queue_name]);
-        request.message_body(body).send().await.unwrap();
-    }
-
-    /// How many messages a queue has, the invisible ones included.
-    pub(crate) async fn queue_depth(&self, queue_name: QueueName) -> usize {
-        let request = self.aws.sqs().get_queue_attributes();
-        let request = request.queue_url(&self.queues[&queue_name]);
-        let names = vec![
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
-        let request = request.set_attribute_names(Some(names));
-        let counts = request.send().await.unwrap().attributes.unwrap();
-        let counts = counts.values().map(|count| count.parse::<usize>().unwrap());
-        counts.sum()
-    }
-
-    /// From now on the schedule runs, too, more often than once a minute.
-    pub(crate) fn start_sweeping(&self) {
-        let worker = Arc::clone(&self.worker);
-        self.mappings.lock().unwrap().spawn(async move {
-            loop {
-                worker.invoke(&schedule_event(), LEFT).await;
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        });
-    }
-
-    /// It is time for the sweep.
-    pub(crate) async fn sweep(&self) -> InvokeOutcome {
-        self.worker.invoke(&schedule_event(), LEFT).await
-    }
-
-    /// A batch of messages of a queue, as Lambda hands it over.
-    pub(crate) fn batch_event<'m>(
-        &self,
-        queue_name: QueueName,
-        messages: impl IntoIterator<Item = &'m Message>,
-    ) -> Value {
-        let queue = &self.queues[&queue_name];
-        let records = messages.into_iter().map(|one| event_record(queue, one));
-        let records: Vec<Value> = records.collect();
-        json!({ "Records": records })
-    }
-
-    /// Hands a batch to a function by hand.
-    pub(crate) async fn hand_batch(
-        &self,
-        function: &LambdaFunction,
-        queue_name: QueueName,
-        messages: &[Message],
-        left: Duration,
-    ) -> Value {
-        let event = self.batch_event(queue_name, messages);
-        function.invoke(&event, left).await.into_answer()
-    }
-
-    pub(crate) async fn record(&self, id: DeployId) -> Option<DeployRecord> {
-        self.store.read_deploy(id).await.unwrap()
-    }
-
-    /// Waits for the end of a deploy, see [`LambdaWorld::wait_until_notified`]; it has this state and
-    /// this many pipelines.
-    pub(crate) async fn wait_for_end(
-        &self,
-        sent: &CommandRequest,
-        state: DeployState,
-        pipelines: usize,
-    ) -> DeployRecord {
-        let (record, made) = self.wait_until_notified(sent).await;
-        assert_eq!((record.state, made), (state, pipelines), "{record:#?}");
-        record
-    }
-
-    /// Waits until a deploy has ended and its final status was delivered, and verifies its audit. With
-    /// the number of its pipelines.
-    pub(crate) async fn wait_until_notified(&self, sent: &CommandRequest) -> (DeployRecord, usize) {
-        let id = deploy_id(sent);
-        let settled = async || {
-            let record = self.record(id).await?;
-            let notification = self.store.read_notification(id).await.unwrap()?;
-            (record.state.is_terminal() && notification.final_status.is_settled()).then_some(record)
-        };
-        let record = wait_until(&format!("the final status of {id}"), settled).await;
-        let events = self.store.read_events(id).await.unwrap();
-        assert_eq!(events.len() as u64, record.events);
-        audit::verify_chain(id, &events, record.last_hash).unwrap();
-        let ended = |event: &&audit::AuditEvent| event.body.contains(r#""kind":"ended""#);
-        assert_eq!(events.iter().filter(ended).count(), 1);
-        let made = self.pipelines();
-        let of_this = |p: &&FakePipeline| p.parameters["deploy_id"] == id.to_string();
-        let made: Vec<_> = made.iter().filter(of_this).collect();
-        if let (Some(run), [pipeline]) = (&record.run, &made[..]) {
-            assert_eq!(run.pipeline.id.0, pipeline.id);
-        }
-        (record, made.len())
-    }
-
-    pub(crate) fn pipelines(&self) -> Vec<FakePipeline> {
-        self.sandbox.circleci().lock().all_pipelines().to_vec()
-    }
-
-    pub(crate) async fn count_deploys(&self) -> usize {
-        let all = DeployFilter::default();
-        let page = self.store.list_deploys(&all, None, 100).await;
-        page.unwrap().deploys.len()
-    }
-
-    /// What came through the response URL of one command, in order.
-    pub(crate) fn notified(&self, sent: &CommandRequest) -> Vec<String> {
-        let model = self.sandbox.slack().lock();
-        let mine = |m: &&ShownMessage| m.response_path == sent.response_path && m.nth_use > 0;
-        let mine = model.messages().iter().filter(mine);
-        mine.map(ShownMessage::shown_text).collect()
-    }
-
-    /// How often CircleCI's trigger was called.
-    pub(crate) fn posts(&self) -> usize {
-        let is_trigger = |entry: &&JournalEntry| matches!(&entry.event, JournalEvent::CircleCiCall { method, path, .. } if method == "POST" && path.ends_with("/pipeline/run"));
-        let entries = self.sandbox.journal().entries();
-        entries.iter().filter(is_trigger).count()
-    }
-
-    /// What the webhooks that CircleCI sent were answered with.
-    pub(crate) fn webhook_answers(&self) -> Vec<u16> {
-        let entries = self.sandbox.journal().entries();
-        let answers = entries.iter().filter_map(|entry| match &entry.event {
-            JournalEvent::WebhookSent { status, .. } => *status,
-            _ => None,
-        });
-        answers.collect()
     }
 
     /// Somebody changes what a secret holds.
@@ -425,13 +205,6 @@ impl LambdaWorld {
         let request = self.aws.secrets().put_secret_value().secret_id(name);
         let request = request.secret_string(value.to_string());
         request.send().await.unwrap();
-    }
-
-    /// Whether CircleCI has been called at all.
-    pub(crate) fn circleci_was_called(&self) -> bool {
-        let entries = self.sandbox.journal().entries();
-        let mut calls = entries.iter().map(|entry| &entry.event);
-        calls.any(|what| matches!(what, JournalEvent::CircleCiCall { .. }))
     }
 
     /// The end of every test: the logs are JSON by invocation, and hold no secret.
@@ -449,14 +222,4 @@ impl LambdaWorld {
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("chatops.toml")
     }
-}
-
-/// `EventBridge`'s event of a schedule.
-fn schedule_event() -> Value {
-    json!({
-        "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-        "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000",
-        "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
-        "resources": ["arn:aws:events:us-east-1:000000000000:rule/sweep"], "detail": {},
-    })
 }
