@@ -11,5 +11,6 @@ mod config_file;
 mod demo;
 mod logging;
 mod operator;
+mod output;
 #[cfg(feature = "demo")]
 mod say;

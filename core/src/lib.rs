@@ -18,8 +18,10 @@ pub mod notification;
 pub mod phase;
 pub mod policy;
 pub mod ports;
+pub mod rejection;
 pub mod request;
 pub mod secret;
+pub mod target;
 pub mod text;
 
 #[cfg(test)]

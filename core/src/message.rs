@@ -14,8 +14,8 @@ use crate::deploy::{ActedBy, DeployRequest};
 use crate::id::{
     ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
 };
-use crate::policy::Rejection;
 use crate::ports::QueueName;
+use crate::rejection::Rejection;
 use crate::request::is_false;
 use crate::secret::ResponseUrl;
 use crate::text::SlackMessage;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chatops_core::audit::AuditChange;
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::notification::DeliveryStatus;
-use chatops_core::policy::Rejection;
+use chatops_core::rejection::Rejection;
 use strum::VariantArray;
 
 use crate::people::{IssuedCommand, Person};

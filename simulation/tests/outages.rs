@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chatops_core::deploy::DeployState::{self, Rejected, Succeeded};
 use chatops_core::deploy::{DeployRecord, EndReason};
-use chatops_core::policy::Rejection;
 use chatops_core::ports::{MAX_RECEIVES, QueueName};
+use chatops_core::rejection::Rejection;
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::RunScript;
 use chatops_simulation::crash_points::CrashPoints;

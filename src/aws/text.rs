@@ -6,7 +6,7 @@ use chatops_aws::AwsError;
 use chatops_core::ports::PortErrorKind;
 
 use super::LoginError;
-use crate::operator::sanitize;
+use crate::output::sanitize;
 
 /// There are no credentials.
 pub(super) fn login_error(why: &LoginError) -> String {

@@ -9,8 +9,8 @@ use chatops_core::id::QualifiedUser;
 use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
 
-use super::output::CommandOutput;
 use super::{ConfigFile, text};
+use crate::output::CommandOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use clap_complete::Shell;
 
-use super::output::CommandOutput;
 use super::{UsageError, text};
+use crate::output::CommandOutput;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsOptions {

@@ -12,10 +12,10 @@ use clap::Args;
 use owo_colors::{OwoColorize, Style};
 
 use super::filters::{self, TypedFilters};
-use super::output::{CommandOutput, iso_time, print_remark, sanitize};
 use super::row::{self, DeployRow};
 use super::store::OperatorStore;
 use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
+use crate::output::{CommandOutput, iso_time, print_remark, sanitize};
 
 /// The default number of deploys.
 const DEFAULT_LIMIT: usize = 20;

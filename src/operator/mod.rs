@@ -11,7 +11,6 @@ mod filters;
 mod generate;
 mod installation;
 mod list;
-mod output;
 mod row;
 mod show;
 mod store;
@@ -34,10 +33,9 @@ use chatops_core::ports::Clock;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::installation::Installation;
-use self::output::CommandOutput;
 #[cfg(feature = "aws")]
-pub(crate) use self::output::sanitize;
 use self::store::OperatorStore;
+use crate::output::CommandOutput;
 use chatops_local::clock::WallClock;
 
 #[derive(Debug, Subcommand)]
@@ -184,7 +182,7 @@ pub(crate) fn require_local(installation: &Installation) -> Result<Option<ExitCo
 fn to_exit_code(done: Result<ExitCode>) -> Result<ExitCode> {
     match done {
         Err(error) if error.is::<UsageError>() => {
-            output::print_remark(&format!("chatops: {error}"));
+            crate::output::print_remark(&format!("chatops: {error}"));
             Ok(ExitCode::from(2))
         }
         done => done,
@@ -237,7 +235,7 @@ impl OptionalConfig {
             match crate::config_file::read_config(usual) {
                 Ok(config) => return Ok(config),
                 // It was not named, and the record can be read without it.
-                Err(error) => output::print_remark(&text::config_is_not_used(&error)),
+                Err(error) => crate::output::print_remark(&text::config_is_not_used(&error)),
             }
         }
         Ok(Config::parse(EMPTY_CONFIG, "no configuration")?)

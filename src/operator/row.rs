@@ -6,8 +6,8 @@ use chatops_core::deploy::DeployRecord;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::output::{micros_time, sanitize};
 use super::text;
+use crate::output::{micros_time, sanitize};
 
 /// The columns of the CSV and the keys of the JSON. Names are added, never changed.
 const COLUMNS: [&str; 24] = [

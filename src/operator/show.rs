@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::outcome_style;
-use super::output::{CommandOutput, iso_time, sanitize, unify_times};
 use super::row::DeployRow;
 use super::{DataFile, Installation, text};
+use crate::output::{CommandOutput, iso_time, micros_time, sanitize};
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowOptions {
@@ -157,6 +157,36 @@ fn write_deploy(
     Ok(())
 }
 
+/// The keys of times in an audit entry.
+const TIME_KEYS: [&str; 8] = [
+    "at",
+    "again_at",
+    "send_by",
+    "since",
+    "until",
+    "requested_at",
+    "due_at",
+    "delivered_at",
+];
+
+/// Gives every time of an audit entry's JSON six digits of microseconds.
+fn unify_times(json: &mut Value) {
+    match json {
+        Value::Array(values) => values.iter_mut().for_each(unify_times),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let text = value.as_str().filter(|_| TIME_KEYS.contains(&key.as_str()));
+                let time = text.and_then(|text| text.parse().ok()).map(micros_time);
+                match time {
+                    Some(time) => *value = Value::String(time),
+                    None => unify_times(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
@@ -197,5 +227,17 @@ mod tests {
           9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: cancel requested
          10  2027-01-15T08:02:10.000Z  CANCELED        worker: ended CANCELED: ship\u{1b}[2J canceled
         ");
+    }
+
+    #[test]
+    fn times_in_exports_have_six_digits() {
+        let (_, entries) = crate::operator::example::canceled_with_audit();
+        let mut json = serde_json::to_value(&entries[2]).unwrap();
+        json["note"] = "2027-01-15T08:00:00Z".into();
+        unify_times(&mut json);
+        assert_eq!(json["at"], "2027-01-15T08:00:01.000000Z");
+        let again_at = &json["change"]["again_at"];
+        assert_eq!(again_at, "2027-01-15T08:00:06.000000Z", "{json}");
+        assert_eq!(json["note"], "2027-01-15T08:00:00Z");
     }
 }

@@ -21,7 +21,7 @@ pub(super) use self::unlock::{
     not_locked, unknown_target, unlock_enqueued, unlock_in_progress, unlock_needs_confirm,
 };
 use super::Installation;
-use super::output::{iso_time, sanitize};
+use crate::output::{iso_time, sanitize};
 
 /// `user:me`, at a terminal.
 pub(super) const NOBODY_IS_ME: &str =

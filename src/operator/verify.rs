@@ -12,9 +12,9 @@ use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use super::output::{CommandOutput, progress_bar, sanitize};
 use super::store::OperatorStore;
 use super::{DataFile, Installation, text};
+use crate::output::{CommandOutput, progress_bar, sanitize};
 
 /// How many broken deploys are listed.
 const MAX_SHOWN: usize = 20;

@@ -7,11 +7,12 @@ use chatops_core::deploy::handler::DeployRun;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
 use chatops_core::message::{ActionMessage, ActionRequester};
-use chatops_core::policy::{self, Rejection};
+use chatops_core::policy;
 use chatops_core::ports::{
     ACTION_WINDOW, ActionOutcome, ActionRecord, Commit, CommitError, Conflict, CountAction,
     FindByShortId, ReadAction, ReadDeploy, RecordAction, WorkerPorts,
 };
+use chatops_core::rejection::Rejection;
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 

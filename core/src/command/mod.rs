@@ -19,7 +19,7 @@ pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
 use crate::id::DeployRef;
 use crate::name::{BranchName, JobName, NameError, ProjectName};
-use crate::request::TargetRef;
+use crate::target::TargetRef;
 
 /// The longest text that is read, in bytes; longer text is an accidental paste.
 pub const MAX_TEXT_BYTES: usize = 1024;

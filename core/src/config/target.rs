@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Config, JobConfig, ProjectConfig};
 use crate::name::{JobName, ProjectName};
-use crate::request::{Target, TargetRef};
+use crate::target::{Target, TargetRef};
 
 /// A job that deploys to a target.
 #[derive(Debug, Clone, Copy)]

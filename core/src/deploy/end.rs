@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActedBy, CiPipeline, RunWatch};
 use crate::Time;
-use crate::policy::Rejection;
 use crate::ports::PipelineError;
+use crate::rejection::Rejection;
 
 /// The most workflows, jobs or errors that a record keeps of each kind, so that it stays small.
 pub const MAX_NAMED: usize = 12;

@@ -26,7 +26,8 @@ use crate::Time;
 use crate::audit::hash::EventHash;
 use crate::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use crate::id::{DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId};
-pub use crate::request::{DeployRequest, Target, TargetRef};
+pub use crate::request::DeployRequest;
+pub use crate::target::{Target, TargetRef};
 
 /// The state of a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

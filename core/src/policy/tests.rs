@@ -6,6 +6,7 @@ mod rules;
 use super::*;
 use crate::config::BranchPattern;
 use crate::fixtures::{branch, config, job, project, request};
+use crate::id::UserId;
 
 #[test]
 fn what_is_not_listed_is_denied() {

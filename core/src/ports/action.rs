@@ -11,8 +11,8 @@ use crate::command::DeployAction;
 use crate::deploy::ActedBy;
 use crate::deploy::decide::RetryDecision;
 use crate::id::{DeployId, QualifiedUser, RequestId};
-use crate::policy::Rejection;
 use crate::ports::LedgerError;
+use crate::rejection::Rejection;
 
 /// How long the actions of a user are counted together.
 pub const ACTION_WINDOW: Duration = Duration::from_mins(1);

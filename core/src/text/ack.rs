@@ -7,7 +7,7 @@ use crate::command::{DeployAction, Verb};
 use crate::config::Config;
 use crate::deploy::DeployRequest;
 use crate::id::{DeployId, ShortId};
-use crate::policy::Rejection;
+use crate::rejection::Rejection;
 
 /// The command is queued, and no rule rejects it.
 pub fn deploy_accepted(request: &DeployRequest, id: DeployId) -> SlackMessage {

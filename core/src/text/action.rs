@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::deploy::decide::RetryDecision;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
 use crate::id::{DeployRef, ShortId};
-use crate::policy::Rejection;
+use crate::rejection::Rejection;
 
 /// No deploy has that id.
 pub fn unknown_deploy(deploy: &DeployRef, config: &Config) -> SlackMessage {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::label::{append_actor, state_banner};
-use super::list::append_untold;
 use super::slack_message::reply;
+use super::untold::append_untold;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::Verb;
 use crate::config::Config;

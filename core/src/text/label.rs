@@ -2,8 +2,8 @@
 
 use super::Mrkdwn;
 use crate::deploy::{ActedBy, DeployRecord, DeployRequest, DeployState, EndReason};
-use crate::policy::Rejection;
 use crate::ports::{PipelineError, PipelineErrorKind};
+use crate::rejection::Rejection;
 
 /// Not yet.
 const WAITS: &str = ":hourglass_flowing_sand:";

@@ -3,12 +3,13 @@
 use super::deploy::{job_on_branch, retry_command, run_duration};
 use super::label::emoji_and_label;
 use super::slack_message::reply;
+use super::untold::append_untold;
 use super::{Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::{HistoryFilter, SinceFilter, StatusFilter, Verb};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord, DeployState};
 use crate::id::DeployRef;
-use crate::notification::{NotificationKind, Undelivered};
+use crate::notification::Undelivered;
 use crate::ports::{DeployPage, PageEnd};
 
 /// The widest that a name is shown in a list.
@@ -112,23 +113,6 @@ pub fn untold_deploys(untold: &[(Undelivered, DeployRecord)], config: &Config) -
         append_untold(line, undelivered).and(" · ").code(status)
     });
     [heading].into_iter().chain(lines).collect()
-}
-
-/// What somebody was not told, in Slack's messages and at the command line.
-pub fn untold_kind(kind: NotificationKind) -> &'static str {
-    match kind {
-        NotificationKind::Progress => "that it runs",
-        NotificationKind::Hold => "that it waits for an approval",
-        NotificationKind::Final => "how it ended",
-        NotificationKind::Notice => "a notice",
-    }
-}
-
-/// What was not delivered, why and when.
-pub(super) fn append_untold(line: Mrkdwn, undelivered: &Undelivered) -> Mrkdwn {
-    let line = line.and(untold_kind(undelivered.kind));
-    let line = end_reason::append_quote(line, &undelivered.reason);
-    line.and(", ").time(undelivered.at)
 }
 
 /// Until when a deploy can be retried.

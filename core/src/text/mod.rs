@@ -22,6 +22,7 @@ mod rejection;
 mod slack_message;
 mod suggest;
 mod unlock;
+mod untold;
 mod usage;
 
 pub use self::ack::{
@@ -37,7 +38,7 @@ pub use self::action::{
 pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;
-pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys, untold_kind};
+pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys};
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;
@@ -47,6 +48,7 @@ pub use self::slack_message::{Audience, MessageLink, SlackMessage};
 pub use self::unlock::{
     not_locked, unknown_target, unlock_denied, unlock_in_progress, unlock_needs_confirm, unlocked,
 };
+pub use self::untold::untold_kind;
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,9 @@ use super::{Mrkdwn, SlackMessage, rejection, usage};
 use crate::config::{Config, TriggerCall, WorkflowSelector};
 use crate::deploy::DeployRecord;
 use crate::deploy::decide::{DeployPlan, unlock_cause};
-use crate::policy::{PolicyRule, Rejection};
+use crate::policy::PolicyRule;
 use crate::ports::{TargetLock, TriggerRequest};
+use crate::rejection::Rejection;
 
 /// The longest parameter that is shown in full.
 const MAX_PARAMETER: usize = 100;

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::deploy::DeployRequest;
 use crate::id::ChannelId;
 use crate::name::{BranchName, JobName, ProjectName};
-use crate::policy::Rejection;
+use crate::rejection::Rejection;
 
 /// The request and the current configuration, for ready commands.
 pub(super) type RejectedRequest<'a> = (&'a DeployRequest, &'a Config);

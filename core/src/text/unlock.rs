@@ -8,8 +8,8 @@ use crate::command::{Verb, closest_word};
 use crate::config::Config;
 use crate::deploy::decide::{UnlockCause, unlockable_from};
 use crate::deploy::{ActedBy, DeployRecord, DeployState, Target};
-use crate::policy::Rejection;
-use crate::request::TargetRef;
+use crate::rejection::Rejection;
+use crate::target::TargetRef;
 
 /// No project deploys to that target.
 pub fn unknown_target(typed: &TargetRef, config: &Config) -> SlackMessage {

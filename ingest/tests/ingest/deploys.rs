@@ -3,7 +3,7 @@
 use chatops_core::id::DeployId;
 use chatops_core::message::Requester;
 use chatops_core::name::ProjectName;
-use chatops_core::policy::Rejection;
+use chatops_core::rejection::Rejection;
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text;
 use serde_json::json;

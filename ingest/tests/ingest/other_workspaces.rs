@@ -1,7 +1,7 @@
 //! Commands of other workspaces: only a deploy is queued, and the worker rejects it on record.
 
 use chatops_core::id::TeamId;
-use chatops_core::policy::Rejection;
+use chatops_core::rejection::Rejection;
 use chatops_core::text;
 
 use crate::requests::command_with;

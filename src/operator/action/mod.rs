@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 pub(crate) use self::unlock::UnlockOptions;
 pub(super) use self::unlock::unlock_target;
-use super::output::CommandOutput;
 use super::store::OperatorStore;
 use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
+use crate::output::CommandOutput;
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryOptions {
@@ -295,7 +295,7 @@ fn report_refusal(common: &ActionOptions, why: &str, out: &mut CommandOutput) ->
     if common.json {
         out.write_json(&serde_json::json!({ "enqueued": false, "reason": why }))?;
     } else {
-        super::output::print_remark(&format!("chatops: {why}"));
+        crate::output::print_remark(&format!("chatops: {why}"));
     }
     Ok(ExitCode::FAILURE)
 }

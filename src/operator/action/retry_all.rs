@@ -14,14 +14,14 @@ use chatops_core::command::DeployAction;
 use chatops_core::deploy::decide::{NewerSuccess, RetryDecision};
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, DeployRef, ShortId};
-use chatops_core::policy::Rejection;
 use chatops_core::ports::{DeployFilter, LedgerPosition};
+use chatops_core::rejection::Rejection;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::output::{CommandOutput, print_remark, progress_bar};
 use super::{ActionOptions, ActionSender};
 use super::{Installation, text};
+use crate::output::{CommandOutput, print_remark, progress_bar};
 
 /// How many deploys are read at a time.
 const PAGE: usize = 200;

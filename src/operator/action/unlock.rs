@@ -13,8 +13,8 @@ use chatops_core::ports::TargetLock;
 use clap::Args;
 
 use super::{ActionOptions, ActionSender, context, report_refusal};
-use crate::operator::output::CommandOutput;
 use crate::operator::{Installation, text};
+use crate::output::CommandOutput;
 
 #[derive(Debug, Args)]
 pub(crate) struct UnlockOptions {

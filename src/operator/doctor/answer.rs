@@ -5,7 +5,7 @@ use chatops_http::{VendorResponse, truncate};
 use chrono::TimeDelta;
 
 use super::super::now;
-use super::super::output::sanitize;
+use crate::output::sanitize;
 
 /// How far the vendor's clock is ahead of ours, by the Date of an answer that has just come.
 pub(super) fn clock_ahead(answer: &VendorResponse, sent_at: Time) -> Option<TimeDelta> {

@@ -6,8 +6,8 @@ use chatops_core::ports::{PortErrorKind, QueueName};
 
 use super::DoctorCheck as Check;
 use crate::aws::InstallationReport;
-use crate::operator::output::sanitize;
 use crate::operator::text::plural;
+use crate::output::sanitize;
 
 /// The fix of a changed stack.
 const DEPLOY_AGAIN: &str = "deploy the stack again from this version's template";

@@ -18,10 +18,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::now;
-use super::super::output::sanitize;
 use super::answer::{clock_ahead, status_text};
 use super::parameters::NewestConfig;
 use super::{DoctorCheck, DoctorReport, text};
+use crate::output::sanitize;
 use chatops_local::secrets::{self, ExaminedSecret};
 
 pub(super) async fn check_circleci(

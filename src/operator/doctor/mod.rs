@@ -20,10 +20,10 @@ use clap::Args;
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
-use super::output::CommandOutput;
 #[cfg(not(feature = "aws"))]
 use super::text as said;
 use super::{ConfigFile, DataFile, Installation};
+use crate::output::CommandOutput;
 use chatops_local::secrets;
 
 /// The text below the help.

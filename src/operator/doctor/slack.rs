@@ -7,9 +7,9 @@ use chatops_http::VendorResponse;
 use chatops_slack::{AuthTest, SlackInspector};
 
 use super::super::now;
-use super::super::output::sanitize;
 use super::answer::{clock_ahead, status_text};
 use super::{DoctorCheck, DoctorReport, text};
+use crate::output::sanitize;
 use chatops_local::secrets::{self, ExaminedSecret};
 
 pub(super) async fn check_slack(

@@ -17,8 +17,8 @@ pub(super) use self::workflows::{
 };
 use super::DoctorCheck as Check;
 use super::parameters::NewestConfig;
-use crate::operator::output::sanitize;
 use crate::operator::text::plural;
+use crate::output::sanitize;
 use chatops_local::secrets::{BadSecret, ExaminedSecret};
 
 /// A job: its project and its name.

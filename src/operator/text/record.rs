@@ -6,10 +6,10 @@ use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::config::TriggerCall;
 use chatops_core::deploy::{ActedBy, CiPipeline, CiRunKind, EndReason, MatchedBy, Notice};
 use chatops_core::id::QualifiedUser;
-use chatops_core::policy::Rejection;
 use chatops_core::ports::PipelineError;
+use chatops_core::rejection::Rejection;
 
-use crate::operator::output::{iso_time, sanitize};
+use crate::output::{iso_time, sanitize};
 
 /// The mark of a request that no signature vouches for.
 pub(in crate::operator) const UNSIGNED_REQUEST: &str =

@@ -6,7 +6,7 @@ use chatops_core::deploy::{DeployRecord, DeployState, TargetRef};
 use super::record::requester_label;
 use super::taken_up;
 use crate::operator::Installation;
-use crate::operator::output::iso_time;
+use crate::output::iso_time;
 
 /// No project of the configuration deploys there.
 pub(in crate::operator) fn unknown_target(typed: &TargetRef, known: &[String]) -> String {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chatops_core::deploy::{DeployState, EndReason};
 use chatops_core::message::{MessageBody, NotifyMessage};
-use chatops_core::policy::Rejection;
 use chatops_core::ports::{Clock as _, DeployReader as _, MessageQueue as _, QueueName};
+use chatops_core::rejection::Rejection;
 use chatops_core::text::MessageKind;
 use chatops_testkit::memory::ManualClock;
 use chatops_worker::DeadLetterCounts;

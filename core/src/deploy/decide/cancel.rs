@@ -5,8 +5,9 @@ use super::{Context, Decision, commit_change_by};
 use crate::audit::AuditChange;
 use crate::deploy::{CancelRequest, DeployRecord, DeployState};
 use crate::message::{ActionMessage, ActionRequester, Requester};
-use crate::policy::{self, Rejection};
+use crate::policy;
 use crate::ports::Commit;
+use crate::rejection::Rejection;
 
 /// The decision about a request to cancel.
 #[derive(Debug, Clone)]

@@ -5,8 +5,9 @@ use super::{Context, Decision, commit_change_by};
 use crate::audit::AuditChange;
 use crate::deploy::{ActedBy, DeployRecord};
 use crate::message::{ActionMessage, ActionRequester};
-use crate::policy::{self, Rejection};
+use crate::policy;
 use crate::ports::Commit;
+use crate::rejection::Rejection;
 
 /// The decision about a request to dismiss.
 #[derive(Debug, Clone)]

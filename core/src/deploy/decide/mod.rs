@@ -27,8 +27,9 @@ use crate::deploy::{self, DeployRecord, DeployState, EndReason, Target, TriggerI
 use crate::id::{InvocationId, PipelineId};
 use crate::name::BranchName;
 use crate::notification::NotificationKind;
-use crate::policy::{self, Rejection};
+use crate::policy;
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
+use crate::rejection::Rejection;
 
 use self::outcome::RunRule;
 

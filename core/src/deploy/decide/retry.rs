@@ -16,10 +16,11 @@ use crate::deploy::{DeployRecord, DeployRequest, DeployState};
 use crate::id::{DeployId, DeployRef, ShortId};
 use crate::message::{ActionMessage, ActionRequester, Requester};
 use crate::name::ProjectName;
-use crate::policy::{self, AllowedJob, Rejection};
+use crate::policy::{self, AllowedJob};
 use crate::ports::{
     ActionOutcome, ActionRecord, Commit, DeployFilter, LedgerPosition, RetriedDeploy,
 };
+use crate::rejection::Rejection;
 
 /// The cause of a retry.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,9 @@ use crate::audit::AuditChange;
 use crate::command::DeployAction;
 use crate::deploy::{DeployRecord, DeployState, Target};
 use crate::message::{ActionMessage, ActionRequester};
-use crate::policy::{self, Rejection};
+use crate::policy;
 use crate::ports::{Commit, LockChange, TargetLock};
+use crate::rejection::Rejection;
 
 /// How long CircleCI has to carry out a cancel.
 const CANCEL_TIME: Duration = Duration::from_mins(10);

@@ -10,12 +10,13 @@ use crate::deploy::{DeployRecord, DeployRequest};
 use crate::id::{DeployId, ShortId};
 use crate::message::ActionMessage;
 use crate::phase::Phase;
-use crate::policy::{self, Rejection};
+use crate::policy;
 use crate::ports::{
     ActionOutcome, ActionRecord, Commit, CommitError, Conflict, DeployFilter, DeployPage,
     FindLastRetry, LedgerError, ListDeploys, OutgoingMessage, ReadDeploy, RecordAction, SendError,
     SendMessage, TargetLock,
 };
+use crate::rejection::Rejection;
 
 /// What a run over a retry remembers.
 #[derive(Debug, Clone)]

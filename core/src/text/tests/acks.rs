@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::command::DeployAction;
 use crate::fixtures::{request, team};
-use crate::policy::Rejection;
+use crate::rejection::Rejection;
 
 #[test]
 fn a_command() {

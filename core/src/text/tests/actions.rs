@@ -7,8 +7,8 @@ use crate::command::DeployAction;
 use crate::deploy::decide::{NewerSuccess, RetryDecision};
 use crate::fixtures::{job, pipeline, project};
 use crate::id::DeployRef;
-use crate::policy::Rejection;
-use crate::request::TargetRef;
+use crate::rejection::Rejection;
+use crate::target::TargetRef;
 
 #[test]
 fn no_such_deploy() {

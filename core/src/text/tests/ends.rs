@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::fixtures::{pipeline, qualified_channel, qualified_user};
-use crate::policy::Rejection;
 use crate::ports::{PipelineError, PipelineErrorKind};
+use crate::rejection::Rejection;
 
 /// Errors of the configuration with these messages.
 fn errors(messages: &[&str]) -> Vec<PipelineError> {

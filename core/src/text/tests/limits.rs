@@ -16,8 +16,9 @@ use crate::fixtures::{
     branch, job, project, qualified_channel, qualified_user, qualify, request, start,
 };
 use crate::id::DeployRef;
-use crate::policy::Rejection;
+
 use crate::ports::{DeployPage, PageEnd, TargetLock};
+use crate::rejection::Rejection;
 use foreign::{any_record, any_rejection, every_notice, large, long_address, long_request, nasty};
 use slack::{check, check_rows};
 

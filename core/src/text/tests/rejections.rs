@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::fixtures::{branch, job, project, request, start, target, team};
-use crate::policy::Rejection;
+use crate::rejection::Rejection;
 
 /// The lines under the headline.
 fn rejected(rejection: Rejection) -> String {

@@ -5,8 +5,8 @@ use insta::assert_snapshot;
 use super::*;
 use crate::fixtures::{id, pipeline, start};
 use crate::notification::{NotificationKind, Undelivered};
-use crate::policy::Rejection;
 use crate::ports::DeployPage;
+use crate::rejection::Rejection;
 
 fn status_rows(record: &DeployRecord) -> String {
     let message = deploy_status(record, None, &config());

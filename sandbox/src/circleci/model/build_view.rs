@@ -7,7 +7,7 @@ use super::CircleCiModel;
 use super::build::{BuildView, FakeBuild, JOB_VARIABLE};
 use super::pipeline::repository_url;
 use super::project::{derived_uuid, long_slug, org_and_repo};
-use super::webhook::format_time;
+use super::view::format_time;
 use crate::server::Time;
 
 /// What one step's action adds to the answer, about.

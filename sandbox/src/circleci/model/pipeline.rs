@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::super::script::{PipelineStateView, RunScript, elapsed_since, time_after};
 use super::config::ConfigView;
 use super::project::{derived_uuid, org_and_repo};
-use super::view::{JobPage, JobView, PipelineView, VcsView, WorkflowPage, WorkflowView};
-use super::webhook::format_time;
+use super::view::{
+    JobPage, JobView, PipelineView, VcsView, WorkflowPage, WorkflowView, format_time,
+};
 use super::workflow_run::WorkflowRun;
 use crate::circleci::JobKind;
 use crate::server::Time;

@@ -8,7 +8,6 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::script::{JobKind, PipelineErrorView, PipelineStateView};
-use super::webhook::format_time;
 use crate::server::Time;
 
 /// The response to a trigger.
@@ -190,6 +189,11 @@ pub struct JobPage {
     pub items: Vec<JobView>,
     /// Always null: every job fits on one page.
     pub next_page_token: Option<String>,
+}
+
+/// RFC 3339 with milliseconds.
+pub(crate) fn format_time(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 pub(crate) fn milliseconds<S: Serializer>(at: &Time, to: S) -> Result<S::Ok, S::Error> {

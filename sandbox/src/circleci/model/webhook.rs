@@ -1,11 +1,10 @@
 //! Outgoing webhooks: their content and signature.
 
-use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::project::{derived_uuid, long_slug, org_and_repo};
-use super::view::JobView;
+use super::view::{JobView, format_time};
 use super::{ApiError, ApiResult, CircleCiModel};
 use crate::circleci::JobKind;
 use crate::http::hmac_hex;
@@ -208,11 +207,6 @@ impl CircleCiModel {
         });
         Ok(event)
     }
-}
-
-/// RFC 3339 with milliseconds.
-pub(crate) fn format_time(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use chatops_core::deploy::{ActedBy, DeployRecord, DeployState, machine};
 use chatops_core::id::{DeployId, InvocationId, ShortId};
 use chatops_core::message::{DeployMessage, Requester, WorkMessage};
 use chatops_core::notification::{NotificationRecord, PostResult};
-use chatops_core::policy::Rejection;
 use chatops_core::ports::{
     ActionOutcome, ActionRecord, CiJob, CiReadError, CommitError, DeployFilter, DeployPage,
     LedgerError, ListDeploys, ListJobs, LookupRequest, LookupResult, OutgoingMessage,
@@ -20,6 +19,7 @@ use chatops_core::ports::{
     ReadNotification, RecordAction, RetriedDeploy, SaveNotification, SendError, SendMessage,
     TriggerOutcome, TriggerRequest,
 };
+use chatops_core::rejection::Rejection;
 use chatops_testkit::memory::lock_mutex;
 
 pub(crate) use self::commits::commit;

@@ -6,7 +6,7 @@ use chatops_core::name::ProjectName;
 
 use super::super::parameters::NewestConfig;
 use super::{Check, JobKey, judged_by};
-use crate::operator::output::sanitize;
+use crate::output::sanitize;
 
 fn workflow_label(at: JobKey<'_>) -> String {
     format!("workflow of {}/{}", at.0, at.1)

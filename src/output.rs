@@ -8,20 +8,19 @@ use chatops_core::Time;
 use chrono::SecondsFormat;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use serde_json::Value;
 
 /// Where a command writes.
-pub(super) struct CommandOutput {
+pub(crate) struct CommandOutput {
     writer: BufWriter<Box<dyn Write>>,
     is_closed: bool,
 }
 
 impl CommandOutput {
-    pub(super) fn stdout() -> Self {
+    pub(crate) fn stdout() -> Self {
         Self::to_writer(Box::new(anstream::stdout()))
     }
 
-    pub(super) fn to_writer(to: Box<dyn Write>) -> Self {
+    pub(crate) fn to_writer(to: Box<dyn Write>) -> Self {
         Self {
             writer: BufWriter::new(to),
             is_closed: false,
@@ -29,12 +28,12 @@ impl CommandOutput {
     }
 
     /// Whether the reader has closed it; further output is dropped, and that is no error.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
     }
 
     /// Writes a value as one line of JSON.
-    pub(super) fn write_json(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn write_json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let line = serde_json::to_string(value)?;
         writeln!(self, "{line}")
     }
@@ -69,13 +68,13 @@ impl Write for CommandOutput {
 }
 
 /// A remark on standard error, so that redirected output stays clean.
-pub(super) fn print_remark(text: &str) {
+pub(crate) fn print_remark(text: &str) {
     // Standard error may be closed, too.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// A progress bar on standard error; it draws nothing where that is no terminal.
-pub(super) fn progress_bar(total: Option<u64>) -> ProgressBar {
+pub(crate) fn progress_bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
         Some(total) => (
             ProgressBar::new(total),
@@ -90,43 +89,13 @@ pub(super) fn progress_bar(total: Option<u64>) -> ProgressBar {
 }
 
 /// A time for people: ISO 8601, UTC, to the second.
-pub(super) fn iso_time(time: Time) -> String {
+pub(crate) fn iso_time(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// A time in exports: RFC 3339, UTC, always with six digits of microseconds.
-pub(super) fn micros_time(time: Time) -> String {
+pub(crate) fn micros_time(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// The keys of times in an audit entry.
-const TIME_KEYS: [&str; 8] = [
-    "at",
-    "again_at",
-    "send_by",
-    "since",
-    "until",
-    "requested_at",
-    "due_at",
-    "delivered_at",
-];
-
-/// Gives every time of an audit entry's JSON six digits of microseconds.
-pub(super) fn unify_times(json: &mut Value) {
-    match json {
-        Value::Array(values) => values.iter_mut().for_each(unify_times),
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let text = value.as_str().filter(|_| TIME_KEYS.contains(&key.as_str()));
-                let time = text.and_then(|text| text.parse().ok()).map(micros_time);
-                match time {
-                    Some(time) => *value = Value::String(time),
-                    None => unify_times(value),
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Foreign text without characters that would move a terminal's cursor, colour it or reverse text.
@@ -179,17 +148,5 @@ mod tests {
         let hidden = "abc\u{202e}def \u{9b}1m";
         assert_eq!(sanitize(hidden), r"abc\u{202e}def \u{9b}1m");
         assert_eq!(sanitize("Grüße, 世界"), "Grüße, 世界");
-    }
-
-    #[test]
-    fn times_in_exports_have_six_digits() {
-        let (_, entries) = super::super::example::canceled_with_audit();
-        let mut json = serde_json::to_value(&entries[2]).unwrap();
-        json["note"] = "2027-01-15T08:00:00Z".into();
-        unify_times(&mut json);
-        assert_eq!(json["at"], "2027-01-15T08:00:01.000000Z");
-        let again_at = &json["change"]["again_at"];
-        assert_eq!(again_at, "2027-01-15T08:00:06.000000Z", "{json}");
-        assert_eq!(json["note"], "2027-01-15T08:00:00Z");
     }
 }

@@ -1,0 +1,110 @@
+//! Why a command is rejected: one variant for each rule, with what the reader needs to get it accepted.
+//!
+//! The rules themselves are applied in [`policy`](crate::policy), the sentences are written in
+//! [`text`](crate::text). It stands apart because requests and messages carry a rejection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
+use crate::name::{BranchName, JobName, ProjectName};
+use crate::target::Target;
+
+/// Why a command is rejected: the rule, with what the reader needs to get it accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Rejection {
+    /// `slack.teams` does not list the workspace.
+    Team {
+        /// The workspace.
+        team: TeamId,
+    },
+    /// No project was named and there is no default.
+    NoProject {
+        /// The configured projects.
+        known: Vec<ProjectName>,
+    },
+    /// The project is not configured.
+    UnknownProject {
+        /// As typed.
+        project: ProjectName,
+        /// The configured projects.
+        known: Vec<ProjectName>,
+    },
+    /// The project has no such job.
+    UnknownJob {
+        /// The project.
+        project: ProjectName,
+        /// As typed.
+        job: JobName,
+        /// What was typed as the branch; it may be meant as a command or the job.
+        branch: BranchName,
+        /// The jobs this user may run here.
+        usable: Vec<JobName>,
+    },
+    /// The job cannot be run from this channel.
+    Channel {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// Where it was typed.
+        channel: ChannelId,
+        /// Where in this workspace it may be typed.
+        allowed: Vec<ChannelId>,
+    },
+    /// The user may not run the job.
+    User {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// Who typed it.
+        user: UserId,
+    },
+    /// The branch matches none of the job's patterns.
+    Branch {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// As typed.
+        branch: BranchName,
+        /// The patterns.
+        patterns: Vec<String>,
+    },
+    /// Requested too long ago.
+    Expired {
+        /// When it was requested.
+        requested_at: Time,
+    },
+    /// Another deploy has the target.
+    Busy {
+        /// The target.
+        target: Target,
+        /// The deploy that has it.
+        holder: DeployId,
+        /// Its short id.
+        short_id: ShortId,
+        /// Its requester.
+        user: UserId,
+        /// Since when it has the target.
+        since: Time,
+        /// Until when it keeps it, if it ended with its outcome unknown.
+        until: Option<Time>,
+        /// Whether the lock may be freed by `unlock`, instead of a `cancel` of that deploy.
+        #[serde(default)]
+        unlockable: bool,
+    },
+}
+
+impl Rejection {
+    /// Whether the request names no project or job that there is: a slip, not a deploy.
+    #[must_use]
+    pub fn names_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NoProject { .. } | Self::UnknownProject { .. } | Self::UnknownJob { .. }
+        )
+    }
+}
