@@ -48,20 +48,20 @@ const PAUSE_MESSAGE: &str = "CircleCI has asked for a pause (HTTP 429)";
 
 /// The client for CircleCI.
 #[derive(Debug)]
-pub struct CircleCiClient<X> {
+pub struct CircleCiClient<Secrets> {
     trigger_client: Client,
     read_client: Client,
     config: config::CircleCiConfig,
-    secrets: X,
+    secrets: Secrets,
     rate_limit: RateLimitPause,
 }
 
-impl<X: SecretReader> CircleCiClient<X> {
+impl<Secrets: SecretReader> CircleCiClient<Secrets> {
     /// A client for the API at `config.api`, with the token from `secrets`.
     pub fn new(
         config: config::CircleCiConfig,
         timeouts: &Timeouts,
-        secrets: X,
+        secrets: Secrets,
     ) -> Result<Self, reqwest::Error> {
         let builder = || chatops_http::client_builder(timeouts);
         Ok(Self {
@@ -147,7 +147,7 @@ fn authorize(request: RequestBuilder, token: &SecretString) -> Result<RequestBui
         .header(header::ACCEPT, "application/json"))
 }
 
-impl<X: SecretReader> CiClient for CircleCiClient<X> {
+impl<Secrets: SecretReader> CiClient for CircleCiClient<Secrets> {
     async fn trigger(&self, trigger: &TriggerRequest) -> TriggerOutcome {
         if let Some(left) = self.rate_limit.remaining(Instant::now()) {
             return TriggerOutcome::NotNow {

@@ -20,7 +20,7 @@ const PAGE_SIZE: usize = 30;
 /// fail that often in a row.
 const MAX_RETRIES: usize = 10;
 
-impl<X: SecretReader> CircleCiClient<X> {
+impl<Secrets: SecretReader> CircleCiClient<Secrets> {
     /// `POST /project/:vcs/:org/:repo/tree/:branch`, the branch as one segment.
     pub(super) fn job_call(&self, trigger: &TriggerRequest) -> (Url, Value) {
         let url = self.build_url(&trigger.slug, &["tree", trigger.branch.as_str()]);

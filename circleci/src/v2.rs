@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, wire};
 
-impl<X: SecretReader> CircleCiClient<X> {
+impl<Secrets: SecretReader> CircleCiClient<Secrets> {
     /// `POST /project/{slug}/pipeline`.
     pub(super) fn pipeline_call(&self, trigger: &TriggerRequest) -> (Url, Value) {
         let ProjectSlug { vcs, org, repo } = &trigger.slug;

@@ -30,19 +30,23 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The client for Slack.
 #[derive(Debug)]
-pub struct SlackClient<X> {
+pub struct SlackClient<Secrets> {
     http: Client,
     response_url_origins: Vec<Url>,
     api_url: Url,
     /// Of the bot. A response URL belongs to one deploy, whose record holds its pause.
     bot_pause: RateLimitPause,
-    secrets: X,
+    secrets: Secrets,
 }
 
-impl<X: SecretReader> SlackClient<X> {
+impl<Secrets: SecretReader> SlackClient<Secrets> {
     /// A client that posts to response URLs below the configured origins and, with the bot's token
     /// from `secrets`, to the Web API.
-    pub fn new(slack: &SlackConfig, timeouts: &Timeouts, secrets: X) -> reqwest::Result<Self> {
+    pub fn new(
+        slack: &SlackConfig,
+        timeouts: &Timeouts,
+        secrets: Secrets,
+    ) -> reqwest::Result<Self> {
         let http = chatops_http::client_builder(timeouts)
             .pool_max_idle_per_host(0)
             .build()?;
@@ -134,7 +138,7 @@ fn not_sent(reason: &str, after: Option<Duration>) -> PostResult {
     PostResult::NotSent { reason, after }
 }
 
-impl<X: SecretReader> ChatClient for SlackClient<X> {
+impl<Secrets: SecretReader> ChatClient for SlackClient<Secrets> {
     async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         match to {
             PostTarget::ResponseUrl(url) => self.post_to_url(url, message).await,

@@ -297,7 +297,7 @@ pub struct Ports<Ledger = (), Queue = (), Vendor = (), Secrets = ()> {
 /// Passes requests on to the adapter that answers them.
 macro_rules! passes_on {
     ($($field:ident of $adapter:ident: $($request:ty),*;)*) => { $($(
-        impl<L, Q, V, S> Perform<$request> for Ports<L, Q, V, S>
+        impl<Ledger, Queue, Vendor, Secrets> Perform<$request> for Ports<Ledger, Queue, Vendor, Secrets>
         where
             Self: Send + Sync,
             $adapter: Perform<$request>,
@@ -310,12 +310,12 @@ macro_rules! passes_on {
 }
 
 passes_on! {
-    ledger of L: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
+    ledger of Ledger: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
         ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
-    queue of Q: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
-    vendor of V: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
+    queue of Queue: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
+    vendor of Vendor: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
         RenewToken;
-    secrets of S: GetSecret, RefreshSecret;
+    secrets of Secrets: GetSecret, RefreshSecret;
 }
 
 /// Names a set of requests, so that a service states what it needs in one word.

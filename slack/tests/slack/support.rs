@@ -117,9 +117,9 @@ pub(crate) async fn post_answered(text: &str) -> (PostResult, String) {
 }
 
 /// One post, and the raw answer to it.
-pub(crate) async fn exchange_once<X: SecretReader>(
+pub(crate) async fn exchange_once<Secrets: SecretReader>(
     listener: &TcpListener,
-    client: &SlackClient<X>,
+    client: &SlackClient<Secrets>,
     to: &PostTarget,
     post: &SlackMessage,
     text: &str,
