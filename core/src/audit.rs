@@ -93,10 +93,13 @@ pub enum AuditChange {
         /// Workflow names.
         workflows: Vec<String>,
     },
-    /// A workflow waits for an approval.
+    /// A workflow waits for an approval that nobody was told of.
     Held {
         /// Workflow names.
         workflows: Vec<String>,
+        /// The approval jobs, as far as they could be read.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        jobs: Vec<String>,
     },
     /// The end.
     Ended {

@@ -80,7 +80,7 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
         if record.request.team.as_str() == "T0002" && record.run.is_some() {
             reached.insert(CoveragePoint::RunFromAnotherWorkspace);
         }
-        if record.on_hold {
+        if !record.holds.is_empty() {
             reached.insert(CoveragePoint::OnHold);
         }
         reached.extend(record.end.as_ref().and_then(|end| match &end.reason {

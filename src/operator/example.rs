@@ -171,7 +171,13 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
         .work(8, AuditChange::OutcomeUnknown { because })
         .work(60, triggered)
         .work(65, started)
-        .work(90, AuditChange::Held { workflows })
+        .work(
+            90,
+            AuditChange::Held {
+                workflows,
+                jobs: vec!["approve".to_owned()],
+            },
+        )
         .apply(
             100,
             AuditActor::Operator(ada()),

@@ -223,7 +223,7 @@ mod tests {
           6  2027-01-15T08:01:00.000Z  TRIGGERED       worker: triggered pipeline 7: it carries this deploy's id
                                                          https://app.circleci.com/pipelines/github/acme/web/7
           7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify
-          8  2027-01-15T08:01:30.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify
+          8  2027-01-15T08:01:30.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify, job approve
           9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: cancel requested
          10  2027-01-15T08:02:10.000Z  CANCELED        worker: ended CANCELED: ship\u{1b}[2J canceled
         ");

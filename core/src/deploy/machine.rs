@@ -110,7 +110,7 @@ pub fn begin_deploy(
         token_refused: false,
         trigger_intent: None,
         run: None,
-        on_hold: false,
+        holds: vec![],
         reads: ReadEfforts::default(),
         watch: None,
         notice: None,
@@ -184,7 +184,6 @@ pub fn apply_change(
             });
             record.reads = ReadEfforts::default();
         }
-        AuditChange::Held { .. } => record.on_hold = true,
         AuditChange::Ended { reason, .. } => end(&mut record, reason, now),
         AuditChange::CancelRequested { by } => {
             record.cancel = Some(CancelRequest {
@@ -212,6 +211,7 @@ pub fn apply_change(
         }
         AuditChange::Requested { .. }
         | AuditChange::Started { .. }
+        | AuditChange::Held { .. }
         | AuditChange::Noted { .. }
         | AuditChange::Notified { .. } => {}
     }
@@ -289,6 +289,7 @@ mod tests {
             AuditChange::Retried { by: id() },
             AuditChange::Held {
                 workflows: vec!["build".into()],
+                jobs: vec!["approve".into()],
             },
             AuditChange::Noted {
                 note: "seen".into(),
@@ -422,32 +423,6 @@ mod tests {
             };
             assert_eq!(noted, expected);
         }
-    }
-
-    #[test]
-    fn only_a_hold_marks_it_as_held() {
-        for from in DeployState::ALL {
-            for change in changes() {
-                let is_hold = matches!(change, AuditChange::Held { .. });
-                let record = record_in(from);
-                if let Ok((after, _)) =
-                    apply_change(&record, change, AuditActor::Worker(me()), at(9))
-                {
-                    assert_eq!(after.on_hold, is_hold);
-                    assert!(!is_hold || after.due_at == record.due_at);
-                }
-            }
-        }
-        // The mark stays to the end.
-        let held = AuditChange::Held { workflows: vec![] };
-        let by = || AuditActor::Worker(me());
-        let (once, _) = apply_change(&record_in(Running), held.clone(), by(), at(9)).unwrap();
-        let end = AuditChange::Ended {
-            state: Succeeded,
-            reason: EndReason::NoWorkflow,
-        };
-        let (twice, _) = apply_change(&once, held, by(), at(10)).unwrap();
-        assert!(apply_change(&twice, end, by(), at(11)).unwrap().0.on_hold);
     }
 
     #[test]

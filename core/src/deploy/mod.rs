@@ -11,6 +11,7 @@ pub mod handler;
 pub mod machine;
 
 mod end;
+mod hold;
 mod reads;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use strum::{IntoStaticStr, VariantArray};
 use url::Url;
 
 pub use self::end::{DeployEnd, EndReason, MAX_NAMED, NOT_FINISHED, NOT_THERE, Notice};
+pub use self::hold::Hold;
 pub use self::reads::{
     FailedReads, LONGEST_PAUSE, ReadEfforts, RunWait, RunWatch, USUAL_PAUSE, WaitReason,
     latest_timer,
@@ -301,9 +303,9 @@ pub struct DeployRecord {
     pub trigger_intent: Option<TriggerIntent>,
     /// The run, from TRIGGERED on.
     pub run: Option<CiRun>,
-    /// Whether it was seen waiting for an approval.
-    #[serde(default)]
-    pub on_hold: bool,
+    /// The approvals that it was seen waiting for, in the order in which they were seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
     /// The reads at CircleCI in this state.
     #[serde(default)]
     pub reads: ReadEfforts,

@@ -80,7 +80,7 @@ pub fn next_delivery(
             record.final_status = DeliveryStatus::Pending { from: now };
         } else {
             record.set_delivery(kind, DeliveryStatus::Unknown);
-            take_next_notice(&mut record, now);
+            take_next(&mut record, kind, now);
         }
         return DeliveryStep::Save(record);
     }
@@ -291,10 +291,11 @@ pub fn after_post(
     record
 }
 
-/// The same delivery once more. A newer notice takes the place of one that waits.
+/// The same delivery once more. A newer notice or hold takes the place of one that waits.
 fn try_again(record: &mut NotificationRecord, kind: NotificationKind, from: Time) {
     record.set_delivery(kind, DeliveryStatus::Pending { from });
     record.notice_again &= kind != NotificationKind::Notice;
+    record.hold_again &= kind != NotificationKind::Hold;
 }
 
 fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
@@ -338,10 +339,15 @@ fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &
     finish_delivery(record, kind, end, now);
 }
 
-/// A notice that was requested while another was in flight is next.
-fn take_next_notice(record: &mut NotificationRecord, now: Time) {
-    if std::mem::take(&mut record.notice_again) {
-        record.notice = DeliveryStatus::Pending { from: now };
+/// What was requested while another of its kind was in flight is next.
+fn take_next(record: &mut NotificationRecord, kind: NotificationKind, now: Time) {
+    let again = match kind {
+        NotificationKind::Notice => std::mem::take(&mut record.notice_again),
+        NotificationKind::Hold => std::mem::take(&mut record.hold_again),
+        NotificationKind::Progress | NotificationKind::Final => false,
+    };
+    if again {
+        record.set_delivery(kind, DeliveryStatus::Pending { from: now });
     }
 }
 
@@ -357,9 +363,7 @@ fn finish_delivery(
         undelivered.told_later |= told && covers;
     }
     record.set_delivery(kind, end);
-    if kind == NotificationKind::Notice {
-        take_next_notice(record, now);
-    }
+    take_next(record, kind, now);
     if record.final_status.is_settled() {
         record.response_url = None;
         for early in [NotificationKind::Progress, NotificationKind::Hold] {

@@ -156,6 +156,9 @@ pub struct NotificationRecord {
     /// Whether another notice was requested while one was in flight.
     #[serde(default)]
     pub notice_again: bool,
+    /// Whether another hold was requested while one was in flight.
+    #[serde(default)]
+    pub hold_again: bool,
     /// What could not be delivered last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelivered: Option<Undelivered>,
@@ -183,6 +186,7 @@ impl NotificationRecord {
             final_status: DeliveryStatus::NotRequested,
             notice: DeliveryStatus::NotRequested,
             notice_again: false,
+            hold_again: false,
             undelivered: None,
         }
     }
@@ -255,12 +259,15 @@ impl NotificationRecord {
         }
     }
 
-    /// Requests the delivery of `kind`: each once, and a notice whenever there is a new one. This is the
+    /// Requests the delivery of `kind`: each once, but a notice and a hold
+    /// whenever there is a new one. This is the
     /// worker's only change.
     pub fn request_delivery(&mut self, kind: NotificationKind, now: Time) {
         match (kind, self.delivery(kind)) {
             (NotificationKind::Notice, DeliveryStatus::InFlight { .. }) => self.notice_again = true,
-            (NotificationKind::Notice, _) | (_, DeliveryStatus::NotRequested) => {
+            (NotificationKind::Hold, DeliveryStatus::InFlight { .. }) => self.hold_again = true,
+            (NotificationKind::Notice | NotificationKind::Hold, _)
+            | (_, DeliveryStatus::NotRequested) => {
                 self.set_delivery(kind, DeliveryStatus::Pending { from: now });
             }
             _ => return,

@@ -15,6 +15,9 @@ use crate::notification::Undelivered;
 /// How much of a commit is shown.
 const COMMIT_DIGITS: usize = 7;
 
+/// How many approvals a message names.
+const MAX_NAMED_JOBS: usize = 5;
+
 /// It runs: the build's address.
 pub fn deploy_running(record: &DeployRecord) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
@@ -27,10 +30,22 @@ pub fn waiting_for_approval(record: &DeployRecord) -> SlackMessage {
         Mrkdwn::new(":raised_hand: *Waiting for approval:* "),
         record,
     );
-    let headline = append_commit(headline, record);
+    let headline = append_commit(append_held_jobs(headline, record), record);
     about_deploy(to_channel(MessageKind::Hold, headline, record), record).detail(Mrkdwn::new(
         "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
     ))
+}
+
+/// The approvals that it waits for, as far as they are known.
+fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    let waiting = record.holds.iter().filter(|hold| hold.waits);
+    let mut jobs: Vec<&String> = waiting.filter_map(|hold| hold.job.as_ref()).collect();
+    jobs.truncate(MAX_NAMED_JOBS);
+    match jobs.len() {
+        0 => line,
+        1 => line.and(" · job ").codes(&jobs),
+        _ => line.and(" · jobs ").codes(&jobs),
+    }
 }
 
 /// How it ended. `repeat` says that an earlier copy may have been shown.
@@ -206,6 +221,10 @@ fn in_progress_lines(record: &DeployRecord) -> Vec<Mrkdwn> {
                 .code(because)
                 .and("). The pipeline is being looked up there; nothing is sent twice."),
         ),
+        (DeployState::Running, ..) if record.holds.iter().any(|hold| hold.waits) => {
+            let line = Mrkdwn::new("It waits for an approval at CircleCI");
+            Some(append_held_jobs(line, record).and("."))
+        }
         (DeployState::Triggered, ..) => Some(Mrkdwn::new(
             "CircleCI has the pipeline; no workflow of it has been seen yet.",
         )),

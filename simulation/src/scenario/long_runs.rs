@@ -6,7 +6,7 @@ use chatops_core::deploy::DeployState::{LostTrack, Succeeded, Unresolved};
 use chatops_core::id::PipelineId;
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::text::MessageKind;
-use chatops_sandbox::circleci::RunScript;
+use chatops_sandbox::circleci::{JobScript, RunScript};
 
 use super::{SOON, Scenario, main_deploy, run_deploy, script, script_success};
 use crate::outside::{ChatFault, WEBHOOK_SECRET, mark_of};
@@ -29,6 +29,20 @@ fn count_shown(world: &World, kind: MessageKind) -> usize {
     let shown = world.slack.shown_messages();
     let marks = shown.iter().filter_map(mark_of);
     marks.filter(|mark| mark.kind == kind).count()
+}
+
+/// A workflow that goes on hold again at the moment when its first approval is given.
+fn two_approvals() -> RunScript {
+    let (first, second, end) = (MINUTE, 2 * MINUTE, 3 * MINUTE);
+    let mut script = RunScript::held(first, end, end + MINUTE, "success");
+    script.workflows[0].jobs = vec![
+        JobScript::approval("migrate?", &[(first, "on_hold"), (second, "success")]),
+        JobScript::approval("release?", &[(second, "on_hold"), (end, "success")])
+            .requires(&["migrate?"]),
+        JobScript::new("deploy", &[(end, "running"), (end + MINUTE, "success")])
+            .requires(&["release?"]),
+    ];
+    script
 }
 
 /// Every deploy has ended and its final status was shown by now.
@@ -147,6 +161,16 @@ pub(super) const ALL: &[Scenario] = &[
         run_deploy(world);
         let holds = count_shown(world, MessageKind::Hold);
         world.expect_undisturbed(holds == 1, "the approval was not announced once");
+    })
+    .ends(&[Succeeded]),
+    Scenario::new("waits for two approvals", |world| {
+        // A response URL has one use for a hold; the bot tells what comes later.
+        world.has_bot = true;
+        world.slack.install_bot("C0001");
+        script(world, two_approvals());
+        run_deploy(world);
+        let holds = count_shown(world, MessageKind::Hold);
+        world.expect_undisturbed(holds == 2, "each approval was not announced once");
     })
     .ends(&[Succeeded]),
 ];

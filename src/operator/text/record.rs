@@ -1,6 +1,6 @@
 //! The texts about what is on record.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::config::TriggerCall;
@@ -103,9 +103,14 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
         AuditChange::Started { workflows } => {
             (format!("running: {}", name_list(workflows)), none())
         }
-        AuditChange::Held { workflows } => {
-            let names = name_list(workflows);
-            let what = format!("waits for an approval at CircleCI: {names}");
+        AuditChange::Held { workflows, jobs } => {
+            let mut what = format!(
+                "waits for an approval at CircleCI: {}",
+                name_list(workflows)
+            );
+            if !jobs.is_empty() {
+                let _ = write!(what, ", job {}", name_list(jobs));
+            }
             (what, none())
         }
         AuditChange::Ended { state, reason } => {

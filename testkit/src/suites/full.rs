@@ -6,7 +6,7 @@ use std::time::Duration;
 use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::{
     ActedBy, CancelRequest, CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployState,
-    EndReason, FailedReads, MatchedBy, Notice, ReadEfforts, RunWait, RunWatch, TriggerIntent,
+    EndReason, FailedReads, Hold, MatchedBy, Notice, ReadEfforts, RunWait, RunWatch, TriggerIntent,
     WaitReason,
 };
 use chatops_core::id::{InvocationId, RequestId};
@@ -54,7 +54,11 @@ pub fn full_record(record: &DeployRecord) -> DeployRecord {
         token_refused: true,
         trigger_intent: Some(full_intent()),
         run: Some(full_run()),
-        on_hold: true,
+        holds: vec![Hold {
+            workflow: text(),
+            job: Some(text()),
+            waits: true,
+        }],
         reads: full_reads(WaitReason::Rerun),
         watch: Some(RunWatch {
             waited: ODD,
@@ -186,6 +190,7 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
         final_status: DeliveryStatus::Pending { from: at(77) },
         notice: DeliveryStatus::InFlight { until: at(79) },
         notice_again: true,
+        hold_again: true,
         undelivered: Some(Undelivered {
             deploy: notification.deploy,
             kind: NotificationKind::Progress,

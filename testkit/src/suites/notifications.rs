@@ -54,6 +54,7 @@ pub async fn a_record_comes_back_as_it_was_written<F: PortFixture>(it: F) {
         hold: DeliveryStatus::Skipped,
         notice: DeliveryStatus::Unknown,
         notice_again: false,
+        hold_again: false,
         ..saved
     };
     store.save_notification(less.clone()).await.unwrap();

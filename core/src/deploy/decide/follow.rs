@@ -11,8 +11,9 @@ use crate::deploy::{
     DeployRecord, DeployState, EndReason, FailedReads, NOT_THERE, Notice, RunWait, RunWatch,
     WaitReason,
 };
-use crate::ports::{Commit, PipelineState, WorkflowStatus};
+use crate::ports::{Commit, PipelineState};
 
+use super::hold::note_holds;
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
 use super::reads::{after_failure, set_timer, shorten_pause, take_step};
 use super::{Context, Decision, commit_change, commit_timer, end_deploy};
@@ -47,8 +48,9 @@ pub fn after_poll(
         let change = AuditChange::Started { workflows };
         return commit_change(&seen, change, record.due_at, ctx).map(Some);
     }
-    if let Some(workflows) = held_workflows(report).filter(|_| is_first_hold(record)) {
-        let change = AuditChange::Held { workflows };
+    if record.state == DeployState::Running
+        && let Some(change) = note_holds(&mut seen, report)
+    {
         return commit_change(&seen, change, record.due_at, ctx).map(Some);
     }
     // Nothing of the report is left to write but what follows.
@@ -172,18 +174,6 @@ fn note_details(record: &mut DeployRecord, report: &RunReport, ctx: Context<'_>)
     if details.state == PipelineState::Created && details.errors.is_empty() {
         run.created_at.get_or_insert(ctx.now);
     }
-}
-
-fn is_first_hold(record: &DeployRecord) -> bool {
-    record.state == DeployState::Running && !record.on_hold
-}
-
-/// The workflows that wait for an approval, if there are any.
-fn held_workflows(report: &RunReport) -> Option<Vec<String>> {
-    let workflows = report.poll.workflows.iter();
-    let held = workflows.filter(|run| run.status == WorkflowStatus::OnHold);
-    let names: BTreeSet<&str> = held.map(|run| run.name.as_str()).collect();
-    (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
 }
 
 /// Waits for what is missing, until it was waited for long enough: then the deploy ends like `end`.

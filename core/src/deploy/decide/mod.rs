@@ -7,6 +7,7 @@
 mod cancel;
 mod dismiss;
 pub mod follow;
+mod hold;
 pub mod outcome;
 mod plan;
 mod reads;

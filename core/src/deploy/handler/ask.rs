@@ -336,6 +336,15 @@ fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRu
             })
         }
         _ if poll.cancel => CancelingWorkflows::after_poll(memory, poll, report),
+        RunOutcome::Open if !poll.rule.is_build => match report.unread_hold().map(str::to_owned) {
+            Some(workflow) => DeployRun::ListJobs(ListingJobs {
+                memory,
+                poll,
+                report,
+                workflow,
+            }),
+            None => record_report(memory, report),
+        },
         _ => record_report(memory, report),
     }
 }
@@ -363,6 +372,11 @@ impl Phase for ListingJobs {
         match answer {
             Ok(jobs) => {
                 self.report.jobs.insert(self.workflow, jobs);
+                after_report(self.memory, self.poll, self.report)
+            }
+            // The hold is told without the job's name.
+            Err(error) if self.report.is_held(&self.workflow) && error.retry_after.is_none() => {
+                self.report.jobs.insert(self.workflow, vec![]);
                 after_report(self.memory, self.poll, self.report)
             }
             // Without the jobs nobody knows whether the deploy ran.

@@ -50,6 +50,32 @@ fn a_notice_that_is_requested_while_one_is_in_flight_is_next() {
 }
 
 #[test]
+fn every_hold_is_delivered() {
+    let mut item = item(true);
+    for _ in 0..2 {
+        item.request_delivery(Hold, start());
+        item = delivered(&item, Hold, false);
+    }
+    // The other three uses are kept for the final status.
+    item.request_delivery(Hold, start());
+    let settled = settles(&item, start(), false);
+    assert_eq!(settled.hold, DeliveryStatus::Skipped);
+    // One that is requested while another is in flight is next.
+    for result in [PostResult::Delivered, PostResult::Unknown] {
+        let (mut reserved, kind, route, _) = posts(&item, start(), true);
+        assert_eq!((kind, route), (Hold, DeliveryRoute::Bot));
+        reserved.request_delivery(Hold, at(1));
+        let next = after_post(&reserved, kind, route, &result, at(2));
+        assert_eq!(next.hold, DeliveryStatus::Pending { from: at(2) });
+        assert!(!next.hold_again);
+        // The lease of a sender that died has run out.
+        let later = at(1) + Timeouts::default().delivery_lease;
+        let next = settles(&reserved, later, true);
+        assert_eq!(next.hold, DeliveryStatus::Pending { from: later });
+    }
+}
+
+#[test]
 fn the_end_takes_the_place_of_a_notice_and_a_later_one_comes_after_it() {
     let mut item = item(false);
     item.request_delivery(Notice, start());

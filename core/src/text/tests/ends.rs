@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::deploy::Hold;
 use crate::fixtures::{pipeline, qualified_channel, qualified_user};
 use crate::ports::{PipelineError, PipelineErrorKind};
 use crate::rejection::Rejection;
@@ -42,6 +43,16 @@ fn while_it_waits_for_an_approval() {
     A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
+    let hold = |job: &str, waits| Hold {
+        workflow: "w".to_owned(),
+        job: Some(job.to_owned()),
+        waits,
+    };
+    let mut named = record_in(DeployState::Running);
+    named.holds = vec![hold("migrate", false), hold("release", true)];
+    assert_snapshot!(waiting_for_approval(&named).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · job `release` · ana");
+    named.holds = vec![hold("eu", true), hold("us", true)];
+    assert_snapshot!(waiting_for_approval(&named).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · jobs `eu`, `us` · ana");
     let retry = DeployRecord {
         retry_of: Some(another()),
         ..record_in(DeployState::Running)

@@ -109,7 +109,7 @@ impl MemoryCircleCiState {
         })
     }
 
-    /// The jobs of a workflow: one, of the workflow's name.
+    /// The jobs of a workflow: one, of the workflow's name, and its approvals.
     pub(super) fn jobs_at(
         &self,
         now: Time,
@@ -117,7 +117,7 @@ impl MemoryCircleCiState {
         workflow: &str,
     ) -> Result<Vec<CiJob>, model::ApiError> {
         let script = self.scripted.get(&id).cloned().unwrap_or_default();
-        let runs = self.runs_at(now, id)?.into_iter();
+        let runs = self.runs_at(now, id)?;
         let job = |(place, view): (usize, model::WorkflowView)| {
             let skipped = !script.deploy_job_runs && script.setup != Some(place);
             let job_until = view.stopped_at.map(|at| at + script.job_outlasts);
@@ -133,10 +133,24 @@ impl MemoryCircleCiState {
                 is_build: true,
             }
         };
-        Ok(runs
-            .filter(|(_, view)| view.id.to_string() == workflow)
-            .map(job)
-            .collect())
+        let Some((place, view)) = runs
+            .into_iter()
+            .find(|(_, view)| view.id.to_string() == workflow)
+        else {
+            return Ok(vec![]);
+        };
+        let listed = self.model.list_jobs(now, view.id)?.items.into_iter();
+        let approvals = listed.filter(|job| job.kind == model::JobKind::Approval);
+        let approvals = approvals.map(|job| CiJob {
+            name: job.name,
+            status: match job.status.as_str() {
+                "on_hold" => JobStatus::Open,
+                "success" => JobStatus::Success,
+                _ => JobStatus::NotRun,
+            },
+            is_build: false,
+        });
+        Ok(approvals.chain([job((place, view))]).collect())
     }
 
     /// What is known of a pipeline at a moment after everything in it.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::deploy::{CiPipeline, DeployEnd, Notice};
+use crate::deploy::{CiPipeline, DeployEnd, Hold, Notice};
 use crate::fixtures::{pipeline, secs, target};
 use crate::ports::{PipelineError, PipelineErrorKind};
 
@@ -167,6 +167,7 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
             record.short_id = id().short_id(16);
             record.request = long_request();
             record.state = state;
+            let one_hold = one.clone();
             record.last_error = a.then(|| one.clone());
             if let Some(intent) = &mut record.trigger_intent {
                 intent.unknown_because = b.then_some(one);
@@ -175,6 +176,13 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
                 run.pipeline = long_address(length);
                 run.revision = Some(two.clone());
             }
+            record.holds = [&one_hold, &two]
+                .map(|job| Hold {
+                    workflow: "w".to_owned(),
+                    job: Some(job.clone()),
+                    waits: d,
+                })
+                .into();
             record.cancel = c.then_some(CancelRequest {
                 by: ActedBy::Operator(two),
                 at: at(60),
