@@ -29,12 +29,12 @@ fn waiting_for(approvals: &[(&str, JobStatus)]) -> RunReport {
     report
 }
 
-fn held(workflows: &[&str], jobs: &[&str]) -> Option<AuditChange> {
+fn held(workflows: &[&str], jobs: &[&str]) -> AuditChange {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Some(AuditChange::Held {
+    AuditChange::Held {
         workflows: owned(workflows),
         jobs: owned(jobs),
-    })
+    }
 }
 
 /// The approvals that it waits for now.
@@ -48,7 +48,7 @@ fn each_approval_is_told_once_with_its_job() {
     use JobStatus::{NotRun, Open, Success};
     let first = waiting_for(&[("migrate", Open), ("release", NotRun)]);
     let commit = polled(&record_in(Running), &first, at(10));
-    assert_eq!(change(&commit), held(&["deploy"], &["migrate"]));
+    assert_eq!(change(&commit), Some(held(&["deploy"], &["migrate"])));
     assert_eq!((commit.notifications, commit.lock), (vec![Hold], None));
     assert_eq!(commit.record.state, Running);
     assert_eq!(waiting(&commit.record), ["migrate"]);
@@ -56,7 +56,7 @@ fn each_approval_is_told_once_with_its_job() {
     // The next one waits at once: the workflow was never seen running.
     let second = waiting_for(&[("migrate", Success), ("release", Open)]);
     let commit = polled(&commit.record, &second, at(30));
-    assert_eq!(change(&commit), held(&["deploy"], &["release"]));
+    assert_eq!(change(&commit), Some(held(&["deploy"], &["release"])));
     assert_eq!(commit.notifications, [Hold]);
     assert_eq!(waiting(&commit.record), ["release"]);
     // An older answer comes late: what was told is not told again.
@@ -74,7 +74,7 @@ fn approvals_at_the_same_time_are_told_together() {
     use JobStatus::Open;
     let both = waiting_for(&[("eu", Open), ("us", Open)]);
     let commit = polled(&record_in(Running), &both, at(10));
-    assert_eq!(change(&commit), held(&["deploy"], &["eu", "us"]));
+    assert_eq!(change(&commit), Some(held(&["deploy"], &["eu", "us"])));
     let (record, commits) = settled(&commit.record, &waiting_for(&[("us", Open)]), at(20));
     assert!(commits.iter().all(|commit| change(commit).is_none()));
     assert_eq!(waiting(&record), ["us"]);
@@ -84,7 +84,7 @@ fn approvals_at_the_same_time_are_told_together() {
 fn what_cannot_be_named_is_told_once_and_named_later() {
     use JobStatus::Open;
     let commit = polled(&record_in(Running), &on_hold(), at(10));
-    assert_eq!(change(&commit), held(&["deploy"], &[]));
+    assert_eq!(change(&commit), Some(held(&["deploy"], &[])));
     // The jobs can be read again, and then cannot.
     let named = waiting_for(&[("approve", Open)]);
     let (record, commits) = settled(&commit.record, &named, at(20));
@@ -94,7 +94,7 @@ fn what_cannot_be_named_is_told_once_and_named_later() {
     assert!(commits.iter().all(|commit| change(commit).is_none()));
     let more = waiting_for(&[("approve", Open), ("other", Open)]);
     let commit = polled(&record, &more, at(40));
-    assert_eq!(change(&commit), held(&["deploy"], &["other"]));
+    assert_eq!(change(&commit), Some(held(&["deploy"], &["other"])));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn held_workflows_are_named_in_order_each_once() {
         ("c", 1, W::Running),
     ]);
     let commit = polled(&record_in(Running), &poll, at(10));
-    assert_eq!(change(&commit), held(&["a", "b"], &[]));
+    assert_eq!(change(&commit), Some(held(&["a", "b"], &[])));
 }
 
 #[test]
