@@ -33,7 +33,6 @@ use chatops_core::ports::Clock;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::installation::Installation;
-#[cfg(feature = "aws")]
 use self::store::OperatorStore;
 use crate::output::CommandOutput;
 use chatops_local::clock::WallClock;
