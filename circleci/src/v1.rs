@@ -169,6 +169,8 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
                 state: PipelineState::Created,
                 errors: vec![],
                 revision: build.revision(),
+                subject: build.subject(),
+                author: build.author(),
             }),
             workflows: workflow.into_iter().collect(),
         })

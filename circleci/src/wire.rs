@@ -110,6 +110,12 @@ fn name(value: &Value) -> Option<String> {
     name.filter(|name| !name.is_empty())
 }
 
+/// The first line of a text, cut; `None` if there is nothing to see.
+fn first_line(value: &Value) -> Option<String> {
+    let line = value.as_str()?.trim().lines().next()?.trim();
+    (!line.is_empty()).then(|| cut_name(line))
+}
+
 /// A page of a listing.
 #[derive(Debug, Deserialize)]
 pub(super) struct V2Page<T> {
@@ -173,34 +179,66 @@ pub(super) struct V2PipelineDetails {
 struct V2Vcs {
     #[serde(default)]
     revision: Value,
+    #[serde(default)]
+    commit: Item<V2Commit>,
+}
+
+#[derive(Debug, Deserialize)]
+struct V2Commit {
+    #[serde(default)]
+    subject: Value,
 }
 
 #[derive(Debug, Deserialize)]
 struct V2TriggerParameters {
     #[serde(default)]
     git: Item<V2Git>,
+    #[serde(default)]
+    github_app: Item<V2GitHubApp>,
 }
 
 #[derive(Debug, Deserialize)]
 struct V2Git {
     #[serde(default)]
     checkout_sha: Value,
+    #[serde(default)]
+    commit_message: Value,
+    #[serde(default)]
+    commit_author_name: Value,
+}
+
+/// CircleCI promises none of it.
+#[derive(Debug, Deserialize)]
+struct V2GitHubApp {
+    #[serde(default)]
+    commit_title: Value,
+    #[serde(default)]
+    commit_author_name: Value,
 }
 
 impl From<V2PipelineDetails> for PipelineDetails {
     fn from(seen: V2PipelineDetails) -> Self {
         let errors = seen.errors.unwrap_or_default();
         let errors = errors.iter().filter(|error| !error.is_null());
-        let by_vcs = seen.vcs.known().and_then(|vcs| name(&vcs.revision));
+        let vcs = seen.vcs.known();
+        let by_vcs = vcs.as_ref().and_then(|vcs| name(&vcs.revision));
+        let subject = vcs.and_then(|vcs| first_line(&vcs.commit.known()?.subject));
         // A pipeline of a GitHub App has no `vcs`.
-        let by_git = || {
-            let git = seen.trigger_parameters.known()?.git.known()?;
-            name(&git.checkout_sha)
+        let (git, app) = match seen.trigger_parameters.known() {
+            Some(all) => (all.git.known(), all.github_app.known()),
+            None => (None, None),
         };
+        let by_git = git.as_ref().and_then(|git| name(&git.checkout_sha));
+        let title = app.as_ref().and_then(|app| first_line(&app.commit_title));
+        let message = git.as_ref().and_then(|git| first_line(&git.commit_message));
+        let author = app.and_then(|app| first_line(&app.commit_author_name));
+        let git_author = git.and_then(|git| first_line(&git.commit_author_name));
         Self {
             state: field(&seen.state).unwrap_or(PipelineState::Unknown),
             errors: errors.take(MAX_ERRORS).map(pipeline_error).collect(),
-            revision: by_vcs.or_else(by_git),
+            revision: by_vcs.or(by_git),
+            subject: subject.or(title).or(message),
+            author: author.or(git_author),
         }
     }
 }
@@ -321,6 +359,8 @@ pub(super) struct V1Build {
     pub(super) lifecycle: Value,
     pub(super) outcome: Value,
     vcs_revision: Value,
+    subject: Value,
+    author_name: Value,
     pub(super) dont_build: Value,
     pub(super) retries: Value,
     why: Value,
@@ -345,6 +385,16 @@ impl V1Build {
     /// The commit.
     pub(super) fn revision(&self) -> Option<String> {
         name(&self.vcs_revision)
+    }
+
+    /// The first line of the commit's message.
+    pub(super) fn subject(&self) -> Option<String> {
+        first_line(&self.subject)
+    }
+
+    /// The commit's author.
+    pub(super) fn author(&self) -> Option<String> {
+        first_line(&self.author_name)
     }
 
     fn parameters(&self) -> Option<&Map<String, Value>> {

@@ -249,6 +249,8 @@ pub(crate) fn poll(state: PipelineState, workflows: Vec<CiWorkflow>) -> PollResu
         state,
         errors: vec![],
         revision: None,
+        subject: None,
+        author: None,
     });
     PollResult {
         pipeline,

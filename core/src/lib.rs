@@ -19,6 +19,7 @@ pub mod phase;
 pub mod policy;
 pub mod ports;
 pub mod rejection;
+pub mod release;
 pub mod request;
 pub mod secret;
 pub mod target;

@@ -89,6 +89,7 @@ pub(super) async fn write_file(path: &Path, deploys: usize) {
                 events: vec![event],
                 lock: None,
                 claim: None,
+                release: None,
                 notifications: vec![],
                 open_notifications: None,
                 retried: None,

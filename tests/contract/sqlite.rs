@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::fixtures::settings;
 use chatops_testkit::suites::support::{
-    StoreExt, at, block_on, body, first_commit, id, noted_commit, pipeline, take_lock,
+    StoreExt, at, block_on, body, first_commit, id, noted_commit, pipeline, take_lock, target,
 };
 
 const HIDDEN: Duration = Duration::from_mins(1);
@@ -276,45 +276,51 @@ fn a_file_of_another_version_is_refused_and_left_alone() {
         error,
         OpenError::Newer {
             found: 7,
-            known: 5,
+            known: 6,
             ..
         }
     ));
     assert!(
-        text.ends_with("has format 7 and this chatops knows 5; use a newer chatops"),
+        text.ends_with("has format 7 and this chatops knows 6; use a newer chatops"),
         "{text}"
     );
     for old in [1, 2, 3] {
         data.set_version(old);
         let (_, text) = open_error(&data.path());
         let expected = format!(
-            "was made by an unreleased version of chatops (format {old}, this one needs 5): keep it \
+            "was made by an unreleased version of chatops (format {old}, this one needs 6): keep it \
              for its history and start with a new file"
         );
         assert!(text.ends_with(&expected), "{text}");
     }
-    data.set_version(5);
+    data.set_version(6);
     data.open();
 }
 
 #[test]
-fn a_file_of_the_version_before_is_brought_up_to_date() {
-    let data = TempDataFile::new();
-    let record = block_on(async { data.open().begin(1).await });
-    let older = "DROP INDEX notification_untold; ALTER TABLE notification DROP COLUMN untold_at;";
-    data.other_connection().execute_batch(older).unwrap();
-    data.set_version(4);
-    block_on(async {
-        let sqlite = data.open();
-        sqlite.assert_stored(&record).await;
-        assert_eq!(sqlite.list_undelivered(at(0), 1).await.unwrap(), []);
-        assert!(sqlite.notification(1).await.is_some());
-    });
-    let version = "PRAGMA user_version";
-    let version = data
-        .other_connection()
-        .query_row(version, [], |row| row.get::<_, i64>(0));
-    assert_eq!(version.unwrap(), 5);
+fn files_of_the_versions_before_are_brought_up_to_date() {
+    let without_releases = "DROP TABLE release_history;";
+    let without_untold =
+        "DROP INDEX notification_untold; ALTER TABLE notification DROP COLUMN untold_at;";
+    for (version, older) in [(5, ""), (4, without_untold)] {
+        let data = TempDataFile::new();
+        let record = block_on(async { data.open().begin(1).await });
+        let other = data.other_connection();
+        other.execute_batch(without_releases).unwrap();
+        other.execute_batch(older).unwrap();
+        data.set_version(version);
+        block_on(async {
+            let sqlite = data.open();
+            sqlite.assert_stored(&record).await;
+            assert_eq!(sqlite.list_undelivered(at(0), 1).await.unwrap(), []);
+            assert!(sqlite.notification(1).await.is_some());
+            let releases = sqlite.read_releases(&target()).await.unwrap();
+            assert_eq!(releases.current(), None);
+        });
+        let version = "PRAGMA user_version";
+        let version = other.query_row(version, [], |row| row.get::<_, i64>(0));
+        assert_eq!(version.unwrap(), 6);
+    }
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl<P: WorkerPorts> Worker<P> {
                 }
                 phase.resume(result, self.ctx(inv))
             }
+            DeployRun::ReadReleases(phase) => self.perform(inv, phase).await,
             DeployRun::ReadProject(phase) => self.perform(inv, phase).await,
             DeployRun::NoteProject(phase) => self.perform(inv, phase).await,
             DeployRun::ReserveRead(phase) => self.write(inv, phase).await,

@@ -9,6 +9,7 @@ use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
     Commit, CommitError, Conflict, LedgerError, LockChange, PortErrorKind, TargetLock,
 };
+use chatops_core::release::ReleaseHistory;
 
 use super::item::{self, TableItem, number, text};
 use super::table::{PK, sortable_time};
@@ -20,6 +21,7 @@ enum Part {
     ShortId,
     OldRecord,
     Lock,
+    Release,
     Claim,
     Event,
     OldEvent,
@@ -37,6 +39,8 @@ pub(super) struct SeenItems {
     pub(super) lock: Option<TargetLock>,
     /// The notification record.
     pub(super) notification: Option<NotificationRecord>,
+    /// The release history of the target with its version; version 0 if there is none.
+    pub(super) releases: (ReleaseHistory, u64),
 }
 
 /// What to do about a condition that did not hold.
@@ -82,6 +86,15 @@ impl<'c> CommitPlan<'c> {
         }
         if let Some(change) = &commit.lock {
             plan.put_lock(change, observed.lock.as_ref())?;
+        }
+        if let Some(end) = &commit.release {
+            let (history, before) = observed.releases.clone();
+            let put = item::releases_item(&end.target, &history.after(end), before + 1)?;
+            let put = match before {
+                0 => plan.if_new(put),
+                before => put_over(table, put, before),
+            };
+            plan.put(Part::Release, put)?;
         }
         if let Some(pipeline) = commit.claim {
             let claim = item::with_owner(item::pipeline_key(pipeline), record.id);
@@ -249,7 +262,7 @@ impl<'c> CommitPlan<'c> {
         let again = |lock| {
             Ok(OnConflict::Retry(Box::new(SeenItems {
                 lock,
-                notification: None,
+                ..SeenItems::default()
             })))
         };
         let id = commit.record.id;
@@ -276,7 +289,7 @@ impl<'c> CommitPlan<'c> {
                 }
             }
             // Another writer came between reading and writing.
-            (Some(Part::Claim), None) | (Some(Part::Pending), _) => again(None),
+            (Some(Part::Claim), None) | (Some(Part::Pending | Part::Release), _) => again(None),
             (Some(Part::Event | Part::OldEvent), _) => {
                 broken(format!("an event of deploy {id} is on record already"))
             }

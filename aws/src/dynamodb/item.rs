@@ -16,6 +16,7 @@ use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{
     ActionCount, ActionRecord, LedgerError, LedgerPosition, PortErrorKind, ProjectFacts, TargetLock,
 };
+use chatops_core::release::ReleaseHistory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,6 +100,21 @@ pub(super) fn undelivered_item(undelivered: &Undelivered) -> Result<TableItem, L
 
 pub(super) fn lock_key(target: &Target) -> TableItem {
     item_key(format!("LOCK#{target}"), ONLY_SORT)
+}
+
+pub(super) fn releases_key(target: &Target) -> TableItem {
+    item_key(format!("T#{target}"), ONLY_SORT)
+}
+
+pub(super) fn releases_item(
+    target: &Target,
+    history: &ReleaseHistory,
+    version: u64,
+) -> Result<TableItem, LedgerError> {
+    let mut item = releases_key(target);
+    item.insert("body".to_owned(), text(to_json(history)?));
+    item.insert("v".to_owned(), number(version));
+    Ok(item)
 }
 
 pub(super) fn pipeline_key(pipeline: PipelineId) -> TableItem {

@@ -9,6 +9,7 @@ use chatops_core::ports::{
     Commit, CommitError, DeployFilter, DeployPage, DeployReader, DueItem, Ledger, LedgerError,
     LedgerPosition, LockChange, PortErrorKind, TargetLock,
 };
+use chatops_core::release::ReleaseHistory;
 use futures::future::try_join_all;
 
 use super::commit_plan::{CommitPlan, OnConflict, SeenItems};
@@ -67,6 +68,10 @@ impl DeployReader for DynamoDb {
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
         let item = self.read_item(item::lock_key(target)).await?;
         Ok(item.as_ref().map(item::parse_lock).transpose()?.flatten())
+    }
+
+    async fn read_releases(&self, target: &Target) -> Result<ReleaseHistory, LedgerError> {
+        Ok(self.read_versioned_releases(target).await?.0)
     }
 
     async fn find_last_retry(&self, root: DeployId) -> Result<Option<DeployId>, LedgerError> {
@@ -202,6 +207,17 @@ impl DynamoDb {
         Ok(due)
     }
 
+    /// The release history of a target with its version; version 0 if there is none.
+    async fn read_versioned_releases(
+        &self,
+        target: &Target,
+    ) -> Result<(ReleaseHistory, u64), LedgerError> {
+        match self.read_item(item::releases_key(target)).await? {
+            Some(item) => Ok((item::parse_body(&item)?, item::get_number(&item, "v")?)),
+            None => Ok((ReleaseHistory::default(), 0)),
+        }
+    }
+
     /// Reads what a commit changes rather than replaces.
     async fn read_seen(&self, commit: &Commit, seen: &mut SeenItems) -> Result<(), LedgerError> {
         let id = commit.record.id;
@@ -209,6 +225,9 @@ impl DynamoDb {
         if !commit.notifications.is_empty() && commit.open_notifications.is_none() {
             let item = self.read_item(item::notification_key(id)).await?;
             seen.notification = item.as_ref().map(item::parse_notification).transpose()?;
+        }
+        if let Some(end) = &commit.release {
+            seen.releases = self.read_versioned_releases(&end.target).await?;
         }
         // A deploy that takes a lock rarely has it; one that lets it expire does.
         if let (Some(LockChange::Expire { target, .. }), None) = (&commit.lock, &seen.lock) {

@@ -9,6 +9,7 @@
 //! | `N#<deploy>` | `-` | the notification record, in an attribute of its own; a partition of its own, which bounds rights |
 //! | `V#<deploy>` | `-` | what could not be delivered about a deploy; no secret is in it |
 //! | `LOCK#<target>` | `-` | the deploy that holds a target; none if the item is only a key |
+//! | `T#<target>` | `-` | the release history of a target |
 //! | `P#<pipeline>` | `-` | the deploy that a pipeline belongs to |
 //! | `S#<short id>` | `-` | the deploy with that short id |
 //! | `R#<deploy>` | `-` | the last deploy of the chain of retries that begins with that one |
@@ -25,7 +26,7 @@
 //! table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
 //! `N#`, and `PutItem` on those that begin with `N#` and `V#` (`dynamodb:LeadingKeys`). A transaction has no
 //! right of its own: it needs those of its writes. An operator reads keys that begin with `D#`, `S#`,
-//! `R#`, `V#` and `LOCK#`, and scans for audits the attributes `pk`, `sk`, `n`, `body` and `hash`
+//! `R#`, `V#`, `LOCK#` and `T#`, and scans for audits the attributes `pk`, `sk`, `n`, `body` and `hash`
 //! (`dynamodb:Attributes`), which in a notification record are only its key.
 //!
 //! `ARCHITECTURE.md` says which index answers which query, why they are attributes of the record, and

@@ -154,6 +154,7 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
         events: vec![event],
         lock: None,
         claim: None,
+        release: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,
@@ -191,6 +192,8 @@ fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
         triggered_at: at,
         created_at: Some(at),
         revision: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        subject: Some("Fix the cart".to_owned()),
+        author: None,
     });
     let ended = record.state.is_terminal();
     record.due_at = (!ended).then_some(at);

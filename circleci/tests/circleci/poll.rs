@@ -104,8 +104,12 @@ async fn a_poll_shows_the_state_and_the_workflows() {
             state: seen,
             errors: found,
             revision,
+            subject,
+            author,
         } = details(&poll).clone();
         assert_eq!(seen, state, "{script:?} after {age}");
+        // CircleCI names no author of a pipeline that OAuth's projects have.
+        assert!(subject.is_some() && author.is_none());
         let revision = revision.unwrap();
         assert!(revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit()));
         let errors = usize::from(state == Errored);
@@ -224,9 +228,68 @@ async fn a_pipeline_may_say_less_or_something_new() {
             state: known,
             errors: vec![],
             revision: None,
+            subject: None,
+            author: None,
         };
         assert_eq!(details(&poll), &expected);
         assert_eq!(poll.workflows.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_commit_is_named_where_circleci_shows_it() {
+    let long = "x".repeat(500);
+    let cut = format!("{}…", "x".repeat(199));
+    for (pipeline, subject, author) in [
+        (
+            json!({"vcs": {"revision": "abc", "commit": {"subject": "Fix the cart\n\nand more", "body": ""}}}),
+            Some("Fix the cart"),
+            None,
+        ),
+        (
+            json!({"vcs": {"revision": "abc", "commit": null}}),
+            None,
+            None,
+        ),
+        (
+            json!({"vcs": {"revision": "abc", "commit": {"subject": 7}}}),
+            None,
+            None,
+        ),
+        // Of a GitHub App; the API's own runs name nobody.
+        (
+            json!({"trigger_parameters": {
+                "git": {"checkout_sha": "abc", "commit_message": "Fix it\nnow", "commit_author_name": ""},
+                "github_app": {"commit_title": "Fix it", "commit_author_name": "Bo"},
+            }}),
+            Some("Fix it"),
+            Some("Bo"),
+        ),
+        (
+            json!({"trigger_parameters": {
+                "git": {"checkout_sha": "abc", "commit_message": "\n Fix it\nnow", "commit_author_name": " Bo "},
+            }}),
+            Some("Fix it"),
+            Some("Bo"),
+        ),
+        (
+            json!({"vcs": {"revision": "abc", "commit": {"subject": long}}}),
+            Some(&*cut),
+            None,
+        ),
+    ] {
+        let mut answer = json!({"state": "created"});
+        answer
+            .as_object_mut()
+            .unwrap()
+            .extend(pipeline.as_object().unwrap().clone());
+        let answer = ok_response(&answer.to_string());
+        let raw = RawServer::new(vec![answer, workflows_page("deploy", None)]).await;
+        let poll = poll_pipeline(&client(&raw.url), PipelineId(Uuid::nil())).await;
+        let seen = details(&poll);
+        assert_eq!(seen.revision.as_deref(), Some("abc"));
+        assert_eq!(seen.subject.as_deref(), subject);
+        assert_eq!(seen.author.as_deref(), author);
     }
 }
 

@@ -110,6 +110,7 @@ pub fn begin_deploy(
         token_refused: false,
         trigger_intent: None,
         run: None,
+        before: None,
         holds: vec![],
         reads: ReadEfforts::default(),
         watch: None,
@@ -181,6 +182,8 @@ pub fn apply_change(
                 triggered_at: now,
                 created_at: None,
                 revision: None,
+                subject: None,
+                author: None,
             });
             record.reads = ReadEfforts::default();
         }

@@ -14,6 +14,8 @@ mod end;
 mod hold;
 mod reads;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 use url::Url;
@@ -28,6 +30,7 @@ use crate::Time;
 use crate::audit::hash::EventHash;
 use crate::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use crate::id::{DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId};
+use crate::release::TargetBefore;
 pub use crate::request::DeployRequest;
 pub use crate::target::{Target, TargetRef};
 
@@ -261,6 +264,12 @@ pub struct CiRun {
     pub created_at: Option<Time>,
     /// The commit that CircleCI builds, once known.
     pub revision: Option<String>,
+    /// The first line of its message, where CircleCI shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The name of its author, where CircleCI shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
 }
 
 /// A person's request to cancel.
@@ -303,6 +312,9 @@ pub struct DeployRecord {
     pub trigger_intent: Option<TriggerIntent>,
     /// The run, from TRIGGERED on.
     pub run: Option<CiRun>,
+    /// The target as the deploy found it; `None` until that was read, once the run is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<TargetBefore>,
     /// The approvals that it was seen waiting for, in the order in which they were seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
@@ -358,6 +370,23 @@ impl DeployRecord {
             _ => false,
         };
         waits && self.retried_by.is_none() && self.dismissed_by.is_none()
+    }
+
+    /// What it deploys to; `None` until its trigger has begun.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        let intent = self.trigger_intent.as_ref()?;
+        let environment = self.request.environment.as_deref()?;
+        Some(Target::new(&intent.slug, environment))
+    }
+
+    /// How long it took, from the trigger to the end; `None` if nothing was triggered, or it has not
+    /// ended.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.run.as_ref()?;
+        let (intent, end) = (self.trigger_intent.as_ref()?, self.end.as_ref()?);
+        Some((end.at - intent.at).to_std().unwrap_or_default())
     }
 
     /// The first deploy of its chain of retries.

@@ -275,6 +275,10 @@ pub struct PipelineDetails {
     pub errors: Vec<PipelineError>,
     /// The commit that it builds, once known.
     pub revision: Option<String>,
+    /// The first line of the commit's message, where CircleCI shows it.
+    pub subject: Option<String>,
+    /// The name of the commit's author, where CircleCI shows it.
+    pub author: Option<String>,
 }
 
 /// The result of a poll.

@@ -34,9 +34,9 @@ pub use self::request::{
     CancelWorkflow, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry, GetSecret,
     IngestPorts, ListDeploys, ListDue, ListJobs, ListUndelivered, NoteProject, NotifierPorts,
     OutgoingMessage, Perform, PollRequest, Ports, PostMessage, ReadAction, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReadProject, ReadUndelivered, ReceiveMessages,
-    RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request, SaveNotification,
-    SendMessage, WorkerPorts,
+    ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
+    ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request,
+    SaveNotification, SendMessage, WorkerPorts,
 };
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{

@@ -22,6 +22,7 @@ use crate::deploy::{CiPipeline, DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use crate::message::{MessageBody, NotifyMessage, WorkMessage};
 use crate::notification::{NotificationRecord, PostResult, Undelivered};
+use crate::release::ReleaseHistory;
 use crate::text::SlackMessage;
 
 /// A call of a port, as a value.
@@ -75,6 +76,8 @@ requests! {
     ReadDeploy(DeployId) => DeployReader.read_deploy(it: it.0) -> Result<Option<DeployRecord>, LedgerError>;
     /// Reads the lock of a target.
     ReadLock(Target) => DeployReader.read_lock(it: &it.0) -> Result<Option<TargetLock>, LedgerError>;
+    /// Reads the release history of a target.
+    ReadReleases(Target) => DeployReader.read_releases(it: &it.0) -> Result<ReleaseHistory, LedgerError>;
     /// Reads which deploy claimed a pipeline.
     ReadPipelineOwner(PipelineId) => Ledger.pipeline_owner(it: it.0) -> Result<Option<DeployId>, LedgerError>;
     /// Finds a deploy by its short id.
@@ -310,7 +313,7 @@ macro_rules! passes_on {
 }
 
 passes_on! {
-    ledger of Ledger: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
+    ledger of Ledger: ReadDeploy, ReadLock, ReadReleases, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
         ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
     queue of Queue: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
     vendor of Vendor: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
@@ -334,7 +337,7 @@ port_set!(
 );
 port_set!(
     /// What the worker needs: the ledger, the queues, CircleCI and its token.
-    WorkerPorts: ReadDeploy, ReadLock, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
+    WorkerPorts: ReadDeploy, ReadLock, ReadReleases, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
     ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject,
     SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage,
     TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, RefreshSecret

@@ -10,6 +10,7 @@ use crate::deploy::{DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, ShortId};
 use crate::notification::{NotificationKind, NotificationRecord, Undelivered};
 use crate::ports::{ActionRecord, DeployFilter, DeployPage, LedgerError, LedgerPosition};
+use crate::release::{ReleaseHistory, TargetEnd};
 
 /// The lock of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,8 @@ pub struct Commit {
     pub lock: Option<LockChange>,
     /// A pipeline to claim; no other deploy may have claimed it.
     pub claim: Option<PipelineId>,
+    /// The end of the deploy, for the release history of its target.
+    pub release: Option<TargetEnd>,
     /// The notifications to request.
     pub notifications: Vec<NotificationKind>,
     /// The notification record to create, only in the first transaction.
@@ -180,6 +183,12 @@ pub trait DeployReader: Send + Sync {
         &self,
         target: &Target,
     ) -> impl Future<Output = Result<Option<TargetLock>, LedgerError>> + Send;
+
+    /// The release history of a target; empty if nothing was released to it.
+    fn read_releases(
+        &self,
+        target: &Target,
+    ) -> impl Future<Output = Result<ReleaseHistory, LedgerError>> + Send;
 
     /// The deploy with this short id.
     fn find_by_short_id(

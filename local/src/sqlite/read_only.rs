@@ -20,6 +20,7 @@ use chatops_core::notification::Undelivered;
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError, TargetLock,
 };
+use chatops_core::release::ReleaseHistory;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
@@ -64,6 +65,10 @@ impl DeployReader for ReadOnlyDatabase {
 
     async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
         Ok(ledger::select_lock(&self.lock(), target)?)
+    }
+
+    async fn read_releases(&self, target: &Target) -> LedgerResult<ReleaseHistory> {
+        Ok(ledger::select_releases(&self.lock(), target)?)
     }
 
     async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// Marks a file of chatops (`chop` in ASCII), kept in `application_id`.
 const APPLICATION_ID: i64 = 0x6368_6f70;
@@ -114,6 +114,11 @@ CREATE TABLE project (
     body TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE release_history (
+    target TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
@@ -126,13 +131,23 @@ CREATE TABLE message (
 CREATE INDEX message_visible ON message (queue, visible_at);
 ";
 
-/// From a file of the version before. Nothing was noted as undelivered then.
-const MIGRATION: &str = "
+/// From each version to the next; the last one leads to the version of these tables.
+const MIGRATIONS: [&str; 2] = [
+    // Nothing was noted as undelivered before.
+    "
 ALTER TABLE notification ADD COLUMN untold_at INTEGER;
 CREATE INDEX notification_untold ON notification (untold_at, deploy) WHERE untold_at IS NOT NULL;
-";
+",
+    // The history begins with the first deploy that ends.
+    "
+CREATE TABLE release_history (
+    target TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+",
+];
 
-/// Creates the tables in an empty file, brings those of the version before up to date, and refuses a
+/// Creates the tables in an empty file, brings those of the versions before up to date, and refuses a
 /// file of another program or version.
 pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
@@ -156,8 +171,11 @@ pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), Ope
             .map_err(failed)?;
         return tx.commit().map_err(failed);
     }
-    if owner == APPLICATION_ID && version == SCHEMA_VERSION - 1 {
-        tx.execute_batch(MIGRATION).map_err(failed)?;
+    let behind = usize::try_from(SCHEMA_VERSION - version).unwrap_or_default();
+    if owner == APPLICATION_ID && (1..=MIGRATIONS.len()).contains(&behind) {
+        for migration in &MIGRATIONS[MIGRATIONS.len() - behind..] {
+            tx.execute_batch(migration).map_err(failed)?;
+        }
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)
             .map_err(failed)?;
         return tx.commit().map_err(failed);

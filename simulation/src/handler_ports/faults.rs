@@ -8,9 +8,9 @@ use chatops_core::ports::{
     CancelWorkflow, Commit, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry,
     GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, ListUndelivered, LookupRequest,
     NoteProject, Perform, PollRequest, PostMessage, ReadAction, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReadProject, ReadUndelivered, ReceiveMessages,
-    RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request, SaveNotification, SendError,
-    SendMessage, TriggerOutcome, TriggerRequest,
+    ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
+    ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request,
+    SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
 };
 
 use super::{HandlerPorts, WorldPorts};
@@ -103,7 +103,7 @@ macro_rules! simulated {
 
 simulated! {
     // A note of a project only sets a pace; that it fails is all that can happen to it.
-    read: ReadProject, NoteProject, ReadDeploy as with_bug::read_deploy, ReadLock, ReadPipelineOwner, FindByShortId,
+    read: ReadProject, NoteProject, ReadDeploy as with_bug::read_deploy, ReadLock, ReadReleases, ReadPipelineOwner, FindByShortId,
         FindLastRetry, ReadUndelivered, ListUndelivered, ReadAction as with_bug::read_action, ReadNotification as with_bug::read_notification;
     list: ListDeploys as with_bug::list_deploys, ListDue;
     note: CountAction, RecordAction as with_bug::record_action;

@@ -8,6 +8,7 @@
 mod actions;
 mod locks;
 mod notifications;
+mod releases;
 mod rights;
 mod tickets;
 mod true_end;
@@ -57,7 +58,9 @@ pub fn check(world: &World) -> Vec<Violation> {
         run.check_wait(record, found);
         run.check_changes(record, found);
         run.check_notifications(record, found);
+        run.check_base(record, found);
     }
+    run.check_releases(found);
     run.check_leftovers(found);
     run.check_tickets(found);
     run.check_retries(found);

@@ -96,6 +96,8 @@ fn poll_result(state: PipelineState, status: Option<WorkflowStatus>) -> PollResu
             state,
             errors: vec![],
             revision: None,
+            subject: None,
+            author: None,
         }),
         workflows: workflows.into_iter().collect(),
     }

@@ -10,6 +10,7 @@ use chatops_core::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployState};
 use chatops_core::message::ActionMessage;
 use chatops_core::phase::Phase;
 use chatops_core::ports::{CommitError, Conflict, DeployPage, ProjectFacts, TargetLock};
+use chatops_core::release::ReleaseHistory;
 
 use super::ModelViolation;
 use super::clock::{TICK, now};
@@ -203,6 +204,7 @@ impl DecisionCache<'_> {
                 DeployRun::WakeNotifier(phase) => phase.resume(Ok(()), ctx),
                 DeployRun::RefreshToken(phase) => phase.resume(Ok(()), ctx),
                 DeployRun::ReadProject(phase) => phase.resume(Ok(ProjectFacts::default()), ctx),
+                DeployRun::ReadReleases(phase) => phase.resume(Ok(ReleaseHistory::default()), ctx),
                 DeployRun::NoteProject(phase) => phase.resume(Ok(()), ctx),
                 DeployRun::ListJobs(phase) => phase.resume(Ok(vec![]), ctx),
                 DeployRun::Cancel(phase) => phase.resume(Ok(()), ctx),

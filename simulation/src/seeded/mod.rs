@@ -125,6 +125,8 @@ pub enum SeededBug {
     NewerSuccessUnseen,
     /// A dependency that fails counts as poison.
     DependencyIsPoison,
+    /// An end is not in the release history.
+    ReleaseForgotten,
     /// An operator's action counts wherever it is.
     OperatorAnywhere,
 }

@@ -19,6 +19,7 @@ use chatops_core::ports::{
 };
 
 use super::lock_mutex;
+use chatops_core::release::ReleaseHistory;
 
 #[derive(Debug, Default)]
 struct LedgerTables {
@@ -32,6 +33,7 @@ struct LedgerTables {
     actions: BTreeMap<RequestId, ActionRecord>,
     action_counts: BTreeMap<QualifiedUser, ActionCount>,
     projects: BTreeMap<String, ProjectFacts>,
+    releases: BTreeMap<Target, ReleaseHistory>,
 }
 
 /// The ledger in memory.
@@ -55,6 +57,13 @@ impl MemoryLedger {
     #[must_use]
     pub fn locks(&self) -> BTreeMap<Target, TargetLock> {
         lock_mutex(&self.0).locks.clone()
+    }
+
+    /// The release history of a target.
+    #[must_use]
+    pub fn releases(&self, target: &Target) -> ReleaseHistory {
+        let tables = lock_mutex(&self.0);
+        tables.releases.get(target).cloned().unwrap_or_default()
     }
 
     /// Every notification record.
@@ -185,6 +194,10 @@ impl LedgerTables {
             Some((target, None)) => drop(self.locks.remove(&target)),
             None => {}
         }
+        if let Some(end) = &commit.release {
+            let history = self.releases.entry(end.target.clone()).or_default();
+            *history = std::mem::take(history).after(end);
+        }
         self.owners
             .extend(commit.claim.map(|pipeline| (pipeline, id)));
         let opened = commit.open_notifications;
@@ -218,6 +231,10 @@ impl DeployReader for MemoryLedger {
 
     async fn read_lock(&self, target: &Target) -> Result<Option<TargetLock>, LedgerError> {
         Ok(lock_mutex(&self.0).locks.get(target).cloned())
+    }
+
+    async fn read_releases(&self, target: &Target) -> Result<ReleaseHistory, LedgerError> {
+        Ok(self.releases(target))
     }
 
     async fn read_undelivered(&self, id: DeployId) -> Result<Option<Undelivered>, LedgerError> {

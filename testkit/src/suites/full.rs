@@ -13,6 +13,7 @@ use chatops_core::id::{InvocationId, RequestId};
 use chatops_core::notification::{
     DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,
 };
+use chatops_core::release::{ReplacedRelease, TargetBefore};
 use chatops_core::secret::ResponseUrl;
 use url::Url;
 use uuid::Uuid;
@@ -54,6 +55,14 @@ pub fn full_record(record: &DeployRecord) -> DeployRecord {
         token_refused: true,
         trigger_intent: Some(full_intent()),
         run: Some(full_run()),
+        before: Some(TargetBefore {
+            replaced: Some(ReplacedRelease {
+                deploy: id(109),
+                short_id: record.short_id.clone(),
+                revision: Some("def".to_owned()),
+            }),
+            usual: Some(ODD),
+        }),
         holds: vec![Hold {
             workflow: text(),
             job: Some(text()),
@@ -123,6 +132,8 @@ fn full_run() -> CiRun {
         triggered_at: at(62),
         created_at: Some(at(63)),
         revision: Some("abc".to_owned()),
+        subject: Some(text()),
+        author: Some(text()),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod locks;
 pub mod notifications;
 pub mod projects;
 pub mod queue;
+pub mod releases;
 pub mod retries;
 pub mod support;
 
@@ -37,7 +38,7 @@ macro_rules! contract_suites {
     ($with:ident) => {
         $crate::contract_suites! { @ $with
             actions: actions_checks, due: due_checks, ledger: ledger_checks, listing: listing_checks, locks: locks_checks,
-            notifications: notifications_checks, projects: projects_checks, queue: queue_checks, retries: retries_checks
+            notifications: notifications_checks, projects: projects_checks, queue: queue_checks, releases: releases_checks, retries: retries_checks
         }
     };
     ($with:ident and own_clock) => {

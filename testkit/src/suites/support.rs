@@ -124,6 +124,7 @@ pub fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
         events: event.into_iter().collect(),
         lock: None,
         claim: None,
+        release: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,

@@ -164,11 +164,20 @@ pub(super) fn is_followed(record: &DeployRecord) -> bool {
 
 /// The event has the revision, so the record is changed first.
 fn note_details(record: &mut DeployRecord, report: &RunReport, ctx: Context<'_>) {
+    if let Some(releases) = &report.releases
+        && record.before.is_none()
+    {
+        record.before = Some(releases.before(&record.request.job));
+    }
     let (Some(run), Some(details)) = (&mut record.run, &report.poll.pipeline) else {
         return;
     };
     if details.revision.is_some() {
         run.revision.clone_from(&details.revision);
+    }
+    if details.subject.is_some() {
+        run.subject.clone_from(&details.subject);
+        run.author.clone_from(&details.author);
     }
     // Where there are errors, the pipeline is read until the run is over.
     if details.state == PipelineState::Created && details.errors.is_empty() {

@@ -31,6 +31,7 @@ use crate::notification::NotificationKind;
 use crate::policy;
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
+use crate::release::TargetEnd;
 
 use self::outcome::RunRule;
 
@@ -112,6 +113,8 @@ pub struct RunPoll {
     pub cancel: bool,
     /// What decides how it has ended.
     pub rule: RunRule,
+    /// The target, if its release history was not read yet.
+    pub unread_target: Option<Target>,
 }
 
 /// Decides the next step.
@@ -155,6 +158,7 @@ fn poll_of(record: &DeployRecord) -> Option<CiRead> {
         run: run.pipeline.clone(),
         cancel,
         rule: follow::run_rule(record)?,
+        unread_target: record.target().filter(|_| record.before.is_none()),
     }))
 }
 
@@ -379,10 +383,13 @@ fn commit_change_by(
     ctx: Context<'_>,
 ) -> Decision<Commit> {
     let (lock, claim, notifications) = side_effects(record, &change, ctx);
+    let ends = matches!(change, AuditChange::Ended { .. });
     let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
     record.due_at = due_at;
+    let release = ends.then(|| TargetEnd::of(&record)).flatten();
     Ok(Commit {
         events: vec![event],
+        release,
         lock,
         claim,
         notifications,
@@ -442,6 +449,7 @@ fn commit_timer(record: DeployRecord) -> Commit {
         events: vec![],
         lock: None,
         claim: None,
+        release: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,

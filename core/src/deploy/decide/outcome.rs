@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::config::WorkflowSelector;
 use crate::deploy::{DeployState, EndReason, MAX_NAMED, NOT_FINISHED, NOT_THERE, WaitReason};
 use crate::ports::{CiJob, CiWorkflow, JobStatus, PipelineState, PollResult, WorkflowStatus};
+use crate::release::ReleaseHistory;
 
 /// The most workflows whose jobs are read where all workflows decide.
 const MAX_JOB_LISTS: usize = 5;
@@ -19,13 +20,18 @@ pub struct RunReport {
     pub poll: PollResult,
     /// The jobs of the workflows whose jobs were read, by the workflow's id.
     pub jobs: BTreeMap<String, Vec<CiJob>>,
+    /// The release history of the target, if it was read.
+    pub releases: Option<ReleaseHistory>,
 }
 
 impl From<PollResult> for RunReport {
-    /// A report without jobs.
+    /// A report of the poll alone.
     fn from(poll: PollResult) -> Self {
-        let jobs = BTreeMap::new();
-        Self { poll, jobs }
+        Self {
+            poll,
+            jobs: BTreeMap::new(),
+            releases: None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::project::note_pause;
+use super::releases::record_report;
 use super::{CiEvidence, DeployRun, Recording, RunError, RunMemory, failed};
 use crate::config::ProjectSlug;
 use crate::deploy::CiPipeline;
@@ -308,8 +309,10 @@ impl Phase for Polling {
     fn resume(self, answer: Result<PollResult, CiReadError>, ctx: Context<'_>) -> DeployRun {
         match answer {
             Ok(result) => {
-                let jobs = self.jobs;
-                let report = RunReport { poll: result, jobs };
+                let report = RunReport {
+                    jobs: self.jobs,
+                    ..RunReport::from(result)
+                };
                 after_report(self.memory, self.poll, report)
             }
             Err(error) => record_failed_poll(self.memory, self.poll, &error, ctx),
@@ -319,41 +322,32 @@ impl Phase for Polling {
 
 /// Reads what is still needed to say the end; cancels what is open, if a person wants that; or records.
 fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRun {
-    match poll.rule.outcome(&report) {
-        RunOutcome::NeedsDetails if report.poll.pipeline.is_none() => DeployRun::Poll(Polling {
+    let outcome = poll.rule.outcome(&report);
+    let unread = match &outcome {
+        RunOutcome::NeedsDetails if report.poll.pipeline.is_none() => {
+            return DeployRun::Poll(Polling {
+                memory,
+                poll,
+                details: true,
+                jobs: report.jobs,
+            });
+        }
+        RunOutcome::NeedsJobs(workflows) => workflows.first().cloned(),
+        RunOutcome::Open if !poll.rule.is_build && !poll.cancel => {
+            report.unread_hold().map(str::to_owned)
+        }
+        _ => None,
+    };
+    match unread {
+        Some(workflow) => DeployRun::ListJobs(ListingJobs {
             memory,
             poll,
-            details: true,
-            jobs: report.jobs,
+            report,
+            workflow,
         }),
-        RunOutcome::NeedsJobs(mut workflows) if !workflows.is_empty() => {
-            let workflow = workflows.swap_remove(0);
-            DeployRun::ListJobs(ListingJobs {
-                memory,
-                poll,
-                report,
-                workflow,
-            })
-        }
-        _ if poll.cancel => CancelingWorkflows::after_poll(memory, poll, report),
-        RunOutcome::Open if !poll.rule.is_build => match report.unread_hold().map(str::to_owned) {
-            Some(workflow) => DeployRun::ListJobs(ListingJobs {
-                memory,
-                poll,
-                report,
-                workflow,
-            }),
-            None => record_report(memory, report),
-        },
-        _ => record_report(memory, report),
+        None if poll.cancel => CancelingWorkflows::after_poll(memory, poll, report),
+        None => record_report(memory, poll, report),
     }
-}
-
-fn record_report(memory: RunMemory, report: RunReport) -> DeployRun {
-    DeployRun::Record(Recording {
-        memory,
-        evidence: CiEvidence::Polled(report),
-    })
 }
 
 impl Phase for ListingJobs {
@@ -398,7 +392,7 @@ impl CancelingWorkflows {
                 workflow,
                 pending,
             }),
-            None => record_report(memory, report),
+            None => record_report(memory, poll, report),
         }
     }
 }
@@ -420,7 +414,7 @@ impl Phase for CancelingWorkflows {
     fn resume(mut self, _: Result<(), CiReadError>, _: Context<'_>) -> DeployRun {
         match self.pending.pop() {
             Some(workflow) => DeployRun::Cancel(Self { workflow, ..self }),
-            None => record_report(self.memory, self.report),
+            None => record_report(self.memory, self.poll, self.report),
         }
     }
 }

@@ -9,6 +9,7 @@ mod ask;
 mod open;
 mod project;
 mod record;
+mod releases;
 mod retry;
 mod step;
 
@@ -21,6 +22,7 @@ pub use self::ask::{
 pub use self::open::{FindingOwner, Opening, ReadingCommand};
 pub use self::project::{NotingProject, ReadingProject};
 pub use self::record::{CiEvidence, Recording, WritingEvidence};
+pub use self::releases::ReadingReleases;
 pub use self::retry::{
     BeginningRetry, CheckedRetry, FindingLastRetry, FindingNewerSuccess, ReadingRetried,
     ReadingRetryHolder, ReadingRoot, RecordingRefusal, RetryMemory, ReturningTicket,
@@ -83,6 +85,8 @@ pub enum DeployRun {
     ReadOwners(ReadingOwners),
     /// Polls.
     Poll(Polling),
+    /// Reads the release history of the target.
+    ReadReleases(ReadingReleases),
     /// Reads the jobs of a workflow.
     ListJobs(ListingJobs),
     /// Sends a cancel to CircleCI.
@@ -268,6 +272,7 @@ impl DeployRun {
             Self::LookUp(phase) => Some(phase.memory.deploy),
             Self::ReadOwners(phase) => Some(phase.memory.deploy),
             Self::Poll(phase) => Some(phase.memory.deploy),
+            Self::ReadReleases(phase) => Some(phase.memory.deploy),
             Self::ListJobs(phase) => Some(phase.memory.deploy),
             Self::Cancel(phase) => Some(phase.memory.deploy),
             Self::Record(phase) => Some(phase.memory.deploy),

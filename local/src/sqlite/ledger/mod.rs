@@ -15,6 +15,7 @@ use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
     LedgerPosition, LockChange, RetriedDeploy, TargetLock,
 };
+use chatops_core::release::{ReleaseHistory, TargetEnd};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,11 @@ impl DeployReader for Sqlite {
     async fn read_lock(&self, target: &Target) -> LedgerResult<Option<TargetLock>> {
         let target = target.clone();
         self.read(move |db| select_lock(db, &target)).await
+    }
+
+    async fn read_releases(&self, target: &Target) -> LedgerResult<ReleaseHistory> {
+        let target = target.clone();
+        self.read(move |db| select_releases(db, &target)).await
     }
 
     async fn find_last_retry(&self, root: DeployId) -> LedgerResult<Option<DeployId>> {
@@ -180,6 +186,9 @@ fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
     if let Some(change) = &commit.lock {
         change_lock(db, deploy, change)?;
     }
+    if let Some(end) = &commit.release {
+        add_release(db, end)?;
+    }
     if let Some(pipeline) = commit.claim {
         claim_pipeline(db, deploy, pipeline)?;
     }
@@ -297,6 +306,22 @@ fn change_lock(db: &Connection, deploy: DeployId, change: &LockChange) -> Commit
     let (since, until) = (to_micros(since), until.map(to_micros));
     let values = params![target.0, deploy.to_string(), since, until];
     execute(db, sql, values)?;
+    Ok(())
+}
+
+/// The release history of a target.
+pub(super) fn select_releases(db: &Connection, target: &Target) -> FileResult<ReleaseHistory> {
+    let sql = "SELECT body FROM release_history WHERE target = ?1";
+    let body: Option<String> = select_one(db, sql, [&target.0])?;
+    let history = body.map(|body| from_json(&format!("the releases of {target}"), &body));
+    Ok(history.transpose()?.unwrap_or_default())
+}
+
+fn add_release(db: &Connection, end: &TargetEnd) -> CommitResult {
+    let history = select_releases(db, &end.target)?.after(end);
+    let sql = "INSERT INTO release_history (target, body) VALUES (?1, ?2) \
+               ON CONFLICT (target) DO UPDATE SET body = excluded.body";
+    execute(db, sql, [&end.target.0, &to_json(&history)?])?;
     Ok(())
 }
 

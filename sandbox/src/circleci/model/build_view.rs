@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::truth::BuildTruth;
 use super::CircleCiModel;
 use super::build::{BuildView, FakeBuild, JOB_VARIABLE};
-use super::pipeline::repository_url;
+use super::pipeline::{commit_subject, repository_url};
 use super::project::{derived_uuid, long_slug, org_and_repo};
 use super::view::format_time;
 use crate::server::Time;
@@ -52,7 +52,8 @@ impl FakeBuild {
             "vcs_type": long_slug.split('/').next(),
             "username": org,
             "reponame": repo,
-            "subject": "a commit",
+            "subject": commit_subject(&self.revision),
+            "author_name": "Bo",
             "body": "x".repeat(self.script.build.summary_bytes),
             "build_parameters": self.parameters,
             "start_time": snapshot.started_at.map(format_time),

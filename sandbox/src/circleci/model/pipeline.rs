@@ -10,7 +10,7 @@ use super::super::script::{PipelineStateView, RunScript, elapsed_since, time_aft
 use super::config::ConfigView;
 use super::project::{derived_uuid, org_and_repo};
 use super::view::{
-    JobPage, JobView, PipelineView, VcsView, WorkflowPage, WorkflowView, format_time,
+    CommitView, JobPage, JobView, PipelineView, VcsView, WorkflowPage, WorkflowView, format_time,
 };
 use super::workflow_run::WorkflowRun;
 use crate::circleci::JobKind;
@@ -144,6 +144,10 @@ impl FakePipeline {
             origin_repository_url: repository.clone(),
             target_repository_url: repository,
             branch: self.branch.clone(),
+            commit: CommitView {
+                subject: commit_subject(&self.revision).to_owned(),
+                body: String::new(),
+            },
             revision: self.revision.clone(),
         })
     }
@@ -161,13 +165,20 @@ impl FakePipeline {
             "repo_name": repo,
             "repo_url": self.repository_url(),
         });
+        // Of a run that the API began, nobody is named.
+        let app = json!({
+            "branch": self.branch,
+            "commit_sha": self.revision,
+            "commit_title": commit_subject(&self.revision),
+            "commit_author_name": "",
+        });
         let circleci = json!({
             "event_type": "api",
             "event_time": format_time(self.created_at),
             "trigger_type": "github_app",
             "actor_id": deployer(),
         });
-        let parts = [("git", git), ("circleci", circleci)];
+        let parts = [("git", git), ("github_app", app), ("circleci", circleci)];
         parts.map(|(name, part)| (name.to_owned(), part)).into()
     }
 
@@ -271,6 +282,22 @@ pub(crate) fn repository_url(slug: &str) -> String {
         "github.com"
     };
     format!("https://{host}/{path}")
+}
+
+/// The first line of a commit's message: always the same of the same commit.
+pub(crate) fn commit_subject(revision: &str) -> &'static str {
+    const SUBJECTS: [&str; 8] = [
+        "Fix the cart",
+        "Show prices with tax",
+        "Log out on all devices",
+        "Cache the start page",
+        "Ask before deleting",
+        "Sort the orders by day",
+        "Speed up the search",
+        "Update the dependencies",
+    ];
+    let sum: usize = revision.bytes().map(usize::from).sum();
+    SUBJECTS[sum % SUBJECTS.len()]
 }
 
 /// One commit per branch, so that two pipelines on it build the same code.

@@ -66,6 +66,17 @@ pub struct VcsView {
     pub branch: String,
     /// The commit, 40 hexadecimal digits.
     pub revision: String,
+    /// Its message.
+    pub commit: CommitView,
+}
+
+/// The message of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommitView {
+    /// The first line.
+    pub subject: String,
+    /// The rest.
+    pub body: String,
 }
 
 /// One page of pipelines.

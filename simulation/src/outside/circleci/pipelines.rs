@@ -101,6 +101,8 @@ impl MemoryCircleCiState {
         let pipeline = PipelineDetails {
             state,
             errors: errors.collect(),
+            subject: seen.vcs.as_ref().map(|vcs| vcs.commit.subject.clone()),
+            author: None,
             revision: seen.vcs.map(|vcs| vcs.revision),
         };
         Ok(PollResult {

@@ -73,6 +73,9 @@ fn restore_fields(ports: &HandlerPorts, commit: &mut Commit) {
     if let Some(retried_by) = ports.lock_memory().hidden.get(&record.id) {
         record.retried_by = record.retried_by.or(*retried_by);
     }
+    if ports.has_bug(SeededBug::ReleaseForgotten) {
+        commit.release = None;
+    }
     if ports.has_bug(SeededBug::ActionForgotten) {
         commit.action = None;
     }

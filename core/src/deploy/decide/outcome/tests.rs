@@ -63,8 +63,10 @@ fn listed(runs: &[(&str, i64, W)]) -> RunReport {
 /// A report whose jobs were read, and there is none to name.
 fn without_jobs(state: P, runs: Vec<CiWorkflow>) -> RunReport {
     let jobs = runs.iter().map(|run| (run.id.clone(), vec![])).collect();
-    let poll = poll(state, runs);
-    RunReport { poll, jobs }
+    RunReport {
+        jobs,
+        ..poll(state, runs).into()
+    }
 }
 
 fn setup(status: W) -> CiWorkflow {

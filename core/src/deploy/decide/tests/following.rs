@@ -25,6 +25,7 @@ fn a_due_run_is_polled_and_a_cancel_goes_along() {
             run,
             cancel,
             rule,
+            unread_target,
         })) = step(&record, &other(), 0, at(1))
         else {
             panic!("it is not polled");
@@ -32,6 +33,7 @@ fn a_due_run_is_polled_and_a_cancel_goes_along() {
         assert_eq!((slug, run), (crate::fixtures::slug(), pipeline(7)));
         assert_eq!(cancel, record.cancel.is_some());
         assert_eq!(rule.workflow.names(), ["deploy"]);
+        assert_eq!(unread_target, Some(crate::fixtures::target()));
     }
 }
 
@@ -108,6 +110,8 @@ fn errors_of_the_pipeline_end_it_with_circlecis_words() {
                 state,
                 errors: errors.clone(),
                 revision,
+                subject: None,
+                author: None,
             });
             let (record, commits) = settled(&record_in(from), &seen, at(9));
             assert_eq!(record.state, CiError, "{state:?}");

@@ -158,7 +158,7 @@ fn created(runs: Vec<CiWorkflow>) -> RunReport {
     let jobs = runs.iter().map(|run| (run.id.clone(), vec![]));
     RunReport {
         jobs: jobs.collect(),
-        poll: poll(PipelineState::Created, runs),
+        ..poll(PipelineState::Created, runs).into()
     }
 }
 

@@ -133,7 +133,10 @@ pub(in crate::deploy::decide) fn any_report() -> impl Strategy<Value = RunReport
             if !details {
                 poll.pipeline = None;
             }
-            RunReport { poll, jobs }
+            RunReport {
+                jobs,
+                ..RunReport::from(poll)
+            }
         },
     )
 }

@@ -1,10 +1,11 @@
 //! How a run reads a pipeline, and what it writes and wakes up afterwards.
 
 use super::*;
-use crate::fixtures::{poll, workflow};
+use crate::fixtures::{poll, target, workflow};
 use crate::ports::{
     CiReadError, CiWorkflow, PipelineState, PollResult, ProjectFacts, WorkflowStatus,
 };
+use crate::release::{ReleaseHistory, TargetEnd};
 
 /// Goes on to the poll: the record with the reserved read, and the phase.
 fn polling(run: DeployRun) -> (DeployRecord, Polling) {
@@ -27,6 +28,17 @@ fn reserving(run: DeployRun) -> ReservingRead {
     }
 }
 
+/// Reads the release history of the target.
+fn read_releases(run: DeployRun, answer: Result<ReleaseHistory, LedgerError>) -> DeployRun {
+    match run {
+        DeployRun::ReadReleases(phase) => {
+            assert_eq!(phase.request().0, target());
+            phase.resume(answer, context!(start()))
+        }
+        other => panic!("it reads no releases: {other:?}"),
+    }
+}
+
 fn triggered() -> DeployRecord {
     DeployRecord {
         due_at: Some(start()),
@@ -40,8 +52,10 @@ fn a_wake_up_of_the_notifier_that_fails_is_left_to_the_sweeper() {
     let (record, phase) = polling(run);
     let shown = poll(PipelineState::Errored, vec![]);
     let run = phase.resume(Ok(shown), context!(start()));
+    let run = read_releases(run, Err(ledger_error()));
     let (commit, after) = write(read(run, &record, start()), Ok(()));
     assert_eq!(commit.record.state, DeployState::CiError);
+    assert_eq!(commit.record.before, None, "it could not be read");
     // Its end is pending, so the notifier is woken up; if that fails, it goes on all the same.
     let DeployRun::WakeNotifier(phase) = after else {
         panic!("{after:?}")
@@ -85,6 +99,7 @@ fn the_jobs_are_read_once_and_then_the_end_is_recorded() {
     assert!(commit.record.reads.failed.is_some());
 
     let run = phase.resume(Ok(vec![]), context!(start()));
+    let run = read_releases(run, Ok(ReleaseHistory::default()));
     // First that it runs, then how it has ended; the notifier is woken up each time.
     let (started, after) = write(read(run, &record, start()), Ok(()));
     assert_eq!(started.record.state, DeployState::Running);
@@ -94,6 +109,32 @@ fn the_jobs_are_read_once_and_then_the_end_is_recorded() {
     let run = phase.resume(Ok(()), context!(start()));
     let (end, _) = write(read(run, &started.record, start()), Ok(()));
     assert_eq!(end.record.state, DeployState::Succeeded);
+    let released = end.release.unwrap().release.unwrap();
+    assert_eq!(released.deploy, id());
+}
+
+#[test]
+fn what_the_target_had_is_read_once() {
+    let run = read(DeployRun::wake_up(id()), &triggered(), start());
+    let (record, phase) = polling(run);
+    let runs = vec![workflow("deploy", 1, WorkflowStatus::Running)];
+    let shown = || Ok(poll(PipelineState::Created, runs.clone()));
+    let run = phase.resume(shown(), context!(start()));
+    let mut ended = record_in(DeployState::Succeeded);
+    ended.id = DeployId::of_request("T1", "A1", "before");
+    let history = ReleaseHistory::default().after(&TargetEnd::of(&ended).unwrap());
+    let run = read_releases(run, Ok(history));
+    let (started, _) = write(read(run, &record, start()), Ok(()));
+    let before = started.record.before.clone().unwrap();
+    assert_eq!(before.replaced.unwrap().deploy, ended.id);
+    // The next poll records what it shows at once.
+    let due = DeployRecord {
+        due_at: Some(start()),
+        ..started.record
+    };
+    let (_, phase) = polling(read(DeployRun::wake_up(id()), &due, start()));
+    let run = phase.resume(shown(), context!(start()));
+    assert!(matches!(run, DeployRun::Record(_)), "{run:?}");
 }
 
 #[test]
