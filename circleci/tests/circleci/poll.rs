@@ -239,7 +239,7 @@ async fn a_pipeline_may_say_less_or_something_new() {
 #[tokio::test]
 async fn the_commit_is_named_where_circleci_shows_it() {
     let long = "x".repeat(500);
-    let cut = format!("{}…", "x".repeat(199));
+    let cut = format!("{}…", "x".repeat(200));
     for (pipeline, subject, author) in [
         (
             json!({"vcs": {"revision": "abc", "commit": {"subject": "Fix the cart\n\nand more", "body": ""}}}),
