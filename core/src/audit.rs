@@ -33,9 +33,9 @@ pub enum AuditActor {
 impl From<ActedBy> for AuditActor {
     fn from(by: ActedBy) -> Self {
         match by {
-            ActedBy::User(user) => AuditActor::User(user),
-            ActedBy::UnsignedUser(user) => AuditActor::UnsignedUser(user),
-            ActedBy::Operator(name) => AuditActor::Operator(name),
+            ActedBy::User(user) => AuditActor::User(user.id),
+            ActedBy::UnsignedUser(user) => AuditActor::UnsignedUser(user.id),
+            ActedBy::Operator { name } => AuditActor::Operator(name),
         }
     }
 }

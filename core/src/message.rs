@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::command::{DeployAction, DeployCommand, Query};
 use crate::config::Config;
-use crate::deploy::{ActedBy, DeployRequest};
+use crate::deploy::{ActedBy, DeployRequest, SlackUser};
 use crate::id::{
     ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
 };
@@ -74,7 +74,7 @@ pub struct Requester {
     pub channel: ChannelId,
     /// Who.
     pub user: UserId,
-    /// The name in Slack; for searching only.
+    /// The name in Slack; for reading and searching only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
     /// Where to answer.
@@ -190,9 +190,13 @@ impl ActionRequester {
     pub fn acted_by(&self) -> ActedBy {
         match self {
             ActionRequester::User(requester) => {
-                ActedBy::slack_user(requester.qualified_user(), requester.unsigned)
+                let user = SlackUser {
+                    id: requester.qualified_user(),
+                    name: requester.user_name.clone(),
+                };
+                ActedBy::slack_user(user, requester.unsigned)
             }
-            ActionRequester::Operator { name } => ActedBy::Operator(name.clone()),
+            ActionRequester::Operator { name } => ActedBy::Operator { name: name.clone() },
         }
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::deploy::SlackUser;
 use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::target::Target;
@@ -88,6 +89,9 @@ pub enum Rejection {
         short_id: ShortId,
         /// Its requester.
         user: UserId,
+        /// The same with workspace and name; older records have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requester: Option<SlackUser>,
         /// Since when it has the target.
         since: Time,
         /// Until when it keeps it, if it ended with its outcome unknown.

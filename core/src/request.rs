@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::deploy::ActedBy;
+use crate::deploy::{ActedBy, SlackUser};
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::rejection::Rejection;
@@ -17,7 +17,7 @@ pub struct DeployRequest {
     pub channel: ChannelId,
     /// Who typed it.
     pub user: UserId,
-    /// The name in Slack at that time; for searching, never for authorization.
+    /// The name in Slack at that time; for reading and searching, never for authorization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
     /// The project as typed, or the default; `None` if there is neither.
@@ -52,7 +52,16 @@ impl DeployRequest {
     /// The requester, for the audit.
     #[must_use]
     pub fn requested_by(&self) -> ActedBy {
-        ActedBy::slack_user(self.qualified_user(), self.unsigned)
+        ActedBy::slack_user(self.slack_user(), self.unsigned)
+    }
+
+    /// The requester with workspace and name.
+    #[must_use]
+    pub fn slack_user(&self) -> SlackUser {
+        SlackUser {
+            id: self.qualified_user(),
+            name: self.user_name.clone(),
+        }
     }
 
     /// The requester with their workspace.

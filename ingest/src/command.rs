@@ -85,7 +85,7 @@ impl<P: IngestPorts> Ingest<P> {
         // From other workspaces only deploys are queued, since each is put on record and rejected.
         if !matches!(command, Ok(ChatCommand::Deploy(_))) {
             policy::check_team(config, &requester.team)
-                .map_err(|rejection| text::team_not_allowed(&rejection))?;
+                .map_err(|rejection| text::team_not_allowed(&rejection, config))?;
         }
         match command.map_err(|error| text::bad_command(&error, config))? {
             ChatCommand::Help(topic) => Ok(text::help_message(
@@ -137,7 +137,7 @@ impl<P: IngestPorts> Ingest<P> {
         let reply = match (sent.await, &refused) {
             // Whether or not it gets on record, it will not start.
             (_, Some(rejection)) => text::deploy_refused(rejection, &request, id, &self.config),
-            (Ok(()), None) => text::deploy_accepted(&request, id),
+            (Ok(()), None) => text::deploy_accepted(&request, id, &self.config),
             (Err(SendError::NotSent(_)), None) => text::not_accepted(),
             (Err(SendError::Unknown(_)), None) => text::deploy_unconfirmed(&request, id),
         };

@@ -175,7 +175,9 @@ fn dropping_a_ticket_is_found() {
     let rules = DecisionRules {
         alter_retried: |old, cause| {
             if matches!(cause, RetryCause::Ticket) {
-                old.dismissed_by = Some(ActedBy::Operator("nobody".to_owned()));
+                old.dismissed_by = Some(ActedBy::Operator {
+                    name: "nobody".to_owned(),
+                });
             }
         },
         ..PRODUCT_RULES

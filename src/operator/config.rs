@@ -144,13 +144,9 @@ fn allow_list<T: ToString>(allow: &AllowList<T>, any: &str, none: &str) -> Strin
 
 /// Ids, with the configured name where it means one person.
 fn user_list(allow: &AllowList<QualifiedUser>, config: &Config) -> String {
-    let name = |id: &QualifiedUser| {
-        let mut names = config.users.iter();
-        let name = names.find(|(_, ids)| matches!(ids.as_slice(), [one] if one == id));
-        match name {
-            Some((name, _)) => format!("{name} ({})", config.written_id(id)),
-            None => config.written_id(id),
-        }
+    let name = |id: &QualifiedUser| match config.user_names.get(id) {
+        Some(name) => format!("{name} ({})", config.written_id(id)),
+        None => config.written_id(id),
     };
     match allow {
         AllowList::Any => "everyone".to_owned(),

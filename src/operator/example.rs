@@ -159,7 +159,7 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
     let started = AuditChange::Started {
         workflows: workflows.clone(),
     };
-    let by = ActedBy::Operator(ada());
+    let by = ActedBy::Operator { name: ada() };
     let reason = EndReason::Workflows {
         decided_by: vec![("ship\u{1b}[2J".into(), "canceled".into())],
         beside: vec![],

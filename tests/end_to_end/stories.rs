@@ -128,7 +128,7 @@ async fn a_taken_target_is_rejected_and_names_the_holder() {
 
     let second = world.send(&server, "main migrate").await;
     let shown = world.wait_end(&second, Rejected).await;
-    let taken = format!("`web/production` is taken by deploy `{holder}` of <@U0001>");
+    let taken = format!("`web/production` is taken by deploy `{holder}` of ada");
     assert_says(&shown, &taken);
     assert_says(&shown, "(rule `exclusive`)");
     // That it was accepted was said to all, and so is its end.

@@ -93,11 +93,11 @@ impl<P: WorkerPorts> Worker<P> {
                     .map(|target| text::unlock_denied(&target, &rejection, &self.config)),
                 DeployAction::Dismiss { deploy } => {
                     let record = self.find(deploy).await?;
-                    record.map(|record| text::dismiss_denied(&record, &rejection))
+                    record.map(|record| text::dismiss_denied(&record, &rejection, &self.config))
                 }
                 DeployAction::Cancel { deploy } | DeployAction::Retry { deploy, .. } => {
                     let record = self.find(deploy).await?;
-                    record.map(|record| text::cancel_denied(&record, &rejection))
+                    record.map(|record| text::cancel_denied(&record, &rejection, &self.config))
                 }
             },
         };
@@ -170,10 +170,12 @@ impl<P: WorkerPorts> Worker<P> {
                     Err(other) => return Err(other.into()),
                 },
                 DismissDecision::NotWaiting => text::nothing_to_dismiss(&record),
-                DismissDecision::AlreadyDismissed(by) => text::already_dismissed(&record, &by),
+                DismissDecision::AlreadyDismissed(by) => {
+                    text::already_dismissed(&record, &by, &self.config)
+                }
                 DismissDecision::Denied(rejection) => {
                     self.record_denial(message, &rejection).await?;
-                    text::dismiss_denied(&record, &rejection)
+                    text::dismiss_denied(&record, &rejection, &self.config)
                 }
             };
             return self.reply_to_action(message, reply).await;
@@ -197,7 +199,7 @@ impl<P: WorkerPorts> Worker<P> {
                         info!(deploy.id = %id, state = %record.state, "cancel requested");
                         if !is_answered_by_the_end(&record, message) {
                             let by = message.requested_by.acted_by();
-                            let reply = text::cancel_requested(&record, &by);
+                            let reply = text::cancel_requested(&record, &by, &self.config);
                             self.reply_to_action(message, reply).await?;
                         }
                         return self.drive(inv, DeployRun::wake_up(id)).await;
@@ -207,11 +209,11 @@ impl<P: WorkerPorts> Worker<P> {
                 },
                 CancelDecision::Ended => text::already_ended(&record),
                 CancelDecision::AlreadyRequested(earlier) => {
-                    text::already_canceling(&record, &earlier)
+                    text::already_canceling(&record, &earlier, &self.config)
                 }
                 CancelDecision::Denied(rejection) => {
                     self.record_denial(message, &rejection).await?;
-                    text::cancel_denied(&record, &rejection)
+                    text::cancel_denied(&record, &rejection, &self.config)
                 }
             };
             return self.reply_to_action(message, reply).await;

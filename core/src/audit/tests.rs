@@ -199,9 +199,10 @@ fn the_events_of_people_do_not_change_unnoticed() {
     let requested = first().entry().unwrap();
     insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","environment":"production","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
     let canceled = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
-    insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
-    insta::assert_snapshot!(canceled(ActedBy::UnsignedUser(crate::fixtures::qualified_user())), @r#"{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"}}"#);
-    insta::assert_snapshot!(canceled(ActedBy::Operator("root".into())), @r#"{"kind":"operator","id":"root"} {"kind":"cancel_requested","by":{"kind":"operator","id":"root"}}"#);
+    insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user().into())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
+    insta::assert_snapshot!(canceled(ActedBy::UnsignedUser(crate::fixtures::qualified_user().into())), @r#"{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"}}"#);
+    insta::assert_snapshot!(canceled(crate::fixtures::request().requested_by()), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF","name":"ana"}}"#);
+    insta::assert_snapshot!(canceled(ActedBy::Operator { name: "root".into() }), @r#"{"kind":"operator","id":"root"} {"kind":"cancel_requested","by":{"kind":"operator","id":"root"}}"#);
     let retried = AuditChange::Retried {
         by: DeployId::of_retry(id(), None),
     };

@@ -45,6 +45,8 @@ pub struct Config {
     pub project_aliases: BTreeMap<ProjectName, ProjectName>,
     /// The users that the file names, in lower case: for finding what they did, never for rights.
     pub users: BTreeMap<String, Vec<QualifiedUser>>,
+    /// How the file calls people: the name, as it is written, that stands for one id alone.
+    pub user_names: BTreeMap<QualifiedUser, String>,
 }
 
 impl Config {

@@ -32,6 +32,7 @@ pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, Spann
     let ids = IdParser {
         teams: &slack.teams,
     };
+    let user_names = resolve_user_names(&raw.users, &ids);
     let names = NamedIds {
         channels: resolve_channels(raw.channels, &ids)?,
         users: resolve_users(raw.users, &ids)?,
@@ -71,6 +72,7 @@ pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, Spann
         projects,
         project_aliases,
         users: by_lowercase_name(names.users),
+        user_names,
         slack,
     })
 }
@@ -174,6 +176,25 @@ fn by_lowercase_name(
         known.dedup();
     }
     found
+}
+
+/// The name of each id that has one to itself; of several the one that is written first. A list names a
+/// group, even of one.
+fn resolve_user_names(
+    raw: &BTreeMap<String, Spanned<OneOrMany>>,
+    ids: &IdParser<'_>,
+) -> BTreeMap<QualifiedUser, String> {
+    let mut written: Vec<_> = raw.iter().collect();
+    written.sort_by_key(|(_, value)| value.span().start);
+    let mut names = BTreeMap::new();
+    for (name, value) in written {
+        if let OneOrMany::One(id) = value.get_ref()
+            && let Some(Ok(id)) = ids.parse(id)
+        {
+            names.entry(id).or_insert_with(|| name.clone());
+        }
+    }
+    names
 }
 
 /// The names that `[channels]` and `[users]` give to ids.

@@ -287,7 +287,7 @@ mod tests {
                 workflows: vec!["build".into()],
             },
             AuditChange::CancelRequested {
-                by: ActedBy::User(crate::fixtures::qualified_user()),
+                by: ActedBy::User(crate::fixtures::qualified_user().into()),
             },
             AuditChange::Retried { by: id() },
             AuditChange::Held {

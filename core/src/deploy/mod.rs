@@ -147,22 +147,43 @@ impl DeployOutcome {
     }
 }
 
+/// A user in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SlackUser {
+    /// Who.
+    pub id: QualifiedUser,
+    /// The name in Slack at that time; for reading, never for authorization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl From<QualifiedUser> for SlackUser {
+    /// A user whose name is not known.
+    fn from(id: QualifiedUser) -> Self {
+        Self { id, name: None }
+    }
+}
+
 /// A person who acts on a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ActedBy {
     /// A user in Slack.
-    User(QualifiedUser),
+    User(SlackUser),
     /// A user in Slack, by a command that was not signed: only the verification token vouches for it.
-    UnsignedUser(QualifiedUser),
-    /// An operator at the command line, by login name.
-    Operator(String),
+    UnsignedUser(SlackUser),
+    /// An operator at the command line.
+    Operator {
+        /// The login name.
+        #[serde(rename = "id")]
+        name: String,
+    },
 }
 
 impl ActedBy {
     /// A user in Slack.
     #[must_use]
-    pub fn slack_user(user: QualifiedUser, unsigned: bool) -> Self {
+    pub fn slack_user(user: SlackUser, unsigned: bool) -> Self {
         if unsigned {
             Self::UnsignedUser(user)
         } else {
@@ -174,8 +195,8 @@ impl ActedBy {
     #[must_use]
     pub fn user(&self) -> Option<&QualifiedUser> {
         match self {
-            Self::User(user) | Self::UnsignedUser(user) => Some(user),
-            Self::Operator(_) => None,
+            Self::User(user) | Self::UnsignedUser(user) => Some(&user.id),
+            Self::Operator { .. } => None,
         }
     }
 }

@@ -177,7 +177,7 @@ fn an_action_says_who_requests_it() {
         other => panic!("{other:?}"),
     };
     let (who, what) = by(&retry());
-    assert_eq!(who, ActedBy::User(crate::fixtures::qualified_user()));
+    assert_eq!(who, crate::fixtures::request().requested_by());
     assert!(matches!(
         what,
         DeployAction::Retry {
@@ -187,7 +187,12 @@ fn an_action_says_who_requests_it() {
         }
     ));
     let (who, what) = by(&operators_cancel());
-    assert_eq!(who, ActedBy::Operator("root".into()));
+    assert_eq!(
+        who,
+        ActedBy::Operator {
+            name: "root".into()
+        }
+    );
     assert_eq!(
         (what.verb(), what.deploy_ref()),
         (Verb::Cancel, Some(&DeployRef::Full(id())))
@@ -206,7 +211,13 @@ fn only_what_is_unsigned_says_so() {
     assert!(back.unsigned);
     let who = ActionRequester::User(back).acted_by();
     let user = crate::fixtures::qualified_user();
-    assert_eq!(who, ActedBy::UnsignedUser(user.clone()));
+    assert_eq!(
+        who,
+        ActedBy::UnsignedUser(SlackUser {
+            id: user.clone(),
+            name: Some("ana".into())
+        })
+    );
     assert_eq!(who.user(), Some(&user));
     let signed = serde_json::to_string(&crate::fixtures::requester()).unwrap();
     assert!(!signed.contains("unsigned"), "{signed}");

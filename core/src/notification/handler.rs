@@ -340,8 +340,8 @@ impl Phase for ReadingDeploy {
             },
         };
         let message = match post.kind {
-            NotificationKind::Progress => text::deploy_running(&record),
-            NotificationKind::Hold => text::waiting_for_approval(&record),
+            NotificationKind::Progress => text::deploy_running(&record, ctx.config),
+            NotificationKind::Hold => text::waiting_for_approval(&record, ctx.config),
             NotificationKind::Final => text::final_status(&record, post.repeat, ctx.config),
             NotificationKind::Notice => text::deploy_notice(&record, ctx.config),
         };

@@ -10,9 +10,9 @@ use crate::id::{DeployId, ShortId};
 use crate::rejection::Rejection;
 
 /// The command is queued, and no rule rejects it.
-pub fn deploy_accepted(request: &DeployRequest, id: DeployId) -> SlackMessage {
+pub fn deploy_accepted(request: &DeployRequest, id: DeployId, config: &Config) -> SlackMessage {
     let headline = job_and_id(":hourglass_flowing_sand: *Accepted:* ", request, id);
-    let headline = headline.and(" · ").requester(request);
+    let headline = headline.and(" · ").requester(request, config);
     SlackMessage::new(Audience::Channel, MessageKind::Accepted, headline).about(id)
 }
 
@@ -33,17 +33,18 @@ pub fn deploy_refused(
     let message = to_requester(MessageKind::Refused, headline).about(id);
     message.details(rejection::explain_rejection(
         rejection,
-        Some((request, config)),
+        config,
+        Some(request),
     ))
 }
 
 /// Commands from this workspace are not accepted.
-pub fn team_not_allowed(rejection: &Rejection) -> SlackMessage {
+pub fn team_not_allowed(rejection: &Rejection, config: &Config) -> SlackMessage {
     not_queued(
         ":no_entry: *Not allowed:* commands from this workspace are not accepted (rule \
          `slack.teams`).",
     )
-    .detail(rejection::way_out(rejection, None))
+    .detail(rejection::way_out(rejection, config, None))
 }
 
 /// The command names no project or job that there is, so nothing is put on record.
@@ -56,7 +57,8 @@ pub fn nothing_named(
     let message = to_requester(MessageKind::Help, headline);
     message.details(rejection::explain_rejection(
         rejection,
-        Some((request, config)),
+        config,
+        Some(request),
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use super::deploy::{about_deploy, deploy_headline, job_on_branch, retry_command};
 use super::help::id_sources;
-use super::label::{append_actor, emoji_and_label};
+use super::label::emoji_and_label;
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
 use crate::Time;
@@ -83,7 +83,7 @@ pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) 
             message.detail(line.code(retry_command(record, config)))
         }
         RetryDecision::NotAllowed { rejection } => {
-            let message = message.details(rejection::explain_rejection(rejection, None));
+            let message = message.details(rejection::explain_rejection(rejection, config, None));
             if record.awaits_retry() {
                 message.detail(Mrkdwn::new(
                     "Nothing has changed: it still waits for a retry.",
@@ -115,20 +115,24 @@ pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) 
 }
 
 /// The cancel is stored. `record` is the deploy before that.
-pub fn cancel_requested(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
+pub fn cancel_requested(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackMessage {
     let headline = deploy_headline(
         Mrkdwn::new(":hourglass_flowing_sand: *Cancel requested:* "),
         record,
     );
-    let headline = headline.and(" · by ").actor(by);
+    let headline = headline.and(" · by ").actor(by, config);
     let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
     about_deploy(message.detail(cancel_effect(record)), record)
 }
 
 /// A cancel was stored before.
-pub fn already_canceling(record: &DeployRecord, earlier: &CancelRequest) -> SlackMessage {
+pub fn already_canceling(
+    record: &DeployRecord,
+    earlier: &CancelRequest,
+    config: &Config,
+) -> SlackMessage {
     let banner = Mrkdwn::new("*Cancel requested already:* ");
-    let line = append_actor(Mrkdwn::new("Cancel sent by "), &earlier.by, &record.request);
+    let line = Mrkdwn::new("Cancel sent by ").other_actor(&earlier.by, &record.request, config);
     let line = line.and(", ").time(earlier.at).and(". ");
     let message = reply(deploy_headline(banner, record));
     about_deploy(message.detail(line.append(&cancel_effect(record))), record)
@@ -160,13 +164,17 @@ pub fn already_ended(record: &DeployRecord) -> SlackMessage {
 }
 
 /// This user may not cancel the deploy.
-pub fn cancel_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessage {
+pub fn cancel_denied(
+    record: &DeployRecord,
+    rejection: &Rejection,
+    config: &Config,
+) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not canceled:* "), record);
     let who = Mrkdwn::new("It can be canceled by the requester, ")
-        .user(&record.request.user)
+        .requester(&record.request, config)
         .and(", and by anyone who may run that job from their channel.");
     let message = reply(headline).about(record.id).detail(who);
-    message.details(rejection::explain_rejection(rejection, None))
+    message.details(rejection::explain_rejection(rejection, config, None))
 }
 
 /// It no longer waits for a retry.
@@ -175,7 +183,7 @@ pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackM
     let message = SlackMessage::new(
         Audience::Channel,
         MessageKind::Reply,
-        headline.and(" · ").actor(by),
+        headline.and(" · ").actor(by, config),
     );
     let line = Mrkdwn::new("It no longer waits for a retry. To retry it all the same: ");
     about_deploy(
@@ -185,9 +193,11 @@ pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackM
 }
 
 /// It was dismissed before.
-pub fn already_dismissed(record: &DeployRecord, by: &ActedBy) -> SlackMessage {
+pub fn already_dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackMessage {
     let banner = Mrkdwn::new("*Dismissed already:* ");
-    let line = append_actor(Mrkdwn::new("Dismissed by "), by, &record.request).and(".");
+    let line = Mrkdwn::new("Dismissed by ")
+        .other_actor(by, &record.request, config)
+        .and(".");
     about_deploy(reply(deploy_headline(banner, record)).detail(line), record)
 }
 
@@ -203,10 +213,14 @@ pub fn nothing_to_dismiss(record: &DeployRecord) -> SlackMessage {
 }
 
 /// This user may not dismiss the deploy.
-pub fn dismiss_denied(record: &DeployRecord, rejection: &Rejection) -> SlackMessage {
+pub fn dismiss_denied(
+    record: &DeployRecord,
+    rejection: &Rejection,
+    config: &Config,
+) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not dismissed:* "), record);
     let message = reply(headline).about(record.id);
-    message.details(rejection::explain_rejection(rejection, None))
+    message.details(rejection::explain_rejection(rejection, config, None))
 }
 
 /// This user has requested too many actions within a short time.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::label::{append_actor, state_banner};
+use super::label::state_banner;
 use super::slack_message::reply;
 use super::untold::append_untold;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
@@ -19,19 +19,26 @@ const COMMIT_DIGITS: usize = 7;
 const MAX_NAMED_JOBS: usize = 5;
 
 /// It runs: the build's address.
-pub fn deploy_running(record: &DeployRecord) -> SlackMessage {
+pub fn deploy_running(record: &DeployRecord, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
-    about_deploy(to_channel(MessageKind::Progress, headline, record), record)
+    about_deploy(
+        to_channel(MessageKind::Progress, headline, record, config),
+        record,
+    )
 }
 
 /// It waits for an approval: where to give it.
-pub fn waiting_for_approval(record: &DeployRecord) -> SlackMessage {
+pub fn waiting_for_approval(record: &DeployRecord, config: &Config) -> SlackMessage {
     let headline = deploy_headline(
         Mrkdwn::new(":raised_hand: *Waiting for approval:* "),
         record,
     );
     let headline = append_commit(append_held_jobs(headline, record), record);
-    about_deploy(to_channel(MessageKind::Hold, headline, record), record).detail(Mrkdwn::new(
+    about_deploy(
+        to_channel(MessageKind::Hold, headline, record, config),
+        record,
+    )
+    .detail(Mrkdwn::new(
         "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
     ))
 }
@@ -55,7 +62,7 @@ pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> Sla
         headline = headline.and(" · _repeated in case the first message was lost_");
     }
     // A rejection, too: that it was accepted was said to the channel.
-    let mut message = to_channel(MessageKind::Final, headline, record);
+    let mut message = to_channel(MessageKind::Final, headline, record, config);
     message.mark.repeat = repeat;
     about_deploy(message.details(end_lines(record, config)), record)
 }
@@ -66,13 +73,14 @@ pub fn deploy_status(
     undelivered: Option<&Undelivered>,
     config: &Config,
 ) -> SlackMessage {
-    let message = reply(with_requester(status_headline(record), record)).rows([timestamps(record)]);
+    let message =
+        reply(with_requester(status_headline(record), record, config)).rows([timestamps(record)]);
     let untold = undelivered.filter(|one| !one.told_later);
     let message = match record.state {
         DeployState::Rejected if untold.is_none() => {
             message.detail(Mrkdwn::new("The requester was notified:"))
         }
-        _ => message.rows(in_progress_lines(record)),
+        _ => message.rows(in_progress_lines(record, config)),
     };
     let message = message.details(untold.map(|untold| {
         let line = Mrkdwn::new(":warning: *Not told in Slack:* ");
@@ -94,22 +102,26 @@ pub(super) fn to_channel(
     kind: MessageKind,
     headline: Mrkdwn,
     record: &DeployRecord,
+    config: &Config,
 ) -> SlackMessage {
     let headline = match kind {
         MessageKind::Final => with_mention(headline, record),
-        _ => with_requester(headline, record),
+        _ => with_requester(headline, record, config),
     };
     SlackMessage::new(Audience::Channel, kind, headline)
 }
 
 /// Who requested it, and which operator has retried it for them.
-pub(super) fn with_requester(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
-    append_operator(headline.and(" · ").requester(&record.request), record)
+pub(super) fn with_requester(headline: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
+    append_operator(
+        headline.and(" · ").requester(&record.request, config),
+        record,
+    )
 }
 
 /// The same with a mention, which notifies the requester.
 fn with_mention(headline: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
-    append_operator(headline.and(" · ").user(&record.request.user), record)
+    append_operator(headline.and(" · ").mention(&record.request.user), record)
 }
 
 fn append_operator(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
@@ -199,7 +211,7 @@ fn timestamps(record: &DeployRecord) -> Mrkdwn {
 }
 
 /// The state of a deploy that has not ended.
-fn in_progress_lines(record: &DeployRecord) -> Vec<Mrkdwn> {
+fn in_progress_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
     let unknown = record.trigger_intent.as_ref();
     let unknown = unknown.and_then(|intent| intent.unknown_because.as_ref());
     let line = match (record.state, &record.last_error, unknown) {
@@ -233,7 +245,7 @@ fn in_progress_lines(record: &DeployRecord) -> Vec<Mrkdwn> {
     let in_time = |_: &&CancelRequest| !record.state.is_terminal();
     let cancel = record.cancel.as_ref().filter(in_time);
     let cancel = cancel.map(|CancelRequest { by, at }| {
-        let line = append_actor(Mrkdwn::new("Cancel sent by "), by, &record.request);
+        let line = Mrkdwn::new("Cancel sent by ").other_actor(by, &record.request, config);
         line.and(", ").time(*at).and(".")
     });
     line.into_iter().chain(cancel).collect()
@@ -251,7 +263,7 @@ fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
             DeployState::Canceled => "Canceled at CircleCI by ",
             _ => "Cancel sent by ",
         });
-        let line = append_actor(line, &cancel.by, &record.request);
+        let line = line.other_actor(&cancel.by, &record.request, config);
         let too_late = record.state == DeployState::Succeeded;
         lines.push(line.and(if too_late { ", too late." } else { "." }));
     }

@@ -1,6 +1,5 @@
 //! Why a deploy ended as it did.
 
-use super::label::append_actor;
 use super::{Mrkdwn, rejection};
 use crate::config::Config;
 use crate::deploy::{CiPipeline, DeployRequest, EndReason, MAX_NAMED};
@@ -22,7 +21,7 @@ pub(super) fn explain_end(
             jobs,
         } => workflow_lines(decided_by, beside, jobs),
         EndReason::Rejected(rejection) => {
-            rejection::explain_rejection(rejection, Some((request, config)))
+            rejection::explain_rejection(rejection, config, Some(request))
         }
         EndReason::TriggerRefused { status, message } => {
             let line = Mrkdwn::new("CircleCI said no (").number(*status).and(")");
@@ -48,13 +47,13 @@ pub(super) fn explain_end(
         EndReason::CanceledBeforeWorkflow { by } => {
             let line = Mrkdwn::new("Canceled before any job had started, by ");
             vec![
-                append_actor(line, by, request).and("."),
+                line.other_actor(by, request, config).and("."),
                 Mrkdwn::new("A workflow that still appears at CircleCI is canceled there."),
             ]
         }
         EndReason::CanceledBeforeTrigger { by } => {
             let line = Mrkdwn::new("Canceled before anything was started, by ");
-            vec![append_actor(line, by, request).and(".")]
+            vec![line.other_actor(by, request, config).and(".")]
         }
         EndReason::OutcomeUnknown {
             because,

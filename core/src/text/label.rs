@@ -1,7 +1,7 @@
 //! Emoji and label of every state; never one without the other.
 
 use super::Mrkdwn;
-use crate::deploy::{ActedBy, DeployRecord, DeployRequest, DeployState, EndReason};
+use crate::deploy::{DeployRecord, DeployState, EndReason};
 use crate::ports::{PipelineError, PipelineErrorKind};
 use crate::rejection::Rejection;
 
@@ -64,13 +64,4 @@ fn label_of(state: DeployState) -> (&'static str, &'static str) {
 pub(super) fn state_banner(record: &DeployRecord) -> Mrkdwn {
     let (emoji, label) = emoji_and_label(record);
     Mrkdwn::new(emoji).and(" *").and(label).and(":* ")
-}
-
-/// Who acted; the requester is not mentioned again.
-pub(super) fn append_actor(line: Mrkdwn, by: &ActedBy, request: &DeployRequest) -> Mrkdwn {
-    if by.user() == Some(&request.qualified_user()) {
-        line.and("the requester")
-    } else {
-        line.actor(by)
-    }
 }

@@ -29,7 +29,7 @@ pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config
     }
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter();
-    let rows = rows.map(|record| append_run(deploy_row(record, &columns), record));
+    let rows = rows.map(|record| append_run(deploy_row(record, &columns), record, config));
     let first = first_command("One of them in full: ", Verb::Status, page, config);
     let message = reply(headline).rows(rows).details(first);
     match &page.more {
@@ -49,7 +49,7 @@ pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
     let headline = append_count(headline, page, "none found");
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
-        let row = append_run(deploy_row(record, &columns), record);
+        let row = append_run(deploy_row(record, &columns), record, config);
         let intent = record.trigger_intent.as_ref();
         let outcome_unknown = intent.is_some_and(|intent| intent.unknown_because.is_some());
         let row = row.and(match record.state {
@@ -82,7 +82,7 @@ pub fn awaiting_retry(page: &DeployPage, config: &Config) -> SlackMessage {
     let headline = append_count(headline, page, "none found");
     let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
-        let row = append_request(deploy_row(record, &columns), record);
+        let row = append_request(deploy_row(record, &columns), record, config);
         let row = row.and("\n› ").code(retry_command(record, config));
         let why = record
             .end
@@ -207,17 +207,17 @@ fn deploy_row(record: &DeployRecord, columns: &ColumnWidths<'_>) -> Mrkdwn {
 }
 
 /// When it was requested, and by whom.
-fn append_request(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+fn append_request(line: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
     let line = line.and(" · ").time(record.request.requested_at);
-    line.and(" · ").requester(&record.request)
+    line.and(" · ").requester(&record.request, config)
 }
 
 /// How long it ran, when and by whom it was requested, and where it is.
-fn append_run(mut line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+fn append_run(mut line: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
     if let Some(took) = run_duration(record) {
         line = line.and(" after ").duration(took);
     }
-    line = append_request(line, record);
+    line = append_request(line, record, config);
     match &record.run {
         Some(run) if run.pipeline.url.as_str().len() <= MAX_LINKED_URL => {
             line.and(" · ").link(&run.pipeline.url, "build")

@@ -1,6 +1,6 @@
 //! Every text that a person reads in Slack, and the shape it is posted in.
 //!
-//! The first line of a message carries everything; the requester is mentioned once. Text is built
+//! The first line of a message carries everything; people are named, and the final status mentions the requester. Text is built
 //! only by [`Mrkdwn`], which escapes foreign text. Commands are shown under the installed name, ready
 //! to be pasted (`usage`).
 
@@ -16,6 +16,7 @@ mod list;
 mod mark;
 mod mrkdwn;
 mod notice;
+mod person;
 mod plan;
 mod reading;
 mod rejection;

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Time;
-use crate::deploy::{ActedBy, DeployRequest};
-use crate::id::{ChannelId, UserId};
+use crate::id::ChannelId;
 
 /// A piece of Slack's mrkdwn. It is built from literals, which are kept as they are, and foreign
 /// text, which is escaped; mentions and links are made only from typed values.
@@ -68,28 +67,6 @@ impl Mrkdwn {
             self.push_fmt(format_args!(" and {} more", items.len() - 20));
         }
         self
-    }
-
-    /// A mention of a user.
-    pub fn user(mut self, user: &UserId) -> Self {
-        self.push_fmt(format_args!("<@{user}>"));
-        self
-    }
-
-    /// Who requested a deploy, without a mention: nobody is notified.
-    pub fn requester(self, request: &DeployRequest) -> Self {
-        match &request.user_name {
-            Some(name) => self.escaped(name),
-            None => self.escaped(request.user.as_str()),
-        }
-    }
-
-    /// Who acted: a mention, or an operator's name.
-    pub fn actor(self, by: &ActedBy) -> Self {
-        match by {
-            ActedBy::User(user) | ActedBy::UnsignedUser(user) => self.user(&user.id),
-            ActedBy::Operator(name) => self.and("operator ").escaped(name),
-        }
     }
 
     /// A mention of a channel.
@@ -218,7 +195,7 @@ impl Mrkdwn {
         kept
     }
 
-    fn push_fmt(&mut self, text: fmt::Arguments<'_>) {
+    pub(super) fn push_fmt(&mut self, text: fmt::Arguments<'_>) {
         // Writing to a `String` cannot fail.
         let _ = self.0.write_fmt(text);
     }

@@ -1,7 +1,6 @@
 //! What people have to know at once: trouble on the way, and what comes after the end.
 
 use super::deploy::{about_deploy, deploy_headline, to_channel};
-use super::label::append_actor;
 use super::{MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::Verb;
 use crate::config::Config;
@@ -58,17 +57,14 @@ pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
         Some(Notice::Unlocked { by }) => (
             ":unlock: *Unlocked:* ",
             vec![
-                append_actor(
-                    Mrkdwn::new("The lock of its target was freed by "),
-                    by,
-                    &record.request,
-                )
-                .and("."),
+                Mrkdwn::new("The lock of its target was freed by ")
+                    .other_actor(by, &record.request, config)
+                    .and("."),
             ],
         ),
         None => (":information_source: ", vec![]),
     };
     let headline = deploy_headline(Mrkdwn::new(banner), record);
-    let message = to_channel(MessageKind::Notice, headline, record);
+    let message = to_channel(MessageKind::Notice, headline, record, config);
     about_deploy(message.details(details), record)
 }

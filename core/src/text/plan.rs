@@ -56,7 +56,7 @@ pub fn plan_report(
 
 /// Why a rule rejects it, and the way out.
 fn rejected_lines(rejection: &Rejection, plan: &DeployPlan, config: &Config) -> Vec<Mrkdwn> {
-    let lines = rejection::explain_rejection(rejection, Some((&plan.request, config)));
+    let lines = rejection::explain_rejection(rejection, config, Some(&plan.request));
     let bullets = [":x: "].into_iter().chain(std::iter::repeat("› "));
     let lines = bullets.zip(&lines);
     lines
@@ -99,6 +99,7 @@ fn target_lines(
                 holder: lock.deploy,
                 short_id: record.short_id.clone(),
                 user: record.request.user.clone(),
+                requester: Some(record.request.slack_user()),
                 since: lock.since,
                 until: lock.until,
                 unlockable: unlock_cause(record, plan.request.requested_at).is_some(),

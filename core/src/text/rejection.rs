@@ -8,26 +8,23 @@ use crate::id::ChannelId;
 use crate::name::{BranchName, JobName, ProjectName};
 use crate::rejection::Rejection;
 
-/// The request and the current configuration, for ready commands.
-pub(super) type RejectedRequest<'a> = (&'a DeployRequest, &'a Config);
-
-/// What the rule says, and the way out.
+/// What the rule says, and the way out; with the request, ready commands.
 pub(super) fn explain_rejection(
     rejection: &Rejection,
-    asked: Option<RejectedRequest<'_>>,
+    config: &Config,
+    asked: Option<&DeployRequest>,
 ) -> Vec<Mrkdwn> {
-    let config = asked.map(|(_, config)| config);
     let mut lines = vec![rule_line(rejection, config)];
-    let meant = asked.and_then(|asked| suggest_command(rejection, asked));
+    let meant = asked.and_then(|request| suggest_command(rejection, request, config));
     // One ready command is enough.
     let asked = asked.filter(|_| meant.is_none());
     lines.extend(meant);
-    lines.push(way_out(rejection, asked));
+    lines.push(way_out(rejection, config, asked));
     lines
 }
 
-/// What the rule says; with the configuration, by the names that people use.
-pub(super) fn rule_line(rejection: &Rejection, config: Option<&Config>) -> Mrkdwn {
+/// What the rule says.
+pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
     match rejection {
         Rejection::Team { .. } => {
             Mrkdwn::new("Commands from this workspace are not accepted (rule `slack.teams`).")
@@ -73,28 +70,38 @@ pub(super) fn rule_line(rejection: &Rejection, config: Option<&Config>) -> Mrkdw
             target,
             short_id,
             user,
+            requester,
             since,
             ..
         } => {
-            let name = config.map_or_else(|| target.to_string(), |c| c.target_name(target));
-            let line = Mrkdwn::default().code(name).and(" is taken by deploy ");
-            let line = line.code(short_id).and(" of ").user(user).and(", since ");
-            line.time(*since).and(" (rule `exclusive`).")
+            let line = Mrkdwn::default().code(config.target_name(target));
+            let line = line.and(" is taken by deploy ").code(short_id).and(" of ");
+            let line = match requester {
+                Some(requester) => line.person(requester, config),
+                None => line.escaped(user.as_str()),
+            };
+            line.and(", since ")
+                .time(*since)
+                .and(" (rule `exclusive`).")
         }
     }
 }
 
 /// The way out.
-pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>) -> Mrkdwn {
+pub(super) fn way_out(
+    rejection: &Rejection,
+    config: &Config,
+    asked: Option<&DeployRequest>,
+) -> Mrkdwn {
     match rejection {
         Rejection::Team { team } => ask_operator(Mrkdwn::default(), team, "`teams`"),
         Rejection::NoProject { known } | Rejection::UnknownProject { known, .. } => {
-            project_list(known, asked)
+            project_list(known, config, asked)
         }
         Rejection::UnknownJob { usable, .. } if usable.is_empty() => {
             let line = Mrkdwn::new("You may run none of its jobs here");
             match asked {
-                Some((request, config)) => line
+                Some(request) => line
                     .and("; an operator can add ")
                     .code(config.written_id(&request.qualified_user()))
                     .and(" to the `users` and ")
@@ -109,14 +116,12 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
         Rejection::Channel {
             channel, allowed, ..
         } => {
-            let written =
-                asked.map(|(request, config)| config.written_id(&request.qualified_channel()));
+            let written = asked.map(|request| config.written_id(&request.qualified_channel()));
             let channel = written.unwrap_or_else(|| channel.to_string());
             ask_operator(channel_list(allowed), channel, "its `channels`")
         }
         Rejection::User { user, .. } => {
-            let written =
-                asked.map(|(request, config)| config.written_id(&request.qualified_user()));
+            let written = asked.map(|request| config.written_id(&request.qualified_user()));
             let user = written.unwrap_or_else(|| user.to_string());
             ask_operator(Mrkdwn::default(), user, "its `users`")
         }
@@ -130,7 +135,7 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
             ask_operator(line, branch, "its `branches`")
         }
         Rejection::Expired { .. } => {
-            type_again(asked, "If it is still needed, type").and(" again.")
+            type_again(config, asked, "If it is still needed, type").and(" again.")
         }
         Rejection::Busy {
             target,
@@ -147,24 +152,22 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
                 }
                 None => Mrkdwn::default(),
             };
-            let line = line.append(&type_again(asked, "Type"));
+            let line = line.append(&type_again(config, asked, "Type"));
             let line = line.and(match until {
                 Some(_) => " again after that",
                 None if *unlockable => " again when it is free",
                 None => " again when that one has ended",
             });
-            match asked {
-                Some((_, config)) if *unlockable => {
-                    let unlock = usage::unlock_command(config, target);
-                    let line = line.and(", or, if nothing of it runs at CircleCI, free it: ");
-                    line.code(unlock).and(".")
-                }
-                Some((_, config)) if until.is_none() => {
-                    let cancel = usage::command_for(config, Verb::Cancel, short_id);
-                    line.and(", or cancel it: ").code(cancel).and(".")
-                }
-                _ => line.and("."),
-            }
+            let line = if *unlockable {
+                let line = line.and(", or, if nothing of it runs at CircleCI, free it: ");
+                line.code(usage::unlock_command(config, target))
+            } else if until.is_none() {
+                let cancel = usage::command_for(config, Verb::Cancel, short_id);
+                line.and(", or cancel it: ").code(cancel)
+            } else {
+                line
+            };
+            line.and(".")
         }
     }
 }
@@ -172,7 +175,8 @@ pub(super) fn way_out(rejection: &Rejection, asked: Option<RejectedRequest<'_>>)
 /// What was probably meant, as a ready command.
 fn suggest_command(
     rejection: &Rejection,
-    (request, config): RejectedRequest<'_>,
+    request: &DeployRequest,
+    config: &Config,
 ) -> Option<Mrkdwn> {
     let instead = |project: &ProjectName, branch: &str, job: &str| {
         let typed = usage::start_command(config, Some(project), branch, job);
@@ -226,10 +230,10 @@ fn suggest_verb(branch: &BranchName, job: &JobName, config: &Config) -> Option<M
 }
 
 /// The command, to be typed again.
-fn type_again(asked: Option<RejectedRequest<'_>>, type_it: &'static str) -> Mrkdwn {
+fn type_again(config: &Config, asked: Option<&DeployRequest>, type_it: &'static str) -> Mrkdwn {
     let line = Mrkdwn::new(type_it).and(" ");
     match asked {
-        Some((request, config)) => line.code(usage::start_again(config, request)),
+        Some(request) => line.code(usage::start_again(config, request)),
         None => line.and("it"),
     }
 }
@@ -247,12 +251,12 @@ fn append_rule(what: Mrkdwn, project: &ProjectName, job: &JobName, key: &str) ->
         .and(").")
 }
 
-fn project_list(known: &[ProjectName], asked: Option<RejectedRequest<'_>>) -> Mrkdwn {
+fn project_list(known: &[ProjectName], config: &Config, asked: Option<&DeployRequest>) -> Mrkdwn {
     if known.is_empty() {
         return Mrkdwn::new("An operator has to add a project to `chatops.toml` first.");
     }
     let line = Mrkdwn::new("The projects are ").codes(known);
-    let Some((DeployRequest { branch, job, .. }, config)) = asked else {
+    let Some(DeployRequest { branch, job, .. }) = asked else {
         return line.and(".");
     };
     let has_it = |name: &&ProjectName| {

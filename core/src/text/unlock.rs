@@ -1,7 +1,6 @@
 //! Replies to a request to free the lock of a target.
 
 use super::deploy::{about_deploy, deploy_headline, status_headline, with_requester};
-use super::label::append_actor;
 use super::slack_message::reply;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection, usage};
 use crate::command::{Verb, closest_word};
@@ -36,7 +35,7 @@ pub fn unlock_denied(target: &Target, rejection: &Rejection, config: &Config) ->
     let headline = target_headline(":no_entry: *Not unlocked:* ", target, config);
     let who = "It can be unlocked by anyone who may deploy there from their channel.";
     let message = reply(headline).detail(Mrkdwn::new(who));
-    message.details(rejection::explain_rejection(rejection, None))
+    message.details(rejection::explain_rejection(rejection, config, None))
 }
 
 /// The lock is free. `record` is the deploy that held it, as it was before.
@@ -48,7 +47,7 @@ pub fn unlocked(
     config: &Config,
 ) -> SlackMessage {
     let headline = target_headline(":unlock: *Unlocked:* ", target, config);
-    let headline = headline.and(" · ").actor(by);
+    let headline = headline.and(" · ").actor(by, config);
     let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
     let held = deploy_headline(Mrkdwn::new("Deploy "), record).and(" held it. ");
     about_deploy(
@@ -78,7 +77,7 @@ pub fn unlock_needs_confirm(
 pub fn unlock_in_progress(target: &Target, record: &DeployRecord, config: &Config) -> SlackMessage {
     let message = locked_by(":no_entry: *Not unlocked:* ", target, record, config);
     let line = if let (Some(cancel), Some(from)) = (&record.cancel, unlockable_from(record)) {
-        let line = append_actor(Mrkdwn::new("Cancel sent by "), &cancel.by, &record.request);
+        let line = Mrkdwn::new("Cancel sent by ").other_actor(&cancel.by, &record.request, config);
         let line = line.and(", ").time(cancel.at).and(". ");
         let line = line.and("If CircleCI has not carried it out, the lock can be freed from ");
         line.time(from).and(" on.")
@@ -97,7 +96,7 @@ fn locked_by(
     config: &Config,
 ) -> SlackMessage {
     let headline = target_headline(banner, target, config).and(" is held by deploy ");
-    let state = with_requester(status_headline(record), record);
+    let state = with_requester(status_headline(record), record, config);
     reply(headline.code(&record.short_id)).rows([state])
 }
 

@@ -216,7 +216,7 @@ fn the_acknowledgement_comes_from_the_text_module() {
         let request = message.deploy_request(&ingest.0.config);
         let (id, config) = (message.id, &ingest.0.config);
         let post = match &message.refused {
-            None => text::deploy_accepted(&request, id),
+            None => text::deploy_accepted(&request, id, config),
             Some(refused) => text::deploy_refused(refused, &request, id, config),
         };
         assert_eq!(right, message.refused.is_none());

@@ -12,7 +12,8 @@ const OTHER_WORKSPACE: (&str, Option<&str>) = ("team_id", Some("T0BAD"));
 #[test]
 fn everything_but_a_deploy_is_answered_at_once() {
     let team = TeamId::parse("T0BAD").unwrap();
-    let not_allowed = text::team_not_allowed(&Rejection::Team { team });
+    let not_allowed =
+        text::team_not_allowed(&Rejection::Team { team }, &TestIngest::new().0.config);
     for text in [
         "",
         "help",

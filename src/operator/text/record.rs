@@ -28,9 +28,9 @@ pub(in crate::operator) fn actor_label(actor: &AuditActor) -> String {
 /// Who requested an action.
 pub(in crate::operator) fn requester_label(by: &ActedBy) -> String {
     match by {
-        ActedBy::User(user) => user.to_string(),
-        ActedBy::UnsignedUser(user) => unsigned_label(user),
-        ActedBy::Operator(name) => format!("operator {}", sanitize(name)),
+        ActedBy::User(user) => user.id.to_string(),
+        ActedBy::UnsignedUser(user) => unsigned_label(&user.id),
+        ActedBy::Operator { name } => format!("operator {}", sanitize(name)),
     }
 }
 
@@ -360,7 +360,7 @@ mod tests {
         let named = |name: &str, status: &str| vec![(name.to_owned(), status.to_owned())];
         let (wanted, listed) = (vec!["deploy".into()], named("build", "success"));
         insta::assert_snapshot!(said(EndReason::WorkflowMissing { wanted, listed }), @"no workflow deploy ran; CircleCI listed build success");
-        let by = ActedBy::Operator("ada".into());
+        let by = ActedBy::Operator { name: "ada".into() };
         let canceled = EndReason::CanceledBeforeWorkflow { by: by.clone() };
         insta::assert_snapshot!(said(canceled), @"canceled before any job had started, by operator ada");
         insta::assert_snapshot!(said(EndReason::CanceledBeforeTrigger { by }), @"canceled before anything was sent, by operator ada");
@@ -390,7 +390,7 @@ mod tests {
         insta::assert_snapshot!(said(Notice::MayRerun { workflow: "deploy".into() }), @"told: workflow deploy failed, and CircleCI may rerun it");
         let workflows = vec![("deploy".to_owned(), "running".to_owned())];
         insta::assert_snapshot!(said(Notice::AfterEnd { workflows }), @"told: after its end, CircleCI shows deploy running");
-        let by = ActedBy::Operator("ada".into());
+        let by = ActedBy::Operator { name: "ada".into() };
         insta::assert_snapshot!(said(Notice::Unlocked { by }), @"told: its lock was freed by operator ada");
     }
 
@@ -415,6 +415,7 @@ mod tests {
             holder: open.id,
             short_id: open.short_id,
             user,
+            requester: None,
             since: request.requested_at,
             until: None,
             unlockable: false,

@@ -33,7 +33,7 @@ fn action(key: &str, outcome: ActionOutcome) -> ActionRecord {
             confirm: false,
             force: false,
         },
-        requested_by: ActedBy::User(user("U0001")),
+        requested_by: ActedBy::User(user("U0001").into()),
         at: at(5),
         outcome,
     }

@@ -39,7 +39,7 @@ fn named(name: &str) -> (String, String) {
 
 /// The next version of a record, with something in every field.
 pub fn full_record(record: &DeployRecord) -> DeployRecord {
-    let by = ActedBy::User(record.request.qualified_user());
+    let by = ActedBy::User(record.request.qualified_user().into());
     DeployRecord {
         id: record.id,
         short_id: record.short_id.clone(),
@@ -172,7 +172,7 @@ pub fn all_notices() -> Vec<Notice> {
             workflows: vec![named("late"), named("later")],
         },
         Notice::Unlocked {
-            by: ActedBy::Operator(text()),
+            by: ActedBy::Operator { name: text() },
         },
     ]
 }

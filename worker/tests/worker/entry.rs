@@ -68,7 +68,9 @@ async fn canceled_by(worker: &TestWorker) -> Option<ActedBy> {
 }
 
 fn by_operator(name: &str) -> ActedBy {
-    ActedBy::Operator(name.to_owned())
+    ActedBy::Operator {
+        name: name.to_owned(),
+    }
 }
 
 #[tokio::test]

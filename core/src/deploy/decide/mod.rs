@@ -317,6 +317,7 @@ pub fn busy(
         holder: lock.deploy,
         short_id: holder.short_id.clone(),
         user: holder.request.user.clone(),
+        requester: Some(holder.request.slack_user()),
         since: lock.since,
         until: lock.until,
         unlockable: unlock_cause(holder, ctx.now).is_some(),

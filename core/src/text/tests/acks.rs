@@ -9,7 +9,7 @@ use crate::rejection::Rejection;
 
 #[test]
 fn a_command() {
-    assert_snapshot!(rendered(&deploy_accepted(&request(), id())), @"
+    assert_snapshot!(rendered(&deploy_accepted(&request(), id(), &config())), @"
     (to all)
     :hourglass_flowing_sand: *Accepted:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     ");
@@ -42,7 +42,7 @@ fn a_command() {
     (to the requester)
     :no_entry: *Not accepted:* the request has neither `trigger_id` nor `response_url`, so a repeat of it could not be distinguished from a new command. Nothing was started.
     ");
-    assert_snapshot!(rendered(&team_not_allowed(&Rejection::Team { team: team() })), @"
+    assert_snapshot!(rendered(&team_not_allowed(&Rejection::Team { team: team() }, &config())), @"
     (to the requester)
     :no_entry: *Not allowed:* commands from this workspace are not accepted (rule `slack.teams`).
     An operator can add `T012ABCDEF` to `teams` in `chatops.toml`.

@@ -66,7 +66,7 @@ fn not_tried_again() {
     As a new deploy: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let by = ActedBy::User(crate::fixtures::qualify(other()));
+    let by = ActedBy::User(crate::fixtures::qualify(other()).into());
     let before = EndReason::CanceledBeforeTrigger { by };
     let canceled = head_ended(DeployState::Canceled, before);
     assert_snapshot!(no(&canceled, &RetryDecision::HasRun), @"
@@ -137,6 +137,7 @@ fn what_is_refused_waits_as_before() {
             holder: another(),
             short_id: another().short_id(8),
             user: other(),
+            requester: Some(crate::fixtures::qualify(other()).into()),
             since: at(0),
             until: None,
             unlockable: false,
@@ -145,8 +146,8 @@ fn what_is_refused_waits_as_before() {
     assert_snapshot!(no(busy), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
-    `gh/acme/web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
-    Type it again when that one has ended.
+    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    Type it again when that one has ended, or cancel it: `/chatops cancel 706068c7`.
     Nothing has changed: it still waits for a retry.
     ");
     let newer = RetryDecision::Superseded(NewerSuccess {
@@ -163,17 +164,17 @@ fn what_is_refused_waits_as_before() {
 
 #[test]
 fn dismissing() {
-    let by = ActedBy::User(crate::fixtures::qualify(other()));
+    let by = ActedBy::User(crate::fixtures::qualify(other()).into());
     let record = trigger_forbidden();
     assert_snapshot!(rendered(&dismissed(&record, &by, &config())), @"
     (to all)
-    *Dismissed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U034GHIJKL>
+    *Dismissed:* `deploy` on `main` → *web/production* · `f643ce10` · U034GHIJKL
     It no longer waits for a retry. To retry it all the same: `/chatops retry f643ce10`
     ");
-    assert_snapshot!(rendered(&already_dismissed(&record, &by)), @"
+    assert_snapshot!(rendered(&already_dismissed(&record, &by, &config())), @"
     (to the requester)
     *Dismissed already:* `deploy` on `main` → *web/production* · `f643ce10`
-    Dismissed by <@U034GHIJKL>.
+    Dismissed by U034GHIJKL.
     ");
     assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded))), @"
     (to the requester)
@@ -186,7 +187,7 @@ fn dismissing() {
         job: crate::fixtures::job("deploy"),
         user: other(),
     };
-    assert_snapshot!(rendered(&dismiss_denied(&record, &rejection)), @"
+    assert_snapshot!(rendered(&dismiss_denied(&record, &rejection, &config())), @"
     (to the requester)
     :no_entry: *Not dismissed:* `deploy` on `main` → *web/production* · `f643ce10`
     You may not run this job (rule `projects.web.jobs.deploy.users`).
@@ -209,43 +210,45 @@ fn too_many() {
 #[test]
 fn canceling() {
     let noted = |state| {
-        let by = ActedBy::User(crate::fixtures::qualify(other()));
-        rendered(&cancel_requested(&record_in(state), &by))
+        let by = ActedBy::User(crate::fixtures::qualify(other()).into());
+        rendered(&cancel_requested(&record_in(state), &by, &config()))
     };
     assert_snapshot!(noted(DeployState::Requested), @"
     (to all)
-    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by U034GHIJKL
     Nothing was sent to CircleCI yet, so it ends at once.
     ");
     assert_snapshot!(noted(DeployState::Triggering), @"
     (to all)
-    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by U034GHIJKL
     It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     ");
     assert_snapshot!(noted(DeployState::Running), @"
     (to all)
-    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by <@U034GHIJKL>
+    :hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by U034GHIJKL
     CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let operator = ActedBy::Operator("root".into());
-    assert_snapshot!(cancel_requested(&record_in(DeployState::Triggered), &operator).headline, @":hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by operator root");
+    let operator = ActedBy::Operator {
+        name: "root".into(),
+    };
+    assert_snapshot!(cancel_requested(&record_in(DeployState::Triggered), &operator, &config()).headline, @":hourglass_flowing_sand: *Cancel requested:* `deploy` on `main` → *web/production* · `f643ce10` · by operator root");
 }
 
 #[test]
 fn not_canceled() {
     let cancel_request = |by| CancelRequest {
-        by: ActedBy::User(crate::fixtures::qualify(by)),
+        by: ActedBy::User(crate::fixtures::qualify(by).into()),
         at: at(60),
     };
     let running = record_in(DeployState::Running);
-    assert_snapshot!(rendered(&already_canceling(&running, &cancel_request(other()))), @"
+    assert_snapshot!(rendered(&already_canceling(&running, &cancel_request(other()), &config())), @"
     (to the requester)
     *Cancel requested already:* `deploy` on `main` → *web/production* · `f643ce10`
-    Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC. CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
+    Cancel sent by U034GHIJKL, 2027-01-15 08:01 UTC. CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    assert_snapshot!(rendered(&already_canceling(&record_in(DeployState::Triggering), &cancel_request(user()))), @"
+    assert_snapshot!(rendered(&already_canceling(&record_in(DeployState::Triggering), &cancel_request(user()), &config())), @"
     (to the requester)
     *Cancel requested already:* `deploy` on `main` → *web/production* · `f643ce10`
     Cancel sent by the requester, 2027-01-15 08:01 UTC. It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
@@ -262,10 +265,10 @@ fn not_canceled() {
         job: job("deploy"),
         user: other(),
     };
-    assert_snapshot!(rendered(&cancel_denied(&running, &rejection)), @"
+    assert_snapshot!(rendered(&cancel_denied(&running, &rejection, &config())), @"
     (to the requester)
     :no_entry: *Not canceled:* `deploy` on `main` → *web/production* · `f643ce10`
-    It can be canceled by the requester, <@U012ABCDEF>, and by anyone who may run that job from their channel.
+    It can be canceled by the requester, ana, and by anyone who may run that job from their channel.
     You may not run this job (rule `projects.web.jobs.deploy.users`).
     An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
     ");

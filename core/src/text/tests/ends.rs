@@ -19,7 +19,7 @@ fn errors(messages: &[&str]) -> Vec<PipelineError> {
 
 #[test]
 fn while_it_runs() {
-    assert_snapshot!(rendered(&deploy_running(&record_in(DeployState::Running))), @"
+    assert_snapshot!(rendered(&deploy_running(&record_in(DeployState::Running), &config())), @"
     (to all)
     :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -28,7 +28,7 @@ fn while_it_runs() {
         retry_of: Some(another()),
         ..record_in(DeployState::Running)
     };
-    assert_snapshot!(rendered(&deploy_running(&retry)), @"
+    assert_snapshot!(rendered(&deploy_running(&retry, &config())), @"
     (to all)
     :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -37,7 +37,7 @@ fn while_it_runs() {
 
 #[test]
 fn while_it_waits_for_an_approval() {
-    assert_snapshot!(rendered(&waiting_for_approval(&record_in(DeployState::Running))), @"
+    assert_snapshot!(rendered(&waiting_for_approval(&record_in(DeployState::Running), &config())), @"
     (to all)
     :raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.
@@ -50,14 +50,14 @@ fn while_it_waits_for_an_approval() {
     };
     let mut named = record_in(DeployState::Running);
     named.holds = vec![hold("migrate", false), hold("release", true)];
-    assert_snapshot!(waiting_for_approval(&named).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · job `release` · ana");
+    assert_snapshot!(waiting_for_approval(&named, &config()).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · job `release` · ana");
     named.holds = vec![hold("eu", true), hold("us", true)];
-    assert_snapshot!(waiting_for_approval(&named).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · jobs `eu`, `us` · ana");
+    assert_snapshot!(waiting_for_approval(&named, &config()).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10` · jobs `eu`, `us` · ana");
     let retry = DeployRecord {
         retry_of: Some(another()),
         ..record_in(DeployState::Running)
     };
-    assert_snapshot!(waiting_for_approval(&retry).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana");
+    assert_snapshot!(waiting_for_approval(&retry, &config()).headline, @":raised_hand: *Waiting for approval:* `deploy` on `main` → *web/production* · `f643ce10`, retry of `706068c7` · ana");
 }
 
 #[test]
@@ -122,17 +122,17 @@ fn what_was_canceled() {
         let reason = EndReason::CanceledBeforeTrigger { by };
         rendered(&final_message(DeployState::Canceled, reason))
     };
-    assert_snapshot!(before(ActedBy::User(crate::fixtures::qualified_user())), @"
+    assert_snapshot!(before(ActedBy::User(crate::fixtures::qualified_user().into())), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Canceled before anything was started, by the requester.
     ");
-    assert_snapshot!(before(ActedBy::User(crate::fixtures::qualify(other()))), @"
+    assert_snapshot!(before(ActedBy::User(crate::fixtures::qualify(other()).into())), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
-    Canceled before anything was started, by <@U034GHIJKL>.
+    Canceled before anything was started, by U034GHIJKL.
     ");
-    assert_snapshot!(before(ActedBy::Operator("root <!here>".into())), @"
+    assert_snapshot!(before(ActedBy::Operator { name: "root <!here>".into() }), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     Canceled before anything was started, by operator root &lt;!here&gt;.
@@ -146,20 +146,20 @@ fn what_was_canceled() {
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` canceled
-    Canceled at CircleCI by <@U034GHIJKL>.
+    Canceled at CircleCI by U034GHIJKL.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(end(DeployState::Succeeded, "success"), @"
     (to all)
     :white_check_mark: *Succeeded:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    Cancel sent by <@U034GHIJKL>, too late.
+    Cancel sent by U034GHIJKL, too late.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(end(DeployState::Failed, "failed"), @"
     (to all)
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
     `build` failed
-    Cancel sent by <@U034GHIJKL>.
+    Cancel sent by U034GHIJKL.
     To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -290,7 +290,7 @@ fn a_message_says_what_it_is() {
         MessageMark { deploy, ..mark }
     };
     let running = record_in(DeployState::Running);
-    let by = ActedBy::User(crate::fixtures::qualified_user());
+    let by = ActedBy::User(crate::fixtures::qualified_user().into());
     let why = crate::deploy::decide::RetryDecision::InProgress;
     let page = crate::ports::DeployPage::default();
     let (own, none, request) = (Some(id()), None, &running.request);
@@ -299,7 +299,11 @@ fn a_message_says_what_it_is() {
     };
     let help = help_message(None, &qualified_user(), &qualified_channel(), &config);
     for (message, kind, deploy) in [
-        (deploy_accepted(request, id()), MessageKind::Accepted, own),
+        (
+            deploy_accepted(request, id(), &config),
+            MessageKind::Accepted,
+            own,
+        ),
         (
             deploy_refused(&refused, request, id(), &config),
             MessageKind::Refused,
@@ -312,8 +316,16 @@ fn a_message_says_what_it_is() {
         ),
         (not_accepted(), MessageKind::NotAccepted, none),
         (help, MessageKind::Help, none),
-        (deploy_running(&running), MessageKind::Progress, own),
-        (waiting_for_approval(&running), MessageKind::Hold, own),
+        (
+            deploy_running(&running, &config),
+            MessageKind::Progress,
+            own,
+        ),
+        (
+            waiting_for_approval(&running, &config),
+            MessageKind::Hold,
+            own,
+        ),
         (
             deploy_status(&running, None, &config),
             MessageKind::Reply,
@@ -324,7 +336,11 @@ fn a_message_says_what_it_is() {
             MessageKind::Reply,
             own,
         ),
-        (cancel_requested(&running, &by), MessageKind::Reply, own),
+        (
+            cancel_requested(&running, &by, &config),
+            MessageKind::Reply,
+            own,
+        ),
         (awaiting_retry(&page, &config), MessageKind::Reply, none),
         (in_progress(&page, &config), MessageKind::Reply, none),
     ] {

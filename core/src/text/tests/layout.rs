@@ -125,7 +125,7 @@ fn a_line_is_cut_without_leaving_half_of_anything() {
     let line = Mrkdwn::new("ab ")
         .code("cdef")
         .and(" ")
-        .user(&user())
+        .mention(&user())
         .escaped("&&");
     assert_eq!(line.truncated(100), line.to_string());
     let cuts: Vec<_> = [6, 8, 12, 16, 26, 29]

@@ -57,19 +57,19 @@ proptest! {
     fn slack_takes_every_message_about_a_deploy(record in any_record(), repeat in any::<bool>(), who in nasty()) {
         let config = large(2, 1);
         check(&final_status(&record, repeat, &config));
-        check(&deploy_running(&record));
-        check(&waiting_for_approval(&record));
+        check(&deploy_running(&record, &config));
+        check(&waiting_for_approval(&record, &config));
         check(&deploy_status(&record, None, &config));
         check(&deploy_notice(&record, &config));
-        let by = ActedBy::Operator(who.clone());
+        let by = ActedBy::Operator { name: who.clone() };
         for notice in every_notice(&who, by) {
             let notice = Some(notice);
             check(&deploy_notice(&DeployRecord { notice, ..record.clone() }, &config));
         }
-        check(&cancel_requested(&record, &ActedBy::Operator(who.clone())));
+        check(&cancel_requested(&record, &ActedBy::Operator { name: who.clone() }, &config));
         check(&already_ended(&record));
-        let by = ActedBy::Operator(who);
-        check(&already_canceling(&record, &CancelRequest { by, at: at(1) }));
+        let by = ActedBy::Operator { name: who };
+        check(&already_canceling(&record, &CancelRequest { by, at: at(1) }, &config));
         for why in [
             RetryDecision::Yes,
             RetryDecision::InProgress,
@@ -80,14 +80,14 @@ proptest! {
         ] {
             check(&not_retried(&record, &why, &config));
         }
-        check(&deploy_accepted(&record.request, record.id));
+        check(&deploy_accepted(&record.request, record.id, &config));
         check(&deploy_unconfirmed(&record.request, record.id));
     }
 
     #[test]
     fn slack_takes_every_rejection(rejection in any_rejection()) {
-        check(&cancel_denied(&record_in(DeployState::Running), &rejection));
-        check(&team_not_allowed(&rejection));
+        check(&cancel_denied(&record_in(DeployState::Running), &rejection, &config()));
+        check(&team_not_allowed(&rejection, &config()));
         check(&deploy_refused(&rejection, &long_request(), id(), &config()));
     }
 

@@ -9,6 +9,7 @@ mod layout;
 mod limits;
 mod lists;
 mod notices;
+mod person;
 mod plan;
 mod reading;
 mod rejections;
@@ -25,6 +26,7 @@ use crate::id::{ChannelId, DeployId, UserId};
 
 /// A message as a person sees it: moments in UTC, spaces as spaces.
 fn rendered(message: &SlackMessage) -> String {
+    person::check_mentions(message);
     let who = match message.audience {
         Audience::Channel => "to all",
         Audience::Requester => "to the requester",
@@ -130,7 +132,7 @@ fn outcome_unknown(candidates: Vec<crate::deploy::CiPipeline>) -> DeployRecord {
 
 fn with_cancel_request(record: DeployRecord, by: UserId) -> DeployRecord {
     let cancel = Some(CancelRequest {
-        by: ActedBy::User(crate::fixtures::qualify(by)),
+        by: ActedBy::User(crate::fixtures::qualify(by).into()),
         at: at(60),
     });
     DeployRecord { cancel, ..record }

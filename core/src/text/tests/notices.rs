@@ -82,14 +82,14 @@ fn what_comes_after_the_end() {
     CircleCI shows now: `deploy` running, `smoke` on hold
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let by = ActedBy::User(crate::fixtures::qualify(other()));
+    let by = ActedBy::User(crate::fixtures::qualify(other()).into());
     assert_snapshot!(shown(DeployState::LostTrack, Notice::Unlocked { by }), @"
     (to all)
     :unlock: *Unlocked:* `deploy` on `main` → *web/production* · `f643ce10` · ana
-    The lock of its target was freed by <@U034GHIJKL>.
+    The lock of its target was freed by U034GHIJKL.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
-    let by = ActedBy::User(crate::fixtures::qualified_user());
+    let by = ActedBy::User(crate::fixtures::qualified_user().into());
     assert_snapshot!(shown(DeployState::Unresolved, Notice::Unlocked { by }), @"
     (to all)
     :unlock: *Unlocked:* `deploy` on `main` → *web/production* · `f643ce10` · ana
@@ -174,12 +174,12 @@ fn what_a_record_does_not_keep_is_not_counted() {
 
 #[test]
 fn canceled_before_any_workflow() {
-    let by = ActedBy::User(crate::fixtures::qualify(other()));
+    let by = ActedBy::User(crate::fixtures::qualify(other()).into());
     let reason = EndReason::CanceledBeforeWorkflow { by };
     assert_snapshot!(rendered(&final_message(DeployState::Canceled, reason)), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    Canceled before any job had started, by <@U034GHIJKL>.
+    Canceled before any job had started, by U034GHIJKL.
     A workflow that still appears at CircleCI is canceled there.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");

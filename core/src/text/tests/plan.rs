@@ -146,7 +146,7 @@ fn would_find_the_target_taken() {
     :white_check_mark: The job can be run from this channel (`channels`).
     :white_check_mark: You may run it (`users`).
     :white_check_mark: It can be run on `main` (`branches`).
-    :x: `web/production` is taken by deploy `f643ce10` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    :x: `web/production` is taken by deploy `f643ce10` of ana, since 2027-01-15 08:00 UTC (rule `exclusive`).
     › Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel f643ce10`.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
     Its workflow `deploy` decides how it ends.

@@ -200,6 +200,7 @@ fn taken() {
         holder: another(),
         short_id: another().short_id(8),
         user: other(),
+        requester: Some(crate::fixtures::qualify(other()).into()),
         since: start(),
         until,
         unlockable: false,
@@ -208,11 +209,11 @@ fn taken() {
     let headline = final_message(DeployState::Rejected, reason).headline;
     assert!(headline.to_string().starts_with(":no_entry: *Blocked:* "));
     assert_snapshot!(rejected(busy(None)), @"
-    `web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
     Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel 706068c7`.
     ");
     assert_snapshot!(rejected(busy(Some(at(900)))), @"
-    `web/production` is taken by deploy `706068c7` of <@U034GHIJKL>, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
     What became of that one is not known: it stays locked until 2027-01-15 08:15 UTC. Type `/chatops main deploy` again after that.
     ");
 }
@@ -226,7 +227,7 @@ fn every_rejection_names_its_rule() {
     ask.branch = branch("wild");
     for check in crate::policy::evaluate_rules(&config, &ask).checks {
         if let Err(rejection) = check.verdict {
-            let why = super::rejection::rule_line(&rejection, None).to_string();
+            let why = super::rejection::rule_line(&rejection, &config).to_string();
             assert!(why.contains("(rule `"), "{why}");
         }
     }

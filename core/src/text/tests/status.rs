@@ -82,7 +82,7 @@ fn status_with_errors() {
     (to the requester)
     :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
-    Cancel sent by <@U034GHIJKL>, 2027-01-15 08:01 UTC.
+    Cancel sent by U034GHIJKL, 2027-01-15 08:01 UTC.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     assert_snapshot!(status_rows(&with_cancel_request(record_in(DeployState::Running), user())), @"

@@ -141,8 +141,8 @@ async fn derive_retry(
         refused: None,
         id,
         requester: Requester {
-            team: user.team.clone(),
-            user: user.id.clone(),
+            team: user.id.team.clone(),
+            user: user.id.id.clone(),
             channel: old.request.channel.clone(),
             user_name: None,
             response_url: None,
@@ -163,7 +163,7 @@ async fn derive_retry(
         deadline: None,
         config: &ports.world.config,
     };
-    let by = AuditActor::User(user.clone());
+    let by = AuditActor::User(user.id.clone());
     let retried = machine::apply_change(&old, AuditChange::Retried { by: id }, by, action.at);
     if let Ok((record, event)) = retried {
         let mut commit = decide::open_deploy(&message, ShortId::USUAL, ctx);

@@ -59,7 +59,7 @@ fn the_requester_and_who_may_run_the_job_may_cancel_it() {
             let commit = accepted(&record, &action);
             let user = UserId::parse(by).unwrap();
             let cancel = CancelRequest {
-                by: ActedBy::User(crate::fixtures::qualify(user.clone())),
+                by: action.requested_by.acted_by(),
                 at: at(9),
             };
             assert_eq!(
@@ -67,11 +67,8 @@ fn the_requester_and_who_may_run_the_job_may_cancel_it() {
                 (state, &Some(cancel))
             );
             let entry = commit.events[0].entry().unwrap();
-            assert_eq!(
-                entry.by,
-                AuditActor::User(crate::fixtures::qualify(user.clone()))
-            );
-            let by = ActedBy::User(crate::fixtures::qualify(user));
+            assert_eq!(entry.by, AuditActor::User(crate::fixtures::qualify(user)));
+            let by = action.requested_by.acted_by();
             assert_eq!(entry.change, AuditChange::CancelRequested { by });
         }
         let commit = accepted(&record, &operator());
@@ -118,7 +115,9 @@ fn before_anything_is_sent_a_cancel_is_the_end() {
     let canceled = accepted(&record, &operator()).record;
     let commit = written(&canceled, at(9));
     assert_eq!(commit.record.state, Canceled);
-    let by = ActedBy::Operator("root".into());
+    let by = ActedBy::Operator {
+        name: "root".into(),
+    };
     assert_eq!(reason(&commit), &EndReason::CanceledBeforeTrigger { by });
 }
 

@@ -14,7 +14,7 @@ fn a_due_run_is_polled_and_a_cancel_goes_along() {
     for cancel_request in [
         None,
         Some(CancelRequest {
-            by: ActedBy::User(crate::fixtures::qualified_user()),
+            by: ActedBy::User(crate::fixtures::qualified_user().into()),
             at: at(1),
         }),
     ] {

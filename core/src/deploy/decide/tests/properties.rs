@@ -246,7 +246,9 @@ impl Followed {
                 }
             }
             Happening::Cancel if !self.record.state.is_terminal() => {
-                let by = ActedBy::Operator("root".into());
+                let by = ActedBy::Operator {
+                    name: "root".into(),
+                };
                 let cancel = CancelRequest { by, at: self.now };
                 self.record.cancel.get_or_insert(cancel);
             }

@@ -168,6 +168,7 @@ fn the_lock_of_another_deploy_rejects() {
         holder: lock.deploy,
         short_id: id().short_id(8),
         user: user(),
+        requester: Some(triggering().request.slack_user()),
         since: start(),
         until: None,
         unlockable: false,
@@ -205,13 +206,13 @@ fn a_cancel_before_the_trigger_ends_it_and_says_who() {
         .unwrap()
         .record;
     for (mut record, lock) in [(requested(), None), (tried, Some(free()))] {
-        let by = ActedBy::User(crate::fixtures::qualified_user());
+        let by = ActedBy::User(crate::fixtures::qualified_user().into());
         record.cancel = Some(CancelRequest { by, at: at(1) });
         // Also when it has expired by then.
         for now in [at(60), at(9_999)] {
             let commit = written(&record, now);
             assert_eq!(commit.record.state, Canceled);
-            let by = ActedBy::User(crate::fixtures::qualified_user());
+            let by = ActedBy::User(crate::fixtures::qualified_user().into());
             assert_eq!(reason(&commit), &EndReason::CanceledBeforeTrigger { by });
             assert_eq!(commit.lock, lock);
         }

@@ -198,7 +198,9 @@ fn a_trigger_that_has_to_wait_for_minutes_is_told_at_once() {
     assert_eq!(commit.notifications, []);
     // Whoever cancels it is not told that it is tried again.
     let mut canceled = triggering();
-    let by = ActedBy::Operator("root".into());
+    let by = ActedBy::Operator {
+        name: "root".into(),
+    };
     canceled.cancel = Some(CancelRequest { by, at: at(1) });
     let commit = posted(&canceled, &not_now(Some(300)), at(200)).unwrap();
     assert_eq!(commit.notifications, []);

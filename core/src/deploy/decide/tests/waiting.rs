@@ -208,7 +208,7 @@ fn a_process_that_slept_for_days_ends_nothing_by_itself() {
 #[test]
 fn a_cancel_before_any_workflow_ends_it_at_once() {
     // B2
-    let by = ActedBy::User(crate::fixtures::qualified_user());
+    let by = ActedBy::User(crate::fixtures::qualified_user().into());
     for (state, seen) in [
         (Triggered, empty(P::Created)),
         (Triggered, empty(P::SetupPending)),
@@ -223,7 +223,7 @@ fn a_cancel_before_any_workflow_ends_it_at_once() {
         let mut follower = Follower::new(record);
         follower.poll(&seen);
         assert_eq!(follower.record.state, Canceled);
-        let by = ActedBy::User(crate::fixtures::qualified_user());
+        let by = ActedBy::User(crate::fixtures::qualified_user().into());
         assert_eq!(follower.reason(), &EndReason::CanceledBeforeWorkflow { by });
         assert_eq!(follower.record.locked_target, Some(target()));
         assert!(follower.record.watch.as_ref().unwrap().cancels);
@@ -235,7 +235,9 @@ fn a_cancel_before_any_workflow_ends_it_at_once() {
 #[test]
 fn a_cancel_with_a_workflow_waits_for_circleci() {
     let mut record = record_in(Running);
-    let by = ActedBy::Operator("root".into());
+    let by = ActedBy::Operator {
+        name: "root".into(),
+    };
     record.cancel = Some(CancelRequest { by, at: at(1) });
     let mut follower = Follower::new(record);
     follower.poll(&created(vec![deploy_run(W::Running)]));

@@ -7,7 +7,9 @@ use super::*;
 /// A deploy that was canceled before any workflow had started.
 fn canceled() -> Follower {
     let mut record = record_in(Triggered);
-    let by = ActedBy::Operator("root".into());
+    let by = ActedBy::Operator {
+        name: "root".into(),
+    };
     record.cancel = Some(CancelRequest { by, at: start() });
     let mut follower = Follower::new(record);
     follower.poll(&empty(P::Created));
@@ -121,7 +123,9 @@ fn a_late_workflow_of_a_deploy_that_nobody_canceled_goes_on_and_is_told() {
 #[test]
 fn a_deploy_whose_own_workflow_is_late_after_a_cancel_is_canceled_too() {
     let mut record = record_in(Running);
-    let by = ActedBy::Operator("root".into());
+    let by = ActedBy::Operator {
+        name: "root".into(),
+    };
     record.cancel = Some(CancelRequest { by, at: start() });
     let mut follower = Follower::new(record);
     follower.poll_to_the_end(&created(vec![workflow("lint", 1, W::Canceled)]));

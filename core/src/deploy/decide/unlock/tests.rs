@@ -69,7 +69,7 @@ fn unreadable(told: bool) -> DeployRecord {
 fn canceling(since: Time) -> DeployRecord {
     DeployRecord {
         cancel: Some(CancelRequest {
-            by: ActedBy::User(qualified_user()),
+            by: ActedBy::User(qualified_user().into()),
             at: since,
         }),
         ..running()
@@ -112,7 +112,7 @@ fn it_is_on_record_told_and_frees_the_lock_in_one_transaction() {
         let target = target();
         assert_eq!(commit.lock, Some(LockChange::Free { target }));
         assert_eq!(commit.notifications, [NotificationKind::Notice]);
-        let by = ActedBy::User(qualified_user());
+        let by = crate::fixtures::request().requested_by();
         assert_eq!(commit.record.notice, Some(Notice::Unlocked { by }));
         let held = (&commit.record.locked_target, commit.record.state);
         assert_eq!(held, (&None, record.state));

@@ -84,14 +84,14 @@ fn any_end() -> impl Strategy<Value = (DeployState, EndReason)> {
         }),
         nasty().prop_map(|error| (DeployState::LostTrack, EndReason::Unreadable { error })),
         nasty().prop_map(|name| {
-            let by = ActedBy::Operator(name);
+            let by = ActedBy::Operator { name };
             (
                 DeployState::Canceled,
                 EndReason::CanceledBeforeWorkflow { by },
             )
         }),
         nasty().prop_map(|name| {
-            let by = ActedBy::Operator(name);
+            let by = ActedBy::Operator { name };
             let reason = EndReason::CanceledBeforeTrigger { by };
             (DeployState::Canceled, reason)
         }),
@@ -135,6 +135,7 @@ pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
                 holder: id(),
                 short_id: id().short_id(16),
                 user: other(),
+                requester: Some(qualify(other()).into()),
                 since: start(),
                 until: (n % 2 == 0).then(start),
                 unlockable: n % 3 == 0,
@@ -161,11 +162,12 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
         open.prop_map(|state| (state, None)),
     ];
     let times = (1..5_000_usize, 0..10_000_000_u64);
-    (state, times, nasty(), nasty(), any::<[bool; 5]>()).prop_map(
-        |((state, reason), (length, took), one, two, [a, b, c, d, e])| {
+    (state, times, nasty(), nasty(), nasty(), any::<[bool; 5]>()).prop_map(
+        |((state, reason), (length, took), one, two, name, [a, b, c, d, e])| {
             let mut record = record_in(DeployState::Running);
             record.short_id = id().short_id(16);
             record.request = long_request();
+            record.request.user_name = Some(name);
             record.state = state;
             let one_hold = one.clone();
             record.last_error = a.then(|| one.clone());
@@ -184,7 +186,7 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
                 })
                 .into();
             record.cancel = c.then_some(CancelRequest {
-                by: ActedBy::Operator(two),
+                by: ActedBy::Operator { name: two },
                 at: at(60),
             });
             record.retry_of = d.then(another);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::text::tests::person::check_mentions;
 
 /// Checks what Slack documents or is known to reject, and that foreign text has no markup.
 pub(super) fn check(message: &SlackMessage) {
@@ -22,6 +23,7 @@ pub(super) fn check(message: &SlackMessage) {
             panic!("{block}");
         }
     }
+    check_mentions(message);
     let all = serde_json::to_string(blocks).unwrap().chars().count();
     assert!(all < 13_000, "{all} characters");
 }
