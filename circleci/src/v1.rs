@@ -23,7 +23,7 @@ const MAX_RETRIES: usize = 10;
 impl<Secrets: SecretReader> CircleCiClient<Secrets> {
     /// `POST /project/:vcs/:org/:repo/tree/:branch`, the branch as one segment.
     pub(super) fn job_call(&self, trigger: &TriggerRequest) -> (Url, Value) {
-        let url = self.build_url(&trigger.slug, &["tree", trigger.branch.as_str()]);
+        let url = self.build_url(&trigger.slug, &["tree", trigger.git_ref.name()]);
         (url, json!({ "build_parameters": trigger.parameters }))
     }
 
@@ -63,7 +63,7 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
         let mut candidates = Vec::new();
         let mut is_unreadable = false;
         for page in 0..MAX_PAGES {
-            let mut url = self.build_url(&lookup.slug, &["tree", lookup.branch.as_str()]);
+            let mut url = self.build_url(&lookup.slug, &["tree", lookup.git_ref.name()]);
             url.query_pairs_mut()
                 .append_pair("limit", &PAGE_SIZE.to_string())
                 .append_pair("offset", &(page * PAGE_SIZE).to_string());

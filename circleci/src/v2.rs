@@ -3,6 +3,7 @@
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::PipelineId;
+use chatops_core::name::GitRef;
 use chatops_core::ports::{
     CiJob, CiReadError, LookupRequest, LookupResult, PollResult, SecretReader, TriggerRequest,
 };
@@ -13,16 +14,25 @@ use uuid::Uuid;
 
 use super::{CircleCiClient, MAX_PAGES, MAX_SKEW, wire};
 
+/// `{"branch": …}` or `{"tag": …}`, as both calls take it.
+fn ref_object(git_ref: &GitRef) -> Map<String, Value> {
+    let key = match git_ref {
+        GitRef::Branch(_) => "branch",
+        GitRef::Tag(_) => "tag",
+    };
+    [(key.to_owned(), json!(git_ref.name()))]
+        .into_iter()
+        .collect()
+}
+
 impl<Secrets: SecretReader> CircleCiClient<Secrets> {
     /// `POST /project/{slug}/pipeline`.
     pub(super) fn pipeline_call(&self, trigger: &TriggerRequest) -> (Url, Value) {
         let ProjectSlug { vcs, org, repo } = &trigger.slug;
-        let branch = trigger.branch.as_str();
         let url = self.api_url(&["v2", "project", vcs, org, repo, "pipeline"]);
-        (
-            url,
-            json!({ "branch": branch, "parameters": trigger.parameters }),
-        )
+        let mut body = ref_object(&trigger.git_ref);
+        body.insert("parameters".to_owned(), json!(trigger.parameters));
+        (url, Value::Object(body))
     }
 
     /// `POST /project/{provider}/{organization}/{project}/pipeline/run`. It rejects unknown keys.
@@ -32,15 +42,15 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
         definition: Option<Uuid>,
     ) -> (Url, Value) {
         let ProjectSlug { vcs, org, repo } = &trigger.slug;
-        let branch = trigger.branch.as_str();
         let mut body = Map::new();
         if let Some(definition) = definition {
             body.insert("definition_id".to_owned(), json!(definition));
         }
         // A configuration in another repository has branches of its own.
-        let config = trigger.config_branch.as_ref().unwrap_or(&trigger.branch);
-        body.insert("config".to_owned(), json!({ "branch": config.as_str() }));
-        body.insert("checkout".to_owned(), json!({ "branch": branch }));
+        let config = trigger.config_branch.clone().map(GitRef::Branch);
+        let config = config.as_ref().unwrap_or(&trigger.git_ref);
+        body.insert("config".to_owned(), ref_object(config).into());
+        body.insert("checkout".to_owned(), ref_object(&trigger.git_ref).into());
         body.insert("parameters".to_owned(), json!(trigger.parameters));
         let url = self.api_url(&["v2", "project", vcs, org, repo, "pipeline", "run"]);
         (url, Value::Object(body))
@@ -86,8 +96,10 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
         let mut page_token = None::<String>;
         for _ in 0..MAX_PAGES {
             let mut url = self.api_url(&["v2", "project", vcs, org, repo, "pipeline"]);
-            let branch = lookup.branch.as_str();
-            url.query_pairs_mut().append_pair("branch", branch);
+            // CircleCI filters by branch alone, and a tag's pipeline is on none.
+            if let Some(branch) = lookup.git_ref.branch() {
+                url.query_pairs_mut().append_pair("branch", branch.as_str());
+            }
             if let Some(token) = &page_token {
                 url.query_pairs_mut().append_pair("page-token", token);
             }
@@ -129,7 +141,7 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
             }
         }
         Err(CiReadError::from_message(format!(
-            "the branch has more than {MAX_PAGES} pages of recent pipelines"
+            "there are more than {MAX_PAGES} pages of recent pipelines"
         )))
     }
 

@@ -19,7 +19,7 @@ use crate::id::{
     RequestId, TeamId, UserId,
 };
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{GitRef, JobName, ProjectName};
 use crate::ports::{CiWorkflow, PipelineDetails, PipelineState, PollResult, WorkflowStatus};
 use crate::secret::ResponseUrl;
 
@@ -110,8 +110,8 @@ pub(crate) fn job(name: &str) -> JobName {
     JobName::parse(name).unwrap()
 }
 
-pub(crate) fn branch(name: &str) -> BranchName {
-    BranchName::parse(name).unwrap()
+pub(crate) fn branch(name: &str) -> GitRef {
+    GitRef::parse(name).unwrap()
 }
 
 pub(crate) fn request() -> DeployRequest {
@@ -121,7 +121,7 @@ pub(crate) fn request() -> DeployRequest {
         user: user(),
         user_name: Some("ana".into()),
         project: Some(project("web")),
-        branch: branch("main"),
+        git_ref: branch("main"),
         job: job("deploy"),
         environment: Some("production".to_owned()),
         requested_at: start(),
@@ -296,7 +296,7 @@ pub(crate) fn message() -> DeployMessage {
         requester: requester(),
         deploy: DeployCommand {
             project: None,
-            branch: branch("main"),
+            git_ref: branch("main"),
             job: job("deploy"),
         },
         requested_at: start(),

@@ -121,7 +121,7 @@ impl Requester {
             user: self.user.clone(),
             user_name: self.user_name.clone(),
             project: known.map(|(name, _)| name).or(project).cloned(),
-            branch: deploy.branch.clone(),
+            git_ref: deploy.git_ref.clone(),
             job: job.map_or(&deploy.job, |(name, _)| name).clone(),
             environment: job.map(|(_, job)| job.environment.clone()),
             requested_at,

@@ -1,6 +1,6 @@
-//! The names that users type: branches, jobs and projects, each with a narrow rule.
+//! The names that users type: branches, tags, jobs and projects, each with a narrow rule.
 //!
-//! A branch is sent to CircleCI, where a config may paste it into a shell. Git allows names such as
+//! A branch or tag is sent to CircleCI, where a config may paste it into a shell. Git allows names such as
 //! `a$(reboot)`; this program does not. A name that is rejected here never leaves this process.
 
 use std::fmt;
@@ -79,6 +79,12 @@ name!(
     check_branch
 );
 name!(
+    /// A git tag, by the rule of [`BranchName`]; `+` and `@` are accepted besides, as in `v1.2+linux` and
+    /// `web@1.2`.
+    TagName,
+    check_tag
+);
+name!(
     /// A job as the configuration names it: `[A-Za-z0-9._-]`, at most 100 characters.
     JobName,
     check_name
@@ -89,17 +95,104 @@ name!(
     check_name
 );
 
+/// What is deployed: a branch, or a tag. It is written as it is typed, `main` or `tag:v1.2.3`; no git name
+/// has a `:`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum GitRef {
+    /// A branch.
+    Branch(BranchName),
+    /// A tag.
+    Tag(TagName),
+}
+
+impl GitRef {
+    /// Checks a branch's name, or `tag:` and a tag's.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        match text.strip_prefix("tag:") {
+            Some(tag) => TagName::parse(tag).map(Self::Tag),
+            None => BranchName::parse(text).map(Self::Branch),
+        }
+    }
+
+    /// The name in git, without `tag:`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Branch(branch) => branch.as_str(),
+            Self::Tag(tag) => tag.as_str(),
+        }
+    }
+
+    /// The branch, if it is one.
+    #[must_use]
+    pub fn branch(&self) -> Option<&BranchName> {
+        match self {
+            Self::Branch(branch) => Some(branch),
+            Self::Tag(_) => None,
+        }
+    }
+
+    /// The tag, if it is one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&TagName> {
+        match self {
+            Self::Branch(_) => None,
+            Self::Tag(tag) => Some(tag),
+        }
+    }
+}
+
+impl TryFrom<String> for GitRef {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<GitRef> for String {
+    fn from(git_ref: GitRef) -> String {
+        git_ref.to_string()
+    }
+}
+
+impl fmt::Display for GitRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Branch(branch) => branch.fmt(f),
+            Self::Tag(tag) => write!(f, "tag:{tag}"),
+        }
+    }
+}
+
 fn check_branch(text: &str) -> Result<(), NameError> {
     check_characters(text, 200, "`.` `_` `/` `-`", |c| {
         matches!(c, '.' | '_' | '/' | '-')
     })?;
+    check_form(text)
+}
+
+fn check_tag(text: &str) -> Result<(), NameError> {
+    check_characters(text, 200, "`.` `_` `/` `-` `+` `@`", |c| {
+        matches!(c, '.' | '_' | '/' | '-' | '+' | '@')
+    })?;
+    // Git's own rules; the first also keeps a tag from being a mention.
+    if text.starts_with('@') {
+        return Err(NameError::Form("it may not start with `@`"));
+    }
+    check_form(text)
+}
+
+/// What git refuses of a ref, and what could be read as an option, a path or a revision.
+fn check_form(text: &str) -> Result<(), NameError> {
     let form = |wrong: bool, why| (!wrong).then_some(()).ok_or(NameError::Form(why));
     form(text.starts_with('-'), "it may not start with `-`")?;
     form(text.contains(".."), "it may not contain `..`")?;
-    form(text == "HEAD", "`HEAD` is not a branch")?;
+    form(text == "HEAD", "`HEAD` is neither a branch nor a tag")?;
     form(
         text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()),
-        "it looks like a commit; CircleCI starts branches only",
+        "it looks like a commit, and CircleCI starts branches and tags",
     )?;
     for part in text.split('/') {
         form(
@@ -162,6 +255,24 @@ mod tests {
     fn everyday_branches_pass() {
         for good in "main feature/login-2 release/1.2.x a dependabot/npm/x_1.0".split(' ') {
             assert!(BranchName::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_ref_is_written_as_it_is_typed() {
+        for (written, name) in [
+            ("main", "main"),
+            ("tag:v1.2.3", "v1.2.3"),
+            ("tag:web@1.0+x", "web@1.0+x"),
+        ] {
+            let git_ref = GitRef::parse(written).unwrap();
+            assert_eq!(git_ref.name(), name);
+            let json = serde_json::to_value(&git_ref).unwrap();
+            assert_eq!(json, written);
+            assert_eq!(serde_json::from_value::<GitRef>(json).unwrap(), git_ref);
+        }
+        for bad in "tag: tag:a:b tag:@a tag:a@{1} tag:-f tag:a..b a:b TAG:v1".split(' ') {
+            assert!(GitRef::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The policy: whether a user may run this job on this branch from this channel, and whose deploys
+//! The policy: whether a user may run this job on this branch or tag from this channel, and whose deploys
 //! they may read. Everything is denied unless allowed, and every rejection names its rule.
 //!
 //! The worker decides with it when it begins a trigger. Ingest runs the same function only to choose
@@ -61,7 +61,7 @@ pub enum PolicyRule {
     Channel,
     /// `users`
     User,
-    /// `branches`
+    /// `branches`, or `tags`
     Branch,
 }
 
@@ -91,7 +91,7 @@ pub fn authorize_deploy<'a>(
 }
 
 /// Decides about a deploy on record. What an operator has started stands for who and where: only the
-/// project, the job and the branch are checked.
+/// project, the job and the branch or tag are checked.
 pub fn authorize_record<'a>(
     config: &'a Config,
     record: &DeployRecord,
@@ -157,7 +157,7 @@ fn check_rules<'a>(
     let unknown = || Rejection::UnknownJob {
         project: name.clone(),
         job: request.job.clone(),
-        branch: request.branch.clone(),
+        git_ref: request.git_ref.clone(),
         usable: usable_jobs(
             project,
             &request.qualified_user(),
@@ -181,15 +181,17 @@ fn check_rules<'a>(
     };
     let allowed = job.users.allows(&request.qualified_user());
     check(PolicyRule::User, require(allowed, user));
-    let branch = || Rejection::Branch {
+    let patterns = job.patterns(&request.git_ref);
+    let git_ref = || Rejection::Branch {
         project: name.clone(),
         job: job_name.clone(),
-        branch: request.branch.clone(),
-        patterns: job.branches.iter().map(ToString::to_string).collect(),
+        git_ref: request.git_ref.clone(),
+        patterns: patterns.iter().map(ToString::to_string).collect(),
     };
-    let mut patterns = job.branches.iter();
-    let allowed = patterns.any(|pattern| pattern.matches(&request.branch));
-    check(PolicyRule::Branch, require(allowed, branch));
+    let allowed = patterns
+        .iter()
+        .any(|pattern| pattern.matches(&request.git_ref));
+    check(PolicyRule::Branch, require(allowed, git_ref));
     Some(AllowedJob {
         project_name: name,
         project,

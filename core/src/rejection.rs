@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::deploy::SlackUser;
 use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{GitRef, JobName, ProjectName};
 use crate::target::Target;
 
 /// Why a command is rejected: the rule, with what the reader needs to get it accepted.
@@ -39,7 +39,8 @@ pub enum Rejection {
         /// As typed.
         job: JobName,
         /// What was typed as the branch; it may be meant as a command or the job.
-        branch: BranchName,
+        #[serde(rename = "branch")]
+        git_ref: GitRef,
         /// The jobs this user may run here.
         usable: Vec<JobName>,
     },
@@ -63,15 +64,16 @@ pub enum Rejection {
         /// Who typed it.
         user: UserId,
     },
-    /// The branch matches none of the job's patterns.
+    /// The branch or tag matches none of the job's patterns.
     Branch {
         /// The project.
         project: ProjectName,
         /// The job.
         job: JobName,
         /// As typed.
-        branch: BranchName,
-        /// The patterns.
+        #[serde(rename = "branch")]
+        git_ref: GitRef,
+        /// The patterns for branches, or those for tags.
         patterns: Vec<String>,
     },
     /// Requested too long ago.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::deploy::{DeployRecord, DeployState, Target};
 use crate::id::{DeployId, QualifiedUser, ShortId};
-use crate::name::{BranchName, JobName};
+use crate::name::{GitRef, JobName};
 
 /// How many releases a history keeps.
 pub const MAX_RELEASES: usize = 10;
@@ -25,8 +25,8 @@ pub struct Release {
     pub short_id: ShortId,
     /// The job.
     pub job: JobName,
-    /// The branch.
-    pub branch: BranchName,
+    /// The branch or tag.
+    pub git_ref: GitRef,
     /// The commit, if CircleCI has shown it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
@@ -97,7 +97,7 @@ impl TargetEnd {
             deploy: record.id,
             short_id: record.short_id.clone(),
             job: request.job.clone(),
-            branch: request.branch.clone(),
+            git_ref: request.git_ref.clone(),
             revision: run.and_then(|run| run.revision.clone()),
             subject: run.and_then(|run| run.subject.clone()),
             by: request.qualified_user(),

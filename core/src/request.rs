@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::deploy::{ActedBy, SlackUser};
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{GitRef, JobName, ProjectName};
 use crate::rejection::Rejection;
 
 /// Who requested what, where and when.
@@ -22,8 +22,9 @@ pub struct DeployRequest {
     pub user_name: Option<String>,
     /// The project as typed, or the default; `None` if there is neither.
     pub project: Option<ProjectName>,
-    /// The branch.
-    pub branch: BranchName,
+    /// The branch or tag.
+    #[serde(rename = "branch")]
+    pub git_ref: GitRef,
     /// The job.
     pub job: JobName,
     /// The environment that the job deploys to; `None` if project or job is unknown.

@@ -12,7 +12,7 @@ use chatops_core::deploy::{
     Target, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{GitRef, JobName, ProjectName};
 use chatops_core::ports::{Commit, Ledger};
 use chrono::{DateTime, TimeDelta};
 
@@ -30,7 +30,7 @@ pub(super) fn request(branch: &str) -> DeployRequest {
         user: UserId::parse("U012ABCDEF").unwrap(),
         user_name: Some("ana".into()),
         project: Some(ProjectName::parse("web").unwrap()),
-        branch: BranchName::parse(branch).unwrap(),
+        git_ref: GitRef::parse(branch).unwrap(),
         job: JobName::parse("deploy").unwrap(),
         environment: Some("production".to_owned()),
         requested_at: start_time(),

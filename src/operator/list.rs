@@ -278,7 +278,7 @@ fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
         ("PROJECT", project.unwrap_or_default()),
         ("ENVIRONMENT", environment.unwrap_or_default()),
         ("JOB", request.job.to_string()),
-        ("BRANCH", request.branch.to_string()),
+        ("BRANCH", request.git_ref.to_string()),
         ("COMMIT", commit.unwrap_or_default()),
         ("OPERATOR", operator.unwrap_or_default()),
         ("REASON", reason.unwrap_or_default()),

@@ -62,7 +62,7 @@ impl DeployRow {
             json!(request.project),
             json!(request.environment),
             json!(request.job),
-            json!(request.branch),
+            json!(request.git_ref),
             json!(end.map(|end| text::end_reason(&end.reason))),
             json!(record.attempts),
             json!(pipeline.map(|pipeline| pipeline.number)),

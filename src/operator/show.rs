@@ -96,7 +96,7 @@ fn write_deploy(
         .project
         .as_ref()
         .map_or("(no project)", |p| p.as_str());
-    let what = format!("{} on {} of {project}", request.job, request.branch);
+    let what = format!("{} on {} of {project}", request.job, request.git_ref);
     line("what", what)?;
     if let Some(environment) = &request.environment {
         line("environment", environment.clone())?;

@@ -150,7 +150,7 @@ pub(super) fn action_enqueued(
          The outcome: {} show {show}\n",
         record.short_id,
         record.request.job,
-        record.request.branch,
+        record.request.git_ref,
         record.state,
         installation.command_prefix(),
     )
@@ -199,7 +199,7 @@ pub(super) fn not_dismissed(record: &DeployRecord) -> String {
 /// A retry that the rules do not allow.
 pub(super) fn retry_rejected(record: &DeployRecord, why: &RetryDecision, call: &str) -> String {
     let (id, state) = (&record.short_id, record.state);
-    let (branch, job) = (&record.request.branch, &record.request.job);
+    let (branch, job) = (&record.request.git_ref, &record.request.job);
     let anew = format!("type `{branch} {job}` in Slack for a new one");
     match why {
         RetryDecision::Yes | RetryDecision::Retried => {

@@ -17,7 +17,7 @@ use chatops_core::deploy::{
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserId};
 use chatops_core::message::{MessageBody, WorkMessage};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{GitRef, JobName, ProjectName};
 use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
 use chatops_local::clock::WallClock;
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
@@ -227,7 +227,7 @@ impl CommitStory {
             user: UserId::parse("U01").unwrap(),
             user_name: Some("ana".to_owned()),
             project: Some(ProjectName::parse("web").unwrap()),
-            branch: BranchName::parse(&format!("fix/{key}")).unwrap(),
+            git_ref: GitRef::parse(&format!("fix/{key}")).unwrap(),
             job: JobName::parse("deploy").unwrap(),
             environment: Some(environment.to_owned()),
             requested_at,
@@ -315,6 +315,7 @@ fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commi
         events: vec![event],
         lock: None,
         claim: None,
+        release: None,
         notifications: vec![],
         open_notifications: None,
         retried: None,

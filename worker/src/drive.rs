@@ -138,7 +138,7 @@ impl<P: WorkerPorts> Worker<P> {
         let attempt = phase.memory.posted_attempt;
         info!(deploy.id = id, attempt, "triggering CircleCI");
         let request = phase.request();
-        let (project, branch) = (request.slug.clone(), request.branch.clone());
+        let (project, branch) = (request.slug.clone(), request.git_ref.clone());
         let answer = self.ports.perform(request).await;
         let outcome = answer.as_str();
         match answer.error() {

@@ -201,7 +201,7 @@ pub(super) fn record_item(record: &DeployRecord) -> Result<TableItem, LedgerErro
         (REQUESTED_AT, Some(position)),
         ("user", Some(request.qualified_user().to_string())),
         ("user_name", user_name.filter(|name| !name.is_empty())),
-        ("branch", Some(request.branch.as_str().to_owned())),
+        ("branch", Some(request.git_ref.to_string())),
         ("job", Some(request.job.as_str().to_owned())),
         ("project", project.map(str::to_owned)),
         ("environment", request.environment.clone()),

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use chatops_core::backoff::Backoff;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::DeployId;
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, PAGE_READ_LIMIT, PageEnd,
     PortErrorKind, RequesterFilter,
@@ -63,11 +63,11 @@ impl QueryRoute {
                 keys.map(|keys| route(TableIndex::User, keys))
             }
         };
-        let branch = filter.branch.as_ref().map(BranchName::as_str);
+        let branch = filter.git_ref.as_ref().map(ToString::to_string);
         let projects = filter.project_keys();
         let routes = [
             user,
-            one(TableIndex::Branch, branch),
+            one(TableIndex::Branch, branch.as_deref()),
             one(TableIndex::Job, filter.job.as_ref().map(JobName::as_str)),
             projects.map(|keys| route(TableIndex::Project, keys)),
             one(TableIndex::Environment, filter.environment.as_deref()),
@@ -112,8 +112,9 @@ impl ProjectedDeploy {
 fn matches_filter(item: &TableItem, filter: &DeployFilter) -> bool {
     let column = |name: &str| text_column(item, name);
     let is = |name: &str, wanted: Option<&str>| wanted.is_none() || column(name) == wanted;
+    let branch = filter.git_ref.as_ref().map(ToString::to_string);
     let state = || column("state").and_then(DeployState::parse);
-    is("branch", filter.branch.as_ref().map(BranchName::as_str))
+    is("branch", branch.as_deref())
         && is("job", filter.job.as_ref().map(JobName::as_str))
         && is("project", filter.project.as_ref().map(ProjectName::as_str))
         && is("environment", filter.environment.as_deref())

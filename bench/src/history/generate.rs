@@ -10,7 +10,7 @@ use chatops_core::deploy::{
     MatchedBy, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{GitRef, JobName, ProjectName};
 use chatops_core::ports::Commit;
 use chrono::{DateTime, TimeDelta};
 use url::Url;
@@ -99,14 +99,14 @@ pub(crate) fn user_id(n: u32) -> Option<UserId> {
     UserId::parse(&format!("U0BENCH{n:04}"))
 }
 
-pub(crate) fn branch_name(n: u32) -> Option<BranchName> {
-    BranchName::parse(&format!("feature/ticket-{n}")).ok()
+pub(crate) fn branch_name(n: u32) -> Option<GitRef> {
+    GitRef::parse(&format!("feature/ticket-{n}")).ok()
 }
 
 fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<DeployRequest> {
     let person = random.next_rank(USERS);
     let branch = if random.next_below(100) < 30 {
-        BranchName::parse("main").ok()?
+        GitRef::parse("main").ok()?
     } else {
         branch_name(random.next_below(BRANCHES))?
     };
@@ -120,7 +120,7 @@ fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<Deploy
         user: user_id(person)?,
         user_name: Some(format!("Person.{person}")),
         project: Some(ProjectName::parse(nth_item(PROJECTS, random.next_rank(5))).ok()?),
-        branch,
+        git_ref: branch,
         job: job_name(job)?,
         environment: None,
         requested_at: requested_at(n, size),

@@ -2,7 +2,7 @@
 
 use chatops_core::command::StatusFilter;
 use chatops_core::deploy::{DeployOutcome, DeployState};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{GitRef, JobName, ProjectName};
 use chatops_core::ports::{DeployFilter, LedgerPosition, RequesterFilter};
 use chrono::TimeDelta;
 
@@ -36,14 +36,14 @@ pub(crate) fn bench_queries(size: u32) -> Vec<BenchQuery> {
     });
     let person = |n| user_id(n).map(|id| RequesterFilter::AnyWorkspace(vec![id]));
     let named = |n| Some(RequesterFilter::Name(format!("person.{n}")));
-    let main = || BranchName::parse("main").ok();
+    let main = || GitRef::parse("main").ok();
     let named_job = |name| JobName::parse(name).ok();
     let project = |name| ProjectName::parse(name).ok();
     // A branch that the ledger has.
     let rare = (0..size)
         .filter_map(|n| deploy_commit(middle.saturating_sub(n) % size, size))
-        .map(|commit| commit.record.request.branch)
-        .find(|branch| branch.as_str() != "main");
+        .map(|commit| commit.record.request.git_ref)
+        .find(|branch| branch.name() != "main");
     let mut queries = vec![
         query("everything", &|_| {}),
         query("user", &|f| f.requesters = person(3)),
@@ -54,8 +54,8 @@ pub(crate) fn bench_queries(size: u32) -> Vec<BenchQuery> {
             ));
         }),
         query("user by name", &|f| f.requesters = named(3)),
-        query("branch, rare", &|f| f.branch.clone_from(&rare)),
-        query("branch, common", &|f| f.branch = main()),
+        query("branch, rare", &|f| f.git_ref.clone_from(&rare)),
+        query("branch, common", &|f| f.git_ref = main()),
         query("job", &|f| f.job = named_job("rollback")),
         query("project", &|f| f.project = project("billing")),
         status(
@@ -73,19 +73,19 @@ pub(crate) fn bench_queries(size: u32) -> Vec<BenchQuery> {
         query("awaits retry", &|f| f.awaits_retry = true),
         query("user, branch, job, project, status", &|f| {
             f.requesters = person(0);
-            f.branch = main();
+            f.git_ref = main();
             f.job = named_job("deploy");
             f.project = project("web");
             f.status = Some(StatusFilter::Outcome(DeployOutcome::Succeeded));
         }),
         query("user, branch, job", &|f| {
             f.requesters = person(3);
-            f.branch = main();
+            f.git_ref = main();
             f.job = named_job("test");
         }),
         query("never: an unknown branch", &|f| {
             f.requesters = person(0);
-            f.branch = branch_name(9_999);
+            f.git_ref = branch_name(9_999);
         }),
         query("never: two common parts", &|f| {
             f.requesters = person(NEVER_TOGETHER.0);

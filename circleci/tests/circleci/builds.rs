@@ -1,7 +1,7 @@
 //! API v1.1: one job as a build of its own.
 
 use chatops_core::config::TriggerCall;
-use chatops_core::name::BranchName;
+use chatops_core::name::GitRef;
 use chatops_core::ports::{CiClient, PipelineState, TriggerOutcome, WorkflowStatus};
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::{CiCall, RunScript};
@@ -55,7 +55,7 @@ async fn a_branch_of_any_name_is_built() {
     let names = ["main", "feature/x", "a/b/c", "a.b", "v1.1_x-y", "tree", "7"];
     for name in names {
         let mut request = job_request();
-        request.branch = BranchName::parse(name).unwrap();
+        request.git_ref = GitRef::parse(name).unwrap();
         let outcome = client.trigger(&request).await;
         assert_created(&outcome);
     }
@@ -142,7 +142,7 @@ async fn a_build_that_is_skipped_did_not_run() {
 async fn githubs_message_inside_circlecis_is_shown_alone() {
     let (sandbox, client) = sandbox_client().await;
     let mut wrong = job_request();
-    wrong.branch = BranchName::parse("gone").unwrap();
+    wrong.git_ref = GitRef::parse("gone").unwrap();
     let outcome = client.trigger(&wrong).await;
     assert_eq!(outcome, rejected(404, "Branch not found"));
     let mut wrong = job_request();

@@ -1,7 +1,7 @@
 //! `pipeline/run`: its request, and its 200 that starts nothing.
 
 use chatops_core::config::{ProjectSlug, TriggerCall};
-use chatops_core::name::BranchName;
+use chatops_core::name::{BranchName, GitRef};
 use chatops_core::ports::{CiClient, TriggerOutcome};
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::{CiCall, FakeProject};
@@ -127,7 +127,7 @@ async fn its_errors_are_understood() {
     let outcome = client.trigger(&wrong).await;
     assert_eq!(outcome, rejected(404, "Project does not exist."));
     let mut wrong = trigger_request_by(&RUN);
-    wrong.branch = BranchName::parse("gone").unwrap();
+    wrong.git_ref = GitRef::parse("gone").unwrap();
     let outcome = client.trigger(&wrong).await;
     assert_eq!(outcome, rejected(400, "Branch not found"));
     let mut wrong = trigger_request_by(&RUN);

@@ -8,7 +8,7 @@ use chatops_core::Time;
 use chatops_core::config::{ProjectSlug, TriggerCall};
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::PipelineId;
-use chatops_core::name::BranchName;
+use chatops_core::name::GitRef;
 use chatops_core::ports::{
     CiClient, LookupRequest, SecretError, SecretName, SecretReader, SecretVersions, TriggerOutcome,
     TriggerRequest,
@@ -99,7 +99,7 @@ pub(crate) fn trigger_request() -> TriggerRequest {
     TriggerRequest {
         call: TriggerCall::Pipeline,
         slug: slug(),
-        branch: BranchName::parse("feature/x").unwrap(),
+        git_ref: GitRef::parse("feature/x").unwrap(),
         config_branch: None,
         parameters: named(parameters),
     }
@@ -138,7 +138,7 @@ pub(crate) fn lookup_since(since: Time) -> LookupRequest {
     LookupRequest {
         call: TriggerCall::Pipeline,
         slug: slug(),
-        branch: BranchName::parse("feature/x").unwrap(),
+        git_ref: GitRef::parse("feature/x").unwrap(),
         since,
         deploy_id: Some(("deploy_id".to_owned(), DEPLOY.to_owned())),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chatops_core::name::BranchName;
+use chatops_core::name::GitRef;
 use chatops_core::ports::{CiClient, TriggerOutcome};
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn a_rejection_is_final_and_has_circlecis_message() {
 async fn circlecis_own_rejections_are_understood() {
     let (sandbox, client) = sandbox_client().await;
     let mut wrong = trigger_request();
-    wrong.branch = BranchName::parse("gone").unwrap();
+    wrong.git_ref = GitRef::parse("gone").unwrap();
     let outcome = client.trigger(&wrong).await;
     assert_eq!(outcome, rejected(400, "Branch not found"));
     let mut wrong = [trigger_request(), trigger_request()];

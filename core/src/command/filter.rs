@@ -12,7 +12,7 @@ use super::truncate_word;
 use crate::Time;
 use crate::deploy::{DeployOutcome, DeployState};
 use crate::id::{DeployRef, UserId};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, ProjectName, TagName};
 
 /// The most deploys that one reply lists, and how many it lists by default.
 pub const PAGE_SIZE: u8 = 20;
@@ -26,8 +26,9 @@ const MAX_SINCE_DAYS: u64 = 3_660;
 pub struct HistoryFilter {
     /// The requester.
     pub user: Option<UserFilter>,
-    /// The branch.
-    pub branch: Option<BranchName>,
+    /// The branch, or the tag.
+    #[serde(rename = "branch")]
+    pub git_ref: Option<GitRef>,
     /// The job.
     pub job: Option<JobName>,
     /// The project.
@@ -156,8 +157,8 @@ pub enum FilterError {
 }
 
 /// The filters, in the order in which they are shown.
-pub const FILTER_KEYS: [&str; 9] = [
-    "user", "branch", "job", "project", "env", "status", "since", "limit", "before",
+pub const FILTER_KEYS: [&str; 10] = [
+    "user", "branch", "tag", "job", "project", "env", "status", "since", "limit", "before",
 ];
 
 pub(super) fn parse(words: &[&str]) -> Result<HistoryFilter, FilterError> {
@@ -191,13 +192,15 @@ fn set_filter(filter: &mut HistoryFilter, key: &str, value: &str) -> Result<(), 
         });
     };
     let typed = (key, value);
-    let branch = || BranchName::parse(value).ok();
+    let branch = || BranchName::parse(value).ok().map(GitRef::Branch);
+    let tag = || TagName::parse(value).ok().map(GitRef::Tag);
     let project = || ProjectName::parse(value).ok();
     // An environment is named like a project.
     let environment = || project().map(String::from);
     match key {
         "user" => put_value(&mut filter.user, typed, parse_user(value), USER),
-        "branch" => put_value(&mut filter.branch, typed, branch(), BRANCH),
+        "branch" => put_value(&mut filter.git_ref, typed, branch(), BRANCH),
+        "tag" => put_value(&mut filter.git_ref, typed, tag(), TAG),
         "job" => put_value(&mut filter.job, typed, JobName::parse(value).ok(), NAME),
         "project" => put_value(&mut filter.project, typed, project(), NAME),
         "env" => put_value(&mut filter.environment, typed, environment(), NAME),
@@ -213,6 +216,7 @@ const ALL: &str = "all";
 
 const USER: &str = "`me`, a name such as `@ana`, or an id such as `U012ABCDEF`";
 const BRANCH: &str = "a branch's name, in full";
+const TAG: &str = "a tag's name, in full";
 const NAME: &str = "a name out of the configuration";
 const STATUS: &str = "`in-progress`, `succeeded`, `failed`, `canceled`, `rejected`, or a state such \
                       as `TRIGGER_FAILED`";
@@ -340,9 +344,19 @@ impl fmt::Display for HistoryFilter {
             SinceFilter::Today => "today".to_owned(),
             SinceFilter::Yesterday => "yesterday".to_owned(),
         });
+        let named = |name: fn(&GitRef) -> Option<&str>| {
+            self.git_ref.as_ref().and_then(name).map(str::to_owned)
+        };
         let all = [
             ("user", user),
-            ("branch", self.branch.as_ref().map(ToString::to_string)),
+            (
+                "branch",
+                named(|git_ref| git_ref.branch().map(|branch| branch.as_str())),
+            ),
+            (
+                "tag",
+                named(|git_ref| git_ref.tag().map(|tag| tag.as_str())),
+            ),
             ("job", self.job.as_ref().map(ToString::to_string)),
             ("project", self.project.as_ref().map(ToString::to_string)),
             ("env", self.environment.clone()),

@@ -18,7 +18,7 @@ pub use self::filter::{
 pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
 use crate::id::DeployRef;
-use crate::name::{BranchName, JobName, NameError, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, NameError, ProjectName, TagName};
 use crate::target::TargetRef;
 
 /// The longest text that is read, in bytes; longer text is an accidental paste.
@@ -135,8 +135,9 @@ impl DeployAction {
 pub struct DeployCommand {
     /// The project, or `None` for the default one.
     pub project: Option<ProjectName>,
-    /// The branch to build.
-    pub branch: BranchName,
+    /// The branch or tag to build.
+    #[serde(rename = "branch")]
+    pub git_ref: GitRef,
     /// The job to run.
     pub job: JobName,
 }
@@ -160,8 +161,8 @@ pub enum GrammarError {
     Sentence {
         /// The project, if one is named.
         project: Option<ProjectName>,
-        /// The branch.
-        branch: BranchName,
+        /// The branch or tag.
+        git_ref: GitRef,
         /// Where to, which may be a job or an environment.
         place: JobName,
     },
@@ -216,6 +217,8 @@ pub enum GrammarError {
 pub enum NameKind {
     /// The branch.
     Branch,
+    /// The tag.
+    Tag,
     /// The job.
     Job,
     /// The project.
@@ -333,7 +336,7 @@ fn as_sentence(words: &[&str]) -> Option<GrammarError> {
         project: project
             .map(|name| ProjectName::parse(name).ok())
             .unwrap_or_default(),
-        branch: BranchName::parse(branch).ok()?,
+        git_ref: parse_ref(branch, &[]).ok()?,
         place: JobName::parse(place).ok()?,
     })
 }
@@ -366,9 +369,23 @@ fn deploy_from(
         project: project
             .map(|p| parse_name(NameKind::Project, p, &[branch, job], ProjectName::parse))
             .transpose()?,
-        branch: parse_name(NameKind::Branch, branch, &[job], BranchName::parse)?,
+        git_ref: parse_ref(branch, &[job])?,
         job: parse_name(NameKind::Job, job, &[], JobName::parse)?,
     })
+}
+
+/// A branch, or `tag:` in any case and a tag.
+fn parse_ref(word: &str, rest: &[&str]) -> Result<GitRef, GrammarError> {
+    match filter::split_filter(word) {
+        Some((key, tag)) if key == "tag" => {
+            let parse = |_: &str| TagName::parse(tag).map(GitRef::Tag);
+            parse_name(NameKind::Tag, word, rest, parse)
+        }
+        _ => {
+            let parse = |word: &str| BranchName::parse(word).map(GitRef::Branch);
+            parse_name(NameKind::Branch, word, rest, parse)
+        }
+    }
 }
 
 fn parse_name<T>(

@@ -11,7 +11,7 @@ fn parsed_deploy(text: &str) -> String {
     match parse(text) {
         Ok(ChatCommand::Deploy(d) | ChatCommand::Query(Query::Plan(d))) => {
             let project = d.project.map(|name| format!("{name}: "));
-            format!("{}{} {}", project.unwrap_or_default(), d.branch, d.job)
+            format!("{}{} {}", project.unwrap_or_default(), d.git_ref, d.job)
         }
         other => panic!("{text}: {other:?}"),
     }
@@ -275,9 +275,9 @@ proptest! {
     #[test]
     fn what_is_accepted_is_harmless(text in "[ -~]{0,60}") {
         if let Ok(ChatCommand::Deploy(d)) = parse(&text) {
-            let safe = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
-            prop_assert!(d.branch.as_str().chars().all(safe));
-            prop_assert!(!d.branch.as_str().starts_with('-'));
+            let safe = |c: char| c.is_ascii_alphanumeric() || "._/-+@".contains(c);
+            prop_assert!(d.git_ref.name().chars().all(safe));
+            prop_assert!(!d.git_ref.name().starts_with('-'));
         }
     }
 }

@@ -23,7 +23,7 @@ pub use self::pattern::{BranchPattern, PatternError};
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, ProjectName};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -268,6 +268,17 @@ pub struct JobConfig {
     pub channels: AllowList<QualifiedChannel>,
     /// By whom.
     pub users: AllowList<QualifiedUser>,
+}
+
+impl JobConfig {
+    /// The patterns that decide about a branch or tag; none allows nothing.
+    #[must_use]
+    pub fn patterns(&self, git_ref: &GitRef) -> &[BranchPattern] {
+        match git_ref {
+            GitRef::Branch(_) => &self.branches,
+            GitRef::Tag(_) => &[],
+        }
+    }
 }
 
 /// Which workflows of a pipeline decide how a deploy ends.

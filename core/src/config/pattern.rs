@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::name::BranchName;
+use crate::name::GitRef;
 
 /// Which branches a job may be run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,8 @@ impl BranchPattern {
 
     /// Whether a branch matches.
     #[must_use]
-    pub fn matches(&self, branch: &BranchName) -> bool {
-        self.0 == "*" || matches_glob(self.0.as_bytes(), branch.as_str().as_bytes())
+    pub fn matches(&self, git_ref: &GitRef) -> bool {
+        self.0 == "*" || matches_glob(self.0.as_bytes(), git_ref.name().as_bytes())
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     fn fit(pattern: &str, branch: &str) -> bool {
         BranchPattern::parse(pattern)
             .unwrap()
-            .matches(&BranchName::parse(branch).unwrap())
+            .matches(&GitRef::parse(branch).unwrap())
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn a_rejection_says_what_is_needed() {
     let unknown = Rejection::UnknownJob {
         project: project("web"),
         job: job("none"),
-        branch: branch("main"),
+        git_ref: branch("main"),
         usable: vec![job("deploy"), job("test")],
     };
     assert_eq!(rejected(&|ask| ask.job = job("none")), unknown);
@@ -139,7 +139,7 @@ fn every_rule_is_checked_and_the_first_rejection_decides() {
     let nobody = DeployRequest {
         user: UserId::parse("U99").unwrap(),
         channel: ChannelId::parse("C99").unwrap(),
-        branch: branch("feature"),
+        git_ref: branch("feature"),
         ..request()
     };
     let PolicyReport { checks, found } = evaluate_rules(&config, &nobody);

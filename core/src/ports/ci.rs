@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::Time;
 use crate::config::{ProjectSlug, TriggerCall};
 use crate::deploy::CiPipeline;
-use crate::name::BranchName;
+use crate::name::{BranchName, GitRef};
 
 /// The POST that triggers a deploy.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub struct TriggerRequest {
     pub call: TriggerCall,
     /// The project.
     pub slug: ProjectSlug,
-    /// The branch that is built.
-    pub branch: BranchName,
+    /// What is built.
+    pub git_ref: GitRef,
     /// The branch that the configuration is read from, where that is another one.
     pub config_branch: Option<BranchName>,
     /// The parameters, with the deploy id if the job declares one.
@@ -92,8 +92,8 @@ pub struct LookupRequest {
     pub call: TriggerCall,
     /// The project.
     pub slug: ProjectSlug,
-    /// The branch.
-    pub branch: BranchName,
+    /// What it builds.
+    pub git_ref: GitRef,
     /// The pipeline was not created before this moment.
     pub since: Time,
     /// The deploy id parameter and its value; without, there are only candidates.

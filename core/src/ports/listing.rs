@@ -10,7 +10,7 @@ use crate::command::{HistoryFilter, StatusFilter, UserFilter};
 use crate::config::{AllowList, Config};
 use crate::deploy::{DeployRecord, DeployState};
 use crate::id::{DeployId, QualifiedUser, ShortId, TeamId, UserId};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{GitRef, JobName, ProjectName};
 
 /// The most deploys that one page reads.
 pub const PAGE_READ_LIMIT: usize = 2_000;
@@ -23,8 +23,8 @@ const MAX_PROJECT_KEYS: usize = 16;
 pub struct DeployFilter {
     /// The requesters.
     pub requesters: Option<RequesterFilter>,
-    /// The branch.
-    pub branch: Option<BranchName>,
+    /// The branch or tag.
+    pub git_ref: Option<GitRef>,
     /// The job.
     pub job: Option<JobName>,
     /// The project.
@@ -110,7 +110,7 @@ impl DeployFilter {
         let job = typed.job.as_ref();
         Self {
             requesters,
-            branch: typed.branch.clone(),
+            git_ref: typed.git_ref.clone(),
             job: job.map(|job| resolve_job(job, project, config).clone()),
             project: project.cloned(),
             environment: typed
@@ -135,7 +135,7 @@ impl DeployFilter {
         let user_name = request.user_name.as_deref().map(str::to_lowercase);
         all(self.requesters.as_ref(), |requesters| {
             requesters.matches(&request.qualified_user().to_string(), user_name.as_deref())
-        }) && all(self.branch.as_ref(), |branch| request.branch == *branch)
+        }) && all(self.git_ref.as_ref(), |git_ref| request.git_ref == *git_ref)
             && all(self.job.as_ref(), |job| request.job == *job)
             && all(self.project.as_ref(), |project| {
                 request.project.as_ref() == Some(project)

@@ -166,7 +166,10 @@ pub(super) fn deploy_headline(banner: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 }
 
 pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
-    let line = line.code(&request.job).and(" on ").code(&request.branch);
+    let line = line
+        .code(&request.job)
+        .and(" on ")
+        .git_ref(&request.git_ref);
     match (&request.project, &request.environment) {
         (Some(project), Some(environment)) => line
             .and(" → *")

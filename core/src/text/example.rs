@@ -2,14 +2,14 @@
 
 use crate::config::{BranchPattern, Config, JobConfig, ProjectConfig};
 use crate::id::{QualifiedChannel, QualifiedUser};
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, ProjectName};
 use crate::policy;
 
 /// A project, a job and a branch on which this user may run it here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeployExample<'a> {
     pub(super) project: &'a ProjectName,
-    pub(super) branch: BranchName,
+    pub(super) git_ref: GitRef,
     pub(super) job: JobName,
 }
 
@@ -31,12 +31,12 @@ pub(super) fn deploy_examples<'a>(
     let (mut first, mut further) = (vec![], vec![]);
     for (name, project) in ordered_projects(config) {
         for job in policy::usable_jobs(project, user, channel) {
-            let branches = project.jobs.get(&job).map(example_branches);
-            for (i, branch) in branches.into_iter().flatten().enumerate() {
+            let refs = project.jobs.get(&job).map(example_refs);
+            for (i, git_ref) in refs.into_iter().flatten().enumerate() {
                 let list = if i == 0 { &mut first } else { &mut further };
                 list.push(DeployExample {
                     project: name,
-                    branch,
+                    git_ref,
                     job: job.clone(),
                 });
             }
@@ -47,7 +47,7 @@ pub(super) fn deploy_examples<'a>(
 }
 
 /// Two branches that match the job's patterns, preferably literal ones.
-fn example_branches(job: &JobConfig) -> Vec<BranchName> {
+fn example_refs(job: &JobConfig) -> Vec<GitRef> {
     let literal = |pattern: &&BranchPattern| !pattern.to_string().contains('*');
     let first = job.branches.iter().filter(literal);
     let others = job.branches.iter().filter(|pattern| !literal(pattern));
@@ -64,11 +64,11 @@ fn example_branches(job: &JobConfig) -> Vec<BranchName> {
 }
 
 /// A branch that matches: the pattern itself, `main`, or the pattern with its stars filled.
-fn example_branch(pattern: &BranchPattern) -> Option<BranchName> {
+fn example_branch(pattern: &BranchPattern) -> Option<GitRef> {
     let text = pattern.to_string();
     let filled = |with: &str| text.replace("**", "*").replace('*', with);
     let literal = [text.clone(), "main".to_owned()].into_iter();
     let names = literal.chain(["1.0", "1", "x"].map(filled));
-    let mut names = names.filter_map(|name| BranchName::parse(&name).ok());
+    let mut names = names.filter_map(|name| BranchName::parse(&name).ok().map(GitRef::Branch));
     names.find(|name| pattern.matches(name))
 }

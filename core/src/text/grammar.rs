@@ -34,11 +34,11 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
         }
         GrammarError::Sentence {
             project,
-            branch,
+            git_ref,
             place,
         } => (
             line.and("a deploy is typed as a branch and a job."),
-            suggest::of_sentence(project.as_ref(), branch, place, config)
+            suggest::of_sentence(project.as_ref(), git_ref, place, config)
                 .unwrap_or_else(|| deploy_usage(config)),
         ),
         GrammarError::Reserved { word, rest } => {
@@ -57,6 +57,7 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
             let meant = suggest::of_name(word, rest, config);
             let cannot_be = match kind {
                 NameKind::Branch => " cannot be a branch: ",
+                NameKind::Tag => " cannot be a tag: ",
                 NameKind::Job => " cannot be a job: ",
                 NameKind::Project => " cannot be a project: ",
             };
@@ -144,8 +145,8 @@ fn append_word_count(line: Mrkdwn, verb: Option<Verb>, given: usize, misspelled:
 fn suggest_instead(verb: Option<Verb>, words: Option<&DeployCommand>, config: &Config) -> Mrkdwn {
     let meant = match (verb, words) {
         // `retyr 1a2b3c4d confirm`, `deplyo main e2e`: the misspelled command and its words.
-        (Some(verb), Some(DeployCommand { branch, job, .. })) => {
-            usage::did_you_mean(config, &format!("{} {branch} {job}", verb.as_str()))
+        (Some(verb), Some(DeployCommand { git_ref, job, .. })) => {
+            usage::did_you_mean(config, &format!("{} {git_ref} {job}", verb.as_str()))
         }
         (Some(verb), None) => usage::did_you_mean(config, verb.as_str()),
         // `web main e2e`: the project needs `deploy` in front.
@@ -153,8 +154,8 @@ fn suggest_instead(verb: Option<Verb>, words: Option<&DeployCommand>, config: &C
             let name = project.as_str();
             let known = config.project(project).map(|_| name);
             let name = known.or_else(|| closest_word(name, usage::project_words(config)))?;
-            let DeployCommand { branch, job, .. } = words;
-            usage::did_you_mean(config, &format!("deploy {name} {branch} {job}"))
+            let DeployCommand { git_ref, job, .. } = words;
+            usage::did_you_mean(config, &format!("deploy {name} {git_ref} {job}"))
         }),
         (None, None) => None,
     };

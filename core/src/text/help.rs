@@ -4,7 +4,7 @@ use super::example::{DeployExample, deploy_examples, ordered_projects};
 use super::list::retry_limit;
 use super::slack_message::to_requester;
 use super::{MessageKind, Mrkdwn, SlackMessage, usage};
-use crate::command::Verb;
+use crate::command::{HistoryFilter, Verb};
 use crate::config::{Config, ProjectConfig};
 use crate::id::{QualifiedChannel, QualifiedUser};
 use crate::name::ProjectName;
@@ -175,10 +175,11 @@ fn verb_summary(verb: Verb) -> &'static str {
     }
 }
 
-const FILTER_NOTES: [&str; 11] = [
+const FILTER_NOTES: [&str; 12] = [
     "Filters, all of which have to match:",
     "• `user:me`, `user:@ana` or `user:U012ABCDEF` – the requester",
     "• `branch:main` – the branch, in full",
+    "• `tag:v1.2.3` – the tag, in full",
     "• `job:deploy` – the job",
     "• `project:web` – the project",
     "• `env:production` – the environment",
@@ -268,31 +269,37 @@ fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> 
     let whole = |example: Option<&DeployExample<'_>>| {
         let word = verb.as_str();
         match example {
-            Some(e) => of(&format!("{word} {} {} {}", e.project, e.branch, e.job)),
+            Some(e) => of(&format!("{word} {} {} {}", e.project, e.git_ref, e.job)),
             None => of(&format!("{word} <project> <branch> <job>")),
         }
     };
     match verb {
         Verb::Deploy => {
-            let (project, branch, job) = match first {
-                Some(e) => (Some(e.project), e.branch.as_str(), e.job.as_str()),
-                None => (None, "<branch>", "<job>"),
+            let (project, git_ref, job) = match first {
+                Some(e) => (Some(e.project), e.git_ref.to_string(), e.job.as_str()),
+                None => (None, "<branch>".to_owned(), "<job>"),
             };
-            let short = usage::start_command(config, project, branch, job);
+            let short = usage::start_command(config, project, &git_ref, job);
             [short, whole(second)]
         }
         Verb::Plan => {
             let default = config.default_project.as_ref();
             let short = first.filter(|e| default == Some(e.project));
-            let short = short.map(|e| of(&format!("plan {} {}", e.branch, e.job)));
+            let short = short.map(|e| of(&format!("plan {} {}", e.git_ref, e.job)));
             [short.unwrap_or_else(|| whole(first)), whole(second)]
         }
         Verb::Status => [of("status"), of("status 1a2b3c4d")],
         Verb::History => [
             of("history user:me since:7d"),
             match first {
-                Some(DeployExample { branch, job, .. }) => {
-                    of(&format!("history job:{job} branch:{branch} limit:5"))
+                Some(e) => {
+                    let filter = HistoryFilter {
+                        git_ref: Some(e.git_ref.clone()),
+                        job: Some(e.job.clone()),
+                        limit: Some(5),
+                        ..HistoryFilter::default()
+                    };
+                    of(&format!("history {filter}"))
                 }
                 None => of("history status:failed limit:5"),
             },

@@ -170,20 +170,20 @@ fn no_history(filter: &HistoryFilter, config: &Config) -> Mrkdwn {
 /// How wide the names of a page are.
 struct ColumnWidths<'a> {
     job: usize,
-    branch: usize,
+    git_ref: usize,
     config: &'a Config,
 }
 
 impl<'a> ColumnWidths<'a> {
     fn of(page: &DeployPage, config: &'a Config) -> Self {
-        let widest = |name: fn(&DeployRecord) -> &str| {
+        let widest = |name: fn(&DeployRecord) -> String| {
             let names = page.deploys.iter().map(name);
             let widest = names.map(|name| name.chars().count()).max();
             widest.unwrap_or_default().min(MAX_NAME_WIDTH)
         };
         Self {
-            job: widest(|record| record.request.job.as_str()),
-            branch: widest(|record| record.request.branch.as_str()),
+            job: widest(|record| record.request.job.to_string()),
+            git_ref: widest(|record| record.request.git_ref.to_string()),
             config,
         }
     }
@@ -197,7 +197,10 @@ fn deploy_row(record: &DeployRecord, columns: &ColumnWidths<'_>) -> Mrkdwn {
     line = line
         .code(pad_name(record.request.job.as_str(), columns.job))
         .and(" ");
-    line = line.code(pad_name(record.request.branch.as_str(), columns.branch));
+    line = line.code(pad_name(
+        &record.request.git_ref.to_string(),
+        columns.git_ref,
+    ));
     if let Some(project) = &record.request.project
         && columns.config.default_project.as_ref() != Some(project)
     {

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::Time;
 use crate::id::ChannelId;
+use crate::name::GitRef;
 
 /// A piece of Slack's mrkdwn. It is built from literals, which are kept as they are, and foreign
 /// text, which is escaped; mentions and links are made only from typed values.
@@ -53,6 +54,15 @@ impl Mrkdwn {
         }
         self.0.push('`');
         self
+    }
+
+    /// A branch, or "tag" and its name.
+    pub fn git_ref(self, git_ref: &GitRef) -> Self {
+        let line = match git_ref {
+            GitRef::Branch(_) => self,
+            GitRef::Tag(_) => self.and("tag "),
+        };
+        line.code(git_ref.name())
     }
 
     /// Several code spans, with commas; at most 20, and how many more there are.

@@ -80,8 +80,10 @@ fn passed_line(rule: PolicyRule, plan: &DeployPlan) -> Mrkdwn {
         PolicyRule::Channel => line.and("The job can be run from this channel (`channels`)."),
         PolicyRule::User => line.and("You may run it (`users`)."),
         PolicyRule::Branch => {
-            let line = line.and("It can be run on ").code(&plan.request.branch);
-            line.and(" (`branches`).")
+            let line = line.and("It can be run on ").git_ref(&plan.request.git_ref);
+            line.and(" (")
+                .code(rejection::ref_rule(&plan.request.git_ref))
+                .and(").")
         }
     }
 }
@@ -127,7 +129,7 @@ fn trigger_line(trigger: &TriggerRequest) -> Mrkdwn {
         TriggerCall::Job => "a single build (API v1.1)",
     });
     let line = line.and(" of ").code(&trigger.slug).and(" on ");
-    let line = line.code(&trigger.branch);
+    let line = line.git_ref(&trigger.git_ref);
     let line = match &trigger.config_branch {
         Some(branch) => line.and(" by the configuration of ").code(branch),
         None => line,

@@ -5,7 +5,7 @@ use crate::command::{self, Verb, closest_word};
 use crate::config::Config;
 use crate::deploy::DeployRequest;
 use crate::id::ChannelId;
-use crate::name::{BranchName, JobName, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, ProjectName};
 use crate::rejection::Rejection;
 
 /// What the rule says, and the way out; with the request, ready commands.
@@ -55,11 +55,11 @@ pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
         Rejection::Branch {
             project,
             job,
-            branch,
+            git_ref,
             ..
         } => {
-            let what = Mrkdwn::new("This job cannot be run on ").code(branch);
-            append_rule(what, project, job, "branches")
+            let what = Mrkdwn::new("This job cannot be run on ").git_ref(git_ref);
+            append_rule(what, project, job, ref_rule(git_ref))
         }
         Rejection::Expired { requested_at } => {
             let line = Mrkdwn::new("It was requested too long ago to be started now: ");
@@ -126,13 +126,17 @@ pub(super) fn way_out(
             ask_operator(Mrkdwn::default(), user, "its `users`")
         }
         Rejection::Branch {
-            branch, patterns, ..
+            git_ref, patterns, ..
         } => {
+            let (what, list) = match git_ref {
+                GitRef::Branch(_) => ("It runs on ", "its `branches`"),
+                GitRef::Tag(_) => ("It runs on tags ", "its `tags`"),
+            };
             let line = match patterns.as_slice() {
                 [] => Mrkdwn::default(),
-                patterns => Mrkdwn::new("It runs on ").codes(patterns),
+                patterns => Mrkdwn::new(what).codes(patterns),
             };
-            ask_operator(line, branch, "its `branches`")
+            ask_operator(line, git_ref.name(), list)
         }
         Rejection::Expired { .. } => {
             type_again(config, asked, "If it is still needed, type").and(" again.")
@@ -185,25 +189,25 @@ fn suggest_command(
     match rejection {
         Rejection::UnknownProject { project, .. } => {
             // `deploy main to production`: the branch stands where a project does.
-            if command::is_preposition(request.branch.as_str())
-                && let Ok(branch) = BranchName::parse(project.as_str())
+            if command::is_preposition(request.git_ref.name())
+                && let Ok(branch) = BranchName::parse(project.as_str()).map(GitRef::Branch)
             {
                 return suggest::of_sentence(None, &branch, &request.job, config);
             }
             let meant = closest_word(project.as_str(), usage::project_words(config))?;
             let meant = ProjectName::parse(meant).ok()?;
-            instead(&meant, request.branch.as_str(), request.job.as_str())
+            instead(&meant, &request.git_ref.to_string(), request.job.as_str())
         }
         Rejection::UnknownJob {
             project,
             job,
-            branch,
+            git_ref,
             usable,
         } => {
-            if let Some(meant) = suggest_verb(branch, job, config) {
+            if let Some(meant) = suggest_verb(git_ref, job, config) {
                 return Some(meant);
             }
-            let mut swapped = usable.iter().filter(|k| k.as_str() == branch.as_str());
+            let mut swapped = usable.iter().filter(|k| k.as_str() == git_ref.name());
             if let Some(known) = swapped.next()
                 && BranchName::parse(job.as_str()).is_ok()
             {
@@ -214,16 +218,16 @@ fn suggest_command(
             let aliases = aliases.filter(|(_, name)| usable.contains(name));
             let names = usable.iter().chain(aliases.map(|(alias, _)| alias));
             let meant = closest_word(job.as_str(), names.map(JobName::as_str))?;
-            instead(project, branch.as_str(), meant)
+            instead(project, &git_ref.to_string(), meant)
         }
-        Rejection::Branch { branch, job, .. } => suggest_verb(branch, job, config),
+        Rejection::Branch { git_ref, job, .. } => suggest_verb(git_ref, job, config),
         _ => None,
     }
 }
 
 /// A misspelled command instead of the branch: `retyr 1a2b3c4d`.
-fn suggest_verb(branch: &BranchName, job: &JobName, config: &Config) -> Option<Mrkdwn> {
-    let verb = Verb::closest_verb(branch.as_str())?.as_str();
+fn suggest_verb(git_ref: &GitRef, job: &JobName, config: &Config) -> Option<Mrkdwn> {
+    let verb = Verb::closest_verb(git_ref.branch()?.as_str())?.as_str();
     let rest = format!("{verb} {job}");
     command::parse(&rest).ok()?;
     usage::did_you_mean(config, &rest)
@@ -245,6 +249,14 @@ fn ask_operator(first: Mrkdwn, id: impl std::fmt::Display, list: &'static str) -
     line.and(" to ").and(list).and(" in `chatops.toml`.")
 }
 
+/// The setting that says which branches or tags.
+pub(super) fn ref_rule(git_ref: &GitRef) -> &'static str {
+    match git_ref {
+        GitRef::Branch(_) => "branches",
+        GitRef::Tag(_) => "tags",
+    }
+}
+
 fn append_rule(what: Mrkdwn, project: &ProjectName, job: &JobName, key: &str) -> Mrkdwn {
     what.and(" (rule ")
         .code(format_args!("projects.{project}.jobs.{job}.{key}"))
@@ -256,7 +268,7 @@ fn project_list(known: &[ProjectName], config: &Config, asked: Option<&DeployReq
         return Mrkdwn::new("An operator has to add a project to `chatops.toml` first.");
     }
     let line = Mrkdwn::new("The projects are ").codes(known);
-    let Some(DeployRequest { branch, job, .. }) = asked else {
+    let Some(DeployRequest { git_ref, job, .. }) = asked else {
         return line.and(".");
     };
     let has_it = |name: &&ProjectName| {
@@ -265,7 +277,7 @@ fn project_list(known: &[ProjectName], config: &Config, asked: Option<&DeployReq
     };
     let name = known.iter().find(has_it);
     let name = name.map_or("<project>", ProjectName::as_str);
-    let command = usage::full_command(config, format_args!("deploy {name} {branch} {job}"));
+    let command = usage::full_command(config, format_args!("deploy {name} {git_ref} {job}"));
     line.and("; name one: ").code(command).and(".")
 }
 

@@ -4,7 +4,7 @@ use super::{Mrkdwn, usage};
 use crate::command::{NameKind, ReservedWord, Verb};
 use crate::config::{Config, ProjectConfig};
 use crate::id::DeployRef;
-use crate::name::{BranchName, JobName, NameError, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, NameError, ProjectName};
 
 /// The job that is meant by its own name or by that of its environment, if that is one job's alone.
 fn job_at<'a>(project: &'a ProjectConfig, place: &JobName) -> Option<&'a JobName> {
@@ -23,23 +23,24 @@ fn job_at<'a>(project: &'a ProjectConfig, place: &JobName) -> Option<&'a JobName
 /// The deploy that a sentence such as `main to production` stands for.
 pub(super) fn of_sentence(
     project: Option<&ProjectName>,
-    branch: &BranchName,
+    git_ref: &GitRef,
     place: &JobName,
     config: &Config,
 ) -> Option<Mrkdwn> {
     let named = project.or(config.default_project.as_ref())?;
     let (name, found) = config.project(named)?;
     let job = job_at(found, place)?;
-    Some(did_you_mean_deploy(name, branch, job, config))
+    Some(did_you_mean_deploy(name, git_ref, job, config))
 }
 
-fn did_you_mean_deploy(
+pub(super) fn did_you_mean_deploy(
     project: &ProjectName,
-    branch: &BranchName,
+    git_ref: &GitRef,
     job: &JobName,
     config: &Config,
 ) -> Mrkdwn {
-    let command = usage::start_command(config, Some(project), branch.as_str(), job.as_str());
+    let git_ref = git_ref.to_string();
+    let command = usage::start_command(config, Some(project), &git_ref, job.as_str());
     Mrkdwn::new("Did you mean ").code(command).and("?")
 }
 
@@ -51,7 +52,7 @@ pub(super) fn of_name(word: &str, rest: &[String], config: &Config) -> Option<Mr
         None => word.split_once('@')?,
     };
     let (name, project) = project_at(place, config)?;
-    let branch = BranchName::parse(branch).ok()?;
+    let branch = BranchName::parse(branch).ok().map(GitRef::Branch)?;
     let job = match rest.first() {
         Some(job) => JobName::parse(job).ok()?,
         None => project.jobs.keys().next()?.clone(),

@@ -23,28 +23,33 @@ pub(super) fn unlock_command(config: &Config, target: &Target) -> String {
     command_for(config, Verb::Unlock, config.target_name(target))
 }
 
-/// The shortest command that starts this job on this branch.
+/// The shortest command that starts this job on this branch or tag.
 pub(super) fn start_command(
     config: &Config,
     project: Option<&ProjectName>,
-    branch: &str,
+    git_ref: &str,
     job: &str,
 ) -> String {
     let default = config.default_project.as_ref();
     let rest = match project {
-        Some(project) if default != Some(project) => format!("deploy {project} {branch} {job}"),
-        None if default.is_none() => format!("deploy <project> {branch} {job}"),
+        Some(project) if default != Some(project) => format!("deploy {project} {git_ref} {job}"),
+        None if default.is_none() => format!("deploy <project> {git_ref} {job}"),
         // A first word that is a command is the command.
-        _ if Verb::parse(branch).is_some() => format!("deploy {branch} {job}"),
-        _ => format!("{branch} {job}"),
+        _ if Verb::parse(git_ref).is_some() => format!("deploy {git_ref} {job}"),
+        _ => format!("{git_ref} {job}"),
     };
     full_command(config, rest)
 }
 
 /// The command that requests the same as a new deploy.
 pub(super) fn start_again(config: &Config, request: &DeployRequest) -> String {
-    let (branch, job) = (request.branch.as_str(), request.job.as_str());
-    start_command(config, request.project.as_ref(), branch, job)
+    let git_ref = request.git_ref.to_string();
+    start_command(
+        config,
+        request.project.as_ref(),
+        &git_ref,
+        request.job.as_str(),
+    )
 }
 
 /// The syntax of a command.

@@ -26,7 +26,7 @@ fn a_body_counts_as_it_was_sent_however_it_is_encoded() {
         ingest.rejects_sender(&signed(encoded.clone()).with_body(usual.clone()));
         let answer = ingest.run_alias(&signed(encoded));
         answer.is_in_channel("Accepted");
-        assert_eq!(ingest.queued_deploy().deploy.branch.as_str(), "release/1");
+        assert_eq!(ingest.queued_deploy().deploy.git_ref.name(), "release/1");
     }
 }
 

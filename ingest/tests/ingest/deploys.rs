@@ -30,7 +30,7 @@ fn the_message_says_who_what_where_and_when() {
     assert_eq!(requester.channel.as_str(), "G8PSS9T3V");
     assert_eq!(requester.user.as_str(), "U2CERLKJA");
     assert_eq!(message.deploy.project, None);
-    assert_eq!(message.deploy.branch.as_str(), "release/1");
+    assert_eq!(message.deploy.git_ref.name(), "release/1");
     assert_eq!(message.deploy.job.as_str(), "deploy");
     assert_eq!(message.requested_at.timestamp(), NOW);
     let url = requester.response_url.as_ref().map(ResponseUrl::expose);

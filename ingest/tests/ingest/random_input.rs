@@ -89,9 +89,9 @@ proptest! {
             answer.message_json();
         }
         if ingest.queued_count() > 0 && ingest.queued_json()["type"] == "deploy.v1" {
-            let branch = ingest.queued_deploy().deploy.branch;
-            let safe = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
-            prop_assert!(branch.as_str().chars().all(safe));
+            let branch = ingest.queued_deploy().deploy.git_ref;
+            let safe = |c: char| c.is_ascii_alphanumeric() || "._/-+@".contains(c);
+            prop_assert!(branch.name().chars().all(safe));
         }
     }
 }

@@ -104,11 +104,14 @@ impl FinishedRun<'_> {
         if typed.verb() == "cancel" && is_own {
             return true;
         }
-        let (job, branch) = (record.request.job.as_str(), record.request.branch.as_str());
+        let (job, branch) = (
+            record.request.job.as_str(),
+            record.request.git_ref.to_string(),
+        );
         let mut rights = self.world.rights_between(typed.typed_at, until);
         rights.any(|rights| match typed.verb() {
             "unlock" => typed.says("confirm") && rights.allow_target(person),
-            _ => rights.allow(person, job, branch),
+            _ => rights.allow(person, job, &branch),
         })
     }
 

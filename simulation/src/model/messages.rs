@@ -8,7 +8,7 @@ use std::time::Duration;
 use chatops_core::command::{DeployAction, DeployCommand};
 use chatops_core::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
-use chatops_core::name::{BranchName, JobName};
+use chatops_core::name::{GitRef, JobName};
 
 use super::clock::now;
 use super::config::timeouts;
@@ -95,7 +95,7 @@ pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
         requester: requester(0),
         deploy: DeployCommand {
             project: None,
-            branch: expect_valid(BranchName::parse("main").ok()),
+            git_ref: expect_valid(GitRef::parse("main").ok()),
             job: expect_valid(JobName::parse("deploy").ok()),
         },
         requested_at: now() + left - timeouts().request_ttl,

@@ -6,6 +6,7 @@ use chatops_core::audit::{AuditActor, AuditChange, AuditEntry};
 use chatops_core::config::TriggerCall;
 use chatops_core::deploy::{ActedBy, CiPipeline, CiRunKind, EndReason, MatchedBy, Notice};
 use chatops_core::id::QualifiedUser;
+use chatops_core::name::GitRef;
 use chatops_core::ports::PipelineError;
 use chatops_core::rejection::Rejection;
 
@@ -56,7 +57,7 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
                 .project
                 .as_ref()
                 .map_or("(no project)", |p| p.as_str());
-            let (job, branch, channel) = (&request.job, &request.branch, &request.channel);
+            let (job, branch, channel) = (&request.job, &request.git_ref, &request.channel);
             let what = format!("requested {job} on {branch} of {project}, in {channel}");
             match retry_of {
                 Some(old) => {
@@ -311,11 +312,15 @@ pub(in crate::operator) fn rejection_text(rejection: &Rejection) -> String {
         Rejection::Branch {
             project,
             job,
-            branch,
+            git_ref,
             ..
         } => {
-            let rule = rule(project, job, "branches");
-            format!("this job cannot be run on {branch} {rule}")
+            let key = match git_ref {
+                GitRef::Branch(_) => "branches",
+                GitRef::Tag(_) => "tags",
+            };
+            let rule = rule(project, job, key);
+            format!("this job cannot be run on {git_ref} {rule}")
         }
         Rejection::Expired { requested_at } => format!(
             "requested at {}, too long ago to be started (rule timeouts.request_ttl)",
@@ -402,10 +407,10 @@ mod tests {
         insta::assert_snapshot!(said(Rejection::Team { team: request.team.clone() }), @"commands from workspace T012ABCDEF are not accepted (rule slack.teams)");
         insta::assert_snapshot!(said(Rejection::NoProject { known: vec![] }), @"no project was named, and there is no default (rule default_project)");
         insta::assert_snapshot!(said(Rejection::UnknownProject { project: project.clone(), known: vec![] }), @"there is no project web (rule projects)");
-        insta::assert_snapshot!(said(Rejection::UnknownJob { project: project.clone(), job: job.clone(), branch: request.branch.clone(), usable: vec![] }), @"project web has no job deploy (rule projects.web.jobs)");
+        insta::assert_snapshot!(said(Rejection::UnknownJob { project: project.clone(), job: job.clone(), git_ref: request.git_ref.clone(), usable: vec![] }), @"project web has no job deploy (rule projects.web.jobs)");
         insta::assert_snapshot!(said(Rejection::Channel { project: project.clone(), job: job.clone(), channel: request.channel.clone(), allowed: vec![] }), @"this job cannot be run from C012ABCDEF (rule projects.web.jobs.deploy.channels)");
         insta::assert_snapshot!(said(Rejection::User { project: project.clone(), job: job.clone(), user: request.user.clone() }), @"U012ABCDEF may not run this job (rule projects.web.jobs.deploy.users)");
-        insta::assert_snapshot!(said(Rejection::Branch { project, job, branch: request.branch.clone(), patterns: vec![] }), @"this job cannot be run on main (rule projects.web.jobs.deploy.branches)");
+        insta::assert_snapshot!(said(Rejection::Branch { project, job, git_ref: request.git_ref.clone(), patterns: vec![] }), @"this job cannot be run on main (rule projects.web.jobs.deploy.branches)");
         insta::assert_snapshot!(said(Rejection::Expired { requested_at: request.requested_at }), @"requested at 2027-01-15T08:00:00Z, too long ago to be started (rule timeouts.request_ttl)");
         let open = example::requested();
         let target = chatops_core::deploy::Target("gh/acme/web/production".into());

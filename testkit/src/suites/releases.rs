@@ -33,7 +33,7 @@ fn end(record: &DeployRecord, state: DeployState, second: i64) -> TargetEnd {
             deploy: record.id,
             short_id: record.short_id.clone(),
             job: request.job.clone(),
-            branch: request.branch.clone(),
+            git_ref: request.git_ref.clone(),
             revision: Some("0123abc".to_owned()),
             subject: Some("Fix the \"cart\" – naïvely".to_owned()),
             by: request.qualified_user(),

@@ -10,7 +10,7 @@ use chatops_core::deploy::machine;
 use chatops_core::deploy::{DeployRecord, DeployRequest, Target};
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::message::MessageBody;
-use chatops_core::name::{BranchName, JobName};
+use chatops_core::name::{GitRef, JobName};
 use chatops_core::notification::NotificationRecord;
 use chatops_core::ports::{
     ActionStore, Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem,
@@ -84,7 +84,7 @@ pub fn first_commit(n: u32) -> Commit {
         user: UserId::parse("U01").unwrap(),
         user_name: None,
         project: None,
-        branch: BranchName::parse("main").unwrap(),
+        git_ref: GitRef::parse("main").unwrap(),
         job: JobName::parse("deploy").unwrap(),
         environment: None,
         requested_at: at(0),

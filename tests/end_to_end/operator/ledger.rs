@@ -24,7 +24,7 @@ async fn deploys_are_listed_beside_a_server() {
     assert!(lines[0].starts_with(header), "{table}");
     for (line, record) in lines[1..].iter().zip(both) {
         assert!(line.starts_with(record.short_id.as_str()), "{table}");
-        let branch = record.request.branch.as_str();
+        let branch = record.request.git_ref.name();
         assert_eq!(line.find(branch), lines[0].find("BRANCH"), "{table}");
         assert_eq!(line.find("@ada"), lines[0].find("USER"), "{table}");
     }

@@ -14,7 +14,7 @@ fn the_example_is_right_and_does_what_it_says() {
     let may = |job_name: &str, branch_name: &str| {
         let (branch, job) = (branch(branch_name), job(job_name));
         let ask = DeployRequest {
-            branch,
+            git_ref: branch,
             job,
             ..request()
         };

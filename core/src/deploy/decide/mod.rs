@@ -26,7 +26,7 @@ use crate::config::{self, Config};
 use crate::deploy::machine::{self, IllegalTransition};
 use crate::deploy::{self, DeployRecord, DeployState, EndReason, Target, TriggerIntent};
 use crate::id::{InvocationId, PipelineId};
-use crate::name::BranchName;
+use crate::name::GitRef;
 use crate::notification::NotificationKind;
 use crate::policy;
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
@@ -250,7 +250,12 @@ fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerReq
     let allowed = policy::authorize_record(ctx.config, record).ok()?;
     let id = record.id.to_string();
     let slug = intent.slug.clone();
-    Some(request_to_send(slug, &allowed, &record.request.branch, &id))
+    Some(request_to_send(
+        slug,
+        &allowed,
+        &record.request.git_ref,
+        &id,
+    ))
 }
 
 /// The request to CircleCI for a job, by the job's name in the configuration. A request under another
@@ -258,7 +263,7 @@ fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerReq
 fn request_to_send(
     slug: config::ProjectSlug,
     allowed: &policy::AllowedJob<'_>,
-    branch: &BranchName,
+    git_ref: &GitRef,
     id: &str,
 ) -> TriggerRequest {
     let config::TriggerConfig {
@@ -279,7 +284,7 @@ fn request_to_send(
     TriggerRequest {
         call: call.clone(),
         slug,
-        branch: branch.clone(),
+        git_ref: git_ref.clone(),
         config_branch: config_branch.clone(),
         parameters,
     }

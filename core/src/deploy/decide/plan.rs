@@ -35,7 +35,7 @@ pub fn plan_deploy(config: &Config, request: DeployRequest) -> DeployPlan {
         target: found.and_then(|found| found.target()),
         trigger: allowed.map(|allowed| {
             let slug = allowed.project.slug.clone();
-            super::request_to_send(slug, &allowed, &request.branch, ID_TO_COME)
+            super::request_to_send(slug, &allowed, &request.git_ref, ID_TO_COME)
         }),
         workflow: found.map(|found| found.job.workflow.clone()),
         must_run: found.map_or_else(Vec::new, |found| found.job.must_run.clone()),

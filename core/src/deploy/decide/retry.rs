@@ -339,7 +339,7 @@ pub(super) fn request_from(requester: &Requester, old: &DeployRecord) -> DeployR
 fn first_request(first: &DeployRequest, old: &DeployRecord) -> DeployRequest {
     DeployRequest {
         project: old.request.project.clone(),
-        branch: old.request.branch.clone(),
+        git_ref: old.request.git_ref.clone(),
         job: old.request.job.clone(),
         environment: old.request.environment.clone(),
         ..first.clone()

@@ -167,7 +167,7 @@ pub(super) fn lookup_request(record: &DeployRecord) -> Option<LookupRequest> {
     Some(LookupRequest {
         call: intent.call.clone(),
         slug: intent.slug.clone(),
-        branch: record.request.branch.clone(),
+        git_ref: record.request.git_ref.clone(),
         since: intent.at,
         deploy_id: intent
             .deploy_id_parameter

@@ -56,7 +56,7 @@ impl RuleSet {
             let unknown = Rejection::UnknownJob {
                 project: project(name),
                 job: job(typed.job),
-                branch: branch(typed.branch),
+                git_ref: branch(typed.branch),
                 usable,
             };
             check(PolicyRule::Job, Some(unknown));
@@ -85,7 +85,7 @@ impl RuleSet {
         let no_branch = Rejection::Branch {
             project,
             job,
-            branch: branch(typed.branch),
+            git_ref: branch(typed.branch),
             patterns: rules.branches.iter().map(|p| p.0.to_owned()).collect(),
         };
         let fits = rules.branches.iter().any(|(_, fits)| fits(typed.branch));
@@ -157,7 +157,7 @@ impl TypedRequest {
         };
         let deploy = DeployCommand {
             project: self.project.map(project),
-            branch: branch(self.branch),
+            git_ref: branch(self.branch),
             job: job(self.job),
         };
         let ask = requester.deploy_request(&deploy, start(), config);

@@ -128,7 +128,7 @@ fn a_word_that_cannot_be_a_name() {
     Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
     ");
     assert_snapshot!(typed("0123456789abcdef0123456789abcdef01234567 deploy"), @"
-    `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit; CircleCI starts branches only.
+    `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit, and CircleCI starts branches and tags.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
 }
@@ -181,7 +181,7 @@ fn a_word_too_many() {
 fn words_that_are_no_filters() {
     assert_snapshot!(typed("history everything"), @"
     `everything` is not a filter: filters look like `job:deploy`.
-    The filters are `user:`, `branch:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
+    The filters are `user:`, `branch:`, `tag:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
     ");
     assert_snapshot!(typed("history me"), @"
     `me` is not a filter: filters look like `job:deploy`.
@@ -209,7 +209,7 @@ fn words_that_are_no_filters() {
     ");
     assert_snapshot!(typed("history colour:red"), @"
     there is no filter `colour:`.
-    The filters are `user:`, `branch:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
+    The filters are `user:`, `branch:`, `tag:`, `job:`, `project:`, `env:`, `status:`, `since:`, `limit:`, `before:`. More: `/chatops help history`.
     ");
     assert_snapshot!(typed("history job:a job:b"), @"
     `job:` is given twice.

@@ -136,6 +136,7 @@ fn about_each_command() {
     Filters, all of which have to match:
     • `user:me`, `user:@ana` or `user:U012ABCDEF` – the requester
     • `branch:main` – the branch, in full
+    • `tag:v1.2.3` – the tag, in full
     • `job:deploy` – the job
     • `project:web` – the project
     • `env:production` – the environment
@@ -144,7 +145,7 @@ fn about_each_command() {
     • `limit:5` – how many, at most 20
     • `before:1a2b3c4d` – older than that deploy: the next page
     • `all` – also what was not allowed, blocked or expired, which only `status:rejected` lists otherwise
-    *Examples:* `/chatops history user:me since:7d` · `/chatops history job:deploy branch:main limit:5`
+    *Examples:* `/chatops history user:me since:7d` · `/chatops history branch:main job:deploy limit:5`
     ");
     assert_snapshot!(topic(Verb::Failed), @"
     (to the requester)

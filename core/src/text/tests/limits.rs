@@ -107,7 +107,7 @@ proptest! {
         let page = DeployPage { deploys, more };
         let filter = HistoryFilter {
             user: Some(UserFilter::Name(name.chars().take(80).collect())),
-            branch: Some(branch(&"b".repeat(200))),
+            git_ref: Some(branch(&"b".repeat(200))),
             job: Some(job(&"j".repeat(100))),
             project: Some(project(&"p".repeat(100))),
             ..HistoryFilter::default()
@@ -148,7 +148,7 @@ proptest! {
         }
         let holder = record_in(DeployState::Running);
         let lock = TargetLock { deploy: holder.id, since: start(), until: held.then(start) };
-        for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { branch: branch(&"b".repeat(200)), ..request() }] {
+        for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { git_ref: branch(&"b".repeat(200)), ..request() }] {
             let plan = decide::plan_deploy(&config, ask);
             check(&super::super::plan_report(&plan, held.then_some((&lock, &holder)), &config));
         }

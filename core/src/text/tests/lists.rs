@@ -31,7 +31,7 @@ fn filter(text: &str) -> HistoryFilter {
 
 fn a_few() -> Vec<DeployRecord> {
     let mut long = record_in(DeployState::Running);
-    long.request.branch = branch("feature/a-very-long-name-of-a-branch/login-2");
+    long.request.git_ref = branch("feature/a-very-long-name-of-a-branch/login-2");
     let mut there = trigger_rejected();
     there.request.project = Some(project("api"));
     there.request.job = job("e2e");

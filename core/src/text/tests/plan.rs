@@ -81,7 +81,7 @@ fn would_start() {
 #[test]
 fn would_not_start() {
     let wild = DeployRequest {
-        branch: branch("wild"),
+        git_ref: branch("wild"),
         user: other(),
         ..request()
     };

@@ -53,7 +53,7 @@ fn the_plan_of_what_may_not_be_read() {
     let config = two_projects();
     let typed = DeployCommand {
         project: Some(project("web")),
-        branch: branch("main"),
+        git_ref: branch("main"),
         job: job("ship"),
     };
     let reply = plan_not_readable(&typed, &stranger(), &project("web"), &request(), &config);

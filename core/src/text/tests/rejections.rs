@@ -13,7 +13,7 @@ fn rejected(rejection: Rejection) -> String {
 
 fn rejected_for(rejection: Rejection, on: &str, run: &str, config: &Config) -> String {
     let mut record = head_ended(DeployState::Rejected, EndReason::Rejected(rejection));
-    record.request.branch = branch(on);
+    record.request.git_ref = branch(on);
     record.request.job = job(run);
     let message = final_status(&record, false, config);
     assert_eq!(message.audience, Audience::Channel);
@@ -75,7 +75,7 @@ fn jobs() {
         let rejection = Rejection::UnknownJob {
             project: project("web"),
             job: job(run),
-            branch: branch(on),
+            git_ref: branch(on),
             usable: usable.iter().map(|name| job(name)).collect(),
         };
         rejected_for(rejection, on, run, &config())
@@ -117,7 +117,7 @@ fn jobs() {
     let rejection = Rejection::UnknownJob {
         project: project("api"),
         job: job("main"),
-        branch: branch("e2e"),
+        git_ref: branch("e2e"),
         usable: vec![job("e2e")],
     };
     assert_snapshot!(rejected_for(rejection, "e2e", "main", &two_projects()), @"
@@ -165,7 +165,7 @@ fn branches() {
         let rejection = Rejection::Branch {
             project: project("web"),
             job: job("deploy"),
-            branch: branch(name),
+            git_ref: branch(name),
             patterns: patterns.iter().map(|&p| p.to_owned()).collect(),
         };
         rejected_for(rejection, name, "deploy", &config())
@@ -224,7 +224,7 @@ fn every_rejection_names_its_rule() {
     let mut ask = request();
     ask.channel = ChannelId::parse("C034GHIJKL").unwrap();
     ask.user = other();
-    ask.branch = branch("wild");
+    ask.git_ref = branch("wild");
     for check in crate::policy::evaluate_rules(&config, &ask).checks {
         if let Err(rejection) = check.verdict {
             let why = super::rejection::rule_line(&rejection, &config).to_string();

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use chatops_core::deploy::{DeployRecord, DeployState};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::{
     DeployFilter, DeployPage, LedgerPosition, PAGE_READ_LIMIT, PageEnd, RequesterFilter,
 };
@@ -91,11 +91,11 @@ impl IndexRoute {
             let keys = states.map(|state| state.as_str().to_owned());
             route(ListIndex::State, keys.collect())
         });
-        let branch = filter.branch.as_ref().map(BranchName::as_str);
+        let branch = filter.git_ref.as_ref().map(ToString::to_string);
         let projects = filter.project_keys();
         let routes = [
             user,
-            one(ListIndex::Branch, branch),
+            one(ListIndex::Branch, branch.as_deref()),
             one(ListIndex::Job, filter.job.as_ref().map(JobName::as_str)),
             projects.map(|keys| route(ListIndex::Project, keys)),
             one(ListIndex::Environment, filter.environment.as_deref()),
@@ -144,9 +144,10 @@ fn row_fits(row: &Row<'_>, filter: &DeployFilter) -> rusqlite::Result<bool> {
         *column = row.get_ref(n + 2)?.as_str_or_null().unwrap_or_default();
     }
     let [user, user_name, branch, job, project, state, environment] = columns;
+    let wanted_branch = filter.git_ref.as_ref().map(ToString::to_string);
     let is = |column: Option<&str>, wanted: Option<&str>| wanted.is_none() || column == wanted;
     let state = state.and_then(DeployState::parse);
-    Ok(is(branch, filter.branch.as_ref().map(BranchName::as_str))
+    Ok(is(branch, wanted_branch.as_deref())
         && is(job, filter.job.as_ref().map(JobName::as_str))
         && is(project, filter.project.as_ref().map(ProjectName::as_str))
         && is(environment, filter.environment.as_deref())

@@ -269,7 +269,7 @@ fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> CommitResul
         to_micros(request.requested_at),
         request.qualified_user().to_string(),
         request.user_name.as_deref().map(str::to_lowercase),
-        request.branch.as_str(),
+        request.git_ref.to_string(),
         request.job.as_str(),
         request.project.as_ref().map(ProjectName::as_str),
         request.environment,

@@ -129,7 +129,7 @@ impl CiClient for MemoryCircleCi {
             received_at: now,
             deploy,
             job: job.clone(),
-            branch: trigger.branch.as_str().to_owned(),
+            branch: trigger.git_ref.to_string(),
             locks: self.ledger.locks().into_iter().collect(),
         });
         match fault {
@@ -142,7 +142,7 @@ impl CiClient for MemoryCircleCi {
             Some(TriggerFault::ErrorBefore) => return unknown("HTTP 503"),
             _ => {}
         }
-        let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.branch.as_str()));
+        let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.git_ref.name()));
         let parameters = trigger.parameters.clone();
         let script = state.scripts.front().cloned().unwrap_or_default();
         let script = script.for_job(&job);
@@ -172,7 +172,10 @@ impl CiClient for MemoryCircleCi {
         let deploy = lookup.deploy_id.as_ref().map(|(_, value)| value);
         let deploy = deploy.and_then(|value| DeployId::parse(value).ok());
         Self::begin_read(&mut state, now, deploy, token)?;
-        let (slug, branch) = (project_slug(&lookup.slug), Some(lookup.branch.as_str()));
+        let (slug, branch) = (
+            project_slug(&lookup.slug),
+            lookup.git_ref.branch().map(|branch| branch.as_str()),
+        );
         let mut candidates = Vec::new();
         let mut token = None;
         loop {

@@ -150,7 +150,7 @@ async fn derive_retry(
         },
         deploy: DeployCommand {
             project: old.request.project.clone(),
-            branch: old.request.branch.clone(),
+            git_ref: old.request.git_ref.clone(),
             job: old.request.job.clone(),
         },
         requested_at: action.at,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{QualifiedUser, TeamId, UserId};
-use chatops_core::name::{BranchName, JobName, ProjectName};
+use chatops_core::name::{GitRef, JobName, ProjectName};
 use chatops_core::ports::{Commit, Ledger, LedgerPosition};
 use tokio::task::JoinSet;
 
@@ -41,7 +41,7 @@ impl ListingRng {
         let request = &mut commit.record.request;
         request.user = user(self.below(5));
         request.user_name = self.maybe_one(&NAMES).map(str::to_owned);
-        request.branch = branch(BRANCHES[self.below(4)]);
+        request.git_ref = branch(BRANCHES[self.below(4)]);
         request.job = job(JOBS[self.below(3)]);
         request.project = self.maybe_one(&PROJECTS).map(project);
         request.team = TeamId::parse(["T01", "T02"][self.below(2)]).unwrap();
@@ -73,8 +73,8 @@ pub(super) fn user(n: usize) -> UserId {
     UserId::parse(&format!("U0{n}")).unwrap()
 }
 
-pub(super) fn branch(name: &str) -> BranchName {
-    BranchName::parse(name).unwrap()
+pub(super) fn branch(name: &str) -> GitRef {
+    GitRef::parse(name).unwrap()
 }
 
 pub fn job(name: &str) -> JobName {

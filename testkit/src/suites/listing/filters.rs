@@ -64,7 +64,7 @@ pub(super) fn filters() -> Vec<DeployFilter> {
     let all = each(&all, &environments, |f, e| {
         f.environment = e.map(str::to_owned);
     });
-    let all = each(&all, &branches, |f, b| f.branch = b.map(branch));
+    let all = each(&all, &branches, |f, b| f.git_ref = b.map(branch));
     let all = each(&all, &[None, Some("test")], |f, j| f.job = j.map(job));
     let all = each(&all, &[None, Some("api")], |f, p| {
         f.project = p.map(project);

@@ -92,7 +92,7 @@ pub async fn every_limit_turns_the_pages<F: PortFixture>(it: F) {
         DeployFilter::default(),
         by(RequesterFilter::Users(two)),
         DeployFilter {
-            branch: Some(branch("main")),
+            git_ref: Some(branch("main")),
             status: Some(StatusFilter::Outcome(DeployOutcome::Failed)),
             ..by(RequesterFilter::Name("ana".to_owned()))
         },
@@ -110,7 +110,7 @@ pub async fn a_page_begins_behind_any_deploy<F: PortFixture>(it: F) {
     let (store, reader) = (it.store(), it.reader());
     let records = ledger(&store).await;
     let filter = DeployFilter {
-        branch: Some(branch("main")),
+        git_ref: Some(branch("main")),
         ..DeployFilter::default()
     };
     for (n, record) in records.iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::policy::PolicyRule;
 fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> DeployRequest {
     let deploy = DeployCommand {
         project: project.map(crate::fixtures::project),
-        branch: branch(branch_name),
+        git_ref: branch(branch_name),
         job: job(job_name),
     };
     requester().deploy_request(&deploy, start(), &config())
@@ -84,7 +84,7 @@ fn a_plan_has_every_rules_answer_and_the_target() {
     let no = plan_deploy(&config(), asked(None, "feature", "deploy"));
     assert_eq!(no.checks.len(), all.len());
     assert_eq!((no.target, no.trigger), (Some(target()), None));
-    assert_eq!(no.request.branch, branch("feature"));
+    assert_eq!(no.request.git_ref, branch("feature"));
 
     let unknown = plan_deploy(&config(), asked(None, "main", "none"));
     assert_eq!(unknown.checks.len(), 3);

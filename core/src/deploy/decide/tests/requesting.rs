@@ -129,13 +129,13 @@ fn it_waits_until_it_is_due() {
 #[test]
 fn policy_rejects_and_the_requester_is_notified() {
     let mut record = requested();
-    record.request.branch = branch("feature");
+    record.request.git_ref = branch("feature");
     let commit = written(&record, start());
     assert_eq!(commit.record.state, Rejected);
     let rule = Rejection::Branch {
         project: record.request.project.unwrap(),
         job: job("deploy"),
-        branch: branch("feature"),
+        git_ref: branch("feature"),
         patterns: vec!["main".into(), "release/*".into()],
     };
     assert_eq!(reason(&commit), &EndReason::Rejected(rule));

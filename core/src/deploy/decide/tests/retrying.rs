@@ -53,7 +53,7 @@ fn first() -> DeployRequest {
     DeployRequest {
         user: UserId::parse("U11").unwrap(),
         user_name: None,
-        branch: branch("of-another-time"),
+        git_ref: branch("of-another-time"),
         ..requested().request
     }
 }

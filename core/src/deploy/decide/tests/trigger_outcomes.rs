@@ -15,7 +15,7 @@ fn only_the_invocation_of_the_intent_sends_and_only_once() {
     ];
     assert_eq!(parameters, expected);
     assert_eq!(
-        (request.branch, request.slug),
+        (request.git_ref, request.slug),
         (branch("main"), crate::fixtures::slug())
     );
     assert!(matches!(step(&record, &me(), 1, start()), Wait));

@@ -115,7 +115,7 @@ pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
             2 => Rejection::UnknownJob {
                 project,
                 usable: vec![job.clone(); n],
-                branch: branch(&"b".repeat(200)),
+                git_ref: branch(&"b".repeat(200)),
                 job,
             },
             3 => Rejection::Channel {
@@ -127,7 +127,7 @@ pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
             4 => Rejection::Branch {
                 project,
                 job,
-                branch: branch(&"b".repeat(200)),
+                git_ref: branch(&"b".repeat(200)),
                 patterns: vec!["p*".repeat(500); n],
             },
             5 => Rejection::Busy {
@@ -204,7 +204,7 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
 pub(super) fn long_request() -> DeployRequest {
     DeployRequest {
         project: Some(project(&"p".repeat(100))),
-        branch: branch(&"b".repeat(200)),
+        git_ref: branch(&"b".repeat(200)),
         job: job(&"j".repeat(100)),
         user: UserId::parse(&format!("U{}", "9".repeat(31))).unwrap(),
         ..request()

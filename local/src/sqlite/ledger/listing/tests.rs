@@ -1,6 +1,7 @@
 //! Every list is a walk along one index, whatever the filter: no scan, no sort, and no row is read
 //! that does not match.
 
+use chatops_core::name::GitRef;
 use std::path::Path;
 
 use chatops_core::command::StatusFilter;
@@ -40,7 +41,7 @@ fn no_walk_scans_sorts_or_reads_rows() {
 fn only_a_filter_without_a_part_walks_along_everything() {
     let parts: [fn(&mut DeployFilter); 7] = [
         |f| f.requesters = Some(RequesterFilter::Name("ana".to_owned())),
-        |f| f.branch = BranchName::parse("main").ok(),
+        |f| f.git_ref = GitRef::parse("main").ok(),
         |f| f.job = JobName::parse("deploy").ok(),
         |f| f.project = ProjectName::parse("web").ok(),
         |f| f.environment = Some("production".to_owned()),

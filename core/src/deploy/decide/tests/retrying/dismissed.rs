@@ -11,7 +11,7 @@ fn a_ticket_is_kept_as_long_as_it_can_be_carried_out() {
     assert!(is_obsolete(&retried.record, 120));
     // Whom the rules do not allow it today they may tomorrow; a doubt is for a person.
     let mut denied = old.clone();
-    denied.request.branch = branch("feature/x");
+    denied.request.git_ref = branch("feature/x");
     assert!(!is_obsolete(&denied, 120));
     let mut doubtful = old;
     doubtful.unresolved_before = Some(DeployId::of_request("T1", "A1", "earlier"));

@@ -33,7 +33,7 @@ fn an_operator_is_asked_for_what_and_which_branch() {
     let action = retry(operator(), false, false);
     let mut old = record_in(TriggerFailed);
     assert_eq!(decided(&old, RetryCause::Action(&action), 120), Yes);
-    old.request.branch = branch("feature/x");
+    old.request.git_ref = branch("feature/x");
     let rejection = denied(&old, &action, 120);
     assert!(
         matches!(rejection, Rejection::Branch { .. }),

@@ -95,7 +95,7 @@ fn an_operators_retry_is_the_first_requesters_and_the_audit_names_the_operator()
     let old = record_in(Unresolved);
     let commit = begun(&old, RetryCause::Action(&action)).unwrap();
     assert_eq!(commit.record.request.user.as_str(), "U11");
-    assert_eq!(commit.record.request.branch, old.request.branch);
+    assert_eq!(commit.record.request.git_ref, old.request.git_ref);
     assert_eq!(commit.record.request.requested_at, at(100));
     assert_eq!(commit.record.retry_request, Some(action.id));
     let notification = commit.open_notifications.as_ref().unwrap();
