@@ -16,11 +16,12 @@ use crate::deploy::{
 };
 use crate::id::{
     ChannelId, DeployId, InvocationId, PipelineId, Qualified, QualifiedChannel, QualifiedUser,
-    RequestId, TeamId, UserId,
+    RequestId, ShortId, TeamId, UserId,
 };
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::name::{GitRef, JobName, ProjectName};
 use crate::ports::{CiWorkflow, PipelineDetails, PipelineState, PollResult, WorkflowStatus};
+use crate::release::{ReleaseHistory, ReplacedRelease, TargetBefore, TargetEnd};
 use crate::secret::ResponseUrl;
 
 /// A response URL with a part that must never be printed.
@@ -241,6 +242,31 @@ pub(crate) fn workflow(name: &str, created: i64, status: WorkflowStatus) -> CiWo
         auto_rerun_number: None,
         max_auto_reruns: None,
     }
+}
+
+/// The same deploy with its commit, and what it replaces.
+pub(crate) fn shipping(mut record: DeployRecord) -> DeployRecord {
+    if let Some(run) = &mut record.run {
+        run.revision = Some("0123456789abcdef0123456789abcdef01234567".into());
+        run.subject = Some("Fix the <cart>".into());
+        run.author = Some("Bo".into());
+    }
+    record.before = Some(TargetBefore {
+        replaced: Some(ReplacedRelease {
+            deploy: DeployId::of_request("T012ABCDEF", "A1", "before"),
+            short_id: ShortId::parse("9f8e7d6c").unwrap(),
+            revision: Some("9f8e7d6c5b4a39281706f5e4d3c2b1a098765432".into()),
+        }),
+        usual: Some(secs(250)),
+    });
+    record
+}
+
+/// The release history of its target once a deploy has ended.
+pub(crate) fn released(record: &DeployRecord) -> ReleaseHistory {
+    let end = TargetEnd::of(record);
+    end.iter()
+        .fold(ReleaseHistory::default(), ReleaseHistory::after)
 }
 
 /// A poll of the pipeline and its workflows.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::deploy::{DeployRecord, DeployState, Target};
-use crate::id::{DeployId, QualifiedUser, ShortId};
+use crate::deploy::{DeployRecord, DeployState, SlackUser, Target};
+use crate::id::{DeployId, ShortId};
 use crate::name::{GitRef, JobName};
 
 /// How many releases a history keeps.
@@ -34,10 +34,7 @@ pub struct Release {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Who requested it.
-    pub by: QualifiedUser,
-    /// Their name in Slack at that time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_name: Option<String>,
+    pub by: SlackUser,
     /// When it ended.
     pub at: Time,
     /// How long it took, from the trigger to the end.
@@ -100,8 +97,7 @@ impl TargetEnd {
             git_ref: request.git_ref.clone(),
             revision: run.and_then(|run| run.revision.clone()),
             subject: run.and_then(|run| run.subject.clone()),
-            by: request.qualified_user(),
-            by_name: request.user_name.clone(),
+            by: request.slack_user(),
             at: end.at,
             took: record.duration().unwrap_or_default(),
         });

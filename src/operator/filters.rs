@@ -75,8 +75,8 @@ mod tests {
     fn what_is_no_filter_is_answered() {
         let no = |words: &[&str]| parse_words(words).unwrap_err();
         insta::assert_snapshot!(no(&["main"]), @"'main' is not a filter: write one as key:value, such as branch:main");
-        insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, job, project, env, status, since, limit, before)");
-        insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, job, project, env, status, since, limit, before)");
+        insta::assert_snapshot!(no(&["brnch:main"]), @"there is no filter 'brnch': did you mean 'branch'? (user, branch, tag, job, project, env, status, since, limit, before)");
+        insta::assert_snapshot!(no(&["colour:red"]), @"there is no filter 'colour' (user, branch, tag, job, project, env, status, since, limit, before)");
         insta::assert_snapshot!(no(&["job:a", "job:b"]), @"the filter 'job' is given twice: keep one");
         insta::assert_snapshot!(no(&["limit:1", "limit:2"]), @"the filter 'limit' is given twice: keep one");
         insta::assert_snapshot!(no(&["limit:0"]), @"'0' is not a number of deploys: give one of at least 1");

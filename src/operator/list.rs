@@ -24,7 +24,7 @@ const DEFAULT_LIMIT: usize = 20;
 const READ_BATCH: usize = if cfg!(test) { 7 } else { 500 };
 
 /// How many characters of a commit the table shows.
-const SHORT_COMMIT: usize = 8;
+const SHORT_COMMIT: usize = 7;
 
 const STATE: &str = "STATE";
 const DURATION: &str = "DURATION";
@@ -263,10 +263,11 @@ type TableRow = (DeployOutcome, Vec<(&'static str, String)>);
 fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
     let request = &record.request;
     let project = request.project.as_ref().map(ToString::to_string);
-    let commit = record.run.as_ref().and_then(|run| run.revision.as_ref());
-    let commit = commit.map(|commit| sanitize(commit).chars().take(SHORT_COMMIT).collect());
+    let commit = record
+        .revision()
+        .map(|commit| sanitize(commit).chars().take(SHORT_COMMIT).collect());
     let (environment, end) = (request.environment.clone(), record.end.as_ref());
-    let duration = end.map(|end| super::elapsed(request.requested_at, end.at));
+    let duration = record.duration().map(super::took);
     let reason = end.map(|end| text::end_reason(&end.reason));
     let operator = record.operator.as_deref().map(sanitize);
     let mut cells = vec![

@@ -260,7 +260,6 @@ fn now() -> Time {
 }
 
 /// A duration, to the second.
-fn elapsed(from: Time, until: Time) -> String {
-    let seconds = (until - from).num_seconds().max(0);
-    humantime::format_duration(Duration::from_secs(seconds.unsigned_abs())).to_string()
+fn took(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }

@@ -114,8 +114,9 @@ fn write_deploy(
         line("operator", sanitize(operator))?;
     }
     if let Some(end) = &record.end {
-        let took = super::elapsed(request.requested_at, end.at);
-        line("ended", format!("{} after {took}", iso_time(end.at)))?;
+        let took = record.duration().map(super::took);
+        let took = took.map_or_else(String::new, |took| format!(", {took} after the trigger"));
+        line("ended", format!("{}{took}", iso_time(end.at)))?;
         line("reason", text::end_reason(&end.reason))?;
         for candidate in text::candidate_lines(&end.reason) {
             line("", candidate)?;
@@ -126,6 +127,12 @@ fn write_deploy(
         line("", sanitize(run.pipeline.url.as_str()))?;
         if let Some(commit) = &run.revision {
             line("commit", sanitize(commit))?;
+        }
+        if let Some(subject) = &run.subject {
+            line("", sanitize(subject))?;
+        }
+        if let Some(replaced) = record.replaced() {
+            line("replaces", text::replaced_release(replaced))?;
         }
     }
     if let Some(action) = &record.cancel {
@@ -205,7 +212,7 @@ mod tests {
           what        deploy on feature/login of web
           environment production
           requested   2027-01-15T08:00:00Z by U012ABCDEF (@ana) in C012ABCDEF of T012ABCDEF
-          ended       2027-01-15T08:02:10Z after 2m 10s
+          ended       2027-01-15T08:02:10Z, 2m 10s after the trigger
           reason      ship\u{1b}[2J canceled
           at CircleCI pipeline 7
                       https://app.circleci.com/pipelines/github/acme/web/7

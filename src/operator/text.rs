@@ -14,7 +14,7 @@ use chatops_core::text::untold_kind;
 
 pub(super) use self::record::{
     UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
-    requester_label, run_label,
+    replaced_release, requester_label, run_label,
 };
 pub(super) use self::retry_all::retry_summary;
 pub(super) use self::unlock::{

@@ -13,8 +13,9 @@ use chatops_core::notification::Undelivered;
 use chatops_core::policy;
 use chatops_core::ports::{
     DeployFilter, DeployPage, LedgerPosition, ListDeploys, ListUndelivered, OutgoingMessage,
-    ReadDeploy, ReadLock, ReadUndelivered, WorkerPorts,
+    ReadDeploy, ReadLock, ReadReleases, ReadUndelivered, WorkerPorts,
 };
+use chatops_core::release::ReleaseHistory;
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
 
@@ -155,7 +156,11 @@ impl<P: WorkerPorts> Worker<P> {
             None => None,
         };
         let holder = lock.as_ref().zip(holder.as_ref());
-        Ok(text::plan_report(&plan, holder, &self.config))
+        let releases = match &plan.place {
+            Some(place) => self.ports.perform(ReadReleases(place.clone())).await?,
+            None => ReleaseHistory::default(),
+        };
+        Ok(text::plan_report(&plan, holder, &releases, &self.config))
     }
 
     async fn answer_history(

@@ -117,6 +117,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProject {
     pub(super) slug: Spanned<String>,
+    pub(super) repository: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) aliases: Vec<Spanned<String>>,
     #[serde(default)]

@@ -4,6 +4,7 @@
 
 mod file;
 mod pattern;
+mod repository;
 mod resolve;
 mod target;
 mod timeouts;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::file::ConfigError;
 pub use self::pattern::{BranchPattern, PatternError};
+pub use self::repository::Repository;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
@@ -200,24 +202,6 @@ impl ProjectSlug {
         };
         format!("{vcs}/{}/{}", self.org, self.repo)
     }
-
-    /// The web address of a commit, where the slug names the repository: not of the GitHub App and of
-    /// GitLab. `None` as well if it is no commit.
-    #[must_use]
-    pub fn commit_url(&self, revision: &str) -> Option<Url> {
-        if revision.is_empty() || !revision.chars().all(|c| c.is_ascii_hexdigit()) {
-            return None;
-        }
-        let (origin, commits) = match self.vcs.as_str() {
-            "gh" => ("https://github.com", "commit"),
-            "bb" => ("https://bitbucket.org", "commits"),
-            _ => return None,
-        };
-        let mut url = Url::parse(origin).ok()?;
-        let path = [&*self.org, &*self.repo, commits, revision];
-        url.path_segments_mut().ok()?.extend(path);
-        Some(url)
-    }
 }
 
 /// A `[projects.<name>]` table.
@@ -225,6 +209,8 @@ impl ProjectSlug {
 pub struct ProjectConfig {
     /// Where it is at CircleCI.
     pub slug: ProjectSlug,
+    /// Its repository on the web, where the slug does not name it or another one is meant.
+    pub repository: Option<Repository>,
     /// Who may read its deploys, besides those whom its jobs name. See
     /// [`may_read`](crate::policy::may_read).
     pub read: AllowList<QualifiedUser>,

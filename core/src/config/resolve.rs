@@ -14,7 +14,7 @@ use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resol
 use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
 use super::{
     AllowList, BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug,
-    SlackConfig,
+    Repository, SlackConfig,
 };
 use crate::id::{QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{JobName, NameError, ProjectName};
@@ -217,6 +217,10 @@ impl NamedIds<'_> {
             jobs.insert(checked, job);
         }
         Ok(ProjectConfig {
+            repository: match &raw.repository {
+                Some(page) => Some(Repository::parse(page)?),
+                None => Repository::of_slug(&slug),
+            },
             slug,
             read: self.parse_users(raw.read)?,
             job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,

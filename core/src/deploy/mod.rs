@@ -30,7 +30,7 @@ use crate::Time;
 use crate::audit::hash::EventHash;
 use crate::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use crate::id::{DeployId, InvocationId, PipelineId, QualifiedUser, RequestId, ShortId};
-use crate::release::TargetBefore;
+use crate::release::{ReplacedRelease, TargetBefore};
 pub use crate::request::DeployRequest;
 pub use crate::target::{Target, TargetRef};
 
@@ -399,6 +399,24 @@ impl DeployRecord {
         let intent = self.trigger_intent.as_ref()?;
         let environment = self.request.environment.as_deref()?;
         Some(Target::new(&intent.slug, environment))
+    }
+
+    /// The commit that it builds, once known.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        self.run.as_ref()?.revision.as_deref()
+    }
+
+    /// The release that it replaces, once known.
+    #[must_use]
+    pub fn replaced(&self) -> Option<&ReplacedRelease> {
+        self.before.as_ref()?.replaced.as_ref()
+    }
+
+    /// How long such a deploy usually takes, once known.
+    #[must_use]
+    pub fn usual_duration(&self) -> Option<Duration> {
+        self.before.as_ref()?.usual
     }
 
     /// How long it took, from the trigger to the end; `None` if nothing was triggered, or it has not

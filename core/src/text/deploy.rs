@@ -1,7 +1,6 @@
 //! Messages about a deploy while it runs and when it ends.
 
-use std::time::Duration;
-
+use super::commit::{append_commit, subject_line};
 use super::label::state_banner;
 use super::slack_message::reply;
 use super::untold::append_untold;
@@ -12,19 +11,29 @@ use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, End
 use crate::id::ShortId;
 use crate::notification::Undelivered;
 
-/// How much of a commit is shown.
-const COMMIT_DIGITS: usize = 7;
-
 /// How many approvals a message names.
 const MAX_NAMED_JOBS: usize = 5;
 
 /// It runs: the build's address.
 pub fn deploy_running(record: &DeployRecord, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
-    about_deploy(
-        to_channel(MessageKind::Progress, headline, record, config),
-        record,
-    )
+    let message = to_channel(MessageKind::Progress, headline, record, config);
+    about_deploy(message.rows(shipping_line(record, config)), record)
+}
+
+/// What it ships, and how long that usually takes.
+fn shipping_line(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
+    let usual = record.usual_duration();
+    let usual = usual.filter(|_| !record.state.is_terminal());
+    let usual = usual.map(|usual| Mrkdwn::new("usually ").about(usual));
+    let commit = append_commit(Mrkdwn::new("Commit "), record, config);
+    let parts = [commit, subject_line(record), usual];
+    let parts: Vec<Mrkdwn> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| Mrkdwn::default().and_lines(&parts, " · "))
+}
+
+fn with_commit(line: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
+    append_commit(line.clone().and(" · commit "), record, config).unwrap_or(line)
 }
 
 /// It waits for an approval: where to give it.
@@ -33,12 +42,9 @@ pub fn waiting_for_approval(record: &DeployRecord, config: &Config) -> SlackMess
         Mrkdwn::new(":raised_hand: *Waiting for approval:* "),
         record,
     );
-    let headline = append_commit(append_held_jobs(headline, record), record);
-    about_deploy(
-        to_channel(MessageKind::Hold, headline, record, config),
-        record,
-    )
-    .detail(Mrkdwn::new(
+    let headline = with_commit(append_held_jobs(headline, record), record, config);
+    let message = to_channel(MessageKind::Hold, headline, record, config);
+    about_deploy(message.rows(subject_line(record)), record).detail(Mrkdwn::new(
         "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
     ))
 }
@@ -57,13 +63,14 @@ fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 
 /// How it ended. `repeat` says that an earlier copy may have been shown.
 pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
-    let mut headline = append_commit(status_headline(record), record);
+    let mut headline = with_commit(status_headline(record), record, config);
     if repeat {
         headline = headline.and(" · _repeated in case the first message was lost_");
     }
     // A rejection, too: that it was accepted was said to the channel.
     let mut message = to_channel(MessageKind::Final, headline, record, config);
     message.mark.repeat = repeat;
+    let message = message.rows(subject_line(record));
     about_deploy(message.details(end_lines(record, config)), record)
 }
 
@@ -73,8 +80,9 @@ pub fn deploy_status(
     undelivered: Option<&Undelivered>,
     config: &Config,
 ) -> SlackMessage {
-    let message =
-        reply(with_requester(status_headline(record), record, config)).rows([timestamps(record)]);
+    let message = reply(with_requester(status_headline(record), record, config))
+        .rows([timestamps(record)])
+        .rows(shipping_line(record, config));
     let untold = undelivered.filter(|one| !one.told_later);
     let message = match record.state {
         DeployState::Rejected if untold.is_none() => {
@@ -134,24 +142,9 @@ fn append_operator(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 /// Banner, what, which, and how long it took.
 pub(super) fn status_headline(record: &DeployRecord) -> Mrkdwn {
     let headline = deploy_headline(state_banner(record), record);
-    match run_duration(record) {
+    match record.duration() {
         Some(took) => headline.and(" · after ").duration(took),
         None => headline,
-    }
-}
-
-/// The commit, linked where the repository is known.
-fn append_commit(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
-    let revision = record.run.as_ref().and_then(|run| run.revision.as_deref());
-    let Some(revision) = revision else {
-        return line;
-    };
-    let short: String = revision.chars().take(COMMIT_DIGITS).collect();
-    let slug = record.trigger_intent.as_ref().map(|intent| &intent.slug);
-    let line = line.and(" · commit ");
-    match slug.and_then(|slug| slug.commit_url(revision)) {
-        Some(url) => line.link(&url, short),
-        None => line.code(short),
     }
 }
 
@@ -182,12 +175,6 @@ pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
     }
 }
 
-/// How long it ran.
-pub(super) fn run_duration(record: &DeployRecord) -> Option<Duration> {
-    let (run, end) = (record.run.as_ref()?, record.end.as_ref()?);
-    (end.at - run.triggered_at).to_std().ok()
-}
-
 /// Marks the deploy, and links its build.
 pub(super) fn about_deploy(message: SlackMessage, record: &DeployRecord) -> SlackMessage {
     let message = message.about(record.id);
@@ -202,10 +189,6 @@ fn timestamps(record: &DeployRecord) -> Mrkdwn {
     let mut line = Mrkdwn::new("Requested ").time(record.request.requested_at);
     if let Some(run) = &record.run {
         line = line.and(" · at CircleCI since ").time(run.triggered_at);
-        if let Some(revision) = &run.revision {
-            let commit: String = revision.chars().take(12).collect();
-            line = line.and(" · commit ").code(commit);
-        }
     }
     match &record.end {
         Some(end) => line.and(" · ended ").time(end.at),

@@ -42,7 +42,8 @@ fn error_label(errors: &[PipelineError]) -> &'static str {
     }
 }
 
-fn label_of(state: DeployState) -> (&'static str, &'static str) {
+/// Emoji and label of a state.
+pub(super) fn label_of(state: DeployState) -> (&'static str, &'static str) {
     match state {
         DeployState::Requested => (WAITS, "Queued"),
         DeployState::Triggering => (WAITS, "Triggering"),

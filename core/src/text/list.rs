@@ -1,6 +1,7 @@
 //! Lists of deploys: history, in progress, and waiting for a retry.
 
-use super::deploy::{job_on_branch, retry_command, run_duration};
+use super::commit;
+use super::deploy::{job_on_branch, retry_command, with_requester};
 use super::label::emoji_and_label;
 use super::slack_message::reply;
 use super::untold::append_untold;
@@ -9,6 +10,7 @@ use crate::command::{HistoryFilter, SinceFilter, StatusFilter, Verb};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord, DeployState};
 use crate::id::DeployRef;
+use crate::name::GitRef;
 use crate::notification::Undelivered;
 use crate::ports::{DeployPage, PageEnd};
 
@@ -27,9 +29,8 @@ pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config
     if filter.since.is_some_and(SinceFilter::is_day) {
         headline = headline.and(" (days are UTC)");
     }
-    let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter();
-    let rows = rows.map(|record| append_run(deploy_row(record, &columns), record, config));
+    let rows = rows.map(|record| append_run(deploy_row(record, config), record));
     let first = first_command("One of them in full: ", Verb::Status, page, config);
     let message = reply(headline).rows(rows).details(first);
     match &page.more {
@@ -43,13 +44,18 @@ pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config
 pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
     if page.deploys.is_empty() && page.more.is_none() {
         let all = Mrkdwn::new("What was deployed: ").code(usage::full_command(config, "history"));
-        return reply(Mrkdwn::new("*Nothing is in progress.*")).detail(all);
+        return reply(Mrkdwn::new("*Nothing is running.*")).detail(all);
     }
     let headline = Mrkdwn::new("*In progress* · ");
     let headline = append_count(headline, page, "none found");
-    let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
-        let row = append_run(deploy_row(record, &columns), record, config);
+        let row = deploy_row(record, config).and(" · since ");
+        let row = row.since(record.request.requested_at);
+        let row = match record.usual_duration() {
+            Some(usual) => row.and(", usually ").about(usual),
+            None => row,
+        };
+        let row = append_id(row, record);
         let intent = record.trigger_intent.as_ref();
         let outcome_unknown = intent.is_some_and(|intent| intent.unknown_because.is_some());
         let row = row.and(match record.state {
@@ -80,10 +86,12 @@ pub fn awaiting_retry(page: &DeployPage, config: &Config) -> SlackMessage {
     }
     let headline = Mrkdwn::new("*Waiting for a retry* · ");
     let headline = append_count(headline, page, "none found");
-    let columns = ColumnWidths::of(page, config);
     let rows = page.deploys.iter().map(|record| {
-        let row = append_request(deploy_row(record, &columns), record, config);
-        let row = row.and("\n› ").code(retry_command(record, config));
+        let row = deploy_row(record, config).and(" · ");
+        let row = row
+            .time(record.request.requested_at)
+            .and("\n› ")
+            .code(retry_command(record, config));
         let why = record
             .end
             .as_ref()
@@ -167,73 +175,49 @@ fn no_history(filter: &HistoryFilter, config: &Config) -> Mrkdwn {
     Mrkdwn::new("Try fewer filters, or all of it: ").code(usage::full_command(config, "history"))
 }
 
-/// How wide the names of a page are.
-struct ColumnWidths<'a> {
-    job: usize,
-    git_ref: usize,
-    config: &'a Config,
-}
-
-impl<'a> ColumnWidths<'a> {
-    fn of(page: &DeployPage, config: &'a Config) -> Self {
-        let widest = |name: fn(&DeployRecord) -> String| {
-            let names = page.deploys.iter().map(name);
-            let widest = names.map(|name| name.chars().count()).max();
-            widest.unwrap_or_default().min(MAX_NAME_WIDTH)
-        };
-        Self {
-            job: widest(|record| record.request.job.to_string()),
-            git_ref: widest(|record| record.request.git_ref.to_string()),
-            config,
-        }
-    }
-}
-
-/// State, which and what. The names are as wide as the widest of the page, so that the columns of
-/// all rows are aligned.
-fn deploy_row(record: &DeployRecord, columns: &ColumnWidths<'_>) -> Mrkdwn {
+/// State, what, where, which commit and by whom, in plain words. A success is its mark alone: a long
+/// list is mostly that.
+fn deploy_row(record: &DeployRecord, config: &Config) -> Mrkdwn {
     let (emoji, label) = emoji_and_label(record);
-    let mut line = Mrkdwn::new(emoji).and(" ").code(&record.short_id).and(" ");
+    let request = &record.request;
+    let mut line = Mrkdwn::new(emoji).and(" ");
+    if record.state != DeployState::Succeeded {
+        line = line.and("*").and(label).and("* ");
+    }
     line = line
-        .code(pad_name(record.request.job.as_str(), columns.job))
-        .and(" ");
-    line = line.code(pad_name(
-        &record.request.git_ref.to_string(),
-        columns.git_ref,
-    ));
-    if let Some(project) = &record.request.project
-        && columns.config.default_project.as_ref() != Some(project)
-    {
-        line = line.and(" of ").code(shorten_name(project.as_str()));
+        .escaped(&shorten_name(request.job.as_str()))
+        .and(match request.git_ref {
+            GitRef::Branch(_) => " on ",
+            GitRef::Tag(_) => " on tag ",
+        })
+        .escaped(&shorten_name(request.git_ref.name()));
+    if let Some(project) = &request.project {
+        line = line.and(" → ").escaped(&shorten_name(project.as_str()));
     }
-    line.and(" · *").and(label).and("*")
+    if let (Some(_), Some(environment)) = (&request.project, &request.environment) {
+        line = line.and("/").escaped(&shorten_name(environment));
+    }
+    if let Some(revision) = record.revision() {
+        line = line.and(" · ").escaped(&commit::short_commit(revision));
+    }
+    with_requester(line, record, config)
 }
 
-/// When it was requested, and by whom.
-fn append_request(line: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
+/// When it was requested, how long it took, and its id, which leads to the build.
+fn append_run(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     let line = line.and(" · ").time(record.request.requested_at);
-    line.and(" · ").requester(&record.request, config)
+    let line = match record.duration() {
+        Some(took) => line.and(" · ").duration(took),
+        None => line,
+    };
+    append_id(line, record)
 }
 
-/// How long it ran, when and by whom it was requested, and where it is.
-fn append_run(mut line: Mrkdwn, record: &DeployRecord, config: &Config) -> Mrkdwn {
-    if let Some(took) = run_duration(record) {
-        line = line.and(" after ").duration(took);
-    }
-    line = append_request(line, record, config);
-    match &record.run {
-        Some(run) if run.pipeline.url.as_str().len() <= MAX_LINKED_URL => {
-            line.and(" · ").link(&run.pipeline.url, "build")
-        }
-        _ => line,
-    }
-}
-
-/// Cut to the widest that is shown, and padded with spaces that Slack neither breaks nor drops.
-fn pad_name(name: &str, width: usize) -> String {
-    let name = shorten_name(name);
-    let missing = width.saturating_sub(name.chars().count());
-    name + &"\u{a0}".repeat(missing)
+/// The id, which leads to the build.
+fn append_id(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+    let build = record.run.as_ref().map(|run| &run.pipeline.url);
+    let build = build.filter(|url| url.as_str().len() <= MAX_LINKED_URL);
+    line.and(" · ").linked(build, &record.short_id)
 }
 
 /// Cut in the middle, where names differ least.

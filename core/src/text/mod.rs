@@ -6,6 +6,7 @@
 
 mod ack;
 mod action;
+mod commit;
 mod deploy;
 mod end_reason;
 mod example;

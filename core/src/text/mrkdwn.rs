@@ -103,6 +103,14 @@ impl Mrkdwn {
         self
     }
 
+    /// A label, linked where there is an address, as code otherwise.
+    pub fn linked(self, url: Option<&Url>, label: impl fmt::Display) -> Self {
+        match url {
+            Some(url) => self.link(url, label),
+            None => self.code(label),
+        }
+    }
+
     /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -144,6 +152,16 @@ impl Mrkdwn {
         self
     }
 
+    /// A moment, and how long ago that is whenever it is read.
+    pub fn since(mut self, at: Time) -> Self {
+        let fallback = at.format("%Y-%m-%d %H:%M UTC");
+        let seconds = at.timestamp();
+        self.push_fmt(format_args!(
+            "<!date^{seconds}^{{date_short_pretty}} {{time}} ({{ago}})|{fallback}>"
+        ));
+        self
+    }
+
     /// A number.
     pub fn number(mut self, number: impl Into<u64>) -> Self {
         self.0.push_str(&number.into().to_string());
@@ -158,6 +176,20 @@ impl Mrkdwn {
             1..60 => self.push_fmt(format_args!("{s} s")),
             60..3_600 => self.push_fmt(format_args!("{} min {} s", s / 60, s % 60)),
             _ => self.push_fmt(format_args!("{} h {} min", s / 3_600, s % 3_600 / 60)),
+        }
+        self
+    }
+
+    /// About how long something takes, in its largest unit.
+    pub fn about(mut self, duration: Duration) -> Self {
+        let s = duration.as_secs();
+        match s {
+            0..55 => self.push_fmt(format_args!("{} s", s.max(1))),
+            55..3_570 => self.push_fmt(format_args!("{} min", (s + 30) / 60)),
+            _ => {
+                let minutes = (s + 30) / 60;
+                self.push_fmt(format_args!("{} h {} min", minutes / 60, minutes % 60));
+            }
         }
         self
     }
@@ -273,6 +305,14 @@ mod tests {
         assert_eq!(text(59), "59 s");
         assert_eq!(text(192), "3 min 12 s");
         assert_eq!(text(3_725), "1 h 2 min");
+        let text = |s| Mrkdwn::new("").about(Duration::from_secs(s)).to_string();
+        assert_eq!(text(0), "1 s");
+        assert_eq!(text(54), "54 s");
+        assert_eq!(text(55), "1 min");
+        assert_eq!(text(250), "4 min");
+        assert_eq!(text(3_569), "59 min");
+        assert_eq!(text(3_570), "1 h 0 min");
+        assert_eq!(text(7_500), "2 h 5 min");
         let text = |s| Mrkdwn::new("").period(Duration::from_secs(s)).to_string();
         assert_eq!(text(86_400), "24 hours");
         assert_eq!(text(3_600), "1 hour");

@@ -3,22 +3,25 @@
 use serde_json::Value;
 
 use super::deploy::job_on_branch;
+use super::label::label_of;
 use super::slack_message::reply;
-use super::{Mrkdwn, SlackMessage, rejection, usage};
-use crate::config::{Config, TriggerCall, WorkflowSelector};
-use crate::deploy::DeployRecord;
+use super::{Mrkdwn, SlackMessage, commit, rejection, usage};
+use crate::config::{Config, Repository, TriggerCall, WorkflowSelector};
 use crate::deploy::decide::{DeployPlan, unlock_cause};
-use crate::policy::PolicyRule;
+use crate::deploy::{DeployRecord, DeployState};
 use crate::ports::{TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
+use crate::release::{Release, ReleaseHistory};
 
 /// The longest parameter that is shown in full.
 const MAX_PARAMETER: usize = 100;
 
-/// Every rule's verdict, who holds the target, and what would be sent.
+/// What it would ship: what is there and what would change, the rules that do not allow it, who holds the
+/// target, and what would be sent.
 pub fn plan_report(
     plan: &DeployPlan,
     holder: Option<(&TargetLock, &DeployRecord)>,
+    releases: &ReleaseHistory,
     config: &Config,
 ) -> SlackMessage {
     let starts = plan.trigger.is_some() && holder.is_none();
@@ -27,12 +30,13 @@ pub fn plan_report(
     } else {
         "*Plan:* would not start: "
     });
-    let checks = plan.checks.iter().flat_map(|check| match &check.verdict {
-        Ok(()) => vec![passed_line(check.rule, plan)],
+    let denied = plan.checks.iter().flat_map(|check| match &check.verdict {
+        Ok(()) => vec![],
         Err(rejection) => rejected_lines(rejection, plan, config),
     });
     let mut message = reply(job_on_branch(headline, &plan.request))
-        .rows(checks)
+        .rows(release_lines(plan, releases, config))
+        .rows(denied)
         .rows(target_lines(plan, holder, config));
     if let Some(trigger) = &plan.trigger {
         message = message
@@ -64,28 +68,65 @@ fn rejected_lines(rejection: &Rejection, plan: &DeployPlan, config: &Config) -> 
         .collect()
 }
 
-fn passed_line(rule: PolicyRule, plan: &DeployPlan) -> Mrkdwn {
-    let line = Mrkdwn::new(":white_check_mark: ");
-    match rule {
-        PolicyRule::Team => line.and("Commands from this workspace are accepted (`slack.teams`)."),
-        PolicyRule::Project => match &plan.request.project {
-            Some(project) => line.and("There is a project ").code(project),
-            None => line.and("There is such a project"),
+/// What is there, what would come, and how long that usually takes.
+fn release_lines(plan: &DeployPlan, releases: &ReleaseHistory, config: &Config) -> Vec<Mrkdwn> {
+    let Some(project) = plan
+        .request
+        .project
+        .as_ref()
+        .filter(|_| plan.place.is_some())
+    else {
+        return vec![];
+    };
+    let project = config.project(project).map(|(_, project)| project);
+    let repository = project.and_then(|project| project.repository.as_ref());
+    let mut lines = vec![];
+    if let Some(release) = releases.current() {
+        lines.extend(there_now(release, repository, config));
+        let base = release.revision.as_deref();
+        let head = plan.request.git_ref.name();
+        let compare = base.and_then(|base| Some((base, repository?.compare_url(base, head)?)));
+        if let Some((base, url)) = compare {
+            let label = format!("{}...{head}", commit::short_commit(base));
+            lines.push(Mrkdwn::new("What would come: ").link(&url, label).and("."));
         }
-        .and(" (`projects`)."),
-        PolicyRule::Job => {
-            let line = line.and("It has a job ").code(&plan.request.job);
-            line.and(" (`jobs`).")
-        }
-        PolicyRule::Channel => line.and("The job can be run from this channel (`channels`)."),
-        PolicyRule::User => line.and("You may run it (`users`)."),
-        PolicyRule::Branch => {
-            let line = line.and("It can be run on ").git_ref(&plan.request.git_ref);
-            line.and(" (")
-                .code(rejection::ref_rule(&plan.request.git_ref))
-                .and(").")
-        }
+    } else {
+        lines.push(Mrkdwn::new("Nothing was deployed there from here yet."));
     }
+    if let Some(last) = &releases.last
+        && last.state != DeployState::Succeeded
+    {
+        let (emoji, label) = label_of(last.state);
+        let line = Mrkdwn::new("The last deploy there: ").and(emoji).and(" *");
+        let line = line.and(label).and("* · ").code(&last.short_id);
+        lines.push(line.and(" · ").since(last.at));
+    }
+    if let Some(usual) = releases.usual(&plan.request.job) {
+        lines.push(Mrkdwn::new("It usually takes ").about(usual).and("."));
+    }
+    lines
+}
+
+/// What is there, and since when.
+fn there_now(release: &Release, repository: Option<&Repository>, config: &Config) -> Vec<Mrkdwn> {
+    let line = Mrkdwn::new("There now: ");
+    let line = match release.revision.as_deref() {
+        Some(revision) => {
+            let url = repository.and_then(|one| one.commit_url(revision));
+            line.linked(url.as_ref(), commit::short_commit(revision))
+                .and(" of ")
+        }
+        None => line,
+    };
+    let line = line
+        .git_ref(&release.git_ref)
+        .and(" · ")
+        .code(&release.short_id);
+    let line = line.and(" · ").person(&release.by, config).and(" · ");
+    let line = line.since(release.at);
+    let subject = release.subject.as_deref();
+    let subject = subject.map(|subject| Mrkdwn::new("› ").append(&commit::subject(subject)));
+    [Some(line), subject].into_iter().flatten().collect()
 }
 
 /// What would be locked, and who holds the lock.
@@ -108,16 +149,17 @@ fn target_lines(
             };
             rejected_lines(&busy, plan, config)
         }
-        (Some(target), None) => {
-            let line = Mrkdwn::new(":white_check_mark: ").code(config.target_name(target));
-            vec![line.and(" is free (`exclusive`).")]
-        }
-        (None, _) if plan.checks.iter().any(|check| check.rule > PolicyRule::Job) => {
+        (Some(_), None) if plan.trigger.is_some() => {
             vec![Mrkdwn::new(
-                ":white_check_mark: It takes no lock: other deploys may run at the same time (`exclusive`).",
+                "All rules allow it, and nobody is deploying there.",
             )]
         }
-        (None, _) => vec![],
+        (None, _) if plan.trigger.is_some() => {
+            vec![Mrkdwn::new(
+                "All rules allow it. It takes no lock: other deploys may run at the same time.",
+            )]
+        }
+        _ => vec![],
     }
 }
 

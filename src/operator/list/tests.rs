@@ -25,8 +25,8 @@ fn the_tables_are_aligned() {
     }
     let records = [canceled, example::requested()];
     insta::assert_snapshot!(render_table(&records, false), @"
-    ID        STATE      REQUESTED (UTC)       DURATION  USER  PROJECT  ENVIRONMENT  JOB     BRANCH         COMMIT    OPERATOR
-    1aee4c77  CANCELED   2027-01-15T08:00:00Z    2m 10s  @ana  web      production   deploy  feature/login  01234567  ada
+    ID        STATE      REQUESTED (UTC)       DURATION  USER  PROJECT  ENVIRONMENT  JOB     BRANCH         COMMIT   OPERATOR
+    1aee4c77  CANCELED   2027-01-15T08:00:00Z    2m 10s  @ana  web      production   deploy  feature/login  0123456  ada
     50176d64  REQUESTED  2027-01-15T08:00:00Z            @ana  web      production   deploy  main
     ");
     let records = [example::not_started(), example::unresolved()];

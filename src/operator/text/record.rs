@@ -9,6 +9,7 @@ use chatops_core::id::QualifiedUser;
 use chatops_core::name::GitRef;
 use chatops_core::ports::PipelineError;
 use chatops_core::rejection::Rejection;
+use chatops_core::release::ReplacedRelease;
 
 use crate::output::{iso_time, sanitize};
 
@@ -46,6 +47,14 @@ pub(in crate::operator) fn run_label(pipeline: &CiPipeline) -> String {
         CiRunKind::Build => "build",
     };
     format!("{kind} {}", pipeline.number)
+}
+
+/// What a deploy has replaced.
+pub(in crate::operator) fn replaced_release(replaced: &ReplacedRelease) -> String {
+    match &replaced.revision {
+        Some(commit) => format!("{} of deploy {}", sanitize(commit), replaced.short_id),
+        None => format!("deploy {}", replaced.short_id),
+    }
 }
 
 /// The text of an event, and the lines below it.

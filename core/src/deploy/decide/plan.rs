@@ -15,6 +15,8 @@ pub struct DeployPlan {
     pub checks: Vec<RuleCheck>,
     /// The target that it would lock, if the job takes a lock.
     pub target: Option<Target>,
+    /// What it would deploy to, if the job is known.
+    pub place: Option<Target>,
     /// The request to CircleCI, if every rule allows it.
     pub trigger: Option<TriggerRequest>,
     /// Which workflows would decide how it ends, if the job is known.
@@ -33,6 +35,7 @@ pub fn plan_deploy(config: &Config, request: DeployRequest) -> DeployPlan {
     let allowed = found.filter(|_| checks.iter().all(|check| check.verdict.is_ok()));
     DeployPlan {
         target: found.and_then(|found| found.target()),
+        place: found.map(|found| Target::new(&found.project.slug, &found.job.environment)),
         trigger: allowed.map(|allowed| {
             let slug = allowed.project.slug.clone();
             super::request_to_send(slug, &allowed, &request.git_ref, ID_TO_COME)

@@ -19,6 +19,7 @@ use crate::id::DeployRef;
 
 use crate::ports::{DeployPage, PageEnd, TargetLock};
 use crate::rejection::Rejection;
+use crate::release::{ReleaseHistory, TargetEnd};
 use foreign::{any_record, any_rejection, every_notice, large, long_address, long_request, nasty};
 use slack::{check, check_rows};
 
@@ -148,9 +149,16 @@ proptest! {
         }
         let holder = record_in(DeployState::Running);
         let lock = TargetLock { deploy: holder.id, since: start(), until: held.then(start) };
+        let mut last = record_in(DeployState::Succeeded);
+        if let Some(run) = &mut last.run {
+            (run.revision, run.subject) = (Some("a".repeat(200)), Some(value.clone()));
+        }
+        last.request.user_name = Some(value.clone());
+        let failed = TargetEnd::of(&record_in(DeployState::Failed)).unwrap();
+        let releases = ReleaseHistory::default().after(&TargetEnd::of(&last).unwrap()).after(&failed);
         for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { git_ref: branch(&"b".repeat(200)), ..request() }] {
             let plan = decide::plan_deploy(&config, ask);
-            check(&super::super::plan_report(&plan, held.then_some((&lock, &holder)), &config));
+            check(&super::super::plan_report(&plan, held.then_some((&lock, &holder)), &releases, &config));
         }
     }
 }

@@ -182,6 +182,7 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         plan_report(
             &plan_deploy(config, request.clone()),
             Some((&lock, &record)),
+            &crate::fixtures::released(&record),
             config,
         ),
         nothing_readable(&requester, config).details(listed_projects(&[].into(), config)),

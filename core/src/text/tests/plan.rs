@@ -5,8 +5,10 @@ use insta::assert_snapshot;
 use super::*;
 use crate::deploy::DeployRequest;
 use crate::deploy::decide;
-use crate::fixtures::{branch, job, project, request, start};
+use crate::fixtures::{branch, job, project, record_in, released, request, shipping, start};
+use crate::name::{GitRef, TagName};
 use crate::ports::TargetLock;
+use crate::release::{ReleaseHistory, TargetEnd};
 
 fn planned(
     ask: DeployRequest,
@@ -19,12 +21,104 @@ fn planned(
     rendered(&message)
 }
 
+fn planned_over(history: &ReleaseHistory, ask: DeployRequest, config: &Config) -> String {
+    let plan = decide::plan_deploy(config, ask);
+    let message = super::super::plan_report(&plan, None, history, config);
+    check_ready_commands(&message, config);
+    rendered(&message)
+}
+
+/// The part of a plan that the releases make.
+fn first_lines(plan: &str) -> String {
+    let lines: Vec<&str> = plan
+        .lines()
+        .take_while(|line| !line.starts_with("CircleCI"))
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn what_would_be_shipped() {
+    let before = shipping(record_in(DeployState::Succeeded));
+    let history = released(&before);
+    assert_snapshot!(first_lines(&planned_over(&history, request(), &config())), @"
+    (to the requester)
+    *Plan:* would start: `deploy` on `main` → *web/production*
+    There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
+    › Fix the &lt;cart&gt;
+    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    It usually takes 1 s.
+    All rules allow it, and nobody is deploying there.
+    ");
+    let tag = DeployRequest {
+        git_ref: GitRef::Tag(TagName::parse("v1.2").unwrap()),
+        ..request()
+    };
+    assert_snapshot!(first_lines(&planned_over(&history, tag, &config())), @"
+    (to the requester)
+    *Plan:* would not start: `deploy` on tag `v1.2` → *web/production*
+    There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
+    › Fix the &lt;cart&gt;
+    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...v1.2|0123456...v1.2>.
+    It usually takes 1 s.
+    :x: This job cannot be run on tag `v1.2` (rule `projects.web.jobs.deploy.tags`).
+    › An operator can add `v1.2` to its `tags` in `chatops.toml`.
+    Nothing was triggered. Which commit would be built is decided when it starts.
+    ");
+    // A failure may have left anything there.
+    let failed = TargetEnd::of(&record_in(DeployState::Failed)).unwrap();
+    let history = history.after(&failed);
+    assert_snapshot!(first_lines(&planned_over(&history, request(), &config())), @"
+    (to the requester)
+    *Plan:* would start: `deploy` on `main` → *web/production*
+    There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
+    › Fix the &lt;cart&gt;
+    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    The last deploy there: :x: *Failed* · `f643ce10` · 2027-01-15 08:00 UTC
+    It usually takes 1 s.
+    All rules allow it, and nobody is deploying there.
+    ");
+    // Without a repository nothing is linked.
+    let unknown = CONFIG.replace("gh/acme/web", "circleci/acme/web");
+    let unknown = Config::parse(&unknown, "chatops.toml").unwrap();
+    assert_snapshot!(first_lines(&planned_over(&released(&before), request(), &unknown)), @"
+    (to the requester)
+    *Plan:* would start: `deploy` on `main` → *web/production*
+    There now: `0123456` of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
+    › Fix the &lt;cart&gt;
+    It usually takes 1 s.
+    All rules allow it, and nobody is deploying there.
+    ");
+    let set = unknown_repository();
+    assert_snapshot!(first_lines(&planned_over(&released(&before), request(), &set)), @"
+    (to the requester)
+    *Plan:* would start: `deploy` on `main` → *web/production*
+    There now: <https://git.example.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
+    › Fix the &lt;cart&gt;
+    What would come: <https://git.example.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    It usually takes 1 s.
+    All rules allow it, and nobody is deploying there.
+    ");
+}
+
+/// A project of the GitHub App whose repository is set.
+fn unknown_repository() -> Config {
+    let set = "slug = \"circleci/acme/web\"\nrepository = \"https://git.example.com/acme/web\"";
+    let text = CONFIG.replace("slug = \"gh/acme/web\"", set);
+    Config::parse(&text, "chatops.toml").unwrap()
+}
+
 fn words_plan(
     ask: DeployRequest,
     holder: Option<(&TargetLock, &DeployRecord)>,
     config: &Config,
 ) -> SlackMessage {
-    super::super::plan_report(&decide::plan_deploy(config, ask), holder, config)
+    super::super::plan_report(
+        &decide::plan_deploy(config, ask),
+        holder,
+        &ReleaseHistory::default(),
+        config,
+    )
 }
 
 #[test]
@@ -32,13 +126,8 @@ fn would_start() {
     assert_snapshot!(planned(request(), None, &config()), @"
     (to the requester)
     *Plan:* would start: `deploy` on `main` → *web/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
-    :white_check_mark: There is a project `web` (`projects`).
-    :white_check_mark: It has a job `deploy` (`jobs`).
-    :white_check_mark: The job can be run from this channel (`channels`).
-    :white_check_mark: You may run it (`users`).
-    :white_check_mark: It can be run on `main` (`branches`).
-    :white_check_mark: `web/production` is free (`exclusive`).
+    Nothing was deployed there from here yet.
+    All rules allow it, and nobody is deploying there.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
     Its workflow `deploy` decides how it ends.
     Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
@@ -57,13 +146,8 @@ fn would_start() {
     assert_snapshot!(planned(test, None, &bare), @"
     (to the requester)
     *Plan:* would start: `test` on `main` → *web/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
-    :white_check_mark: There is a project `web` (`projects`).
-    :white_check_mark: It has a job `test` (`jobs`).
-    :white_check_mark: The job can be run from this channel (`channels`).
-    :white_check_mark: You may run it (`users`).
-    :white_check_mark: It can be run on `main` (`branches`).
-    :white_check_mark: It takes no lock: other deploys may run at the same time (`exclusive`).
+    Nothing was deployed there from here yet.
+    All rules allow it. It takes no lock: other deploys may run at the same time.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main`, without parameters.
     Its workflow `test` decides how it ends.
     Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
@@ -88,15 +172,11 @@ fn would_not_start() {
     assert_snapshot!(planned(wild, None, &config()), @"
     (to the requester)
     *Plan:* would not start: `deploy` on `wild` → *web/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
-    :white_check_mark: There is a project `web` (`projects`).
-    :white_check_mark: It has a job `deploy` (`jobs`).
-    :white_check_mark: The job can be run from this channel (`channels`).
+    Nothing was deployed there from here yet.
     :x: You may not run this job (rule `projects.web.jobs.deploy.users`).
     › An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
     :x: This job cannot be run on `wild` (rule `projects.web.jobs.deploy.branches`).
     › It runs on `main`, `release/*`; or an operator can add `wild` to its `branches` in `chatops.toml`.
-    :white_check_mark: `web/production` is free (`exclusive`).
     Nothing was triggered. Which commit would be built is decided when it starts.
     ");
     let unknown = DeployRequest {
@@ -106,8 +186,6 @@ fn would_not_start() {
     assert_snapshot!(planned(unknown, None, &config()), @"
     (to the requester)
     *Plan:* would not start: `deplyo` on `main` → *web/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
-    :white_check_mark: There is a project `web` (`projects`).
     :x: Project `web` has no job `deplyo` (rule `projects.web.jobs`).
     › Did you mean `/chatops main deploy`?
     › Here you may run `deploy`, `test`.
@@ -120,7 +198,6 @@ fn would_not_start() {
     assert_snapshot!(planned(nowhere, None, &config()), @"
     (to the requester)
     *Plan:* would not start: `deploy` on `main` → *wep/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
     :x: There is no project `wep` (rule `projects`).
     › Did you mean `/chatops main deploy`?
     › The projects are `web`.
@@ -140,12 +217,7 @@ fn would_find_the_target_taken() {
     assert_snapshot!(planned(request(), Some((&lock, &holder)), &config()), @"
     (to the requester)
     *Plan:* would not start: `deploy` on `main` → *web/production*
-    :white_check_mark: Commands from this workspace are accepted (`slack.teams`).
-    :white_check_mark: There is a project `web` (`projects`).
-    :white_check_mark: It has a job `deploy` (`jobs`).
-    :white_check_mark: The job can be run from this channel (`channels`).
-    :white_check_mark: You may run it (`users`).
-    :white_check_mark: It can be run on `main` (`branches`).
+    Nothing was deployed there from here yet.
     :x: `web/production` is taken by deploy `f643ce10` of ana, since 2027-01-15 08:00 UTC (rule `exclusive`).
     › Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel f643ce10`.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.

@@ -42,7 +42,7 @@ fn of_some_projects() {
     let message = in_progress(&crate::ports::DeployPage::default(), &config).details([line]);
     assert_snapshot!(rendered(&message), @"
     (to the requester)
-    *Nothing is in progress.*
+    *Nothing is running.*
     What was deployed: `/ship-it history`
     Listed are the projects that you may read here: `api`.
     ");

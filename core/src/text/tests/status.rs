@@ -46,7 +46,8 @@ fn status_in_progress() {
     assert_snapshot!(status_rows(&running), @"
     (to the requester)
     :arrow_forward: *Running:* `deploy` on `main` → *web/production* · `f643ce10` · ana
-    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · commit `0123456789ab`
+    Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC
+    Commit <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456>
     To cancel it: `/chatops cancel f643ce10`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");

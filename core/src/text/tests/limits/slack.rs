@@ -34,8 +34,18 @@ fn check_text(text: &str) {
         let (inner, _) = part
             .split_once('>')
             .unwrap_or_else(|| panic!("open: {i} {text}"));
-        let commit = "https://github.com/acme/web/commit/";
-        let ours = ["@U", "#C", "!date^", "https://app.circleci.com/", commit];
+        let (commit, compare) = (
+            "https://github.com/acme/web/commit/",
+            "https://github.com/acme/web/compare/",
+        );
+        let ours = [
+            "@U",
+            "#C",
+            "!date^",
+            "https://app.circleci.com/",
+            commit,
+            compare,
+        ];
         assert!(ours.iter().any(|start| inner.starts_with(start)), "{inner}");
         assert!(!inner.contains("EVIL"), "{inner}");
     }
