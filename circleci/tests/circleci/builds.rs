@@ -50,7 +50,7 @@ async fn the_request_is_what_the_api_describes_and_hides_the_token() {
 
 #[tokio::test]
 async fn a_branch_of_any_name_is_built() {
-    let sandbox = sandbox_with(|project| project.any_branch = true).await;
+    let sandbox = sandbox_with(|project| project.any_ref = true).await;
     let client = client_of(&sandbox);
     let names = ["main", "feature/x", "a/b/c", "a.b", "v1.1_x-y", "tree", "7"];
     for name in names {

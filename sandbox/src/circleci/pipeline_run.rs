@@ -35,19 +35,39 @@ pub struct RunRequest {
 pub struct GitReference {
     /// A branch.
     pub branch: Option<String>,
-    /// A tag; this stand-in has none.
+    /// A tag.
     pub tag: Option<String>,
 }
 
 impl GitReference {
-    /// The branch it names.
-    fn resolve_branch<'a>(&'a self, project: &'a FakeProject) -> ApiResult<&'a str> {
-        match (&self.branch, &self.tag) {
+    /// What it names in a project; by default its default branch.
+    pub(super) fn resolve(self, project: &FakeProject) -> ApiResult<KnownReference> {
+        match (self.branch, self.tag) {
             (Some(_), Some(_)) => Err(bad_request()),
+            (None, Some(tag)) if project.has_tag(&tag) => Ok(KnownReference::Tag(tag)),
             (None, Some(_)) => Err(ApiError::new(400, "Tag not found")),
-            (Some(branch), None) if project.has_branch(branch) => Ok(branch),
+            (Some(branch), None) if project.has_branch(&branch) => {
+                Ok(KnownReference::Branch(branch))
+            }
             (Some(_), None) => Err(ApiError::new(400, "Branch not found")),
-            (None, None) => Ok(&project.default_branch),
+            (None, None) => Ok(KnownReference::Branch(project.default_branch.clone())),
+        }
+    }
+}
+
+/// A branch or tag that exists.
+#[derive(Debug, Clone)]
+pub(super) enum KnownReference {
+    Branch(String),
+    Tag(String),
+}
+
+impl KnownReference {
+    /// The branch, or the tag, each empty for the other.
+    pub(super) fn into_names(self) -> (String, String) {
+        match self {
+            Self::Branch(branch) => (branch, String::new()),
+            Self::Tag(tag) => (String::new(), tag),
         }
     }
 }
@@ -87,14 +107,14 @@ impl CircleCiModel {
             .permitted_project(token, slug)
             .ok_or_else(project_not_found)?;
         check_parameters(&request.parameters).map_err(|_| bad_request())?;
-        request.config.resolve_branch(project)?;
-        let branch = request.checkout.resolve_branch(project)?.to_owned();
+        request.config.resolve(project)?;
+        let reference = request.checkout.resolve(project)?;
         let definition = request.definition_id;
         let definition = definition.unwrap_or_else(|| project.default_definition());
         if !definition_ids(project).any(|known| known == definition) {
             return Err(ApiError::new(404, "Pipeline definition does not exist."));
         }
-        let is_skipped = project.ci_skip_branches.contains(&branch);
+        let is_skipped = matches!(&reference, KnownReference::Branch(branch) if project.ci_skip_branches.contains(branch));
         if let Some(message) = self.not_triggered.pop_front() {
             return Ok(RunResponse::NotTriggered(message));
         }
@@ -102,8 +122,15 @@ impl CircleCiModel {
             return Ok(RunResponse::NotTriggered(CI_SKIP.to_owned()));
         }
         let (parameters, definition) = (request.parameters, Some(definition));
-        self.create_pipeline(now, slug, branch, parameters, definition, project_not_found)
-            .map(RunResponse::Created)
+        self.create_pipeline(
+            now,
+            slug,
+            reference,
+            parameters,
+            definition,
+            project_not_found,
+        )
+        .map(RunResponse::Created)
     }
 
     /// `GET /project/{slug}`.

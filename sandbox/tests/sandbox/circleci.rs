@@ -91,6 +91,47 @@ async fn a_pipeline_can_be_started_found_followed_and_canceled() {
 }
 
 #[tokio::test]
+async fn a_tags_pipeline_is_on_no_branch() {
+    let sandbox = start().await;
+    for tag in ["v1.2.3", "v2"] {
+        let body = json!({"tag": tag, "parameters": {"job": "deploy"}});
+        let reply = call(&sandbox, "POST", PIPELINES, &body.to_string()).await;
+        let status = if tag == "v2" { 400 } else { 201 };
+        assert_eq!(reply.unwrap().status, status);
+    }
+    let both = json!({"tag": "v1.2.3", "branch": "main"}).to_string();
+    assert_eq!(
+        call(&sandbox, "POST", PIPELINES, &both)
+            .await
+            .unwrap()
+            .status,
+        400
+    );
+    trigger(&sandbox).await.unwrap();
+
+    let all = get(&sandbox, PIPELINES).await;
+    let vcs = |n: usize| all["items"][n]["vcs"].clone();
+    assert_eq!(
+        (&vcs(0)["branch"], vcs(0).get("tag")),
+        (&json!("feature/x"), None)
+    );
+    assert_eq!(
+        (&vcs(1)["tag"], vcs(1).get("branch")),
+        (&json!("v1.2.3"), None)
+    );
+    for branch in ["main", "v1.2.3", ""] {
+        let list = get(&sandbox, &format!("{PIPELINES}?branch={branch}")).await;
+        assert_eq!(list["items"], json!([]));
+    }
+    let id = all["items"][1]["id"].as_str().unwrap();
+    let values = get(&sandbox, &format!("/pipeline/{id}/values")).await;
+    assert_eq!(
+        (&values["pipeline.git.tag"], &values["pipeline.git.branch"]),
+        (&json!("v1.2.3"), &json!(""))
+    );
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_declared_as_json_builds_the_default_branch() {
     let sandbox = start().await;
     let body = json!({"branch": "feature/x", "parameters": {"job": "x"}}).to_string();

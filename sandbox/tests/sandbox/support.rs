@@ -19,10 +19,11 @@ pub(crate) async fn start(projects: Vec<FakeProject>) -> Sandbox {
     Sandbox::start(settings).await.unwrap()
 }
 
-/// A project with two branches and one parameter.
+/// A project with two branches, one tag and one parameter.
 pub(crate) fn web_project() -> FakeProject {
     FakeProject {
         branches: vec!["main".to_owned(), "feature/x".to_owned()],
+        tags: vec!["v1.2.3".to_owned()],
         parameters: vec!["job".to_owned()],
         ..FakeProject::new("gh/acme/web", "token")
     }

@@ -23,6 +23,7 @@ use self::pipeline::{FakePipeline, branch_revision};
 use self::project::{FakeProject, UndeclaredParameter, check_parameters, derived_uuid, short_slug};
 use self::view::{CreatedPipeline, PipelinePage, PipelineView};
 use self::workflow_run::WorkflowRun;
+use super::pipeline_run::{GitReference, KnownReference};
 use super::script::{RunScript, WorkflowScript};
 use crate::server::Time;
 
@@ -99,13 +100,13 @@ impl CircleCiModel {
         self.next_scripts.push_back(script);
     }
 
-    /// Pipelines and builds on this branch run for `revision` from now on.
+    /// Pipelines and builds on this branch or tag run for `revision` from now on.
     pub fn push_commit(&mut self, slug: &str, branch: &str, revision: &str) {
         let place = (short_slug(slug), branch.to_owned());
         self.pushed.insert(place, revision.to_owned());
     }
 
-    /// The newest commit of a branch.
+    /// The newest commit of a branch or tag.
     pub(super) fn revision(&self, slug: &str, branch: &str) -> String {
         let pushed = self.pushed.get(&(slug.to_owned(), branch.to_owned()));
         pushed
@@ -136,13 +137,24 @@ impl CircleCiModel {
         branch: Option<&str>,
         parameters: BTreeMap<String, Value>,
     ) -> ApiResult<CreatedPipeline> {
+        let branch = branch.map(str::to_owned);
+        let reference = GitReference { branch, tag: None };
+        self.trigger_on(now, token, slug, reference, parameters)
+    }
+
+    /// The same on a branch or tag.
+    pub fn trigger_on(
+        &mut self,
+        now: Time,
+        token: Option<&str>,
+        slug: &str,
+        reference: GitReference,
+        parameters: BTreeMap<String, Value>,
+    ) -> ApiResult<CreatedPipeline> {
         let project = self.triggerable_project(token, slug)?;
         check_parameters(&parameters)?;
-        let branch = branch.unwrap_or(&project.default_branch).to_owned();
-        if !project.has_branch(&branch) {
-            return Err(ApiError::new(400, "Branch not found"));
-        }
-        self.create_pipeline(now, slug, branch, parameters, None, project_not_found)
+        let reference = reference.resolve(project)?;
+        self.create_pipeline(now, slug, reference, parameters, None, project_not_found)
     }
 
     /// The project, if the token may use it.
@@ -192,12 +204,12 @@ impl CircleCiModel {
         next.or_else(of_job).unwrap_or_default()
     }
 
-    /// Creates a pipeline of a project on an existing branch.
+    /// Creates a pipeline of a project on an existing branch or tag.
     pub(super) fn create_pipeline(
         &mut self,
         now: Time,
         slug: &str,
-        branch: String,
+        reference: KnownReference,
         parameters: BTreeMap<String, Value>,
         definition: Option<Uuid>,
         not_found: impl Fn() -> ApiError,
@@ -215,12 +227,13 @@ impl CircleCiModel {
         } else {
             return Err(not_found());
         };
-        if project.auto_cancel && branch != project.default_branch {
+        let (branch, tag) = reference.into_names();
+        if project.auto_cancel && tag.is_empty() && branch != project.default_branch {
             self.cancel_branch(now, &slug, &branch);
         }
 
         let place = self.pipelines.len();
-        let revision = self.revision(&slug, &branch);
+        let revision = self.revision(&slug, if tag.is_empty() { &branch } else { &tag });
         let known = self.project_mut(&slug)?;
         let number = project.first_number + known.pipeline_indexes.len() as u64;
         known.pipeline_indexes.push(place);
@@ -236,6 +249,7 @@ impl CircleCiModel {
             id,
             number,
             branch,
+            tag,
             slug,
             revision,
             parameters,
@@ -285,7 +299,9 @@ impl CircleCiModel {
         let mut shown = indexes
             .map(|place| &self.pipelines[*place])
             .filter(|pipeline| pipeline.number < before)
-            .filter(|pipeline| branch.is_none_or(|branch| pipeline.branch == branch))
+            .filter(|pipeline| {
+                branch.is_none_or(|branch| pipeline.tag.is_empty() && pipeline.branch == branch)
+            })
             .filter(|pipeline| pipeline.is_listed(now));
         let items: Vec<PipelineView> = shown
             .by_ref()
@@ -311,7 +327,7 @@ impl CircleCiModel {
         put("pipeline.project.git_url", pipeline.repository_url().into());
         put("pipeline.git.branch", pipeline.branch.clone().into());
         put("pipeline.git.revision", pipeline.revision.clone().into());
-        put("pipeline.git.tag", "".into());
+        put("pipeline.git.tag", pipeline.tag.clone().into());
         put("pipeline.trigger_source", "api".into());
         for (name, value) in &pipeline.parameters {
             put(&format!("pipeline.parameters.{name}"), value.clone());

@@ -25,8 +25,10 @@ pub struct FakePipeline {
     pub number: u64,
     /// The project's slug.
     pub slug: String,
-    /// The branch that is built.
+    /// The branch that is built; empty for a tag.
     pub branch: String,
+    /// The tag that is built; empty for a branch.
+    pub tag: String,
     /// The commit that is built, 40 hexadecimal digits.
     pub revision: String,
     /// The parameters as they were sent.
@@ -148,6 +150,7 @@ impl FakePipeline {
                 subject: commit_subject(&self.revision).to_owned(),
                 body: String::new(),
             },
+            tag: self.tag.clone(),
             revision: self.revision.clone(),
         })
     }
@@ -157,9 +160,13 @@ impl FakePipeline {
             return BTreeMap::new();
         }
         let (_, repo) = org_and_repo(&self.slug);
+        let (kind, name, place) = match self.tag.as_str() {
+            "" => ("branch", &self.branch, "heads"),
+            _ => ("tag", &self.tag, "tags"),
+        };
         let git = json!({
-            "branch": self.branch,
-            "ref": format!("refs/heads/{}", self.branch),
+            kind: name,
+            "ref": format!("refs/{place}/{name}"),
             "checkout_sha": self.revision,
             "checkout_url": self.repository_url(),
             "repo_name": repo,
@@ -300,7 +307,7 @@ pub(crate) fn commit_subject(revision: &str) -> &'static str {
     SUBJECTS[sum % SUBJECTS.len()]
 }
 
-/// One commit per branch, so that two pipelines on it build the same code.
+/// One commit per branch or tag, so that two pipelines on it build the same code.
 pub(crate) fn branch_revision(slug: &str, branch: &str) -> String {
     let id = derived_uuid(&format!("{slug}@{branch}")).simple();
     format!("{id}00000000")

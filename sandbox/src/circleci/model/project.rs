@@ -31,8 +31,10 @@ pub struct FakeProject {
     pub token: String,
     /// The branches that exist.
     pub branches: Vec<String>,
-    /// Whether a branch outside `branches` exists, too.
-    pub any_branch: bool,
+    /// The tags that exist.
+    pub tags: Vec<String>,
+    /// Whether every other branch and tag exists, too.
+    pub any_ref: bool,
     /// Built when a trigger names no branch.
     pub default_branch: String,
     /// The names of the pipeline parameters that the configuration declares.
@@ -61,7 +63,8 @@ impl FakeProject {
             slug: slug.to_owned(),
             token: token.to_owned(),
             branches: vec!["main".to_owned()],
-            any_branch: false,
+            tags: Vec::new(),
+            any_ref: false,
             default_branch: "main".to_owned(),
             parameters: Vec::new(),
             undeclared: UndeclaredParameter::default(),
@@ -74,10 +77,10 @@ impl FakeProject {
         }
     }
 
-    /// A project with every branch and these declared parameters.
+    /// A project with every branch, every tag and these declared parameters.
     pub fn declaring(slug: &str, token: &str, parameters: &[&str]) -> Self {
         Self {
-            any_branch: true,
+            any_ref: true,
             parameters: parameters.iter().map(|name| (*name).to_owned()).collect(),
             ..Self::new(slug, token)
         }
@@ -94,7 +97,11 @@ impl FakeProject {
     }
 
     pub(crate) fn has_branch(&self, branch: &str) -> bool {
-        self.any_branch || self.branches.iter().any(|known| known == branch)
+        self.any_ref || self.branches.iter().any(|known| known == branch)
+    }
+
+    pub(crate) fn has_tag(&self, tag: &str) -> bool {
+        self.any_ref || self.tags.iter().any(|known| known == tag)
     }
 
     /// Whether only `pipeline/run` starts its pipelines, as for GitHub App projects.

@@ -62,8 +62,12 @@ pub struct VcsView {
     pub origin_repository_url: String,
     /// The repository that is built.
     pub target_repository_url: String,
-    /// The branch.
+    /// The branch; absent for a tag.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub branch: String,
+    /// The tag; absent for a branch.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tag: String,
     /// The commit, 40 hexadecimal digits.
     pub revision: String,
     /// Its message.

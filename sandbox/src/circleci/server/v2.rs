@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::model::ApiResult;
 use super::super::model::view::{CreatedPipeline, WorkflowView};
-use super::super::pipeline_run::{RunRequest, RunResponse, bad_request};
+use super::super::pipeline_run::{GitReference, RunRequest, RunResponse, bad_request};
 use super::{ApiSuccess, CiCall, CiState, FakeCircleCi, SlugPath, parse_id, query_value};
 use crate::http::is_json;
 
@@ -23,6 +23,7 @@ use crate::http::is_json;
 #[serde(default)]
 struct TriggerBody {
     branch: Option<String>,
+    tag: Option<String>,
     parameters: BTreeMap<String, Value>,
 }
 
@@ -55,13 +56,17 @@ async fn trigger_pipeline(
 ) -> Response {
     ci.answer_call(CiCall::Trigger, &head, |model, now, token| {
         // CircleCI ignores a body that is not declared as JSON, and builds the default branch.
-        let TriggerBody { branch, parameters } = if is_json(&head.headers) {
+        let TriggerBody {
+            branch,
+            tag,
+            parameters,
+        } = if is_json(&head.headers) {
             serde_json::from_slice(&body).map_err(|_| bad_request())?
         } else {
             TriggerBody::default()
         };
-        let branch = branch.as_deref();
-        created_response(&model.trigger(now, token, &project.slug(), branch, parameters)?)
+        let reference = GitReference { branch, tag };
+        created_response(&model.trigger_on(now, token, &project.slug(), reference, parameters)?)
     })
     .await
 }

@@ -126,7 +126,7 @@ fn an_undeclared_parameter_can_create_an_errored_pipeline() {
 fn any_branch_and_the_long_slug_are_accepted() {
     let mut model = CircleCiModel::default();
     model.add_project(FakeProject {
-        any_branch: true,
+        any_ref: true,
         ..FakeProject::new("github/acme/web", "token")
     });
     let created = model.trigger(at(0), TOKEN, SLUG, Some("new"), BTreeMap::new());
