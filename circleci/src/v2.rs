@@ -107,6 +107,10 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
             let next = page.next();
             let mut reached_older = false;
             for item in page.items {
+                let is_of_another = |seen: &wire::V2Pipeline| {
+                    let mut tag = lookup.git_ref.tag().into_iter();
+                    lookup.deploy_id.is_none() && tag.any(|tag| !seen.may_be_of(tag))
+                };
                 let pipeline = match item {
                     wire::Item::Null => continue,
                     // Newest first: after an older one everything since then has been read.
@@ -114,6 +118,7 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
                         reached_older = true;
                         continue;
                     }
+                    wire::Item::Known(seen) if is_of_another(&seen) => continue,
                     wire::Item::Known(seen) => self.pipeline(&lookup.slug, &seen),
                     wire::Item::Unreadable => None,
                 };

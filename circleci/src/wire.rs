@@ -6,6 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use chatops_core::Time;
+use chatops_core::name::TagName;
 use chatops_core::ports::{
     CiJob, CiWorkflow, JobStatus, PipelineDetails, PipelineError, PipelineErrorKind, PipelineState,
     WorkflowStatus,
@@ -142,6 +143,8 @@ pub(super) struct V2Pipeline {
     created_at: Value,
     #[serde(default)]
     message: Value,
+    #[serde(default)]
+    vcs: Item<V2Vcs>,
 }
 
 impl V2Pipeline {
@@ -153,6 +156,17 @@ impl V2Pipeline {
     /// When it was created.
     pub(super) fn created_at(&self) -> Option<Time> {
         field(&self.created_at)
+    }
+
+    /// Whether it may be a tag's, as far as it says: a GitHub App's pipeline does not.
+    pub(super) fn may_be_of(&self, tag: &TagName) -> bool {
+        let Item::Known(vcs) = &self.vcs else {
+            return true;
+        };
+        match vcs.tag.as_str() {
+            Some(name) => name == tag.as_str(),
+            None => vcs.branch.is_null(),
+        }
     }
 
     /// Why there is none.
@@ -179,6 +193,10 @@ pub(super) struct V2PipelineDetails {
 struct V2Vcs {
     #[serde(default)]
     revision: Value,
+    #[serde(default)]
+    branch: Value,
+    #[serde(default)]
+    tag: Value,
     #[serde(default)]
     commit: Item<V2Commit>,
 }

@@ -192,7 +192,7 @@ fn check_form(text: &str) -> Result<(), NameError> {
     form(text == "HEAD", "`HEAD` is neither a branch nor a tag")?;
     form(
         text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()),
-        "it looks like a commit, and CircleCI starts branches and tags",
+        "CircleCI starts branches and tags; to deploy a commit, push a branch or a tag that points to it",
     )?;
     for part in text.split('/') {
         form(

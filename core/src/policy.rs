@@ -188,9 +188,7 @@ fn check_rules<'a>(
         git_ref: request.git_ref.clone(),
         patterns: patterns.iter().map(ToString::to_string).collect(),
     };
-    let allowed = patterns
-        .iter()
-        .any(|pattern| pattern.matches(&request.git_ref));
+    let allowed = job.runs_on(&request.git_ref);
     check(PolicyRule::Branch, require(allowed, git_ref));
     Some(AllowedJob {
         project_name: name,

@@ -68,7 +68,17 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             }
             let branches = job.branches.iter().map(ToString::to_string);
             let branches = text::join_or(branches, "no branch");
-            writeln!(out, "    branches  {branches}")?;
+            let never = job.branches.is_empty() && job.tags.is_empty();
+            let never = if never {
+                ", and no tag: it can never run"
+            } else {
+                ""
+            };
+            writeln!(out, "    branches  {branches}{never}")?;
+            if !job.tags.is_empty() {
+                let tags = job.tags.iter().map(ToString::to_string);
+                writeln!(out, "    tags      {}", text::join_or(tags, ""))?;
+            }
             let channels = match &job.channels {
                 AllowList::Any => "everywhere".to_owned(),
                 AllowList::Listed(list) => {
@@ -209,6 +219,7 @@ read = ["ada"]
 aliases = ["ship"]
 environment = "production"
 branches = ["main", "release/*"]
+tags = ["v*"]
 channels = ["deploys"]
 users = ["release"]
 [projects.web.jobs.test]
@@ -245,7 +256,7 @@ users = []
         write_config(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
-        chatops.toml is valid, revision 6715da3ef0bb
+        chatops.toml is valid, revision a36d83755925
         Slack     /chatops from T012ABCDEF
         CircleCI  https://circleci.com/
         Default   project web
@@ -253,7 +264,7 @@ users = []
         Project api, gh/acme/api at CircleCI
           read also by everyone
           migrate: migrate, one at a time, by a single job (API v1.1)
-            branches  no branch
+            branches  no branch, and no tag: it can never run
             channels  nowhere
             users     nobody
 
@@ -269,6 +280,7 @@ users = []
           deploy (also ship): production, one at a time, by a new pipeline (pipeline/run, the default definition)
             workflow  deploy
             branches  main, release/*
+            tags      v*
             channels  C012ABCDEF
             users     ada (U012ABCDEF), U034GHIJKL
           test: test, any number at a time, by a new pipeline (pipeline/run, the default definition), without a deploy id: a lost answer ends UNRESOLVED

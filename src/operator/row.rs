@@ -10,7 +10,7 @@ use super::text;
 use crate::output::{micros_time, sanitize};
 
 /// The columns of the CSV and the keys of the JSON. Names are added, never changed.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "id",
     "short_id",
     "state",
@@ -31,12 +31,13 @@ const COLUMNS: [&str; 26] = [
     "number",
     "url",
     "commit",
-    "subject",
-    "previous_commit",
     "retry_of",
     "retried_by",
     "cancel_requested_by",
     "operator",
+    "tag",
+    "subject",
+    "previous_commit",
 ];
 
 /// The values of a deploy, in the order of the columns.
@@ -65,18 +66,19 @@ impl DeployRow {
             json!(request.project),
             json!(request.environment),
             json!(request.job),
-            json!(request.git_ref),
+            json!(request.git_ref.branch()),
             json!(end.map(|end| text::end_reason(&end.reason))),
             json!(record.attempts),
             json!(pipeline.map(|pipeline| pipeline.number)),
             json!(pipeline.map(|pipeline| &pipeline.url)),
             json!(record.revision()),
-            json!(run.and_then(|run| run.subject.as_ref())),
-            json!(replaced.and_then(|replaced| replaced.revision.as_ref())),
             json!(record.retry_of),
             json!(record.retried_by),
             json!(cancel.map(|cancel| text::requester_label(&cancel.by))),
             json!(record.operator),
+            json!(request.git_ref.tag()),
+            json!(run.and_then(|run| run.subject.as_ref())),
+            json!(replaced.and_then(|replaced| replaced.revision.as_ref())),
         ])
     }
 }
@@ -168,8 +170,8 @@ mod tests {
         write_csv_header(&mut text).unwrap();
         write_csv_row(&mut text, &row).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @r"
-        id,short_id,state,outcome,requested_at,ended_at,duration_seconds,user,user_name,team,channel,project,environment,job,branch,reason,attempts,number,url,commit,subject,previous_commit,retry_of,retried_by,cancel_requested_by,operator
-        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00.000000Z,2027-01-15T08:02:10.000000Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,production,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,,,operator ada,
+        id,short_id,state,outcome,requested_at,ended_at,duration_seconds,user,user_name,team,channel,project,environment,job,branch,reason,attempts,number,url,commit,retry_of,retried_by,cancel_requested_by,operator,tag,subject,previous_commit
+        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00.000000Z,2027-01-15T08:02:10.000000Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,production,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,operator ada,,,,
         ");
     }
 }

@@ -3,6 +3,7 @@
 
 use chatops_core::deploy::CiRunKind;
 use chatops_core::deploy::DeployState::{Canceled, Succeeded, TriggerFailed};
+use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::RunScript;
 
 use crate::support::{BUILD_TIME, ServeWorld, assert_says};
@@ -12,6 +13,12 @@ const JOBS: &str = r#"
 trigger = "pipeline"
 workflow = "deploy"
 branches = ["**"]
+channels = ["C0001"]
+users = ["*"]
+
+[projects.web.jobs.release]
+workflow = "deploy"
+tags = ["v*"]
 channels = ["C0001"]
 users = ["*"]
 
@@ -48,6 +55,24 @@ async fn the_older_call_succeeds() {
     assert_eq!(pipelines.len(), 1);
     assert!(pipelines[0].definition.is_none());
     assert_eq!(pipelines[0].parameters["job"], "older");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_tag_is_deployed_and_listed_as_one() {
+    let world = world("release", RunScript::success(BUILD_TIME)).await;
+    world.fail_next_trigger(HttpFault::AnswerLost);
+    let server = world.serve().await;
+    let refused = world.type_command(&server, "v1.2.3 release").await;
+    assert_says(
+        &refused.shown,
+        "Did you mean `/chatops tag:v1.2.3 release`?",
+    );
+    let shown = world.deploy(&server, "tag:v1.2.3 release", Succeeded).await;
+    assert_says(&shown, "`release` on tag `v1.2.3` → *web/");
+    let pipelines = world.pipelines();
+    assert_eq!(pipelines.len(), 1);
+    assert_eq!((&*pipelines[0].tag, &*pipelines[0].branch), ("v1.2.3", ""));
     server.stop().await;
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use chatops_core::config::TriggerCall;
 use chatops_core::id::PipelineId;
-use chatops_core::ports::{CiClient, LookupRequest, LookupResult};
+use chatops_core::name::GitRef;
+use chatops_core::ports::{CiClient, LookupRequest, LookupResult, TriggerRequest};
 use chatops_sandbox::circleci::{CiCall, RunScript};
 use chatops_sandbox::{HttpFault, Sandbox};
 use chrono::TimeDelta;
@@ -13,8 +15,8 @@ use uuid::Uuid;
 use crate::malformed::assert_unreadable;
 use crate::raw_server::{RawServer, assert_unknown, ok_response, pipeline_json};
 use crate::support::{
-    DEPLOY, PIPELINES, ago, calls, client, client_of, fail_next, lookup_since, sandbox,
-    sandbox_client, start_pipeline, start_scripted, trigger_request,
+    DEPLOY, PIPELINES, ago, calls, client, client_of, fail_next, lookup_by, lookup_since, sandbox,
+    sandbox_client, start_pipeline, start_scripted, trigger_request, trigger_request_by,
 };
 
 pub(crate) fn absent_run() -> LookupResult {
@@ -53,6 +55,44 @@ async fn the_deploy_id_is_found_among_others() {
         assert_eq!(path, format!("{PIPELINES}?branch=feature%2Fx"));
     }
     assert!(calls(&sandbox).iter().all(|(method, ..)| method == "GET"));
+}
+
+#[tokio::test]
+async fn a_tags_pipeline_is_found_in_the_list_of_all_branches() {
+    let run = TriggerCall::PipelineRun { definition: None };
+    for (call, fails) in [(TriggerCall::Pipeline, CiCall::Trigger), (run, CiCall::Run)] {
+        let sandbox = sandbox().await;
+        start_pipeline(&sandbox, ago(30), "feature/x", "another deploy");
+        let git_ref = GitRef::parse("tag:v1.2+x").unwrap();
+        let trigger = TriggerRequest {
+            git_ref: git_ref.clone(),
+            ..trigger_request_by(&call)
+        };
+        fail_next(&sandbox, fails, HttpFault::AnswerLost);
+        let client = client_of(&sandbox);
+        assert_unknown(&client.trigger(&trigger).await);
+        start_pipeline(&sandbox, ago(0), "main", "a third");
+        let made = sandbox.circleci().lock().all_pipelines()[1].id;
+        let lookup = LookupRequest {
+            git_ref,
+            ..lookup_by(&call, ago(60))
+        };
+        let result = client.look_up(&lookup).await.unwrap();
+        assert_eq!(found_pipeline(&result).0, made);
+        // Without a deploy id, only what may be it is a candidate.
+        let lookup = LookupRequest {
+            deploy_id: None,
+            ..lookup
+        };
+        let found = client.look_up(&lookup).await.unwrap();
+        let LookupResult::Absent { candidates } = found else {
+            panic!("{found:?}")
+        };
+        let candidates: Vec<_> = candidates.iter().map(|one| one.id.0).collect();
+        assert_eq!(candidates, [made]);
+        let listed = listing_calls(&sandbox);
+        assert!(listed.iter().all(|path| !path.contains('?')), "{listed:?}");
+    }
 }
 
 #[tokio::test]
@@ -175,7 +215,7 @@ async fn a_listing_without_end_proves_nothing() {
         ..lookup_since(ago(60))
     };
     let error = client.look_up(&lookup).await.unwrap_err();
-    let message = "the branch has more than 10 pages of recent pipelines";
+    let message = "there are more than 10 pages of recent pipelines";
     assert_eq!(error.message, message);
     assert_eq!(listing_calls(&sandbox).len(), 10);
 }

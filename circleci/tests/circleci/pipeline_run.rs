@@ -64,6 +64,34 @@ async fn the_configuration_may_be_that_of_another_branch() {
 }
 
 #[tokio::test]
+async fn a_tag_is_sent_as_one_by_both_calls() {
+    let tag = json!({"tag": "v1.2+x"});
+    let main = json!({"branch": "main"});
+    for (call, config_branch, expected) in [
+        (&TriggerCall::Pipeline, None, tag.clone()),
+        (&RUN, None, json!({"config": tag, "checkout": tag})),
+        (&RUN, Some("main"), json!({"config": main, "checkout": tag})),
+    ] {
+        let mut request = trigger_request_by(call);
+        request.git_ref = GitRef::parse("tag:v1.2+x").unwrap();
+        request.config_branch = config_branch.map(|name| BranchName::parse(name).unwrap());
+        let raw = RawServer::new(vec![created_response(&pipeline_json(7))]).await;
+        assert_created(&client(&raw.url).trigger(&request).await);
+        let requests = raw.requests();
+        let (_, body) = requests[0].split_once("\r\n\r\n").unwrap();
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        let parameters = body.as_object_mut().unwrap().remove("parameters").unwrap();
+        assert_eq!(parameters, json!({"job": "deploy", "deploy_id": DEPLOY}));
+        assert_eq!(body, expected);
+
+        let sandbox = sandbox_with(|_| ()).await;
+        assert_created(&client_of(&sandbox).trigger(&request).await);
+        let pipelines = sandbox.circleci().lock().all_pipelines().to_vec();
+        assert_eq!((&*pipelines[0].tag, &*pipelines[0].branch), ("v1.2+x", ""));
+    }
+}
+
+#[tokio::test]
 async fn the_definition_decides_what_is_run() {
     let other = Uuid::from_u128(7);
     let sandbox = sandbox_with(|project| project.definitions = vec![other]).await;

@@ -197,6 +197,7 @@ pub(crate) fn script_next(sandbox: &Sandbox, script: RunScript) {
 pub(crate) async fn sandbox_with(change: impl FnOnce(&mut FakeProject)) -> Sandbox {
     let mut project = FakeProject {
         branches: vec!["main".to_owned(), "feature/x".to_owned()],
+        tags: vec!["v1.2+x".to_owned()],
         parameters: vec!["job".to_owned(), "deploy_id".to_owned()],
         first_number: 470,
         first_build: 3_926,

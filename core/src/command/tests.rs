@@ -52,6 +52,25 @@ fn the_original_form() {
 }
 
 #[test]
+fn a_tag_stands_where_a_branch_does() {
+    for text in [
+        "tag:v1.2 deploy",
+        "TAG:v1.2 deploy",
+        "deploy tag:v1.2 deploy",
+        "`tag\u{ff1a}v1.2` deploy",
+    ] {
+        assert_eq!(parsed_deploy(text), "tag:v1.2 deploy");
+    }
+    assert_eq!(
+        parsed_deploy("plan web tag:V1/x+y deploy"),
+        "web: tag:V1/x+y deploy"
+    );
+    assert_eq!(wrong_name("tag: deploy"), NameKind::Tag);
+    assert_eq!(wrong_name("tag:a..b deploy"), NameKind::Tag);
+    assert_eq!(wrong_name("tags:v1 deploy"), NameKind::Branch);
+}
+
+#[test]
 fn the_long_form() {
     for verb in ["deploy", "plan"] {
         let read = |rest: &str| parsed_deploy(&format!("{verb} {rest}"));

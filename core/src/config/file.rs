@@ -150,6 +150,8 @@ pub(super) struct RawJob {
     #[serde(default)]
     pub(super) branches: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(super) tags: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) channels: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) users: Vec<Spanned<String>>,

@@ -20,7 +20,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::file::ConfigError;
-pub use self::pattern::{BranchPattern, PatternError};
+pub use self::pattern::{Pattern, PatternError, PatternKind};
 pub use self::repository::Repository;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
@@ -249,7 +249,9 @@ pub struct JobConfig {
     /// Whether one deploy of the target excludes another.
     pub exclusive: bool,
     /// Which branches.
-    pub branches: Vec<BranchPattern>,
+    pub branches: Vec<Pattern>,
+    /// Which tags.
+    pub tags: Vec<Pattern>,
     /// From where.
     pub channels: AllowList<QualifiedChannel>,
     /// By whom.
@@ -257,12 +259,19 @@ pub struct JobConfig {
 }
 
 impl JobConfig {
+    /// Whether it may be run on a branch or tag.
+    #[must_use]
+    pub fn runs_on(&self, git_ref: &GitRef) -> bool {
+        let mut patterns = self.patterns(git_ref).iter();
+        patterns.any(|pattern| pattern.matches(git_ref.name()))
+    }
+
     /// The patterns that decide about a branch or tag; none allows nothing.
     #[must_use]
-    pub fn patterns(&self, git_ref: &GitRef) -> &[BranchPattern] {
+    pub fn patterns(&self, git_ref: &GitRef) -> &[Pattern] {
         match git_ref {
             GitRef::Branch(_) => &self.branches,
-            GitRef::Tag(_) => &[],
+            GitRef::Tag(_) => &self.tags,
         }
     }
 }

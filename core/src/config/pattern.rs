@@ -1,60 +1,85 @@
-//! Branch patterns: `*` stands for any characters but `/`, `**` for any characters at all. A
-//! pattern that is only `*` means every branch.
+//! Patterns: `*` stands for any characters but `/`, `**` for any characters at all. A pattern that is only
+//! `*` means everything.
 
 use std::fmt;
 
-use crate::name::GitRef;
-
-/// Which branches a job may be run on.
+/// Which branches or tags a job may be run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BranchPattern(String);
+pub struct Pattern(String);
+
+/// What a pattern is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatternKind {
+    /// Names of branches.
+    Branch,
+    /// Names of tags.
+    Tag,
+}
+
+impl fmt::Display for PatternKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Branch => "branch",
+            Self::Tag => "tag",
+        })
+    }
+}
 
 /// Why a pattern is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// Nothing could match it.
-    #[error("a branch pattern may not be empty")]
-    Empty,
-    /// No branch that is accepted has such a character.
-    #[error("a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`")]
-    Characters,
+    #[error("a {0} pattern may not be empty")]
+    Empty(PatternKind),
+    /// No name that is accepted has such a character.
+    #[error("a {kind} pattern may hold only letters, digits, {allowed} and `*`")]
+    Characters {
+        /// What it is for.
+        kind: PatternKind,
+        /// What is accepted besides letters, digits and `*`.
+        allowed: &'static str,
+    },
     /// `***`
     #[error("use `*` (anything but `/`) or `**` (anything)")]
     TooManyStars,
-    /// It can match no branch name that is accepted.
-    #[error("no branch name can fit this: names have no empty parts, no `..` and no leading `-`")]
-    Unmatchable,
+    /// It can match no name that is accepted.
+    #[error("no {0} name can fit this: names have no empty parts, no `..` and no leading `-`")]
+    Unmatchable(PatternKind),
 }
 
-impl BranchPattern {
-    /// Parses a pattern.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._/-*".contains(c);
+impl Pattern {
+    /// Parses a pattern for names of branches or tags.
+    pub fn parse(text: &str, kind: PatternKind) -> Result<Self, PatternError> {
+        let (also, allowed) = match kind {
+            PatternKind::Branch => ("._/-*", "`.` `_` `/` `-`"),
+            PatternKind::Tag => ("._/-+@*", "`.` `_` `/` `-` `+` `@`"),
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
         if text.is_empty() {
-            Err(PatternError::Empty)
+            Err(PatternError::Empty(kind))
         } else if !text.chars().all(fits) {
-            Err(PatternError::Characters)
+            Err(PatternError::Characters { kind, allowed })
         } else if text.contains("***") {
             Err(PatternError::TooManyStars)
-        } else if text.starts_with(['/', '-'])
+        } else if text.starts_with(['/', '-', '@'])
             || text.ends_with('/')
             || text.contains("//")
             || text.contains("..")
         {
-            Err(PatternError::Unmatchable)
+            Err(PatternError::Unmatchable(kind))
         } else {
             Ok(Self(text.to_owned()))
         }
     }
 
-    /// Whether a branch matches.
+    /// Whether a name matches.
     #[must_use]
-    pub fn matches(&self, git_ref: &GitRef) -> bool {
-        self.0 == "*" || matches_glob(self.0.as_bytes(), git_ref.name().as_bytes())
+    pub fn matches(&self, name: &str) -> bool {
+        self.0 == "*" || matches_glob(self.0.as_bytes(), name.as_bytes())
     }
 }
 
-impl fmt::Display for BranchPattern {
+impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -93,9 +118,9 @@ mod tests {
     use super::*;
 
     fn fit(pattern: &str, branch: &str) -> bool {
-        BranchPattern::parse(pattern)
+        Pattern::parse(pattern, PatternKind::Branch)
             .unwrap()
-            .matches(&GitRef::parse(branch).unwrap())
+            .matches(branch)
     }
 
     #[test]
@@ -127,14 +152,23 @@ mod tests {
 
     #[test]
     fn bad_patterns_say_why() {
-        assert_eq!(BranchPattern::parse(""), Err(PatternError::Empty));
-        assert_eq!(BranchPattern::parse("a b"), Err(PatternError::Characters));
-        assert_eq!(BranchPattern::parse("[ab]"), Err(PatternError::Characters));
-        assert_eq!(
-            BranchPattern::parse("a***"),
-            Err(PatternError::TooManyStars)
-        );
-        assert_eq!(BranchPattern::parse("/a"), Err(PatternError::Unmatchable));
-        assert_eq!(BranchPattern::parse("a..b"), Err(PatternError::Unmatchable));
+        let why = |text| Pattern::parse(text, PatternKind::Branch).unwrap_err();
+        assert_eq!(why(""), PatternError::Empty(PatternKind::Branch));
+        for text in ["a b", "[ab]", "a@1"] {
+            assert!(
+                matches!(why(text), PatternError::Characters { .. }),
+                "{text}"
+            );
+        }
+        assert_eq!(why("a***"), PatternError::TooManyStars);
+        let unmatchable = PatternError::Unmatchable(PatternKind::Branch);
+        assert_eq!((why("/a"), why("a..b")), (unmatchable, unmatchable));
+    }
+
+    #[test]
+    fn a_tag_pattern_takes_what_tags_have() {
+        let tag = |text| Pattern::parse(text, PatternKind::Tag);
+        assert!(tag("web@*").unwrap().matches("web@1.2+linux"));
+        assert_eq!(tag("@a"), Err(PatternError::Unmatchable(PatternKind::Tag)));
     }
 }

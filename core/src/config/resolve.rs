@@ -13,8 +13,8 @@ use super::file::{
 use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resolve_workflow};
 use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
 use super::{
-    AllowList, BranchPattern, CircleCiConfig, Config, JobConfig, ProjectConfig, ProjectSlug,
-    Repository, SlackConfig,
+    AllowList, CircleCiConfig, Config, JobConfig, Pattern, PatternKind, ProjectConfig, ProjectSlug,
+    Repository, SlackConfig, TriggerCall,
 };
 use crate::id::{QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{JobName, NameError, ProjectName};
@@ -244,13 +244,15 @@ impl NamedIds<'_> {
                 environment.into_inner()
             }
         };
-        check_unique(&raw.branches)?;
-        let branches = raw.branches.iter();
-        let branches = branches
-            .map(|p| BranchPattern::parse(p.get_ref()).map_err(|why| (p.span(), why.to_string())))
-            .collect::<Result<_, _>>()?;
+        let branches = parse_patterns(&raw.branches, PatternKind::Branch)?;
+        let tags = parse_patterns(&raw.tags, PatternKind::Tag)?;
         let id_parameter = raw.deploy_id_parameter;
         let call = resolve_call(raw.trigger, raw.definition, slug, place)?;
+        if let (TriggerCall::Job, Some(tag)) = (&call, raw.tags.first()) {
+            let why =
+                "trigger = \"job\" builds branches only; take tags out, or choose another trigger";
+            return Err((tag.span(), why.to_owned()));
+        }
         let config_branch = resolve_config_branch(raw.config_branch, &call)?;
         let (workflow, must_run) = resolve_workflow(raw.workflow, raw.must_run, &call, name)?;
         let trigger = resolve_trigger(
@@ -267,6 +269,7 @@ impl NamedIds<'_> {
             environment,
             exclusive: raw.exclusive,
             branches,
+            tags,
             channels: self.ids.parse_list(raw.channels, |name| {
                 self.channels.get(name).map(|id| vec![id.clone()])
             })?,
@@ -282,4 +285,16 @@ impl NamedIds<'_> {
         self.ids
             .parse_list(raw, |name| self.users.get(name).cloned())
     }
+}
+
+fn parse_patterns(
+    raw: &[Spanned<String>],
+    kind: PatternKind,
+) -> Result<Vec<Pattern>, SpannedError> {
+    check_unique(raw)?;
+    raw.iter()
+        .map(|text| {
+            Pattern::parse(text.get_ref(), kind).map_err(|why| (text.span(), why.to_string()))
+        })
+        .collect()
 }

@@ -4,7 +4,7 @@ mod reference;
 mod rules;
 
 use super::*;
-use crate::config::BranchPattern;
+use crate::config::{Pattern, PatternKind};
 use crate::fixtures::{branch, config, job, project, request};
 use crate::id::UserId;
 
@@ -169,6 +169,6 @@ fn the_target_is_the_projects_environment() {
     };
     assert_eq!(target("deploy").as_deref(), Some("gh/acme/web/production"));
     assert_eq!(target("test"), None);
-    let pattern = BranchPattern::parse("release/*").unwrap();
-    assert!(pattern.matches(&branch("release/1")));
+    let pattern = Pattern::parse("release/*", PatternKind::Branch).unwrap();
+    assert!(pattern.matches("release/1"));
 }

@@ -39,11 +39,17 @@ pub(super) fn explain_end(
             ]
         }
         EndReason::PipelineErrors { errors } => pipeline_errors(errors),
-        EndReason::NoWorkflow => vec![Mrkdwn::new(
-            "CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` \
-             condition that this job's parameter does not meet, or a branch filter.",
-        )],
-        EndReason::WorkflowMissing { wanted, listed } => workflow_missing(wanted, listed),
+        EndReason::NoWorkflow => {
+            let line = Mrkdwn::new(
+                "CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` \
+                 condition that this job's parameter does not meet, or a branch filter.",
+            );
+            [line].into_iter().chain(tag_filters(request)).collect()
+        }
+        EndReason::WorkflowMissing { wanted, listed } => {
+            let lines = workflow_missing(wanted, listed).into_iter();
+            lines.chain(tag_filters(request)).collect()
+        }
         EndReason::CanceledBeforeWorkflow { by } => {
             let line = Mrkdwn::new("Canceled before any job had started, by ");
             vec![
@@ -166,6 +172,15 @@ fn workflow_lines(
     lines
 }
 
+/// Why CircleCI runs nothing on a tag.
+pub(super) const TAG_FILTERS: &str = "On a tag CircleCI runs only jobs whose `filters` allow tags, and only if \
+     those of the jobs that they require do, too.";
+
+fn tag_filters(request: &DeployRequest) -> Option<Mrkdwn> {
+    let tag = request.git_ref.tag();
+    tag.map(|_| Mrkdwn::new(TAG_FILTERS))
+}
+
 fn workflow_missing(wanted: &[String], listed: &[(String, String)]) -> Vec<Mrkdwn> {
     let line = match wanted {
         [] => Mrkdwn::new("No workflow ran"),
@@ -213,7 +228,9 @@ fn usual_cause(status: u16) -> Mrkdwn {
             "The usual causes: the project's slug in `chatops.toml`, a token that may not see the \
              project, or a parameter that the project does not declare."
         }
-        400 | 422 => "The usual causes: a branch that does not exist, or an undeclared parameter.",
+        400 | 422 => {
+            "The usual causes: a branch or tag that does not exist, or an undeclared parameter."
+        }
         _ => "Nothing was started at CircleCI.",
     })
 }

@@ -1,11 +1,11 @@
 //! Deploys that this user may really start here, for help to show.
 
-use crate::config::{BranchPattern, Config, JobConfig, ProjectConfig};
+use crate::config::{Config, JobConfig, Pattern, ProjectConfig};
 use crate::id::{QualifiedChannel, QualifiedUser};
-use crate::name::{BranchName, GitRef, JobName, ProjectName};
+use crate::name::{GitRef, JobName, ProjectName};
 use crate::policy;
 
-/// A project, a job and a branch on which this user may run it here.
+/// A project, a job and a branch or tag on which this user may run it here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeployExample<'a> {
     pub(super) project: &'a ProjectName,
@@ -22,7 +22,7 @@ pub(super) fn ordered_projects(
     default.chain(config.projects.iter().filter(move |p| !is_default(p.0)))
 }
 
-/// Examples of what this user may run here: first one for each job, then further branches.
+/// Examples of what this user may run here: first one for each job, then further branches and tags.
 pub(super) fn deploy_examples<'a>(
     user: &QualifiedUser,
     channel: &QualifiedChannel,
@@ -46,13 +46,16 @@ pub(super) fn deploy_examples<'a>(
     first
 }
 
-/// Two branches that match the job's patterns, preferably literal ones.
+/// Two branches that match the job's patterns, preferably literal ones, and then a tag.
 fn example_refs(job: &JobConfig) -> Vec<GitRef> {
-    let literal = |pattern: &&BranchPattern| !pattern.to_string().contains('*');
+    let literal = |pattern: &&Pattern| !pattern.to_string().contains('*');
     let first = job.branches.iter().filter(literal);
     let others = job.branches.iter().filter(|pattern| !literal(pattern));
     let mut found = vec![];
-    for branch in first.chain(others).filter_map(example_branch) {
+    for branch in first
+        .chain(others)
+        .filter_map(|p| example_ref(p, "", &["main"]))
+    {
         if !found.contains(&branch) {
             found.push(branch);
         }
@@ -60,15 +63,19 @@ fn example_refs(job: &JobConfig) -> Vec<GitRef> {
             break;
         }
     }
+    let mut tags = job.tags.iter();
+    found.extend(tags.find_map(|pattern| example_ref(pattern, "tag:", &["v1.2.3", "1.2.3"])));
     found
 }
 
-/// A branch that matches: the pattern itself, `main`, or the pattern with its stars filled.
-fn example_branch(pattern: &BranchPattern) -> Option<GitRef> {
+/// A name that matches: the pattern itself, a usual name, or the pattern with its stars filled. `before` is
+/// what is typed before it.
+fn example_ref(pattern: &Pattern, before: &str, usual: &[&str]) -> Option<GitRef> {
     let text = pattern.to_string();
     let filled = |with: &str| text.replace("**", "*").replace('*', with);
-    let literal = [text.clone(), "main".to_owned()].into_iter();
-    let names = literal.chain(["1.0", "1", "x"].map(filled));
-    let mut names = names.filter_map(|name| BranchName::parse(&name).ok().map(GitRef::Branch));
-    names.find(|name| pattern.matches(name))
+    let names = [text.clone()].into_iter();
+    let names = names.chain(usual.iter().map(|name| (*name).to_owned()));
+    let names = names.chain(["1.0", "1", "x"].map(filled));
+    let mut refs = names.filter_map(|name| GitRef::parse(&format!("{before}{name}")).ok());
+    refs.find(|git_ref| pattern.matches(git_ref.name()))
 }

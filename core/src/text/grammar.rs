@@ -228,6 +228,12 @@ fn filter_error(line: Mrkdwn, error: &FilterError, config: &Config) -> (Mrkdwn, 
                 None => all(),
             },
         ),
+        FilterError::DuplicateKey {
+            key: key @ ("branch" | "tag"),
+        } => (
+            key_code(line, key).and(" is one too many."),
+            Mrkdwn::new("A deploy is on one branch or one tag."),
+        ),
         FilterError::DuplicateKey { key } => (
             key_code(line, key).and(" is given twice."),
             Mrkdwn::new("Each filter is given once; all of them have to match."),

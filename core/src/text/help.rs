@@ -228,7 +228,10 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
             Mrkdwn::new(
                 "A branch named like a command, such as `status`, needs `deploy` in front.",
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(tag_note(config))
+        .collect(),
         Verb::Plan => vec![Mrkdwn::new("It starts nothing and promises nothing.")],
         Verb::Status => vec![id_sources(config)],
         Verb::History => FILTER_NOTES.map(Mrkdwn::new).to_vec(),
@@ -250,6 +253,14 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
             vec![Mrkdwn::new("The commands: ").codes(&all).and(".")]
         }
     }
+}
+
+/// How a tag is typed, where some job allows one.
+fn tag_note(config: &Config) -> Option<Mrkdwn> {
+    let mut jobs = config.projects.values().flat_map(|p| p.jobs.values());
+    let allows_tags = jobs.any(|job| !job.tags.is_empty());
+    let note = "A tag is typed as `tag:v1.2.3` instead of the branch.";
+    allows_tags.then(|| Mrkdwn::new(note))
 }
 
 /// Where ids are found.

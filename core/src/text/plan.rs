@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::deploy::job_on_branch;
 use super::label::label_of;
 use super::slack_message::reply;
-use super::{Mrkdwn, SlackMessage, commit, rejection, usage};
+use super::{Mrkdwn, SlackMessage, commit, end_reason, rejection, usage};
 use crate::config::{Config, Repository, TriggerCall, WorkflowSelector};
 use crate::deploy::decide::{DeployPlan, unlock_cause};
 use crate::deploy::{DeployRecord, DeployState};
+use crate::name::GitRef;
 use crate::ports::{TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
 use crate::release::{Release, ReleaseHistory};
@@ -43,10 +44,14 @@ pub fn plan_report(
             .detail(trigger_line(trigger))
             .detail(decided_by_line(plan, trigger));
         if trigger.call != TriggerCall::Job {
-            message = message.detail(Mrkdwn::new(
-                "Other workflows of the pipeline may run, too. On a branch other than the default \
-                 one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).",
-            ));
+            let others = Mrkdwn::new("Other workflows of the pipeline may run, too. ");
+            message = message.detail(others.and(match trigger.git_ref {
+                GitRef::Branch(_) => {
+                    "On a branch other than the default one, CircleCI may cancel it when the branch \
+                     gets another pipeline (auto-cancel)."
+                }
+                GitRef::Tag(_) => end_reason::TAG_FILTERS,
+            }));
         }
     }
     if starts {

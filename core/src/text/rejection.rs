@@ -5,7 +5,7 @@ use crate::command::{self, Verb, closest_word};
 use crate::config::Config;
 use crate::deploy::DeployRequest;
 use crate::id::ChannelId;
-use crate::name::{BranchName, GitRef, JobName, ProjectName};
+use crate::name::{BranchName, GitRef, JobName, ProjectName, TagName};
 use crate::rejection::Rejection;
 
 /// What the rule says, and the way out; with the request, ready commands.
@@ -18,6 +18,13 @@ pub(super) fn explain_rejection(
     let meant = asked.and_then(|request| suggest_command(rejection, request, config));
     // One ready command is enough.
     let asked = asked.filter(|_| meant.is_none());
+    if let Rejection::Branch { git_ref, .. } = rejection
+        && is_commit(git_ref.name())
+    {
+        lines.push(Mrkdwn::new(
+            "CircleCI starts branches and tags; to deploy a commit, push a branch or a tag that points to it.",
+        ));
+    }
     lines.extend(meant);
     lines.push(way_out(rejection, config, asked));
     lines
@@ -220,8 +227,37 @@ fn suggest_command(
             let meant = closest_word(job.as_str(), names.map(JobName::as_str))?;
             instead(project, &git_ref.to_string(), meant)
         }
-        Rejection::Branch { git_ref, job, .. } => suggest_verb(git_ref, job, config),
+        Rejection::Branch {
+            project,
+            job,
+            git_ref,
+            ..
+        } => suggest_verb(git_ref, job, config).or_else(|| {
+            let meant = other_kind(git_ref)?;
+            let (_, known) = config.project(project)?.1.job(job)?;
+            let mut fitting = known.patterns(&meant).iter();
+            fitting.find(|pattern| match meant {
+                GitRef::Tag(_) => pattern.matches(meant.name()),
+                // Only a pattern without stars says that there is such a branch.
+                GitRef::Branch(_) => pattern.to_string() == meant.name(),
+            })?;
+            instead(project, &meant.to_string(), job.as_str())
+        }),
         _ => None,
+    }
+}
+
+/// Whether a name may be a commit's: 7 to 40 hexadecimal digits.
+fn is_commit(name: &str) -> bool {
+    (7..=40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The tag of a branch's name, or the branch of a tag's.
+fn other_kind(git_ref: &GitRef) -> Option<GitRef> {
+    let name = git_ref.name();
+    match git_ref {
+        GitRef::Branch(_) => TagName::parse(name).ok().map(GitRef::Tag),
+        GitRef::Tag(_) => BranchName::parse(name).ok().map(GitRef::Branch),
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Rights {
 #[derive(Debug, Clone)]
 struct JobRights {
     name: &'static str,
-    branches: Listed,
+    /// Branches, and tags as `tag:…`.
+    refs: Listed,
     channels: Listed,
     users: Listed,
 }
@@ -29,13 +30,13 @@ impl Default for Rights {
     fn default() -> Self {
         let deploy = JobRights {
             name: "deploy",
-            branches: Some(vec!["main"]),
+            refs: Some(vec!["main", "tag:v1"]),
             channels: Some(vec!["T0001/C0001"]),
             users: Some(vec!["T0001/U0001", "T0001/U0002", "T0001/U0003"]),
         };
         let check = JobRights {
             name: "check",
-            branches: None,
+            refs: None,
             channels: None,
             users: None,
         };
@@ -58,7 +59,7 @@ impl Rights {
         self
     }
 
-    /// Whether somebody may run a job on a branch from where they are.
+    /// Whether somebody may run a job on a branch or tag from where they are.
     #[must_use]
     pub fn allow(&self, person: &Person, job: &str, branch: &str) -> bool {
         self.allow_job(job, branch) && self.jobs_of(person).any(|allowed| allowed.name == job)
@@ -69,7 +70,7 @@ impl Rights {
     #[must_use]
     pub fn allow_job(&self, job: &str, branch: &str) -> bool {
         let mut jobs = self.jobs.iter().filter(|known| known.name == job);
-        jobs.any(|known| names(&known.branches, branch))
+        jobs.any(|known| names(&known.refs, branch))
     }
 
     /// Whether somebody may deploy to the target of the job that takes a lock, on whatever branch.
@@ -90,8 +91,20 @@ impl Rights {
     fn config_text(&self) -> String {
         let list = |listed: &Listed| listed.clone().unwrap_or_else(|| vec!["*"]);
         let [deploy, check] = self.jobs.each_ref().map(|job| {
-            let (branches, channels) = (list(&job.branches), list(&job.channels));
+            let (refs, channels) = (list(&job.refs), list(&job.channels));
+            let tags: Vec<&str> = match &job.refs {
+                Some(refs) => refs
+                    .iter()
+                    .filter_map(|name| name.strip_prefix("tag:"))
+                    .collect(),
+                None => vec!["*"],
+            };
+            let branches: Vec<&str> = refs
+                .into_iter()
+                .filter(|name| !name.starts_with("tag:"))
+                .collect();
             TestJob::limited(job.name, &branches, &channels, &list(&job.users))
+                .with(&format!("tags = {tags:?}"))
         });
         let timeouts = [
             "response_url_ttl = \"5m\"",
@@ -125,16 +138,18 @@ mod tests {
                 ("deploy", "main"),
                 ("deploy", "hotfix"),
                 ("check", "hotfix"),
+                ("deploy", "tag:v1"),
+                ("deploy", "tag:main"),
             ];
             jobs.map(|(job, branch)| rights.allow(person, job, branch))
         };
         for person in &Person::ENTITLED {
-            assert_eq!(may(person), [true, false, true], "{person:?}");
+            assert_eq!(may(person), [true, false, true, true, false], "{person:?}");
         }
         for person in &Person::OTHERS {
             assert_eq!(
                 may(person),
-                [false, false, person.team != "T0009"],
+                [false, false, person.team != "T0009", false, false],
                 "{person:?}"
             );
         }

@@ -156,6 +156,20 @@ const DEPLOYS: &[Scenario] = &[
     })
     .ends(&[Succeeded])
     .golden(),
+    Scenario::new("a tag: answer lost, pipeline listed late", |world| {
+        world.circleci.fail_trigger(TriggerFault::AnswerLost);
+        let run = RunScript::success(Duration::from_secs(20));
+        script(world, run.listed_after(Duration::from_secs(12)));
+        world.type_command("U0001", "C0001", "tag:v1 deploy");
+        world.run_to_rest();
+    })
+    .ends(&[Succeeded]),
+    Scenario::new("a tag that is not allowed", |world| {
+        world.type_command("U0001", "C0001", "tag:main deploy");
+        world.run_to_rest();
+    })
+    .ends(&[Rejected])
+    .also(&[]),
     Scenario::new("server error, nothing created", |world| {
         world.circleci.fail_trigger(TriggerFault::ErrorBefore);
         world.circleci.fail_read(ReadFault::Error);

@@ -330,8 +330,8 @@ pub(super) fn parameters_unknown(at: JobKey<'_>, all: &[&str], why: &impl Displa
 
 fn declare_fix(names: &[&str]) -> String {
     format!(
-        "declare {} below the top-level `parameters:` of .circleci/config.yml, on every branch that \
-         is deployed",
+        "declare {} below the top-level `parameters:` of .circleci/config.yml, on every branch and tag \
+         that is deployed",
         names.join(", ")
     )
 }

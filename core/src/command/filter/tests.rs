@@ -71,11 +71,16 @@ fn what_is_no_filter_says_why() {
     let (key, suggestion) = ("brnach".into(), Some("branch"));
     assert_eq!(why("brnach:x"), FilterError::UnknownKey { key, suggestion });
     assert_eq!(why("job:a job:b"), FilterError::DuplicateKey { key: "job" });
+    assert_eq!(
+        why("branch:a tag:b"),
+        FilterError::DuplicateKey { key: "tag" }
+    );
     for (text, key) in [
         ("user:ana", "user"),
         ("user:", "user"),
         ("user:<@U012>x", "user"),
         ("branch:a..b", "branch"),
+        ("tag:a..b", "tag"),
         ("job:<b>", "job"),
         ("status:done", "status"),
         ("since:tomorrow", "since"),
@@ -94,7 +99,7 @@ fn what_is_no_filter_says_why() {
 
 proptest! {
     #[test]
-    fn what_it_writes_it_reads(text in "(user:(me|@[a-z]{1,9}|U[A-Z0-9]{4,9}) )?(branch:[a-z]{1,9} )?(job:[a-z]{1,9} )?(status:(in-progress|failed|FAILED|LOST_TRACK) )?(since:([1-9][0-9]?(h|d|m)|2026-1[0-2]-[0-2][1-9]) )?(limit:1?[1-9] )?(before:[0-9a-f]{8})?") {
+    fn what_it_writes_it_reads(text in "(user:(me|@[a-z]{1,9}|U[A-Z0-9]{4,9}) )?((branch|tag):[a-z]{1,9} )?(job:[a-z]{1,9} )?(status:(in-progress|failed|FAILED|LOST_TRACK) )?(since:([1-9][0-9]?(h|d|m)|2026-1[0-2]-[0-2][1-9]) )?(limit:1?[1-9] )?(before:[0-9a-f]{8})?") {
         let filter = read(&text).unwrap();
         prop_assert_eq!(read(&filter.to_string()), Ok(filter));
     }

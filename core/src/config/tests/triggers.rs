@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::deploy::TriggerIntent;
+use crate::name::GitRef;
 
 /// One project with one job, of these slug and lines.
 fn file(slug: &str, lines: &str) -> String {
@@ -180,4 +181,18 @@ fn a_stored_call_reads_back_and_the_default_is_not_stored() {
         let read: TriggerIntent = serde_json::from_value(stored).unwrap();
         assert_eq!(read, intent);
     }
+}
+
+#[test]
+fn a_single_job_has_no_tags() {
+    assert_snapshot!(error_of("gh/acme/web", "trigger = 'job'\ntags = ['v*']"), @r#"chatops.toml:11:9: trigger = "job" builds branches only; take tags out, or choose another trigger"#);
+    assert!(
+        parsed_job("gh/acme/web", "trigger = 'job'\ntags = []")
+            .tags
+            .is_empty()
+    );
+    let job = parsed_job("gh/acme/web", "tags = ['v*', 'web@*']");
+    let runs = |git_ref: &str| job.runs_on(&GitRef::parse(git_ref).unwrap());
+    assert!(runs("main") && runs("tag:v1.2") && runs("tag:web@1+x"));
+    assert!(!runs("v1.2") && !runs("tag:main") && !runs("tag:v1/2"));
 }

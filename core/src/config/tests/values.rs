@@ -9,6 +9,8 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
     assert_snapshot!(error_after("release/*", "release/[12]"), @"chatops.toml:34:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`");
     assert_snapshot!(error_after("\"release/*\"", "\"\""), @"chatops.toml:34:21: a branch pattern may not be empty");
     assert_snapshot!(error_after("release/*", "a..b"), @"chatops.toml:34:21: no branch name can fit this: names have no empty parts, no `..` and no leading `-`");
+    assert_snapshot!(error_after("branches = [\"main\"", "tags = [\"v[12]\"]\nbranches = [\"main\""), @"chatops.toml:34:9: a tag pattern may hold only letters, digits, `.` `_` `/` `-` `+` `@` and `*`");
+    assert_snapshot!(error_after("branches = [\"main\"", "tags = [\"@a\"]\nbranches = [\"main\""), @"chatops.toml:34:9: no tag name can fit this: names have no empty parts, no `..` and no leading `-`");
     assert_snapshot!(error_after("[\"deploys\"", "[\"deploy\""), @"chatops.toml:35:13: 'deploy' is neither a channel id nor a name from [channels]");
     assert_snapshot!(error_after("[\"ada\"", "[\"bob\""), @"chatops.toml:36:10: 'bob' is neither a user id nor a name from [users]");
     assert_snapshot!(error_after("\"T012ABCDEF\"", "\"acme\""), @"chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF");

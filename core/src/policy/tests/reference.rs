@@ -10,6 +10,7 @@ use super::*;
 use crate::command::DeployCommand;
 use crate::fixtures::{Random, start};
 use crate::message::Requester;
+use crate::name::GitRef;
 
 impl RuleSet {
     /// The policy once more, from the lists: each rule that is checked, and its verdict.
@@ -56,7 +57,7 @@ impl RuleSet {
             let unknown = Rejection::UnknownJob {
                 project: project(name),
                 job: job(typed.job),
-                git_ref: branch(typed.branch),
+                git_ref: typed.git_ref(),
                 usable,
             };
             check(PolicyRule::Job, Some(unknown));
@@ -82,13 +83,17 @@ impl RuleSet {
         };
         let denied = !rules.users.holds(&user);
         check(PolicyRule::User, denied.then_some(nobody));
+        let patterns = match typed.is_tag {
+            true => &rules.tags,
+            false => &rules.branches,
+        };
         let no_branch = Rejection::Branch {
             project,
             job,
-            git_ref: branch(typed.branch),
-            patterns: rules.branches.iter().map(|p| p.0.to_owned()).collect(),
+            git_ref: typed.git_ref(),
+            patterns: patterns.iter().map(|p| p.0.to_owned()).collect(),
         };
-        let fits = rules.branches.iter().any(|(_, fits)| fits(typed.branch));
+        let fits = patterns.iter().any(|(_, fits)| fits(typed.branch));
         check(PolicyRule::Branch, (!fits).then_some(no_branch));
         (checks, Some(rules))
     }
@@ -118,7 +123,9 @@ struct TypedRequest {
     channel: &'static str,
     user: &'static str,
     project: Option<&'static str>,
+    /// The name of a branch, or of a tag.
     branch: &'static str,
+    is_tag: bool,
     job: &'static str,
 }
 
@@ -140,8 +147,14 @@ impl TypedRequest {
             user: random.pick(&USERS),
             project: named.then(|| called(random, &PROJECTS, &PROJECT_ALIASES)),
             branch: random.pick(&BRANCHES),
+            is_tag: random.below(4) == 0,
             job: called(random, &JOBS, &JOB_ALIASES),
         }
+    }
+
+    fn git_ref(&self) -> GitRef {
+        let before = if self.is_tag { "tag:" } else { "" };
+        branch(&format!("{before}{}", self.branch))
     }
 
     /// The request as a command makes it, by the names of the configuration; or as the retry of an
@@ -157,7 +170,7 @@ impl TypedRequest {
         };
         let deploy = DeployCommand {
             project: self.project.map(project),
-            git_ref: branch(self.branch),
+            git_ref: self.git_ref(),
             job: job(self.job),
         };
         let ask = requester.deploy_request(&deploy, start(), config);

@@ -134,6 +134,7 @@ pub(super) struct JobRules {
     pub(super) channels: IdList,
     pub(super) users: IdList,
     pub(super) branches: Vec<PatternCase>,
+    pub(super) tags: Vec<PatternCase>,
 }
 
 impl JobRules {
@@ -191,6 +192,7 @@ impl RuleSet {
                     channels: IdList::random(random, &IN_CHANNELS),
                     users: IdList::random(random, &IN_USERS),
                     branches: some(random, &PATTERNS),
+                    tags: some(random, &PATTERNS),
                 });
             }
         }
@@ -246,8 +248,10 @@ impl RuleSet {
             }
             let (channels, users) = (job.channels.text(), job.users.text());
             writeln!(text, "channels = {channels}\nusers = {users}").unwrap();
-            let branches: Vec<_> = job.branches.iter().map(|pattern| pattern.0).collect();
-            writeln!(text, "branches = {branches:?}").unwrap();
+            for (key, patterns) in [("branches", &job.branches), ("tags", &job.tags)] {
+                let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.0).collect();
+                writeln!(text, "{key} = {patterns:?}").unwrap();
+            }
         }
         Config::parse(&text, "chatops.toml").unwrap()
     }

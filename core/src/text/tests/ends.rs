@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::deploy::Hold;
-use crate::fixtures::{pipeline, qualified_channel, qualified_user};
+use crate::fixtures::{branch, pipeline, qualified_channel, qualified_user};
 use crate::ports::{PipelineError, PipelineErrorKind};
 use crate::rejection::Rejection;
 
@@ -87,6 +87,15 @@ fn what_ran() {
 
 #[test]
 fn what_ran_nothing() {
+    let mut tagged = head_ended(DeployState::NothingRan, EndReason::NoWorkflow);
+    tagged.request.git_ref = branch("tag:v1.2.3");
+    assert_snapshot!(rendered(&final_status(&tagged, false, &config())), @"
+    (to all)
+    :no_entry: *Nothing ran:* `deploy` on tag `v1.2.3` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
+    CircleCI created a pipeline and listed no workflow of it. The usual causes: a `when` condition that this job's parameter does not meet, or a branch filter.
+    On a tag CircleCI runs only jobs whose `filters` allow tags, and only if those of the jobs that they require do, too.
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, EndReason::NoWorkflow)), @"
     (to all)
     :no_entry: *Nothing ran:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
@@ -180,7 +189,7 @@ fn what_was_not_started() {
     (to all)
     :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · <@U012ABCDEF>
     CircleCI said no (400): `Branch not found`
-    The usual causes: a branch that does not exist, or an undeclared parameter.
+    The usual causes: a branch or tag that does not exist, or an undeclared parameter.
     ");
     let no = |status, message: &str| {
         let message = message.to_owned();

@@ -128,7 +128,7 @@ fn a_word_that_cannot_be_a_name() {
     Git accepts more names than a CircleCI config can be trusted with. Push the commit under another name and deploy that, for instance: `git push origin HEAD:deploy-this`.
     ");
     assert_snapshot!(typed("0123456789abcdef0123456789abcdef01234567 deploy"), @"
-    `0123456789abcdef0123456789abcdef01234567` cannot be a branch: it looks like a commit, and CircleCI starts branches and tags.
+    `0123456789abcdef0123456789abcdef01234567` cannot be a branch: CircleCI starts branches and tags; to deploy a commit, push a branch or a tag that points to it.
     Type `/chatops &lt;branch&gt; &lt;job&gt;`. All commands: `/chatops help`.
     ");
 }

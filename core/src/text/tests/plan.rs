@@ -226,3 +226,25 @@ fn would_find_the_target_taken() {
     Nothing was triggered. Which commit would be built is decided when it starts.
     ");
 }
+
+#[test]
+fn of_a_tag() {
+    let tagged = CONFIG.replace("exclusive = false", "exclusive = false\ntags = ['v*']");
+    let config = Config::parse(&tagged, "chatops.toml").unwrap();
+    let ask = DeployRequest {
+        git_ref: branch("tag:v1.2.3"),
+        job: job("test"),
+        ..request()
+    };
+    assert_snapshot!(planned(ask, None, &config), @"
+    (to the requester)
+    *Plan:* would start: `test` on tag `v1.2.3` → *web/production*
+    Nothing was deployed there from here yet.
+    All rules allow it. It takes no lock: other deploys may run at the same time.
+    CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on tag `v1.2.3` with `job=test`.
+    Its workflow `test` decides how it ends.
+    Other workflows of the pipeline may run, too. On a tag CircleCI runs only jobs whose `filters` allow tags, and only if those of the jobs that they require do, too.
+    To start it: `/chatops tag:v1.2.3 test`
+    Nothing was triggered. Which commit would be built is decided when it starts.
+    ");
+}

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::deploy::DeployRequest;
 use crate::fixtures::{branch, job, project, request, start, target, team};
 use crate::rejection::Rejection;
 
@@ -182,6 +183,56 @@ fn branches() {
     This job cannot be run on `hlep` (rule `projects.web.jobs.deploy.branches`).
     Did you mean `/chatops help deploy`?
     It runs on `main`; or an operator can add `hlep` to its `branches` in `chatops.toml`.
+    ");
+}
+
+#[test]
+fn tags() {
+    let tagged = CONFIG.replace("exclusive = false", "exclusive = false\ntags = ['v*']");
+    let config = Config::parse(&tagged, "chatops.toml").unwrap();
+    let on = |name: &str, run: &str| {
+        let ask = DeployRequest {
+            git_ref: branch(name),
+            job: job(run),
+            ..request()
+        };
+        let rejection = crate::policy::authorize_deploy(&config, &ask).unwrap_err();
+        rejected_for(rejection, name, run, &config)
+    };
+    assert_snapshot!(on("tag:v1.2.3", "deploy"), @"
+    This job cannot be run on tag `v1.2.3` (rule `projects.web.jobs.deploy.tags`).
+    An operator can add `v1.2.3` to its `tags` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("tag:1.2.3", "test"), @"
+    This job cannot be run on tag `1.2.3` (rule `projects.web.jobs.test.tags`).
+    It runs on tags `v*`; or an operator can add `1.2.3` to its `tags` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("v1.2.3", "deploy"), @"
+    This job cannot be run on `v1.2.3` (rule `projects.web.jobs.deploy.branches`).
+    It runs on `main`, `release/*`; or an operator can add `v1.2.3` to its `branches` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("tag:main", "deploy"), @"
+    This job cannot be run on tag `main` (rule `projects.web.jobs.deploy.tags`).
+    Did you mean `/chatops main deploy`?
+    An operator can add `main` to its `tags` in `chatops.toml`.
+    ");
+    assert_snapshot!(on("0a1b2c3", "deploy"), @"
+    This job cannot be run on `0a1b2c3` (rule `projects.web.jobs.deploy.branches`).
+    CircleCI starts branches and tags; to deploy a commit, push a branch or a tag that points to it.
+    It runs on `main`, `release/*`; or an operator can add `0a1b2c3` to its `branches` in `chatops.toml`.
+    ");
+    let only_tags = tagged.replace("branches = [\"*\"]", "");
+    let config = Config::parse(&only_tags, "chatops.toml").unwrap();
+    let ask = DeployRequest {
+        git_ref: branch("v1.2.3"),
+        job: job("test"),
+        ..request()
+    };
+    let rejection = crate::policy::authorize_deploy(&config, &ask).unwrap_err();
+    assert_snapshot!(rejected_for(rejection, "v1.2.3", "test", &config), @"
+    This job cannot be run on `v1.2.3` (rule `projects.web.jobs.test.branches`).
+    Did you mean `/chatops tag:v1.2.3 test`?
+    An operator can add `v1.2.3` to its `branches` in `chatops.toml`.
     ");
 }
 

@@ -111,7 +111,7 @@ fn ended() {
     :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     CircleCI said no (400): `Branch not found`
-    The usual causes: a branch that does not exist, or an undeclared parameter.
+    The usual causes: a branch or tag that does not exist, or an undeclared parameter.
     ");
     assert_snapshot!(status_rows(&outcome_unknown(vec![pipeline(7)])), @"
     (to the requester)
@@ -145,7 +145,7 @@ fn in_a_chain_of_retries() {
     :x: *Trigger failed:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     CircleCI said no (400): `Branch not found`
-    The usual causes: a branch that does not exist, or an undeclared parameter.
+    The usual causes: a branch or tag that does not exist, or an undeclared parameter.
     Retried as `706068c7`: `/chatops status 706068c7`
     ");
     let retry = DeployRecord {

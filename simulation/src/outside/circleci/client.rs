@@ -142,14 +142,18 @@ impl CiClient for MemoryCircleCi {
             Some(TriggerFault::ErrorBefore) => return unknown("HTTP 503"),
             _ => {}
         }
-        let (slug, branch) = (project_slug(&trigger.slug), Some(trigger.git_ref.name()));
+        let slug = project_slug(&trigger.slug);
+        let reference = model::GitReference {
+            branch: trigger.git_ref.branch().map(ToString::to_string),
+            tag: trigger.git_ref.tag().map(ToString::to_string),
+        };
         let parameters = trigger.parameters.clone();
         let script = state.scripts.front().cloned().unwrap_or_default();
         let script = script.for_job(&job);
         state.model.script_job(&job, script.timeline.clone());
         let created = state
             .model
-            .trigger(now, Some(&token), &slug, branch, parameters);
+            .trigger_on(now, Some(&token), &slug, reference, parameters);
         if let Ok(created) = &created {
             state.scripts.pop_front();
             state.scripted.insert(created.id, script);

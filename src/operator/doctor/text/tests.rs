@@ -210,9 +210,9 @@ fn checks_of_a_project() {
     ok    parameters of web/deploy: it has none
     ok    parameters of web/deploy: job, deploy_id declared in pipeline 42 on main
     warn  parameters of web/deploy: deploy_id not declared in pipeline 42 on main
-          fix: declare deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch that is deployed
+          fix: declare deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch and tag that is deployed
     warn  parameters of web/deploy: could not find out whether job, deploy_id are declared: there is no pipeline on main yet
-          fix: declare job, deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch that is deployed
+          fix: declare job, deploy_id below the top-level `parameters:` of .circleci/config.yml, on every branch and tag that is deployed
     ok    parameters of web/deploy: build parameters need no declaration
     warn  parameters of web/deploy: the configuration in pipeline 42 on main has version 2.1, and trigger = "job" works with version 2 only
           fix: set trigger = "pipeline" and select the job by a pipeline parameter
