@@ -81,7 +81,10 @@ async fn history_says_who_requested_what_and_how_it_ended() {
         &format!("history limit:2 before:{next} all"),
     )
     .await;
-    let listed = |page: &str, id: &str| page.contains(&format!("`{id}`"));
+    // Of what was started, the id leads to the build.
+    let listed = |page: &str, id: &str| {
+        page.contains(&format!("|{id}>")) || page.contains(&format!("· `{id}`"))
+    };
     let first = ids.iter().filter(|id| listed(&page, id)).count();
     let second = ids
         .iter()
@@ -133,5 +136,48 @@ async fn a_query_reply_is_repeated_where_slack_stumbles() {
     world.sandbox.slack().fail_next(reject(500, "rollup_error"));
     let answer = ask(&world, &server, "history").await;
     assert_says(&answer, "History");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_shipped_is_named_with_what_it_replaces() {
+    let (world, server) = ServeWorld::start().await;
+    let plan = ask(&world, &server, "plan main deploy").await;
+    assert_says(&plan, "Nothing was deployed there from here yet.");
+    let (first, second) = ("1".repeat(40), "2".repeat(40));
+    let push = |commit: &str| {
+        let circleci = world.sandbox.circleci();
+        circleci.lock().push_commit("gh/acme/web", "main", commit);
+    };
+    push(&first);
+    let shown = world.deploy(&server, "main deploy", Succeeded).await;
+    let page = "https://github.com/acme/web";
+    assert_says(
+        &shown,
+        &format!(" · commit <{page}/commit/{first}|1111111> · "),
+    );
+    // One that fails replaces nothing.
+    push(&"3".repeat(40));
+    world.script_next(RunScript::failure(BUILD_TIME));
+    let shown = world.deploy(&server, "main deploy", Failed).await;
+    assert!(!shown.contains("replaces"), "{shown}");
+
+    push(&second);
+    let plan = ask(&world, &server, "plan main deploy").await;
+    assert_says(
+        &plan,
+        &format!("There now: <{page}/commit/{first}|1111111> of `main`"),
+    );
+    assert_says(
+        &plan,
+        &format!("<{page}/compare/{first}...main|1111111...main>"),
+    );
+    assert_says(&plan, "The last deploy there: :x: *Failed*");
+    assert_says(&plan, "It usually takes ");
+    assert_says(&plan, "All rules allow it, and nobody is deploying there.");
+    let shown = world.deploy(&server, "main deploy", Succeeded).await;
+    let compare = format!("<{page}/compare/{first}...{second}|1111111>");
+    assert_says(&shown, &format!("|2222222> replaces {compare}"));
+    world.wait_settled().await.verify();
     server.stop().await;
 }
