@@ -4,6 +4,7 @@
 //! [`text`](crate::text). It stands apart because requests and messages carry a rejection.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::Time;
 use crate::deploy::SlackUser;
@@ -94,6 +95,12 @@ pub enum Rejection {
         /// The same with workspace and name; older records have none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requester: Option<SlackUser>,
+        /// What it deploys; older records have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        git_ref: Option<GitRef>,
+        /// Its build, if there is one yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Url>,
         /// Since when it has the target.
         since: Time,
         /// Until when it keeps it, if it ended with its outcome unknown.

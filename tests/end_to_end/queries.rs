@@ -143,7 +143,7 @@ async fn a_query_reply_is_repeated_where_slack_stumbles() {
 async fn what_is_shipped_is_named_with_what_it_replaces() {
     let (world, server) = ServeWorld::start().await;
     let plan = ask(&world, &server, "plan main deploy").await;
-    assert_says(&plan, "Nothing was deployed there from here yet.");
+    assert_says(&plan, "No deploy to it is on record yet.");
     let (first, second) = ("1".repeat(40), "2".repeat(40));
     let push = |commit: &str| {
         let circleci = world.sandbox.circleci();

@@ -128,8 +128,10 @@ async fn a_taken_target_is_rejected_and_names_the_holder() {
 
     let second = world.send(&server, "main migrate").await;
     let shown = world.wait_end(&second, Rejected).await;
-    let taken = format!("`web/production` is taken by deploy `{holder}` of ada");
-    assert_says(&shown, &taken);
+    let taken = "`web/production` is taken: ada has been deploying `main` there since ";
+    assert_says(&shown, taken);
+    assert_says(&shown, &format!(", deploy `{holder}`"));
+    assert_says(&shown, "|View build>");
     assert_says(&shown, "(rule `exclusive`)");
     // That it was accepted was said to all, and so is its end.
     let delivered = world.delivered_to(&second);

@@ -242,7 +242,7 @@ fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
     let Some(end) = &record.end else {
         return vec![];
     };
-    let mut lines = end_reason::explain_end(&end.reason, &record.request, config);
+    let mut lines = end_reason::explain_end(&end.reason, record, config);
     let before = matches!(end.reason, EndReason::CanceledBeforeTrigger { .. });
     if let Some(cancel) = record.cancel.as_ref().filter(|_| !before) {
         let line = Mrkdwn::new(match record.state {

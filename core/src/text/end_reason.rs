@@ -2,7 +2,7 @@
 
 use super::{Mrkdwn, rejection};
 use crate::config::Config;
-use crate::deploy::{CiPipeline, DeployRequest, EndReason, MAX_NAMED};
+use crate::deploy::{CiPipeline, CiRunKind, DeployRecord, DeployRequest, EndReason, MAX_NAMED};
 use crate::ports::{PipelineError, PipelineErrorKind};
 
 /// The most workflows that are named.
@@ -11,15 +11,20 @@ const MAX_WORKFLOWS: usize = 10;
 /// The reason in full.
 pub(super) fn explain_end(
     reason: &EndReason,
-    request: &DeployRequest,
+    record: &DeployRecord,
     config: &Config,
 ) -> Vec<Mrkdwn> {
+    let request = &record.request;
     match reason {
         EndReason::Workflows {
             decided_by,
             beside,
             jobs,
-        } => workflow_lines(decided_by, beside, jobs),
+        } => {
+            let run = record.run.as_ref();
+            let is_build = run.is_some_and(|run| run.pipeline.kind == CiRunKind::Build);
+            workflow_lines(decided_by, beside, jobs, is_build)
+        }
         EndReason::Rejected(rejection) => {
             rejection::explain_rejection(rejection, config, Some(request))
         }
@@ -150,12 +155,19 @@ fn workflow_lines(
     decided_by: &[(String, String)],
     beside: &[(String, String)],
     jobs: &[(String, String)],
+    is_build: bool,
 ) -> Vec<Mrkdwn> {
     let mut lines = vec![];
     let has = |wanted: &str| decided_by.iter().any(|(_, status)| status == wanted);
     let all_green = decided_by.iter().all(|(_, status)| status == "success");
     if !all_green {
-        lines.push(named_statuses(Mrkdwn::default(), decided_by));
+        let line = Mrkdwn::new(match decided_by.len() {
+            // Its build stands for the workflow.
+            _ if is_build => "Job ",
+            1 => "Workflow ",
+            _ => "Workflows ",
+        });
+        lines.push(named_statuses(line, decided_by));
     }
     if !jobs.is_empty() {
         let line = Mrkdwn::new(if jobs.len() == 1 { "Job " } else { "Jobs " });

@@ -17,8 +17,8 @@ use crate::ports::{DeployPage, PageEnd};
 /// The widest that a name is shown in a list.
 const MAX_NAME_WIDTH: usize = 24;
 
-/// The longest address that a row links; the build is in `status` as well.
-const MAX_LINKED_URL: usize = 100;
+/// The longest address that is linked within a line; the build is in `status` as well.
+pub(super) const MAX_LINKED_URL: usize = 100;
 
 /// Past deploys.
 pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config) -> SlackMessage {

@@ -7,7 +7,7 @@ use super::label::label_of;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, commit, end_reason, rejection, usage};
 use crate::config::{Config, Repository, TriggerCall, WorkflowSelector};
-use crate::deploy::decide::{DeployPlan, unlock_cause};
+use crate::deploy::decide::{self, DeployPlan};
 use crate::deploy::{DeployRecord, DeployState};
 use crate::name::GitRef;
 use crate::ports::{TargetLock, TriggerRequest};
@@ -93,10 +93,14 @@ fn release_lines(plan: &DeployPlan, releases: &ReleaseHistory, config: &Config) 
         let compare = base.and_then(|base| Some((base, repository?.compare_url(base, head)?)));
         if let Some((base, url)) = compare {
             let label = format!("{}...{head}", commit::short_commit(base));
-            lines.push(Mrkdwn::new("What would come: ").link(&url, label).and("."));
+            lines.push(
+                Mrkdwn::new("What would change: ")
+                    .link(&url, label)
+                    .and("."),
+            );
         }
     } else {
-        lines.push(Mrkdwn::new("Nothing was deployed there from here yet."));
+        lines.push(Mrkdwn::new("No deploy to it is on record yet."));
     }
     if let Some(last) = &releases.last
         && last.state != DeployState::Succeeded
@@ -142,16 +146,7 @@ fn target_lines(
 ) -> Vec<Mrkdwn> {
     match (&plan.target, holder) {
         (Some(target), Some((lock, record))) => {
-            let busy = Rejection::Busy {
-                target: target.clone(),
-                holder: lock.deploy,
-                short_id: record.short_id.clone(),
-                user: record.request.user.clone(),
-                requester: Some(record.request.slack_user()),
-                since: lock.since,
-                until: lock.until,
-                unlockable: unlock_cause(record, plan.request.requested_at).is_some(),
-            };
+            let busy = decide::busy(target.clone(), lock, record, plan.request.requested_at);
             rejected_lines(&busy, plan, config)
         }
         (Some(_), None) if plan.trigger.is_some() => {

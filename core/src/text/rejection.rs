@@ -1,5 +1,6 @@
 //! Why a command is rejected: the rule, the way out, and the ids to paste into the configuration.
 
+use super::list::MAX_LINKED_URL;
 use super::{Mrkdwn, suggest, usage};
 use crate::command::{self, Verb, closest_word};
 use crate::config::Config;
@@ -69,27 +70,44 @@ pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
             append_rule(what, project, job, ref_rule(git_ref))
         }
         Rejection::Expired { requested_at } => {
-            let line = Mrkdwn::new("It was requested too long ago to be started now: ");
-            let line = line.time(*requested_at);
-            line.and(" (rule `timeouts.request_ttl`).")
+            let line = Mrkdwn::new("It was requested ").since(*requested_at);
+            line.and(", too long ago to start now (rule `timeouts.request_ttl`).")
         }
         Rejection::Busy {
             target,
             short_id,
             user,
             requester,
+            git_ref,
+            build,
             since,
+            until,
             ..
         } => {
             let line = Mrkdwn::default().code(config.target_name(target));
-            let line = line.and(" is taken by deploy ").code(short_id).and(" of ");
-            let line = match requester {
+            let person = |line: Mrkdwn| match requester {
                 Some(requester) => line.person(requester, config),
                 None => line.escaped(user.as_str()),
             };
-            line.and(", since ")
-                .time(*since)
-                .and(" (rule `exclusive`).")
+            let line = match git_ref {
+                Some(git_ref) if until.is_none() => person(line.and(" is taken: "))
+                    .and(" has been deploying ")
+                    .git_ref(git_ref)
+                    .and(" there since ")
+                    .since(*since)
+                    .and(", deploy ")
+                    .code(short_id),
+                _ => person(line.and(" is taken by deploy ").code(short_id).and(" of "))
+                    .and(", since ")
+                    .time(*since),
+            };
+            let line = line.and(" (rule `exclusive`).");
+            match build {
+                Some(build) if build.as_str().len() <= MAX_LINKED_URL => {
+                    line.and(" ").link(build, "View build")
+                }
+                _ => line,
+            }
         }
     }
 }

@@ -204,7 +204,7 @@ impl<'p> ActionSender<'p> {
         };
         Ok(match lock.zip(holder) {
             Some((lock, holder)) => RetryDecision::NotAllowed {
-                rejection: decide::busy(target, &lock, &holder, ctx),
+                rejection: decide::busy(target, &lock, &holder, ctx.now),
             },
             None => RetryDecision::Yes,
         })

@@ -430,6 +430,8 @@ mod tests {
             short_id: open.short_id,
             user,
             requester: None,
+            git_ref: None,
+            build: None,
             since: request.requested_at,
             until: None,
             unlockable: false,

@@ -301,7 +301,7 @@ pub fn reject_busy(
         .ok()
         .and_then(|allowed| allowed.target());
     let rejection = match target {
-        Some(target) => busy(target, lock, holder, ctx),
+        Some(target) => busy(target, lock, holder, ctx.now),
         None => Rejection::Expired {
             requested_at: record.request.requested_at,
         },
@@ -311,12 +311,7 @@ pub fn reject_busy(
 
 /// Another deploy holds the target.
 #[must_use]
-pub fn busy(
-    target: Target,
-    lock: &TargetLock,
-    holder: &DeployRecord,
-    ctx: Context<'_>,
-) -> Rejection {
+pub fn busy(target: Target, lock: &TargetLock, holder: &DeployRecord, now: Time) -> Rejection {
     Rejection::Busy {
         target,
         holder: lock.deploy,
@@ -324,8 +319,10 @@ pub fn busy(
         user: holder.request.user.clone(),
         requester: Some(holder.request.slack_user()),
         since: lock.since,
+        git_ref: Some(holder.request.git_ref.clone()),
+        build: holder.run.as_ref().map(|run| run.pipeline.url.clone()),
         until: lock.until,
-        unlockable: unlock_cause(holder, ctx.now).is_some(),
+        unlockable: unlock_cause(holder, now).is_some(),
     }
 }
 

@@ -390,7 +390,7 @@ impl Phase for ReadingRetryHolder {
             .ok()
             .and_then(|allowed| allowed.target());
         let rejection = match target {
-            Some(target) => decide::busy(target, &self.lock, &holder, ctx),
+            Some(target) => decide::busy(target, &self.lock, &holder, ctx.now),
             None => Rejection::Expired {
                 requested_at: old.request.requested_at,
             },

@@ -138,6 +138,8 @@ fn what_is_refused_waits_as_before() {
             short_id: another().short_id(8),
             user: other(),
             requester: Some(crate::fixtures::qualify(other()).into()),
+            git_ref: Some(crate::fixtures::branch("release/2")),
+            build: Some(crate::fixtures::pipeline(7).url),
             since: at(0),
             until: None,
             unlockable: false,
@@ -146,7 +148,7 @@ fn what_is_refused_waits_as_before() {
     assert_snapshot!(no(busy), @"
     (to the requester)
     :no_entry: *Not retried:* `deploy` on `main` → *web/production* · `f643ce10`
-    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    `web/production` is taken: U034GHIJKL has been deploying `release/2` there since 2027-01-15 08:00 UTC, deploy `706068c7` (rule `exclusive`). <https://app.circleci.com/pipelines/github/acme/web/7|View build>
     Type it again when that one has ended, or cancel it: `/chatops cancel 706068c7`.
     Nothing has changed: it still waits for a retry.
     ");

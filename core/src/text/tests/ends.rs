@@ -70,12 +70,12 @@ fn what_ran() {
     assert_snapshot!(rendered(&final_message(DeployState::Failed, workflows(&[("build", "failed"), ("lint", "error")]))), @"
     (to all)
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    `build` failed, `lint` error
+    Workflows `build` failed, `lint` error
     To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let many: Vec<_> = (0..12).map(|_| ("w", "failed")).collect();
-    assert_snapshot!(final_message(DeployState::Failed, workflows(&many)).details[0], @"`w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, … and more");
+    assert_snapshot!(final_message(DeployState::Failed, workflows(&many)).details[0], @"Workflows `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, `w` failed, … and more");
     assert_snapshot!(rendered(&final_message(DeployState::LostTrack, EndReason::Unreadable { error: "401 Invalid token".into() })), @"
     (to all)
     :warning: *Lost track:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
@@ -105,7 +105,7 @@ fn what_ran_nothing() {
     assert_snapshot!(rendered(&final_message(DeployState::NothingRan, workflows(&[("build", "not_run")]))), @"
     (to all)
     :no_entry: *Nothing ran:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    `build` not run
+    Workflow `build` not run
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
     let errors = errors(&["Job 'x' is `missing`", "b", "c"]);
@@ -154,7 +154,7 @@ fn what_was_canceled() {
     assert_snapshot!(end(DeployState::Canceled, "canceled"), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    `build` canceled
+    Workflow `build` canceled
     Canceled at CircleCI by U034GHIJKL.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -167,7 +167,7 @@ fn what_was_canceled() {
     assert_snapshot!(end(DeployState::Failed, "failed"), @"
     (to all)
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    `build` failed
+    Workflow `build` failed
     Cancel sent by U034GHIJKL.
     To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
@@ -177,7 +177,7 @@ fn what_was_canceled() {
     assert_snapshot!(rendered(&final_status(&alone, false, &config())), @"
     (to all)
     :no_entry: *Canceled:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>
-    `build` canceled
+    Workflow `build` canceled
     Nobody canceled it from here. The usual causes: somebody at CircleCI, a newer pipeline of the branch (auto-cancel), or a job that stops the others.
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");

@@ -43,7 +43,7 @@ fn headline_rows_details_button() {
         },
         {
           "text": {
-            "text": "`build` failed",
+            "text": "Workflow `build` failed",
             "type": "mrkdwn",
             "verbatim": true
           },

@@ -147,19 +147,19 @@ fn jobs_and_workflows_beside_are_named() {
     let failed: Named<'_> = &[("deploy", "failed")];
     let jobs: Named<'_> = &[("ship", "failed"), ("smoke", "canceled")];
     assert_snapshot!(details(Failed, decided(failed, &[("lint", "success")], jobs)), @"
-    `deploy` failed
+    Workflow `deploy` failed
     Jobs `ship` failed, `smoke` canceled
     Beside it: `lint` success
     To deploy it again: `/chatops main deploy`
     ");
     let some: Named<'_> = &[("smoke", NOT_THERE), ("deploy", "success")];
     assert_snapshot!(details(Failed, decided(some, &[], &[])), @"
-    `smoke` not there, `deploy` success
+    Workflows `smoke` not there, `deploy` success
     To deploy it again: `/chatops main deploy`
     ");
     // A8
     assert_snapshot!(details(Failed, decided(&[("deploy", "unauthorized")], &[], &[])), @"
-    `deploy` unauthorized
+    Workflow `deploy` unauthorized
     The usual cause: the token's user is not in the group of a restricted context.
     To deploy it again: `/chatops main deploy`
     ");

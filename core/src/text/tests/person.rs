@@ -99,6 +99,8 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         short_id: another().short_id(8),
         user: other(),
         requester: Some(user),
+        git_ref: Some(crate::fixtures::branch("release/2")),
+        build: Some(crate::fixtures::pipeline(7).url),
         since: start(),
         until: None,
         unlockable: false,

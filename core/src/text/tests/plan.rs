@@ -46,7 +46,7 @@ fn what_would_be_shipped() {
     *Plan:* would start: `deploy` on `main` → *web/production*
     There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
     › Fix the &lt;cart&gt;
-    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    What would change: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
     It usually takes 1 s.
     All rules allow it, and nobody is deploying there.
     ");
@@ -59,7 +59,7 @@ fn what_would_be_shipped() {
     *Plan:* would not start: `deploy` on tag `v1.2` → *web/production*
     There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
     › Fix the &lt;cart&gt;
-    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...v1.2|0123456...v1.2>.
+    What would change: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...v1.2|0123456...v1.2>.
     It usually takes 1 s.
     :x: This job cannot be run on tag `v1.2` (rule `projects.web.jobs.deploy.tags`).
     › An operator can add `v1.2` to its `tags` in `chatops.toml`.
@@ -73,7 +73,7 @@ fn what_would_be_shipped() {
     *Plan:* would start: `deploy` on `main` → *web/production*
     There now: <https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
     › Fix the &lt;cart&gt;
-    What would come: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    What would change: <https://github.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
     The last deploy there: :x: *Failed* · `f643ce10` · 2027-01-15 08:00 UTC
     It usually takes 1 s.
     All rules allow it, and nobody is deploying there.
@@ -95,7 +95,7 @@ fn what_would_be_shipped() {
     *Plan:* would start: `deploy` on `main` → *web/production*
     There now: <https://git.example.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567|0123456> of `main` · `f643ce10` · ana · 2027-01-15 08:00 UTC
     › Fix the &lt;cart&gt;
-    What would come: <https://git.example.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
+    What would change: <https://git.example.com/acme/web/compare/0123456789abcdef0123456789abcdef01234567...main|0123456...main>.
     It usually takes 1 s.
     All rules allow it, and nobody is deploying there.
     ");
@@ -126,7 +126,7 @@ fn would_start() {
     assert_snapshot!(planned(request(), None, &config()), @"
     (to the requester)
     *Plan:* would start: `deploy` on `main` → *web/production*
-    Nothing was deployed there from here yet.
+    No deploy to it is on record yet.
     All rules allow it, and nobody is deploying there.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
     Its workflow `deploy` decides how it ends.
@@ -146,7 +146,7 @@ fn would_start() {
     assert_snapshot!(planned(test, None, &bare), @"
     (to the requester)
     *Plan:* would start: `test` on `main` → *web/production*
-    Nothing was deployed there from here yet.
+    No deploy to it is on record yet.
     All rules allow it. It takes no lock: other deploys may run at the same time.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main`, without parameters.
     Its workflow `test` decides how it ends.
@@ -172,7 +172,7 @@ fn would_not_start() {
     assert_snapshot!(planned(wild, None, &config()), @"
     (to the requester)
     *Plan:* would not start: `deploy` on `wild` → *web/production*
-    Nothing was deployed there from here yet.
+    No deploy to it is on record yet.
     :x: You may not run this job (rule `projects.web.jobs.deploy.users`).
     › An operator can add `U034GHIJKL` to its `users` in `chatops.toml`.
     :x: This job cannot be run on `wild` (rule `projects.web.jobs.deploy.branches`).
@@ -217,8 +217,8 @@ fn would_find_the_target_taken() {
     assert_snapshot!(planned(request(), Some((&lock, &holder)), &config()), @"
     (to the requester)
     *Plan:* would not start: `deploy` on `main` → *web/production*
-    Nothing was deployed there from here yet.
-    :x: `web/production` is taken by deploy `f643ce10` of ana, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    No deploy to it is on record yet.
+    :x: `web/production` is taken: ana has been deploying `main` there since 2027-01-15 08:00 UTC, deploy `f643ce10` (rule `exclusive`). <https://app.circleci.com/pipelines/github/acme/web/7|View build>
     › Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel f643ce10`.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `deploy_id=(the deploy's id)`, `job=deploy`.
     Its workflow `deploy` decides how it ends.
@@ -239,7 +239,7 @@ fn of_a_tag() {
     assert_snapshot!(planned(ask, None, &config), @"
     (to the requester)
     *Plan:* would start: `test` on tag `v1.2.3` → *web/production*
-    Nothing was deployed there from here yet.
+    No deploy to it is on record yet.
     All rules allow it. It takes no lock: other deploys may run at the same time.
     CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on tag `v1.2.3` with `job=test`.
     Its workflow `test` decides how it ends.

@@ -239,7 +239,7 @@ fn tags() {
 #[test]
 fn too_late() {
     assert_snapshot!(rejected(Rejection::Expired { requested_at: start() }), @"
-    It was requested too long ago to be started now: 2027-01-15 08:00 UTC (rule `timeouts.request_ttl`).
+    It was requested 2027-01-15 08:00 UTC, too long ago to start now (rule `timeouts.request_ttl`).
     If it is still needed, type `/chatops main deploy` again.
     ");
 }
@@ -252,6 +252,8 @@ fn taken() {
         short_id: another().short_id(8),
         user: other(),
         requester: Some(crate::fixtures::qualify(other()).into()),
+        git_ref: Some(crate::fixtures::branch("release/2")),
+        build: Some(crate::fixtures::pipeline(7).url),
         since: start(),
         until,
         unlockable: false,
@@ -260,11 +262,11 @@ fn taken() {
     let headline = final_message(DeployState::Rejected, reason).headline;
     assert!(headline.to_string().starts_with(":no_entry: *Blocked:* "));
     assert_snapshot!(rejected(busy(None)), @"
-    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    `web/production` is taken: U034GHIJKL has been deploying `release/2` there since 2027-01-15 08:00 UTC, deploy `706068c7` (rule `exclusive`). <https://app.circleci.com/pipelines/github/acme/web/7|View build>
     Type `/chatops main deploy` again when that one has ended, or cancel it: `/chatops cancel 706068c7`.
     ");
     assert_snapshot!(rejected(busy(Some(at(900)))), @"
-    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`).
+    `web/production` is taken by deploy `706068c7` of U034GHIJKL, since 2027-01-15 08:00 UTC (rule `exclusive`). <https://app.circleci.com/pipelines/github/acme/web/7|View build>
     What became of that one is not known: it stays locked until 2027-01-15 08:15 UTC. Type `/chatops main deploy` again after that.
     ");
 }

@@ -102,7 +102,7 @@ fn ended() {
     (to the requester)
     :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · ana
     Requested 2027-01-15 08:00 UTC · at CircleCI since 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
-    `build` failed
+    Workflow `build` failed
     To deploy it again: `/chatops main deploy`
     [View build] https://app.circleci.com/pipelines/github/acme/web/7
     ");
@@ -129,7 +129,7 @@ fn ended() {
     :no_entry: *Expired:* `deploy` on `main` → *web/production* · `f643ce10` · ana
     Requested 2027-01-15 08:00 UTC · ended 2027-01-15 08:03 UTC
     The requester was notified:
-    It was requested too long ago to be started now: 2027-01-15 08:00 UTC (rule `timeouts.request_ttl`).
+    It was requested 2027-01-15 08:00 UTC, too long ago to start now (rule `timeouts.request_ttl`).
     If it is still needed, type `/chatops main deploy` again.
     ");
 }

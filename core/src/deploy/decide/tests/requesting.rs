@@ -169,6 +169,8 @@ fn the_lock_of_another_deploy_rejects() {
         short_id: id().short_id(8),
         user: user(),
         requester: Some(triggering().request.slack_user()),
+        git_ref: Some(triggering().request.git_ref),
+        build: None,
         since: start(),
         until: None,
         unlockable: false,

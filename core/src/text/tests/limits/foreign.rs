@@ -136,6 +136,8 @@ pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
                 short_id: id().short_id(16),
                 user: other(),
                 requester: Some(qualify(other()).into()),
+                git_ref: Some(crate::fixtures::branch("release/2")),
+                build: Some(crate::fixtures::pipeline(7).url),
                 since: start(),
                 until: (n % 2 == 0).then(start),
                 unlockable: n % 3 == 0,
