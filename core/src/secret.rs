@@ -19,8 +19,8 @@ pub struct ResponseUrl(SecretString);
 pub struct ResponseUrlError;
 
 impl ResponseUrl {
-    /// Accepts only one of `origins` (scheme, host and port, compared exactly) and only Slack's path
-    /// for commands, so that a forged request cannot make the notifier call another server.
+    /// Accepts only one of `origins` (scheme, host and port, compared exactly) and only Slack's paths
+    /// for commands and presses, so that a forged request cannot make the notifier call another server.
     pub fn parse(text: &str, origins: &[Url]) -> Result<Self, ResponseUrlError> {
         let plain = text.len() <= 1024
             && text.bytes().all(|b| b.is_ascii_graphic())
@@ -28,7 +28,9 @@ impl ResponseUrl {
             && !text.contains("/.");
         let url = Url::parse(text).map_err(|_| ResponseUrlError)?;
         let known = origins.iter().any(|o| o.origin() == url.origin());
-        if plain && known && url.path().starts_with("/commands/") {
+        let ours = ["/commands/", "/actions/"];
+        let answers = ours.iter().any(|path| url.path().starts_with(path));
+        if plain && known && answers {
             Ok(Self(SecretString::from(text)))
         } else {
             Err(ResponseUrlError)
@@ -86,7 +88,8 @@ mod tests {
             "https://evil.example/commands/T1/2/abc",
             "https://hooks.slack.com:444/commands/T1/2/abc",
             "https://user@hooks.slack.com/commands/T1/2/abc",
-            "https://hooks.slack.com/actions/T1/2/abc",
+            "https://hooks.slack.com/services/T1/2/abc",
+            "https://hooks.slack.com/actions",
             "https://hooks.slack.com/commands/../services/x",
             "https://hooks.slack.com/commands/%2e%2e/x",
             "https://hooks.slack.com\\@evil.example/commands/x",

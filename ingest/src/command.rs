@@ -17,7 +17,7 @@ use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::Ingest;
-use crate::form::{CommandForm, FormError};
+use crate::form::{Form, FormError};
 use crate::verify::VerifiedBody;
 
 /// The immediate answer to a command.
@@ -58,7 +58,7 @@ impl<P: IngestPorts> Ingest<P> {
     /// Handles the command of a verified form.
     pub(crate) async fn handle_command(
         &self,
-        form: &CommandForm,
+        form: &Form,
         body: &VerifiedBody<'_>,
     ) -> Result<CommandResponse, FormError> {
         let requester = Requester {
@@ -75,7 +75,7 @@ impl<P: IngestPorts> Ingest<P> {
 
     async fn dispatch_command(
         &self,
-        form: &CommandForm,
+        form: &Form,
         requester: Requester,
         requested_at: Time,
     ) -> CommandResult {
@@ -111,7 +111,7 @@ impl<P: IngestPorts> Ingest<P> {
 
     async fn queue_deploy(
         &self,
-        form: &CommandForm,
+        form: &Form,
         requester: Requester,
         deploy: DeployCommand,
         requested_at: Time,
@@ -147,7 +147,7 @@ impl<P: IngestPorts> Ingest<P> {
     /// Acknowledges a query with an empty answer: the reply follows in one message.
     async fn queue_query(
         &self,
-        form: &CommandForm,
+        form: &Form,
         requester: Requester,
         query: Query,
         requested_at: Time,
@@ -171,7 +171,7 @@ impl<P: IngestPorts> Ingest<P> {
 
     async fn queue_action(
         &self,
-        form: &CommandForm,
+        form: &Form,
         requester: Requester,
         action: DeployAction,
         requested_at: Time,
@@ -219,7 +219,7 @@ impl<P: IngestPorts> Ingest<P> {
 
     fn with_response_url(
         &self,
-        form: &CommandForm,
+        form: &Form,
         requester: Requester,
     ) -> Result<Requester, Box<SlackMessage>> {
         let origins = &self.config.slack.response_url_origins;
@@ -238,7 +238,7 @@ impl<P: IngestPorts> Ingest<P> {
 /// What identifies a request and its repetitions: the workspace, the app and the idempotency key,
 /// which is Slack's `trigger_id` or, if that is missing, the response URL.
 fn request_identity<'a>(
-    form: &'a CommandForm,
+    form: &'a Form,
     requester: &'a Requester,
 ) -> Result<(&'a str, &'a str, &'a str), Box<SlackMessage>> {
     let url = requester.response_url.as_ref().map(ResponseUrl::expose);

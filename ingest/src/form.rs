@@ -1,4 +1,4 @@
-//! The form of a slash command: its fields, and why one cannot be read.
+//! Slack's forms: the fields, and why one cannot be read.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use percent_encoding::percent_decode;
 /// The longest name of a user that is kept, in characters.
 const MAX_NAME_CHARS: usize = 80;
 
-/// Why a body is not the form of a command. The text is sent back.
+/// Why a body is not a form of Slack's. The text is sent back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
     #[error("the content type has to be application/x-www-form-urlencoded")]
@@ -22,13 +22,13 @@ pub(crate) enum FormError {
     InvalidField(&'static str),
 }
 
-/// The fields of a command. Unknown fields are ignored; Slack may add some at any time.
+/// The fields of a form. Unknown fields are ignored; Slack may add some at any time.
 #[derive(Debug)]
-pub(crate) struct CommandForm {
+pub(crate) struct Form {
     fields: BTreeMap<String, String>,
 }
 
-impl CommandForm {
+impl Form {
     pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormError> {
         let kind = headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -74,11 +74,7 @@ impl CommandForm {
     /// The user's name in Slack: for finding what they did, never for permissions. `None` if it
     /// cannot be a name.
     pub(crate) fn user_name(&self) -> Option<String> {
-        let plain = |c: &char| !c.is_control();
-        let name: String = self.get("user_name")?.chars().filter(plain).collect();
-        let name = name.trim().trim_start_matches('@').trim_start();
-        let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
-        is_name.then(|| name.to_owned())
+        clean_name(self.get("user_name")?)
     }
 
     fn parse_id<T>(
@@ -89,4 +85,12 @@ impl CommandForm {
         let id = self.get(name).and_then(parse);
         id.ok_or(FormError::InvalidField(name))
     }
+}
+
+/// A user's name in Slack without what no name has; `None` if nothing is left, or too much.
+pub(crate) fn clean_name(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.trim().trim_start_matches('@').trim_start();
+    let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+    is_name.then(|| name.to_owned())
 }

@@ -7,6 +7,7 @@
 mod circleci;
 mod command;
 mod form;
+mod press;
 mod slack;
 mod verify;
 
@@ -22,7 +23,9 @@ use chatops_core::ports::{Clock, IngestPorts, OutgoingMessage, SendError, SendMe
 use http::{Method, Request, Response, StatusCode, header};
 use tracing::warn;
 
-/// The largest body that is read, in bytes. Slack's commands stay far below.
+pub use self::press::{MAX_PRESS_BYTES, PRESS_PATH};
+
+/// The largest command that is read, in bytes. Slack's commands stay far below.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The largest webhook of CircleCI that is read, in bytes. They have a few thousand.
@@ -102,12 +105,15 @@ impl<P: IngestPorts> Ingest<P> {
             (&Method::POST, "/slack/commands" | "/chatops") => {
                 self.handle_slack_command(&request).await
             }
+            (&Method::POST, PRESS_PATH) => self.handle_slack_press(&request).await,
             (&Method::POST, WEBHOOK_PATH) => self.handle_webhook(&request).await,
             (&Method::GET, "/slack/commands" | "/chatops") if is_ssl_check_get(&request) => {
                 plain(StatusCode::OK, "")
             }
             (&Method::GET, "/healthz") => plain(StatusCode::OK, "ok\n"),
-            (_, "/slack/commands" | "/chatops" | WEBHOOK_PATH) => method_not_allowed("POST"),
+            (_, "/slack/commands" | "/chatops" | PRESS_PATH | WEBHOOK_PATH) => {
+                method_not_allowed("POST")
+            }
             (_, "/healthz") => method_not_allowed("GET"),
             _ => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
         }

@@ -1,4 +1,4 @@
-//! Slack's requests to the command's address: verified, and answered in Slack's form.
+//! Slack's requests, commands and presses: verified, and answered in Slack's form.
 
 use bytes::Bytes;
 use chatops_core::ports::{GetSecret, IngestPorts, SecretError, SecretName};
@@ -7,7 +7,8 @@ use http::{Request, Response, StatusCode, header};
 use tracing::{error, warn};
 
 use crate::command::CommandResponse;
-use crate::form::{CommandForm, FormError};
+use crate::form::{Form, FormError};
+use crate::press::MAX_PRESS_BYTES;
 use crate::verify::{self, SignatureHeaders, Unauthenticated, VerifiedBody};
 use crate::{Ingest, MAX_BODY_BYTES, plain};
 
@@ -30,16 +31,23 @@ impl<P: IngestPorts> Ingest<P> {
         match self.verify_request(request).await {
             Ok(verified) => self.handle_form(request, &verified).await,
             Err(AuthError::Sender(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
-            Err(AuthError::Sender(reason)) => {
-                warn!(%reason, "request rejected: not verified to be Slack's");
-                let text = "The request is not signed by Slack.\n";
-                plain(StatusCode::UNAUTHORIZED, text)
-            }
-            Err(AuthError::Secret(error)) => {
-                error!(%error, "the signing secret cannot be read: every command fails");
-                let text = "The signing secret cannot be read; the log says why.\n";
-                plain(StatusCode::INTERNAL_SERVER_ERROR, text)
-            }
+            Err(error) => auth_error_response(&error),
+        }
+    }
+
+    /// A press is always signed: the legacy token is for commands alone.
+    pub(crate) async fn handle_slack_press(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        if request.body().len() > MAX_PRESS_BYTES {
+            let text = "The body is larger than 256 KiB.\n";
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
+        match self.verify_signature(request).await {
+            Ok(verified) => match self.handle_press(request, &verified).await {
+                Ok(response) => response,
+                Err(error) => bad_form_response("press", &error),
+            },
+            Err(AuthError::Sender(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
+            Err(error) => auth_error_response(&error),
         }
     }
 
@@ -47,12 +55,19 @@ impl<P: IngestPorts> Ingest<P> {
         &self,
         request: &'r Request<Bytes>,
     ) -> Result<VerifiedBody<'r>, AuthError> {
-        let now = self.clock.now();
         if verify::is_unsigned(request.headers())
             && let Some(verified) = self.verify_by_token(request).await
         {
             return Ok(verified?);
         }
+        self.verify_signature(request).await
+    }
+
+    async fn verify_signature<'r>(
+        &self,
+        request: &'r Request<Bytes>,
+    ) -> Result<VerifiedBody<'r>, AuthError> {
+        let now = self.clock.now();
         let headers = SignatureHeaders::parse(request.headers(), request.body(), now)?;
         let name = SecretName::SlackSigning;
         let verified = self
@@ -67,7 +82,7 @@ impl<P: IngestPorts> Ingest<P> {
         &self,
         request: &'r Request<Bytes>,
     ) -> Option<Result<VerifiedBody<'r>, Unauthenticated>> {
-        let form = CommandForm::parse(request.headers(), request.body()).ok()?;
+        let form = Form::parse(request.headers(), request.body()).ok()?;
         let (token, now) = (form.get("token")?, self.clock.now());
         let check = |expected: &_| verify::verify_token(request.body(), token, expected, now);
         let verified = self.check_with(SecretName::SlackVerification, check).await;
@@ -93,9 +108,9 @@ impl<P: IngestPorts> Ingest<P> {
         request: &Request<Bytes>,
         body: &VerifiedBody<'_>,
     ) -> Response<Bytes> {
-        let form = match CommandForm::parse(request.headers(), body.bytes) {
+        let form = match Form::parse(request.headers(), body.bytes) {
             Ok(form) => form,
-            Err(error) => return bad_form_response(&error),
+            Err(error) => return bad_form_response("command", &error),
         };
         if form.get("ssl_check") == Some("1") {
             return plain(StatusCode::OK, "");
@@ -103,7 +118,7 @@ impl<P: IngestPorts> Ingest<P> {
         match self.handle_command(&form, body).await {
             Ok(CommandResponse::Message(message)) => message_response(&message),
             Ok(CommandResponse::Empty) => plain(StatusCode::OK, ""),
-            Err(error) => bad_form_response(&error),
+            Err(error) => bad_form_response("command", &error),
         }
     }
 }
@@ -112,14 +127,29 @@ impl<P: IngestPorts> Ingest<P> {
 /// body is read.
 fn is_bare_ssl_check(request: &Request<Bytes>) -> bool {
     verify::is_unsigned(request.headers())
-        && CommandForm::parse(request.headers(), request.body())
+        && Form::parse(request.headers(), request.body())
             .is_ok_and(|form| form.get("ssl_check") == Some("1"))
 }
 
-fn bad_form_response(error: &FormError) -> Response<Bytes> {
+fn auth_error_response(error: &AuthError) -> Response<Bytes> {
+    match error {
+        AuthError::Sender(reason) => {
+            warn!(%reason, "request rejected: not verified to be Slack's");
+            let text = "The request is not signed by Slack.\n";
+            plain(StatusCode::UNAUTHORIZED, text)
+        }
+        AuthError::Secret(error) => {
+            error!(%error, "the signing secret cannot be read: every command fails");
+            let text = "The signing secret cannot be read; the log says why.\n";
+            plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+    }
+}
+
+fn bad_form_response(what: &str, error: &FormError) -> Response<Bytes> {
     warn!(reason = %error, "signed request rejected");
     let mut response = plain(StatusCode::BAD_REQUEST, "");
-    *response.body_mut() = Bytes::from(format!("Not a command: {error}.\n"));
+    *response.body_mut() = Bytes::from(format!("Not a {what}: {error}.\n"));
     response
 }
 

@@ -169,7 +169,7 @@ impl<P: WorkerPorts> Worker<P> {
                     Err(Conflict::StaleVersion) => continue,
                     Err(other) => return Err(other.into()),
                 },
-                DismissDecision::NotWaiting => text::nothing_to_dismiss(&record),
+                DismissDecision::NotWaiting => text::nothing_to_dismiss(&record, &self.config),
                 DismissDecision::AlreadyDismissed(by) => {
                     text::already_dismissed(&record, &by, &self.config)
                 }
@@ -207,7 +207,7 @@ impl<P: WorkerPorts> Worker<P> {
                     Err(Conflict::StaleVersion) => continue,
                     Err(other) => return Err(other.into()),
                 },
-                CancelDecision::Ended => text::already_ended(&record),
+                CancelDecision::Ended => text::already_ended(&record, &self.config),
                 CancelDecision::AlreadyRequested(earlier) => {
                     text::already_canceling(&record, &earlier, &self.config)
                 }

@@ -5,6 +5,7 @@
 mod closest;
 mod filter;
 mod normalize;
+mod press;
 mod reserved;
 mod verb;
 
@@ -15,6 +16,7 @@ pub(crate) use self::filter::outcome_word;
 pub use self::filter::{
     FILTER_KEYS, FilterError, HistoryFilter, PAGE_SIZE, SinceFilter, StatusFilter, UserFilter,
 };
+pub use self::press::ButtonVerb;
 pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
 use crate::id::DeployRef;

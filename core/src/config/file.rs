@@ -62,6 +62,8 @@ pub(super) struct RawSlack {
     #[serde(default = "default_response_url_origins")]
     pub(super) response_url_origins: Vec<Spanned<String>>,
     pub(super) api: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) interactivity: bool,
     #[serde(default = "default_actions_per_minute")]
     pub(super) actions_per_minute: u32,
 }

@@ -142,6 +142,8 @@ pub struct SlackConfig {
     pub response_url_origins: Vec<Url>,
     /// The origin of the Web API, for the bot.
     pub api: Url,
+    /// Whether the app has an address for presses, so that messages may have buttons.
+    pub interactivity: bool,
     /// How many retries, cancels and other actions a user may request within a minute.
     pub actions_per_minute: u32,
 }

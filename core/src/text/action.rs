@@ -1,12 +1,12 @@
 //! Replies to actions: why a deploy is not retried or canceled, and that a cancel is accepted.
 
-use super::deploy::{about_deploy, deploy_headline, job_on_branch, retry_command};
+use super::deploy::{about_deploy, deploy_headline, job_on_branch, retry_button, retry_command};
 use super::help::id_sources;
 use super::label::emoji_and_label;
 use super::slack_message::reply;
-use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
+use super::{Audience, Button, MessageKind, Mrkdwn, SlackMessage, end_reason, rejection, usage};
 use crate::Time;
-use crate::command::{DeployAction, Verb};
+use crate::command::{ButtonVerb, DeployAction, Verb};
 use crate::config::Config;
 use crate::deploy::decide::RetryDecision;
 use crate::deploy::{ActedBy, CancelRequest, DeployRecord, DeployState, EndReason};
@@ -42,10 +42,18 @@ pub fn query_buried() -> SlackMessage {
     ))
 }
 
+fn with_button(message: SlackMessage, button: Button, config: &Config) -> SlackMessage {
+    if config.slack.interactivity {
+        message.button(button)
+    } else {
+        message
+    }
+}
+
 /// The deploy at the end of the chain is not retried.
 pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not retried:* "), record);
-    let message = about_deploy(reply(headline), record);
+    let message = about_deploy(reply(headline), record, config);
     let (_, label) = emoji_and_label(record);
     let anew = Mrkdwn::new("As a new deploy: ").code(usage::start_again(config, &record.request));
     let see = |id: &ShortId| Mrkdwn::new("See ").code(usage::command_for(config, Verb::Status, id));
@@ -80,7 +88,8 @@ pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) 
                 _ => None,
             });
             let line = Mrkdwn::new("Look at CircleCI. If it did not start there: ");
-            message.detail(line.code(retry_command(record, config)))
+            let message = message.detail(line.code(retry_command(record, config)));
+            with_button(message, retry_button(record), config)
         }
         RetryDecision::NotAllowed { rejection } => {
             let message = message.details(rejection::explain_rejection(rejection, config, None));
@@ -98,9 +107,12 @@ pub fn not_retried(record: &DeployRecord, why: &RetryDecision, config: &Config) 
             let line = line.time(newer.request.requested_at).and(".");
             let retry = usage::command_for(config, Verb::Retry, &record.short_id);
             let confirm = Mrkdwn::new("To put this one in its place: ");
-            message
+            let message = message
                 .detail(line)
-                .detail(confirm.code(format!("{retry} confirm")))
+                .detail(confirm.code(format!("{retry} confirm")));
+            let anyway = Button::act(ButtonVerb::RetryConfirm, "Retry anyway", record.id);
+            let anyway = anyway.confirm("Put this one over the newer deploy?");
+            with_button(message, anyway, config)
         }
         RetryDecision::Dismissed => message.detail(Mrkdwn::new("It was dismissed.")),
         RetryDecision::TooOld => {
@@ -122,7 +134,7 @@ pub fn cancel_requested(record: &DeployRecord, by: &ActedBy, config: &Config) ->
     );
     let headline = headline.and(" · by ").actor(by, config);
     let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
-    about_deploy(message.detail(cancel_effect(record)), record)
+    about_deploy(message.detail(cancel_effect(record)), record, config)
 }
 
 /// A cancel was stored before.
@@ -135,7 +147,11 @@ pub fn already_canceling(
     let line = Mrkdwn::new("Cancel sent by ").other_actor(&earlier.by, &record.request, config);
     let line = line.and(", ").time(earlier.at).and(". ");
     let message = reply(deploy_headline(banner, record));
-    about_deploy(message.detail(line.append(&cancel_effect(record))), record)
+    about_deploy(
+        message.detail(line.append(&cancel_effect(record))),
+        record,
+        config,
+    )
 }
 
 /// What a cancel does to the deploy.
@@ -151,7 +167,7 @@ fn cancel_effect(record: &DeployRecord) -> Mrkdwn {
 }
 
 /// The deploy has ended, so there is nothing to cancel.
-pub fn already_ended(record: &DeployRecord) -> SlackMessage {
+pub fn already_ended(record: &DeployRecord, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":no_entry: *Not canceled:* "), record);
     let (emoji, label) = emoji_and_label(record);
     let line = Mrkdwn::new("It has ended");
@@ -160,7 +176,7 @@ pub fn already_ended(record: &DeployRecord) -> SlackMessage {
         None => line,
     };
     let line = line.and(": ").and(emoji).and(" *").and(label).and("*.");
-    about_deploy(reply(headline).detail(line), record)
+    about_deploy(reply(headline).detail(line), record, config)
 }
 
 /// This user may not cancel the deploy.
@@ -189,6 +205,7 @@ pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackM
     about_deploy(
         message.detail(line.code(retry_command(record, config))),
         record,
+        config,
     )
 }
 
@@ -198,17 +215,22 @@ pub fn already_dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -
     let line = Mrkdwn::new("Dismissed by ")
         .other_actor(by, &record.request, config)
         .and(".");
-    about_deploy(reply(deploy_headline(banner, record)).detail(line), record)
+    about_deploy(
+        reply(deploy_headline(banner, record)).detail(line),
+        record,
+        config,
+    )
 }
 
 /// It does not wait for a retry, so there is nothing to dismiss.
-pub fn nothing_to_dismiss(record: &DeployRecord) -> SlackMessage {
+pub fn nothing_to_dismiss(record: &DeployRecord, config: &Config) -> SlackMessage {
     let banner = Mrkdwn::new("*Nothing to dismiss:* ");
     let (_, label) = emoji_and_label(record);
     let line = Mrkdwn::new("It does not wait for a retry; its state is *").and(label);
     about_deploy(
         reply(deploy_headline(banner, record)).detail(line.and("*.")),
         record,
+        config,
     )
 }
 

@@ -4,12 +4,15 @@ use super::commit::{append_commit, subject_line};
 use super::label::state_banner;
 use super::slack_message::reply;
 use super::untold::append_untold;
-use super::{Audience, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
-use crate::command::Verb;
+use super::{Audience, Button, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
+use crate::command::{ButtonVerb, Verb};
 use crate::config::Config;
 use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
 use crate::id::ShortId;
 use crate::notification::Undelivered;
+
+/// Leads to the build.
+const VIEW_BUILD: &str = "View build";
 
 /// How many approvals a message names.
 const MAX_NAMED_JOBS: usize = 5;
@@ -18,7 +21,7 @@ const MAX_NAMED_JOBS: usize = 5;
 pub fn deploy_running(record: &DeployRecord, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new(":arrow_forward: *Running:* "), record);
     let message = to_channel(MessageKind::Progress, headline, record, config);
-    about_deploy(message.rows(shipping_line(record, config)), record)
+    standing_deploy(message.rows(shipping_line(record, config)), record, config)
 }
 
 /// What it ships, and how long that usually takes.
@@ -44,7 +47,7 @@ pub fn waiting_for_approval(record: &DeployRecord, config: &Config) -> SlackMess
     );
     let headline = with_commit(append_held_jobs(headline, record), record, config);
     let message = to_channel(MessageKind::Hold, headline, record, config);
-    about_deploy(message.rows(subject_line(record)), record).detail(Mrkdwn::new(
+    standing_deploy(message.rows(subject_line(record)), record, config).detail(Mrkdwn::new(
         "A workflow is on hold at CircleCI: approve it there, or cancel the deploy here.",
     ))
 }
@@ -71,7 +74,7 @@ pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> Sla
     let mut message = to_channel(MessageKind::Final, headline, record, config);
     message.mark.repeat = repeat;
     let message = message.rows(subject_line(record));
-    about_deploy(message.details(end_lines(record, config)), record)
+    standing_deploy(message.details(end_lines(record, config)), record, config)
 }
 
 /// The state of one deploy, and what Slack took no message about.
@@ -103,7 +106,7 @@ pub fn deploy_status(
         let cancel = usage::command_for(config, Verb::Cancel, &record.short_id);
         message = message.detail(Mrkdwn::new("To cancel it: ").code(cancel));
     }
-    about_deploy(message, record)
+    standing_deploy(message, record, config)
 }
 
 pub(super) fn to_channel(
@@ -176,12 +179,49 @@ pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
 }
 
 /// Marks the deploy, and links its build.
-pub(super) fn about_deploy(message: SlackMessage, record: &DeployRecord) -> SlackMessage {
+pub(super) fn about_deploy(
+    message: SlackMessage,
+    record: &DeployRecord,
+    config: &Config,
+) -> SlackMessage {
     let message = message.about(record.id);
     match &record.run {
-        Some(run) => message.link(&run.pipeline.url, "View build"),
+        Some(run) if config.slack.interactivity => {
+            message.button(Button::open(&run.pipeline.url, VIEW_BUILD))
+        }
+        Some(run) => message.link(&run.pipeline.url, VIEW_BUILD),
         None => message,
     }
+}
+
+/// The same, with buttons for what can be done about the deploy as it stands.
+fn standing_deploy(message: SlackMessage, record: &DeployRecord, config: &Config) -> SlackMessage {
+    let message = about_deploy(message, record, config);
+    if !config.slack.interactivity {
+        return message;
+    }
+    if !record.state.is_terminal() && record.cancel.is_none() {
+        let cancel = Button::act(ButtonVerb::Cancel, "Cancel", record.id);
+        return message.button(cancel.confirm("Cancel this deploy?"));
+    }
+    if !record.awaits_retry() {
+        return message;
+    }
+    let dismiss = Button::act(ButtonVerb::Dismiss, "Dismiss", record.id);
+    message.button(retry_button(record)).button(dismiss)
+}
+
+/// Retries it; what may run at CircleCI only once somebody has looked there.
+pub(super) fn retry_button(record: &DeployRecord) -> Button {
+    if needs_confirm(record) {
+        let retry = Button::act(
+            ButtonVerb::RetryConfirm,
+            "It did not start: retry",
+            record.id,
+        );
+        return retry.confirm("Have you looked at CircleCI? It must not run twice.");
+    }
+    Button::act(ButtonVerb::Retry, "Retry", record.id)
 }
 
 /// When it was requested, sent and ended.
@@ -291,9 +331,14 @@ pub(super) fn retry_advice(record: &DeployRecord, config: &Config) -> Option<Mrk
 /// The command that retries it.
 pub(super) fn retry_command(record: &DeployRecord, config: &Config) -> String {
     let retry = usage::command_for(config, Verb::Retry, &record.short_id);
-    if record.state == DeployState::Unresolved || record.unresolved_before.is_some() {
+    if needs_confirm(record) {
         format!("{retry} confirm")
     } else {
         retry
     }
+}
+
+/// Whether a retry says *confirm*: the deploy, or one before it in its chain, may run at CircleCI.
+fn needs_confirm(record: &DeployRecord) -> bool {
+    record.state == DeployState::Unresolved || record.unresolved_before.is_some()
 }

@@ -6,6 +6,7 @@
 
 mod ack;
 mod action;
+mod button;
 mod commit;
 mod deploy;
 mod end_reason;
@@ -37,6 +38,7 @@ pub use self::action::{
     cancel_requested, dismiss_denied, dismissed, not_retried, nothing_to_dismiss, query_buried,
     too_many_actions, unknown_deploy,
 };
+pub use self::button::{Button, ButtonSubject};
 pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;

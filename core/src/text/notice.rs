@@ -66,5 +66,5 @@ pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
     };
     let headline = deploy_headline(Mrkdwn::new(banner), record);
     let message = to_channel(MessageKind::Notice, headline, record, config);
-    about_deploy(message.details(details), record)
+    about_deploy(message.details(details), record, config)
 }

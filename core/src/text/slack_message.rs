@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::mrkdwn::json_length;
+use super::{Button, ButtonSubject};
 use super::{MessageKind, MessageMark, Mrkdwn};
 use crate::id::DeployId;
 
@@ -37,6 +38,9 @@ pub struct SlackMessage {
     pub details: Vec<Mrkdwn>,
     /// A link, in the last line.
     pub link: Option<MessageLink>,
+    /// Buttons, in the last line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
 }
 
 /// A link. It is text: a link button sends an interaction as well, and Slack shows a warning sign
@@ -73,6 +77,8 @@ const MAX_SECTION: usize = 2_400;
 const SECTION_OVERHEAD: usize = 80;
 /// The longest address that is linked (Slack takes 3,000).
 const MAX_URL: usize = 1_000;
+/// Most buttons of a message (Slack takes 25).
+const MAX_BUTTONS: usize = 5;
 /// The longest label (Slack's own limit).
 const MAX_LABEL: usize = 75;
 
@@ -93,6 +99,7 @@ impl SlackMessage {
             rows: vec![],
             details: vec![],
             link: None,
+            buttons: vec![],
         }
     }
 
@@ -126,6 +133,11 @@ impl SlackMessage {
         self
     }
 
+    pub(super) fn button(mut self, button: Button) -> Self {
+        self.buttons.push(button);
+        self
+    }
+
     /// The JSON that Slack takes, as an immediate answer or at a response URL.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -136,6 +148,9 @@ impl SlackMessage {
         room -= link
             .as_ref()
             .map_or(0, |line| line.length() + SECTION_OVERHEAD);
+        let actions = self.actions_block();
+        let actions_length = actions.as_ref().map_or(0, |block| json_size(block) + 1);
+        room = room.saturating_sub(actions_length);
         let mut blocks = vec![];
         let mut section = |text: String, room: &mut usize| {
             *room = room.saturating_sub(json_length(&text) + SECTION_OVERHEAD);
@@ -161,6 +176,7 @@ impl SlackMessage {
             room += line.length() + SECTION_OVERHEAD;
             section(line.to_string(), &mut room);
         }
+        blocks.extend(actions);
         blocks[0]["block_id"] = mark.into();
         json!({
             "response_type": match self.audience {
@@ -169,6 +185,8 @@ impl SlackMessage {
             },
             "text": headline,
             "blocks": blocks,
+            // Where a button was pressed, its message stays as it is.
+            "replace_original": false,
             "unfurl_links": false,
             "unfurl_media": false,
         })
@@ -205,14 +223,35 @@ impl SlackMessage {
         Some(Mrkdwn::default().link(url, label))
     }
 
+    /// The buttons; those that open an address longer than Slack takes are left out.
+    fn actions_block(&self) -> Option<Value> {
+        let fits = |button: &&Button| match &button.about {
+            ButtonSubject::Url(url) => url.as_str().len() <= MAX_URL,
+            ButtonSubject::Deploy(_) => true,
+        };
+        let buttons = self.buttons.iter().filter(fits).take(MAX_BUTTONS);
+        let elements: Vec<Value> = buttons.map(Button::to_json).collect();
+        (!elements.is_empty()).then(|| json!({"type": "actions", "elements": elements}))
+    }
+
     /// The message as plain lines, for snapshots and terminals.
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {
         let text = [&self.headline].into_iter();
         let text = text.chain(&self.rows).chain(&self.details);
         let link = self.link.iter();
+        let buttons = self.buttons.iter().map(|button| match &button.about {
+            ButtonSubject::Deploy(_) => format!("[{}]", button.label),
+            ButtonSubject::Url(url) => format!("[{}] {url}", button.label),
+        });
         text.map(ToString::to_string)
             .chain(link.map(|link| format!("[{}] {}", link.label, link.url)))
+            .chain(buttons)
             .collect()
     }
+}
+
+/// How many characters a block takes.
+fn json_size(block: &Value) -> usize {
+    block.to_string().chars().count()
 }

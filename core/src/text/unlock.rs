@@ -53,6 +53,7 @@ pub fn unlocked(
     about_deploy(
         message.detail(held.append(&cause_line(record, cause))),
         record,
+        config,
     )
 }
 
@@ -70,6 +71,7 @@ pub fn unlock_needs_confirm(
     about_deploy(
         message.detail(cause_line(record, cause)).detail(line),
         record,
+        config,
     )
 }
 
@@ -85,7 +87,7 @@ pub fn unlock_in_progress(target: &Target, record: &DeployRecord, config: &Confi
         let cancel = usage::command_for(config, Verb::Cancel, &record.short_id);
         Mrkdwn::new("It is in progress. To cancel it: ").code(cancel)
     };
-    about_deploy(message.detail(line), record)
+    about_deploy(message.detail(line), record, config)
 }
 
 /// The target and the deploy that holds it.

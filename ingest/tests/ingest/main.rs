@@ -17,6 +17,7 @@ mod legacy;
 mod log;
 mod names;
 mod other_workspaces;
+mod presses;
 mod queries;
 mod random_input;
 mod requests;

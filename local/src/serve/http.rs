@@ -11,7 +11,9 @@ use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
 use chatops_core::ports::{Clock, Ledger, Ports};
-use chatops_ingest::{Ingest, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, WEBHOOK_PATH};
+use chatops_ingest::{
+    Ingest, MAX_BODY_BYTES, MAX_PRESS_BYTES, MAX_WEBHOOK_BYTES, PRESS_PATH, WEBHOOK_PATH,
+};
 use tokio::net::TcpListener;
 use tracing::error;
 
@@ -57,6 +59,7 @@ async fn handle_request(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let (largest, too_large) = match parts.uri.path() {
+        PRESS_PATH => (MAX_PRESS_BYTES, "The body is larger than 256 KiB.\n"),
         WEBHOOK_PATH => (MAX_WEBHOOK_BYTES, "The webhook is larger than 256 KiB.\n"),
         _ => (MAX_BODY_BYTES, "The body is larger than 16 KiB.\n"),
     };

@@ -178,7 +178,7 @@ fn dismissing() {
     *Dismissed already:* `deploy` on `main` → *web/production* · `f643ce10`
     Dismissed by U034GHIJKL.
     ");
-    assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded))), @"
+    assert_snapshot!(rendered(&nothing_to_dismiss(&record_in(DeployState::Succeeded), &config())), @"
     (to the requester)
     *Nothing to dismiss:* `deploy` on `main` → *web/production* · `f643ce10`
     It does not wait for a retry; its state is *Succeeded*.
@@ -256,7 +256,7 @@ fn not_canceled() {
     Cancel sent by the requester, 2027-01-15 08:01 UTC. It is being sent right now. Once CircleCI has it, CircleCI is asked to cancel it; how it ends is reported once CircleCI says so.
     ");
     let done = head_ended(DeployState::Succeeded, workflows(&[("build", "success")]));
-    assert_snapshot!(rendered(&already_ended(&done)), @"
+    assert_snapshot!(rendered(&already_ended(&done, &config())), @"
     (to the requester)
     :no_entry: *Not canceled:* `deploy` on `main` → *web/production* · `f643ce10`
     It has ended, 2027-01-15 08:03 UTC: :white_check_mark: *Succeeded*.

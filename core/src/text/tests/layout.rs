@@ -66,6 +66,7 @@ fn headline_rows_details_button() {
           "type": "section"
         }
       ],
+      "replace_original": false,
       "response_type": "in_channel",
       "text": ":x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · <@U012ABCDEF>",
       "unfurl_links": false,

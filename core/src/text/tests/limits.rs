@@ -42,6 +42,7 @@ fn a_message_at_all_of_its_limits() {
             url: long_address(900).url,
             label: label.into(),
         }),
+        buttons: vec![],
     };
     check(&message);
     let blocks = message.to_json()["blocks"].as_array().unwrap().len();
@@ -56,7 +57,8 @@ fn a_message_at_all_of_its_limits() {
 proptest! {
     #[test]
     fn slack_takes_every_message_about_a_deploy(record in any_record(), repeat in any::<bool>(), who in nasty()) {
-        let config = large(2, 1);
+        let mut config = large(2, 1);
+        config.slack.interactivity = repeat;
         check(&final_status(&record, repeat, &config));
         check(&deploy_running(&record, &config));
         check(&waiting_for_approval(&record, &config));
@@ -68,7 +70,7 @@ proptest! {
             check(&deploy_notice(&DeployRecord { notice, ..record.clone() }, &config));
         }
         check(&cancel_requested(&record, &ActedBy::Operator { name: who.clone() }, &config));
-        check(&already_ended(&record));
+        check(&already_ended(&record, &config));
         let by = ActedBy::Operator { name: who };
         check(&already_canceling(&record, &CancelRequest { by, at: at(1) }, &config));
         for why in [

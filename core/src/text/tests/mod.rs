@@ -2,6 +2,7 @@
 
 mod acks;
 mod actions;
+mod buttons;
 mod commit;
 mod ends;
 mod grammar;

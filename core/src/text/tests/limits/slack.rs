@@ -20,12 +20,44 @@ pub(super) fn check(message: &SlackMessage) {
             assert!((1..=2_400).contains(&chars(text)), "{text}");
             check_text(text.as_str().unwrap());
         } else {
-            panic!("{block}");
+            assert_eq!(block["type"], "actions", "{block}");
+            check_buttons(block["elements"].as_array().unwrap());
         }
     }
     check_mentions(message);
     let all = serde_json::to_string(blocks).unwrap().chars().count();
     assert!(all < 13_000, "{all} characters");
+}
+
+/// At most 25 in a block, each with its own `action_id`; a value or an address; a confirmation whole.
+fn check_buttons(buttons: &[Value]) {
+    assert!((1..=25).contains(&buttons.len()));
+    let plain = |text: &Value, most: usize| {
+        assert_eq!(text["type"], "plain_text", "{text}");
+        let length = text["text"].as_str().unwrap().chars().count();
+        assert!((1..=most).contains(&length), "{text}");
+    };
+    let mut ids = std::collections::BTreeSet::new();
+    for button in buttons {
+        assert_eq!(button["type"], "button");
+        plain(&button["text"], 75);
+        let id = button["action_id"].as_str().unwrap();
+        assert!((1..=255).contains(&id.len()) && ids.insert(id), "{id}");
+        let length = |name: &str| button[name].as_str().map(|text| text.chars().count());
+        match (length("value"), length("url")) {
+            (Some(length), None) => assert!((1..=2_000).contains(&length)),
+            (None, Some(length)) => assert!((1..=3_000).contains(&length)),
+            _ => panic!("{button}"),
+        }
+        if let Some(confirm) = button.get("confirm") {
+            plain(&confirm["title"], 100);
+            plain(&confirm["text"], 300);
+            plain(&confirm["confirm"], 30);
+            plain(&confirm["deny"], 30);
+        }
+        let style = &button["style"];
+        assert!(style.is_null() || style == "danger" || style == "primary");
+    }
 }
 
 /// Mentions, links and moments are only those of this program, and all are closed.
