@@ -19,6 +19,7 @@ mod kill;
 mod locked_file;
 mod operator;
 mod outages;
+mod presses;
 mod queries;
 mod rejections;
 mod say;

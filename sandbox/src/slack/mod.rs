@@ -13,6 +13,7 @@ pub use blocks::plain_text;
 pub use model::bot::BotMethod;
 pub use model::{PostAttempt, PostResponse, ShownMessage, SlackModel};
 pub use server::FakeSlack;
+pub use server::press::ButtonPress;
 pub(crate) use server::router;
 pub(crate) use server::say::SayEndpoint;
 pub use server::say::{SayError, SayEvent, SaySession};

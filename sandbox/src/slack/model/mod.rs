@@ -110,9 +110,18 @@ pub struct SlackModel {
 impl SlackModel {
     /// The path of a new response URL for a command by `user` in `channel`.
     pub fn issue_response_url(&mut self, now: Time, user: &str, channel: &str) -> String {
+        self.issue_url("commands", now, user, channel)
+    }
+
+    /// The path of a new response URL for a press by `user` in `channel`.
+    pub fn issue_action_url(&mut self, now: Time, user: &str, channel: &str) -> String {
+        self.issue_url("actions", now, user, channel)
+    }
+
+    fn issue_url(&mut self, kind: &str, now: Time, user: &str, channel: &str) -> String {
         let number = 397_700_000_000 + self.issued_urls.len() as u64;
         let secret = derived_hex(&format!("response {number}"));
-        let path = format!("/commands/{TEAM_ID}/{number}/{}", &secret[..24]);
+        let path = format!("/{kind}/{TEAM_ID}/{number}/{}", &secret[..24]);
         let issued = IssuedUrl {
             user: user.to_owned(),
             channel: channel.to_owned(),

@@ -1,5 +1,6 @@
 //! Slack over HTTP: the say endpoint, the response URLs, the bot's Web API and the faults.
 
+pub(super) mod press;
 pub(super) mod say;
 pub(super) mod sender;
 

@@ -105,12 +105,12 @@ impl AckBody {
 /// Slack's side that calls the app.
 #[derive(Debug)]
 pub struct CommandSender {
-    slack: Arc<FakeSlack>,
+    pub(super) slack: Arc<FakeSlack>,
     journal: Journal,
-    slack_url: String,
-    signing_secret: String,
+    pub(super) slack_url: String,
+    pub(super) signing_secret: String,
     command: String,
-    ack_timeout: Duration,
+    pub(super) ack_timeout: Duration,
 }
 
 impl CommandSender {

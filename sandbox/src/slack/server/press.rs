@@ -1,0 +1,104 @@
+//! What Slack does when a person presses a button.
+
+use serde_json::{Value, json};
+
+use super::super::model::{ShownMessage, TEAM_ID};
+use super::super::signature::signed_request;
+use super::sender::{CommandRequest, CommandSender};
+use crate::http;
+use crate::server::now;
+
+/// A press of a button under a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ButtonPress {
+    /// Who, by id.
+    pub user_id: String,
+    /// Who, by name.
+    pub user_name: String,
+    /// Where, by id.
+    pub channel_id: String,
+    /// The message that the button is in.
+    pub blocks: Value,
+    /// Which button.
+    pub action_id: String,
+    /// What the button is about.
+    pub value: Option<String>,
+}
+
+impl ButtonPress {
+    /// The press of a message's button by the person `U0001`, where the message stands; `None` if it
+    /// has no such button.
+    pub fn of(message: &ShownMessage, action_id: &str) -> Option<Self> {
+        let blocks = message.blocks.clone()?;
+        let all = blocks.as_array()?.iter();
+        let buttons = all.filter_map(|block| block["elements"].as_array());
+        let mut buttons = buttons.flatten();
+        let button = buttons.find(|button| button["action_id"] == action_id)?;
+        let value = button["value"].as_str().map(str::to_owned);
+        Some(Self {
+            user_id: "U0001".to_owned(),
+            user_name: "ada".to_owned(),
+            channel_id: message.channel.clone(),
+            action_id: action_id.to_owned(),
+            blocks,
+            value,
+        })
+    }
+}
+
+impl CommandSender {
+    /// The signed request for a press with a response URL of its own, not sent yet.
+    pub fn prepare_press(&self, app_url: &str, press: &ButtonPress) -> CommandRequest {
+        let now = now();
+        let (response_path, trigger_id) = {
+            let mut model = self.slack.lock();
+            let path = model.issue_action_url(now, &press.user_id, &press.channel_id);
+            (path, model.next_trigger_id())
+        };
+        let ts = format!("{}.000100", now.timestamp());
+        let payload = json!({
+            "type": "block_actions",
+            "team": {"id": TEAM_ID, "domain": "acme"},
+            "enterprise": null,
+            "is_enterprise_install": false,
+            "user": {
+                "id": press.user_id, "username": press.user_name, "name": press.user_name,
+                "team_id": TEAM_ID,
+            },
+            "api_app_id": "A0001",
+            "token": "gIkuvaNzQIHg97ATvDxqgjtO",
+            "container": {
+                "type": "message", "message_ts": ts, "channel_id": press.channel_id,
+                "is_ephemeral": false,
+            },
+            "trigger_id": trigger_id,
+            "channel": {"id": press.channel_id, "name": "deploys"},
+            "message": {"type": "message", "text": "", "ts": ts, "blocks": press.blocks},
+            "state": {"values": {}},
+            "response_url": format!("{}{response_path}", self.slack_url),
+            "actions": [{
+                "action_id": press.action_id, "block_id": "actions", "type": "button",
+                "text": {"type": "plain_text", "text": press.action_id},
+                "value": press.value, "action_ts": ts,
+            }],
+        });
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", &payload.to_string())
+            .finish();
+        CommandRequest {
+            url: app_url.to_owned(),
+            signed: signed_request(&self.signing_secret, now.timestamp(), body),
+            response_path,
+            user_id: press.user_id.clone(),
+            command_line: String::new(),
+        }
+    }
+
+    /// Sends a press and takes the status of the answer within Slack's limit; `None` if there was none.
+    /// Slack reads nothing else of it.
+    pub async fn send_press(&self, sent: &CommandRequest) -> Option<u16> {
+        let (headers, body) = (&sent.signed.headers, &sent.signed.body);
+        let reply = http::post(&sent.url, headers, body, self.ack_timeout).await;
+        reply.ok().map(|reply| reply.status.as_u16())
+    }
+}
