@@ -125,6 +125,8 @@ pub(super) struct RawProject {
     #[serde(default)]
     pub(super) read: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(super) announce: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) jobs: BTreeMap<Spanned<String>, RawJob>,
 }
 
@@ -157,6 +159,7 @@ pub(super) struct RawJob {
     pub(super) channels: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) users: Vec<Spanned<String>>,
+    pub(super) announce: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]

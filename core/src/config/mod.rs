@@ -11,7 +11,7 @@ mod timeouts;
 mod trigger;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,13 @@ impl Config {
         let raw = file::parse(text);
         let config = raw.and_then(|raw| resolve::resolve_config(raw, text));
         config.map_err(|error| ConfigError::at(error, text, file))
+    }
+
+    /// The channels of every `announce`.
+    #[must_use]
+    pub fn feeds(&self) -> BTreeSet<&QualifiedChannel> {
+        let jobs = self.projects.values().flat_map(|p| p.jobs.values());
+        jobs.flat_map(|job| &job.announce).collect()
     }
 
     /// An id as the file has to write it: with its workspace, unless only one is listed.
@@ -258,6 +265,8 @@ pub struct JobConfig {
     pub channels: AllowList<QualifiedChannel>,
     /// By whom.
     pub users: AllowList<QualifiedUser>,
+    /// The channels where the bot says how it ended, besides the one where it was requested.
+    pub announce: Vec<QualifiedChannel>,
 }
 
 impl JobConfig {

@@ -208,13 +208,14 @@ struct NamedIds<'a> {
 impl NamedIds<'_> {
     fn resolve_project(&self, raw: RawProject) -> Result<ProjectConfig, SpannedError> {
         let slug = parse_slug(&raw.slug)?;
+        let announce = self.parse_feeds(raw.announce)?;
         let mut jobs = BTreeMap::new();
         let mut aliases = vec![];
         for (name, mut job) in raw.jobs {
             let checked = JobName::parse(name.get_ref())
                 .map_err(|why| (name.span(), format!("job name: {why}")))?;
             aliases.push((checked.clone(), mem::take(&mut job.aliases)));
-            let job = self.resolve_job(&checked, job, &slug, name.span())?;
+            let job = self.resolve_job(&checked, job, &slug, &announce, name.span())?;
             jobs.insert(checked, job);
         }
         Ok(ProjectConfig {
@@ -229,12 +230,13 @@ impl NamedIds<'_> {
         })
     }
 
-    /// `place` is the position of its name.
+    /// `place` is the position of its name, `announce` what the project has.
     fn resolve_job(
         &self,
         name: &JobName,
         raw: RawJob,
         slug: &ProjectSlug,
+        announce: &[QualifiedChannel],
         place: Range<usize>,
     ) -> Result<JobConfig, SpannedError> {
         let environment = match raw.environment {
@@ -271,11 +273,35 @@ impl NamedIds<'_> {
             exclusive: raw.exclusive,
             branches,
             tags,
-            channels: self.ids.parse_list(raw.channels, |name| {
-                self.channels.get(name).map(|id| vec![id.clone()])
-            })?,
+            channels: self.parse_channels(raw.channels)?,
             users: self.parse_users(raw.users)?,
+            announce: match raw.announce {
+                Some(own) => self.parse_feeds(own)?,
+                None => announce.to_vec(),
+            },
         })
+    }
+
+    /// A list of channels.
+    fn parse_channels(
+        &self,
+        raw: Vec<Spanned<String>>,
+    ) -> Result<AllowList<QualifiedChannel>, SpannedError> {
+        self.ids.parse_list(raw, |name| {
+            self.channels.get(name).map(|id| vec![id.clone()])
+        })
+    }
+
+    /// The channels of an `announce`.
+    fn parse_feeds(
+        &self,
+        raw: Vec<Spanned<String>>,
+    ) -> Result<Vec<QualifiedChannel>, SpannedError> {
+        let span = raw.first().map_or(0..0, Spanned::span);
+        match self.parse_channels(raw)? {
+            AllowList::Listed(channels) => Ok(channels),
+            AllowList::Any => Err((span, "\"*\" is no channel; name each one".to_owned())),
+        }
     }
 
     /// A list of users and groups of them.

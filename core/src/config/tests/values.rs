@@ -27,6 +27,36 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
 }
 
 #[test]
+fn announcements_go_to_named_channels_and_a_jobs_own_list_counts() {
+    let of = |project: &str, job: &str| {
+        let text = GOOD.replace(
+            "slug = \"github/acme/web\"",
+            &format!("slug = \"github/acme/web\"\n{project}"),
+        );
+        let text = text.replace(
+            "exclusive = false\n",
+            &format!("exclusive = false\n{job}\n"),
+        );
+        let config = Config::parse(&text, "chatops.toml").unwrap();
+        let job = &config.projects[&crate::fixtures::project("web")].jobs
+            [&crate::fixtures::job("deploy")];
+        job.announce
+            .iter()
+            .map(|feed| feed.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    let both = "announce = [\"deploys\", \"G012ABCDEF\"]";
+    assert_eq!(of("", ""), [""; 0]);
+    assert_eq!(of(both, ""), ["C012ABCDEF", "G012ABCDEF"]);
+    assert_eq!(of(both, "announce = [\"C0OWN\"]"), ["C0OWN"]);
+    assert_eq!(of(both, "announce = []"), [""; 0]);
+    assert_eq!(of("", both), ["C012ABCDEF", "G012ABCDEF"]);
+    assert_snapshot!(error_after("exclusive = false", "announce = [\"*\"]"), @r#"chatops.toml:33:13: "*" is no channel; name each one"#);
+    assert_snapshot!(error_after("exclusive = false", "announce = [\"releases\"]"), @"chatops.toml:33:13: 'releases' is neither a channel id nor a name from [channels]");
+    assert_snapshot!(error_after("exclusive = false", "announce = \"deploys\""), @r#"chatops.toml:33:12: invalid type: string "deploys", expected a sequence"#);
+}
+
+#[test]
 fn slugs_and_addresses_are_checked() {
     assert_snapshot!(error_after("slug = \"github/acme/web\"\n", ""), @"chatops.toml:24:1: missing field `slug`");
     assert_snapshot!(error_after("github/acme/web", "acme/web"), @"chatops.toml:25:8: 'acme/web' is not a project slug such as gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
