@@ -71,10 +71,11 @@ fn warn_given_up(given_up: Option<&Undelivered>) {
         deploy,
         kind,
         reason,
+        channels,
         ..
     }) = given_up
     {
-        warn!(deploy.id = %deploy, ?kind, reason, undelivered = 1, "Slack was not told");
+        warn!(deploy.id = %deploy, ?kind, ?channels, reason, undelivered = 1, "Slack was not told");
     }
 }
 
@@ -119,6 +120,7 @@ impl<P: NotifierPorts> Notifier<P> {
                     info!(deploy.id = %id, ?kind, ?route, outcome, reason, "posted to Slack");
                     phase.resume(result, self.ctx())
                 }
+                NotifyRun::PlanFeeds(phase) => self.perform(phase).await,
                 NotifyRun::FindBot(phase) => self.perform(phase).await,
                 NotifyRun::Settle(phase) => {
                     warn_given_up(phase.given_up.as_ref());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::announcement;
 use super::{
     DeliveryStatus, NotificationKind, NotificationRecord, PostResult, Refusal, Undelivered,
 };
@@ -22,10 +23,10 @@ pub const BOT_ATTEMPTS: u8 = 12;
 pub(super) const BOT_ATTEMPTS_KEPT_FOR_FINAL: u8 = 6;
 
 /// The longest pause that Slack can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 
 /// The pause after a refused token, before the only further attempt.
-const TOKEN_REPLACEMENT_TIME: Duration = Duration::from_secs(30);
+pub(super) const TOKEN_REPLACEMENT_TIME: Duration = Duration::from_secs(30);
 
 /// What the notifier does next about a record.
 #[derive(Debug, Clone)]
@@ -47,13 +48,15 @@ pub enum DeliveryStep {
     },
 }
 
-/// The route to the conversation.
+/// The route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryRoute {
     /// The command's response URL, while it lasts.
     ResponseUrl,
     /// The app's bot, which has no such limit.
     Bot,
+    /// Another route, not to the conversation: the bot, to the channel of this announcement.
+    Feed(usize),
 }
 
 /// Decides what to do about a record. `bot` says whether a bot can post where the response URL no
@@ -84,6 +87,9 @@ pub fn next_delivery(
         }
         return DeliveryStep::Save(record);
     }
+    if let Some(step) = announcement::under_way(&record, now, timeouts) {
+        return step;
+    }
     for kind in [NotificationKind::Progress, NotificationKind::Hold] {
         let pending = matches!(record.delivery(kind), DeliveryStatus::Pending { .. });
         if pending && record.final_status != DeliveryStatus::NotRequested {
@@ -93,7 +99,7 @@ pub fn next_delivery(
     }
     let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if !is_ahead(*from, now, LONGEST_PAUSE));
     let Some(kind) = NotificationKind::ALL.into_iter().find(pending) else {
-        return DeliveryStep::Rest;
+        return announcement::next(record, now, timeouts, bot);
     };
     let route = match choose_route(&record, kind, now, bot) {
         Ok(route) => route,
@@ -116,7 +122,7 @@ pub fn next_delivery(
     *record.route_pause_mut(route) = None;
     match route {
         DeliveryRoute::ResponseUrl => record.response_url_uses += 1,
-        DeliveryRoute::Bot => record.bot_attempts += 1,
+        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => record.bot_attempts += 1,
     }
     let until = now + timeouts.delivery_lease;
     record.set_delivery(kind, DeliveryStatus::InFlight { until });
@@ -172,7 +178,7 @@ fn bot_limit(record: &NotificationRecord, kind: NotificationKind) -> u8 {
 
 /// Whether a moment is still to come. One further ahead than it can be set was set by a clock that was
 /// wrong, and is over.
-fn is_ahead(moment: Time, now: Time, longest: Duration) -> bool {
+pub(super) fn is_ahead(moment: Time, now: Time, longest: Duration) -> bool {
     now < moment && moment <= now + longest
 }
 
@@ -226,6 +232,10 @@ pub fn after_post(
 ) -> NotificationRecord {
     let mut record = reserved.clone();
     record.version += 1;
+    if let DeliveryRoute::Feed(feed) = route {
+        announcement::after_post(&mut record, feed, result, now);
+        return record;
+    }
     match (kind, result) {
         (_, PostResult::Delivered) => {
             finish_delivery(
@@ -240,7 +250,9 @@ pub fn after_post(
                 DeliveryRoute::ResponseUrl => {
                     record.response_url_uses = record.response_url_uses.saturating_sub(1);
                 }
-                DeliveryRoute::Bot => record.bot_attempts = record.bot_attempts.saturating_sub(1),
+                DeliveryRoute::Bot | DeliveryRoute::Feed(_) => {
+                    record.bot_attempts = record.bot_attempts.saturating_sub(1);
+                }
             }
             record.unsent_count += 1;
             let growing = pause(DeliveryRoute::ResponseUrl, record.unsent_count);
@@ -301,7 +313,7 @@ fn try_again(record: &mut NotificationRecord, kind: NotificationKind, from: Time
 fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
     u32::from(match route {
         DeliveryRoute::ResponseUrl => record.response_url_uses,
-        DeliveryRoute::Bot => record.bot_attempts,
+        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => record.bot_attempts,
     })
 }
 
@@ -310,7 +322,7 @@ fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
 pub(super) fn pause(route: DeliveryRoute, tries: u32) -> Duration {
     let minutes = match route {
         DeliveryRoute::ResponseUrl => 2,
-        DeliveryRoute::Bot => 30,
+        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => 30,
     };
     let delivery = Backoff {
         first: Duration::from_secs(2),
@@ -333,6 +345,7 @@ fn fail_delivery(record: &mut NotificationRecord, kind: NotificationKind, why: &
             reason: reason.clone(),
             at: now,
             told_later: false,
+            channels: vec![],
         });
         DeliveryStatus::Failed { reason }
     };
@@ -360,7 +373,7 @@ fn finish_delivery(
     let told = matches!(end, DeliveryStatus::Delivered { .. });
     if let Some(undelivered) = &mut record.undelivered {
         let covers = kind == NotificationKind::Final || kind == undelivered.kind;
-        undelivered.told_later |= told && covers;
+        undelivered.told_later |= told && covers && undelivered.channels.is_empty();
     }
     record.set_delivery(kind, end);
     take_next(record, kind, now);

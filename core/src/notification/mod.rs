@@ -4,14 +4,17 @@
 //! use in the record before it posts. Progress is delivered at most once. The final status is
 //! delivered at least once and marked where it may be a repetition; "unknown" is a legal end. What a
 //! response URL refuses goes to the bot at once, and what nobody takes is on record.
-//! The worker requests a delivery; only the notifier does the rest.
+//! The worker requests a delivery; only the notifier does the rest, also where else the final status is
+//! announced.
 
+mod announcement;
 mod decide;
 pub mod handler;
 mod record;
 
 use std::time::Duration;
 
+pub use self::announcement::{Announcement, feeds_of};
 pub use self::decide::{
     BOT_ATTEMPTS, DeliveryRoute, DeliveryStep, RESPONSE_URL_USES, after_post, next_delivery,
 };

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use super::DeliveryRoute;
+use super::announcement::{self, Announcement};
 use crate::Time;
-use crate::id::DeployId;
+use crate::id::{ChannelId, DeployId};
 use crate::request::is_false;
 use crate::secret::ResponseUrl;
 
@@ -107,6 +108,9 @@ pub struct Undelivered {
     /// Whether something that says as much or more was delivered afterwards.
     #[serde(default, skip_serializing_if = "is_false")]
     pub told_later: bool,
+    /// The channels of `announce` that were not told; none if it was the deploy's own conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelId>,
 }
 
 /// The notification record of one deploy.
@@ -162,6 +166,10 @@ pub struct NotificationRecord {
     /// What could not be delivered last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelivered: Option<Undelivered>,
+    /// The final status in further channels, from when the final status is pending. Once there are some,
+    /// they stay the same, whatever the configuration says later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcements: Vec<Announcement>,
 }
 
 impl NotificationRecord {
@@ -188,6 +196,7 @@ impl NotificationRecord {
             notice_again: false,
             hold_again: false,
             undelivered: None,
+            announcements: vec![],
         }
     }
 
@@ -199,6 +208,18 @@ impl NotificationRecord {
             NotificationKind::Hold => &self.hold,
             NotificationKind::Final => &self.final_status,
             NotificationKind::Notice => &self.notice,
+        }
+    }
+
+    /// The status of the delivery of `kind` by `route`; of a feed there may be none.
+    pub(super) fn delivery_by(
+        &self,
+        kind: NotificationKind,
+        route: DeliveryRoute,
+    ) -> Option<&DeliveryStatus> {
+        match route {
+            DeliveryRoute::Feed(feed) => self.announcements.get(feed).map(|feed| &feed.status),
+            DeliveryRoute::ResponseUrl | DeliveryRoute::Bot => Some(self.delivery(kind)),
         }
     }
 
@@ -217,11 +238,12 @@ impl NotificationRecord {
         self.undelivered.as_ref().filter(|one| !one.told_later)
     }
 
-    /// What this version gives up that the one before did not.
-    pub(super) fn given_up_since(&self, before: &Self) -> Option<Undelivered> {
+    /// What this version, written at `now`, gives up that the one before did not.
+    pub(super) fn given_up_since(&self, before: &Self, now: Time) -> Option<Undelivered> {
         let is_new = self.undelivered.as_ref().map(|one| one.at)
             != before.undelivered.as_ref().map(|one| one.at);
-        self.undelivered.clone().filter(|_| is_new)
+        let own = || self.undelivered.clone().filter(|_| is_new);
+        announcement::given_up_since(self, before, now).or_else(own)
     }
 
     /// The kind with a post that may be under way.
@@ -235,27 +257,29 @@ impl NotificationRecord {
     pub(super) fn route_pause(&self, route: DeliveryRoute) -> Option<Time> {
         match route {
             DeliveryRoute::ResponseUrl => self.response_url_from,
-            DeliveryRoute::Bot => self.bot_from,
+            DeliveryRoute::Bot | DeliveryRoute::Feed(_) => self.bot_from,
         }
     }
 
     pub(super) fn route_pause_mut(&mut self, route: DeliveryRoute) -> &mut Option<Time> {
         match route {
             DeliveryRoute::ResponseUrl => &mut self.response_url_from,
-            DeliveryRoute::Bot => &mut self.bot_from,
+            DeliveryRoute::Bot | DeliveryRoute::Feed(_) => &mut self.bot_from,
         }
     }
 
     /// When the sweeper reminds the notifier; `None` if nothing is pending.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
-        match self.in_flight_kind() {
-            // Other deliveries wait for the post that may be under way.
-            Some(kind) => self.delivery(kind).due_at(),
-            None => NotificationKind::ALL
-                .into_iter()
-                .filter_map(|kind| self.delivery(kind).due_at())
-                .min(),
+        let kinds = NotificationKind::ALL.map(|kind| self.delivery(kind));
+        let feeds = self.announcements.iter().map(|feed| &feed.status);
+        let all = kinds.into_iter().chain(feeds);
+        // Other deliveries wait for the post that may be under way.
+        let under_way =
+            |status: &&DeliveryStatus| matches!(status, DeliveryStatus::InFlight { .. });
+        match all.clone().find(under_way) {
+            Some(status) => status.due_at(),
+            None => all.filter_map(DeliveryStatus::due_at).min(),
         }
     }
 

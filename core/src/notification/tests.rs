@@ -1,5 +1,6 @@
 //! What is delivered about a deploy, by which route, and how often.
 
+mod announcements;
 mod notices;
 mod refusals;
 mod world;

@@ -66,15 +66,29 @@ fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 
 /// How it ended. `repeat` says that an earlier copy may have been shown.
 pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
-    let mut headline = with_commit(status_headline(record), record, config);
-    if repeat {
-        headline = headline.and(" · _repeated in case the first message was lost_");
-    }
+    let headline = end_headline(record, repeat, config);
     // A rejection, too: that it was accepted was said to the channel.
     let mut message = to_channel(MessageKind::Final, headline, record, config);
     message.mark.repeat = repeat;
     let message = message.rows(subject_line(record));
     standing_deploy(message.details(end_lines(record, config)), record, config)
+}
+
+/// How it ended, for a channel that follows: it notifies nobody. `repeat` as above.
+pub fn announcement(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
+    let headline = end_headline(record, repeat, config);
+    let mut message = to_channel(MessageKind::Announcement, headline, record, config);
+    message.mark.repeat = repeat;
+    about_deploy(message, record)
+}
+
+fn end_headline(record: &DeployRecord, repeat: bool, config: &Config) -> Mrkdwn {
+    let headline = with_commit(status_headline(record), record, config);
+    if repeat {
+        headline.and(" · _repeated in case the first message was lost_")
+    } else {
+        headline
+    }
 }
 
 /// The state of one deploy, and what Slack took no message about.

@@ -44,6 +44,8 @@ pub enum MessageKind {
     Hold,
     /// How the deploy ended, or why it did not start; nothing follows.
     Final,
+    /// How it ended, in a channel of `announce`.
+    Announcement,
     /// Something about the deploy that people have to know at once.
     Notice,
     /// The reply to a query, or to a retry, cancel or unlock; after a retry it says why there is none.

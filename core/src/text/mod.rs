@@ -39,7 +39,9 @@ pub use self::action::{
     too_many_actions, unknown_deploy,
 };
 pub use self::button::{Button, ButtonSubject};
-pub use self::deploy::{deploy_running, deploy_status, final_status, waiting_for_approval};
+pub use self::deploy::{
+    announcement, deploy_running, deploy_status, final_status, waiting_for_approval,
+};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;
 pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys};

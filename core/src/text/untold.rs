@@ -16,7 +16,12 @@ pub fn untold_kind(kind: NotificationKind) -> &'static str {
 
 /// What was not delivered, why and when.
 pub(super) fn append_untold(line: Mrkdwn, undelivered: &Undelivered) -> Mrkdwn {
-    let line = line.and(untold_kind(undelivered.kind));
+    let mut line = line.and(untold_kind(undelivered.kind));
+    for (i, channel) in undelivered.channels.iter().enumerate() {
+        line = line
+            .and(if i == 0 { " in " } else { ", " })
+            .channel(channel);
+    }
     let line = end_reason::append_quote(line, &undelivered.reason);
     line.and(", ").time(undelivered.at)
 }

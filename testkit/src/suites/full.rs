@@ -9,9 +9,9 @@ use chatops_core::deploy::{
     EndReason, FailedReads, Hold, MatchedBy, Notice, ReadEfforts, RunWait, RunWatch, TriggerIntent,
     WaitReason,
 };
-use chatops_core::id::{InvocationId, RequestId};
+use chatops_core::id::{ChannelId, InvocationId, RequestId};
 use chatops_core::notification::{
-    DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,
+    Announcement, DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,
 };
 use chatops_core::release::{ReplacedRelease, TargetBefore};
 use chatops_core::secret::ResponseUrl;
@@ -208,6 +208,14 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
             reason: text(),
             at: at(82),
             told_later: true,
+            channels: vec![ChannelId::parse("C0FEED").unwrap()],
         }),
+        announcements: vec![Announcement {
+            channel: ChannelId::parse("C0FEED").unwrap(),
+            status: DeliveryStatus::InFlight { until: at(83) },
+            attempts: 7,
+            unsent_count: 8,
+            unknown_count: 9,
+        }],
     }
 }

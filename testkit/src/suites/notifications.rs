@@ -137,6 +137,7 @@ async fn give_up<S: Ledger + NotificationStore>(store: &S, n: u32, second: i64) 
         reason: "channel_is_archived".to_owned(),
         at: at(second),
         told_later: false,
+        channels: vec![],
     };
     let next = NotificationRecord {
         version: notification.version + 1,

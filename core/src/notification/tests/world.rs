@@ -53,6 +53,7 @@ pub(super) struct World {
     hold_shown: u8,
     notice_shown: u8,
     final_shown: u8,
+    feed_shown: u8,
     /// How often the response URL was really used, and for the early kinds.
     calls: u8,
     early_calls: u8,
@@ -74,6 +75,7 @@ impl World {
             hold_shown: 0,
             notice_shown: 0,
             final_shown: 0,
+            feed_shown: 0,
             calls: 0,
             early_calls: 0,
             bot_calls: 0,
@@ -111,7 +113,12 @@ impl World {
                 pauses,
             );
             let tellings = NotificationKind::ALL.map(|kind| delivery(item.delivery(kind)));
-            (counts, tellings, item.response_url.is_none())
+            let feeds = item.announcements.iter().map(|feed| {
+                let counts = (feed.attempts, feed.unsent_count, feed.unknown_count);
+                (delivery(&feed.status), counts)
+            });
+            let feeds: Vec<_> = feeds.collect();
+            (counts, tellings, feeds, item.response_url.is_none())
         };
         let run = |run: &Run| match run {
             Run::Idle => None,
@@ -121,12 +128,12 @@ impl World {
                 route,
                 repeat,
             } => {
-                let way = (*kind, *route == DeliveryRoute::Bot, *repeat);
+                let way = (*kind, format!("{route:?}"), *repeat);
                 Some((
                     item(reserved),
                     way,
                     String::new(),
-                    self.counts(reserved, *kind),
+                    self.counts(reserved, *kind, *route),
                 ))
             }
             Run::Knows {
@@ -135,9 +142,14 @@ impl World {
                 route,
                 result,
             } => {
-                let way = (*kind, *route == DeliveryRoute::Bot, false);
+                let way = (*kind, format!("{route:?}"), false);
                 let result = format!("{result:?}");
-                Some((item(reserved), way, result, self.counts(reserved, *kind)))
+                Some((
+                    item(reserved),
+                    way,
+                    result,
+                    self.counts(reserved, *kind, *route),
+                ))
             }
         };
         // The order of the invocations does not matter.
@@ -154,7 +166,7 @@ impl World {
             self.unsent,
             self.progress_shown,
             (self.hold_shown, self.notice_shown),
-            self.final_shown,
+            (self.final_shown, self.feed_shown),
             (self.calls, self.early_calls, self.bot_calls),
         )
             .hash(&mut hasher);
@@ -171,8 +183,13 @@ impl World {
     }
 
     /// Whether the reservation is still valid, so that its result will be recorded.
-    fn counts(&self, reserved: &NotificationRecord, kind: NotificationKind) -> bool {
-        self.item.delivery(kind) == reserved.delivery(kind)
+    fn counts(
+        &self,
+        reserved: &NotificationRecord,
+        kind: NotificationKind,
+        route: DeliveryRoute,
+    ) -> bool {
+        self.item.delivery_by(kind, route) == reserved.delivery_by(kind, route)
     }
 
     fn fault(mut self) -> Option<Self> {
@@ -213,7 +230,7 @@ impl World {
                 } => {
                     let mut world = crashed.clone();
                     // The worker may have requested another delivery in the meantime.
-                    if self.counts(reserved, *kind) {
+                    if self.counts(reserved, *kind, *route) {
                         let item = after_post(&self.item, *kind, *route, result, self.now);
                         assert!(world.save(item));
                     }
@@ -228,8 +245,12 @@ impl World {
     /// Time passes: to the next due delivery, or until the response URL expires.
     fn ticks(&self) -> Vec<World> {
         let due = NotificationKind::ALL.map(|kind| self.item.delivery(kind).due_at());
+        let feeds = self.item.announcements.iter();
+        let due = due
+            .into_iter()
+            .chain(feeds.map(|feed| feed.status.due_at()));
         let expiry = Some(self.item.expires_at);
-        let next = due.into_iter().flatten().filter(|t| *t > self.now).min();
+        let next = due.flatten().filter(|t| *t > self.now).min();
         let expiry = expiry.filter(|t| *t > self.now);
         let mut worlds = vec![];
         for to in [next, expiry].into_iter().flatten() {
@@ -242,8 +263,14 @@ impl World {
             world.now = to;
             // A result that is recorded after its lease is lost.
             let late = world.runs.iter().any(|run| match run {
-                Run::Knows { reserved, kind, .. } => {
-                    matches!(reserved.delivery(*kind), DeliveryStatus::InFlight { until } if *until <= to)
+                Run::Knows {
+                    reserved,
+                    kind,
+                    route,
+                    ..
+                } => {
+                    let reservation = reserved.delivery_by(*kind, *route);
+                    matches!(reservation, Some(DeliveryStatus::InFlight { until }) if *until <= to)
                 }
                 _ => false,
             });
@@ -315,12 +342,17 @@ impl World {
                 // A response URL takes no token.
                 PostResult::Unauthorized { .. } if *route == DeliveryRoute::ResponseUrl => continue,
                 _ if *route == DeliveryRoute::Bot => world.bot_calls += 1,
+                _ if *route != DeliveryRoute::ResponseUrl => {}
                 _ => {
                     world.calls += 1;
                     world.early_calls += u8::from(*kind != Final);
                 }
             }
-            if shown {
+            if shown && matches!(route, DeliveryRoute::Feed(_)) {
+                let again = *repeat || world.feed_shown == 0;
+                assert!(again, "an unmarked copy in a feed: {self:?}");
+                world.feed_shown += 1;
+            } else if shown {
                 let again = *repeat || world.final_shown == 0 || *kind == Notice;
                 assert!(
                     again,

@@ -292,6 +292,21 @@ fn the_headline_carries_everything_and_mentions_the_requester_once_at_the_end() 
 }
 
 #[test]
+fn an_announcement_is_the_headline_with_names_and_the_link() {
+    let failed = head_ended(DeployState::Failed, workflows(&[("deploy", "failed")]));
+    assert_snapshot!(rendered(&announcement(&failed, true, &config())), @"
+    (to all)
+    :x: *Failed:* `deploy` on `main` → *web/production* · `f643ce10` · after 3 min 12 s · _repeated in case the first message was lost_ · ana
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    let message = announcement(&failed, false, &config());
+    assert_eq!(
+        (message.mark.kind, message.mark.repeat),
+        (MessageKind::Announcement, false)
+    );
+}
+
+#[test]
 fn a_message_says_what_it_is() {
     let config = config();
     let mark = |kind: MessageKind, deploy| {

@@ -60,6 +60,7 @@ proptest! {
         let mut config = large(2, 1);
         config.slack.interactivity = repeat;
         check(&final_status(&record, repeat, &config));
+        check(&announcement(&record, repeat, &config));
         check(&deploy_running(&record, &config));
         check(&waiting_for_approval(&record, &config));
         check(&deploy_status(&record, None, &config));

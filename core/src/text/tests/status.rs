@@ -169,6 +169,7 @@ fn status_of_what_slack_was_not_told() {
         reason: "expired_url; the bot: <!channel> `x`".to_owned(),
         at: start(),
         told_later: false,
+        channels: vec![],
     };
     let record = record_in(DeployState::Succeeded);
     let message = deploy_status(&record, Some(&undelivered), &config());
@@ -186,6 +187,19 @@ fn status_of_what_slack_was_not_told() {
     };
     let message = deploy_status(&record, Some(&made_up_for), &config());
     assert_eq!(message, deploy_status(&record, None, &config()));
+    let announced = Undelivered {
+        channels: ["C0ONE", "C0TWO"]
+            .map(|id| ChannelId::parse(id).unwrap())
+            .into(),
+        reason: "not_in_channel".to_owned(),
+        ..undelivered.clone()
+    };
+    let message = deploy_status(&record, Some(&announced), &config());
+    let line = message.details[0].to_string();
+    assert!(
+        line.contains("how it ended in <#C0ONE>, <#C0TWO>: `not_in_channel`"),
+        "{line}"
+    );
     let empty = DeployPage {
         deploys: vec![],
         more: None,

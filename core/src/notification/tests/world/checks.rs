@@ -16,6 +16,11 @@ impl World {
             && item.response_url_uses < left;
         let refused = item.refusal.as_ref().map(|refusal| refusal.kind);
         match route {
+            DeliveryRoute::Feed(feed) => {
+                let open = !item.announcements[feed].status.is_settled();
+                assert!(self.bot && open, "a feed was told already: {self:?}");
+                return;
+            }
             DeliveryRoute::ResponseUrl => {
                 assert!(lasts, "a call of what does not last: {self:?}");
                 assert_ne!(refused, Some(kind), "the same again: {self:?}");
@@ -50,12 +55,17 @@ impl World {
             self.final_shown <= 1 + self.faults,
             "too many copies: {self:?}"
         );
-        for (delivery, shown) in [
+        let copies = self.feed_shown;
+        assert!(copies <= 1 + self.faults, "too many copies: {self:?}");
+        let feeds = item.announcements.iter();
+        let feeds = feeds.map(|feed| (&feed.status, self.feed_shown));
+        let kinds = [
             (&item.progress, self.progress_shown),
             (&item.hold, self.hold_shown),
             (&item.notice, self.notice_shown),
             (&item.final_status, self.final_shown),
-        ] {
+        ];
+        for (delivery, shown) in kinds.into_iter().chain(feeds) {
             match delivery {
                 DeliveryStatus::Failed { .. } | DeliveryStatus::NotRequested => {
                     assert_eq!(shown, 0, "{self:?}");
@@ -64,14 +74,15 @@ impl World {
                 _ => {}
             }
         }
-        let failed = NotificationKind::ALL
-            .into_iter()
-            .any(|kind| matches!(item.delivery(kind), DeliveryStatus::Failed { .. }));
+        let failed = NotificationKind::ALL.map(|kind| item.delivery(kind));
+        let feeds = item.announcements.iter().map(|feed| &feed.status);
+        let mut all = failed.into_iter().chain(feeds);
+        let failed = all.any(|delivery| matches!(delivery, DeliveryStatus::Failed { .. }));
         assert!(item.undelivered.is_some() || !failed, "not said: {self:?}");
         if let (Some(undelivered), DeliveryStatus::Delivered { .. }) =
             (&item.undelivered, &item.final_status)
         {
-            let after = undelivered.kind == Notice;
+            let after = undelivered.kind == Notice || !undelivered.channels.is_empty();
             assert!(
                 undelivered.told_later || after,
                 "told, yet not said: {self:?}"
@@ -80,7 +91,9 @@ impl World {
         if item.final_status.is_settled() {
             let early = item.progress.is_settled() && item.hold.is_settled();
             assert!(item.response_url.is_none() && early, "{self:?}");
-            assert_eq!(item.due_at(), item.notice.due_at());
+            if item.announcements.is_empty() {
+                assert_eq!(item.due_at(), item.notice.due_at());
+            }
         }
     }
 
@@ -116,6 +129,14 @@ impl World {
         assert!(
             item.response_url.is_none() && item.progress.is_settled() && item.hold.is_settled()
         );
+        for feed in &item.announcements {
+            let before = &self.item.announcements[0];
+            let can = self.bot && !before.status.is_settled() && before.attempts < BOT_ATTEMPTS;
+            let waits = matches!(before.status, DeliveryStatus::InFlight { .. });
+            let told = matches!(feed.status, DeliveryStatus::Delivered { .. });
+            assert!(feed.status.is_settled(), "it never ends: {self:?}");
+            assert!(told || !can || waits, "it could have been told: {self:?}");
+        }
         // A wait for the post under way, or as long as Slack asked, may end too late.
         let sending = |t: &DeliveryStatus| matches!(t, DeliveryStatus::InFlight { .. });
         let waits = NotificationKind::ALL
