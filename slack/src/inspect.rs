@@ -3,7 +3,7 @@
 
 use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_http::{VendorResponse, describe_error};
-use reqwest::{Client, RequestBuilder, header};
+use reqwest::{Client, RequestBuilder, Response, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -33,6 +33,15 @@ pub struct AuthTest {
     pub team: String,
 }
 
+/// What Slack says about a token.
+#[derive(Debug)]
+pub struct TokenAnswer {
+    /// The answer: an [`AuthTest`].
+    pub response: VendorResponse,
+    /// The token's scopes, if Slack names them.
+    pub scopes: Option<Vec<String>>,
+}
+
 impl SlackInspector {
     /// An inspector of the configured Slack.
     pub fn new(slack: &SlackConfig, timeouts: &Timeouts) -> reqwest::Result<Self> {
@@ -44,26 +53,30 @@ impl SlackInspector {
 
     /// Requests an origin: any answer says that it can be reached.
     pub async fn reach(&self, origin: &Url) -> Result<VendorResponse, String> {
-        send(self.http.get(origin.clone())).await
+        let response = send(self.http.get(origin.clone())).await?;
+        Ok(VendorResponse::read(response, MAX_BODY_BYTES).await)
     }
 
-    /// Asks whose token this is; the error says why there is no answer.
-    pub async fn auth_test(&self, token: &SecretString) -> Result<VendorResponse, String> {
+    /// Asks whose token this is, and what it may do; the error says why there is no answer.
+    pub async fn auth_test(&self, token: &SecretString) -> Result<TokenAnswer, String> {
         let mut url = self.api.clone();
         url.set_path("/api/auth.test");
         let text = format!("Bearer {}", token.expose_secret());
         let mut value = header::HeaderValue::from_str(&text)
             .map_err(|_| "the token has characters that no header takes")?;
         value.set_sensitive(true);
-        send(self.http.get(url).header(header::AUTHORIZATION, value)).await
+        let response = send(self.http.get(url).header(header::AUTHORIZATION, value)).await?;
+        let scopes = response.headers().get("x-oauth-scopes");
+        let scopes = scopes.and_then(|scopes| scopes.to_str().ok());
+        Ok(TokenAnswer {
+            scopes: scopes.map(|scopes| scopes.split(',').map(|s| s.trim().to_owned()).collect()),
+            response: VendorResponse::read(response, MAX_BODY_BYTES).await,
+        })
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<VendorResponse, String> {
+async fn send(request: RequestBuilder) -> Result<Response, String> {
     let request = request.header(header::ACCEPT, "application/json");
-    let response = request
-        .send()
-        .await
-        .map_err(|error| describe_error(&error))?;
-    Ok(VendorResponse::read(response, MAX_BODY_BYTES).await)
+    let response = request.send().await;
+    response.map_err(|error| describe_error(&error))
 }

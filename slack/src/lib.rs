@@ -8,7 +8,7 @@ mod response;
 
 use std::time::{Duration, Instant};
 
-pub use self::inspect::{AuthTest, SlackInspector};
+pub use self::inspect::{AuthTest, SlackInspector, TokenAnswer};
 use chatops_core::config::{SlackConfig, Timeouts};
 use chatops_core::id::{ChannelId, UserId};
 use chatops_core::notification::PostResult;

@@ -87,11 +87,18 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             };
             writeln!(out, "    channels  {channels}")?;
             writeln!(out, "    users     {}", user_list(&job.users, config))?;
+            if !job.announce.is_empty() {
+                let feeds = job.announce.iter().map(|id| config.written_id(id));
+                writeln!(out, "    announce  {}", text::join_or(feeds, ""))?;
+            }
         }
     }
     let everyone = EveryoneRights::of(config);
     if let Some(note) = text::everyone_may(&everyone.run, &everyone.read) {
         writeln!(out, "\n{note}")?;
+    }
+    if !config.feeds().is_empty() {
+        writeln!(out, "\n{}", text::ANNOUNCE_NEEDS_BOT)?;
     }
     for (target, projects) in config.shared_targets() {
         let projects = text::join_or(projects.into_iter().map(ToString::to_string), "");

@@ -66,7 +66,8 @@ pub(super) fn show_deploy(
         let undelivered = undelivered.map(|one| {
             let told_later = one.told_later;
             let (kind, reason, at) = (one.kind, one.reason, iso_time(one.at));
-            json!({ "kind": kind, "reason": reason, "at": at, "told_later": told_later })
+            let channels = one.channels;
+            json!({ "kind": kind, "reason": reason, "at": at, "told_later": told_later, "channels": channels })
         });
         out.write_json(&ShowOutput {
             row: DeployRow::from_record(&record),

@@ -305,6 +305,10 @@ pub(super) fn shared_target(target: &Target, projects: &str) -> String {
     format!("Note: {target} is one target of {projects}: one deploy at a time")
 }
 
+/// What `announce` needs, which a configuration cannot show.
+pub(super) const ANNOUNCE_NEEDS_BOT: &str = "Note: announce needs a bot token with the scope chat:write, and the bot in \
+     each of these channels; chatops doctor looks";
+
 /// What everyone of the allowed workspaces may run and read, and who that is.
 pub(super) fn everyone_may(run: &[String], read: &[String]) -> Option<String> {
     let rights = [("run", run), ("read the deploys of", read)];
@@ -338,7 +342,14 @@ pub(super) fn undelivered(undelivered: &Undelivered) -> String {
     } else {
         ""
     };
-    format!("{what}: {reason}, {at}{later}")
+    let place = match undelivered.channels.as_slice() {
+        [] => String::new(),
+        channels => format!(
+            " in {}",
+            join_or(channels.iter().map(ToString::to_string), "")
+        ),
+    };
+    format!("{what}{place}: {reason}, {at}{later}")
 }
 
 /// The heading of what Slack could not be told.

@@ -10,6 +10,7 @@
 )]
 
 mod actions;
+mod announce;
 mod bot;
 mod demo;
 mod doctor;

@@ -33,15 +33,25 @@ pub(super) async fn check_slack(
             }
         }
     }
+    let feeds: Vec<_> = config
+        .feeds()
+        .into_iter()
+        .map(|id| config.written_id(id))
+        .collect();
     let Some(bot) = secrets::find_value(secrets, SecretName::SlackBot) else {
-        return Ok(());
+        let unset = (!feeds.is_empty()).then(|| text::announcements_without_bot(&feeds));
+        return report.add_checks(unset);
     };
     match slack.auth_test(bot).await {
         Err(why) => {
             let why = sanitize(&why);
             report.add_check(text::host_unreachable("Slack", &config.slack.api, &why))
         }
-        Ok(answer) => report.add_check(check_bot(&answer)),
+        Ok(answer) => {
+            report.add_check(check_bot(&answer.response))?;
+            let scopes = answer.scopes.filter(|_| !feeds.is_empty());
+            report.add_checks(scopes.map(|scopes| text::announcements(&feeds, &scopes)))
+        }
     }
 }
 

@@ -371,5 +371,33 @@ pub(super) fn bot_unknown(said: &str) -> Check {
     Check::warn(BOT, found, "check again later")
 }
 
+const ANNOUNCEMENTS: &str = "announcements";
+
+pub(super) fn announcements_without_bot(feeds: &[String]) -> Check {
+    let found = format!(
+        "{}, and there is no bot token: nothing is posted there",
+        feeds.join(", ")
+    );
+    let fix =
+        "set SLACK_BOT_TOKEN to the token of a bot that is in these channels, or remove `announce`";
+    Check::warn(ANNOUNCEMENTS, found, fix)
+}
+
+/// Whether the bot may post there, as far as its scopes say.
+pub(super) fn announcements(feeds: &[String], scopes: &[String]) -> Check {
+    let feeds = feeds.join(", ");
+    let may = |scope: &str| scopes.iter().any(|has| has == scope);
+    if !may("chat:write") {
+        let fix = "add the bot scope `chat:write` and install the app again";
+        return Check::fail(ANNOUNCEMENTS, format!("{feeds}; the bot may not post"), fix);
+    }
+    let needs_invitation = if may("chat:write.public") {
+        "the bot has to be in those that are private"
+    } else {
+        "the bot has to be in each of them (`/invite` it there)"
+    };
+    Check::ok(ANNOUNCEMENTS, format!("{feeds}; {needs_invitation}"))
+}
+
 #[cfg(test)]
 mod tests;

@@ -143,3 +143,30 @@ async fn the_bot_is_tried_if_there_is_one() {
     let ended = run_doctor(command).await;
     assert!(!format!("{ended:?}").contains("bot"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn announcements_need_the_bot_and_its_scope() {
+    let world = DoctorWorld::new().await;
+    let project = "[projects.web]\n";
+    let announcing = format!("{project}announce = [\"C0FEED\"]\n");
+    world.configure(&world.configuration().replace(project, &announcing));
+    world
+        .check_is(
+            "announcements",
+            "ok",
+            "C0FEED; the bot has to be in each of them",
+        )
+        .await;
+    world.set_answers(|says| says.scopes = "commands");
+    let fix = world
+        .check_is("announcements", "fail", "the bot may not post")
+        .await;
+    assert_says(&fix, "chat:write");
+    let mut command = world.command();
+    command.env_remove("SLACK_BOT_TOKEN");
+    let ended = run_doctor(command).await;
+    assert_says(
+        &format!("{ended:?}"),
+        "there is no bot token: nothing is posted there",
+    );
+}

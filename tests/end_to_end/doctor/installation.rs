@@ -35,6 +35,7 @@ pub(super) struct FakeAnswers {
     pub(super) source: (u16, Value),
     pub(super) settings: (u16, Value),
     pub(super) bot: (u16, Value),
+    pub(super) scopes: &'static str,
     pub(super) ahead: TimeDelta,
 }
 
@@ -55,6 +56,7 @@ impl Default for FakeAnswers {
             source: (200, json!({ "source": YAML, "compiled": COMPILED })),
             settings: (200, json!({ "advanced": { "autocancel_builds": false } })),
             bot: (200, bot),
+            scopes: "commands,chat:write",
             ahead: TimeDelta::zero(),
         }
     }
@@ -93,7 +95,8 @@ async fn fake_answer(State((says, requests)): State<SharedAnswers>, request: Req
     let date = (now() + says.ahead).format("%a, %d %b %Y %H:%M:%S GMT");
     let date = date.to_string();
     let status = StatusCode::from_u16(status).unwrap();
-    (status, [("date", date)], body.to_string()).into_response()
+    let headers = [("date", date), ("x-oauth-scopes", says.scopes.to_owned())];
+    (status, headers, body.to_string()).into_response()
 }
 
 impl DoctorWorld {

@@ -268,3 +268,26 @@ fn the_last_line_sums_up() {
     insta::assert_snapshot!(summary(9, 0, 1), @"9 checks: 1 to fix.");
     insta::assert_snapshot!(summary(9, 2, 1), @"9 checks: 1 to fix, 2 to review.");
 }
+
+#[test]
+fn announcements_need_a_bot_that_may_post() {
+    let feeds = ["C0ONE".to_owned(), "C0TWO".to_owned()];
+    let with = |scopes: &[&str]| {
+        let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        announcements(&feeds, &scopes)
+    };
+    let checks = [
+        announcements_without_bot(&feeds),
+        with(&["commands"]),
+        with(&["commands", "chat:write"]),
+        with(&["chat:write", "chat:write.public"]),
+    ];
+    insta::assert_snapshot!(check_lines(checks), @"
+    warn  announcements: C0ONE, C0TWO, and there is no bot token: nothing is posted there
+          fix: set SLACK_BOT_TOKEN to the token of a bot that is in these channels, or remove `announce`
+    FAIL  announcements: C0ONE, C0TWO; the bot may not post
+          fix: add the bot scope `chat:write` and install the app again
+    ok    announcements: C0ONE, C0TWO; the bot has to be in each of them (`/invite` it there)
+    ok    announcements: C0ONE, C0TWO; the bot has to be in those that are private
+    ");
+}
