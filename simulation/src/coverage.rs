@@ -6,8 +6,10 @@ use chatops_core::audit::AuditChange;
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::rejection::Rejection;
+use chatops_core::text::MessageKind;
 use strum::VariantArray;
 
+use crate::outside::mark_of;
 use crate::people::{IssuedCommand, Person};
 use crate::world::World;
 
@@ -40,6 +42,8 @@ pub enum CoveragePoint {
     Expired,
     /// The bot posted a message.
     NotifiedByBot,
+    /// An end was announced in a channel that follows.
+    Announced,
     /// Nobody could be notified.
     DeliveryFailed,
     /// A query was answered.
@@ -106,7 +110,10 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
     for message in world.slack.shown_messages() {
         let path = &message.response_path;
         let mut queries = world.typed.iter().filter(|typed| typed.is_query());
-        if path.starts_with("/api/") {
+        let kind = mark_of(&message).map(|mark| mark.kind);
+        if kind == Some(MessageKind::Announcement) {
+            reached.insert(CoveragePoint::Announced);
+        } else if path.starts_with("/api/") {
             reached.insert(CoveragePoint::NotifiedByBot);
         } else if queries.any(|typed| typed.response_path == *path) {
             reached.insert(CoveragePoint::QueryAnswered);

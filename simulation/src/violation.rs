@@ -82,6 +82,10 @@ pub enum Invariant {
     /// What a deploy says it replaces had succeeded there, and nothing newer had when its trigger began;
     /// the release history of a target has its latest successes, each once.
     TrueBase,
+    /// The end of a deploy that was at CircleCI, or may have been, is announced in each further channel
+    /// of `announce`: as it is, mentioning nobody, at least once unless Slack refuses it, and at most
+    /// 1 + faults times. Nothing else is.
+    TrueAnnouncement,
 }
 
 impl Invariant {

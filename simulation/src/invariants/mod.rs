@@ -6,6 +6,7 @@
 //! [`Invariant::Termination`] during the run, and notes the locks for [`Invariant::HonestLock`].
 
 mod actions;
+mod announcements;
 mod locks;
 mod notifications;
 mod releases;
@@ -59,6 +60,7 @@ pub fn check(world: &World) -> Vec<Violation> {
         run.check_changes(record, found);
         run.check_notifications(record, found);
         run.check_base(record, found);
+        run.check_announcements(record, found);
     }
     run.check_releases(found);
     run.check_leftovers(found);

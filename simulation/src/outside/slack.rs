@@ -85,6 +85,11 @@ impl MemorySlack {
         state.model.invite_bot(channel);
     }
 
+    /// The bot is in this conversation, too.
+    pub fn invite_bot(&self, channel: &str) {
+        lock_mutex(&self.state).model.invite_bot(channel);
+    }
+
     /// The bot's token is replaced behind the notifier's back.
     pub fn replace_bot_token(&self) {
         let state = &mut *lock_mutex(&self.state);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatops_core::deploy::DeployState::{LostTrack, Succeeded, Unresolved};
+use chatops_core::deploy::DeployState::{Failed, LostTrack, Succeeded, Unresolved};
 use chatops_core::id::PipelineId;
 use chatops_core::notification::DeliveryStatus;
 use chatops_core::text::MessageKind;
@@ -64,6 +64,19 @@ fn check_not_notified(world: &mut World) {
     world.expect_undisturbed(failed, "the record does not say that nobody was notified");
 }
 
+/// Ends are announced in two channels besides the one of the deploys; the bot is in the first.
+fn follow_in_two_channels(world: &mut World) {
+    world.announce_in(&["C0FEED", "C0NEWS", "C0001"]);
+    world.has_bot = true;
+    world.slack.install_bot("C0FEED");
+}
+
+/// Its end was announced that often.
+fn check_announced(world: &mut World, times: usize) {
+    let count = count_shown(world, MessageKind::Announcement);
+    world.expect_undisturbed(count == times, "the end was not announced as often");
+}
+
 /// All of them.
 pub(super) const ALL: &[Scenario] = &[
     Scenario::new("45 minutes, and nobody can be notified", |world| {
@@ -98,6 +111,39 @@ pub(super) const ALL: &[Scenario] = &[
             world.expect_undisturbed(all, "the bot did not tell what the response URL refused");
         },
     )
+    .ends(&[Succeeded]),
+    Scenario::new(
+        "announced in two channels, and the bot is in one",
+        |world| {
+            follow_in_two_channels(world);
+            script_success(world);
+            run_deploy(world);
+            check_announced(world, 1);
+        },
+    )
+    .ends(&[Succeeded])
+    .golden(),
+    Scenario::new("announced, and Slack fails at first", |world| {
+        follow_in_two_channels(world);
+        world.slack.invite_bot("C0NEWS");
+        script(world, RunScript::failure(SOON));
+        main_deploy(world);
+        world.run_for(SOON);
+        world.slack.fail_post(ChatFault::AnswerLost);
+        world.slack.fail_post(ChatFault::NotSent);
+        world.slack.fail_post(ChatFault::AnswerLost);
+        world.slack.fail_post(ChatFault::Limited(MINUTE));
+        world.slack.fail_post(ChatFault::ErrorBefore);
+        world.slack.replace_bot_token();
+        world.run_to_rest();
+    })
+    .ends(&[Failed]),
+    Scenario::new("announced without a bot", |world| {
+        world.announce_in(&["C0FEED"]);
+        script_success(world);
+        run_deploy(world);
+        check_announced(world, 0);
+    })
     .ends(&[Succeeded]),
     Scenario::new("45 minutes, and the bot's token is replaced", |world| {
         set_long_limits(world, 10 * MINUTE);

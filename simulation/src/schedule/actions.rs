@@ -114,6 +114,12 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
         let invited = if rng.below(6) == 0 { "C0009" } else { "C0001" };
         world.slack.install_bot(invited);
     }
+    if rng.below(4) == 0 {
+        world.announce_in(&["C0FEED", "C0001"]);
+        if rng.below(6) > 0 {
+            world.slack.invite_bot("C0FEED");
+        }
+    }
     actions
 }
 

@@ -14,13 +14,13 @@ use chatops_core::ports::{
 };
 
 use super::SeededBug::{
-    self, BoundWithoutDeployId, BrokenChain, CancelForgotten, CancelIgnored, ConfirmIgnored,
-    EndRewritten, ErrorsUnread, FollowAges, LateWorkflowUnseen, LockLater, LookupAges,
-    LookupBelievedEarly, LostPostBelieved, LostTrackFreesLock, MustRunIgnored, NothingRanFreesLock,
-    OlderRunDecides, OlderRunIgnored, OpenJobsIgnored, RepetitionUnmarked, RerunAwaitedForever,
-    RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError, SecondPostWhenUnsure,
-    SendThenRecord, SentLate, SetupCounts, SetupIsFinal, SuccessHidesNotRun, TicketForgotten,
-    TimerForgotten, UnresolvedForgotten, UsesNotCounted, WorkspaceIgnored,
+    self, AnnouncementDropped, BoundWithoutDeployId, BrokenChain, CancelForgotten, CancelIgnored,
+    ConfirmIgnored, EndRewritten, ErrorsUnread, FollowAges, LateWorkflowUnseen, LockLater,
+    LookupAges, LookupBelievedEarly, LostPostBelieved, LostTrackFreesLock, MustRunIgnored,
+    NothingRanFreesLock, OlderRunDecides, OlderRunIgnored, OpenJobsIgnored, RepetitionUnmarked,
+    RerunAwaitedForever, RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError,
+    SecondPostWhenUnsure, SendThenRecord, SentLate, SetupCounts, SetupIsFinal, SuccessHidesNotRun,
+    TicketForgotten, TimerForgotten, UnresolvedForgotten, UsesNotCounted, WorkspaceIgnored,
 };
 
 /// What the handler sees of a deploy. `began` says whether it has begun a trigger itself.
@@ -221,8 +221,20 @@ pub(crate) fn jobs(bug: Option<SeededBug>, jobs: &mut [CiJob]) {
 pub(crate) fn notification(bug: Option<SeededBug>, record: &mut NotificationRecord) {
     match bug {
         Some(UsesNotCounted) => record.response_url_uses = 0,
-        Some(RepetitionUnmarked) => record.unknown_count = 0,
+        Some(RepetitionUnmarked) => {
+            record.unknown_count = 0;
+            for feed in &mut record.announcements {
+                feed.unknown_count = 0;
+            }
+        }
         _ => {}
+    }
+}
+
+/// What the handler writes of a notification record.
+pub(crate) fn saved_notification(bug: Option<SeededBug>, record: &mut NotificationRecord) {
+    if bug == Some(AnnouncementDropped) && record.final_status.is_settled() {
+        record.announcements.clear();
     }
 }
 

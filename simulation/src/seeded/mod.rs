@@ -129,6 +129,8 @@ pub enum SeededBug {
     ReleaseForgotten,
     /// An operator's action counts wherever it is.
     OperatorAnywhere,
+    /// Once the conversation was told the end, it is announced nowhere.
+    AnnouncementDropped,
 }
 
 impl SeededBug {

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
 use chatops_core::config::{Config, Timeouts};
-use chatops_core::id::{DeployId, InvocationId};
+use chatops_core::id::{ChannelId, DeployId, InvocationId, QualifiedChannel, TeamId};
 use chatops_core::ports::{Clock, DeployReader};
 use chatops_sandbox::circleci::FakeProject;
 use chrono::{DateTime, TimeDelta};
@@ -90,6 +90,8 @@ pub struct World {
     pub typed: Vec<IssuedCommand>,
     /// Whether a bot posts once a response URL has expired.
     pub has_bot: bool,
+    /// Where the ends of all jobs are announced, besides their own channel.
+    pub feeds: Vec<&'static str>,
     /// Whether new commands kill their handlers.
     pub poisoned: bool,
     /// The tickets that were redriven, and when.
@@ -141,6 +143,7 @@ impl World {
             typed: vec![],
             redriven: vec![],
             has_bot: false,
+            feeds: vec![],
             poisoned: false,
             violations: vec![],
             history: History::default(),
@@ -183,6 +186,22 @@ impl World {
         };
         self.rights.push((self.clock.now(), rights));
         self.config = Arc::new(config);
+        self.announce_in(&self.feeds.clone());
+    }
+
+    /// The ends of all jobs are announced in these channels; from the first command on.
+    pub fn announce_in(&mut self, channels: &[&'static str]) {
+        self.feeds = channels.to_vec();
+        let feeds = channels.iter().filter_map(|id| {
+            let id = ChannelId::parse(id)?;
+            let team = TeamId::parse("T0001")?;
+            Some(QualifiedChannel { team, id })
+        });
+        let feeds: Vec<_> = feeds.collect();
+        let projects = &mut Arc::make_mut(&mut self.config).projects;
+        for job in projects.values_mut().flat_map(|p| p.jobs.values_mut()) {
+            job.announce.clone_from(&feeds);
+        }
     }
 
     /// From now on only these users (`T…/U…`) may deploy.

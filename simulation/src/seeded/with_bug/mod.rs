@@ -198,6 +198,7 @@ pub(crate) async fn save_notification(
     if ports.lock_memory().notification.take().is_some() {
         save.0.version -= 1;
     }
+    alter::saved_notification(ports.bug, &mut save.0);
     save.in_world(&ports.world).await
 }
 
