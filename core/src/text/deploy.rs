@@ -79,7 +79,7 @@ pub fn announcement(record: &DeployRecord, repeat: bool, config: &Config) -> Sla
     let headline = end_headline(record, repeat, config);
     let mut message = to_channel(MessageKind::Announcement, headline, record, config);
     message.mark.repeat = repeat;
-    about_deploy(message, record)
+    about_deploy(message.rows(subject_line(record)), record, config)
 }
 
 fn end_headline(record: &DeployRecord, repeat: bool, config: &Config) -> Mrkdwn {
