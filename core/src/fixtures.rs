@@ -20,6 +20,7 @@ use crate::id::{
 };
 use crate::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use crate::name::{GitRef, JobName, ProjectName};
+use crate::parameters::Parameters;
 use crate::ports::{CiWorkflow, PipelineDetails, PipelineState, PollResult, WorkflowStatus};
 use crate::release::{ReleaseHistory, ReplacedRelease, TargetBefore, TargetEnd};
 use crate::secret::ResponseUrl;
@@ -124,6 +125,7 @@ pub(crate) fn request() -> DeployRequest {
         project: Some(project("web")),
         git_ref: branch("main"),
         job: job("deploy"),
+        parameters: Parameters::default(),
         environment: Some("production".to_owned()),
         requested_at: start(),
         unsigned: false,
@@ -324,6 +326,7 @@ pub(crate) fn message() -> DeployMessage {
             project: None,
             git_ref: branch("main"),
             job: job("deploy"),
+            parameters: Parameters::default(),
         },
         requested_at: start(),
     }

@@ -15,6 +15,7 @@ pub mod id;
 pub mod message;
 pub mod name;
 pub mod notification;
+pub mod parameters;
 pub mod phase;
 pub mod policy;
 pub mod ports;

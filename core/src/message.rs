@@ -123,6 +123,10 @@ impl Requester {
             project: known.map(|(name, _)| name).or(project).cloned(),
             git_ref: deploy.git_ref.clone(),
             job: job.map_or(&deploy.job, |(name, _)| name).clone(),
+            parameters: deploy.parameters.renamed(|typed| {
+                let known = job.and_then(|(_, job)| job.trigger.parameter_name(typed));
+                known.unwrap_or(typed)
+            }),
             environment: job.map(|(_, job)| job.environment.clone()),
             requested_at,
             unsigned: self.unsigned,

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 
 use crate::command::DeployAction;
-use crate::config::{AllowList, Config, JobConfig, ProjectConfig};
+use crate::config::{AllowList, Config, JobConfig, ParameterRule, ProjectConfig};
 use crate::deploy::DeployRecord;
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId};
 use crate::message::{ActionMessage, ActionRequester};
 use crate::name::{JobName, ProjectName};
+use crate::parameters::Parameters;
 use crate::rejection::Rejection;
 use crate::request::DeployRequest;
 use crate::target::Target;
@@ -63,6 +64,8 @@ pub enum PolicyRule {
     User,
     /// `branches`, or `tags`
     Branch,
+    /// `parameters`; checked where some can be set, or are.
+    Parameters,
 }
 
 /// Every rule's verdict. If the workspace, the project or the job is rejected, the rules after it are
@@ -112,7 +115,9 @@ pub fn authorize_operator<'a>(
     let mut checks = checks.into_iter();
     let rejection = checks.find_map(|check| match check.rule {
         PolicyRule::Team | PolicyRule::Channel | PolicyRule::User => None,
-        PolicyRule::Project | PolicyRule::Job | PolicyRule::Branch => check.verdict.err(),
+        PolicyRule::Project | PolicyRule::Job | PolicyRule::Branch | PolicyRule::Parameters => {
+            check.verdict.err()
+        }
     });
     match (rejection, found) {
         (Some(rejection), _) => Err(rejection),
@@ -190,12 +195,62 @@ fn check_rules<'a>(
     };
     let allowed = job.runs_on(&request.git_ref);
     check(PolicyRule::Branch, require(allowed, git_ref));
+    if !job.trigger.settable.is_empty() || !request.parameters.is_empty() {
+        let verdict = check_parameters(name, job_name, job, &request.parameters);
+        check(PolicyRule::Parameters, verdict);
+    }
     Some(AllowedJob {
         project_name: name,
         project,
         job_name,
         job,
     })
+}
+
+/// Slips first, since they are put on no record.
+fn check_parameters(
+    project: &ProjectName,
+    job_name: &JobName,
+    job: &JobConfig,
+    parameters: &Parameters,
+) -> Result<(), Rejection> {
+    let settable = &job.trigger.settable;
+    let (project, job_name) = (project.clone(), job_name.clone());
+    if let Some((name, _)) = parameters
+        .iter()
+        .find(|(name, _)| !settable.contains_key(*name))
+    {
+        return Err(Rejection::UnknownParameter {
+            project,
+            job: job_name,
+            name: name.to_owned(),
+            fixed: job.trigger.parameters.contains_key(name),
+            known: settable.keys().cloned().collect(),
+        });
+    }
+    let is_missing =
+        |(name, rule): &(&String, &ParameterRule)| rule.required && parameters.get(name).is_none();
+    if let Some((name, rule)) = settable.iter().find(is_missing) {
+        return Err(Rejection::MissingParameter {
+            project,
+            job: job_name,
+            name: name.clone(),
+            accepts: Box::new((&rule.accepts).into()),
+        });
+    }
+    for (name, rule) in settable {
+        let typed = parameters.get(name);
+        if let Some(value) = typed.filter(|typed| rule.accept(typed).is_none()) {
+            return Err(Rejection::Parameter {
+                project,
+                job: job_name,
+                name: name.clone(),
+                value: value.to_owned(),
+                accepts: Box::new((&rule.accepts).into()),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn require(yes: bool, otherwise: impl FnOnce() -> Rejection) -> Result<(), Rejection> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Time;
+use crate::config::{AcceptedValues, value_text};
 use crate::deploy::SlackUser;
 use crate::id::{ChannelId, DeployId, ShortId, TeamId, UserId};
 use crate::name::{GitRef, JobName, ProjectName};
@@ -77,6 +78,43 @@ pub enum Rejection {
         /// The patterns for branches, or those for tags.
         patterns: Vec<String>,
     },
+    /// A parameter is set that the job does not have, or that is fixed.
+    UnknownParameter {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// As typed.
+        name: String,
+        /// Whether the configuration fixes its value.
+        fixed: bool,
+        /// Those that can be set.
+        known: Vec<String>,
+    },
+    /// A parameter that a deploy has to set is not.
+    MissingParameter {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// Its name.
+        name: String,
+        /// What it may be.
+        accepts: Box<ParameterValues>,
+    },
+    /// A parameter's value is not one that the job accepts.
+    Parameter {
+        /// The project.
+        project: ProjectName,
+        /// The job.
+        job: JobName,
+        /// Its name.
+        name: String,
+        /// As typed.
+        value: String,
+        /// What it may be.
+        accepts: Box<ParameterValues>,
+    },
     /// Requested too long ago.
     Expired {
         /// When it was requested.
@@ -111,13 +149,37 @@ pub enum Rejection {
     },
 }
 
+/// What a parameter may be, as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterValues {
+    /// What matches this pattern.
+    Matching(String),
+    /// One of these.
+    Listed(Vec<String>),
+}
+
+impl From<&AcceptedValues> for ParameterValues {
+    fn from(accepts: &AcceptedValues) -> Self {
+        match accepts {
+            AcceptedValues::Matching(pattern) => Self::Matching(pattern.to_string()),
+            AcceptedValues::Listed(values) => Self::Listed(values.iter().map(value_text).collect()),
+        }
+    }
+}
+
 impl Rejection {
-    /// Whether the request names no project or job that there is: a slip, not a deploy.
+    /// Whether the request names no project, job or parameter that there is, or lacks a parameter: a slip,
+    /// not a deploy.
     #[must_use]
     pub fn names_nothing(&self) -> bool {
         matches!(
             self,
-            Self::NoProject { .. } | Self::UnknownProject { .. } | Self::UnknownJob { .. }
+            Self::NoProject { .. }
+                | Self::UnknownProject { .. }
+                | Self::UnknownJob { .. }
+                | Self::UnknownParameter { .. }
+                | Self::MissingParameter { .. }
         )
     }
 }

@@ -6,6 +6,7 @@ use crate::Time;
 use crate::deploy::{ActedBy, SlackUser};
 use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
 use crate::name::{GitRef, JobName, ProjectName};
+use crate::parameters::Parameters;
 use crate::rejection::Rejection;
 
 /// Who requested what, where and when.
@@ -27,6 +28,9 @@ pub struct DeployRequest {
     pub git_ref: GitRef,
     /// The job.
     pub job: JobName,
+    /// What was typed behind the job, under the names of the configuration.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub parameters: Parameters,
     /// The environment that the job deploys to; `None` if project or job is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

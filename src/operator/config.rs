@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use chatops_core::config::{AllowList, Config, JobConfig, TriggerCall, WorkflowSelector};
+use chatops_core::config::{
+    AllowList, Config, JobConfig, ParameterRule, TriggerCall, WorkflowSelector, value_text,
+};
 use chatops_core::id::QualifiedUser;
 use clap::{Args, Subcommand};
 use owo_colors::OwoColorize;
@@ -79,6 +81,9 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
                 let tags = job.tags.iter().map(ToString::to_string);
                 writeln!(out, "    tags      {}", text::join_or(tags, ""))?;
             }
+            for (name, rule) in &job.trigger.settable {
+                writeln!(out, "    parameter {name}: {}", parameter_summary(rule))?;
+            }
             let channels = match &job.channels {
                 AllowList::Any => "everywhere".to_owned(),
                 AllowList::Listed(list) => {
@@ -105,6 +110,16 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
         writeln!(out, "\n{}", text::shared_target(&target, &projects))?;
     }
     Ok(())
+}
+
+/// What people may set a parameter to.
+fn parameter_summary(rule: &ParameterRule) -> String {
+    let accepts = &rule.accepts;
+    match &rule.default {
+        Some(default) => format!("{accepts} (otherwise {})", value_text(default)),
+        None if rule.required => format!("{accepts} (required)"),
+        None => accepts.to_string(),
+    }
 }
 
 /// What `"*"` gives to everybody of the allowed workspaces.
@@ -227,6 +242,9 @@ aliases = ["ship"]
 environment = "production"
 branches = ["main", "release/*"]
 tags = ["v*"]
+parameters.notify = true
+parameters.version = { pattern = "v*", required = true }
+parameters.size = { values = [1, 2], default = 1 }
 channels = ["deploys"]
 users = ["release"]
 [projects.web.jobs.test]
@@ -263,7 +281,7 @@ users = []
         write_config(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
-        chatops.toml is valid, revision a36d83755925
+        chatops.toml is valid, revision bd47268da26a
         Slack     /chatops from T012ABCDEF
         CircleCI  https://circleci.com/
         Default   project web
@@ -288,6 +306,8 @@ users = []
             workflow  deploy
             branches  main, release/*
             tags      v*
+            parameter size: 1, 2 (otherwise 1)
+            parameter version: v* (required)
             channels  C012ABCDEF
             users     ada (U012ABCDEF), U034GHIJKL
           test: test, any number at a time, by a new pipeline (pipeline/run, the default definition), without a deploy id: a lost answer ends UNRESOLVED

@@ -13,6 +13,7 @@ use chatops_core::deploy::{
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::parameters::Parameters;
 use chatops_core::ports::{Commit, Ledger};
 use chrono::{DateTime, TimeDelta};
 
@@ -32,6 +33,7 @@ pub(super) fn request(branch: &str) -> DeployRequest {
         project: Some(ProjectName::parse("web").unwrap()),
         git_ref: GitRef::parse(branch).unwrap(),
         job: JobName::parse("deploy").unwrap(),
+        parameters: Parameters::default(),
         environment: Some("production".to_owned()),
         requested_at: start_time(),
         unsigned: false,

@@ -278,7 +278,10 @@ fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
         ("USER", row::user_label(record)),
         ("PROJECT", project.unwrap_or_default()),
         ("ENVIRONMENT", environment.unwrap_or_default()),
-        ("JOB", request.job.to_string()),
+        (
+            "JOB",
+            sanitize(&format!("{}{}", request.job, request.parameters)),
+        ),
         ("BRANCH", request.git_ref.to_string()),
         ("COMMIT", commit.unwrap_or_default()),
         ("OPERATOR", operator.unwrap_or_default()),

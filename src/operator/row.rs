@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chatops_core::config::value_text;
 use chatops_core::deploy::DeployRecord;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::text;
 use crate::output::{micros_time, sanitize};
 
 /// The columns of the CSV and the keys of the JSON. Names are added, never changed.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "id",
     "short_id",
     "state",
@@ -38,6 +39,7 @@ const COLUMNS: [&str; 27] = [
     "tag",
     "subject",
     "previous_commit",
+    "parameters",
 ];
 
 /// The values of a deploy, in the order of the columns.
@@ -79,6 +81,7 @@ impl DeployRow {
             json!(request.git_ref.tag()),
             json!(run.and_then(|run| run.subject.as_ref())),
             json!(replaced.and_then(|replaced| replaced.revision.as_ref())),
+            json!(request.parameters),
         ])
     }
 }
@@ -97,6 +100,12 @@ pub(super) fn write_csv_row(out: &mut impl Write, row: &DeployRow) -> io::Result
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        // The parameters, as they are typed.
+        Value::Object(all) => {
+            let pairs = all.iter();
+            let pairs = pairs.map(|(name, value)| format!("{name}={}", value_text(value)));
+            pairs.collect::<Vec<_>>().join(" ")
+        }
         value => value.to_string(),
     };
     write_csv_line(out, row.0.each_ref().map(cell))
@@ -170,8 +179,8 @@ mod tests {
         write_csv_header(&mut text).unwrap();
         write_csv_row(&mut text, &row).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap().replace('\r', ""), @r"
-        id,short_id,state,outcome,requested_at,ended_at,duration_seconds,user,user_name,team,channel,project,environment,job,branch,reason,attempts,number,url,commit,retry_of,retried_by,cancel_requested_by,operator,tag,subject,previous_commit
-        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00.000000Z,2027-01-15T08:02:10.000000Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,production,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,operator ada,,,,
+        id,short_id,state,outcome,requested_at,ended_at,duration_seconds,user,user_name,team,channel,project,environment,job,branch,reason,attempts,number,url,commit,retry_of,retried_by,cancel_requested_by,operator,tag,subject,previous_commit,parameters
+        1aee4c77-3d90-52be-bfca-143d40fa52ab,1aee4c77,CANCELED,canceled,2027-01-15T08:00:00.000000Z,2027-01-15T08:02:10.000000Z,130,U012ABCDEF,ana,T012ABCDEF,C012ABCDEF,web,production,deploy,feature/login,ship\u{1b}[2J canceled,1,7,https://app.circleci.com/pipelines/github/acme/web/7,,,,operator ada,,,,,
         ");
     }
 }

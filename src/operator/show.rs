@@ -99,6 +99,9 @@ fn write_deploy(
         .map_or("(no project)", |p| p.as_str());
     let what = format!("{} on {} of {project}", request.job, request.git_ref);
     line("what", what)?;
+    for (name, value) in request.parameters.iter() {
+        line("parameter", sanitize(&format!("{name}={value}")))?;
+    }
     if let Some(environment) = &request.environment {
         line("environment", environment.clone())?;
     }

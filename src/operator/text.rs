@@ -200,7 +200,8 @@ pub(super) fn not_dismissed(record: &DeployRecord) -> String {
 pub(super) fn retry_rejected(record: &DeployRecord, why: &RetryDecision, call: &str) -> String {
     let (id, state) = (&record.short_id, record.state);
     let (branch, job) = (&record.request.git_ref, &record.request.job);
-    let anew = format!("type `{branch} {job}` in Slack for a new one");
+    let set = sanitize(&record.request.parameters.to_string());
+    let anew = format!("type `{branch} {job}{set}` in Slack for a new one");
     match why {
         RetryDecision::Yes | RetryDecision::Retried => {
             format!("{id} is already being retried; see `{call} show {id}`")

@@ -18,6 +18,7 @@ use chatops_core::deploy::{
 use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::parameters::Parameters;
 use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
 use chatops_local::clock::WallClock;
 use chatops_local::sqlite::{Sqlite, SqliteSettings};
@@ -229,6 +230,7 @@ impl CommitStory {
             project: Some(ProjectName::parse("web").unwrap()),
             git_ref: GitRef::parse(&format!("fix/{key}")).unwrap(),
             job: JobName::parse("deploy").unwrap(),
+            parameters: Parameters::default(),
             environment: Some(environment.to_owned()),
             requested_at,
             unsigned: false,

@@ -20,6 +20,7 @@ mod kill;
 mod locked_file;
 mod operator;
 mod outages;
+mod parameters;
 mod presses;
 mod queries;
 mod rejections;

@@ -11,6 +11,7 @@ use chatops_core::deploy::{
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::parameters::Parameters;
 use chatops_core::ports::Commit;
 use chrono::{DateTime, TimeDelta};
 use url::Url;
@@ -122,6 +123,7 @@ fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<Deploy
         project: Some(ProjectName::parse(nth_item(PROJECTS, random.next_rank(5))).ok()?),
         git_ref: branch,
         job: job_name(job)?,
+        parameters: Parameters::default(),
         environment: None,
         requested_at: requested_at(n, size),
         unsigned: false,

@@ -4,16 +4,16 @@ use chatops_core::config::{ProjectSlug, TriggerCall};
 use chatops_core::name::{BranchName, GitRef};
 use chatops_core::ports::{CiClient, TriggerOutcome};
 use chatops_sandbox::HttpFault;
-use chatops_sandbox::circleci::{CiCall, FakeProject};
+use chatops_sandbox::circleci::{CiCall, FakeProject, ParameterType};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::ends::start_run;
 use crate::raw_server::{RawServer, assert_unknown, created_response, pipeline_json};
 use crate::support::{
-    DEPLOY, FakeToken, TOKEN, assert_created, calls, client, client_of, client_with, created_count,
-    fail_next, rejected, rejection, sandbox, sandbox_client, sandbox_with, trigger_request_by,
-    unauthorized,
+    DEPLOY, FakeToken, TOKEN, ago, assert_created, calls, client, client_of, client_with,
+    created_count, fail_next, rejected, rejection, sandbox, sandbox_client, sandbox_with,
+    trigger_request_by, unauthorized,
 };
 
 const RUN: TriggerCall = TriggerCall::PipelineRun { definition: None };
@@ -88,6 +88,37 @@ async fn a_tag_is_sent_as_one_by_both_calls() {
         assert_created(&client_of(&sandbox).trigger(&request).await);
         let pipelines = sandbox.circleci().lock().all_pipelines().to_vec();
         assert_eq!((&*pipelines[0].tag, &*pipelines[0].branch), ("v1.2+x", ""));
+    }
+}
+
+#[tokio::test]
+async fn parameters_keep_their_types() {
+    let types = [
+        ("dry_run", ParameterType::Boolean),
+        ("size", ParameterType::Integer),
+    ];
+    for call in [&TriggerCall::Pipeline, &RUN] {
+        let sandbox = sandbox_with(|project| {
+            let names = types.map(|(name, _)| name.to_owned());
+            project.parameters.extend(names);
+            project.typed = types.map(|(name, kind)| (name.to_owned(), kind)).into();
+        })
+        .await;
+        for (dry_run, size, fits) in [
+            (json!(true), json!(2), true),
+            (json!("true"), json!(2), false),
+            (json!(true), json!("2"), false),
+        ] {
+            let mut request = trigger_request_by(call);
+            request.parameters.insert("dry_run".to_owned(), dry_run);
+            request.parameters.insert("size".to_owned(), size);
+            assert_created(&client_of(&sandbox).trigger(&request).await);
+            let model = sandbox.circleci().lock();
+            let made = model.all_pipelines().last().unwrap();
+            assert_eq!(made.parameters, request.parameters);
+            let errors = model.get_pipeline(ago(-60), made.id).unwrap().errors;
+            assert_eq!(errors.unwrap_or_default().is_empty(), fits, "{request:?}");
+        }
     }
 }
 

@@ -351,12 +351,9 @@ impl fmt::Display for HistoryFilter {
             ("user", user),
             (
                 "branch",
-                named(|git_ref| git_ref.branch().map(|branch| branch.as_str())),
+                named(|git_ref| git_ref.branch().map(BranchName::as_str)),
             ),
-            (
-                "tag",
-                named(|git_ref| git_ref.tag().map(|tag| tag.as_str())),
-            ),
+            ("tag", named(|git_ref| git_ref.tag().map(TagName::as_str))),
             ("job", self.job.as_ref().map(ToString::to_string)),
             ("project", self.project.as_ref().map(ToString::to_string)),
             ("env", self.environment.clone()),

@@ -19,8 +19,10 @@ pub use self::filter::{
 pub use self::press::ButtonVerb;
 pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
+use crate::config::{MAX_PARAMETER_VALUE, is_parameter_name};
 use crate::id::DeployRef;
 use crate::name::{BranchName, GitRef, JobName, NameError, ProjectName, TagName};
+use crate::parameters::Parameters;
 use crate::target::TargetRef;
 
 /// The longest text that is read, in bytes; longer text is an accidental paste.
@@ -132,7 +134,7 @@ impl DeployAction {
     }
 }
 
-/// `<branch> <job>` or `deploy [project] <branch> <job>`.
+/// `<branch> <job>` or `deploy [project] <branch> <job>`, and parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployCommand {
     /// The project, or `None` for the default one.
@@ -142,6 +144,9 @@ pub struct DeployCommand {
     pub git_ref: GitRef,
     /// The job to run.
     pub job: JobName,
+    /// What is set for it: `version=v1.2`.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub parameters: Parameters,
 }
 
 /// Why a text is not a command. The reply to each variant names the fix.
@@ -178,6 +183,16 @@ pub enum GrammarError {
         why: NameError,
         /// The words after it.
         rest: Vec<String>,
+    },
+    /// A parameter is given twice, in whatever case.
+    DuplicateParameter {
+        /// Its name.
+        name: String,
+    },
+    /// A parameter's value that CircleCI does not take: too long, or with a control character.
+    InvalidParameter {
+        /// Its name.
+        name: String,
     },
     /// A deploy's id is missing or invalid.
     InvalidId {
@@ -343,7 +358,53 @@ fn as_sentence(words: &[&str]) -> Option<GrammarError> {
     })
 }
 
+/// A parameter: its name, and the value without the quotes around it.
+fn split_parameter(word: &str) -> Option<(&str, &str)> {
+    // The second sign is that of a keyboard for Chinese or Japanese.
+    let (name, value) = word.split_once(['=', '\u{ff1d}'])?;
+    is_parameter_name(name).then(|| (name, normalize::unquote(value)))
+}
+
+fn parse_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
+    let mut parameters = Parameters::default();
+    for (name, value) in words.iter().filter_map(|word| split_parameter(word)) {
+        let is_long = value.chars().count() > MAX_PARAMETER_VALUE;
+        let name = name.to_owned();
+        if is_long || value.chars().any(char::is_control) {
+            return Err(GrammarError::InvalidParameter { name });
+        }
+        if !parameters.add(&name, value) {
+            return Err(GrammarError::DuplicateParameter { name });
+        }
+    }
+    Ok(parameters)
+}
+
 fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
+    let parameters = parse_parameters(words)?;
+    let names = words.iter().filter(|word| split_parameter(word).is_none());
+    let names: Vec<&str> = names.copied().collect();
+    let mut deploy = parse_deploy_names(verb, &names).map_err(|error| match error {
+        GrammarError::WordCount {
+            verb,
+            given,
+            as_deploy: Some(mut words),
+        } => {
+            words.parameters = parameters.clone();
+            let as_deploy = Some(words);
+            GrammarError::WordCount {
+                verb,
+                given,
+                as_deploy,
+            }
+        }
+        other => other,
+    })?;
+    deploy.parameters = parameters;
+    Ok(deploy)
+}
+
+fn parse_deploy_names(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
     let three_are_names = verb.is_some() && words.len() == 3;
     if !three_are_names && let Some(sentence) = as_sentence(words) {
         return Err(sentence);
@@ -373,6 +434,7 @@ fn deploy_from(
             .transpose()?,
         git_ref: parse_ref(branch, &[job])?,
         job: parse_name(NameKind::Job, job, &[], JobName::parse)?,
+        parameters: Parameters::default(),
     })
 }
 

@@ -11,7 +11,13 @@ fn parsed_deploy(text: &str) -> String {
     match parse(text) {
         Ok(ChatCommand::Deploy(d) | ChatCommand::Query(Query::Plan(d))) => {
             let project = d.project.map(|name| format!("{name}: "));
-            format!("{}{} {}", project.unwrap_or_default(), d.git_ref, d.job)
+            format!(
+                "{}{} {}{}",
+                project.unwrap_or_default(),
+                d.git_ref,
+                d.job,
+                d.parameters
+            )
         }
         other => panic!("{text}: {other:?}"),
     }
@@ -68,6 +74,43 @@ fn a_tag_stands_where_a_branch_does() {
     assert_eq!(wrong_name("tag: deploy"), NameKind::Tag);
     assert_eq!(wrong_name("tag:a..b deploy"), NameKind::Tag);
     assert_eq!(wrong_name("tags:v1 deploy"), NameKind::Branch);
+}
+
+#[test]
+fn parameters_stand_behind_the_job() {
+    for (typed, read) in [
+        ("main deploy version=v1.2", "main deploy version=v1.2"),
+        ("deploy web main deploy b=2 a=1", "web: main deploy a=1 b=2"),
+        ("plan tag:v1 deploy x=", "tag:v1 deploy x="),
+        // A sign of the value, and the quotes of a keyboard.
+        ("main deploy url=a?b=c", "main deploy url=a?b=c"),
+        (
+            "main deploy \u{201c}version=v1\u{201d}",
+            "main deploy version=v1",
+        ),
+        (
+            "main deploy version=\u{201c}v1\u{201d}",
+            "main deploy version=v1",
+        ),
+        (
+            "main deploy \"version\u{ff1d}v1\"",
+            "main deploy version=v1",
+        ),
+        ("main deploy --version=V1", "main deploy --version=V1"),
+    ] {
+        assert_eq!(parsed_deploy(typed), read);
+    }
+    let twice = |text| matches!(error_of(text), GrammarError::DuplicateParameter { .. });
+    assert!(twice("main deploy a=1 a=1") && twice("main deploy a=1 A=2"));
+    let invalid = |value: &str| {
+        let error = error_of(&format!("main deploy a={value}"));
+        matches!(error, GrammarError::InvalidParameter { .. })
+    };
+    assert!(invalid("\u{7}") && invalid(&"x".repeat(513)));
+    assert_eq!(wrong_name("https://x/y?a=b deploy"), NameKind::Branch);
+    let project = counted("web main deploy a=1").1;
+    assert_eq!(project.as_deref(), Some("web"));
+    assert_eq!(counted("deploy a=1").0, Some(Verb::Deploy));
 }
 
 #[test]
@@ -297,6 +340,10 @@ proptest! {
             let safe = |c: char| c.is_ascii_alphanumeric() || "._/-+@".contains(c);
             prop_assert!(d.git_ref.name().chars().all(safe));
             prop_assert!(!d.git_ref.name().starts_with('-'));
+            let retyped = format!("deploy {} {}{}", d.git_ref, d.job, d.parameters);
+            if d.project.is_none() && !d.parameters.to_string().contains(['\'', '"', '`', '&']) {
+                prop_assert_eq!(parse(&retyped), Ok(ChatCommand::Deploy(d)));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Its syntax is in `file`; secrets are never in it.
 
 mod file;
+mod parameter;
 mod pattern;
 mod repository;
 mod resolve;
@@ -20,6 +21,8 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::file::ConfigError;
+pub(crate) use self::parameter::is_parameter_name;
+pub use self::parameter::{AcceptedValues, MAX_PARAMETER_VALUE, ParameterRule, value_text};
 pub use self::pattern::{Pattern, PatternError, PatternKind};
 pub use self::repository::Repository;
 pub use self::target::TargetJob;
@@ -342,6 +345,21 @@ pub struct TriggerConfig {
     pub deploy_id_parameter: Option<String>,
     /// Further parameters, sent as they are.
     pub parameters: BTreeMap<String, Value>,
+    /// Those that people may set, by `name=value` behind the job.
+    pub settable: BTreeMap<String, ParameterRule>,
+}
+
+impl TriggerConfig {
+    /// The name of a parameter as the configuration writes it, in any case if only one is written so.
+    #[must_use]
+    pub fn parameter_name(&self, typed: &str) -> Option<&str> {
+        let names = self.parameters.keys().chain(self.settable.keys());
+        let names = names.map(|name| (name.as_str(), name.as_str()));
+        if let Some((name, _)) = names.clone().find(|(name, _)| *name == typed) {
+            return Some(name);
+        }
+        only_one(names, |name| name.eq_ignore_ascii_case(typed))
+    }
 }
 
 /// The three calls that start something at CircleCI.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Which branches or tags a job may be run on.
+/// Which branches, tags or values are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -14,6 +14,25 @@ pub enum PatternKind {
     Branch,
     /// Names of tags.
     Tag,
+    /// Values of parameters.
+    Value,
+}
+
+impl PatternKind {
+    /// What is accepted besides letters and digits: a configuration may paste it into a shell.
+    fn also(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Branch => ("._/-", "`.` `_` `/` `-`"),
+            Self::Tag => ("._/-+@", "`.` `_` `/` `-` `+` `@`"),
+            Self::Value => ("._/-+@:,=%", "`.` `_` `/` `-` `+` `@` `:` `,` `=` `%`"),
+        }
+    }
+
+    /// Whether every character of a text is one that is accepted.
+    pub(super) fn accepts(self, text: &str) -> bool {
+        let fits = |c: char| c.is_ascii_alphanumeric() || self.also().0.contains(c);
+        text.chars().all(fits)
+    }
 }
 
 impl fmt::Display for PatternKind {
@@ -21,6 +40,7 @@ impl fmt::Display for PatternKind {
         f.write_str(match self {
             Self::Branch => "branch",
             Self::Tag => "tag",
+            Self::Value => "value",
         })
     }
 }
@@ -48,19 +68,17 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Parses a pattern for names of branches or tags.
+    /// Parses a pattern.
     pub fn parse(text: &str, kind: PatternKind) -> Result<Self, PatternError> {
-        let (also, allowed) = match kind {
-            PatternKind::Branch => ("._/-*", "`.` `_` `/` `-`"),
-            PatternKind::Tag => ("._/-+@*", "`.` `_` `/` `-` `+` `@`"),
-        };
-        let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
+        let allowed = kind.also().1;
         if text.is_empty() {
             Err(PatternError::Empty(kind))
-        } else if !text.chars().all(fits) {
+        } else if !kind.accepts(&text.replace('*', "")) {
             Err(PatternError::Characters { kind, allowed })
         } else if text.contains("***") {
             Err(PatternError::TooManyStars)
+        } else if kind == PatternKind::Value {
+            Ok(Self(text.to_owned()))
         } else if text.starts_with(['/', '-', '@'])
             || text.ends_with('/')
             || text.contains("//")

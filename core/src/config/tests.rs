@@ -109,6 +109,7 @@ fn a_full_file_means_what_it_says() {
         job_parameter,
         deploy_id_parameter,
         parameters,
+        settable: _,
     } = &deploy.trigger;
     assert_eq!((call, config_branch), (&TriggerCall::Pipeline, &None));
     assert_eq!(job_parameter.as_deref(), Some("what"));

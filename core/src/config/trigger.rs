@@ -8,6 +8,7 @@ use toml::Spanned;
 use uuid::Uuid;
 
 use super::file::{OneOrMany, ParameterName, RawTrigger, SpannedError};
+use super::parameter::{PARAMETER_NAME, is_parameter_name, resolve_parameters};
 use super::value::check_unique;
 use super::{ProjectSlug, TriggerCall, TriggerConfig, WorkflowSelector};
 use crate::name::{BranchName, JobName};
@@ -155,53 +156,18 @@ pub(super) fn resolve_trigger(
         };
         return Err((clash, why.to_owned()));
     }
-    let ours = usize::from(job_parameter.is_some()) + usize::from(deploy_id_parameter.is_some());
-    let mut parameters = BTreeMap::new();
-    for (name, value) in raw {
-        let error_at = |why: &str| Err((name.span(), format!("parameter: {why}")));
-        let taken = |other: &Option<String>| other.as_ref() == Some(name.get_ref());
-        if !is_parameter_name(name.get_ref()) {
-            return error_at(PARAMETER_NAME);
-        }
-        if taken(&job_parameter) || taken(&deploy_id_parameter) {
-            return error_at("it carries the job's name or the deploy's id already");
-        }
-        match &value {
-            Value::String(text) if text.chars().count() > 512 => {
-                return error_at("CircleCI takes values of at most 512 characters");
-            }
-            Value::String(_) | Value::Bool(_) => {}
-            Value::Number(number) if number.is_i64() => {}
-            _ => return error_at("CircleCI takes a string, a whole number, true or false"),
-        }
-        if parameters.len() + ours >= 100 {
-            return error_at("CircleCI takes at most 100 of them");
-        }
-        // Build parameters are environment variables, which are text.
-        let value = match value {
-            Value::Bool(_) | Value::Number(_) if call == TriggerCall::Job => {
-                Value::String(value.to_string())
-            }
-            other => other,
-        };
-        parameters.insert(name.get_ref().clone(), value);
-    }
+    let ours = [&job_parameter, &deploy_id_parameter].into_iter().flatten();
+    let ours: Vec<&str> = ours.map(String::as_str).collect();
+    let is_build = call == TriggerCall::Job;
+    let (parameters, settable) = resolve_parameters(raw, &ours, is_build)?;
     Ok(TriggerConfig {
         call,
         config_branch,
         job_parameter,
         deploy_id_parameter,
         parameters,
+        settable,
     })
-}
-
-const PARAMETER_NAME: &str = "a parameter's name holds letters, digits, `_` and `-`, at most 128";
-
-fn is_parameter_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn resolve_parameter(raw: Spanned<ParameterName>) -> Result<Option<String>, SpannedError> {

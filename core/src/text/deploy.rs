@@ -4,7 +4,7 @@ use super::commit::{append_commit, subject_line};
 use super::label::state_banner;
 use super::slack_message::reply;
 use super::untold::append_untold;
-use super::{Audience, Button, MessageKind, Mrkdwn, SlackMessage, end_reason, usage};
+use super::{Audience, Button, MessageKind, Mrkdwn, SlackMessage, end_reason, parameters, usage};
 use crate::command::{ButtonVerb, Verb};
 use crate::config::Config;
 use crate::deploy::{CancelRequest, DeployRecord, DeployRequest, DeployState, EndReason};
@@ -180,6 +180,7 @@ pub(super) fn job_on_branch(line: Mrkdwn, request: &DeployRequest) -> Mrkdwn {
         .code(&request.job)
         .and(" on ")
         .git_ref(&request.git_ref);
+    let line = parameters::append_set(line, &request.parameters);
     match (&request.project, &request.environment) {
         (Some(project), Some(environment)) => line
             .and(" → *")

@@ -1,6 +1,6 @@
 //! Deploys that this user may really start here, for help to show.
 
-use crate::config::{Config, JobConfig, Pattern, ProjectConfig};
+use crate::config::{AcceptedValues, Config, JobConfig, Pattern, ProjectConfig, value_text};
 use crate::id::{QualifiedChannel, QualifiedUser};
 use crate::name::{GitRef, JobName, ProjectName};
 use crate::policy;
@@ -11,6 +11,8 @@ pub(super) struct DeployExample<'a> {
     pub(super) project: &'a ProjectName,
     pub(super) git_ref: GitRef,
     pub(super) job: JobName,
+    /// What has to be set, as it is typed.
+    pub(super) set: String,
 }
 
 /// The projects, the default one first.
@@ -38,12 +40,44 @@ pub(super) fn deploy_examples<'a>(
                     project: name,
                     git_ref,
                     job: job.clone(),
+                    set: project
+                        .jobs
+                        .get(&job)
+                        .map(required_values)
+                        .unwrap_or_default(),
                 });
             }
         }
     }
     first.append(&mut further);
     first
+}
+
+/// A value of each parameter that has to be set.
+fn required_values(job: &JobConfig) -> String {
+    let rules = job
+        .trigger
+        .settable
+        .iter()
+        .filter(|(_, rule)| rule.required);
+    let values = rules.filter_map(|(name, rule)| {
+        let value = match &rule.accepts {
+            AcceptedValues::Listed(values) => value_text(values.first()?),
+            AcceptedValues::Matching(pattern) => {
+                let mut filled = ["1.2", "1", "x"]
+                    .map(|with| filled(pattern, with))
+                    .into_iter();
+                filled.find(|value| rule.accept(value).is_some())?
+            }
+        };
+        Some(format!(" {name}={value}"))
+    });
+    values.collect()
+}
+
+/// A pattern with its stars filled.
+fn filled(pattern: &Pattern, with: &str) -> String {
+    pattern.to_string().replace("**", "*").replace('*', with)
 }
 
 /// Two branches that match the job's patterns, preferably literal ones, and then a tag.
@@ -72,10 +106,9 @@ fn example_refs(job: &JobConfig) -> Vec<GitRef> {
 /// what is typed before it.
 fn example_ref(pattern: &Pattern, before: &str, usual: &[&str]) -> Option<GitRef> {
     let text = pattern.to_string();
-    let filled = |with: &str| text.replace("**", "*").replace('*', with);
     let names = [text.clone()].into_iter();
     let names = names.chain(usual.iter().map(|name| (*name).to_owned()));
-    let names = names.chain(["1.0", "1", "x"].map(filled));
+    let names = names.chain(["1.0", "1", "x"].map(|with| filled(pattern, with)));
     let mut refs = names.filter_map(|name| GitRef::parse(&format!("{before}{name}")).ok());
     refs.find(|git_ref| pattern.matches(git_ref.name()))
 }

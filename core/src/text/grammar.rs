@@ -68,6 +68,15 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
                 .or_else(|| suggest::accepted_branch(*kind, word, why));
             (line.and("."), meant.unwrap_or_else(|| deploy_usage(config)))
         }
+        GrammarError::DuplicateParameter { name } => (
+            line.code(format_args!("{name}=")).and(" is given twice."),
+            Mrkdwn::new("Each parameter is given once."),
+        ),
+        GrammarError::InvalidParameter { name } => (
+            line.code(format_args!("{name}="))
+                .and(" has a value that CircleCI does not take."),
+            Mrkdwn::new("A value has at most 512 characters, and no control characters."),
+        ),
         GrammarError::InvalidId { verb, given } => (
             match given {
                 None => line.code(verb.as_str()).and(" needs a deploy's id."),
@@ -145,8 +154,17 @@ fn append_word_count(line: Mrkdwn, verb: Option<Verb>, given: usize, misspelled:
 fn suggest_instead(verb: Option<Verb>, words: Option<&DeployCommand>, config: &Config) -> Mrkdwn {
     let meant = match (verb, words) {
         // `retyr 1a2b3c4d confirm`, `deplyo main e2e`: the misspelled command and its words.
-        (Some(verb), Some(DeployCommand { git_ref, job, .. })) => {
-            usage::did_you_mean(config, &format!("{} {git_ref} {job}", verb.as_str()))
+        (Some(verb), Some(words)) => {
+            let (
+                verb,
+                DeployCommand {
+                    git_ref,
+                    job,
+                    parameters,
+                    ..
+                },
+            ) = (verb.as_str(), words);
+            usage::did_you_mean(config, &format!("{verb} {git_ref} {job}{parameters}"))
         }
         (Some(verb), None) => usage::did_you_mean(config, verb.as_str()),
         // `web main e2e`: the project needs `deploy` in front.
@@ -154,8 +172,16 @@ fn suggest_instead(verb: Option<Verb>, words: Option<&DeployCommand>, config: &C
             let name = project.as_str();
             let known = config.project(project).map(|_| name);
             let name = known.or_else(|| closest_word(name, usage::project_words(config)))?;
-            let DeployCommand { git_ref, job, .. } = words;
-            usage::did_you_mean(config, &format!("deploy {name} {git_ref} {job}"))
+            let DeployCommand {
+                git_ref,
+                job,
+                parameters,
+                ..
+            } = words;
+            usage::did_you_mean(
+                config,
+                &format!("deploy {name} {git_ref} {job}{parameters}"),
+            )
         }),
         (None, None) => None,
     };

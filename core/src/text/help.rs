@@ -3,7 +3,7 @@
 use super::example::{DeployExample, deploy_examples, ordered_projects};
 use super::list::retry_limit;
 use super::slack_message::to_requester;
-use super::{MessageKind, Mrkdwn, SlackMessage, usage};
+use super::{MessageKind, Mrkdwn, SlackMessage, parameters, usage};
 use crate::command::{HistoryFilter, Verb};
 use crate::config::{Config, ProjectConfig};
 use crate::id::{QualifiedChannel, QualifiedUser};
@@ -231,6 +231,7 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
         ]
         .into_iter()
         .chain(tag_note(config))
+        .chain(parameter_notes(config))
         .collect(),
         Verb::Plan => vec![Mrkdwn::new("It starts nothing and promises nothing.")],
         Verb::Status => vec![id_sources(config)],
@@ -263,6 +264,25 @@ fn tag_note(config: &Config) -> Option<Mrkdwn> {
     allows_tags.then(|| Mrkdwn::new(note))
 }
 
+/// The most jobs whose parameters are listed.
+const MAX_JOBS_WITH_PARAMETERS: usize = 10;
+
+/// What may be set for each job that takes parameters.
+fn parameter_notes(config: &Config) -> Vec<Mrkdwn> {
+    let jobs = ordered_projects(config).flat_map(|(project, found)| {
+        let jobs = found.jobs.iter();
+        jobs.map(move |(name, job)| (format!("{project}/{name}"), job))
+    });
+    let lines = jobs.filter_map(|(name, job)| {
+        let takes = parameters::job_parameters(job)?;
+        Some(Mrkdwn::new("• ").code(name).and(": ").append(&takes))
+    });
+    let lines: Vec<_> = lines.take(MAX_JOBS_WITH_PARAMETERS).collect();
+    let title = "Parameters stand behind the job, as `name=value`:";
+    let title = (!lines.is_empty()).then(|| Mrkdwn::new(title));
+    title.into_iter().chain(lines).collect()
+}
+
 /// Where ids are found.
 pub(super) fn id_sources(config: &Config) -> Mrkdwn {
     let line = Mrkdwn::new("Ids are in every message about a deploy, in ");
@@ -280,23 +300,30 @@ fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> 
     let whole = |example: Option<&DeployExample<'_>>| {
         let word = verb.as_str();
         match example {
-            Some(e) => of(&format!("{word} {} {} {}", e.project, e.git_ref, e.job)),
+            Some(e) => of(&format!(
+                "{word} {} {} {}{}",
+                e.project, e.git_ref, e.job, e.set
+            )),
             None => of(&format!("{word} <project> <branch> <job>")),
         }
     };
     match verb {
         Verb::Deploy => {
             let (project, git_ref, job) = match first {
-                Some(e) => (Some(e.project), e.git_ref.to_string(), e.job.as_str()),
-                None => (None, "<branch>".to_owned(), "<job>"),
+                Some(e) => (
+                    Some(e.project),
+                    e.git_ref.to_string(),
+                    format!("{}{}", e.job, e.set),
+                ),
+                None => (None, "<branch>".to_owned(), "<job>".to_owned()),
             };
-            let short = usage::start_command(config, project, &git_ref, job);
+            let short = usage::start_command(config, project, &git_ref, &job);
             [short, whole(second)]
         }
         Verb::Plan => {
             let default = config.default_project.as_ref();
             let short = first.filter(|e| default == Some(e.project));
-            let short = short.map(|e| of(&format!("plan {} {}", e.git_ref, e.job)));
+            let short = short.map(|e| of(&format!("plan {} {}{}", e.git_ref, e.job, e.set)));
             [short.unwrap_or_else(|| whole(first)), whole(second)]
         }
         Verb::Status => [of("status"), of("status 1a2b3c4d")],

@@ -17,6 +17,9 @@ use crate::ports::{DeployPage, PageEnd};
 /// The widest that a name is shown in a list.
 const MAX_NAME_WIDTH: usize = 24;
 
+/// The widest that parameters are shown in a list.
+const MAX_SET_WIDTH: usize = 18;
+
 /// The longest address that is linked within a line; the build is in `status` as well.
 pub(super) const MAX_LINKED_URL: usize = 100;
 
@@ -191,6 +194,17 @@ fn deploy_row(record: &DeployRecord, config: &Config) -> Mrkdwn {
             GitRef::Tag(_) => " on tag ",
         })
         .escaped(&shorten_name(request.git_ref.name()));
+    if !request.parameters.is_empty() {
+        let set = request.parameters.to_string();
+        // Slack counts an escaped character as up to five.
+        let width = if set.contains(['&', '<', '>']) {
+            MAX_SET_WIDTH / 5
+        } else {
+            MAX_SET_WIDTH
+        };
+        let set = shorten(set.trim_start(), width);
+        line = line.and(" · ").escaped(&set);
+    }
     if let Some(project) = &request.project {
         line = line.and(" → ").escaped(&shorten_name(project.as_str()));
     }
@@ -222,12 +236,16 @@ fn append_id(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 
 /// Cut in the middle, where names differ least.
 fn shorten_name(name: &str) -> String {
+    shorten(name, MAX_NAME_WIDTH)
+}
+
+fn shorten(name: &str, width: usize) -> String {
     let length = name.chars().count();
-    if length <= MAX_NAME_WIDTH {
+    if length <= width {
         return name.to_owned();
     }
-    let tail = (MAX_NAME_WIDTH - 1) / 2;
-    let start = name.chars().take(MAX_NAME_WIDTH - 1 - tail);
+    let tail = (width - 1) / 2;
+    let start = name.chars().take(width - 1 - tail);
     let tail = name.chars().skip(length - tail);
     start.chain(['…']).chain(tail).collect()
 }

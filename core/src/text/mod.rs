@@ -18,6 +18,7 @@ mod list;
 mod mark;
 mod mrkdwn;
 mod notice;
+mod parameters;
 mod person;
 mod plan;
 mod reading;

@@ -1,21 +1,17 @@
 //! What a deploy would do.
 
-use serde_json::Value;
-
 use super::deploy::job_on_branch;
 use super::label::label_of;
+use super::parameters::shown_pair;
 use super::slack_message::reply;
 use super::{Mrkdwn, SlackMessage, commit, end_reason, rejection, usage};
-use crate::config::{Config, Repository, TriggerCall, WorkflowSelector};
+use crate::config::{Config, Repository, TriggerCall, WorkflowSelector, value_text};
 use crate::deploy::decide::{self, DeployPlan};
 use crate::deploy::{DeployRecord, DeployState};
 use crate::name::GitRef;
 use crate::ports::{TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
 use crate::release::{Release, ReleaseHistory};
-
-/// The longest parameter that is shown in full.
-const MAX_PARAMETER: usize = 100;
 
 /// What it would ship: what is there and what would change, the rules that do not allow it, who holds the
 /// target, and what would be sent.
@@ -179,17 +175,8 @@ fn trigger_line(trigger: &TriggerRequest) -> Mrkdwn {
     if trigger.parameters.is_empty() {
         return line.and(", without parameters.");
     }
-    let parameters = trigger.parameters.iter().map(|(name, value)| {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let pair = format!("{name}={value}");
-        if pair.chars().count() <= MAX_PARAMETER {
-            return pair;
-        }
-        pair.chars().take(MAX_PARAMETER - 1).chain(['…']).collect()
-    });
+    let parameters = trigger.parameters.iter();
+    let parameters = parameters.map(|(name, value)| shown_pair(name, &value_text(value)));
     let parameters: Vec<String> = parameters.collect();
     line.and(" with ").codes(&parameters).and(".")
 }

@@ -1,7 +1,7 @@
 //! Why a command is rejected: the rule, the way out, and the ids to paste into the configuration.
 
 use super::list::MAX_LINKED_URL;
-use super::{Mrkdwn, suggest, usage};
+use super::{Mrkdwn, parameters, suggest, usage};
 use crate::command::{self, Verb, closest_word};
 use crate::config::Config;
 use crate::deploy::DeployRequest;
@@ -69,6 +69,9 @@ pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
             let what = Mrkdwn::new("This job cannot be run on ").git_ref(git_ref);
             append_rule(what, project, job, ref_rule(git_ref))
         }
+        Rejection::UnknownParameter { .. }
+        | Rejection::MissingParameter { .. }
+        | Rejection::Parameter { .. } => parameters::rule_line(rejection),
         Rejection::Expired { requested_at } => {
             let line = Mrkdwn::new("It was requested ").since(*requested_at);
             line.and(", too long ago to start now (rule `timeouts.request_ttl`).")
@@ -163,6 +166,23 @@ pub(super) fn way_out(
             };
             ask_operator(line, git_ref.name(), list)
         }
+        Rejection::UnknownParameter { known, .. } => parameters::known_parameters(known),
+        Rejection::MissingParameter { name, .. } => {
+            let again = asked.map(|request| usage::start_again(config, request));
+            let again = again.unwrap_or_default();
+            Mrkdwn::new("Type ")
+                .code(format!("{again} {name}=…").trim())
+                .and(".")
+        }
+        Rejection::Parameter {
+            name,
+            value,
+            accepts,
+            ..
+        } => parameters::characters_note(accepts, value).unwrap_or_else(|| {
+            let pair = parameters::shown_pair(name, value);
+            ask_operator(Mrkdwn::default(), pair, "its `parameters`")
+        }),
         Rejection::Expired { .. } => {
             type_again(config, asked, "If it is still needed, type").and(" again.")
         }
@@ -208,6 +228,7 @@ fn suggest_command(
     config: &Config,
 ) -> Option<Mrkdwn> {
     let instead = |project: &ProjectName, branch: &str, job: &str| {
+        let job = &format!("{job}{}", request.parameters);
         let typed = usage::start_command(config, Some(project), branch, job);
         Some(Mrkdwn::new("Did you mean ").code(typed).and("?"))
     };
@@ -244,6 +265,9 @@ fn suggest_command(
             let names = usable.iter().chain(aliases.map(|(alias, _)| alias));
             let meant = closest_word(job.as_str(), names.map(JobName::as_str))?;
             instead(project, &git_ref.to_string(), meant)
+        }
+        Rejection::UnknownParameter { name, known, .. } => {
+            parameters::suggest_name(name, known, request, config)
         }
         Rejection::Branch {
             project,
@@ -311,7 +335,7 @@ pub(super) fn ref_rule(git_ref: &GitRef) -> &'static str {
     }
 }
 
-fn append_rule(what: Mrkdwn, project: &ProjectName, job: &JobName, key: &str) -> Mrkdwn {
+pub(super) fn append_rule(what: Mrkdwn, project: &ProjectName, job: &JobName, key: &str) -> Mrkdwn {
     what.and(" (rule ")
         .code(format_args!("projects.{project}.jobs.{job}.{key}"))
         .and(").")
@@ -322,7 +346,13 @@ fn project_list(known: &[ProjectName], config: &Config, asked: Option<&DeployReq
         return Mrkdwn::new("An operator has to add a project to `chatops.toml` first.");
     }
     let line = Mrkdwn::new("The projects are ").codes(known);
-    let Some(DeployRequest { git_ref, job, .. }) = asked else {
+    let Some(DeployRequest {
+        git_ref,
+        job,
+        parameters,
+        ..
+    }) = asked
+    else {
         return line.and(".");
     };
     let has_it = |name: &&ProjectName| {
@@ -331,7 +361,10 @@ fn project_list(known: &[ProjectName], config: &Config, asked: Option<&DeployReq
     };
     let name = known.iter().find(has_it);
     let name = name.map_or("<project>", ProjectName::as_str);
-    let command = usage::full_command(config, format_args!("deploy {name} {git_ref} {job}"));
+    let command = usage::full_command(
+        config,
+        format_args!("deploy {name} {git_ref} {job}{parameters}"),
+    );
     line.and("; name one: ").code(command).and(".")
 }
 

@@ -44,12 +44,8 @@ pub(super) fn start_command(
 /// The command that requests the same as a new deploy.
 pub(super) fn start_again(config: &Config, request: &DeployRequest) -> String {
     let git_ref = request.git_ref.to_string();
-    start_command(
-        config,
-        request.project.as_ref(),
-        &git_ref,
-        request.job.as_str(),
-    )
+    let job = format!("{}{}", request.job, request.parameters);
+    start_command(config, request.project.as_ref(), &git_ref, &job)
 }
 
 /// The syntax of a command.

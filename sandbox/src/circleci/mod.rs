@@ -13,7 +13,7 @@ pub use model::build::FakeBuild;
 pub use model::config::ConfigView;
 pub use model::pipeline::FakePipeline;
 pub(crate) use model::project::derived_uuid;
-pub use model::project::{FakeProject, UndeclaredParameter};
+pub use model::project::{FakeProject, ParameterType, UndeclaredParameter};
 pub use model::view::{
     CreatedPipeline, JobPage, JobView, PipelinePage, PipelineView, VcsView, WorkflowPage,
     WorkflowView,

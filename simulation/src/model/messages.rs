@@ -9,6 +9,7 @@ use chatops_core::command::{DeployAction, DeployCommand};
 use chatops_core::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, DeployMessage, Requester};
 use chatops_core::name::{GitRef, JobName};
+use chatops_core::parameters::Parameters;
 
 use super::clock::now;
 use super::config::timeouts;
@@ -97,6 +98,7 @@ pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
             project: None,
             git_ref: expect_valid(GitRef::parse("main").ok()),
             job: expect_valid(JobName::parse("deploy").ok()),
+            parameters: Parameters::default(),
         },
         requested_at: now() + left - timeouts().request_ttl,
     }

@@ -323,7 +323,7 @@ fn sent_parameters(job: &JobConfig) -> impl Iterator<Item = &str> {
     let trigger = &job.trigger;
     let named = [&trigger.job_parameter, &trigger.deploy_id_parameter];
     let all = named.into_iter().flatten().chain(trigger.parameters.keys());
-    all.map(String::as_str)
+    all.chain(trigger.settable.keys()).map(String::as_str)
 }
 
 /// Checks that a job's parameters are declared.

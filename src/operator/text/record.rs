@@ -67,7 +67,8 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
                 .as_ref()
                 .map_or("(no project)", |p| p.as_str());
             let (job, branch, channel) = (&request.job, &request.git_ref, &request.channel);
-            let what = format!("requested {job} on {branch} of {project}, in {channel}");
+            let set = sanitize(&request.parameters.to_string());
+            let what = format!("requested {job}{set} on {branch} of {project}, in {channel}");
             match retry_of {
                 Some(old) => {
                     let what = format!("{what}, for {}", request.user);
@@ -330,6 +331,37 @@ pub(in crate::operator) fn rejection_text(rejection: &Rejection) -> String {
             };
             let rule = rule(project, job, key);
             format!("this job cannot be run on {git_ref} {rule}")
+        }
+        Rejection::UnknownParameter {
+            project,
+            job,
+            name,
+            fixed,
+            ..
+        } => {
+            let rule = rule(project, job, "parameters");
+            let what = if *fixed {
+                "is fixed"
+            } else {
+                "is no parameter"
+            };
+            format!("{} {what} for this job {rule}", sanitize(name))
+        }
+        Rejection::MissingParameter {
+            project, job, name, ..
+        } => {
+            let rule = rule(project, job, &format!("parameters.{name}"));
+            format!("this job needs {name}= {rule}")
+        }
+        Rejection::Parameter {
+            project,
+            job,
+            name,
+            value,
+            ..
+        } => {
+            let rule = rule(project, job, &format!("parameters.{name}"));
+            format!("{name}={} is not accepted {rule}", sanitize(value))
         }
         Rejection::Expired { requested_at } => format!(
             "requested at {}, too long ago to be started (rule timeouts.request_ttl)",

@@ -12,6 +12,7 @@ use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, T
 use chatops_core::message::MessageBody;
 use chatops_core::name::{GitRef, JobName};
 use chatops_core::notification::NotificationRecord;
+use chatops_core::parameters::Parameters;
 use chatops_core::ports::{
     ActionStore, Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem,
     Ledger, LockChange, MessageQueue, NotificationStore, ProjectStore, TargetLock,
@@ -86,6 +87,7 @@ pub fn first_commit(n: u32) -> Commit {
         project: None,
         git_ref: GitRef::parse("main").unwrap(),
         job: JobName::parse("deploy").unwrap(),
+        parameters: Parameters::default(),
         environment: None,
         requested_at: at(0),
         unsigned: false,

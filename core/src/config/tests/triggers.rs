@@ -196,3 +196,82 @@ fn a_single_job_has_no_tags() {
     assert!(runs("main") && runs("tag:v1.2") && runs("tag:web@1+x"));
     assert!(!runs("v1.2") && !runs("tag:main") && !runs("tag:v1/2"));
 }
+
+/// The parameters of a job that has these lines below its name.
+fn settable(lines: &str) -> TriggerConfig {
+    parsed("gh/acme/web", lines)
+}
+
+#[test]
+fn a_parameter_with_a_rule_can_be_set() {
+    let trigger = settable(
+        "parameters.fixed = 3
+         parameters.version = { pattern = 'v*', required = true }
+         parameters.size = { values = [1, 2], default = 1 }
+         [projects.web.jobs.deploy.parameters.dry_run]
+         values = [true, false]",
+    );
+    assert_eq!(trigger.parameters.get("fixed"), Some(&json!(3)));
+    let accept = |name: &str, typed: &str| trigger.settable[name].accept(typed);
+    assert_eq!(accept("version", "v1.2"), Some(json!("v1.2")));
+    assert_eq!(accept("size", "2"), Some(json!(2)));
+    assert_eq!(accept("dry_run", "true"), Some(json!(true)));
+    for (name, typed) in [
+        ("version", ""),
+        ("version", "1.2"),
+        ("version", "v1/2"),
+        ("version", "v$(reboot)"),
+        ("version", "v1;id"),
+        ("size", "02"),
+        ("size", "3"),
+        ("dry_run", "True"),
+    ] {
+        assert_eq!(accept(name, typed), None, "{name}={typed}");
+    }
+    assert_eq!(trigger.settable["size"].default, Some(json!(1)));
+    assert_eq!(trigger.parameter_name("Dry_Run"), Some("dry_run"));
+    assert_eq!(trigger.parameter_name("FIXED"), Some("fixed"));
+    assert_eq!(trigger.parameter_name("none"), None);
+
+    let any = settable("parameters.x = { pattern = '**' }");
+    let accept = |typed: &str| any.settable["x"].accept(typed).is_some();
+    assert!(accept("https://a.b/c%20d,e=f@1:2+3"));
+    for typed in ["", "-rf", "a b", "a|b", "`id`", "$HOME", "\u{202e}x"] {
+        assert!(!accept(typed), "{typed}");
+    }
+
+    let two = settable("parameters.a = 1\nparameters.A = { values = ['x'] }");
+    assert_eq!(
+        (two.parameter_name("a"), two.parameter_name("A")),
+        (Some("a"), Some("A"))
+    );
+}
+
+#[test]
+fn build_parameters_are_text() {
+    let trigger = settable("trigger = 'job'\nparameters.SIZE = { values = [1, 2], default = 2 }");
+    let rule = &trigger.settable["SIZE"];
+    assert_eq!(
+        (rule.accept("1"), &rule.default),
+        (Some(json!("1")), &Some(json!("2")))
+    );
+}
+
+#[test]
+fn a_parameters_rule_says_where_it_is_wrong() {
+    let wrong = |rule: &str| error_of("gh/acme/web", &format!("parameters.version = {rule}"));
+    assert_snapshot!(wrong("{ patern = 'v*' }"), @"chatops.toml:10:12: parameter: unknown field `patern`, expected one of `pattern`, `values`, `default`, `required`");
+    assert_snapshot!(wrong("{ pattern = 'v$' }"), @"chatops.toml:10:12: parameter: a value pattern may hold only letters, digits, `.` `_` `/` `-` `+` `@` `:` `,` `=` `%` and `*`");
+    assert_snapshot!(wrong("{ pattern = '' }"), @"chatops.toml:10:12: parameter: a value pattern may not be empty");
+    assert_snapshot!(wrong("{ pattern = 'v*', values = ['a'] }"), @r#"chatops.toml:10:12: parameter: what people may set takes a pattern or values, such as pattern = "v*""#);
+    assert_snapshot!(wrong("{ required = true }"), @r#"chatops.toml:10:12: parameter: what people may set takes a pattern or values, such as pattern = "v*""#);
+    assert_snapshot!(wrong("{ values = [] }"), @"chatops.toml:10:12: parameter: values are what is accepted: name one");
+    assert_snapshot!(wrong("{ values = ['a', 1] }"), @"chatops.toml:10:12: parameter: values are all text, all whole numbers, or all true or false");
+    assert_snapshot!(wrong("{ values = ['a', 'a'] }"), @"chatops.toml:10:12: parameter: 'a' is listed twice");
+    assert_snapshot!(wrong("{ values = ['a b'] }"), @"chatops.toml:10:12: parameter: nobody can type a value with a space or a control character");
+    assert_snapshot!(wrong("{ values = [1.5] }"), @"chatops.toml:10:12: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(wrong("{ pattern = 'v*', default = '1' }"), @"chatops.toml:10:12: parameter: its default has to be accepted, too: v*");
+    assert_snapshot!(wrong("{ values = [1], default = '1' }"), @"chatops.toml:10:12: parameter: its default has to be accepted, too: 1");
+    assert_snapshot!(wrong("{ values = [1], default = 1, required = true }"), @"chatops.toml:10:12: parameter: a required parameter has no default");
+    assert_snapshot!(error_of("gh/acme/web", "[projects.web.jobs.deploy.parameters.job]\nvalues = ['a']"), @"chatops.toml:10:38: parameter: it carries the job's name or the deploy's id already");
+}

@@ -26,12 +26,12 @@ use crate::config::{self, Config};
 use crate::deploy::machine::{self, IllegalTransition};
 use crate::deploy::{self, DeployRecord, DeployState, EndReason, Target, TriggerIntent};
 use crate::id::{InvocationId, PipelineId};
-use crate::name::GitRef;
 use crate::notification::NotificationKind;
 use crate::policy;
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
 use crate::release::TargetEnd;
+use crate::request::DeployRequest;
 
 use self::outcome::RunRule;
 
@@ -250,12 +250,7 @@ fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerReq
     let allowed = policy::authorize_record(ctx.config, record).ok()?;
     let id = record.id.to_string();
     let slug = intent.slug.clone();
-    Some(request_to_send(
-        slug,
-        &allowed,
-        &record.request.git_ref,
-        &id,
-    ))
+    Some(request_to_send(slug, &allowed, &record.request, &id))
 }
 
 /// The request to CircleCI for a job, by the job's name in the configuration. A request under another
@@ -263,7 +258,7 @@ fn trigger_request(record: &DeployRecord, ctx: Context<'_>) -> Option<TriggerReq
 fn request_to_send(
     slug: config::ProjectSlug,
     allowed: &policy::AllowedJob<'_>,
-    git_ref: &GitRef,
+    request: &DeployRequest,
     id: &str,
 ) -> TriggerRequest {
     let config::TriggerConfig {
@@ -272,8 +267,14 @@ fn request_to_send(
         job_parameter,
         deploy_id_parameter,
         parameters,
+        settable,
     } = &allowed.job.trigger;
     let mut parameters = parameters.clone();
+    for (name, rule) in settable {
+        let typed = request.parameters.get(name);
+        let value = typed.map_or_else(|| rule.default.clone(), |typed| rule.accept(typed));
+        parameters.extend(value.map(|value| (name.clone(), value)));
+    }
     let mut set = |name: &Option<String>, value: String| {
         if let Some(name) = name {
             parameters.insert(name.clone(), Value::String(value));
@@ -284,7 +285,7 @@ fn request_to_send(
     TriggerRequest {
         call: call.clone(),
         slug,
-        git_ref: git_ref.clone(),
+        git_ref: request.git_ref.clone(),
         config_branch: config_branch.clone(),
         parameters,
     }

@@ -38,7 +38,7 @@ pub fn plan_deploy(config: &Config, request: DeployRequest) -> DeployPlan {
         place: found.map(|found| Target::new(&found.project.slug, &found.job.environment)),
         trigger: allowed.map(|allowed| {
             let slug = allowed.project.slug.clone();
-            super::request_to_send(slug, &allowed, &request.git_ref, ID_TO_COME)
+            super::request_to_send(slug, &allowed, &request, ID_TO_COME)
         }),
         workflow: found.map(|found| found.job.workflow.clone()),
         must_run: found.map_or_else(Vec::new, |found| found.job.must_run.clone()),

@@ -341,6 +341,7 @@ fn first_request(first: &DeployRequest, old: &DeployRecord) -> DeployRequest {
         project: old.request.project.clone(),
         git_ref: old.request.git_ref.clone(),
         job: old.request.job.clone(),
+        parameters: old.request.parameters.clone(),
         environment: old.request.environment.clone(),
         ..first.clone()
     }

@@ -11,6 +11,8 @@ use crate::command::DeployCommand;
 use crate::fixtures::{Random, start};
 use crate::message::Requester;
 use crate::name::GitRef;
+use crate::parameters::Parameters;
+use crate::rejection::ParameterValues;
 
 impl RuleSet {
     /// The policy once more, from the lists: each rule that is checked, and its verdict.
@@ -83,9 +85,10 @@ impl RuleSet {
         };
         let denied = !rules.users.holds(&user);
         check(PolicyRule::User, denied.then_some(nobody));
-        let patterns = match typed.is_tag {
-            true => &rules.tags,
-            false => &rules.branches,
+        let patterns = if typed.is_tag {
+            &rules.tags
+        } else {
+            &rules.branches
         };
         let no_branch = Rejection::Branch {
             project,
@@ -95,7 +98,47 @@ impl RuleSet {
         };
         let fits = patterns.iter().any(|(_, fits)| fits(typed.branch));
         check(PolicyRule::Branch, (!fits).then_some(no_branch));
+        if rules.version.is_some() || typed.set.is_some() {
+            check(PolicyRule::Parameters, rules.wrong_parameter(typed));
+        }
         (checks, Some(rules))
+    }
+}
+
+impl JobRules {
+    fn wrong_parameter(&self, typed: &TypedRequest) -> Option<Rejection> {
+        let (project, job, accepts) = (
+            project(self.project),
+            job(self.name),
+            Box::new(ParameterValues::Matching("v*".to_owned())),
+        );
+        let name = "version".to_owned();
+        match typed.set {
+            Some(("version" | "Version", value)) if self.version.is_some() => {
+                let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+                let wrong = Rejection::Parameter {
+                    project,
+                    job,
+                    name,
+                    value: value.to_owned(),
+                    accepts,
+                };
+                (!(plain && value.starts_with('v'))).then_some(wrong)
+            }
+            Some((other, _)) => Some(Rejection::UnknownParameter {
+                project,
+                job,
+                name: other.to_owned(),
+                fixed: other == "fixed" && self.version.is_some(),
+                known: self.version.map(|_| name).into_iter().collect(),
+            }),
+            None => (self.version == Some(true)).then_some(Rejection::MissingParameter {
+                project,
+                job,
+                name,
+                accepts,
+            }),
+        }
     }
 }
 
@@ -127,6 +170,8 @@ struct TypedRequest {
     branch: &'static str,
     is_tag: bool,
     job: &'static str,
+    /// A parameter.
+    set: Option<(&'static str, &'static str)>,
 }
 
 /// One of the names, one of the aliases, or a name that nothing has.
@@ -149,6 +194,15 @@ impl TypedRequest {
             branch: random.pick(&BRANCHES),
             is_tag: random.below(4) == 0,
             job: called(random, &JOBS, &JOB_ALIASES),
+            set: [
+                None,
+                Some(("version", "v1.2")),
+                Some(("Version", "v2")),
+                Some(("version", "1.2")),
+                Some(("version", "v1;id")),
+                Some(("other", "v1")),
+                Some(("fixed", "1")),
+            ][random.below(7)],
         }
     }
 
@@ -168,10 +222,15 @@ impl TypedRequest {
             response_url: None,
             unsigned: false,
         };
+        let mut parameters = Parameters::default();
+        if let Some((name, value)) = self.set {
+            assert!(parameters.add(name, value));
+        }
         let deploy = DeployCommand {
             project: self.project.map(project),
             git_ref: self.git_ref(),
             job: job(self.job),
+            parameters,
         };
         let ask = requester.deploy_request(&deploy, start(), config);
         if as_command {
@@ -194,6 +253,9 @@ fn rejection_name(rejection: &Rejection) -> &'static str {
         Rejection::Channel { .. } => "channel",
         Rejection::User { .. } => "user",
         Rejection::Branch { .. } => "branch",
+        Rejection::UnknownParameter { .. } => "unknown parameter",
+        Rejection::MissingParameter { .. } => "missing parameter",
+        Rejection::Parameter { .. } => "parameter",
         Rejection::Expired { .. } | Rejection::Busy { .. } => "no rule of the policy",
     }
 }
@@ -234,8 +296,8 @@ fn an_independent_policy_agrees_on_a_million_requests() {
         }
     }
     // Every rule has rejected often enough.
-    assert_eq!(met.len(), 9, "{met:?}");
-    assert!(met.values().all(|count| *count > 5_000), "{met:?}");
+    assert_eq!(met.len(), 12, "{met:?}");
+    assert!(met.values().all(|count| *count > 1_500), "{met:?}");
 }
 
 #[test]

@@ -135,6 +135,8 @@ pub(super) struct JobRules {
     pub(super) users: IdList,
     pub(super) branches: Vec<PatternCase>,
     pub(super) tags: Vec<PatternCase>,
+    /// Whether `version`, which must match `v*`, has to be set; `None` if there is no such parameter.
+    pub(super) version: Option<bool>,
 }
 
 impl JobRules {
@@ -193,6 +195,7 @@ impl RuleSet {
                     users: IdList::random(random, &IN_USERS),
                     branches: some(random, &PATTERNS),
                     tags: some(random, &PATTERNS),
+                    version: (random.below(2) > 0).then(|| random.below(2) > 0),
                 });
             }
         }
@@ -251,6 +254,10 @@ impl RuleSet {
             for (key, patterns) in [("branches", &job.branches), ("tags", &job.tags)] {
                 let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.0).collect();
                 writeln!(text, "{key} = {patterns:?}").unwrap();
+            }
+            if let Some(required) = job.version {
+                let rule = format!("{{ pattern = 'v*', required = {required} }}");
+                writeln!(text, "parameters.fixed = 1\nparameters.version = {rule}").unwrap();
             }
         }
         Config::parse(&text, "chatops.toml").unwrap()

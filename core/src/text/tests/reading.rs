@@ -6,6 +6,7 @@ use super::*;
 use crate::command::DeployCommand;
 use crate::fixtures::{branch, job, project, request, requester};
 use crate::message::Requester;
+use crate::parameters::Parameters;
 use crate::policy;
 
 /// Who may run nothing, where nothing is run.
@@ -55,6 +56,7 @@ fn the_plan_of_what_may_not_be_read() {
         project: Some(project("web")),
         git_ref: branch("main"),
         job: job("ship"),
+        parameters: Parameters::default(),
     };
     let reply = plan_not_readable(&typed, &stranger(), &project("web"), &request(), &config);
     assert_snapshot!(rendered(&reply), @"

@@ -237,6 +237,97 @@ fn tags() {
 }
 
 #[test]
+fn parameters() {
+    let rules = "[projects.web.jobs.deploy.parameters]
+                 fixed = 1
+                 Version = { pattern = 'v*', required = true }
+                 dry_run = { values = [true, false], default = false }
+                 one = { values = ['x'] }";
+    let config = Config::parse(&format!("{CONFIG}\n{rules}"), "chatops.toml").unwrap();
+    let ask = |words: &str| {
+        let Ok(ChatCommand::Deploy(deploy)) = command::parse(words) else {
+            panic!("{words}")
+        };
+        crate::fixtures::requester().deploy_request(&deploy, start(), &config)
+    };
+    let set = |parameters: &str| {
+        let ask = ask(&format!("main deploy {parameters}"));
+        let rejection = crate::policy::authorize_deploy(&config, &ask).unwrap_err();
+        let slip = if rejection.names_nothing() {
+            "(a slip) "
+        } else {
+            ""
+        };
+        let lines = super::rejection::explain_rejection(&rejection, &config, Some(&ask));
+        let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        format!("{slip}{}", lines.join("\n"))
+    };
+    assert_snapshot!(set("version=v1 dry_rum=true"), @"
+    (a slip) `dry_rum=` is no parameter of this job (rule `projects.web.jobs.deploy.parameters`).
+    Did you mean `/chatops main deploy Version=v1 dry_run=true`?
+    It takes `Version=`, `dry_run=`, `one=`.
+    ");
+    assert_snapshot!(set("--version=v1"), @"
+    (a slip) `--version=` is no parameter of this job (rule `projects.web.jobs.deploy.parameters`).
+    Did you mean `/chatops main deploy Version=v1`?
+    It takes `Version=`, `dry_run=`, `one=`.
+    ");
+    assert_snapshot!(set("version=v1 colour=red"), @"
+    (a slip) `colour=` is no parameter of this job (rule `projects.web.jobs.deploy.parameters`).
+    It takes `Version=`, `dry_run=`, `one=`.
+    ");
+    assert_snapshot!(set("version=v1 FIXED=2"), @"
+    (a slip) `fixed=` is fixed for this job (rule `projects.web.jobs.deploy.parameters`).
+    It takes `Version=`, `dry_run=`, `one=`.
+    ");
+    assert_snapshot!(set("dry_run=true"), @"
+    (a slip) This job needs `Version=…`, which must match `v*` (rule `projects.web.jobs.deploy.parameters.Version`).
+    Type `/chatops main deploy dry_run=true Version=…`.
+    ");
+    assert_snapshot!(set("version=1"), @"
+    `Version=…` must match `v*` (rule `projects.web.jobs.deploy.parameters.Version`).
+    An operator can add `Version=1` to its `parameters` in `chatops.toml`.
+    ");
+    assert_snapshot!(set("version=v$(id)"), @"
+    `Version=…` must match `v*` (rule `projects.web.jobs.deploy.parameters.Version`).
+    A value holds letters, digits and `._/-+@:,=%`, and does not begin with `-`: a CircleCI config may paste it into a shell.
+    ");
+    assert_snapshot!(set("version=v1 dry_run=yes"), @"
+    `dry_run=…` must be one of `true`, `false` (rule `projects.web.jobs.deploy.parameters.dry_run`).
+    An operator can add `dry_run=yes` to its `parameters` in `chatops.toml`.
+    ");
+    assert_snapshot!(set("version=v1 one=y"), @"
+    `one=…` must be `x` (rule `projects.web.jobs.deploy.parameters.one`).
+    An operator can add `one=y` to its `parameters` in `chatops.toml`.
+    ");
+    let ok = ask("main deploy VERSION=v1");
+    assert_eq!(ok.parameters.get("Version"), Some("v1"));
+    assert!(crate::policy::authorize_deploy(&config, &ok).is_ok());
+
+    let mut record = record_in(DeployState::Running);
+    record.request = ok.clone();
+    assert_snapshot!(rendered(&deploy_running(&record, &config)), @"
+    (to all)
+    :arrow_forward: *Running:* `deploy` on `main` · `Version=v1` → *web/production* · `f643ce10` · ana
+    [View build] https://app.circleci.com/pipelines/github/acme/web/7
+    ");
+    let plan = crate::deploy::decide::plan_deploy(&config, ok);
+    let would_send = &plan.trigger.as_ref().unwrap().parameters;
+    assert_eq!(would_send["dry_run"], serde_json::json!(false));
+    assert_snapshot!(rendered(&plan_report(&plan, None, &crate::release::ReleaseHistory::default(), &config)), @"
+    (to the requester)
+    *Plan:* would start: `deploy` on `main` · `Version=v1` → *web/production*
+    No deploy to it is on record yet.
+    All rules allow it, and nobody is deploying there.
+    CircleCI would be asked for a pipeline (`pipeline/run`) of `gh/acme/web` on `main` with `Version=v1`, `deploy_id=(the deploy's id)`, `dry_run=false`, `fixed=1`, `job=deploy`.
+    Its workflow `deploy` decides how it ends.
+    Other workflows of the pipeline may run, too. On a branch other than the default one, CircleCI may cancel it when the branch gets another pipeline (auto-cancel).
+    To start it: `/chatops main deploy Version=v1`
+    Nothing was triggered. Which commit would be built is decided when it starts.
+    ");
+}
+
+#[test]
 fn too_late() {
     assert_snapshot!(rejected(Rejection::Expired { requested_at: start() }), @"
     It was requested 2027-01-15 08:00 UTC, too long ago to start now (rule `timeouts.request_ttl`).

@@ -219,7 +219,9 @@ impl CircleCiModel {
         let project = known.project.clone();
         let is_undeclared = |name: &&String| !project.parameters.contains(name);
         let undeclared: Vec<_> = parameters.keys().filter(is_undeclared).cloned().collect();
-        let script = if undeclared.is_empty() {
+        let script = if let Some(error) = project.type_error(&parameters) {
+            RunScript::config_error(&error)
+        } else if undeclared.is_empty() {
             self.next_script(parameters.values())
         } else if project.undeclared == UndeclaredParameter::Errored {
             let names = undeclared.join(", ");

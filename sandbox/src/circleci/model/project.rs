@@ -22,6 +22,15 @@ pub enum UndeclaredParameter {
     Errored,
 }
 
+/// A declared type that a text is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterType {
+    /// `type: boolean`
+    Boolean,
+    /// `type: integer`
+    Integer,
+}
+
 /// A project and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FakeProject {
@@ -39,6 +48,8 @@ pub struct FakeProject {
     pub default_branch: String,
     /// The names of the pipeline parameters that the configuration declares.
     pub parameters: Vec<String>,
+    /// Those of them that are declared as `boolean` or `integer`; all others take anything.
+    pub typed: BTreeMap<String, ParameterType>,
     /// The response to an undeclared parameter.
     pub undeclared: UndeclaredParameter,
     /// The number of the first pipeline.
@@ -67,6 +78,7 @@ impl FakeProject {
             any_ref: false,
             default_branch: "main".to_owned(),
             parameters: Vec::new(),
+            typed: BTreeMap::new(),
             undeclared: UndeclaredParameter::default(),
             first_number: 1,
             first_build: 1,
@@ -102,6 +114,21 @@ impl FakeProject {
 
     pub(crate) fn has_tag(&self, tag: &str) -> bool {
         self.any_ref || self.tags.iter().any(|known| known == tag)
+    }
+
+    /// The error of the first parameter whose value is not of its declared type.
+    pub(crate) fn type_error(&self, parameters: &BTreeMap<String, Value>) -> Option<String> {
+        self.typed.iter().find_map(|(name, declared)| {
+            let value = parameters.get(name)?;
+            let (expected, fits) = match declared {
+                ParameterType::Boolean => ("boolean", value.is_boolean()),
+                ParameterType::Integer => ("integer", value.is_i64() || value.is_u64()),
+            };
+            let actual = if value.is_string() { "string" } else { "other" };
+            (!fits).then(|| {
+                format!("Type error for argument {name}: expected type: {expected}, actual value: {value} (type {actual})")
+            })
+        })
     }
 
     /// Whether only `pipeline/run` starts its pipelines, as for GitHub App projects.

@@ -7,6 +7,7 @@ use chatops_core::Time;
 use chatops_core::config::ProjectSlug;
 use chatops_core::deploy::{CiPipeline, CiRunKind};
 use chatops_core::id::{DeployId, PipelineId};
+use chatops_core::name::BranchName;
 use chatops_core::ports::{
     CiClient, CiJob, CiReadError, Clock, LookupRequest, LookupResult, PollResult, SecretName,
     SecretReader, TriggerOutcome, TriggerRequest,
@@ -178,7 +179,7 @@ impl CiClient for MemoryCircleCi {
         Self::begin_read(&mut state, now, deploy, token)?;
         let (slug, branch) = (
             project_slug(&lookup.slug),
-            lookup.git_ref.branch().map(|branch| branch.as_str()),
+            lookup.git_ref.branch().map(BranchName::as_str),
         );
         let mut candidates = Vec::new();
         let mut token = None;

@@ -152,6 +152,7 @@ async fn derive_retry(
             project: old.request.project.clone(),
             git_ref: old.request.git_ref.clone(),
             job: old.request.job.clone(),
+            parameters: old.request.parameters.clone(),
         },
         requested_at: action.at,
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::DeployCommand;
+use crate::parameters::Parameters;
 use crate::policy::PolicyRule;
 
 fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> DeployRequest {
@@ -9,6 +10,7 @@ fn asked(project: Option<&str>, branch_name: &str, job_name: &str) -> DeployRequ
         project: project.map(crate::fixtures::project),
         git_ref: branch(branch_name),
         job: job(job_name),
+        parameters: Parameters::default(),
     };
     requester().deploy_request(&deploy, start(), &config())
 }

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::deploy::{CiPipeline, DeployEnd, Hold, Notice};
 use crate::fixtures::{pipeline, secs, target};
+use crate::parameters::Parameters;
 use crate::ports::{PipelineError, PipelineErrorKind};
+use crate::rejection::ParameterValues;
 
 /// Marks of Slack's grammar, quotes, line breaks, wide characters.
 pub(super) fn nasty() -> impl Strategy<Value = String> {
@@ -102,7 +104,7 @@ fn any_end() -> impl Strategy<Value = (DeployState, EndReason)> {
 
 pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
     let word = || "[a-zA-Z0-9._]{1,100}".prop_filter("a name", |w| !w.starts_with('.'));
-    (word(), word(), 0..400_usize, 0..7).prop_map(|(p, j, n, which)| {
+    (word(), word(), 0..400_usize, 0..10).prop_map(|(p, j, n, which)| {
         let (project, job) = (project(&p), job(&j));
         match which {
             0 => Rejection::NoProject {
@@ -130,7 +132,27 @@ pub(super) fn any_rejection() -> impl Strategy<Value = Rejection> {
                 git_ref: branch(&"b".repeat(200)),
                 patterns: vec!["p*".repeat(500); n],
             },
-            5 => Rejection::Busy {
+            5 => Rejection::UnknownParameter {
+                project,
+                job,
+                name: "x".repeat(128),
+                fixed: n % 2 == 0,
+                known: vec!["n".repeat(128); n.min(100)],
+            },
+            6 => Rejection::MissingParameter {
+                project,
+                job,
+                name: "x".repeat(128),
+                accepts: Box::new(ParameterValues::Listed(vec!["v".repeat(512); n])),
+            },
+            7 => Rejection::Parameter {
+                project,
+                job,
+                name: "x".repeat(128),
+                value: "&".repeat(512),
+                accepts: Box::new(ParameterValues::Matching("v*".repeat(500))),
+            },
+            8 => Rejection::Busy {
                 target: target(),
                 holder: id(),
                 short_id: id().short_id(16),
@@ -203,11 +225,21 @@ pub(super) fn any_record() -> impl Strategy<Value = DeployRecord> {
     )
 }
 
+/// As much as fits into a command, escaped.
+fn long_parameters() -> Parameters {
+    let mut parameters = Parameters::default();
+    for name in ["a", "b", "c", "d"] {
+        assert!(parameters.add(name, &"&".repeat(240)));
+    }
+    parameters
+}
+
 pub(super) fn long_request() -> DeployRequest {
     DeployRequest {
         project: Some(project(&"p".repeat(100))),
         git_ref: branch(&"b".repeat(200)),
         job: job(&"j".repeat(100)),
+        parameters: long_parameters(),
         user: UserId::parse(&format!("U{}", "9".repeat(31))).unwrap(),
         ..request()
     }
