@@ -130,15 +130,9 @@ pub enum Rejection {
         short_id: ShortId,
         /// Its requester.
         user: UserId,
-        /// The same with workspace and name; older records have none.
+        /// What people are told of it; older records have nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        requester: Option<SlackUser>,
-        /// What it deploys; older records have none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        git_ref: Option<GitRef>,
-        /// Its build, if there is one yet.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        build: Option<Url>,
+        held_by: Option<Box<TargetHolder>>,
         /// Since when it has the target.
         since: Time,
         /// Until when it keeps it, if it ended with its outcome unknown.
@@ -166,6 +160,19 @@ impl From<&AcceptedValues> for ParameterValues {
             AcceptedValues::Listed(values) => Self::Listed(values.iter().map(value_text).collect()),
         }
     }
+}
+
+/// The deploy that has a target, as people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetHolder {
+    /// Its requester.
+    pub requester: SlackUser,
+    /// What it deploys.
+    #[serde(rename = "branch")]
+    pub git_ref: GitRef,
+    /// Its build, if there is one yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Url>,
 }
 
 impl Rejection {

@@ -105,7 +105,7 @@ pub struct Commit {
     /// A pipeline to claim; no other deploy may have claimed it.
     pub claim: Option<PipelineId>,
     /// The end of the deploy, for the release history of its target.
-    pub release: Option<TargetEnd>,
+    pub release: Option<Box<TargetEnd>>,
     /// The notifications to request.
     pub notifications: Vec<NotificationKind>,
     /// The notification record to create, only in the first transaction.

@@ -80,22 +80,21 @@ pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
             target,
             short_id,
             user,
-            requester,
-            git_ref,
-            build,
+            held_by,
             since,
             until,
             ..
         } => {
             let line = Mrkdwn::default().code(config.target_name(target));
-            let person = |line: Mrkdwn| match requester {
-                Some(requester) => line.person(requester, config),
+            let held_by = held_by.as_deref();
+            let person = |line: Mrkdwn| match held_by {
+                Some(holder) => line.person(&holder.requester, config),
                 None => line.escaped(user.as_str()),
             };
-            let line = match git_ref {
-                Some(git_ref) if until.is_none() => person(line.and(" is taken: "))
+            let line = match held_by {
+                Some(holder) if until.is_none() => person(line.and(" is taken: "))
                     .and(" has been deploying ")
-                    .git_ref(git_ref)
+                    .git_ref(&holder.git_ref)
                     .and(" there since ")
                     .since(*since)
                     .and(", deploy ")
@@ -105,7 +104,7 @@ pub(super) fn rule_line(rejection: &Rejection, config: &Config) -> Mrkdwn {
                     .time(*since),
             };
             let line = line.and(" (rule `exclusive`).");
-            match build {
+            match held_by.and_then(|holder| holder.build.as_ref()) {
                 Some(build) if build.as_str().len() <= MAX_LINKED_URL => {
                     line.and(" ").link(build, "View build")
                 }

@@ -46,7 +46,7 @@ fn end(record: &DeployRecord, state: DeployState, second: i64) -> TargetEnd {
 /// The commit of that end.
 fn ending(record: &DeployRecord, state: DeployState, second: i64) -> Commit {
     Commit {
-        release: Some(end(record, state, second)),
+        release: Some(Box::new(end(record, state, second))),
         ..noted_commit(record, at(second))
     }
 }

@@ -147,7 +147,7 @@ pub async fn try_commit<S: Ledger + ?Sized>(
     commit: Commit,
 ) -> Result<DeployRecord, Conflict> {
     let record = commit.record.clone();
-    match store.commit(commit).await {
+    match Box::pin(store.commit(commit)).await {
         Ok(()) => Ok(record),
         Err(CommitError::Conflict(conflict)) => Err(conflict),
         Err(error) => panic!("{error}"),

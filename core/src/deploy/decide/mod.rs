@@ -29,7 +29,7 @@ use crate::id::{InvocationId, PipelineId};
 use crate::notification::NotificationKind;
 use crate::policy;
 use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, TargetHolder};
 use crate::release::TargetEnd;
 use crate::request::DeployRequest;
 
@@ -318,10 +318,12 @@ pub fn busy(target: Target, lock: &TargetLock, holder: &DeployRecord, now: Time)
         holder: lock.deploy,
         short_id: holder.short_id.clone(),
         user: holder.request.user.clone(),
-        requester: Some(holder.request.slack_user()),
+        held_by: Some(Box::new(TargetHolder {
+            requester: holder.request.slack_user(),
+            git_ref: holder.request.git_ref.clone(),
+            build: holder.run.as_ref().map(|run| run.pipeline.url.clone()),
+        })),
         since: lock.since,
-        git_ref: Some(holder.request.git_ref.clone()),
-        build: holder.run.as_ref().map(|run| run.pipeline.url.clone()),
         until: lock.until,
         unlockable: unlock_cause(holder, now).is_some(),
     }
@@ -390,7 +392,7 @@ fn commit_change_by(
     let ends = matches!(change, AuditChange::Ended { .. });
     let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
     record.due_at = due_at;
-    let release = ends.then(|| TargetEnd::of(&record)).flatten();
+    let release = ends.then(|| TargetEnd::of(&record)).flatten().map(Box::new);
     Ok(Commit {
         events: vec![event],
         release,

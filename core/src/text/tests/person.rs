@@ -73,6 +73,7 @@ fn people_are_called_as_the_configuration_names_them_else_as_slack_did() {
 }
 
 /// Every text, about a deploy and by people whose names try to mention somebody.
+#[expect(clippy::too_many_lines, reason = "each text once")]
 fn every_text(config: &Config) -> Vec<SlackMessage> {
     let evil = || Some("<@U0EVIL00> @here <!channel>".to_owned());
     let mut requester = requester();
@@ -98,9 +99,11 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         holder: another(),
         short_id: another().short_id(8),
         user: other(),
-        requester: Some(user),
-        git_ref: Some(crate::fixtures::branch("release/2")),
-        build: Some(crate::fixtures::pipeline(7).url),
+        held_by: Some(Box::new(crate::rejection::TargetHolder {
+            requester: user,
+            git_ref: crate::fixtures::branch("release/2"),
+            build: Some(crate::fixtures::pipeline(7).url),
+        })),
         since: start(),
         until: None,
         unlockable: false,

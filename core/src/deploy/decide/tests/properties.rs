@@ -14,6 +14,7 @@ const LONG_TEXT: usize = 1_000;
 
 /// One thing that happens to a run that is followed.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 enum Happening {
     Report(RunReport),
     Failure(Option<Duration>),
