@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use chatops_sandbox::slack::TypedCommand;
+use chatops_sandbox::slack::{ButtonPress, TypedCommand};
 
 use crate::support::{ServeWorld, assert_says, chatops};
 
@@ -34,6 +34,21 @@ async fn the_manifest_names_the_address_and_the_command() {
     let shown = ack.body.unwrap().text;
     let command = value(&manifest, "command:");
     assert_says(&shown, &format!("{command} "));
+    // Presses have an address, too.
+    let presses = value(&manifest, "request_url:");
+    let path = presses.strip_prefix("https://chatops.example.com").unwrap();
+    let opened = ButtonPress {
+        user_id: "U0001".to_owned(),
+        user_name: "ada".to_owned(),
+        channel_id: "C0001".to_owned(),
+        blocks: serde_json::json!([]),
+        action_id: "open".to_owned(),
+        value: None,
+    };
+    let sender = world.sandbox.command_sender();
+    let there = format!("http://{}{path}", server.address());
+    let sent = sender.prepare_press(&there, &opened);
+    assert_eq!(sender.send_press(&sent).await, Some(200));
     // Channels and users are named as typed, not by Slack's marks.
     assert_eq!(value(&manifest, "should_escape:"), "false");
     server.stop().await;

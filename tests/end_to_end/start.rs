@@ -91,7 +91,7 @@ async fn a_configuration_that_cannot_be_used() {
     }
     insta::assert_snapshot!(said.join("\n"), @"
     chatops: the configuration <dir>/chatops.toml cannot be read: No such file or directory (os error 2)
-    chatops: <dir>/chatops.toml:55:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `tags`, `channels`, `users`
+    chatops: <dir>/chatops.toml:55:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `tags`, `channels`, `users`, `announce`
     chatops: <dir>/chatops.toml:55:1: duplicate key
     chatops: <dir>/chatops.toml:30:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`
     chatops: <dir>/chatops.toml:49:10: 'ada' is neither a user id nor a name from [users]
