@@ -381,9 +381,11 @@ fn parse_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
 }
 
 fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
-    let parameters = parse_parameters(words)?;
-    let names = words.iter().filter(|word| split_parameter(word).is_none());
-    let names: Vec<&str> = names.copied().collect();
+    // The first two are a branch and a job, whatever they look like.
+    let (first, rest) = words.split_at(words.len().min(2));
+    let parameters = parse_parameters(rest)?;
+    let more = rest.iter().filter(|word| split_parameter(word).is_none());
+    let names: Vec<&str> = first.iter().chain(more).copied().collect();
     let mut deploy = parse_deploy_names(verb, &names).map_err(|error| match error {
         GrammarError::WordCount {
             verb,

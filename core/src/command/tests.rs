@@ -111,6 +111,8 @@ fn parameters_stand_behind_the_job() {
     let project = counted("web main deploy a=1").1;
     assert_eq!(project.as_deref(), Some("web"));
     assert_eq!(counted("deploy a=1").0, Some(Verb::Deploy));
+    assert_eq!(wrong_name("--upload-pack=x deploy"), NameKind::Branch);
+    assert_eq!(wrong_name("main version=v1"), NameKind::Job);
 }
 
 #[test]
