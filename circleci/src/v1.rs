@@ -170,7 +170,8 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
                 errors: vec![],
                 revision: build.revision(),
                 subject: build.subject(),
-                author: build.author(),
+                // It names who committed, which for a merge may be the host.
+                author: None,
             }),
             workflows: workflow.into_iter().collect(),
         })

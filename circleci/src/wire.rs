@@ -378,7 +378,6 @@ pub(super) struct V1Build {
     pub(super) outcome: Value,
     vcs_revision: Value,
     subject: Value,
-    author_name: Value,
     pub(super) dont_build: Value,
     pub(super) retries: Value,
     why: Value,
@@ -408,11 +407,6 @@ impl V1Build {
     /// The first line of the commit's message.
     pub(super) fn subject(&self) -> Option<String> {
         first_line(&self.subject)
-    }
-
-    /// The commit's author.
-    pub(super) fn author(&self) -> Option<String> {
-        first_line(&self.author_name)
     }
 
     fn parameters(&self) -> Option<&Map<String, Value>> {

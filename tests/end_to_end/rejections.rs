@@ -238,7 +238,7 @@ async fn hostile_words_reach_nobody() {
     *Not a command:* `main&amp;&amp;sh` cannot be a branch: `&amp;` is not accepted: only letters, digits and `.` `_` `/` `-` are.
     *Not a command:* `../../etc/passwd` cannot be a branch: it may not contain `..`.
     *Not a command:* `-x` cannot be a branch: it may not start with `-`.
-    *Not a command:* a deploy needs a branch and a job, and that is 1 word.
+    *Not a command:* `--upload-pack=sh` cannot be a branch: `=` is not accepted: only letters, digits and `.` `_` `/` `-` are.
     *Not a command:* `HEAD` cannot be a branch: `HEAD` is neither a branch nor a tag.
     *Not a command:* `0123456789abcdef0123456789abcdef01234567` cannot be a branch: CircleCI starts branches and tags; to deploy a commit, push a branch or a tag that points to it.
     *Not a command:* `main.lock` cannot be a branch: no part of it may end with `.lock`.

@@ -32,6 +32,7 @@ async fn the_deployed_template_does_what_is_promised() {
         stories::an_event_ends_the_wait(&stack),
         stories::nothing_unsigned_is_accepted(&stack),
         stories::a_query(&stack),
+        stories::a_press(&stack),
     );
     operator::retries_all(&stack, &operator).await;
     operator::reads_everything(&operator);

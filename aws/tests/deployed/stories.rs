@@ -4,8 +4,9 @@ use chatops_core::deploy::DeployState;
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::ports::{DeployFilter, DeployReader};
 use chatops_sandbox::HttpFault;
-use chatops_sandbox::slack::{CommandRequest, TypedCommand};
+use chatops_sandbox::slack::{ButtonPress, CommandRequest, TypedCommand};
 use chatops_testkit::{deploy_id, wait_until};
+use serde_json::json;
 
 use crate::stack::{DeployedStack, WEBHOOK_SECRET};
 
@@ -148,12 +149,28 @@ pub(crate) async fn nothing_unsigned_is_accepted(stack: &DeployedStack) {
     assert_eq!(stack.count_pipelines("unsigned"), 0);
 }
 
+/// A press is acknowledged as a command is, and answered to the presser.
+pub(crate) async fn a_press(stack: &DeployedStack) {
+    let press = ButtonPress {
+        user_id: "U0001".to_owned(),
+        user_name: "ada".to_owned(),
+        channel_id: "C0001".to_owned(),
+        blocks: json!([]),
+        action_id: "cancel".to_owned(),
+        value: Some("0668e443-29ad-5564-9021-3d84198fbb4b".to_owned()),
+    };
+    let slack = stack.sandbox.command_sender();
+    let sent = slack.prepare_press(&stack.url("/slack/interactions"), &press);
+    assert_eq!(slack.send_press(&sent).await, Some(200));
+    stack.notified(&sent, "*Not found:*").await;
+}
+
 /// Ingest answers help at once, the worker a query.
 pub(crate) async fn a_query(stack: &DeployedStack) {
     let (_, ack) = stack.types("help").await;
     assert!(ack.shown.contains("/chatops"), "{}", ack.shown);
     let (sent, _) = stack.types("history job:deploy").await;
-    stack.notified(&sent, "`deploy` `main`").await;
+    stack.notified(&sent, "deploy on main → web/deploy").await;
     let (ledger, all) = (stack.ledger(), DeployFilter::default());
     let page = ledger.list_deploys(&all, None, 1).await.unwrap();
     let short = &page.deploys[0].short_id;

@@ -9,10 +9,9 @@ use crate::document::{number, project_file, template};
 /// Method and path of everything that ingest answers, read from its one `match`.
 fn answered_routes() -> BTreeSet<String> {
     let code = project_file("ingest/src/lib.rs");
-    let (_, webhook) = code
-        .split_once("pub const WEBHOOK_PATH: &str = \"")
-        .unwrap();
-    let (webhook, _) = webhook.split_once('"').unwrap();
+    let webhook = path_constant(&code, "WEBHOOK_PATH");
+    let presses = project_file("ingest/src/press.rs");
+    let press = path_constant(&presses, "PRESS_PATH");
     let (_, arms) = code.split_once("match (request.method(), path) {").unwrap();
     let (arms, _) = arms.split_once("\n        }\n").unwrap();
     let mut answered = BTreeSet::new();
@@ -21,16 +20,23 @@ fn answered_routes() -> BTreeSet<String> {
         let (method, rest) = arm.split_once(", ").unwrap();
         let (paths, _) = rest.split_once(')').unwrap();
         for path in paths.split('|').map(str::trim) {
-            let path = if path == "WEBHOOK_PATH" {
-                webhook
-            } else {
-                path.trim_matches('"')
+            let path = match path {
+                "WEBHOOK_PATH" => webhook,
+                "PRESS_PATH" => press,
+                path => path.trim_matches('"'),
             };
             assert!(path.starts_with('/'), "{path}");
             answered.insert(format!("{method} {path}"));
         }
     }
     answered
+}
+
+/// The path in a constant of that name.
+fn path_constant<'c>(code: &'c str, name: &str) -> &'c str {
+    let start = format!("pub const {name}: &str = \"");
+    let (_, path) = code.split_once(&start).unwrap();
+    path.split_once('"').unwrap().0
 }
 
 /// Method and path of every route, all of which lead to ingest.

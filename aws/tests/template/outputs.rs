@@ -8,10 +8,14 @@ use chatops_core::ports::QueueName;
 use crate::document::{STACK, project_file, template};
 
 /// Each output and what it is.
-const OUTPUTS: [(&str, &str); 21] = [
+const OUTPUTS: [(&str, &str); 22] = [
     (
         "SlackRequestUrl",
         "https://{Api}.execute-api.eu-central-1.amazonaws.com/slack/commands",
+    ),
+    (
+        "SlackInteractivityUrl",
+        "https://{Api}.execute-api.eu-central-1.amazonaws.com/slack/interactions",
     ),
     (
         "CircleCiWebhookUrl",

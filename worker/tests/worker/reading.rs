@@ -42,7 +42,14 @@ users = ["T0001/U0005"]
 "#;
 
 /// What the deploys of `web` must not show to somebody who may not read them.
-const SECRETS: [&str; 5] = ["`main`", "· U0001", "production", "jobs.deploy", "C0001"];
+const SECRETS: [&str; 6] = [
+    "`main`",
+    "on main",
+    "· U0001",
+    "production",
+    "jobs.deploy",
+    "C0001",
+];
 
 /// The one who deploys, where it is allowed.
 const ADA: Person = Person("T0001", "U0001", "C0001");

@@ -53,7 +53,6 @@ impl FakeBuild {
             "username": org,
             "reponame": repo,
             "subject": commit_subject(&self.revision),
-            "author_name": "Bo",
             "body": "x".repeat(self.script.build.summary_bytes),
             "build_parameters": self.parameters,
             "start_time": snapshot.started_at.map(format_time),
