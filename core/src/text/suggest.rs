@@ -6,21 +6,21 @@ use crate::config::{Config, ProjectConfig};
 use crate::id::DeployRef;
 use crate::name::{BranchName, GitRef, JobName, NameError, ProjectName};
 
-/// The job that is meant by its own name or by that of its environment, if that is one job's alone.
-fn job_at<'a>(project: &'a ProjectConfig, place: &JobName) -> Option<&'a JobName> {
+/// The most deploys that are suggested at once.
+const MAX_MEANT: usize = 3;
+
+/// The jobs that are meant by their own name or by that of their environment.
+fn jobs_at<'a>(project: &'a ProjectConfig, place: &JobName) -> Vec<&'a JobName> {
     if let Some((name, _)) = project.job(place) {
-        return Some(name);
+        return vec![name];
     }
     let is_there = |environment: &str| environment.eq_ignore_ascii_case(place.as_str());
-    let mut jobs = project
-        .jobs
-        .iter()
-        .filter(|(_, job)| is_there(&job.environment));
-    let (name, _) = jobs.next()?;
-    jobs.next().is_none().then_some(name)
+    let jobs = project.jobs.iter();
+    let there = jobs.filter(|(_, job)| is_there(&job.environment));
+    there.map(|(name, _)| name).take(MAX_MEANT).collect()
 }
 
-/// The deploy that a sentence such as `main to production` stands for.
+/// The deploys that a sentence such as `main to production` may stand for.
 pub(super) fn of_sentence(
     project: Option<&ProjectName>,
     git_ref: &GitRef,
@@ -29,8 +29,15 @@ pub(super) fn of_sentence(
 ) -> Option<Mrkdwn> {
     let named = project.or(config.default_project.as_ref())?;
     let (name, found) = config.project(named)?;
-    let job = job_at(found, place)?;
-    Some(did_you_mean_deploy(name, git_ref, job, config))
+    let git_ref = git_ref.to_string();
+    let jobs = jobs_at(found, place).into_iter();
+    let deploys = jobs.map(|job| {
+        let command = usage::start_command(config, Some(name), &git_ref, job.as_str());
+        Mrkdwn::default().code(command)
+    });
+    let deploys: Vec<Mrkdwn> = deploys.collect();
+    let line = Mrkdwn::new("Did you mean ").and_lines(&deploys, " or ");
+    (!deploys.is_empty()).then(|| line.and("?"))
 }
 
 pub(super) fn did_you_mean_deploy(

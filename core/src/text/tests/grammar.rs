@@ -270,6 +270,17 @@ fn a_sentence_is_answered_with_its_command() {
 }
 
 #[test]
+fn a_sentence_that_two_jobs_fit_is_answered_with_both() {
+    let migrate = "\n[projects.web.jobs.migrate]\nenvironment = \"production\"\nbranches = [\"*\"]\n\
+                   channels = [\"*\"]\nusers = [\"*\"]\n";
+    let two = Config::parse(&format!("{CONFIG}{migrate}"), "chatops.toml").unwrap();
+    assert_snapshot!(with("main to production", &two), @"
+    a deploy is typed as a branch and a job.
+    Did you mean `/chatops main deploy` or `/chatops main migrate`?
+    ");
+}
+
+#[test]
 fn what_other_tools_call_a_branch() {
     assert_snapshot!(typed("web@main deploy"), @"
     `web@main` cannot be a branch: `@` is not accepted: only letters, digits and `.` `_` `/` `-` are.
