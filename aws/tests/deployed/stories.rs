@@ -159,9 +159,9 @@ pub(crate) async fn a_press(stack: &DeployedStack) {
         action_id: "cancel".to_owned(),
         value: Some("0668e443-29ad-5564-9021-3d84198fbb4b".to_owned()),
     };
-    let slack = stack.sandbox.command_sender();
-    let sent = slack.prepare_press(&stack.url("/slack/interactions"), &press);
-    assert_eq!(slack.send_press(&sent).await, Some(200));
+    let sender = stack.sandbox.command_sender();
+    let sent = sender.prepare_press(&stack.url("/slack/interactions"), &press);
+    assert_eq!(sender.send_press(&sent).await, Some(200));
     stack.notified(&sent, "*Not found:*").await;
 }
 
