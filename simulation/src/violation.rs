@@ -79,7 +79,7 @@ pub enum Invariant {
     /// A retry that is refused, or whose target is busy, leaves the chain, the list of what failed
     /// and the need of a confirmation as they were.
     UntouchedChain,
-    /// What a deploy says it replaces had succeeded there, and nothing newer had when its trigger began;
+    /// What a deploy says it replaces had succeeded there before it ended, and nothing newer had when its trigger began;
     /// the release history of a target has its latest successes, each once.
     TrueBase,
     /// The end of a deploy that was at CircleCI, or may have been, is announced in each further channel

@@ -27,6 +27,11 @@ impl FinishedRun<'_> {
             TrueBase,
             detail,
         );
+        // What succeeded after it, or it itself, is nothing that it replaces.
+        let ended_at = self.world.history.ended_at(record.id);
+        let is_later = replaced_at.is_some_and(|at| ended_at.is_some_and(|ended| at >= ended));
+        let detail = format_args!("{} replaces {replaced:?}, which came later", record.id);
+        found.require(!is_later, TrueBase, detail);
         let Some(begun_at) = self.begun_at(record.id) else {
             return;
         };

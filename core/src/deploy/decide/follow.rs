@@ -16,7 +16,7 @@ use crate::ports::{Commit, PipelineState};
 use super::hold::note_holds;
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
 use super::reads::{after_failure, set_timer, shorten_pause, take_step};
-use super::{Context, Decision, commit_change, commit_timer, end_deploy};
+use super::{Context, Decision, commit_change, commit_timer, end_deploy, needs_releases};
 
 /// People are told after many failed polls in a row, or after as long.
 const FAILING_TOLD: Duration = Duration::from_mins(5);
@@ -165,7 +165,7 @@ pub(super) fn is_followed(record: &DeployRecord) -> bool {
 /// The event has the revision, so the record is changed first.
 fn note_details(record: &mut DeployRecord, report: &RunReport, ctx: Context<'_>) {
     if let Some(releases) = &report.releases
-        && record.before.is_none()
+        && needs_releases(record)
     {
         record.before = Some(releases.before(&record.request.job));
     }

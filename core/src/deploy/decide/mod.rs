@@ -158,8 +158,14 @@ fn poll_of(record: &DeployRecord) -> Option<CiRead> {
         run: run.pipeline.clone(),
         cancel,
         rule: follow::run_rule(record)?,
-        unread_target: record.target().filter(|_| record.before.is_none()),
+        unread_target: record.target().filter(|_| needs_releases(record)),
     }))
+}
+
+/// Whether what the target had before is still to be read. After the end it is too late: the deploy itself
+/// may be in the history.
+fn needs_releases(record: &DeployRecord) -> bool {
+    record.before.is_none() && !record.state.is_terminal()
 }
 
 /// REQUESTED and due: reject, give up or begin the trigger.

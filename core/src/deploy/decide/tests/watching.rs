@@ -198,3 +198,24 @@ fn a_webhook_after_the_end_that_cannot_be_followed_is_given_up_after_five_failur
     }
     assert_eq!((follower.record.due_at, follower.told), (None, vec![]));
 }
+
+#[test]
+fn what_was_there_before_is_not_looked_for_after_the_end() {
+    let mut follower = canceled();
+    let by_poll = step(&follower.record, &me(), 0, at(60));
+    assert!(matches!(
+        by_poll,
+        Read(CiRead::Poll(RunPoll {
+            unread_target: None,
+            ..
+        }))
+    ));
+    // Another run may have read it before the end: by now the deploy itself may be in it.
+    let history = crate::fixtures::released(&record_in(Succeeded));
+    let report = RunReport {
+        releases: Some(history),
+        ..created(vec![deploy_run(W::Running)])
+    };
+    follower.poll(&report);
+    assert_eq!(follower.record.before, None);
+}
