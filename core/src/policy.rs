@@ -31,12 +31,16 @@ pub struct AllowedJob<'a> {
 }
 
 impl AllowedJob<'_> {
+    /// What the deploy would deploy to.
+    #[must_use]
+    pub fn place(&self) -> Target {
+        Target::new(&self.project.slug, &self.job.environment)
+    }
+
     /// What the deploy would lock, or `None` if the job opts out.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
-        self.job
-            .exclusive
-            .then(|| Target::new(&self.project.slug, &self.job.environment))
+        self.job.exclusive.then(|| self.place())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commit that a deploy ships, and what it replaces.
 
 use super::Mrkdwn;
+use super::mrkdwn::cut;
 use crate::config::{Config, Repository};
 use crate::deploy::{DeployRecord, DeployState};
 
@@ -67,12 +68,4 @@ pub(super) fn subject_line(record: &DeployRecord) -> Option<Mrkdwn> {
 /// The first line of a commit's message.
 pub(super) fn subject(line: &str) -> Mrkdwn {
     Mrkdwn::default().escaped(&cut(line, MAX_SUBJECT))
-}
-
-/// A text of others, cut with a mark.
-fn cut(text: &str, longest: usize) -> String {
-    if text.chars().count() <= longest {
-        return text.to_owned();
-    }
-    text.chars().take(longest - 1).chain(['…']).collect()
 }

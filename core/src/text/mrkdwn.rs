@@ -254,6 +254,14 @@ impl Mrkdwn {
     }
 }
 
+/// A text of at most `longest` characters, cut with a mark.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest - 1).chain(['…']).collect()
+}
+
 /// How many characters a text takes inside JSON.
 pub(super) fn json_length(text: &str) -> usize {
     text.chars().map(json_width).sum()

@@ -1,5 +1,6 @@
 //! Parameters as people read them: what is set, and what may be.
 
+use super::mrkdwn::cut;
 use super::{Mrkdwn, rejection, usage};
 use crate::command::closest_word;
 use crate::config::{Config, JobConfig};
@@ -15,11 +16,7 @@ const MAX_IN_HEADLINE: usize = 3;
 
 /// `name=value`, cut to a readable length.
 pub(super) fn shown_pair(name: &str, value: &str) -> String {
-    let pair = format!("{name}={value}");
-    if pair.chars().count() <= MAX_SHOWN {
-        return pair;
-    }
-    pair.chars().take(MAX_SHOWN - 1).chain(['…']).collect()
+    cut(&format!("{name}={value}"), MAX_SHOWN)
 }
 
 /// What is set, each behind a dot; the first few.

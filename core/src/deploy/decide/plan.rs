@@ -35,7 +35,7 @@ pub fn plan_deploy(config: &Config, request: DeployRequest) -> DeployPlan {
     let allowed = found.filter(|_| checks.iter().all(|check| check.verdict.is_ok()));
     DeployPlan {
         target: found.and_then(|found| found.target()),
-        place: found.map(|found| Target::new(&found.project.slug, &found.job.environment)),
+        place: found.map(|found| found.place()),
         trigger: allowed.map(|allowed| {
             let slug = allowed.project.slug.clone();
             super::request_to_send(slug, &allowed, &request, ID_TO_COME)
