@@ -29,7 +29,9 @@ impl FinishedRun<'_> {
         );
         // What succeeded after it, or it itself, is nothing that it replaces.
         let ended_at = self.world.history.ended_at(record.id);
-        let is_later = replaced_at.is_some_and(|at| ended_at.is_some_and(|ended| at >= ended));
+        // Two may end at one moment, as far as can be seen from outside.
+        let is_later = replaced == Some(record.id)
+            || replaced_at.is_some_and(|at| ended_at.is_some_and(|ended| at > ended));
         let detail = format_args!("{} replaces {replaced:?}, which came later", record.id);
         found.require(!is_later, TrueBase, detail);
         let Some(begun_at) = self.begun_at(record.id) else {
