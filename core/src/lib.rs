@@ -19,6 +19,7 @@ pub mod parameters;
 pub mod phase;
 pub mod policy;
 pub mod ports;
+pub mod posted;
 pub mod rejection;
 pub mod release;
 pub mod request;

@@ -33,7 +33,7 @@ impl<P: NotifierPorts> Notifier<P> {
         let result = self.ports.perform(PostMessage { to, message }).await;
         info!(outcome = result.as_str(), "reply posted to Slack");
         let after = match result {
-            PostResult::Delivered => return Ok(()),
+            PostResult::Delivered(_) => return Ok(()),
             PostResult::Refused { reason } | PostResult::Unauthorized { reason } => {
                 warn!(%reason, "Slack rejected the reply");
                 return Ok(());

@@ -18,9 +18,9 @@ use chatops_core::message::{MessageBody, NotifyMessage};
 use chatops_core::notification::NotificationKind::{self, Final};
 use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
 use chatops_core::ports::{
-    Clock, CommitError, Conflict, FindBot, LedgerError, Perform, PortErrorKind, PostMessage,
-    PostTarget, QueueName, ReadDeploy, ReadNotification, RenewToken, SaveNotification, SecretError,
-    SendError, SendMessage,
+    Clock, CommitError, Conflict, DeletePosted, FindBot, LedgerError, Perform, PortErrorKind,
+    PostMessage, PostTarget, QueueName, ReadDeploy, ReadNotification, RenewToken, SaveNotification,
+    SecretError, SendError, SendMessage,
 };
 use chatops_notifier::{Notifier, NotifyError};
 use chatops_testkit::config::TestConfig;
@@ -121,10 +121,18 @@ impl Perform<PostMessage> for TestPorts {
     async fn perform(&self, post: PostMessage) -> PostResult {
         self.0.calls.lock().unwrap().push(match post.to {
             PostTarget::ResponseUrl(_) => Call::ResponseUrl,
-            PostTarget::Conversation { .. } => Call::Bot,
+            PostTarget::Conversation { .. } | PostTarget::Thread { .. } | PostTarget::Edit(_) => {
+                Call::Bot
+            }
         });
         let next = self.0.answers.lock().unwrap().pop_front();
         next.expect("a post that nobody expects")
+    }
+}
+
+impl Perform<DeletePosted> for TestPorts {
+    async fn perform(&self, _: DeletePosted) -> PostResult {
+        panic!("nothing is deleted")
     }
 }
 
@@ -223,7 +231,9 @@ fn token_rejected() -> PostResult {
 async fn while_the_response_url_lasts_the_bot_does_not_post() {
     for kind in NotificationKind::ALL {
         let ports = FakePorts::with_pending(kind);
-        let calls = ports.notify(1_739, true, &[PostResult::Delivered]).await;
+        let calls = ports
+            .notify(1_739, true, &[PostResult::Delivered(None)])
+            .await;
         assert_eq!(calls, [Call::ResponseUrl]);
         assert_eq!(ports.delivery(kind), delivered(1_739));
     }
@@ -233,7 +243,9 @@ async fn while_the_response_url_lasts_the_bot_does_not_post() {
 async fn then_the_bot_posts_or_nobody() {
     for kind in NotificationKind::ALL {
         let ports = FakePorts::with_pending(kind);
-        let calls = ports.notify(1_740, true, &[PostResult::Delivered]).await;
+        let calls = ports
+            .notify(1_740, true, &[PostResult::Delivered(None)])
+            .await;
         assert_eq!(calls, [Call::Bot]);
         assert_eq!(ports.delivery(kind), delivered(1_740));
 
@@ -257,7 +269,9 @@ async fn what_the_bot_has_to_post_waits_until_it_is_known_whether_there_is_one()
     assert!(ports.try_to_notify(1_740, None, &[]).await.is_err());
     assert_eq!(ports.delivery(Final), pending(0));
     // The token was added in the meantime.
-    let calls = ports.notify(1_800, true, &[PostResult::Delivered]).await;
+    let calls = ports
+        .notify(1_800, true, &[PostResult::Delivered(None)])
+        .await;
     assert_eq!(calls, [Call::Bot]);
 }
 
@@ -265,7 +279,7 @@ async fn what_the_bot_has_to_post_waits_until_it_is_known_whether_there_is_one()
 async fn after_a_used_up_response_url_the_bot_posts() {
     let ports = FakePorts::with_pending(Final);
     ports.record.lock().unwrap().response_url_uses = 5;
-    let calls = ports.notify(9, true, &[PostResult::Delivered]).await;
+    let calls = ports.notify(9, true, &[PostResult::Delivered(None)]).await;
     assert_eq!(calls, [Call::Bot]);
     assert_eq!(ports.record.lock().unwrap().bot_attempts, 1);
 }
@@ -282,7 +296,9 @@ async fn a_rejected_token_is_renewed_and_the_post_retried_after_thirty_seconds()
         // An early wake-up finds nothing to do.
         assert!(ports.notify(1_829, true, &[]).await.is_empty());
         // It is renewed just before the post, by whichever process posts.
-        let calls = ports.notify(1_830, true, &[PostResult::Delivered]).await;
+        let calls = ports
+            .notify(1_830, true, &[PostResult::Delivered(None)])
+            .await;
         assert_eq!(calls, [Call::RenewToken, Call::Bot]);
         assert_eq!(ports.delivery(kind), delivered(1_830));
     }
@@ -317,6 +333,8 @@ async fn the_bot_waits_as_long_as_slack_asks() {
         .notify(1_800, true, &[PostResult::Later { after }])
         .await;
     assert_eq!(ports.delivery(Final), pending(1_845));
-    ports.notify(1_845, true, &[PostResult::Delivered]).await;
+    ports
+        .notify(1_845, true, &[PostResult::Delivered(None)])
+        .await;
     assert_eq!(ports.delivery(Final), delivered(1_845));
 }

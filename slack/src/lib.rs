@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 pub use self::inspect::{AuthTest, SlackInspector, TokenAnswer};
 use chatops_core::config::{SlackConfig, Timeouts};
-use chatops_core::id::{ChannelId, UserId};
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{
     ChatClient, PortErrorKind, PostTarget, SecretError, SecretName, SecretReader,
 };
+use chatops_core::posted::PostedMessage;
 use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{Audience, SlackMessage};
 use chatops_http::{RateLimitPause, VendorResponse};
@@ -72,13 +72,20 @@ impl<Secrets: SecretReader> SlackClient<Secrets> {
         }
     }
 
-    /// `chat.postMessage`, or `chat.postEphemeral` for what only the requester sees.
-    async fn post_as_bot(
-        &self,
-        channel: &ChannelId,
-        user: &UserId,
-        message: &SlackMessage,
-    ) -> PostResult {
+    /// One call of the Web API with a message, as the bot.
+    async fn send_as_bot(&self, method: &str, message: &SlackMessage, to: Value) -> PostResult {
+        let mut body = message.to_json();
+        if let (Some(body), Value::Object(to)) = (body.as_object_mut(), to) {
+            // Only response URLs have these keys.
+            body.remove("response_type");
+            body.remove("replace_original");
+            body.extend(to);
+        }
+        self.call_as_bot(method, &body).await
+    }
+
+    /// One call of the Web API, as the bot.
+    async fn call_as_bot(&self, method: &str, body: &Value) -> PostResult {
         if let Some(left) = self.bot_pause.remaining(Instant::now()) {
             return not_sent("Slack has asked the bot for a pause", Some(left));
         }
@@ -86,24 +93,11 @@ impl<Secrets: SecretReader> SlackClient<Secrets> {
             Ok(token) => token,
             Err(error) => return not_sent(&error.to_string(), None),
         };
-        let mut body = message.to_json();
-        body["channel"] = json!(channel.as_str());
-        let method = match message.audience {
-            Audience::Channel => "chat.postMessage",
-            Audience::Requester => {
-                body["user"] = json!(user.as_str());
-                "chat.postEphemeral"
-            }
-        };
-        if let Some(body) = body.as_object_mut() {
-            // Only response URLs have this key.
-            body.remove("response_type");
-        }
         let mut url = self.api_url.clone();
         url.set_path(&format!("/api/{method}"));
         let token = token.current.expose_secret();
         let request = self.http.post(url).bearer_auth(token);
-        let result = match self.send_once(request, &body).await {
+        let result = match self.send_once(request, body).await {
             Ok(response) => response::web_api_result(&response),
             Err(result) => result,
         };
@@ -133,6 +127,11 @@ impl<Secrets: SecretReader> SlackClient<Secrets> {
     }
 }
 
+/// How the Web API names a message.
+fn place(message: &PostedMessage) -> Value {
+    json!({"channel": message.channel.as_str(), "ts": message.ts.as_str()})
+}
+
 fn not_sent(reason: &str, after: Option<Duration>) -> PostResult {
     let reason = reason.to_owned();
     PostResult::NotSent { reason, after }
@@ -143,8 +142,37 @@ impl<Secrets: SecretReader> ChatClient for SlackClient<Secrets> {
         match to {
             PostTarget::ResponseUrl(url) => self.post_to_url(url, message).await,
             PostTarget::Conversation { channel, user } => {
-                self.post_as_bot(channel, user, message).await
+                let channel = channel.as_str();
+                let (method, to) = match message.audience {
+                    Audience::Channel => ("chat.postMessage", json!({"channel": channel})),
+                    Audience::Requester => (
+                        "chat.postEphemeral",
+                        json!({"channel": channel, "user": user.as_str()}),
+                    ),
+                };
+                self.send_as_bot(method, message, to).await
             }
+            PostTarget::Thread { parent, broadcast } => {
+                let to = json!({
+                    "channel": parent.channel.as_str(),
+                    "thread_ts": parent.ts.as_str(),
+                    "reply_broadcast": broadcast,
+                });
+                self.send_as_bot("chat.postMessage", message, to).await
+            }
+            PostTarget::Edit(edited) => {
+                self.send_as_bot("chat.update", message, place(edited))
+                    .await
+            }
+        }
+    }
+
+    async fn delete(&self, message: &PostedMessage) -> PostResult {
+        match self.call_as_bot("chat.delete", &place(message)).await {
+            PostResult::Refused { reason } if reason == "message_not_found" => {
+                PostResult::Delivered(None)
+            }
+            result => result,
         }
     }
 

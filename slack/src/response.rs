@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use chatops_core::id::ChannelId;
 use chatops_core::notification::PostResult;
+use chatops_core::posted::{MessageTs, PostedMessage};
 use chatops_http::VendorResponse;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -17,12 +19,18 @@ const TOKEN_ERRORS: [&str; 5] = [
     "not_authed",
 ];
 
-/// Errors after which it may have posted: "some aspect of the operation" can have succeeded.
-const UNCERTAIN_ERRORS: [&str; 3] = ["internal_error", "fatal_error", "rollup_error"];
+/// Errors after which it may have posted or edited: "some aspect of the operation" can have succeeded.
+const UNCERTAIN_ERRORS: [&str; 4] = [
+    "internal_error",
+    "fatal_error",
+    "rollup_error",
+    "update_failed",
+];
 
 /// Errors that pass by themselves: limits, and a workspace or a service that is away for a while. Slack
-/// describes all but the last two as temporary; those two are limits of an amount in a time.
-const PASSING_ERRORS: [&str; 8] = [
+/// describes all as temporary but `accesslimited` and `message_limit_exceeded`, limits of an amount in a
+/// time.
+const PASSING_ERRORS: [&str; 9] = [
     "ratelimited",
     "rate_limited",
     "service_unavailable",
@@ -31,6 +39,7 @@ const PASSING_ERRORS: [&str; 8] = [
     "request_timeout",
     "accesslimited",
     "message_limit_exceeded",
+    "external_channel_migrating",
 ];
 
 #[derive(Deserialize)]
@@ -39,6 +48,20 @@ struct SlackResponse {
     /// A string; any other value does not turn an error into a success.
     #[serde(default)]
     error: Value,
+    /// Where the bot has posted it.
+    #[serde(default)]
+    channel: Value,
+    #[serde(default)]
+    ts: Value,
+}
+
+impl SlackResponse {
+    fn posted(&self) -> Option<PostedMessage> {
+        Some(PostedMessage {
+            channel: ChannelId::parse(self.channel.as_str()?)?,
+            ts: MessageTs::parse(self.ts.as_str()?)?,
+        })
+    }
 }
 
 /// The answer of a response URL: only `ok`, as text or in JSON, means that Slack showed the message.
@@ -49,7 +72,7 @@ pub(super) fn response_url_result(response: &VendorResponse) -> PostResult {
         .ok()
         .and_then(|body| str::from_utf8(body).ok());
     match text.map(str::trim) {
-        Some("ok") if response.status.is_success() => PostResult::Delivered,
+        Some("ok") if response.status.is_success() => PostResult::Delivered(None),
         _ => match web_api_result(response) {
             // It takes no token, so no other one helps.
             PostResult::Unauthorized { reason } => PostResult::Refused { reason },
@@ -71,7 +94,9 @@ pub(super) fn web_api_result(response: &VendorResponse) -> PostResult {
     let body = response.body.as_deref().ok();
     let answer = body.and_then(|body| serde_json::from_slice(body).ok());
     match (status.is_success(), answer) {
-        (true, Some(SlackResponse { ok: true, .. })) => PostResult::Delivered,
+        (true, Some(answer @ SlackResponse { ok: true, .. })) => {
+            PostResult::Delivered(answer.posted())
+        }
         (true, None) => PostResult::Unknown,
         (_, Some(SlackResponse { error, .. })) => match error.as_str() {
             Some(code) => result_by_error(code, after),

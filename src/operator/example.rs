@@ -93,6 +93,7 @@ pub(super) async fn write_file(path: &Path, deploys: usize) {
                 claim: None,
                 release: None,
                 notifications: vec![],
+                redraw: None,
                 open_notifications: None,
                 retried: None,
                 action: None,

@@ -319,6 +319,7 @@ fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commi
         claim: None,
         release: None,
         notifications: vec![],
+        redraw: None,
         open_notifications: None,
         retried: None,
         action: None,

@@ -227,7 +227,7 @@ impl<P: WorkerPorts> Worker<P> {
         &self,
         commit: Commit,
     ) -> Result<Result<(), Conflict>, WorkError> {
-        let (id, notifies) = (commit.record.id, !commit.notifications.is_empty());
+        let (id, notifies) = (commit.record.id, commit.wakes_notifier());
         match self.commit(commit).await {
             Ok(()) => {}
             Err(CommitError::Conflict(conflict)) => return Ok(Err(conflict)),

@@ -209,13 +209,8 @@ impl<'c> CommitPlan<'c> {
             (None, None) => return Ok(()),
         };
         let before = notification.version;
-        if let (Some(event), false) = (commit.events.last(), commit.notifications.is_empty()) {
-            let entry = event.entry();
-            let entry = entry.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
-            for kind in &commit.notifications {
-                notification.request_delivery(*kind, entry.at);
-            }
-        }
+        let requested = commit.request_deliveries(&mut notification);
+        requested.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
         let put = item::notification_item(&notification)?;
         match part {
             // This never holds. Everything else that can be wrong with a commit is reported first.

@@ -158,6 +158,7 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
         claim: None,
         release: None,
         notifications: vec![],
+        redraw: None,
         open_notifications: None,
         retried: None,
         action: None,

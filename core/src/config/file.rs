@@ -64,6 +64,8 @@ pub(super) struct RawSlack {
     pub(super) api: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) interactivity: bool,
+    #[serde(default)]
+    pub(super) live: bool,
     #[serde(default = "default_actions_per_minute")]
     pub(super) actions_per_minute: u32,
 }

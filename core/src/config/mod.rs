@@ -154,6 +154,8 @@ pub struct SlackConfig {
     pub api: Url,
     /// Whether the app has an address for presses, so that messages may have buttons.
     pub interactivity: bool,
+    /// Whether each deploy has one card, which the bot posts and edits until the end.
+    pub live: bool,
     /// How many retries, cancels and other actions a user may request within a minute.
     pub actions_per_minute: u32,
 }

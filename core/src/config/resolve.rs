@@ -104,6 +104,7 @@ fn resolve_slack(raw: RawSlack) -> Result<SlackConfig, SpannedError> {
         response_url_origins: origins.map(parse_origin).collect::<Result<_, _>>()?,
         api: parse_origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
         interactivity: raw.interactivity,
+        live: raw.live,
         actions_per_minute: raw.actions_per_minute,
     })
 }

@@ -142,7 +142,7 @@ pub(super) fn after_post(
     let tries = u32::from(announcement.attempts);
     let again_after = |wait| DeliveryStatus::Pending { from: now + wait };
     match result {
-        PostResult::Delivered => announcement.status = DeliveryStatus::Delivered { at: now },
+        PostResult::Delivered(_) => announcement.status = DeliveryStatus::Delivered { at: now },
         PostResult::NotSent { after, .. } => {
             announcement.attempts = announcement.attempts.saturating_sub(1);
             announcement.unsent_count += 1;

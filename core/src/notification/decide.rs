@@ -237,7 +237,7 @@ pub fn after_post(
         return record;
     }
     match (kind, result) {
-        (_, PostResult::Delivered) => {
+        (_, PostResult::Delivered(_)) => {
             finish_delivery(
                 &mut record,
                 kind,

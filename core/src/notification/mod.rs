@@ -8,13 +8,17 @@
 //! announced.
 
 mod announcement;
+mod card;
 mod decide;
 pub mod handler;
 mod record;
 
 use std::time::Duration;
 
+use crate::posted::PostedMessage;
+
 pub use self::announcement::{Announcement, feeds_of};
+pub use self::card::{CARD_WAIT, Card, CardStatus, StrayCard};
 pub use self::decide::{
     BOT_ATTEMPTS, DeliveryRoute, DeliveryStep, RESPONSE_URL_USES, after_post, next_delivery,
 };
@@ -25,8 +29,8 @@ pub use self::record::{
 /// The result of one post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostResult {
-    /// Slack confirmed it.
-    Delivered,
+    /// Slack confirmed it; where the bot has posted it, if Slack says that.
+    Delivered(Option<PostedMessage>),
     /// No byte was sent: not shown, nothing used up.
     NotSent {
         /// The error.
@@ -58,7 +62,7 @@ impl PostResult {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            PostResult::Delivered => "shown",
+            PostResult::Delivered(_) => "shown",
             PostResult::NotSent { .. } => "not sent",
             PostResult::Later { .. } => "later",
             PostResult::Unauthorized { .. } => "unauthorized",
@@ -74,7 +78,7 @@ impl PostResult {
             PostResult::NotSent { reason, .. }
             | PostResult::Unauthorized { reason }
             | PostResult::Refused { reason } => Some(reason),
-            PostResult::Delivered | PostResult::Later { .. } | PostResult::Unknown => None,
+            PostResult::Delivered(_) | PostResult::Later { .. } | PostResult::Unknown => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use strum::VariantArray;
 
 use super::DeliveryRoute;
 use super::announcement::{self, Announcement};
+use super::card::Card;
 use crate::Time;
 use crate::id::{ChannelId, DeployId};
 use crate::request::is_false;
@@ -170,6 +171,9 @@ pub struct NotificationRecord {
     /// they stay the same, whatever the configuration says later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announcements: Vec<Announcement>,
+    /// The card, once one was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
 }
 
 impl NotificationRecord {
@@ -197,6 +201,7 @@ impl NotificationRecord {
             hold_again: false,
             undelivered: None,
             announcements: vec![],
+            card: None,
         }
     }
 
@@ -281,6 +286,13 @@ impl NotificationRecord {
             Some(status) => status.due_at(),
             None => all.filter_map(DeliveryStatus::due_at).min(),
         }
+    }
+
+    /// Says that the card shows something old.
+    pub fn request_redraw(&mut self, now: Time) {
+        let card = self.card.get_or_insert_with(|| Card::new(now));
+        card.wanted += 1;
+        self.version += 1;
     }
 
     /// Requests the delivery of `kind`: each once, but a notice and a hold

@@ -123,7 +123,7 @@ fn without_faults_all_are_delivered_once() {
                 (which, route, repeat),
                 (kind, DeliveryRoute::ResponseUrl, false)
             );
-            item = after_post(&reserved, kind, route, &PostResult::Delivered, at(1));
+            item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(1));
         }
         let delivered = DeliveryStatus::Delivered { at: at(1) };
         for kind in [Progress, Hold, Final] {

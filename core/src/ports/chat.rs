@@ -4,6 +4,7 @@ use std::future::Future;
 
 use crate::id::{ChannelId, UserId};
 use crate::notification::PostResult;
+use crate::posted::PostedMessage;
 use crate::secret::ResponseUrl;
 use crate::text::SlackMessage;
 
@@ -21,6 +22,15 @@ pub enum PostTarget {
         /// The requester.
         user: UserId,
     },
+    /// The thread below a message of the bot.
+    Thread {
+        /// That message.
+        parent: PostedMessage,
+        /// Whether the channel sees it, too.
+        broadcast: bool,
+    },
+    /// In place of a message of the bot.
+    Edit(PostedMessage),
 }
 
 /// Slack.
@@ -28,6 +38,9 @@ pub trait ChatClient: Send + Sync {
     /// Posts once: no resend, no redirect.
     fn post(&self, to: &PostTarget, post: &SlackMessage)
     -> impl Future<Output = PostResult> + Send;
+
+    /// Deletes a message of the bot; `Delivered` also where there is none any more.
+    fn delete(&self, message: &PostedMessage) -> impl Future<Output = PostResult> + Send;
 
     /// Whether there is a bot, which can post where the response URL no longer works.
     fn has_bot(&self) -> impl Future<Output = Result<bool, SecretError>> + Send;

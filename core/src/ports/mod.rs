@@ -31,12 +31,12 @@ pub use self::queue::{
     SenderId, redelivery_pause,
 };
 pub use self::request::{
-    CancelWorkflow, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry, GetSecret,
-    IngestPorts, ListDeploys, ListDue, ListJobs, ListUndelivered, NoteProject, NotifierPorts,
-    OutgoingMessage, Perform, PollRequest, Ports, PostMessage, ReadAction, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
-    ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request,
-    SaveNotification, SendMessage, WorkerPorts,
+    CancelWorkflow, CountAction, DeleteMessage, DeletePosted, FindBot, FindByShortId,
+    FindLastRetry, GetSecret, IngestPorts, ListDeploys, ListDue, ListJobs, ListUndelivered,
+    NoteProject, NotifierPorts, OutgoingMessage, Perform, PollRequest, Ports, PostMessage,
+    ReadAction, ReadDeploy, ReadLock, ReadNotification, ReadPipelineOwner, ReadProject,
+    ReadReleases, ReadUndelivered, ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage,
+    RenewToken, Request, SaveNotification, SendMessage, WorkerPorts,
 };
 pub use self::secrets::{SecretName, SecretReader, SecretVersions};
 pub use self::store::{

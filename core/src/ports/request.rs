@@ -22,6 +22,7 @@ use crate::deploy::{CiPipeline, DeployRecord, Target};
 use crate::id::{DeployId, PipelineId, QualifiedUser, RequestId, ShortId};
 use crate::message::{MessageBody, NotifyMessage, WorkMessage};
 use crate::notification::{NotificationRecord, PostResult, Undelivered};
+use crate::posted::PostedMessage;
 use crate::release::ReleaseHistory;
 use crate::text::SlackMessage;
 
@@ -173,6 +174,8 @@ requests! {
         /// What.
         message: SlackMessage,
     } => ChatClient.post(it: &it.to, &it.message) -> PostResult;
+    /// Deletes a message of the bot, once.
+    DeletePosted(PostedMessage) => ChatClient.delete(it: &it.0) -> PostResult;
     /// Asks whether there is a bot.
     FindBot {} => ChatClient.has_bot(_it:) -> Result<bool, SecretError>;
     /// Reads the bot's token anew.
@@ -316,7 +319,7 @@ passes_on! {
     ledger of Ledger: ReadDeploy, ReadLock, ReadReleases, ReadPipelineOwner, FindByShortId, FindLastRetry, ListDeploys, ListDue, Commit,
         ReadUndelivered, ListUndelivered, ReadAction, RecordAction, CountAction, ReadProject, NoteProject, ReadNotification, SaveNotification;
     queue of Queue: SendMessage, ReceiveMessages, DeleteMessage, ReleaseMessage;
-    vendor of Vendor: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, FindBot,
+    vendor of Vendor: TriggerRequest, LookupRequest, PollRequest, ListJobs, CancelWorkflow, PostMessage, DeletePosted, FindBot,
         RenewToken;
     secrets of Secrets: GetSecret, RefreshSecret;
 }
@@ -344,5 +347,5 @@ port_set!(
 );
 port_set!(
     /// What the notifier needs: deploys to read, notification records, a queue and Slack.
-    NotifierPorts: ReadDeploy, ReadNotification, SaveNotification, SendMessage, PostMessage, FindBot, RenewToken
+    NotifierPorts: ReadDeploy, ReadNotification, SaveNotification, SendMessage, PostMessage, DeletePosted, FindBot, RenewToken
 );

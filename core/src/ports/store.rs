@@ -108,6 +108,8 @@ pub struct Commit {
     pub release: Option<Box<TargetEnd>>,
     /// The notifications to request.
     pub notifications: Vec<NotificationKind>,
+    /// From when on the deploy's card shows something else; `None` if it does not.
+    pub redraw: Option<Time>,
     /// The notification record to create, only in the first transaction.
     pub open_notifications: Option<NotificationRecord>,
     /// The deploy that this one repeats, only in the first transaction. This one is the last of their
@@ -115,6 +117,32 @@ pub struct Commit {
     pub retried: Option<Box<RetriedDeploy>>,
     /// What became of the action that it carries out; none may be on record of it.
     pub action: Option<ActionRecord>,
+}
+
+impl Commit {
+    /// Whether it leaves the notifier something to do.
+    #[must_use]
+    pub fn wakes_notifier(&self) -> bool {
+        !self.notifications.is_empty() || self.redraw.is_some()
+    }
+
+    /// Requests its notifications and its redraw in the deploy's notification record, as of the time of
+    /// its event; the error says that the event cannot be read.
+    pub fn request_deliveries(
+        &self,
+        record: &mut NotificationRecord,
+    ) -> Result<(), serde_json::Error> {
+        if let Some(at) = self.redraw {
+            record.request_redraw(at);
+        }
+        if let (Some(event), false) = (self.events.last(), self.notifications.is_empty()) {
+            let at = event.entry()?.at;
+            for kind in &self.notifications {
+                record.request_delivery(*kind, at);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A deploy that another one repeats.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{
-    CancelWorkflow, Commit, CountAction, DeleteMessage, FindBot, FindByShortId, FindLastRetry,
-    GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, ListUndelivered, LookupRequest,
-    NoteProject, Perform, PollRequest, PostMessage, ReadAction, ReadDeploy, ReadLock,
-    ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
+    CancelWorkflow, Commit, CountAction, DeleteMessage, DeletePosted, FindBot, FindByShortId,
+    FindLastRetry, GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, ListUndelivered,
+    LookupRequest, NoteProject, Perform, PollRequest, PostMessage, ReadAction, ReadDeploy,
+    ReadLock, ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
     ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request,
     SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
 };
@@ -116,7 +116,7 @@ simulated! {
     circleci: CancelWorkflow;
     post: PostMessage as with_bug::post;
     bot: FindBot;
-    slack: RenewToken;
+    slack: RenewToken, DeletePosted;
     secrets: GetSecret, RefreshSecret;
 }
 

@@ -21,7 +21,7 @@ impl SlackAnswer {
     pub(super) fn post_result(self) -> PostResult {
         let why = || "met".to_owned();
         match self {
-            SlackAnswer::Delivered => PostResult::Delivered,
+            SlackAnswer::Delivered => PostResult::Delivered(None),
             SlackAnswer::NotSent => PostResult::NotSent {
                 reason: why(),
                 after: None,

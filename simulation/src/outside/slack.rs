@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chatops_core::notification::PostResult;
 use chatops_core::ports::{ChatClient, Clock, PostTarget, SecretError};
+use chatops_core::posted::PostedMessage;
 use chatops_core::text::{Audience, MessageMark, SlackMessage};
 use chatops_sandbox::slack::{self as model, BotMethod};
 use serde_json::json;
@@ -185,6 +186,11 @@ impl ChatClient for MemorySlack {
                     .model
                     .call_bot(now, method, Some(&known), body.as_bytes())
             }
+            PostTarget::Thread { .. } | PostTarget::Edit(_) => {
+                return PostResult::Refused {
+                    reason: "message_not_found".to_owned(),
+                };
+            }
         };
         if matches!(fault, Some(ChatFault::AnswerLost)) {
             state.lost_responses += 1;
@@ -198,11 +204,17 @@ impl ChatClient for MemorySlack {
             200 if answer.body.contains("\"ok\":false") => PostResult::Refused {
                 reason: answer.body,
             },
-            200 => PostResult::Delivered,
+            200 => PostResult::Delivered(None),
             429 => PostResult::Later { after: None },
             _ => PostResult::Refused {
                 reason: answer.body,
             },
+        }
+    }
+
+    async fn delete(&self, _message: &PostedMessage) -> PostResult {
+        PostResult::Refused {
+            reason: "message_not_found".to_owned(),
         }
     }
 

@@ -247,7 +247,7 @@ pub(crate) fn keeps_reservation(bug: Option<SeededBug>, record: &NotificationRec
 /// What the handler makes of the result of its post.
 pub(crate) fn posted(bug: Option<SeededBug>, result: PostResult) -> PostResult {
     match result {
-        PostResult::Unknown if bug == Some(LostPostBelieved) => PostResult::Delivered,
+        PostResult::Unknown if bug == Some(LostPostBelieved) => PostResult::Delivered(None),
         result => result,
     }
 }

@@ -122,7 +122,7 @@ async fn a_post_for_the_requester_is_ephemeral_and_any_other_is_a_message() {
             ..any_message()
         };
         let (result, request) = post_answered(&ok_response(), &post).await;
-        assert_eq!(result, PostResult::Delivered);
+        assert_eq!(result, PostResult::Delivered(None));
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let start = format!("POST /api/{method} HTTP/1.1\r\n");
         assert!(head.starts_with(&start), "{head}");
@@ -154,12 +154,21 @@ async fn a_post_for_the_requester_is_ephemeral_and_any_other_is_a_message() {
 async fn only_slacks_own_ok_is_a_success() {
     for body in [
         r#"{"ok":true}"#,
-        r#"{"ok":true,"channel":"C0001","ts":"1503435956.000247","message":{"text":"x"}}"#,
         r#"{"ok":true,"warning":"missing_charset"}"#,
+        r#"{"ok":true,"channel":"C0001","ts":1503435956.000247}"#,
+        r#"{"ok":true,"channel":null,"ts":"1503435956.000247"}"#,
     ] {
         let result = post_result("200 OK", "", body).await;
-        assert_eq!(result, PostResult::Delivered, "{body}");
+        assert_eq!(result, PostResult::Delivered(None), "{body}");
     }
+    let body = r#"{"ok":true,"channel":"C0001","ts":"1503435956.000247","message":{"text":"x"}}"#;
+    let PostResult::Delivered(Some(posted)) = post_result("200 OK", "", body).await else {
+        panic!("it says where it is");
+    };
+    assert_eq!(
+        (posted.channel.as_str(), posted.ts.as_str()),
+        ("C0001", "1503435956.000247")
+    );
     // The Web API answers in JSON with `ok`; anything else is not its answer.
     for body in [
         "",
@@ -326,7 +335,7 @@ async fn a_new_token_is_used_from_the_next_post_on() {
     client.renew_token().await;
     assert_eq!(tokens.refreshes.load(Ordering::Relaxed), 1);
     let (result, request) = exchange_once(&listener, &client, &to, &post, &ok_response()).await;
-    assert_eq!(result, PostResult::Delivered);
+    assert_eq!(result, PostResult::Delivered(None));
     let line = format!("Bearer {TOKEN}\r\n");
     assert!(request.contains(&line), "{request}");
     // A failed refresh changes nothing.

@@ -35,7 +35,7 @@ async fn a_used_up_response_url_is_rejected() {
     let address = issued_target(&sandbox, 0);
     for _ in 0..5 {
         let result = post_any(&sandbox, &address).await;
-        assert_eq!(result, PostResult::Delivered);
+        assert_eq!(result, PostResult::Delivered(None));
     }
     assert_eq!(post_any(&sandbox, &address).await, rejected("used_url"));
     assert_eq!(shown_count(&sandbox), 5);

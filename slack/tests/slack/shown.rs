@@ -14,7 +14,7 @@ async fn a_post_is_shown_as_it_was_written() {
     let sandbox = sandbox().await;
     let address = issued_target(&sandbox, 0);
     let result = post_any(&sandbox, &address).await;
-    assert_eq!(result, PostResult::Delivered);
+    assert_eq!(result, PostResult::Delivered(None));
     let model = sandbox.slack().lock();
     let [message] = model.messages() else {
         panic!("not one message")
@@ -35,7 +35,7 @@ async fn a_post_for_the_channel_is_for_the_channel() {
         ..any_message()
     };
     let result = client(sandbox.slack_url()).post(&address, &post).await;
-    assert_eq!(result, PostResult::Delivered);
+    assert_eq!(result, PostResult::Delivered(None));
     let model = sandbox.slack().lock();
     let message = &model.messages()[0];
     assert_eq!(message.visible_to, None);
@@ -45,7 +45,7 @@ async fn a_post_for_the_channel_is_for_the_channel() {
 #[tokio::test]
 async fn the_request_is_a_post_of_json() {
     let (result, request) = post_answered(&raw_response("200 OK", "", "ok")).await;
-    assert_eq!(result, PostResult::Delivered);
+    assert_eq!(result, PostResult::Delivered(None));
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let start = format!("POST {PATH} HTTP/1.1\r\n");
     assert!(head.starts_with(&start), "{head}");
@@ -63,6 +63,6 @@ async fn each_success_of_slack_is_understood() {
     let long = r#"{"ok":true,"error":null,"ts":"1"}"#;
     for body in ["ok", " ok\r\n", r#"{"ok":true}"#, long] {
         let result = post_result("200 OK", body).await;
-        assert_eq!(result, PostResult::Delivered, "{body}");
+        assert_eq!(result, PostResult::Delivered(None), "{body}");
     }
 }

@@ -172,10 +172,13 @@ impl LedgerTables {
 
     fn apply_commit(&mut self, commit: Commit, lock: Option<NextLock>) -> Result<(), LedgerError> {
         let id = commit.record.id;
-        let event = commit.events.last();
-        let requested = event.filter(|_| !commit.notifications.is_empty());
-        let entry = requested.map(AuditEvent::entry).transpose();
-        let entry = entry.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
+        let opened = commit.open_notifications.clone();
+        let stored = || self.notifications.get(&id).cloned();
+        let mut notification = opened.or_else(stored);
+        if let Some(notification) = &mut notification {
+            let requested = commit.request_deliveries(notification);
+            requested.map_err(|e| defect(format!("an event cannot be read: {e}")))?;
+        }
         if commit.record.version == 1 {
             self.short_ids.insert(commit.record.short_id.clone(), id);
         }
@@ -200,13 +203,7 @@ impl LedgerTables {
         }
         self.owners
             .extend(commit.claim.map(|pipeline| (pipeline, id)));
-        let opened = commit.open_notifications;
-        self.notifications.extend(opened.map(|opened| (id, opened)));
-        if let (Some(notification), Some(entry)) = (self.notifications.get_mut(&id), entry) {
-            for kind in commit.notifications {
-                notification.request_delivery(kind, entry.at);
-            }
-        }
+        self.notifications.extend(notification.map(|one| (id, one)));
         Ok(())
     }
 }

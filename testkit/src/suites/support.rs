@@ -128,6 +128,7 @@ pub fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
         claim: None,
         release: None,
         notifications: vec![],
+        redraw: None,
         open_notifications: None,
         retried: None,
         action: None,

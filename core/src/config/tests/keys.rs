@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn unknown_keys_are_errors_at_every_level() {
     assert_snapshot!(error_after("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
-    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`, `interactivity`, `actions_per_minute`");
+    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`, `interactivity`, `live`, `actions_per_minute`");
     assert_snapshot!(error_after("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
     assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `request_ttl`, `connect_timeout`, `request_timeout`, `trigger_window`, `lookup_timeout`, `lookup_give_up`, `workflow_start_timeout`, `empty_pipeline_timeout`, `settle_time`, `rerun_timeout`, `poll_interval_min`, `poll_interval_max`, `poll_interval_webhook`, `poll_interval_old`, `retry_backoff`, `follow_timeout`, `retry_window`, `lock_ttl`, `trouble_after`, `response_url_ttl`, `delivery_lease`, `previous_secret_ttl`, `sweep_interval`");
     assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `repository`, `aliases`, `read`, `announce`, `jobs`");

@@ -463,6 +463,7 @@ fn commit_timer(record: DeployRecord) -> Commit {
         claim: None,
         release: None,
         notifications: vec![],
+        redraw: None,
         open_notifications: None,
         retried: None,
         action: None,

@@ -179,11 +179,11 @@ pub(super) fn after_write_then(
     memory.has_written = true;
     let deploy = memory.deploy;
     let next = next(memory);
-    if commit.notifications.is_empty() {
-        next
-    } else {
+    if commit.wakes_notifier() {
         let next = Box::new(next);
         DeployRun::WakeNotifier(WakingNotifier { deploy, next })
+    } else {
+        next
     }
 }
 

@@ -62,14 +62,20 @@ fn each_feed_is_told_once_after_the_conversation() {
     item.request_delivery(Final, start());
     let (reserved, kind, route, repeat) = posts(&item, start(), true);
     assert_eq!((kind, route, repeat), (Final, DeliveryRoute::Bot, false));
-    item = after_post(&reserved, kind, route, &PostResult::Delivered, start());
+    item = after_post(
+        &reserved,
+        kind,
+        route,
+        &PostResult::Delivered(None),
+        start(),
+    );
     for n in 0..2 {
         let (reserved, kind, route, repeat) = posts(&item, start(), true);
         assert_eq!(
             (kind, route, repeat),
             (Final, DeliveryRoute::Feed(n), false)
         );
-        item = after_post(&reserved, kind, route, &PostResult::Delivered, at(1));
+        item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(1));
     }
     assert_eq!((item.due_at(), &item.undelivered), (None, &None));
 }
@@ -212,7 +218,7 @@ fn feeds_and_the_conversation_do_not_hide_each_other() {
     item.final_status = DeliveryStatus::Pending { from: at(60) };
     let item = told(&item, start(), &refused("is_archived"));
     let (reserved, kind, route, _) = posts(&item, at(60), true);
-    let item = after_post(&reserved, kind, route, &PostResult::Delivered, at(60));
+    let item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(60));
     assert_eq!(item.untold().unwrap().channels, [channel("C0FEED")]);
 }
 

@@ -6,7 +6,13 @@ use super::*;
 fn delivered(item: &NotificationRecord, kind: NotificationKind, bot: bool) -> NotificationRecord {
     let (reserved, which, route, _) = posts(item, start(), bot);
     assert_eq!(which, kind);
-    after_post(&reserved, kind, route, &PostResult::Delivered, start())
+    after_post(
+        &reserved,
+        kind,
+        route,
+        &PostResult::Delivered(None),
+        start(),
+    )
 }
 
 #[test]
@@ -28,7 +34,7 @@ fn every_new_notice_is_delivered() {
 fn a_notice_that_is_requested_while_one_is_in_flight_is_next() {
     let reason = "no".to_owned();
     let results = [
-        PostResult::Delivered,
+        PostResult::Delivered(None),
         PostResult::Unknown,
         PostResult::Refused { reason },
         PostResult::Later { after: None },
@@ -61,7 +67,7 @@ fn every_hold_is_delivered() {
     let settled = settles(&item, start(), false);
     assert_eq!(settled.hold, DeliveryStatus::Skipped);
     // One that is requested while another is in flight is next.
-    for result in [PostResult::Delivered, PostResult::Unknown] {
+    for result in [PostResult::Delivered(None), PostResult::Unknown] {
         let (mut reserved, kind, route, _) = posts(&item, start(), true);
         assert_eq!((kind, route), (Hold, DeliveryRoute::Bot));
         reserved.request_delivery(Hold, at(1));
@@ -98,7 +104,13 @@ fn however_many_notices_there_are_the_end_is_delivered() {
                 kind,
                 route,
                 ..
-            } => after_post(&reserved, kind, route, &PostResult::Delivered, start()),
+            } => after_post(
+                &reserved,
+                kind,
+                route,
+                &PostResult::Delivered(None),
+                start(),
+            ),
             DeliveryStep::Save(item) => item,
             DeliveryStep::Rest => panic!("{item:?}"),
         };

@@ -24,7 +24,7 @@ fn what_the_response_url_refuses_goes_to_the_bot_at_once() {
         assert_eq!(item.due_at(), Some(at(1)), "{kind:?}");
         let (reserved, which, route, repeat) = posts(&item, at(1), true);
         assert_eq!((which, route, repeat), (kind, DeliveryRoute::Bot, false));
-        let item = after_post(&reserved, kind, route, &PostResult::Delivered, at(2));
+        let item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(2));
         let delivered = &DeliveryStatus::Delivered { at: at(2) };
         assert_eq!((item.delivery(kind), &item.undelivered), (delivered, &None));
     }
@@ -37,7 +37,7 @@ fn after_a_refusal_everything_goes_to_the_bot() {
         item.request_delivery(kind, at(1));
         let (reserved, which, route, _) = posts(&item, at(1), true);
         assert_eq!((which, route), (kind, DeliveryRoute::Bot));
-        item = after_post(&reserved, kind, route, &PostResult::Delivered, at(1));
+        item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(1));
     }
     assert_eq!((item.response_url_uses, item.bot_attempts), (1, 4));
 }
@@ -66,7 +66,7 @@ fn without_a_bot_the_final_status_tries_an_address_that_refused_something_else()
         item.request_delivery(Final, at(2));
         let (reserved, which, route, _) = posts(&item, at(2), false);
         assert_eq!((which, route), (Final, DeliveryRoute::ResponseUrl));
-        let told = after_post(&reserved, Final, route, &PostResult::Delivered, at(3));
+        let told = after_post(&reserved, Final, route, &PostResult::Delivered(None), at(3));
         assert!(told.undelivered.unwrap().told_later, "{kind:?}");
         let refused_too = after_post(&reserved, Final, route, &refused("used_url"), at(3));
         let refused_too = settles(&refused_too, at(3), false);

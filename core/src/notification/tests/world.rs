@@ -318,7 +318,7 @@ impl World {
         let later = |after| PostResult::Later { after };
         let why = || "no".to_owned();
         let outcomes = [
-            (PostResult::Delivered, true),
+            (PostResult::Delivered(None), true),
             (
                 PostResult::NotSent {
                     reason: why(),

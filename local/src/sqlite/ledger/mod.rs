@@ -207,7 +207,7 @@ fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
         }
         notifications::insert_notification(db, notification)?;
     }
-    request_notifications(db, commit)
+    request_deliveries(db, commit)
 }
 
 /// Writes the next version and event of the deploy that this one retries.
@@ -351,25 +351,23 @@ fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> CommitRes
     Ok(())
 }
 
-/// Requests the commit's notifications, as of the time of its event.
-fn request_notifications(db: &Connection, commit: &Commit) -> CommitResult {
-    if commit.notifications.is_empty() {
+/// Requests what the commit leaves the notifier to do.
+fn request_deliveries(db: &Connection, commit: &Commit) -> CommitResult {
+    if !commit.wakes_notifier() {
         return Ok(());
     }
     let id = commit.record.id;
-    let Some(event) = commit.events.last() else {
+    if commit.events.is_empty() && !commit.notifications.is_empty() {
         let what = format!("a notification about {id} needs an event");
         return Err(CommitFailure::defect(what));
-    };
-    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
-    let entry = event.entry().map_err(unreadable)?;
+    }
     let Some(mut notification) = notifications::select_notification(db, id)? else {
         return Ok(());
     };
     let before = notification.version;
-    for kind in &commit.notifications {
-        notification.request_delivery(*kind, entry.at);
-    }
+    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
+    let requested = commit.request_deliveries(&mut notification);
+    requested.map_err(unreadable)?;
     if notification.version == before {
         Ok(())
     } else {

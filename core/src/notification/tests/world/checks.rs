@@ -119,7 +119,13 @@ impl World {
                 ..
             } = world.runs[0].clone()
             {
-                let item = after_post(&reserved, kind, route, &PostResult::Delivered, world.now);
+                let item = after_post(
+                    &reserved,
+                    kind,
+                    route,
+                    &PostResult::Delivered(None),
+                    world.now,
+                );
                 assert!(world.save(item));
                 world.runs[0] = Run::Idle;
             }
