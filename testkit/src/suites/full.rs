@@ -11,8 +11,10 @@ use chatops_core::deploy::{
 };
 use chatops_core::id::{ChannelId, InvocationId, RequestId};
 use chatops_core::notification::{
-    Announcement, DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,
+    Announcement, Card, CardStatus, DeliveryStatus, NotificationKind, NotificationRecord, Refusal,
+    StrayCard, Undelivered,
 };
+use chatops_core::posted::{MessageTs, PostedMessage};
 use chatops_core::release::{ReplacedRelease, TargetBefore};
 use chatops_core::secret::ResponseUrl;
 use url::Url;
@@ -217,5 +219,31 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
             unsent_count: 8,
             unknown_count: 9,
         }],
+        card: Some(Card {
+            wanted: 12,
+            shown: 11,
+            at: Some(posted("1503435956.000247")),
+            status: CardStatus::InFlight {
+                until: at(84),
+                draws: 12,
+            },
+            others_wait: at(85),
+            lost_posts: 1,
+            failures: 2,
+            again: Some(at(86)),
+            strays: vec![StrayCard {
+                at: posted("1503435957.000001"),
+                attempts: 1,
+                next: at(87),
+                in_flight: true,
+            }],
+        }),
+    }
+}
+
+fn posted(ts: &str) -> PostedMessage {
+    PostedMessage {
+        channel: ChannelId::parse("C0CARD").unwrap(),
+        ts: MessageTs::parse(ts).unwrap(),
     }
 }
