@@ -338,5 +338,6 @@ pub(crate) fn action(from: ActionRequester, action: DeployAction) -> ActionMessa
         requested_by: from,
         action,
         requested_at: start(),
+        card: None,
     }
 }

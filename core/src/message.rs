@@ -15,6 +15,7 @@ use crate::id::{
     ChannelId, DeployId, PipelineId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId,
 };
 use crate::ports::QueueName;
+use crate::posted::PostedMessage;
 use crate::rejection::Rejection;
 use crate::request::is_false;
 use crate::secret::ResponseUrl;
@@ -158,6 +159,9 @@ pub struct ActionMessage {
     pub action: DeployAction,
     /// When.
     pub requested_at: Time,
+    /// The card whose button was pressed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<PostedMessage>,
 }
 
 /// Who requests an action.
@@ -244,6 +248,14 @@ pub enum NotifyMessage {
     Notify {
         /// The deploy.
         deploy: DeployId,
+    },
+    /// Somebody has pressed a button of a card of this deploy.
+    #[serde(rename = "card_pressed.v1")]
+    CardPressed {
+        /// The deploy.
+        deploy: DeployId,
+        /// The card.
+        card: PostedMessage,
     },
     /// The reply to a query. It is not stored; who gets none can query again.
     #[serde(rename = "query_reply.v1")]

@@ -185,6 +185,7 @@ impl<P: IngestPorts> Ingest<P> {
             requested_by: ActionRequester::User(requester),
             action: action.clone(),
             requested_at,
+            card: None,
         }));
         let sent = self.queue_command(message, None, sender, action.verb());
         let reply = match sent.await {

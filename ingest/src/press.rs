@@ -12,7 +12,9 @@ use chatops_core::id::{ChannelId, DeployId, RequestId, TeamId, UserId};
 use chatops_core::message::{ActionMessage, ActionRequester, Requester, WorkMessage};
 use chatops_core::policy;
 use chatops_core::ports::IngestPorts;
+use chatops_core::posted::{MessageTs, PostedMessage};
 use chatops_core::secret::ResponseUrl;
+use chatops_core::text::{MessageKind, MessageMark};
 use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -41,6 +43,42 @@ struct Payload {
     response_url: Option<String>,
     #[serde(default)]
     actions: Vec<PressedElement>,
+    container: Option<Container>,
+    message: Option<PressedMessage>,
+}
+
+/// Where the button is.
+#[derive(Debug, Deserialize)]
+struct Container {
+    channel_id: Option<String>,
+    message_ts: Option<String>,
+}
+
+/// The message that the button is in.
+#[derive(Debug, Deserialize)]
+struct PressedMessage {
+    #[serde(default)]
+    blocks: Vec<PressedBlock>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PressedBlock {
+    block_id: Option<String>,
+}
+
+impl Payload {
+    /// The message, if it is a card of this deploy. What it says of itself decides nothing but which of the
+    /// bot's own messages is looked at again.
+    fn pressed_card(&self, deploy: DeployId) -> Option<PostedMessage> {
+        let container = self.container.as_ref()?;
+        let block = self.message.as_ref()?.blocks.first()?;
+        let mark = MessageMark::parse(block.block_id.as_deref()?)?;
+        let is_card = mark.kind == MessageKind::Card && mark.deploy == Some(deploy);
+        is_card.then_some(PostedMessage {
+            channel: ChannelId::parse(container.channel_id.as_deref()?)?,
+            ts: MessageTs::parse(container.message_ts.as_deref()?)?,
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +108,7 @@ struct Press {
     app: String,
     trigger_id: String,
     action: DeployAction,
+    card: Option<PostedMessage>,
 }
 
 /// What a payload is.
@@ -111,15 +150,17 @@ impl<P: IngestPorts> Ingest<P> {
         let (Some(verb), "block_actions") = (verb, payload.kind.as_str()) else {
             return Ok(Pressed::Nothing);
         };
-        let value = payload.actions.into_iter().next();
-        let value = value.and_then(|pressed| pressed.value).unwrap_or_default();
+        let value = payload.actions.first();
+        let value = value.and_then(|pressed| pressed.value.as_deref());
+        let value = value.unwrap_or_default();
         if verb == ButtonVerb::Open {
             return Ok(Pressed::Nothing);
         }
-        let deploy = DeployId::parse(&value).map_err(|_| invalid("value"))?;
+        let deploy = DeployId::parse(value).map_err(|_| invalid("value"))?;
         let Some(action) = verb.action(deploy) else {
             return Ok(Pressed::Nothing);
         };
+        let card = payload.pressed_card(deploy);
         let presser = payload.user.ok_or(invalid("user"))?;
         // An app that is installed for an organisation says the workspace only of the user.
         let team = payload.team.map(|team| team.id).or(presser.team_id);
@@ -146,6 +187,7 @@ impl<P: IngestPorts> Ingest<P> {
             app: payload.api_app_id,
             trigger_id: payload.trigger_id.ok_or(invalid("trigger_id"))?,
             action,
+            card,
         })))
     }
 
@@ -155,6 +197,7 @@ impl<P: IngestPorts> Ingest<P> {
             app,
             trigger_id,
             action,
+            card,
         } = press;
         let (user, verb) = (requester.user.clone(), action.verb().as_str());
         if policy::check_team(&self.config, &requester.team).is_err() {
@@ -166,6 +209,7 @@ impl<P: IngestPorts> Ingest<P> {
             requested_by: ActionRequester::User(requester),
             action,
             requested_at: pressed_at,
+            card,
         };
         match self
             .send_message(WorkMessage::Action(Box::new(message)))

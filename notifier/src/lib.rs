@@ -12,8 +12,10 @@ use std::sync::Arc;
 use chatops_core::config::Config;
 use chatops_core::delivery::HandlerFailure;
 use chatops_core::message::{MessageBody, NotifyMessage};
-use chatops_core::notification::Undelivered;
-use chatops_core::notification::handler::{NotifyContext, NotifyEnd, NotifyRun, NotifyRunError};
+use chatops_core::notification::handler::{
+    NotifyContext, NotifyEnd, NotifyRun, NotifyRunError, ReservedPost,
+};
+use chatops_core::notification::{PostResult, Undelivered};
 use chatops_core::phase::Phase;
 use chatops_core::ports::{Clock, NotifierPorts, Perform, Request, SendError};
 use tracing::field::display;
@@ -79,6 +81,12 @@ fn warn_given_up(given_up: Option<&Undelivered>) {
     }
 }
 
+fn log_result(post: &ReservedPost, result: &PostResult) {
+    let (id, sending) = (post.reserved.deploy, &post.sending);
+    let (outcome, reason) = (result.as_str(), result.reason());
+    info!(deploy.id = %id, ?sending, outcome, reason, "posted to Slack");
+}
+
 /// More reads than any deploy needs: each notification is saved a few times.
 const MAX_READS: usize = 24;
 
@@ -90,6 +98,10 @@ impl<P: NotifierPorts> Notifier<P> {
             NotifyMessage::Notify { deploy } => {
                 Span::current().record("deploy.id", display(deploy));
                 self.drive(NotifyRun::wake_up(deploy)).await
+            }
+            NotifyMessage::CardPressed { deploy, card } => {
+                Span::current().record("deploy.id", display(deploy));
+                self.drive(NotifyRun::press(deploy, card)).await
             }
             NotifyMessage::QueryReply(reply) => self.deliver_reply(*reply).await,
         }
@@ -114,12 +126,15 @@ impl<P: NotifierPorts> Notifier<P> {
                 }
                 NotifyRun::Post(phase) => {
                     let result = self.ports.perform(phase.request()).await;
-                    let (id, kind) = (phase.post.reserved.deploy, phase.post.kind);
-                    let (route, outcome) = (phase.post.route, result.as_str());
-                    let reason = result.reason();
-                    info!(deploy.id = %id, ?kind, ?route, outcome, reason, "posted to Slack");
+                    log_result(&phase.post, &result);
                     phase.resume(result, self.ctx())
                 }
+                NotifyRun::Delete(phase) => {
+                    let result = self.ports.perform(phase.request()).await;
+                    log_result(&phase.post, &result);
+                    phase.resume(result, self.ctx())
+                }
+                NotifyRun::NotePress(phase) => self.perform(phase).await,
                 NotifyRun::PlanFeeds(phase) => self.perform(phase).await,
                 NotifyRun::FindBot(phase) => self.perform(phase).await,
                 NotifyRun::Settle(phase) => {

@@ -6,12 +6,13 @@ use chatops_core::deploy::decide::{self, CancelDecision, DismissDecision};
 use chatops_core::deploy::handler::DeployRun;
 use chatops_core::deploy::{DeployRecord, DeployState};
 use chatops_core::id::{DeployId, DeployRef};
-use chatops_core::message::{ActionMessage, ActionRequester};
+use chatops_core::message::{ActionMessage, ActionRequester, NotifyMessage};
 use chatops_core::policy;
 use chatops_core::ports::{
     ACTION_WINDOW, ActionOutcome, ActionRecord, Commit, CommitError, Conflict, CountAction,
-    FindByShortId, ReadAction, ReadDeploy, RecordAction, WorkerPorts,
+    FindByShortId, OutgoingMessage, ReadAction, ReadDeploy, RecordAction, SendMessage, WorkerPorts,
 };
+use chatops_core::posted::PostedMessage;
 use chatops_core::rejection::Rejection;
 use chatops_core::text::{self, SlackMessage};
 use tracing::{info, warn};
@@ -63,12 +64,25 @@ impl<P: WorkerPorts> Worker<P> {
             let reply = text::unknown_deploy(deploy, &self.config);
             return self.reply_to_action(message, reply).await;
         };
+        if let Some(card) = &message.card {
+            self.look_at_card(record.id, card).await;
+        }
         match message.action {
             DeployAction::Retry { .. } => self.handle_retry(inv, message, record.id).await,
             DeployAction::Dismiss { .. } => self.handle_dismiss(inv, message, record.id).await,
             DeployAction::Cancel { .. } | DeployAction::Unlock { .. } => {
                 self.handle_cancel(inv, message, record.id).await
             }
+        }
+    }
+
+    /// Tells the notifier which card the button was in. The action does not depend on it.
+    async fn look_at_card(&self, deploy: DeployId, card: &PostedMessage) {
+        let card = card.clone();
+        let message = NotifyMessage::CardPressed { deploy, card };
+        let send = SendMessage::now(OutgoingMessage::Notify(message));
+        if let Err(error) = self.ports.perform(send).await {
+            warn!(deploy.id = %deploy, %error, "the pressed card is not looked at");
         }
     }
 

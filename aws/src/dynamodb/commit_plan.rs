@@ -29,6 +29,7 @@ enum Part {
     Action,
     Opened,
     Pending,
+    OldPending,
 }
 
 /// The items that a commit changes rather than replaces, as read or as a cancelled transaction
@@ -39,6 +40,8 @@ pub(super) struct SeenItems {
     pub(super) lock: Option<TargetLock>,
     /// The notification record.
     pub(super) notification: Option<NotificationRecord>,
+    /// The notification record of the deploy that is repeated, if its card is to be drawn.
+    pub(super) old_notification: Option<NotificationRecord>,
     /// The release history of the target with its version; version 0 if there is none.
     pub(super) releases: (ReleaseHistory, u64),
 }
@@ -114,6 +117,7 @@ impl<'c> CommitPlan<'c> {
             plan.put(Part::Action, plan.if_new(item::action_item(action)?))?;
         }
         plan.put_notification(observed.notification.as_ref())?;
+        plan.put_old_notification(observed.old_notification.clone())?;
         Ok(plan)
     }
 
@@ -226,6 +230,24 @@ impl<'c> CommitPlan<'c> {
         }
     }
 
+    /// Has the card of the deploy that is repeated drawn.
+    fn put_old_notification(
+        &mut self,
+        observed: Option<NotificationRecord>,
+    ) -> Result<(), CommitError> {
+        let redraw = self.commit.retried.as_ref().and_then(|old| old.redraw);
+        let (Some(at), Some(mut notification)) = (redraw, observed) else {
+            return Ok(());
+        };
+        let before = notification.version;
+        notification.request_redraw(at);
+        if notification.version == before {
+            return Ok(());
+        }
+        let put = item::notification_item(&notification)?;
+        self.put(Part::OldPending, put_over(self.table, put, before))
+    }
+
     /// Writes an item whatever is there; that comes back if a condition does not hold.
     fn new_put(&self, item: TableItem) -> PutBuilder {
         new_put(self.table, item)
@@ -284,7 +306,8 @@ impl<'c> CommitPlan<'c> {
                 }
             }
             // Another writer came between reading and writing.
-            (Some(Part::Claim), None) | (Some(Part::Pending | Part::Release), _) => again(None),
+            (Some(Part::Claim), None)
+            | (Some(Part::Pending | Part::OldPending | Part::Release), _) => again(None),
             (Some(Part::Event | Part::OldEvent), _) => {
                 broken(format!("an event of deploy {id} is on record already"))
             }

@@ -226,6 +226,12 @@ impl DynamoDb {
             let item = self.read_item(item::notification_key(id)).await?;
             seen.notification = item.as_ref().map(item::parse_notification).transpose()?;
         }
+        if let Some(old) = commit.retried.as_ref().filter(|old| old.redraw.is_some()) {
+            let item = self
+                .read_item(item::notification_key(old.record.id))
+                .await?;
+            seen.old_notification = item.as_ref().map(item::parse_notification).transpose()?;
+        }
         if let Some(end) = &commit.release {
             seen.releases = self.read_versioned_releases(&end.target).await?;
         }

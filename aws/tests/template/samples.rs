@@ -106,10 +106,11 @@ fn the_notify_sample_has_every_message_of_the_notifier() {
         let message: NotifyMessage = MessageBody::from_wire(record.body).decode().unwrap();
         kinds.insert(match message {
             NotifyMessage::Notify { .. } => "notify",
+            NotifyMessage::CardPressed { .. } => "card pressed",
             NotifyMessage::QueryReply(_) => "query reply",
         });
     }
-    assert_eq!(kinds, ["notify", "query reply"].into());
+    assert_eq!(kinds, ["card pressed", "notify", "query reply"].into());
 }
 
 #[test]

@@ -407,6 +407,35 @@ impl DeployRecord {
         self.run.as_ref()?.revision.as_deref()
     }
 
+    /// Whether it was last seen waiting for an approval.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.holds.iter().any(|hold| hold.waits)
+    }
+
+    /// The latest notice, unless it is over.
+    #[must_use]
+    pub fn present_notice(&self) -> Option<&Notice> {
+        let waits_for = |reason| {
+            self.reads
+                .wait
+                .as_ref()
+                .is_some_and(|wait| wait.reason == reason)
+        };
+        let notice = self.notice.as_ref()?;
+        let is_over = match notice {
+            Notice::AfterEnd { .. } | Notice::Unlocked { .. } => false,
+            _ if self.state.is_terminal() => true,
+            Notice::TriggerDelayed { .. } => self.run.is_some(),
+            Notice::Unreadable { .. } => {
+                self.reads.failed.as_ref().is_none_or(|failed| !failed.told)
+            }
+            Notice::NothingStarted => !waits_for(WaitReason::AnyWorkflow),
+            Notice::MayRerun { .. } => !waits_for(WaitReason::Rerun),
+        };
+        (!is_over).then_some(notice)
+    }
+
     /// The release that it replaces, once known.
     #[must_use]
     pub fn replaced(&self) -> Option<&ReplacedRelease> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::{BOT_ATTEMPTS, LONGEST_PAUSE, TOKEN_REPLACEMENT_TIME, is_ahead, pause};
 use super::{
     DeliveryRoute, DeliveryStatus, DeliveryStep, NotificationKind, NotificationRecord, PostResult,
-    Undelivered,
+    Sending, Undelivered,
 };
 use crate::Time;
 use crate::config::{Config, Timeouts};
@@ -121,11 +121,9 @@ pub(super) fn next(
     };
     let repeat = announcement.unknown_count > 0;
     record.bot_from = None;
-    DeliveryStep::Post {
+    DeliveryStep::Send {
         reserved: record,
-        kind: NotificationKind::Final,
-        route: DeliveryRoute::Feed(feed),
-        repeat,
+        sending: Sending::Announcement { feed, repeat },
     }
 }
 

@@ -105,3 +105,40 @@ impl Card {
         }
     }
 }
+
+impl Card {
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.status, CardStatus::GivenUp { .. })
+    }
+
+    pub(super) fn give_up(&mut self, reason: &str) {
+        let reason = reason.to_owned();
+        self.status = CardStatus::GivenUp { reason };
+        self.again = None;
+    }
+
+    pub(super) fn stray(&self, at: &PostedMessage) -> Option<&StrayCard> {
+        self.strays.iter().find(|stray| stray.at == *at)
+    }
+
+    /// When the outcome of the call that may be under way is unknown.
+    pub(super) fn in_flight_until(&self) -> Option<Time> {
+        let stray = self.strays.iter().find(|stray| stray.in_flight);
+        match self.status {
+            CardStatus::InFlight { until, .. } => Some(until),
+            CardStatus::Idle { .. } | CardStatus::GivenUp { .. } => stray.map(|stray| stray.next),
+        }
+    }
+
+    /// When the notifier acts on it next, if nothing is under way.
+    pub(super) fn due_at(&self) -> Option<Time> {
+        let again = self.again.filter(|_| self.at.is_some());
+        let draw = match self.status {
+            CardStatus::Idle { from } if self.shown < self.wanted => Some(from),
+            CardStatus::Idle { from } => again.map(|again| again.max(from)),
+            CardStatus::InFlight { .. } | CardStatus::GivenUp { .. } => None,
+        };
+        let strays = self.strays.iter().map(|stray| stray.next);
+        draw.into_iter().chain(strays).min()
+    }
+}

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::announcement;
+use super::{CARD_WAIT, announcement, draw};
 use super::{
     DeliveryStatus, NotificationKind, NotificationRecord, PostResult, Refusal, Undelivered,
 };
 use crate::Time;
 use crate::backoff::Backoff;
 use crate::config::Timeouts;
+use crate::posted::PostedMessage;
 
 /// How often Slack accepts a post to a response URL.
 pub const RESPONSE_URL_USES: u8 = 5;
@@ -35,28 +36,63 @@ pub enum DeliveryStep {
     Rest,
     /// Write this; post nothing.
     Save(NotificationRecord),
-    /// Write this reservation, then post `kind`, then write [`after_post`].
-    Post {
-        /// The record with the use reserved.
+    /// Write this reservation, then send, then write [`after_sending`].
+    Send {
+        /// The record with the reservation.
         reserved: NotificationRecord,
-        /// What to post.
+        /// What to send.
+        sending: Sending,
+    },
+}
+
+/// What is sent to Slack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sending {
+    /// A notification, to the deploy's own conversation.
+    Notification {
+        /// Which.
         kind: NotificationKind,
         /// The route.
         route: DeliveryRoute,
         /// Whether the requester may have seen it already.
         repeat: bool,
     },
+    /// The final status, to the channel of this announcement.
+    Announcement {
+        /// Which of the record.
+        feed: usize,
+        /// Whether the channel may have seen it already.
+        repeat: bool,
+    },
+    /// The card: an edit, or a post while there is none.
+    Card {
+        /// Whether an earlier card of this deploy may stand above.
+        repeat: bool,
+    },
+    /// The deletion of a card that does not count.
+    Deletion(PostedMessage),
 }
 
-/// The route.
+impl Sending {
+    /// Whether only the bot can send it.
+    #[must_use]
+    pub fn needs_bot(&self) -> bool {
+        match self {
+            Self::Notification { route, .. } => *route != DeliveryRoute::ResponseUrl,
+            Self::Announcement { .. } | Self::Card { .. } | Self::Deletion(_) => true,
+        }
+    }
+}
+
+/// The route to the deploy's own conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryRoute {
     /// The command's response URL, while it lasts.
     ResponseUrl,
     /// The app's bot, which has no such limit.
     Bot,
-    /// Another route, not to the conversation: the bot, to the channel of this announcement.
-    Feed(usize),
+    /// The same, in the thread of the card.
+    Thread,
 }
 
 /// Decides what to do about a record. `bot` says whether a bot can post where the response URL no
@@ -90,14 +126,25 @@ pub fn next_delivery(
     if let Some(step) = announcement::under_way(&record, now, timeouts) {
         return step;
     }
-    for kind in [NotificationKind::Progress, NotificationKind::Hold] {
-        let pending = matches!(record.delivery(kind), DeliveryStatus::Pending { .. });
-        if pending && record.final_status != DeliveryStatus::NotRequested {
-            record.set_delivery(kind, DeliveryStatus::Skipped);
-            return DeliveryStep::Save(record);
-        }
+    if let Some(step) = draw::under_way(&record, now, timeouts) {
+        return step;
     }
-    let pending = |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { from } if !is_ahead(*from, now, LONGEST_PAUSE));
+    if let Some(step) = draw::next(&record, now, timeouts, bot) {
+        return step;
+    }
+    if let Some(kind) = superseded(&record) {
+        record.set_delivery(kind, DeliveryStatus::Skipped);
+        return DeliveryStep::Save(record);
+    }
+    let pending = |kind: &NotificationKind| {
+        let from = match record.delivery(*kind) {
+            DeliveryStatus::Pending { from } => *from,
+            _ => return false,
+        };
+        let waits = record.waits_for_card(*kind);
+        !is_ahead(from, now, LONGEST_PAUSE)
+            && !waits.is_some_and(|until| is_ahead(until, now, CARD_WAIT))
+    };
     let Some(kind) = NotificationKind::ALL.into_iter().find(pending) else {
         return announcement::next(record, now, timeouts, bot);
     };
@@ -122,17 +169,35 @@ pub fn next_delivery(
     *record.route_pause_mut(route) = None;
     match route {
         DeliveryRoute::ResponseUrl => record.response_url_uses += 1,
-        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => record.bot_attempts += 1,
+        DeliveryRoute::Bot | DeliveryRoute::Thread => record.bot_attempts += 1,
     }
     let until = now + timeouts.delivery_lease;
     record.set_delivery(kind, DeliveryStatus::InFlight { until });
     let repeat = kind == NotificationKind::Final && record.unknown_count > 0;
-    DeliveryStep::Post {
+    DeliveryStep::Send {
         reserved: record,
-        kind,
-        route,
-        repeat,
+        sending: Sending::Notification {
+            kind,
+            route,
+            repeat,
+        },
     }
+}
+
+/// What is pending and no longer needed: a final status or the card says it.
+fn superseded(record: &NotificationRecord) -> Option<NotificationKind> {
+    let ends = record.final_status != DeliveryStatus::NotRequested;
+    let has_card = record.standing_card().is_some();
+    let is_superseded = |kind: &NotificationKind| match kind {
+        NotificationKind::Progress => ends || has_card,
+        NotificationKind::Hold => ends,
+        NotificationKind::Notice => has_card && !ends,
+        NotificationKind::Final => false,
+    };
+    let is_pending =
+        |kind: &NotificationKind| matches!(record.delivery(*kind), DeliveryStatus::Pending { .. });
+    let mut kinds = NotificationKind::ALL.into_iter().filter(is_pending);
+    kinds.find(is_superseded)
 }
 
 /// Why there is no way to the conversation.
@@ -151,11 +216,15 @@ fn choose_route(
     now: Time,
     bot: bool,
 ) -> Result<DeliveryRoute, NoRoute> {
+    let has_attempts = bot && record.bot_attempts < bot_limit(record, kind);
+    if has_attempts && record.standing_card().is_some() {
+        return Ok(DeliveryRoute::Thread);
+    }
     let problem = response_url_problem(record, kind, now);
     if problem.is_none() && record.refusal.is_none() {
         return Ok(DeliveryRoute::ResponseUrl);
     }
-    if bot && record.bot_attempts < bot_limit(record, kind) {
+    if has_attempts {
         return Ok(DeliveryRoute::Bot);
     }
     match (&record.refusal, problem) {
@@ -221,63 +290,80 @@ fn response_url_problem(
     }
 }
 
-/// The record after a post; `reserved` was written before it.
+/// The record after it was sent; `reserved` was written before.
 #[must_use]
-pub fn after_post(
+pub fn after_sending(
     reserved: &NotificationRecord,
-    kind: NotificationKind,
-    route: DeliveryRoute,
+    sending: &Sending,
     result: &PostResult,
     now: Time,
 ) -> NotificationRecord {
     let mut record = reserved.clone();
     record.version += 1;
-    if let DeliveryRoute::Feed(feed) = route {
-        announcement::after_post(&mut record, feed, result, now);
-        return record;
+    match sending {
+        Sending::Notification { kind, route, .. } => {
+            after_post(&mut record, *kind, *route, result, now);
+        }
+        Sending::Announcement { feed, .. } => {
+            announcement::after_post(&mut record, *feed, result, now);
+        }
+        Sending::Card { .. } => draw::after_call(&mut record, result, now),
+        Sending::Deletion(stray) => draw::after_deletion(&mut record, stray, result, now),
     }
+    record
+}
+
+fn after_post(
+    record: &mut NotificationRecord,
+    kind: NotificationKind,
+    route: DeliveryRoute,
+    result: &PostResult,
+    now: Time,
+) {
     match (kind, result) {
         (_, PostResult::Delivered(_)) => {
-            finish_delivery(
-                &mut record,
-                kind,
-                DeliveryStatus::Delivered { at: now },
-                now,
-            );
+            finish_delivery(record, kind, DeliveryStatus::Delivered { at: now }, now);
         }
         (_, PostResult::NotSent { after, .. }) => {
             match route {
                 DeliveryRoute::ResponseUrl => {
                     record.response_url_uses = record.response_url_uses.saturating_sub(1);
                 }
-                DeliveryRoute::Bot | DeliveryRoute::Feed(_) => {
+                DeliveryRoute::Bot | DeliveryRoute::Thread => {
                     record.bot_attempts = record.bot_attempts.saturating_sub(1);
                 }
             }
             record.unsent_count += 1;
             let growing = pause(DeliveryRoute::ResponseUrl, record.unsent_count);
             try_again(
-                &mut record,
+                record,
                 kind,
                 now + after.unwrap_or(growing).min(LONGEST_PAUSE),
             );
         }
         (_, PostResult::Unauthorized { .. }) if !record.token_refused => {
             record.token_refused = true;
-            try_again(&mut record, kind, now + TOKEN_REPLACEMENT_TIME);
+            try_again(record, kind, now + TOKEN_REPLACEMENT_TIME);
         }
         (_, PostResult::Refused { reason }) if route == DeliveryRoute::ResponseUrl => {
             // Another way is tried at once, if there is one.
             let reason = reason.clone();
             record.refusal = Some(Refusal { kind, reason });
-            try_again(&mut record, kind, now);
+            try_again(record, kind, now);
+        }
+        // The conversation may be told without the thread.
+        (_, PostResult::Refused { reason } | PostResult::Unauthorized { reason })
+            if route == DeliveryRoute::Thread =>
+        {
+            record.give_card_up(reason);
+            try_again(record, kind, now);
         }
         (_, PostResult::Refused { reason } | PostResult::Unauthorized { reason }) => {
             let why = match &record.refusal {
                 Some(refusal) => format!("{}; the bot: {reason}", refusal.reason),
                 None => reason.clone(),
             };
-            fail_delivery(&mut record, kind, &why, now);
+            fail_delivery(record, kind, &why, now);
         }
         (_, PostResult::Later { after }) => {
             let wait = after.unwrap_or_else(|| pause(route, attempts(&record, route)));
@@ -285,9 +371,9 @@ pub fn after_post(
             *record.route_pause_mut(route) = Some(from);
             if kind == NotificationKind::Progress && route == DeliveryRoute::ResponseUrl {
                 // The use that is left of the two is for a hold.
-                finish_delivery(&mut record, kind, DeliveryStatus::Skipped, now);
+                finish_delivery(record, kind, DeliveryStatus::Skipped, now);
             } else {
-                try_again(&mut record, kind, from);
+                try_again(record, kind, from);
             }
         }
         (NotificationKind::Final, PostResult::Unknown) => {
@@ -297,10 +383,9 @@ pub fn after_post(
         }
         // It may have been shown; the final status says more.
         (_, PostResult::Unknown) => {
-            finish_delivery(&mut record, kind, DeliveryStatus::Unknown, now);
+            finish_delivery(record, kind, DeliveryStatus::Unknown, now);
         }
     }
-    record
 }
 
 /// The same delivery once more. A newer notice or hold takes the place of one that waits.
@@ -313,7 +398,7 @@ fn try_again(record: &mut NotificationRecord, kind: NotificationKind, from: Time
 fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
     u32::from(match route {
         DeliveryRoute::ResponseUrl => record.response_url_uses,
-        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => record.bot_attempts,
+        DeliveryRoute::Bot | DeliveryRoute::Thread => record.bot_attempts,
     })
 }
 
@@ -322,7 +407,7 @@ fn attempts(record: &NotificationRecord, route: DeliveryRoute) -> u32 {
 pub(super) fn pause(route: DeliveryRoute, tries: u32) -> Duration {
     let minutes = match route {
         DeliveryRoute::ResponseUrl => 2,
-        DeliveryRoute::Bot | DeliveryRoute::Feed(_) => 30,
+        DeliveryRoute::Bot | DeliveryRoute::Thread => 30,
     };
     let delivery = Backoff {
         first: Duration::from_secs(2),

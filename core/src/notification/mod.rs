@@ -10,6 +10,7 @@
 mod announcement;
 mod card;
 mod decide;
+mod draw;
 pub mod handler;
 mod record;
 
@@ -20,7 +21,8 @@ use crate::posted::PostedMessage;
 pub use self::announcement::{Announcement, feeds_of};
 pub use self::card::{CARD_WAIT, Card, CardStatus, StrayCard};
 pub use self::decide::{
-    BOT_ATTEMPTS, DeliveryRoute, DeliveryStep, RESPONSE_URL_USES, after_post, next_delivery,
+    BOT_ATTEMPTS, DeliveryRoute, DeliveryStep, RESPONSE_URL_USES, Sending, after_sending,
+    next_delivery,
 };
 pub use self::record::{
     DeliveryStatus, NotificationKind, NotificationRecord, Refusal, Undelivered,

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-use super::DeliveryRoute;
 use super::announcement::{self, Announcement};
-use super::card::Card;
+use super::card::{CARD_WAIT, Card};
+use super::{DeliveryRoute, Sending};
 use crate::Time;
 use crate::id::{ChannelId, DeployId};
+use crate::posted::PostedMessage;
 use crate::request::is_false;
 use crate::secret::ResponseUrl;
 
@@ -216,15 +217,22 @@ impl NotificationRecord {
         }
     }
 
-    /// The status of the delivery of `kind` by `route`; of a feed there may be none.
-    pub(super) fn delivery_by(
-        &self,
-        kind: NotificationKind,
-        route: DeliveryRoute,
-    ) -> Option<&DeliveryStatus> {
-        match route {
-            DeliveryRoute::Feed(feed) => self.announcements.get(feed).map(|feed| &feed.status),
-            DeliveryRoute::ResponseUrl | DeliveryRoute::Bot => Some(self.delivery(kind)),
+    /// Whether this version has the reservation that `reserved` was written with for `sending`.
+    pub(super) fn reserves(&self, sending: &Sending, reserved: &Self) -> bool {
+        match sending {
+            Sending::Notification { kind, .. } => self.delivery(*kind) == reserved.delivery(*kind),
+            Sending::Announcement { feed, .. } => {
+                let status = |record: &Self| Some(record.announcements.get(*feed)?.status.clone());
+                status(self) == status(reserved)
+            }
+            Sending::Card { .. } => {
+                let status = |record: &Self| Some(record.card.as_ref()?.status.clone());
+                status(self) == status(reserved)
+            }
+            Sending::Deletion(at) => {
+                let stray = |record: &Self| record.card.as_ref()?.stray(at).cloned();
+                stray(self) == stray(reserved)
+            }
         }
     }
 
@@ -262,34 +270,78 @@ impl NotificationRecord {
     pub(super) fn route_pause(&self, route: DeliveryRoute) -> Option<Time> {
         match route {
             DeliveryRoute::ResponseUrl => self.response_url_from,
-            DeliveryRoute::Bot | DeliveryRoute::Feed(_) => self.bot_from,
+            DeliveryRoute::Bot | DeliveryRoute::Thread => self.bot_from,
         }
     }
 
     pub(super) fn route_pause_mut(&mut self, route: DeliveryRoute) -> &mut Option<Time> {
         match route {
             DeliveryRoute::ResponseUrl => &mut self.response_url_from,
-            DeliveryRoute::Bot | DeliveryRoute::Feed(_) => &mut self.bot_from,
+            DeliveryRoute::Bot | DeliveryRoute::Thread => &mut self.bot_from,
         }
     }
 
     /// When the sweeper reminds the notifier; `None` if nothing is pending.
     #[must_use]
     pub fn due_at(&self) -> Option<Time> {
-        let kinds = NotificationKind::ALL.map(|kind| self.delivery(kind));
+        let kinds = NotificationKind::ALL.into_iter();
         let feeds = self.announcements.iter().map(|feed| &feed.status);
-        let all = kinds.into_iter().chain(feeds);
-        // Other deliveries wait for the post that may be under way.
+        let statuses = kinds.clone().map(|kind| self.delivery(kind));
+        let mut statuses = statuses.chain(feeds.clone());
+        // Other deliveries wait for the call that may be under way.
         let under_way =
             |status: &&DeliveryStatus| matches!(status, DeliveryStatus::InFlight { .. });
-        match all.clone().find(under_way) {
-            Some(status) => status.due_at(),
-            None => all.filter_map(DeliveryStatus::due_at).min(),
+        if let Some(status) = statuses.find(under_way) {
+            return status.due_at();
+        }
+        if let Some(until) = self.card.as_ref().and_then(Card::in_flight_until) {
+            return Some(until);
+        }
+        let due = |kind| {
+            let from = self.delivery(kind).due_at()?;
+            Some(
+                self.waits_for_card(kind)
+                    .map_or(from, |until| until.max(from)),
+            )
+        };
+        let card = self.card.as_ref().and_then(Card::due_at);
+        let kinds = kinds.filter_map(due);
+        kinds
+            .chain(feeds.filter_map(DeliveryStatus::due_at))
+            .chain(card)
+            .min()
+    }
+
+    /// The card, if it can be edited and has a thread.
+    #[must_use]
+    pub fn standing_card(&self) -> Option<&PostedMessage> {
+        let card = self.card.as_ref().filter(|card| !card.is_given_up())?;
+        card.at.as_ref()
+    }
+
+    /// Until when a notification waits for the card: whatever belongs into its thread, or is said by it,
+    /// until it stands, and the final status until it shows the end.
+    pub(super) fn waits_for_card(&self, kind: NotificationKind) -> Option<Time> {
+        let card = self.card.as_ref().filter(|card| !card.is_given_up())?;
+        let shows_all = card.at.is_some() && card.shown >= card.wanted;
+        let waits = match kind {
+            NotificationKind::Final => !shows_all,
+            _ => card.at.is_none(),
+        };
+        waits.then_some(card.others_wait)
+    }
+
+    pub(super) fn give_card_up(&mut self, reason: &str) {
+        if let Some(card) = &mut self.card {
+            card.give_up(reason);
         }
     }
 
-    /// Says that the card shows something old.
+    /// Says that the card shows something old. After the end no first one is posted.
     pub fn request_redraw(&mut self, now: Time) {
+        if self.card.is_none() && self.final_status != DeliveryStatus::NotRequested {
+            return;
+        }
         let card = self.card.get_or_insert_with(|| Card::new(now));
         card.wanted += 1;
         self.version += 1;
@@ -307,6 +359,12 @@ impl NotificationRecord {
                 self.set_delivery(kind, DeliveryStatus::Pending { from: now });
             }
             _ => return,
+        }
+        if let Some(card) = &mut self.card {
+            card.wanted += 1;
+            if kind == NotificationKind::Final {
+                card.others_wait = now + CARD_WAIT;
+            }
         }
         // The end says more than a notice that comes before it.
         let waits = matches!(self.notice, DeliveryStatus::Pending { .. });

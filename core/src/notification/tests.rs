@@ -88,21 +88,46 @@ fn without_a_response_url_nothing_is_sent_and_the_record_says_so() {
     "#);
 }
 
+/// What is sent now.
+fn sends(item: &NotificationRecord, now: Time, bot: bool) -> (NotificationRecord, Sending) {
+    match next_delivery(item, now, &Timeouts::default(), bot) {
+        DeliveryStep::Send { reserved, sending } => (reserved, sending),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What is posted now.
 fn posts(
     item: &NotificationRecord,
     now: Time,
     bot: bool,
 ) -> (NotificationRecord, NotificationKind, DeliveryRoute, bool) {
-    match next_delivery(item, now, &Timeouts::default(), bot) {
-        DeliveryStep::Post {
+    match sends(item, now, bot) {
+        (
             reserved,
-            kind,
-            route,
-            repeat,
-        } => (reserved, kind, route, repeat),
+            Sending::Notification {
+                kind,
+                route,
+                repeat,
+            },
+        ) => (reserved, kind, route, repeat),
         other => panic!("{other:?}"),
     }
+}
+
+fn after_post(
+    reserved: &NotificationRecord,
+    kind: NotificationKind,
+    route: DeliveryRoute,
+    result: &PostResult,
+    now: Time,
+) -> NotificationRecord {
+    let sending = Sending::Notification {
+        kind,
+        route,
+        repeat: false,
+    };
+    after_sending(reserved, &sending, result, now)
 }
 
 fn settles(item: &NotificationRecord, now: Time, bot: bool) -> NotificationRecord {

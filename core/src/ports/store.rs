@@ -152,6 +152,8 @@ pub struct RetriedDeploy {
     pub record: DeployRecord,
     /// Its audit event.
     pub event: AuditEvent,
+    /// From when on its card shows something else.
+    pub redraw: Option<Time>,
 }
 
 /// The failed condition of a commit. Nothing was written.

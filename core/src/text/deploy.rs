@@ -53,7 +53,7 @@ pub fn waiting_for_approval(record: &DeployRecord, config: &Config) -> SlackMess
 }
 
 /// The approvals that it waits for, as far as they are known.
-fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
+pub(super) fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     let waiting = record.holds.iter().filter(|hold| hold.waits);
     let mut jobs: Vec<&String> = waiting.filter_map(|hold| hold.job.as_ref()).collect();
     jobs.truncate(MAX_NAMED_JOBS);
@@ -112,15 +112,20 @@ pub fn deploy_status(
         append_untold(line, untold)
     }));
     let mut message = message.details(end_lines(record, config));
-    if let Some(new) = record.retried_by {
-        let id = new.short_id(ShortId::USUAL);
-        let line = Mrkdwn::new("Retried as ").code(&id).and(": ");
-        message = message.detail(line.code(usage::command_for(config, Verb::Status, &id)));
+    if let Some(retried) = retried_line(record, config) {
+        message = message.detail(retried);
     } else if !record.state.is_terminal() && record.cancel.is_none() {
         let cancel = usage::command_for(config, Verb::Cancel, &record.short_id);
         message = message.detail(Mrkdwn::new("To cancel it: ").code(cancel));
     }
     standing_deploy(message, record, config)
+}
+
+/// The deploy that repeats it.
+pub(super) fn retried_line(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
+    let id = record.retried_by?.short_id(ShortId::USUAL);
+    let line = Mrkdwn::new("Retried as ").code(&id).and(": ");
+    Some(line.code(usage::command_for(config, Verb::Status, &id)))
 }
 
 pub(super) fn to_channel(
@@ -210,7 +215,11 @@ pub(super) fn about_deploy(
 }
 
 /// The same, with buttons for what can be done about the deploy as it stands.
-fn standing_deploy(message: SlackMessage, record: &DeployRecord, config: &Config) -> SlackMessage {
+pub(super) fn standing_deploy(
+    message: SlackMessage,
+    record: &DeployRecord,
+    config: &Config,
+) -> SlackMessage {
     let message = about_deploy(message, record, config);
     if !config.slack.interactivity {
         return message;
@@ -252,7 +261,7 @@ fn timestamps(record: &DeployRecord) -> Mrkdwn {
 }
 
 /// The state of a deploy that has not ended.
-fn in_progress_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
+pub(super) fn in_progress_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
     let unknown = record.trigger_intent.as_ref();
     let unknown = unknown.and_then(|intent| intent.unknown_because.as_ref());
     let line = match (record.state, &record.last_error, unknown) {
@@ -274,7 +283,7 @@ fn in_progress_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
                 .code(because)
                 .and("). The pipeline is being looked up there; nothing is sent twice."),
         ),
-        (DeployState::Running, ..) if record.holds.iter().any(|hold| hold.waits) => {
+        (DeployState::Running, ..) if record.is_held() => {
             let line = Mrkdwn::new("It waits for an approval at CircleCI");
             Some(append_held_jobs(line, record).and("."))
         }
@@ -293,7 +302,7 @@ fn in_progress_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
 }
 
 /// Why it ended, and what to do.
-fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
+pub(super) fn end_lines(record: &DeployRecord, config: &Config) -> Vec<Mrkdwn> {
     let Some(end) = &record.end else {
         return vec![];
     };

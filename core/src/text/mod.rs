@@ -7,6 +7,7 @@
 mod ack;
 mod action;
 mod button;
+mod card;
 mod commit;
 mod deploy;
 mod end_reason;
@@ -40,6 +41,7 @@ pub use self::action::{
     too_many_actions, unknown_deploy,
 };
 pub use self::button::{Button, ButtonSubject};
+pub use self::card::card;
 pub use self::deploy::{
     announcement, deploy_running, deploy_status, final_status, waiting_for_approval,
 };

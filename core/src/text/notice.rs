@@ -8,11 +8,19 @@ use crate::deploy::{DeployRecord, Notice};
 
 /// The latest notice of a deploy; one that has none says where it stands.
 pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
+    let (banner, details) = notice_text(record, config);
+    let headline = deploy_headline(Mrkdwn::new(banner), record);
+    let message = to_channel(MessageKind::Notice, headline, record, config);
+    about_deploy(message.details(details), record, config)
+}
+
+/// What the latest notice begins with, and what it says.
+pub(super) fn notice_text(record: &DeployRecord, config: &Config) -> (&'static str, Vec<Mrkdwn>) {
     let cancel = || {
         let line = Mrkdwn::new("To cancel it: ");
         line.code(usage::command_for(config, Verb::Cancel, &record.short_id))
     };
-    let (banner, details) = match &record.notice {
+    match &record.notice {
         Some(Notice::TriggerDelayed { error }) => (
             ":hourglass_flowing_sand: *Waiting for CircleCI:* ",
             vec![
@@ -63,8 +71,5 @@ pub fn deploy_notice(record: &DeployRecord, config: &Config) -> SlackMessage {
             ],
         ),
         None => (":information_source: ", vec![]),
-    };
-    let headline = deploy_headline(Mrkdwn::new(banner), record);
-    let message = to_channel(MessageKind::Notice, headline, record, config);
-    about_deploy(message.details(details), record, config)
+    }
 }

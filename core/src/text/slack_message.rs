@@ -32,6 +32,9 @@ pub struct SlackMessage {
     pub audience: Audience,
     /// The first line: state, what, which, who. It is also the notification's text.
     pub headline: Mrkdwn,
+    /// Facts side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Mrkdwn>,
     /// A list, one line each.
     pub rows: Vec<Mrkdwn>,
     /// Further lines.
@@ -63,8 +66,14 @@ const MAX_LENGTH: usize = 12_730;
 const MARK_OVERHEAD: usize = 15;
 /// The headline.
 const MAX_HEADLINE: usize = 1_200;
+/// Most fields that are shown (Slack takes 10).
+const MAX_FIELDS: usize = 4;
+/// One field (Slack takes 2,000).
+const MAX_FIELD: usize = 500;
 /// Most rows that are shown.
 const MAX_ROWS: usize = 20;
+/// The same beside fields, which take the room of the others.
+const MAX_ROWS_BESIDE_FIELDS: usize = 10;
 /// One row.
 pub(super) const MAX_ROW: usize = 420;
 /// Most details that are shown.
@@ -96,6 +105,7 @@ impl SlackMessage {
             mark: kind.into(),
             audience,
             headline,
+            fields: vec![],
             rows: vec![],
             details: vec![],
             link: None,
@@ -106,6 +116,11 @@ impl SlackMessage {
     /// Names the deploy it is about.
     pub(super) fn about(mut self, deploy: DeployId) -> Self {
         self.mark.deploy = Some(deploy);
+        self
+    }
+
+    pub(super) fn fields(mut self, fields: impl IntoIterator<Item = Mrkdwn>) -> Self {
+        self.fields.extend(fields);
         self
     }
 
@@ -152,14 +167,16 @@ impl SlackMessage {
         let actions_length = actions.as_ref().map_or(0, |block| json_size(block) + 1);
         room = room.saturating_sub(actions_length);
         let mut blocks = vec![];
+        room = room.saturating_sub(json_length(&headline) + SECTION_OVERHEAD);
+        blocks.push(text_section(&headline));
+        if let Some(block) = self.fields_block() {
+            room = room.saturating_sub(json_size(&block) + 1);
+            blocks.push(block);
+        }
         let mut section = |text: String, room: &mut usize| {
             *room = room.saturating_sub(json_length(&text) + SECTION_OVERHEAD);
-            blocks.push(json!({
-                "type": "section",
-                "text": { "type": "mrkdwn", "text": text, "verbatim": true },
-            }));
+            blocks.push(text_section(&text));
         };
-        section(headline.clone(), &mut room);
         for text in self.packed_rows() {
             section(text, &mut room);
         }
@@ -192,6 +209,14 @@ impl SlackMessage {
         })
     }
 
+    /// The fields, in one section.
+    fn fields_block(&self) -> Option<Value> {
+        let fields = self.fields.iter().filter(|field| !field.is_empty());
+        let text = |field: &Mrkdwn| mrkdwn(&field.truncated(MAX_FIELD));
+        let fields: Vec<Value> = fields.take(MAX_FIELDS).map(text).collect();
+        (!fields.is_empty()).then(|| json!({"type": "section", "fields": fields}))
+    }
+
     /// The rows in as few sections as possible, each in one of them.
     fn packed_rows(&self) -> Vec<String> {
         let rows = self.rows.iter().filter(|row| !row.is_empty());
@@ -203,11 +228,16 @@ impl SlackMessage {
             }
             _ => sections.push(row.to_owned()),
         };
+        let most = if self.fields.is_empty() {
+            MAX_ROWS
+        } else {
+            MAX_ROWS_BESIDE_FIELDS
+        };
         rows.clone()
-            .take(MAX_ROWS)
+            .take(most)
             .for_each(|row| push(&row.truncated(MAX_ROW)));
         match rows.count() {
-            n if n > MAX_ROWS => push(&format!("… and {} more.", n - MAX_ROWS)),
+            n if n > most => push(&format!("… and {} more.", n - most)),
             _ => {}
         }
         sections
@@ -238,7 +268,10 @@ impl SlackMessage {
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {
         let text = [&self.headline].into_iter();
-        let text = text.chain(&self.rows).chain(&self.details);
+        let text = text
+            .chain(&self.fields)
+            .chain(&self.rows)
+            .chain(&self.details);
         let link = self.link.iter();
         let buttons = self.buttons.iter().map(|button| match &button.about {
             ButtonSubject::Deploy(_) => format!("[{}]", button.label),
@@ -249,6 +282,14 @@ impl SlackMessage {
             .chain(buttons)
             .collect()
     }
+}
+
+fn mrkdwn(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
+fn text_section(text: &str) -> Value {
+    json!({"type": "section", "text": mrkdwn(text)})
 }
 
 /// How many characters a block takes.

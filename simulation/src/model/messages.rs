@@ -85,6 +85,7 @@ pub(super) fn action_message(who: usize, action: DeployAction, left: Duration) -
         requested_by: ActionRequester::User(requester(who)),
         action,
         requested_at: now() + left - timeouts().request_ttl,
+        card: None,
     }
 }
 

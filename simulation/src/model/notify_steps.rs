@@ -1,9 +1,9 @@
 //! The steps of the notifier's runs. Each run is the product's own value: it is resumed with what the
 //! world of the model answers to its request.
 
-use chatops_core::notification::handler::NotifyRun;
+use chatops_core::notification::handler::{NotifyRun, ReservedPost};
 use chatops_core::notification::{
-    DeliveryStatus, NotificationKind, NotificationRecord, RESPONSE_URL_USES,
+    DeliveryStatus, NotificationKind, NotificationRecord, RESPONSE_URL_USES, Sending,
 };
 use chatops_core::phase::Phase;
 use chatops_core::ports::{CommitError, Conflict};
@@ -46,7 +46,7 @@ pub(super) enum NextNotifyRun {
 /// Where a run stands, for people.
 pub(super) fn phase_name(run: &NotifyRun) -> String {
     let mut run = run.clone();
-    let kind = post_of(&mut run).map(|post| format!(" {:?}", post.kind));
+    let kind = post_of(&mut run).map(|post| format!(" {:?}", kind_of(post)));
     let phase = format!("{run:?}");
     let phase = phase.split(['(', ' ']).next().unwrap_or_default();
     format!("{phase}{}", kind.unwrap_or_default())
@@ -135,7 +135,8 @@ impl NotifySteps<'_> {
             (mut run, NotifyAnswer::Superseded) => {
                 if let Some(post) = post_of(&mut run) {
                     // No record has this any more.
-                    set_delivery(&mut post.reserved, post.kind, DeliveryStatus::NotRequested);
+                    let kind = kind_of(post);
+                    set_delivery(&mut post.reserved, kind, DeliveryStatus::NotRequested);
                 }
                 run
             }
@@ -148,7 +149,7 @@ impl NotifySteps<'_> {
             next = match next {
                 // What it reads does not change.
                 NotifyRun::ReadDeploy(phase) => {
-                    let record = notified_deploy(phase.post.kind);
+                    let record = notified_deploy(kind_of(&phase.post));
                     phase.resume(Ok(Some(record)), ctx)
                 }
                 NotifyRun::FindBot(phase) => phase.resume(Ok(false), ctx),
@@ -213,7 +214,7 @@ impl NotifySteps<'_> {
             // A reservation is known by its own end of lease, which no other one has.
             let reserved = !matches!(value, NotifyRun::Reserve(_));
             if let Some(post) = post_of(&mut value).filter(|_| reserved)
-                && old.delivery(post.kind) != new.delivery(post.kind)
+                && old.delivery(kind_of(post)) != new.delivery(kind_of(post))
             {
                 run.run = self.changed(run.run, NotifyAnswer::Superseded);
             }
@@ -306,7 +307,7 @@ impl NotifySteps<'_> {
                 self.step_save(slot, *phase.record, "records what became of it");
             }
             NotifyRun::Post(phase) => {
-                let is_final = phase.post.kind == NotificationKind::Final;
+                let is_final = kind_of(&phase.post) == NotificationKind::Final;
                 let marked = phase.request.message.mark.repeat;
                 self.step_post(slot, is_final, marked);
             }
@@ -362,6 +363,16 @@ impl NotifySteps<'_> {
         }
         let unsent = ("cannot reach Slack", false);
         self.push_next(self.from, slot, answer(SlackAnswer::NotSent), unsent);
+    }
+}
+
+/// What is posted: in this model neither a card nor an announcement.
+fn kind_of(post: &ReservedPost) -> NotificationKind {
+    match post.sending {
+        Sending::Notification { kind, .. } => kind,
+        Sending::Announcement { .. } | Sending::Card { .. } | Sending::Deletion(_) => {
+            NotificationKind::Final
+        }
     }
 }
 

@@ -194,7 +194,9 @@ impl ScheduleRun {
             },
             Ok(WorkMessage::Query(_)) => None,
             Err(_) => match body.decode::<NotifyMessage>().ok()? {
-                NotifyMessage::Notify { deploy } => Some(deploy),
+                NotifyMessage::Notify { deploy } | NotifyMessage::CardPressed { deploy, .. } => {
+                    Some(deploy)
+                }
                 NotifyMessage::QueryReply(_) => None,
             },
         }

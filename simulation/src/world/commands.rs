@@ -162,6 +162,7 @@ impl World {
             requested_by: ActionRequester::Operator { name },
             action,
             requested_at: self.clock.now(),
+            card: None,
         };
         let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)));
         if let Ok(body) = body {
@@ -187,6 +188,7 @@ impl World {
                 force: true,
             },
             requested_at: self.clock.now(),
+            card: None,
         };
         let body = MessageBody::encode(&WorkMessage::Action(Box::new(message)));
         self.send_copy(body.ok().as_ref());

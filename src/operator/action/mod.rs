@@ -157,6 +157,7 @@ impl<'p> ActionSender<'p> {
             },
             action,
             requested_at: now(),
+            card: None,
         }
     }
 

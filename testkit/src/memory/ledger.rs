@@ -186,6 +186,11 @@ impl LedgerTables {
             let old = retried.record.id;
             self.chains.insert(commit.record.chain_root(), id);
             self.events.entry(old).or_default().push(retried.event);
+            if let (Some(at), Some(notification)) =
+                (retried.redraw, self.notifications.get_mut(&old))
+            {
+                notification.request_redraw(at);
+            }
             self.records.insert(old, retried.record);
         }
         self.records.insert(id, commit.record);

@@ -65,7 +65,11 @@ fn retried_part(old: &DeployRecord, by: DeployId) -> RetriedDeploy {
     let actor = AuditActor::User(old.request.qualified_user());
     let (record, event) =
         machine::apply_change(old, AuditChange::Retried { by }, actor, at(2)).unwrap();
-    RetriedDeploy { record, event }
+    RetriedDeploy {
+        record,
+        event,
+        redraw: None,
+    }
 }
 
 /// That deploy `n` does not exist in any way, and `old` is as it was.
@@ -175,6 +179,7 @@ pub async fn only_the_first_transaction_retries_another<F: PortFixture>(it: F) {
     itself.retried = Some(Box::new(RetriedDeploy {
         record: noted_commit(&itself.record, at(3)).record,
         event: noted_commit(&itself.record, at(3)).events.remove(0),
+        redraw: None,
     }));
     assert!(store.commit(itself).await.is_err());
     store.assert_stored(&old).await;

@@ -122,6 +122,7 @@ impl World {
                 requested_by: ActionRequester::User(requester),
                 action,
                 requested_at,
+                card: None,
             })),
             ChatCommand::Help(_) => panic!("ingest answers that"),
         };

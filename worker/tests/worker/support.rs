@@ -113,6 +113,7 @@ pub(crate) fn cancel_action(requested_by: ActionRequester, clock: &ManualClock) 
             deploy: DeployRef::Full(deploy_id(1)),
         },
         requested_at: clock.now(),
+        card: None,
     };
     MessageBody::encode(&WorkMessage::Action(Box::new(action))).unwrap()
 }

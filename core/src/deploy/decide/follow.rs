@@ -16,7 +16,10 @@ use crate::ports::{Commit, PipelineState};
 use super::hold::note_holds;
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
 use super::reads::{after_failure, set_timer, shorten_pause, take_step};
-use super::{Context, Decision, commit_change, commit_timer, end_deploy, needs_releases};
+use super::{
+    Context, Decision, commit_change, commit_timer, end_deploy, has_card, is_drawn_differently,
+    needs_releases,
+};
 
 /// People are told after many failed polls in a row, or after as long.
 const FAILING_TOLD: Duration = Duration::from_mins(5);
@@ -74,7 +77,7 @@ pub fn after_poll(
         // The handler reads what is needed before it asks.
         RunOutcome::Open | RunOutcome::NeedsDetails | RunOutcome::NeedsJobs(_) => {
             seen.reads.wait = None;
-            Ok(changed(record, seen))
+            Ok(changed(record, seen, ctx))
         }
     }
 }
@@ -98,7 +101,7 @@ pub fn after_failed_poll(
         } else if failed.gives_up(timeouts.follow_timeout.max(timeouts.lock_ttl)) {
             return end_watch(seen, ctx).map(Some);
         }
-        return Ok(changed(record, seen));
+        return Ok(changed(record, seen, ctx));
     }
     if !is_followed(record) {
         return Ok(None);
@@ -116,7 +119,7 @@ pub fn after_failed_poll(
         });
         return notice(&seen, Notice::Unreadable { error }, ctx).map(Some);
     }
-    Ok(changed(record, seen))
+    Ok(changed(record, seen, ctx))
 }
 
 /// What to write after a webhook: a poll, now or a second after the one before, and no other if one is
@@ -232,7 +235,7 @@ fn wait_for(
     seen.reads.wait = Some(wait);
     match news {
         Some(news) => notice(&seen, news, ctx).map(Some),
-        None => Ok(changed(record, seen)),
+        None => Ok(changed(record, seen, ctx)),
     }
 }
 
@@ -265,7 +268,7 @@ fn after_end(
     }
     let Some(RunWatch { waited, cancels }) = seen.watch else {
         seen.due_at = None;
-        return Ok(changed(record, seen));
+        return Ok(changed(record, seen, ctx));
     };
     let step = take_step(&mut seen);
     let waited = waited.saturating_add(step);
@@ -278,7 +281,7 @@ fn after_end(
     if waited < ttl {
         shorten_pause(&mut seen, ttl.saturating_sub(waited));
     }
-    Ok(changed(record, seen))
+    Ok(changed(record, seen, ctx))
 }
 
 /// Whether what is shown is the end on record.
@@ -317,9 +320,13 @@ fn notice(record: &DeployRecord, notice: Notice, ctx: Context<'_>) -> Decision<C
 }
 
 /// The commit of a record on which no event happened; `None` if nothing has changed.
-fn changed(before: &DeployRecord, mut record: DeployRecord) -> Option<Commit> {
+fn changed(before: &DeployRecord, mut record: DeployRecord, ctx: Context<'_>) -> Option<Commit> {
     (*before != record).then(|| {
         record.version += 1;
-        commit_timer(record)
+        let redraws = has_card(&record, ctx) && is_drawn_differently(before, &record);
+        Commit {
+            redraw: redraws.then_some(ctx.now),
+            ..commit_timer(record)
+        }
     })
 }

@@ -405,6 +405,7 @@ fn commit_change_by(
         lock,
         claim,
         notifications,
+        redraw: has_card(&record, ctx).then_some(ctx.now),
         ..commit_timer(record)
     })
 }
@@ -453,6 +454,23 @@ fn side_effects(
         }
         _ => (None, None, vec![]),
     }
+}
+
+/// Whether the deploy is to have a card. There is one from the first trigger.
+fn has_card(record: &DeployRecord, ctx: Context<'_>) -> bool {
+    ctx.config.slack.live && record.trigger_intent.is_some()
+}
+
+/// Whether the card shows something else after a change without an event.
+fn is_drawn_differently(before: &DeployRecord, after: &DeployRecord) -> bool {
+    let commit = |record: &DeployRecord| {
+        let run = record.run.clone()?;
+        Some((run.revision, run.subject, run.author))
+    };
+    commit(before) != commit(after)
+        || before.before != after.before
+        || before.holds != after.holds
+        || before.present_notice() != after.present_notice()
 }
 
 fn commit_timer(record: DeployRecord) -> Commit {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::request::{first_commit, new_notification};
-use super::{Context, Decision, begin_trigger};
+use super::{Context, Decision, begin_trigger, has_card};
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::command::{DeployAction, StatusFilter};
@@ -312,7 +312,11 @@ pub fn begin_retry(
         machine::apply_change(old, AuditChange::Retried { by: id }, by, ctx.now)?;
     // A ticket that was not written yet is obsolete.
     record.due_at = None;
-    commit.retried = Some(Box::new(RetriedDeploy { record, event }));
+    commit.retried = Some(Box::new(RetriedDeploy {
+        redraw: has_card(&record, ctx).then_some(ctx.now),
+        record,
+        event,
+    }));
     commit.action = cause.action().map(|action| ActionRecord {
         id: action.id,
         action: action.action.clone(),

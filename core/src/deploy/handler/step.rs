@@ -178,13 +178,18 @@ pub(super) fn after_write_then(
 ) -> DeployRun {
     memory.has_written = true;
     let deploy = memory.deploy;
-    let next = next(memory);
-    if commit.wakes_notifier() {
+    let wake = |deploy, next| {
         let next = Box::new(next);
         DeployRun::WakeNotifier(WakingNotifier { deploy, next })
-    } else {
-        next
+    };
+    let mut next = next(memory);
+    if let Some(retried) = commit.retried.as_ref().filter(|one| one.redraw.is_some()) {
+        next = wake(retried.record.id, next);
     }
+    if commit.wakes_notifier() {
+        next = wake(deploy, next);
+    }
+    next
 }
 
 impl Phase for ReadingHolder {

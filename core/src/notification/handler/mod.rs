@@ -5,25 +5,28 @@
 
 mod announce;
 mod post;
+mod press;
 
 use std::time::Duration;
 
 pub use self::announce::PlanningFeeds;
 pub use self::post::{
-    Posting, ReadingDeploy, RecordingPost, RenewingToken, RereadingNotification, ReservedPost,
-    Reserving,
+    Deleting, Posting, ReadingDeploy, RecordingPost, RenewingToken, RereadingNotification,
+    ReservedPost, Reserving,
 };
+pub use self::press::NotingPress;
 
 use crate::Time;
 use crate::config::Config;
 use crate::id::DeployId;
 use crate::message::NotifyMessage;
-use crate::notification::{self, DeliveryRoute, DeliveryStep, NotificationRecord, Undelivered};
+use crate::notification::{self, DeliveryStep, NotificationRecord, Undelivered};
 use crate::phase::Phase;
 use crate::ports::{
     CommitError, Conflict, FindBot, LedgerError, OutgoingMessage, PortErrorKind, ReadNotification,
     SaveNotification, SecretError, SendError, SendMessage,
 };
+use crate::posted::PostedMessage;
 
 /// When the notifier decides, with what.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,10 @@ pub enum NotifyRun {
     RenewToken(RenewingToken),
     /// Posts.
     Post(Posting),
+    /// Deletes a card that does not count.
+    Delete(Deleting),
+    /// Notes that a button of a card was pressed.
+    NotePress(NotingPress),
     /// Writes the result of the post.
     Record(RecordingPost),
     /// Reads the notification record again, which somebody else has changed.
@@ -92,11 +99,22 @@ impl NotifyRun {
     pub fn wake_up(deploy: DeployId) -> Self {
         read(deploy, false)
     }
+
+    /// A run after somebody has pressed a button of a card of the deploy at this place.
+    #[must_use]
+    pub fn press(deploy: DeployId, card: PostedMessage) -> Self {
+        NotifyRun::Read(ReadingNotification {
+            deploy,
+            pressed: Some(card),
+            has_written: false,
+        })
+    }
 }
 
 fn read(deploy: DeployId, has_written: bool) -> NotifyRun {
     NotifyRun::Read(ReadingNotification {
         deploy,
+        pressed: None,
         has_written,
     })
 }
@@ -122,6 +140,8 @@ fn was_saved(answer: Result<(), CommitError>) -> Result<bool, LedgerError> {
 pub struct ReadingNotification {
     /// The deploy.
     pub deploy: DeployId,
+    /// The card of the deploy that a button was pressed of.
+    pub pressed: Option<PostedMessage>,
     /// Whether the run wrote anything, and so schedules the next wake-up.
     pub has_written: bool,
 }
@@ -145,6 +165,11 @@ impl Phase for ReadingNotification {
             Ok(None) => return NotifyRun::Done(Ok(NotifyEnd::NotOnRecord)),
             Err(error) => return failed(error),
         };
+        if let Some(card) = &self.pressed
+            && let Some(noting) = NotingPress::of(&record, card, ctx.now)
+        {
+            return NotifyRun::NotePress(noting);
+        }
         if announce::is_to_be_planned(&record, ctx.config) {
             return NotifyRun::PlanFeeds(PlanningFeeds {
                 record,
@@ -159,13 +184,12 @@ impl Phase for ReadingNotification {
 fn decide(record: NotificationRecord, has_written: bool, ctx: NotifyContext<'_>) -> NotifyRun {
     // Whether there is a bot is asked per post, since a token can be added at any time.
     match next_delivery(&record, ctx, true) {
-        DeliveryStep::Post {
-            route: DeliveryRoute::Bot | DeliveryRoute::Feed(_),
-            ..
-        } => NotifyRun::FindBot(FindingBot {
-            record,
-            has_written,
-        }),
+        DeliveryStep::Send { sending, .. } if sending.needs_bot() => {
+            NotifyRun::FindBot(FindingBot {
+                record,
+                has_written,
+            })
+        }
         step => take_step(step, &record, has_written, ctx),
     }
 }
@@ -198,19 +222,9 @@ fn take_step(
             record: settled,
             has_written,
         }),
-        DeliveryStep::Post {
-            reserved,
-            kind,
-            route,
-            repeat,
-        } => NotifyRun::Reserve(Reserving {
+        DeliveryStep::Send { reserved, sending } => NotifyRun::Reserve(Reserving {
             has_written,
-            post: ReservedPost {
-                reserved,
-                kind,
-                route,
-                repeat,
-            },
+            post: ReservedPost { reserved, sending },
         }),
     }
 }

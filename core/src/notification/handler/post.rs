@@ -1,33 +1,80 @@
 //! One post: reserved on record, made, and its result recorded.
 
 use super::{NotifyContext, NotifyRun, failed, read, was_saved};
-use crate::deploy::DeployRecord;
+use crate::config::Config;
+use crate::deploy::{DeployOutcome, DeployRecord};
+use crate::id::ChannelId;
 use crate::notification::{
-    self, DeliveryRoute, NotificationKind, NotificationRecord, PostResult, Undelivered,
+    self, DeliveryRoute, NotificationKind, NotificationRecord, PostResult, Sending, Undelivered,
 };
 use crate::phase::Phase;
 use crate::ports::{
-    CommitError, LedgerError, PostMessage, PostTarget, ReadDeploy, ReadNotification, RenewToken,
-    SaveNotification,
+    CommitError, DeletePosted, LedgerError, PostMessage, PostTarget, ReadDeploy, ReadNotification,
+    RenewToken, SaveNotification,
 };
+use crate::posted::PostedMessage;
 use crate::text;
 
-/// One post, and the record that reserves it.
+/// What is sent once, and the record that reserves it.
 #[derive(Debug, Clone)]
 pub struct ReservedPost {
     /// The record with the reservation.
     pub reserved: NotificationRecord,
-    /// Which message.
-    pub kind: NotificationKind,
-    /// Which way.
-    pub route: DeliveryRoute,
-    /// Whether an earlier attempt may have been shown.
-    pub repeat: bool,
+    /// What is sent.
+    pub sending: Sending,
 }
 
 impl ReservedPost {
     fn read(self) -> NotifyRun {
         read(self.reserved.deploy, true)
+    }
+
+    /// The message, and where it goes; `None` if there is no such place on record.
+    fn message(&self, deploy: &DeployRecord, config: &Config) -> Option<PostMessage> {
+        let conversation = |channel: &ChannelId| PostTarget::Conversation {
+            channel: channel.clone(),
+            user: deploy.request.user.clone(),
+        };
+        let own = &deploy.request.channel;
+        let card = self.reserved.card.as_ref().and_then(|card| card.at.clone());
+        let (to, message) = match &self.sending {
+            Sending::Notification {
+                kind,
+                route,
+                repeat,
+            } => {
+                let to = match route {
+                    DeliveryRoute::ResponseUrl => {
+                        PostTarget::ResponseUrl(self.reserved.response_url.clone()?)
+                    }
+                    DeliveryRoute::Bot => conversation(own),
+                    DeliveryRoute::Thread => PostTarget::Thread {
+                        parent: card?,
+                        // An edit notifies nobody, and few follow a thread.
+                        broadcast: *kind != NotificationKind::Hold
+                            && deploy.state.outcome() == DeployOutcome::Failed,
+                    },
+                };
+                let message = match kind {
+                    NotificationKind::Progress => text::deploy_running(deploy, config),
+                    NotificationKind::Hold => text::waiting_for_approval(deploy, config),
+                    NotificationKind::Final => text::final_status(deploy, *repeat, config),
+                    NotificationKind::Notice => text::deploy_notice(deploy, config),
+                };
+                (to, message)
+            }
+            Sending::Announcement { feed, repeat } => {
+                let channel = &self.reserved.announcements.get(*feed)?.channel;
+                let message = text::announcement(deploy, *repeat, config);
+                (conversation(channel), message)
+            }
+            Sending::Card { repeat } => {
+                let to = card.map_or_else(|| conversation(own), PostTarget::Edit);
+                (to, text::card(deploy, *repeat, config))
+            }
+            Sending::Deletion(_) => return None,
+        };
+        Some(PostMessage { to, message })
     }
 }
 
@@ -51,7 +98,13 @@ impl Phase for Reserving {
 
     fn resume(self, answer: Result<(), CommitError>, _: NotifyContext<'_>) -> NotifyRun {
         match was_saved(answer) {
-            Ok(true) => NotifyRun::ReadDeploy(ReadingDeploy { post: self.post }),
+            Ok(true) => match self.post.sending.clone() {
+                Sending::Deletion(card) => NotifyRun::Delete(Deleting {
+                    post: self.post,
+                    card,
+                }),
+                _ => NotifyRun::ReadDeploy(ReadingDeploy { post: self.post }),
+            },
             Ok(false) => read(self.post.reserved.deploy, self.has_written),
             Err(error) => failed(error),
         }
@@ -85,33 +138,11 @@ impl Phase for ReadingDeploy {
             Ok(None) => return post.read(),
             Err(error) => return failed(error),
         };
-        let to = match (post.route, &post.reserved.response_url) {
-            (DeliveryRoute::ResponseUrl, Some(url)) => PostTarget::ResponseUrl(url.clone()),
-            (DeliveryRoute::ResponseUrl, None) => return post.read(),
-            (DeliveryRoute::Bot, _) => PostTarget::Conversation {
-                channel: record.request.channel.clone(),
-                user: record.request.user.clone(),
-            },
-            (DeliveryRoute::Feed(feed), _) => match post.reserved.announcements.get(feed) {
-                Some(feed) => PostTarget::Conversation {
-                    channel: feed.channel.clone(),
-                    user: record.request.user.clone(),
-                },
-                None => return post.read(),
-            },
+        let Some(message) = post.message(&record, ctx.config) else {
+            return post.read();
         };
-        let message = match post.kind {
-            _ if matches!(post.route, DeliveryRoute::Feed(_)) => {
-                text::announcement(&record, post.repeat, ctx.config)
-            }
-            NotificationKind::Progress => text::deploy_running(&record, ctx.config),
-            NotificationKind::Hold => text::waiting_for_approval(&record, ctx.config),
-            NotificationKind::Final => text::final_status(&record, post.repeat, ctx.config),
-            NotificationKind::Notice => text::deploy_notice(&record, ctx.config),
-        };
-        let by_bot = post.route != DeliveryRoute::ResponseUrl;
-        let renews = by_bot && post.reserved.token_refused;
-        let request = Box::new(PostMessage { to, message });
+        let renews = post.sending.needs_bot() && post.reserved.token_refused;
+        let request = Box::new(message);
         let posting = Posting { post, request };
         if renews {
             NotifyRun::RenewToken(RenewingToken { posting })
@@ -166,6 +197,30 @@ impl Phase for Posting {
     }
 }
 
+/// Deletes a card that does not count.
+#[derive(Debug, Clone)]
+pub struct Deleting {
+    /// The deletion, as it is reserved.
+    pub post: ReservedPost,
+    /// The card.
+    pub card: PostedMessage,
+}
+
+impl Phase for Deleting {
+    type Request = DeletePosted;
+    type Context<'a> = NotifyContext<'a>;
+    type Run = NotifyRun;
+
+    fn request(&self) -> DeletePosted {
+        DeletePosted(self.card.clone())
+    }
+
+    fn resume(self, result: PostResult, ctx: NotifyContext<'_>) -> NotifyRun {
+        let reserved = self.post.reserved.clone();
+        RecordingPost::over(&reserved, self.post, result, ctx)
+    }
+}
+
 /// Writes the result of the post.
 #[derive(Debug, Clone)]
 pub struct RecordingPost {
@@ -187,7 +242,7 @@ impl RecordingPost {
         result: PostResult,
         ctx: NotifyContext<'_>,
     ) -> NotifyRun {
-        let record = notification::after_post(current, post.kind, post.route, &result, ctx.now);
+        let record = notification::after_sending(current, &post.sending, &result, ctx.now);
         NotifyRun::Record(Self {
             given_up: record.given_up_since(current, ctx.now),
             post,
@@ -244,12 +299,8 @@ impl Phase for RereadingNotification {
         answer: Result<Option<NotificationRecord>, LedgerError>,
         ctx: NotifyContext<'_>,
     ) -> NotifyRun {
-        let reservation = |record: &NotificationRecord| {
-            let status = record.delivery_by(self.post.kind, self.post.route);
-            status.cloned()
-        };
         match answer {
-            Ok(Some(fresh)) if reservation(&fresh) == reservation(&self.post.reserved) => {
+            Ok(Some(fresh)) if fresh.reserves(&self.post.sending, &self.post.reserved) => {
                 RecordingPost::over(&fresh, self.post, self.result, ctx)
             }
             Ok(_) => self.post.read(),

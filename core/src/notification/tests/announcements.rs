@@ -23,9 +23,17 @@ fn announced_in(channels: &[&str]) -> NotificationRecord {
 
 /// The record after one post to the feed that is next.
 fn told(item: &NotificationRecord, now: Time, result: &PostResult) -> NotificationRecord {
-    let (reserved, kind, route, _) = posts(item, now, true);
-    assert!(matches!((kind, route), (Final, DeliveryRoute::Feed(_))));
-    after_post(&reserved, kind, route, result, now)
+    let (reserved, feed, repeat) = announces(item, now);
+    let sending = Sending::Announcement { feed, repeat };
+    after_sending(&reserved, &sending, result, now)
+}
+
+/// The feed that is told now, and whether it is marked.
+fn announces(item: &NotificationRecord, now: Time) -> (NotificationRecord, usize, bool) {
+    match sends(item, now, true) {
+        (reserved, Sending::Announcement { feed, repeat }) => (reserved, feed, repeat),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn refused(reason: &str) -> PostResult {
@@ -70,12 +78,9 @@ fn each_feed_is_told_once_after_the_conversation() {
         start(),
     );
     for n in 0..2 {
-        let (reserved, kind, route, repeat) = posts(&item, start(), true);
-        assert_eq!(
-            (kind, route, repeat),
-            (Final, DeliveryRoute::Feed(n), false)
-        );
-        item = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(1));
+        let (_, feed, repeat) = announces(&item, start());
+        assert_eq!((feed, repeat), (n, false));
+        item = told(&item, start(), &PostResult::Delivered(None));
     }
     assert_eq!((item.due_at(), &item.undelivered), (None, &None));
 }
@@ -93,8 +98,8 @@ fn what_slack_refuses_in_a_feed_is_given_up_at_once_and_on_record() {
         "cannot_reply_to_message",
     ] {
         let before = announced_in(&["C0FEED"]);
-        let (reserved, kind, route, _) = posts(&before, start(), true);
-        let after = after_post(&reserved, kind, route, &refused(word), at(1));
+        let (reserved, ..) = announces(&before, at(1));
+        let after = told(&before, at(1), &refused(word));
         assert_eq!(after.announcements[0].status, failed(word));
         assert_eq!(after.due_at(), None);
         let lost = after.untold().unwrap();
@@ -119,11 +124,11 @@ fn what_passes_is_tried_again_and_a_pause_holds_for_every_feed() {
         item.announcements[1].status,
         DeliveryStatus::Pending { from: at(60) }
     );
-    assert_eq!(posts(&item, at(60), true).2, DeliveryRoute::Feed(0));
+    assert_eq!(announces(&item, at(60)).1, 0);
     // Without a word about how long, the other one need not wait.
     let item = announced_in(&["C0ONE", "C0TWO"]);
     let item = told(&item, start(), &PostResult::Later { after: None });
-    assert_eq!(posts(&item, start(), true).2, DeliveryRoute::Feed(1));
+    assert_eq!(announces(&item, start()).1, 1);
     // What was not sent is no attempt.
     let reason = "no".to_owned();
     let item = told(
@@ -144,19 +149,18 @@ fn a_repetition_is_marked_and_what_may_have_been_shown_never_fails() {
     let mut item = announced_in(&["C0FEED"]);
     let mut now = start();
     for tries in 1..=BOT_ATTEMPTS {
-        let (reserved, kind, route, repeat) = posts(&item, now, true);
-        assert_eq!(repeat, tries > 1);
-        item = after_post(&reserved, kind, route, &PostResult::Unknown, now);
+        assert_eq!(announces(&item, now).2, tries > 1);
+        item = told(&item, now, &PostResult::Unknown);
         now = item.due_at().unwrap();
     }
     let item = settles(&item, now, true);
     assert_eq!(item.announcements[0].status, DeliveryStatus::Unknown);
     assert_eq!((item.due_at(), item.undelivered), (None, None));
     // A crash while it posts is such an outcome, too.
-    let (reserved, ..) = posts(&announced_in(&["C0FEED"]), start(), true);
+    let (reserved, ..) = announces(&announced_in(&["C0FEED"]), start());
     let due = reserved.due_at().unwrap();
     let item = settles(&reserved, due, true);
-    assert!(posts(&item, due, true).3);
+    assert!(announces(&item, due).2);
     // Slack took it in no attempt, and said so each time.
     let mut item = announced_in(&["C0FEED"]);
     let mut now = start();
@@ -178,9 +182,9 @@ fn a_refused_token_is_given_one_more_try() {
         item.announcements[0].status,
         DeliveryStatus::Pending { from: at(30) }
     );
-    let (reserved, kind, route, repeat) = posts(&item, at(30), true);
+    let (reserved, _, repeat) = announces(&item, at(30));
     assert!(reserved.token_refused && !repeat, "it has to be refreshed");
-    let item = after_post(&reserved, kind, route, &rejected, at(31));
+    let item = told(&item, at(30), &rejected);
     assert_eq!(item.announcements[0].status, failed("token_revoked"));
 }
 

@@ -99,18 +99,9 @@ fn however_many_notices_there_are_the_end_is_delivered() {
     for _ in 0..50 {
         item.request_delivery(Notice, start());
         item = match next_delivery(&item, start(), &Timeouts::default(), true) {
-            DeliveryStep::Post {
-                reserved,
-                kind,
-                route,
-                ..
-            } => after_post(
-                &reserved,
-                kind,
-                route,
-                &PostResult::Delivered(None),
-                start(),
-            ),
+            DeliveryStep::Send { reserved, sending } => {
+                after_sending(&reserved, &sending, &PostResult::Delivered(None), start())
+            }
             DeliveryStep::Save(item) => item,
             DeliveryStep::Rest => panic!("{item:?}"),
         };

@@ -26,15 +26,12 @@ enum Run {
     /// It has reserved a use, and posts.
     Posting {
         reserved: NotificationRecord,
-        kind: NotificationKind,
-        route: DeliveryRoute,
-        repeat: bool,
+        sending: Sending,
     },
     /// It has the result of the post, and has not recorded it.
     Knows {
         reserved: NotificationRecord,
-        kind: NotificationKind,
-        route: DeliveryRoute,
+        sending: Sending,
         result: PostResult,
     },
 }
@@ -122,34 +119,17 @@ impl World {
         };
         let run = |run: &Run| match run {
             Run::Idle => None,
-            Run::Posting {
-                reserved,
-                kind,
-                route,
-                repeat,
-            } => {
-                let way = (*kind, format!("{route:?}"), *repeat);
-                Some((
-                    item(reserved),
-                    way,
-                    String::new(),
-                    self.counts(reserved, *kind, *route),
-                ))
+            Run::Posting { reserved, sending } => {
+                let counts = self.item.reserves(sending, reserved);
+                Some((item(reserved), format!("{sending:?}"), counts))
             }
             Run::Knows {
                 reserved,
-                kind,
-                route,
+                sending,
                 result,
             } => {
-                let way = (*kind, format!("{route:?}"), false);
-                let result = format!("{result:?}");
-                Some((
-                    item(reserved),
-                    way,
-                    result,
-                    self.counts(reserved, *kind, *route),
-                ))
+                let counts = self.item.reserves(sending, reserved);
+                Some((item(reserved), format!("{sending:?} {result:?}"), counts))
             }
         };
         // The order of the invocations does not matter.
@@ -180,16 +160,6 @@ impl World {
             self.item = item;
         }
         fits
-    }
-
-    /// Whether the reservation is still valid, so that its result will be recorded.
-    fn counts(
-        &self,
-        reserved: &NotificationRecord,
-        kind: NotificationKind,
-        route: DeliveryRoute,
-    ) -> bool {
-        self.item.delivery_by(kind, route) == reserved.delivery_by(kind, route)
     }
 
     fn fault(mut self) -> Option<Self> {
@@ -224,14 +194,13 @@ impl World {
                 }
                 Run::Knows {
                     reserved,
-                    kind,
-                    route,
+                    sending,
                     result,
                 } => {
                     let mut world = crashed.clone();
                     // The worker may have requested another delivery in the meantime.
-                    if self.counts(reserved, *kind, *route) {
-                        let item = after_post(&self.item, *kind, *route, result, self.now);
+                    if self.item.reserves(sending, reserved) {
+                        let item = after_sending(&self.item, sending, result, self.now);
                         assert!(world.save(item));
                     }
                     all.push(world);
@@ -263,15 +232,7 @@ impl World {
             world.now = to;
             // A result that is recorded after its lease is lost.
             let late = world.runs.iter().any(|run| match run {
-                Run::Knows {
-                    reserved,
-                    kind,
-                    route,
-                    ..
-                } => {
-                    let reservation = reserved.delivery_by(*kind, *route);
-                    matches!(reservation, Some(DeliveryStatus::InFlight { until }) if *until <= to)
-                }
+                Run::Knows { reserved, .. } => reserved.due_at().is_some_and(|until| until <= to),
                 _ => false,
             });
             worlds.extend(if late { world.fault() } else { Some(world) });
@@ -285,20 +246,10 @@ impl World {
         match next_delivery(&self.item, self.now, &Timeouts::default(), self.bot) {
             DeliveryStep::Rest => return None,
             DeliveryStep::Save(item) => assert!(world.save(item)),
-            DeliveryStep::Post {
-                reserved,
-                kind,
-                route,
-                repeat,
-            } => {
-                self.check_way(kind, route);
+            DeliveryStep::Send { reserved, sending } => {
+                self.check_way(&sending);
                 assert!(world.save(reserved.clone()));
-                world.runs[i] = Run::Posting {
-                    reserved,
-                    kind,
-                    route,
-                    repeat,
-                };
+                world.runs[i] = Run::Posting { reserved, sending };
             }
         }
         Some(world)
@@ -306,13 +257,7 @@ impl World {
 
     /// Slack answers, or not.
     fn post(&self, i: usize) -> Vec<World> {
-        let Run::Posting {
-            reserved,
-            kind,
-            route,
-            repeat,
-        } = &self.runs[i]
-        else {
+        let Run::Posting { reserved, sending } = &self.runs[i] else {
             return vec![];
         };
         let later = |after| PostResult::Later { after };
@@ -340,19 +285,29 @@ impl World {
                 PostResult::NotSent { .. } if world.unsent == self.bounds.unsent => continue,
                 PostResult::NotSent { .. } => world.unsent += 1,
                 // A response URL takes no token.
-                PostResult::Unauthorized { .. } if *route == DeliveryRoute::ResponseUrl => continue,
-                _ if *route == DeliveryRoute::Bot => world.bot_calls += 1,
-                _ if *route != DeliveryRoute::ResponseUrl => {}
-                _ => {
-                    world.calls += 1;
-                    world.early_calls += u8::from(*kind != Final);
-                }
+                PostResult::Unauthorized { .. } if !sending.needs_bot() => continue,
+                _ => {}
             }
-            if shown && matches!(route, DeliveryRoute::Feed(_)) {
+            match sending {
+                Sending::Notification {
+                    route: DeliveryRoute::ResponseUrl,
+                    kind,
+                    ..
+                } => {
+                    world.calls += u8::from(!matches!(result, PostResult::NotSent { .. }));
+                    world.early_calls +=
+                        u8::from(*kind != Final && !matches!(result, PostResult::NotSent { .. }));
+                }
+                Sending::Notification { .. } => {
+                    world.bot_calls += u8::from(!matches!(result, PostResult::NotSent { .. }));
+                }
+                _ => {}
+            }
+            if let (true, Sending::Announcement { repeat, .. }) = (shown, sending) {
                 let again = *repeat || world.feed_shown == 0;
                 assert!(again, "an unmarked copy in a feed: {self:?}");
                 world.feed_shown += 1;
-            } else if shown {
+            } else if let (true, Sending::Notification { kind, repeat, .. }) = (shown, sending) {
                 let again = *repeat || world.final_shown == 0 || *kind == Notice;
                 assert!(
                     again,
@@ -366,11 +321,9 @@ impl World {
                 } += 1;
             }
             let lost = result == PostResult::Unknown;
-            let (reserved, kind, route) = (reserved.clone(), *kind, *route);
             world.runs[i] = Run::Knows {
-                reserved,
-                kind,
-                route,
+                reserved: reserved.clone(),
+                sending: sending.clone(),
                 result,
             };
             worlds.extend(if lost { world.fault() } else { Some(world) });

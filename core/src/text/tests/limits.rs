@@ -36,6 +36,7 @@ fn a_message_at_all_of_its_limits() {
         mark: longest,
         audience: Audience::Requester,
         headline: quotes(),
+        fields: vec![],
         rows: vec![quotes(); 1_000],
         details: vec![quotes(); 100],
         link: Some(MessageLink {
@@ -50,6 +51,10 @@ fn a_message_at_all_of_its_limits() {
     assert_eq!(blocks, 1 + 4 + 5 + 1);
     check(&SlackMessage {
         rows: vec![],
+        ..message.clone()
+    });
+    check(&SlackMessage {
+        fields: vec![quotes(); 100],
         ..message
     });
 }
@@ -62,6 +67,7 @@ proptest! {
         check(&final_status(&record, repeat, &config));
         check(&announcement(&record, repeat, &config));
         check(&deploy_running(&record, &config));
+        check(&card(&record, repeat, &config));
         check(&waiting_for_approval(&record, &config));
         check(&deploy_status(&record, None, &config));
         check(&deploy_notice(&record, &config));

@@ -10,7 +10,7 @@ use chatops_core::audit::{AuditEvent, EventHash};
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
 use chatops_core::name::ProjectName;
-use chatops_core::notification::Undelivered;
+use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
     LedgerPosition, LockChange, RetriedDeploy, TargetLock,
@@ -207,6 +207,17 @@ fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
         }
         notifications::insert_notification(db, notification)?;
     }
+    if let Some(RetriedDeploy {
+        record,
+        redraw: Some(at),
+        ..
+    }) = commit.retried.as_deref()
+    {
+        change_notification(db, record.id, |notification| {
+            notification.request_redraw(*at);
+            Ok(())
+        })?;
+    }
     request_deliveries(db, commit)
 }
 
@@ -361,18 +372,27 @@ fn request_deliveries(db: &Connection, commit: &Commit) -> CommitResult {
         let what = format!("a notification about {id} needs an event");
         return Err(CommitFailure::defect(what));
     }
+    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
+    change_notification(db, id, |notification| {
+        commit.request_deliveries(notification).map_err(unreadable)
+    })
+}
+
+/// Changes the notification record of a deploy, if there is one.
+fn change_notification(
+    db: &Connection,
+    id: DeployId,
+    change: impl FnOnce(&mut NotificationRecord) -> CommitResult,
+) -> CommitResult {
     let Some(mut notification) = notifications::select_notification(db, id)? else {
         return Ok(());
     };
     let before = notification.version;
-    let unreadable = |e| CommitFailure::defect(format!("an event cannot be read: {e}"));
-    let requested = commit.request_deliveries(&mut notification);
-    requested.map_err(unreadable)?;
+    change(&mut notification)?;
     if notification.version == before {
-        Ok(())
-    } else {
-        notifications::update_notification(db, &notification, before)
+        return Ok(());
     }
+    notifications::update_notification(db, &notification, before)
 }
 
 /// The first column of the only row, if there is one.

@@ -171,7 +171,11 @@ async fn derive_retry(
         commit.record.retry_of = Some(old.id);
         commit.record.retry_root = Some(old.chain_root());
         commit.record.retry_request = Some(action.id);
-        commit.retried = Some(Box::new(RetriedDeploy { record, event }));
+        commit.retried = Some(Box::new(RetriedDeploy {
+            record,
+            event,
+            redraw: None,
+        }));
         let _ = write(ports, commit).await;
     }
     Ok(())

@@ -5,8 +5,17 @@ use super::*;
 impl World {
     /// The response URL while it lasts and has refused nothing, then the bot; and nothing early once the
     /// end is pending.
-    pub(super) fn check_way(&self, kind: NotificationKind, route: DeliveryRoute) {
+    pub(super) fn check_way(&self, sending: &Sending) {
         let item = &self.item;
+        let (kind, route) = match sending {
+            Sending::Notification { kind, route, .. } => (*kind, *route),
+            Sending::Announcement { feed, .. } => {
+                let open = !item.announcements[*feed].status.is_settled();
+                assert!(self.bot && open, "a feed was told already: {self:?}");
+                return;
+            }
+            other => panic!("there is no card: {other:?}"),
+        };
         let left = match kind {
             Final => 5,
             Progress | Hold | Notice => 2,
@@ -16,15 +25,11 @@ impl World {
             && item.response_url_uses < left;
         let refused = item.refusal.as_ref().map(|refusal| refusal.kind);
         match route {
-            DeliveryRoute::Feed(feed) => {
-                let open = !item.announcements[feed].status.is_settled();
-                assert!(self.bot && open, "a feed was told already: {self:?}");
-                return;
-            }
             DeliveryRoute::ResponseUrl => {
                 assert!(lasts, "a call of what does not last: {self:?}");
                 assert_ne!(refused, Some(kind), "the same again: {self:?}");
             }
+            DeliveryRoute::Thread => panic!("there is no card: {self:?}"),
             DeliveryRoute::Bot => {
                 let needed = !lasts || refused.is_some();
                 assert!(self.bot && needed, "the bot was not needed: {self:?}");
@@ -112,20 +117,9 @@ impl World {
                 continue;
             };
             world = stepped;
-            if let Run::Posting {
-                reserved,
-                kind,
-                route,
-                ..
-            } = world.runs[0].clone()
-            {
-                let item = after_post(
-                    &reserved,
-                    kind,
-                    route,
-                    &PostResult::Delivered(None),
-                    world.now,
-                );
+            if let Run::Posting { reserved, sending } = world.runs[0].clone() {
+                let item =
+                    after_sending(&reserved, &sending, &PostResult::Delivered(None), world.now);
                 assert!(world.save(item));
                 world.runs[0] = Run::Idle;
             }

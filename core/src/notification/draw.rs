@@ -1,0 +1,272 @@
+//! What the notifier does next about a card, and what a call's result makes of it: pure functions.
+
+use std::time::Duration;
+
+use super::decide::{LONGEST_PAUSE, TOKEN_REPLACEMENT_TIME, is_ahead, pause};
+use super::{
+    Card, CardStatus, DeliveryRoute, DeliveryStep, NotificationRecord, PostResult, Sending,
+    StrayCard,
+};
+use crate::Time;
+use crate::config::Timeouts;
+use crate::posted::PostedMessage;
+
+/// Attempts in a row that do not draw it, after which it is given up.
+const CARD_ATTEMPTS: u8 = 12;
+
+/// Posts whose outcome is unknown, after which there is no card.
+const MAX_LOST_POSTS: u8 = 2;
+
+/// How late Slack may carry an edit out for which it gave no answer. Edits have no version, so a late one
+/// goes over a newer one.
+const LATEST_EDIT: Duration = Duration::from_secs(60);
+
+/// Attempts to delete a card that does not count.
+const DELETE_ATTEMPTS: u8 = 3;
+
+/// Most of such cards that are on record at once.
+const MAX_STRAYS: usize = 3;
+
+/// What to do while a call may be under way, and once its outcome is no longer known.
+pub(super) fn under_way(
+    record: &NotificationRecord,
+    now: Time,
+    timeouts: &Timeouts,
+) -> Option<DeliveryStep> {
+    let card = record.card.as_ref()?;
+    let until = card.in_flight_until()?;
+    if is_ahead(until, now, timeouts.delivery_lease) {
+        return Some(DeliveryStep::Rest);
+    }
+    let mut record = record.clone();
+    if matches!(card.status, CardStatus::InFlight { .. }) {
+        after_call(&mut record, &PostResult::Unknown, now);
+    } else if let Some(stray) = card.strays.iter().find(|stray| stray.in_flight) {
+        after_deletion(&mut record, &stray.at, &PostResult::Unknown, now);
+    }
+    Some(DeliveryStep::Save(record))
+}
+
+/// What to do about the card while nothing is under way; `None` if nothing is due.
+pub(super) fn next(
+    record: &NotificationRecord,
+    now: Time,
+    timeouts: &Timeouts,
+    bot: bool,
+) -> Option<DeliveryStep> {
+    let card = record.card.as_ref()?;
+    let is_due = |from| !is_ahead(from, now, LONGEST_PAUSE);
+    let stray = card.strays.iter().position(|stray| is_due(stray.next));
+    let draws = match card.status {
+        CardStatus::Idle { from } if is_due(from) => is_old(card, now),
+        _ => false,
+    };
+    if !draws && stray.is_none() {
+        return None;
+    }
+    let mut record = record.clone();
+    let paused = record
+        .bot_from
+        .filter(|from| is_ahead(*from, now, LONGEST_PAUSE));
+    record.bot_from = paused;
+    let lease = timeouts.delivery_lease;
+    let sending = {
+        let card = record.card.as_mut()?;
+        match (draws, stray, paused) {
+            (true, ..) if !bot => {
+                card.give_up("there is no bot token");
+                None
+            }
+            (true, ..) if card.failures >= CARD_ATTEMPTS => {
+                card.give_up("Slack took it in none of 12 attempts");
+                None
+            }
+            (true, _, Some(from)) => {
+                card.status = CardStatus::Idle { from };
+                None
+            }
+            (true, _, None) => Some(reserve_draw(card, now, lease)),
+            (false, Some(nth), _) if !bot => {
+                card.strays.remove(nth);
+                None
+            }
+            (false, Some(nth), Some(from)) => {
+                card.strays[nth].next = from;
+                None
+            }
+            (false, Some(nth), None) => {
+                let stray = &mut card.strays[nth];
+                stray.attempts += 1;
+                stray.next = now + lease;
+                stray.in_flight = true;
+                Some(Sending::Deletion(stray.at.clone()))
+            }
+            (false, None, _) => return None,
+        }
+    };
+    Some(match sending {
+        Some(sending) => DeliveryStep::Send {
+            reserved: record,
+            sending,
+        },
+        None => DeliveryStep::Save(record),
+    })
+}
+
+/// Whether it shows something old, or may do so by now.
+fn is_old(card: &Card, now: Time) -> bool {
+    let again = card.again.filter(|_| card.at.is_some());
+    card.shown < card.wanted || again.is_some_and(|again| !is_ahead(again, now, LATEST_EDIT))
+}
+
+fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
+    if card
+        .again
+        .is_some_and(|again| !is_ahead(again, now, LATEST_EDIT))
+    {
+        card.again = None;
+        card.wanted += 1;
+    }
+    card.status = CardStatus::InFlight {
+        until: now + lease,
+        draws: card.wanted,
+    };
+    Sending::Card {
+        repeat: card.at.is_none() && card.lost_posts > 0,
+    }
+}
+
+/// Adds the result of a post or an edit of the card to the record that reserves it.
+pub(super) fn after_call(record: &mut NotificationRecord, result: &PostResult, now: Time) {
+    let token_refused = record.token_refused;
+    let Some(card) = &mut record.card else {
+        return;
+    };
+    let CardStatus::InFlight { draws, .. } = card.status else {
+        return;
+    };
+    let after = |tries: u8, asked: &Option<Duration>| {
+        let wait = asked.unwrap_or_else(|| pause(DeliveryRoute::Bot, tries.into()));
+        CardStatus::Idle {
+            from: now + wait.min(LONGEST_PAUSE),
+        }
+    };
+    match (result, &card.at) {
+        (PostResult::Delivered(Some(at)), None) => {
+            card.at = Some(at.clone());
+            drawn(card, draws, now);
+        }
+        (PostResult::Delivered(_), Some(_)) => drawn(card, draws, now),
+        // Without its place it cannot be edited.
+        (PostResult::Delivered(None) | PostResult::Unknown, None) => {
+            card.lost_posts += 1;
+            card.failures += 1;
+            if card.lost_posts < MAX_LOST_POSTS {
+                card.status = after(card.failures, &None);
+            } else {
+                card.give_up("Slack's answers to both posts were lost");
+            }
+        }
+        (PostResult::Unknown, Some(_)) => {
+            card.failures += 1;
+            card.again = Some(now + LATEST_EDIT);
+            card.status = after(card.failures, &None);
+        }
+        (PostResult::NotSent { after: asked, .. }, _) => {
+            card.failures += 1;
+            card.status = after(card.failures, asked);
+        }
+        (PostResult::Later { after: asked }, _) => {
+            card.failures += 1;
+            card.status = after(card.failures, asked);
+            if let (Some(_), CardStatus::Idle { from }) = (asked, &card.status) {
+                record.bot_from = Some(*from);
+            }
+        }
+        (PostResult::Unauthorized { .. }, _) if !token_refused => {
+            card.status = CardStatus::Idle {
+                from: now + TOKEN_REPLACEMENT_TIME,
+            };
+            record.token_refused = true;
+        }
+        (PostResult::Unauthorized { reason } | PostResult::Refused { reason }, _) => {
+            card.give_up(reason);
+        }
+    }
+}
+
+/// It shows the deploy as of the request `draws`.
+fn drawn(card: &mut Card, draws: u64, now: Time) {
+    card.shown = card.shown.max(draws);
+    card.failures = 0;
+    card.status = CardStatus::Idle { from: now };
+}
+
+/// Adds the result of deleting a card that does not count.
+pub(super) fn after_deletion(
+    record: &mut NotificationRecord,
+    at: &PostedMessage,
+    result: &PostResult,
+    now: Time,
+) {
+    let Some(card) = &mut record.card else {
+        return;
+    };
+    let Some(nth) = card.strays.iter().position(|stray| stray.at == *at) else {
+        return;
+    };
+    let stray = &mut card.strays[nth];
+    stray.in_flight = false;
+    let asked = match result {
+        PostResult::NotSent { after, .. } | PostResult::Later { after } => *after,
+        _ => None,
+    };
+    let wait = asked.unwrap_or_else(|| pause(DeliveryRoute::Bot, stray.attempts.into()));
+    stray.next = now + wait.min(LONGEST_PAUSE);
+    let is_over = matches!(
+        result,
+        PostResult::Delivered(_) | PostResult::Refused { .. }
+    );
+    if is_over || stray.attempts >= DELETE_ATTEMPTS {
+        card.strays.remove(nth);
+    }
+    if let (PostResult::Later { .. }, Some(asked)) = (result, asked) {
+        record.bot_from = Some(now + asked.min(LONGEST_PAUSE));
+    }
+}
+
+/// Somebody has pressed a button of a card of this deploy at this place. If it is the one that counts, it
+/// is drawn once more, since it may show something old; another one is to be deleted. Returns whether the
+/// record has changed.
+pub(super) fn after_press(
+    record: &mut NotificationRecord,
+    pressed: &PostedMessage,
+    now: Time,
+) -> bool {
+    let Some(card) = &mut record.card else {
+        return false;
+    };
+    let changed = match (&card.at, &card.status) {
+        // It may be the one that counts.
+        (None, CardStatus::Idle { .. } | CardStatus::InFlight { .. }) => false,
+        (Some(at), _) if at == pressed => {
+            let draws = !card.is_given_up() && card.again.is_none_or(|again| now < again);
+            if draws {
+                card.again = Some(now);
+            }
+            draws
+        }
+        _ if card.stray(pressed).is_some() || card.strays.len() >= MAX_STRAYS => false,
+        _ => {
+            card.strays.push(StrayCard {
+                at: pressed.clone(),
+                attempts: 0,
+                next: now,
+                in_flight: false,
+            });
+            true
+        }
+    };
+    record.version += u64::from(changed);
+    changed
+}
