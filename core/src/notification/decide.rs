@@ -217,10 +217,13 @@ fn choose_route(
     bot: bool,
 ) -> Result<DeliveryRoute, NoRoute> {
     let has_attempts = bot && record.bot_attempts < bot_limit(record, kind);
-    if has_attempts && record.standing_card().is_some() {
+    let is_paused = record
+        .bot_from
+        .is_some_and(|from| is_ahead(from, now, LONGEST_PAUSE));
+    let problem = response_url_problem(record, kind, now);
+    if has_attempts && record.standing_card().is_some() && (!is_paused || problem.is_some()) {
         return Ok(DeliveryRoute::Thread);
     }
-    let problem = response_url_problem(record, kind, now);
     if problem.is_none() && record.refusal.is_none() {
         return Ok(DeliveryRoute::ResponseUrl);
     }

@@ -1,6 +1,7 @@
 //! What is delivered about a deploy, by which route, and how often.
 
 mod announcements;
+mod cards;
 mod notices;
 mod refusals;
 mod world;
