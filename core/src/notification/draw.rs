@@ -132,7 +132,8 @@ fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
         draws: card.wanted,
     };
     Sending::Card {
-        repeat: card.at.is_none() && card.lost_posts > 0,
+        // It says so to its end.
+        repeat: card.lost_posts > 0,
     }
 }
 

@@ -9,10 +9,14 @@ use crate::deploy::DeployRequest;
 use crate::id::{DeployId, ShortId};
 use crate::rejection::Rejection;
 
-/// The command is queued, and no rule rejects it.
+/// The command is queued, and no rule rejects it. Where a card follows, the channel sees that alone.
 pub fn deploy_accepted(request: &DeployRequest, id: DeployId, config: &Config) -> SlackMessage {
     let headline = job_and_id(":hourglass_flowing_sand: *Accepted:* ", request, id);
     let headline = headline.and(" · ").requester(request, config);
+    if config.slack.live {
+        let headline = headline.and(" · the card follows.");
+        return to_requester(MessageKind::Accepted, headline).about(id);
+    }
     SlackMessage::new(Audience::Channel, MessageKind::Accepted, headline).about(id)
 }
 

@@ -133,8 +133,17 @@ pub fn cancel_requested(record: &DeployRecord, by: &ActedBy, config: &Config) ->
         record,
     );
     let headline = headline.and(" · by ").actor(by, config);
-    let message = SlackMessage::new(Audience::Channel, MessageKind::Reply, headline);
+    let message = SlackMessage::new(audience(record, config), MessageKind::Reply, headline);
     about_deploy(message.detail(cancel_effect(record)), record, config)
+}
+
+/// Who has to be told of what was done to a deploy: the one who did it, where the card says it to all.
+fn audience(record: &DeployRecord, config: &Config) -> Audience {
+    if config.slack.live && record.trigger_intent.is_some() {
+        Audience::Requester
+    } else {
+        Audience::Channel
+    }
 }
 
 /// A cancel was stored before.
@@ -197,7 +206,7 @@ pub fn cancel_denied(
 pub fn dismissed(record: &DeployRecord, by: &ActedBy, config: &Config) -> SlackMessage {
     let headline = deploy_headline(Mrkdwn::new("*Dismissed:* "), record);
     let message = SlackMessage::new(
-        Audience::Channel,
+        audience(record, config),
         MessageKind::Reply,
         headline.and(" · ").actor(by, config),
     );

@@ -23,7 +23,8 @@ pub fn card(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessag
         .details(trouble)
         .details(in_progress_lines(record, config))
         .details(end_lines(record, config))
-        .details(retried_line(record, config));
+        .details(retried_line(record, config))
+        .details(dismissed_line(record, config));
     standing_deploy(message, record, config)
 }
 
@@ -69,4 +70,11 @@ fn time_field(record: &DeployRecord) -> Option<Mrkdwn> {
         Some(usual) => line.and(" · usually ").about(usual),
         None => line,
     })
+}
+
+/// Who took it out of what waits for a retry.
+fn dismissed_line(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
+    let by = record.dismissed_by.as_ref()?;
+    let line = Mrkdwn::new("Dismissed by ").other_actor(by, &record.request, config);
+    Some(line.and("."))
 }

@@ -67,8 +67,11 @@ pub(super) fn append_held_jobs(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 /// How it ended. `repeat` says that an earlier copy may have been shown.
 pub fn final_status(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
     let headline = end_headline(record, repeat, config);
-    // A rejection, too: that it was accepted was said to the channel.
     let mut message = to_channel(MessageKind::Final, headline, record, config);
+    if record.state == DeployState::Rejected && config.slack.live {
+        // That it was accepted was not said to the channel either.
+        message.audience = Audience::Requester;
+    }
     message.mark.repeat = repeat;
     let message = message.rows(subject_line(record));
     standing_deploy(message.details(end_lines(record, config)), record, config)

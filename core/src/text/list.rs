@@ -1,9 +1,11 @@
 //! Lists of deploys: history, in progress, and waiting for a retry.
 
+use url::Url;
+
 use super::commit;
 use super::deploy::{job_on_branch, retry_command, with_requester};
 use super::label::emoji_and_label;
-use super::slack_message::reply;
+use super::slack_message::{MAX_ROW, reply};
 use super::untold::append_untold;
 use super::{Mrkdwn, SlackMessage, end_reason, usage};
 use crate::command::{HistoryFilter, SinceFilter, StatusFilter, Verb};
@@ -22,6 +24,9 @@ const MAX_SET_WIDTH: usize = 18;
 
 /// The longest address that is linked within a line; the build is in `status` as well.
 pub(super) const MAX_LINKED_URL: usize = 100;
+
+/// How long at most a row goes on after the address: the id and what is still to come of it.
+const LENGTH_AFTER_URL: usize = 65;
 
 /// Past deploys.
 pub fn deploy_history(filter: &HistoryFilter, page: &DeployPage, config: &Config) -> SlackMessage {
@@ -63,7 +68,7 @@ pub fn in_progress(page: &DeployPage, config: &Config) -> SlackMessage {
         let outcome_unknown = intent.is_some_and(|intent| intent.unknown_because.is_some());
         let row = row.and(match record.state {
             DeployState::Requested if record.last_error.is_some() => " · to be tried again",
-            DeployState::Triggering if outcome_unknown => " · being looked up at CircleCI",
+            DeployState::Triggering if outcome_unknown => " · being looked up",
             _ => "",
         });
         let canceling = record.cancel.is_some();
@@ -230,7 +235,12 @@ fn append_run(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
 /// The id, which leads to the build.
 fn append_id(line: Mrkdwn, record: &DeployRecord) -> Mrkdwn {
     let build = record.run.as_ref().map(|run| &run.pipeline.url);
-    let build = build.filter(|url| url.as_str().len() <= MAX_LINKED_URL);
+    // A row that is long in itself has no room for an address.
+    let fits = |url: &&Url| {
+        let url = url.as_str().len();
+        url <= MAX_LINKED_URL && line.length() + url + LENGTH_AFTER_URL <= MAX_ROW
+    };
+    let build = build.filter(fits);
     line.and(" · ").linked(build, &record.short_id)
 }
 

@@ -117,7 +117,7 @@ fn what_is_in_progress() {
     *In progress* · 4 deploys
     :arrow_forward: *Running* deploy on main → web/production · ana · since 2027-01-15 08:00 UTC · <https://app.circleci.com/pipelines/github/acme/web/7|f643ce10> · to be canceled
     :hourglass_flowing_sand: *Waiting for a workflow* deploy on main → web/production · ana · since 2027-01-15 08:00 UTC · <https://app.circleci.com/pipelines/github/acme/web/7|f643ce10>
-    :hourglass_flowing_sand: *Triggering* deploy on main → web/production · ana · since 2027-01-15 08:00 UTC · `f643ce10` · being looked up at CircleCI
+    :hourglass_flowing_sand: *Triggering* deploy on main → web/production · ana · since 2027-01-15 08:00 UTC · `f643ce10` · being looked up
     :hourglass_flowing_sand: *Queued* deploy on main → web/production · ana · since 2027-01-15 08:00 UTC · `f643ce10` · to be tried again
     To cancel one: `/chatops cancel f643ce10`
     ");

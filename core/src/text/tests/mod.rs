@@ -3,6 +3,7 @@
 mod acks;
 mod actions;
 mod buttons;
+mod cards;
 mod commit;
 mod ends;
 mod grammar;

@@ -176,6 +176,7 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         deploy_status(&record, Some(&undelivered), config),
         deploy_status(&blocked, None, config),
         announcement(&record, true, config),
+        card(&record, true, config),
         final_status(&record, true, config),
         final_status(&blocked, false, config),
         waiting_for_approval(&record, config),

@@ -15,7 +15,16 @@ pub(super) fn check(message: &SlackMessage) {
     assert!((1..=50).contains(&blocks.len()));
     assert!((1..=255).contains(&chars(&blocks[0]["block_id"])));
     for block in blocks {
-        if block["type"] == "section" {
+        if let Some(fields) = block["fields"].as_array() {
+            assert_eq!(block["type"], "section", "{block}");
+            assert!((1..=10).contains(&fields.len()));
+            for field in fields {
+                assert_eq!(field["type"], "mrkdwn");
+                let text = &field["text"];
+                assert!((1..=2_000).contains(&chars(text)), "{text}");
+                check_text(text.as_str().unwrap());
+            }
+        } else if block["type"] == "section" {
             let text = &block["text"]["text"];
             assert!((1..=2_400).contains(&chars(text)), "{text}");
             check_text(text.as_str().unwrap());
