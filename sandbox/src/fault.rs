@@ -62,18 +62,18 @@ impl HttpFault {
 
 /// The coming faults of each kind of call, in order.
 #[derive(Debug)]
-pub(crate) struct FaultQueues<K>(Mutex<BTreeMap<K, VecDeque<HttpFault>>>);
+pub(crate) struct FaultQueues<K, F = HttpFault>(Mutex<BTreeMap<K, VecDeque<F>>>);
 
-impl<K: Ord> FaultQueues<K> {
+impl<K: Ord, F> FaultQueues<K, F> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn push(&self, call: K, fault: HttpFault) {
+    pub(crate) fn push(&self, call: K, fault: F) {
         lock(&self.0).entry(call).or_default().push_back(fault);
     }
 
-    pub(crate) fn take_next(&self, call: &K) -> Option<HttpFault> {
+    pub(crate) fn take_next(&self, call: &K) -> Option<F> {
         lock(&self.0).get_mut(call)?.pop_front()
     }
 }

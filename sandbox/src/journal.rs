@@ -70,7 +70,29 @@ pub enum JournalEvent {
         /// The status that the app saw; `None` if the response was lost.
         status: Option<u16>,
     },
-    /// A message was not delivered.
+    /// The bot edited a message.
+    MessageEdited {
+        /// Where.
+        channel: String,
+        /// The message's timestamp.
+        ts: String,
+        /// What people see now.
+        shown: String,
+        /// The id of its first block.
+        block_id: Option<String>,
+        /// The status that the app saw; `None` if the response was lost or the edit came late.
+        status: Option<u16>,
+    },
+    /// The bot deleted a message.
+    MessageDeleted {
+        /// Where.
+        channel: String,
+        /// The message's timestamp.
+        ts: String,
+        /// The status that the app saw; `None` if the response was lost or the deletion came late.
+        status: Option<u16>,
+    },
+    /// A message was not delivered, edited or deleted.
     MessageRejected {
         /// The status that the app saw; `None` without a response.
         status: Option<u16>,

@@ -157,6 +157,13 @@ fn describe_entry(seen: &JournalEvent) -> (String, String) {
             let whom = directory::audience_label(visible_to.as_deref());
             (format!("Slack shows {whom}"), render_mrkdwn(shown))
         }
+        JournalEvent::MessageEdited { shown, .. } => {
+            ("Slack shows instead".to_owned(), render_mrkdwn(shown))
+        }
+        JournalEvent::MessageDeleted { .. } => (
+            "Slack deletes".to_owned(),
+            "a message of the bot".to_owned(),
+        ),
         JournalEvent::MessageRejected { status, error } => (
             "Slack rejects".to_owned(),
             format!("{} {error}", status_label(*status)),

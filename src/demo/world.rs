@@ -227,9 +227,12 @@ pub(super) struct DemoMessage {
 
 impl DemoMessage {
     fn of_entry(entry: &JournalEntry) -> Option<Self> {
-        let JournalEvent::MessageDelivered {
+        let (JournalEvent::MessageDelivered {
             shown, block_id, ..
-        } = &entry.event
+        }
+        | JournalEvent::MessageEdited {
+            shown, block_id, ..
+        }) = &entry.event
         else {
             return None;
         };

@@ -41,6 +41,7 @@ async fn the_manifest_names_the_address_and_the_command() {
         user_id: "U0001".to_owned(),
         user_name: "ada".to_owned(),
         channel_id: "C0001".to_owned(),
+        message_ts: None,
         blocks: serde_json::json!([]),
         action_id: "open".to_owned(),
         value: None,

@@ -155,6 +155,7 @@ pub(crate) async fn a_press(stack: &DeployedStack) {
         user_id: "U0001".to_owned(),
         user_name: "ada".to_owned(),
         channel_id: "C0001".to_owned(),
+        message_ts: None,
         blocks: json!([]),
         action_id: "cancel".to_owned(),
         value: Some("0668e443-29ad-5564-9021-3d84198fbb4b".to_owned()),

@@ -11,7 +11,8 @@ mod tests;
 
 pub use blocks::plain_text;
 pub use model::bot::BotMethod;
-pub use model::{PostAttempt, PostResponse, ShownMessage, SlackModel};
+pub use model::message::{MessageVersion, ShownMessage};
+pub use model::{PostAttempt, PostResponse, SlackModel};
 pub use server::FakeSlack;
 pub use server::press::ButtonPress;
 pub(crate) use server::router;

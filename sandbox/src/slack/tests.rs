@@ -1,7 +1,7 @@
 //! The model: response URLs, invalid bodies, and who sees a message.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -118,4 +118,202 @@ fn the_immediate_answer_is_a_message_unless_it_is_empty() {
     assert_eq!((message.nth_use, &*message.shown_text()), (0, "shown"));
     assert_eq!(post(&mut model, 0, &path, TEXT).0, 200);
     assert_eq!(model.messages()[2].nth_use, 1);
+}
+
+/// A model whose bot is in C1 and C2.
+fn with_bot() -> SlackModel {
+    let mut model = SlackModel::default();
+    model.install_bot("t");
+    model.invite_bot("C1");
+    model.invite_bot("C2");
+    model
+}
+
+fn call(model: &mut SlackModel, minutes: i64, method: BotMethod, body: &Value) -> Value {
+    let body = body.to_string();
+    let answer = model.call_bot(at(minutes), method, Some("t"), body.as_bytes());
+    assert_eq!(answer.status, 200);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// The timestamp of a message that the bot posts.
+fn posted(model: &mut SlackModel, body: &Value) -> String {
+    let answer = call(model, 0, BotMethod::PostMessage, body);
+    assert_eq!(answer["ok"], true, "{answer}");
+    answer["ts"].as_str().unwrap().to_owned()
+}
+
+fn section(text: &str) -> Value {
+    json!([{"type": "section", "text": {"type": "mrkdwn", "text": text}}])
+}
+
+fn shown_in<'a>(model: &'a SlackModel, channel: &'a str) -> Vec<String> {
+    model
+        .standing(channel)
+        .map(ShownMessage::shown_text)
+        .collect()
+}
+
+#[test]
+fn a_message_keeps_what_it_showed() {
+    let mut model = with_bot();
+    let ts = posted(
+        &mut model,
+        &json!({"channel": "C1", "text": "t", "blocks": section("one")}),
+    );
+    let edit = |text: &str, blocks: Value| json!({"channel": "C1", "ts": ts, "text": text, "blocks": blocks});
+    let answer = call(&mut model, 1, BotMethod::Update, &edit("t", section("two")));
+    assert_eq!(
+        (&answer["ok"], &answer["channel"]),
+        (&json!(true), &json!("C1"))
+    );
+    assert_eq!(answer["ts"], ts.as_str());
+    // A text without blocks removes the blocks.
+    call(
+        &mut model,
+        2,
+        BotMethod::Update,
+        &edit("three", Value::Null),
+    );
+    let message = model.message_at("C1", &ts).unwrap();
+    assert_eq!(message.ever_shown(), ["one", "two", "three"]);
+    assert_eq!(message.blocks, None);
+    let times: Vec<_> = message.earlier.iter().map(|version| version.at).collect();
+    assert_eq!(
+        (times, message.edited_at),
+        (vec![at(0), at(1)], Some(at(2)))
+    );
+    assert_eq!(shown_in(&model, "C1"), ["three"]);
+    let answer = call(
+        &mut model,
+        3,
+        BotMethod::Delete,
+        &json!({"channel": "C1", "ts": ts}),
+    );
+    assert_eq!(answer, json!({"ok": true, "channel": "C1", "ts": ts}));
+    assert_eq!(shown_in(&model, "C1"), [""; 0]);
+    assert_eq!(model.messages()[0].deleted_at, Some(at(3)));
+}
+
+#[test]
+fn a_reply_is_in_a_thread_and_perhaps_in_the_channel() {
+    let mut model = with_bot();
+    let parent = posted(&mut model, &json!({"channel": "C1", "text": "card"}));
+    let reply = |broadcast: bool| json!({"channel": "C1", "text": "end", "thread_ts": parent, "reply_broadcast": broadcast});
+    let quiet = posted(&mut model, &reply(false));
+    let loud = posted(&mut model, &reply(true));
+    let not_in_a_thread = json!({"channel": "C1", "text": "x", "reply_broadcast": true});
+    let alone = posted(&mut model, &not_in_a_thread);
+    for (ts, thread, broadcast) in [
+        (&quiet, Some(&*parent), false),
+        (&loud, Some(&*parent), true),
+        (&alone, None, false),
+        (&parent, None, false),
+    ] {
+        let message = model.message_at("C1", ts).unwrap();
+        let seen = (message.thread_ts.as_deref(), message.is_broadcast);
+        assert_eq!(seen, (thread, broadcast));
+    }
+}
+
+#[test]
+fn only_a_standing_message_of_the_bot_can_be_changed() {
+    let mut model = with_bot();
+    let path = model.issue_response_url(at(0), "U1", "C1");
+    let public = r#"{"text":"by URL","response_type":"in_channel"}"#;
+    post(&mut model, 0, &path, public);
+    let by_url = model.messages()[0].ts.clone();
+    let private = json!({"channel": "C1", "user": "U1", "text": "private"});
+    let private = call(&mut model, 0, BotMethod::PostEphemeral, &private);
+    let private = private["message_ts"].as_str().unwrap().to_owned();
+    let own = posted(&mut model, &json!({"channel": "C1", "text": "own"}));
+    let gone = posted(&mut model, &json!({"channel": "C1", "text": "gone"}));
+    assert!(model.delete_message(at(1), "C1", &gone));
+    assert!(!model.delete_message(at(1), "C1", &gone));
+    let left = posted(&mut model, &json!({"channel": "C2", "text": "left"}));
+    model.remove_bot("C2");
+    let long = "x".repeat(4_001);
+    for (channel, ts, text, edited, deleted) in [
+        (
+            "C1",
+            &*by_url,
+            "x",
+            "cant_update_message",
+            "cant_delete_message",
+        ),
+        (
+            "C1",
+            &private,
+            "x",
+            "cant_update_message",
+            "cant_delete_message",
+        ),
+        ("C1", &gone, "x", "message_not_found", "message_not_found"),
+        (
+            "C1",
+            "1.000001",
+            "x",
+            "message_not_found",
+            "message_not_found",
+        ),
+        ("C2", &left, "x", "not_in_channel", "not_in_channel"),
+        ("C3", &own, "x", "channel_not_found", "channel_not_found"),
+        ("C1", &own, "", "no_text", ""),
+        ("C1", &own, &long, "msg_too_long", ""),
+    ] {
+        let body = json!({"channel": channel, "ts": ts, "text": text});
+        let answer = call(&mut model, 2, BotMethod::Update, &body);
+        assert_eq!(answer, json!({"ok": false, "error": edited}), "{body}");
+        if !deleted.is_empty() {
+            let answer = call(&mut model, 2, BotMethod::Delete, &body);
+            assert_eq!(answer, json!({"ok": false, "error": deleted}), "{body}");
+        }
+    }
+    let bad =
+        json!({"channel": "C1", "ts": own, "text": "t", "blocks": section(&"x".repeat(3_001))});
+    let answer = call(&mut model, 2, BotMethod::Update, &bad);
+    assert_eq!(answer["error"], "invalid_blocks");
+    let answer = call(
+        &mut model,
+        2,
+        BotMethod::Update,
+        &json!({"channel": "C1", "text": "x"}),
+    );
+    assert_eq!(answer["error"], "invalid_arguments");
+    assert_eq!(model.message_at("C1", &own).unwrap().ever_shown(), ["own"]);
+    assert_eq!(
+        model.message_at("C2", &left).unwrap().ever_shown(),
+        ["left"]
+    );
+}
+
+#[test]
+fn a_late_edit_wins_over_a_newer_one() {
+    let mut model = with_bot();
+    let ts = posted(&mut model, &json!({"channel": "C1", "text": "one"}));
+    let edit = |text: &str| json!({"channel": "C1", "ts": ts, "text": text});
+    let hold = |model: &mut SlackModel, after, text: &str| {
+        let body = edit(text).to_string();
+        model.hold_bot_call(at(0), after, BotMethod::Update, Some("t"), body.as_bytes());
+    };
+    hold(&mut model, Some(TimeDelta::minutes(5)), "five");
+    hold(&mut model, Some(TimeDelta::minutes(2)), "two");
+    hold(&mut model, None, "told");
+    call(&mut model, 1, BotMethod::Update, &edit("newer"));
+    assert!(model.carry_out_due(at(1)).is_empty());
+    assert_eq!(shown_in(&model, "C1"), ["newer"]);
+    assert_eq!(model.carry_out_due(at(5)).len(), 2);
+    assert_eq!(shown_in(&model, "C1"), ["five"]);
+    assert_eq!(model.late_count(), 1);
+    model.carry_out_late(at(6));
+    let message = model.message_at("C1", &ts).unwrap();
+    assert_eq!(
+        message.ever_shown(),
+        ["one", "newer", "two", "five", "told"]
+    );
+    // Of a message that is gone by then nothing comes.
+    hold(&mut model, None, "too late");
+    model.delete_message(at(7), "C1", &ts);
+    let done = model.carry_out_late(at(8));
+    assert!(done[0].response.body.contains("message_not_found"));
 }

@@ -1,11 +1,13 @@
 //! The bot's Web API.
 
+use std::time::Duration;
+
 use chatops_sandbox::http::{HttpError, HttpReply};
-use chatops_sandbox::slack::{BotMethod, TypedCommand};
-use chatops_sandbox::{HttpFault, JournalEvent, Sandbox};
+use chatops_sandbox::slack::{BotMethod, ButtonPress, TypedCommand};
+use chatops_sandbox::{HttpFault, JournalEntry, JournalEvent, Sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{self, events, reject_429, send};
+use crate::support::{self, LIMIT, events, reject_429, send};
 
 const TOKEN: &str = "xoxb-0001";
 
@@ -147,4 +149,162 @@ async fn a_token_can_be_tested_and_revoked() {
     sandbox.slack().lock().revoke_bot();
     let expected = json!({"ok": false, "error": "invalid_auth"});
     assert_eq!(test().await, expected);
+}
+
+/// The timestamp of a message that the bot posts.
+async fn posted(sandbox: &Sandbox, body: &Value) -> String {
+    let answer = answer(sandbox, BotMethod::PostMessage, body).await;
+    answer["ts"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_message_is_edited_and_deleted() {
+    let sandbox = start().await;
+    let ts = posted(&sandbox, &json!({"channel": "C0001", "text": "one"})).await;
+    let edit = json!({"channel": "C0001", "ts": ts, "text": "two"});
+    let edited = answer(&sandbox, BotMethod::Update, &edit).await;
+    assert_eq!((&edited["ok"], &edited["ts"]), (&json!(true), &json!(ts)));
+    let deleted = answer(&sandbox, BotMethod::Delete, &edit).await;
+    assert_eq!(deleted, json!({"ok": true, "channel": "C0001", "ts": ts}));
+    let again = answer(&sandbox, BotMethod::Delete, &edit).await;
+    assert_eq!(again["error"], "message_not_found");
+    let channel = "C0001".to_owned();
+    let expected = [
+        JournalEvent::MessageEdited {
+            channel: channel.clone(),
+            ts: ts.clone(),
+            shown: "two".to_owned(),
+            block_id: None,
+            status: Some(200),
+        },
+        JournalEvent::MessageDeleted {
+            channel,
+            ts,
+            status: Some(200),
+        },
+    ];
+    assert_eq!(events(&sandbox)[1..3], expected);
+    assert!(matches!(
+        events(&sandbox)[3],
+        JournalEvent::MessageRejected { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_fault_can_wait_for_its_method() {
+    let sandbox = start().await;
+    let slack = sandbox.slack();
+    slack.fail_next_call(BotMethod::Update, HttpFault::AnswerLost);
+    slack.fail_next_call(BotMethod::Update, reject_429(30, "ratelimited"));
+    let ts = posted(&sandbox, &json!({"channel": "C0001", "text": "one"})).await;
+    let edit = json!({"channel": "C0001", "ts": ts, "text": "two"});
+    let update = || call(&sandbox, BotMethod::Update, Some(TOKEN), &edit);
+    assert!(update().await.is_err());
+    assert_eq!(slack.lock().messages()[0].shown_text(), "two");
+    assert_eq!(update().await.unwrap().status, 429);
+    assert_eq!(update().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn an_edit_can_come_late() {
+    let sandbox = start().await;
+    let slack = sandbox.slack();
+    let ts = posted(&sandbox, &json!({"channel": "C0001", "text": "one"})).await;
+    let edit = |text: &str| json!({"channel": "C0001", "ts": ts, "text": text});
+    let update = async |text: &str| {
+        let body = edit(text);
+        call(&sandbox, BotMethod::Update, Some(TOKEN), &body).await
+    };
+    let shown = || slack.lock().messages()[0].shown_text();
+    slack.delay_next_call(BotMethod::Update, Some(503), None);
+    slack.delay_next_call(BotMethod::Update, None, Some(Duration::from_millis(200)));
+    assert_eq!(update("told").await.unwrap().status, 503);
+    assert!(update("timed").await.is_err());
+    assert_eq!(update("newer").await.unwrap().status, 200);
+    assert_eq!(shown(), "newer");
+    let late = |entries: &[JournalEntry]| {
+        let is_late = |entry: &&JournalEntry| {
+            matches!(
+                &entry.event,
+                JournalEvent::MessageEdited { status: None, .. }
+            )
+        };
+        entries
+            .iter()
+            .find(is_late)
+            .map(|entry| entry.event.clone())
+    };
+    let seen = sandbox.journal().wait_until(LIMIT, late).await.unwrap();
+    assert!(matches!(seen, JournalEvent::MessageEdited { shown, .. } if shown == "timed"));
+    assert_eq!(shown(), "timed");
+    slack.carry_out_late();
+    assert_eq!(shown(), "told");
+    assert_eq!(slack.lock().late_count(), 0);
+}
+
+/// The payload of a press.
+fn payload(sandbox: &Sandbox, press: &ButtonPress) -> Value {
+    let sender = sandbox.command_sender();
+    let sent = sender.prepare_press("http://127.0.0.1:1/", press);
+    let mut fields = form_urlencoded::parse(sent.signed.body.as_bytes());
+    let (name, value) = fields.next().unwrap();
+    assert_eq!(name, "payload");
+    serde_json::from_str(&value).unwrap()
+}
+
+fn with_button(text: &str) -> Value {
+    json!([
+        {"type": "section", "text": {"type": "mrkdwn", "text": text}},
+        {"type": "actions", "elements": [{
+            "type": "button", "action_id": "cancel", "value": "v",
+            "text": {"type": "plain_text", "text": "Cancel"},
+        }]},
+    ])
+}
+
+#[tokio::test]
+async fn a_press_names_its_message_as_it_stands() {
+    let sandbox = start().await;
+    let body = json!({"channel": "C0001", "text": "t", "blocks": with_button("one")});
+    let ts = posted(&sandbox, &body).await;
+    let press = {
+        let model = sandbox.slack().lock();
+        ButtonPress::of(&model.messages()[0], "cancel").unwrap()
+    };
+    let container = json!({
+        "type": "message", "message_ts": ts, "channel_id": "C0001", "is_ephemeral": false,
+    });
+    let edit = json!({"channel": "C0001", "ts": ts, "text": "t", "blocks": with_button("two")});
+    answer(&sandbox, BotMethod::Update, &edit).await;
+    let sent = payload(&sandbox, &press);
+    assert_eq!(sent["container"], container);
+    assert_eq!(sent["message"]["ts"], ts.as_str());
+    assert_eq!(sent["message"]["bot_id"], "B0001");
+    assert_eq!(sent["message"]["blocks"], with_button("two"));
+    assert_eq!(sent["message"]["thread_ts"], Value::Null);
+    assert_eq!(sent["actions"][0]["value"], "v");
+
+    let reply = json!({
+        "channel": "C0001", "text": "t", "thread_ts": ts, "blocks": with_button("reply"),
+    });
+    let reply_ts = posted(&sandbox, &reply).await;
+    let private = json!({
+        "channel": "C0001", "user": "U0001", "text": "t", "blocks": with_button("private"),
+    });
+    answer(&sandbox, BotMethod::PostEphemeral, &private).await;
+    let presses: Vec<_> = {
+        let model = sandbox.slack().lock();
+        let pressed = model.messages()[1..].iter();
+        pressed
+            .map(|message| ButtonPress::of(message, "cancel").unwrap())
+            .collect()
+    };
+    let sent = payload(&sandbox, &presses[0]);
+    assert_eq!(sent["container"]["message_ts"], reply_ts.as_str());
+    assert_eq!(sent["container"]["thread_ts"], ts.as_str());
+    assert_eq!(sent["message"]["thread_ts"], ts.as_str());
+    // Slack leaves out a message that only one person saw.
+    let sent = payload(&sandbox, &presses[1]);
+    assert_eq!(sent["container"]["is_ephemeral"], true);
+    assert_eq!(sent.get("message"), None);
 }

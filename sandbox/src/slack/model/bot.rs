@@ -1,19 +1,30 @@
-//! The Web API with a bot's token, without HTTP: `chat.postMessage` and `chat.postEphemeral`.
+//! The Web API with a bot's token, without HTTP: posts, edits and deletions.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{PostResponse, ShownMessage, SlackModel, TEAM_ID, parse_message};
+use super::message::ShownMessage;
+use super::{MessageContent, PostResponse, SlackModel, TEAM_ID, parse_message};
 use crate::server::Time;
 
+/// The bot.
+pub(in crate::slack) const BOT_ID: &str = "B0001";
+
+/// An edit refuses a longer text; a post cuts it, and far later.
+const MAX_EDITED_TEXT: usize = 4000;
+
 /// A method of the Web API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
 pub enum BotMethod {
     /// `chat.postMessage`: the whole conversation sees it.
     PostMessage,
     /// `chat.postEphemeral`: one person sees it.
     PostEphemeral,
+    /// `chat.update`: a message of the bot shows something else.
+    Update,
+    /// `chat.delete`: a message of the bot is gone.
+    Delete,
     /// `auth.test`: the token's owner.
     AuthTest,
 }
@@ -24,6 +35,8 @@ impl BotMethod {
         match self {
             Self::PostMessage => "/api/chat.postMessage",
             Self::PostEphemeral => "/api/chat.postEphemeral",
+            Self::Update => "/api/chat.update",
+            Self::Delete => "/api/chat.delete",
             Self::AuthTest => "/api/auth.test",
         }
     }
@@ -68,9 +81,13 @@ impl SlackModel {
     ) -> PostResponse {
         let done = self.check_token(token).and_then(|()| match method {
             BotMethod::AuthTest => {
-                Ok(json!({"ok": true, "team_id": TEAM_ID, "user_id": "U0BOT", "bot_id": "B0001"}))
+                Ok(json!({"ok": true, "team_id": TEAM_ID, "user_id": "U0BOT", "bot_id": BOT_ID}))
             }
-            _ => self.post_as_bot(now, method, json),
+            BotMethod::PostMessage | BotMethod::PostEphemeral => {
+                self.post_as_bot(now, method, &CallBody::read(json)?)
+            }
+            BotMethod::Update => self.edit_as_bot(now, &CallBody::read(json)?),
+            BotMethod::Delete => self.delete_as_bot(now, &CallBody::read(json)?),
         });
         let body = done.unwrap_or_else(|error| json!({"ok": false, "error": error}));
         let response = PostResponse::new(200, &body.to_string());
@@ -88,47 +105,123 @@ impl SlackModel {
         }
     }
 
+    /// Whether the bot is in a conversation.
+    fn check_member(&self, channel: &str) -> Result<(), &'static str> {
+        // A conversation exists if a command was typed there.
+        let mut issued = self.issued_urls.values();
+        match self.bot.conversations.get(channel) {
+            Some(true) => Ok(()),
+            Some(false) => Err("not_in_channel"),
+            None if issued.any(|issued| issued.channel == channel) => Err("not_in_channel"),
+            None => Err("channel_not_found"),
+        }
+    }
+
     fn post_as_bot(
         &mut self,
         now: Time,
         method: BotMethod,
-        json: &[u8],
+        body: &CallBody<'_>,
     ) -> Result<Value, &'static str> {
-        let body: Map<String, Value> = serde_json::from_slice(json).map_err(|_| "invalid_json")?;
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let channel = text("channel").ok_or("invalid_arguments")?;
+        let channel = body.required("channel")?;
         let visible_to = match method {
-            BotMethod::PostEphemeral => Some(text("user").ok_or("invalid_arguments")?),
+            BotMethod::PostEphemeral => Some(body.required("user")?),
             _ => None,
         };
-        // A conversation exists if a command was typed there.
-        let mut issued = self.issued_urls.values();
-        match self.bot.conversations.get(channel) {
-            Some(true) => {}
-            Some(false) => return Err("not_in_channel"),
-            None if issued.any(|issued| issued.channel == channel) => return Err("not_in_channel"),
-            None => return Err("channel_not_found"),
-        }
-        let content = parse_message(json).map_err(|error| match error {
-            "invalid_payload" => "invalid_arguments",
-            error => error,
-        })?;
-        let message = ShownMessage {
+        self.check_member(channel)?;
+        let content = body.content()?;
+        // Slack documents no error for a thread that does not exist.
+        let thread_ts = body.text("thread_ts").map(str::to_owned);
+        let is_broadcast = thread_ts.is_some() && body.is_set("reply_broadcast");
+        let ts = self.show(ShownMessage {
             at: now,
             channel: channel.to_owned(),
+            ts: String::new(),
+            thread_ts,
+            is_broadcast,
             visible_to: visible_to.map(str::to_owned),
             text: content.text,
             blocks: content.blocks,
+            earlier: Vec::new(),
+            edited_at: None,
+            deleted_at: None,
             response_path: method.path().to_owned(),
             nth_use: 0,
-        };
-        self.messages.push(message);
-        let ts = format!("{}.{:06}", now.timestamp(), self.messages.len());
+        });
         Ok(match method {
             BotMethod::PostEphemeral => json!({"ok": true, "message_ts": ts}),
             _ => {
-                json!({"ok": true, "channel": channel, "ts": ts, "message": {"type": "message", "ts": ts}})
+                let message = json!({"type": "message", "ts": ts, "bot_id": BOT_ID});
+                json!({"ok": true, "channel": channel, "ts": ts, "message": message})
             }
+        })
+    }
+
+    /// The bot's own message that a call names; `foreign` is the error for another's.
+    fn own_message(
+        &mut self,
+        body: &CallBody<'_>,
+        foreign: &'static str,
+    ) -> Result<&mut ShownMessage, &'static str> {
+        let (channel, ts) = (body.required("channel")?, body.required("ts")?);
+        self.check_member(channel)?;
+        match self.standing_mut(channel, ts) {
+            None => Err("message_not_found"),
+            Some(message) if message.is_own() => Ok(message),
+            Some(_) => Err(foreign),
+        }
+    }
+
+    /// A text without blocks removes the blocks. There is no version: the last call wins.
+    fn edit_as_bot(&mut self, now: Time, body: &CallBody<'_>) -> Result<Value, &'static str> {
+        let message = self.own_message(body, "cant_update_message")?;
+        let content = body.content()?;
+        if content.text.chars().count() > MAX_EDITED_TEXT {
+            return Err("msg_too_long");
+        }
+        let answer = json!({
+            "ok": true, "channel": message.channel, "ts": message.ts, "text": content.text,
+            "message": {"type": "message", "text": content.text, "bot_id": BOT_ID},
+        });
+        message.edit(now, content.text, content.blocks);
+        Ok(answer)
+    }
+
+    fn delete_as_bot(&mut self, now: Time, body: &CallBody<'_>) -> Result<Value, &'static str> {
+        let message = self.own_message(body, "cant_delete_message")?;
+        message.deleted_at = Some(now);
+        Ok(json!({"ok": true, "channel": message.channel, "ts": message.ts}))
+    }
+}
+
+/// The body of a call.
+struct CallBody<'a> {
+    json: &'a [u8],
+    fields: Map<String, Value>,
+}
+
+impl<'a> CallBody<'a> {
+    fn read(json: &'a [u8]) -> Result<Self, &'static str> {
+        let fields = serde_json::from_slice(json).map_err(|_| "invalid_json")?;
+        Ok(Self { json, fields })
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).and_then(Value::as_str)
+    }
+
+    fn required(&self, name: &str) -> Result<&str, &'static str> {
+        self.text(name).ok_or("invalid_arguments")
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        self.fields.get(name) == Some(&Value::Bool(true))
+    }
+
+    fn content(&self) -> Result<MessageContent, &'static str> {
+        parse_message(self.json).map_err(|error| match error {
+            "invalid_payload" => "invalid_arguments",
+            error => error,
         })
     }
 }

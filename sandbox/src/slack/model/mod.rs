@@ -3,6 +3,8 @@
 //! Time is an argument and secrets are derived from counters, so equal calls have equal results.
 
 pub(super) mod bot;
+pub(super) mod late;
+pub(super) mod message;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use self::bot::BotAccount;
+use self::late::LateCall;
+use self::message::ShownMessage;
 use super::blocks;
 use crate::circleci::derived_uuid;
 use crate::server::Time;
@@ -25,37 +29,6 @@ const MAX_TEXT: usize = 40_000;
 
 /// The workspace.
 pub(super) const TEAM_ID: &str = "T0001";
-
-/// A message that people can see.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownMessage {
-    /// When it arrived.
-    pub at: Time,
-    /// The channel.
-    pub channel: String,
-    /// The only person who sees it; `None` means the whole channel.
-    pub visible_to: Option<String>,
-    /// The text; with blocks, only the notification.
-    pub text: String,
-    /// The blocks, if there are any.
-    pub blocks: Option<Value>,
-    /// The path of the command's response URL, or of the bot's method.
-    pub response_path: String,
-    /// Which use of the URL it was, from one; zero for the immediate answer and the bot.
-    pub nth_use: u32,
-}
-
-impl ShownMessage {
-    /// What people see.
-    pub fn shown_text(&self) -> String {
-        blocks::plain_text(&self.text, self.blocks.as_ref())
-    }
-
-    /// The id of the first block.
-    pub fn block_id(&self) -> Option<String> {
-        blocks::first_block_id(self.blocks.as_ref())
-    }
-}
 
 /// One call of a response URL or of the bot, delivered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +77,7 @@ pub struct SlackModel {
     pub(super) messages: Vec<ShownMessage>,
     pub(super) attempts: Vec<PostAttempt>,
     pub(super) bot: BotAccount,
+    late_calls: Vec<LateCall>,
     trigger_count: u64,
 }
 
@@ -145,7 +119,7 @@ impl SlackModel {
         let (nth_use, response) = match self.use_url(now, path, json) {
             Ok(message) => {
                 let nth_use = message.nth_use;
-                self.messages.push(message);
+                self.show(message);
                 (nth_use, PostResponse::new(200, "ok"))
             }
             Err(rejected) => rejected,
@@ -220,14 +194,47 @@ impl SlackModel {
                 in_channel: false,
             }
         };
-        self.messages
-            .push(content.into_message(now, address, path, 0));
+        let message = content.into_message(now, address, path, 0);
+        self.show(message);
         Ok(self.messages.last())
     }
 
-    /// Every message that was delivered, in order.
+    /// Adds a message and gives it its timestamp.
+    fn show(&mut self, mut message: ShownMessage) -> String {
+        // Counts all messages, so that two of one second differ, too.
+        let ts = format!("{}.{:06}", message.at.timestamp(), self.messages.len() + 1);
+        message.ts.clone_from(&ts);
+        self.messages.push(message);
+        ts
+    }
+
+    /// Every message that was delivered, in order of posting, as it is now. One that was deleted stays
+    /// and says so.
     pub fn messages(&self) -> &[ShownMessage] {
         &self.messages
+    }
+
+    /// The messages of a channel that stand now, with the replies in threads.
+    pub fn standing(&self, channel: &str) -> impl Iterator<Item = &ShownMessage> {
+        let there = move |message: &&ShownMessage| message.channel == channel && message.stands();
+        self.messages.iter().filter(there)
+    }
+
+    /// The message at a place, deleted or not.
+    pub fn message_at(&self, channel: &str, ts: &str) -> Option<&ShownMessage> {
+        let mut messages = self.messages.iter();
+        messages.find(|message| message.channel == channel && message.ts == ts)
+    }
+
+    fn standing_mut(&mut self, channel: &str, ts: &str) -> Option<&mut ShownMessage> {
+        let is_it = |m: &&mut ShownMessage| m.channel == channel && m.ts == ts && m.stands();
+        self.messages.iter_mut().find(is_it)
+    }
+
+    /// A person deletes a message; `false` if there is none.
+    pub fn delete_message(&mut self, now: Time, channel: &str, ts: &str) -> bool {
+        let message = self.standing_mut(channel, ts);
+        message.is_some_and(|message| message.deleted_at.replace(now).is_none())
     }
 
     /// Every call of a response URL or of the bot, delivered or not, in order.
@@ -248,9 +255,15 @@ impl MessageContent {
         ShownMessage {
             at,
             channel: address.channel.clone(),
+            ts: String::new(),
+            thread_ts: None,
+            is_broadcast: false,
             visible_to: (!self.in_channel).then(|| address.user.clone()),
             text: self.text,
             blocks: self.blocks,
+            earlier: Vec::new(),
+            edited_at: None,
+            deleted_at: None,
             response_path: path.to_owned(),
             nth_use,
         }

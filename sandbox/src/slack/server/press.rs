@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{ShownMessage, TEAM_ID};
+use super::super::model::TEAM_ID;
+use super::super::model::bot::BOT_ID;
+use super::super::model::message::ShownMessage;
 use super::super::signature::signed_request;
 use super::sender::{CommandRequest, CommandSender};
 use crate::http;
-use crate::server::now;
+use crate::server::{Time, now};
 
 /// A press of a button under a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +19,9 @@ pub struct ButtonPress {
     pub user_name: String,
     /// Where, by id.
     pub channel_id: String,
-    /// The message that the button is in.
+    /// The timestamp of the message that the button is in; `None` for one that Slack did not show.
+    pub message_ts: Option<String>,
+    /// The blocks of that message, as the presser saw them.
     pub blocks: Value,
     /// Which button.
     pub action_id: String,
@@ -39,6 +43,7 @@ impl ButtonPress {
             user_id: "U0001".to_owned(),
             user_name: "ada".to_owned(),
             channel_id: message.channel.clone(),
+            message_ts: Some(message.ts.clone()),
             action_id: action_id.to_owned(),
             blocks,
             value,
@@ -50,13 +55,15 @@ impl CommandSender {
     /// The signed request for a press with a response URL of its own, not sent yet.
     pub fn prepare_press(&self, app_url: &str, press: &ButtonPress) -> CommandRequest {
         let now = now();
-        let (response_path, trigger_id) = {
+        let (response_path, trigger_id, place) = {
             let mut model = self.slack.lock();
             let path = model.issue_action_url(now, &press.user_id, &press.channel_id);
-            (path, model.next_trigger_id())
+            let ts = press.message_ts.as_deref().unwrap_or_default();
+            let pressed = model.message_at(&press.channel_id, ts);
+            let place = pressed_place(now, press, pressed);
+            (path, model.next_trigger_id(), place)
         };
-        let ts = format!("{}.000100", now.timestamp());
-        let payload = json!({
+        let mut payload = json!({
             "type": "block_actions",
             "team": {"id": TEAM_ID, "domain": "acme"},
             "enterprise": null,
@@ -67,21 +74,20 @@ impl CommandSender {
             },
             "api_app_id": "A0001",
             "token": "gIkuvaNzQIHg97ATvDxqgjtO",
-            "container": {
-                "type": "message", "message_ts": ts, "channel_id": press.channel_id,
-                "is_ephemeral": false,
-            },
+            "container": place.container,
             "trigger_id": trigger_id,
             "channel": {"id": press.channel_id, "name": "deploys"},
-            "message": {"type": "message", "text": "", "ts": ts, "blocks": press.blocks},
             "state": {"values": {}},
             "response_url": format!("{}{response_path}", self.slack_url),
             "actions": [{
                 "action_id": press.action_id, "block_id": "actions", "type": "button",
                 "text": {"type": "plain_text", "text": press.action_id},
-                "value": press.value, "action_ts": ts,
+                "value": press.value, "action_ts": format!("{}.000100", now.timestamp()),
             }],
         });
+        if let Some(message) = place.message {
+            payload["message"] = message;
+        }
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("payload", &payload.to_string())
             .finish();
@@ -100,5 +106,42 @@ impl CommandSender {
         let (headers, body) = (&sent.signed.headers, &sent.signed.body);
         let reply = http::post(&sent.url, headers, body, self.ack_timeout).await;
         reply.ok().map(|reply| reply.status.as_u16())
+    }
+}
+
+/// Where a press comes from, as its payload says it.
+struct PressedPlace {
+    container: Value,
+    /// The message; Slack leaves out an ephemeral one.
+    message: Option<Value>,
+}
+
+/// The place of a press: the message as it stands, or as the presser saw it where it is none that
+/// Slack showed here.
+fn pressed_place(now: Time, press: &ButtonPress, pressed: Option<&ShownMessage>) -> PressedPlace {
+    let invented = format!("{}.000100", now.timestamp());
+    let ts = press.message_ts.as_deref().unwrap_or(&invented);
+    let is_ephemeral = pressed.is_some_and(|message| message.visible_to.is_some());
+    let standing = pressed.filter(|message| message.stands());
+    let blocks = standing.map_or_else(
+        || press.blocks.clone(),
+        |message| message.blocks.clone().unwrap_or_default(),
+    );
+    let text = standing.map_or("", |message| &message.text);
+    let mut container = json!({
+        "type": "message", "message_ts": ts, "channel_id": press.channel_id,
+        "is_ephemeral": is_ephemeral,
+    });
+    let mut message = json!({
+        "type": "message", "user": "U0BOT", "bot_id": BOT_ID, "app_id": "A0001", "team": TEAM_ID,
+        "text": text, "ts": ts, "blocks": blocks,
+    });
+    if let Some(thread) = pressed.and_then(|message| message.thread_ts.as_deref()) {
+        container["thread_ts"] = json!(thread);
+        message["thread_ts"] = json!(thread);
+    }
+    PressedPlace {
+        container,
+        message: (!is_ephemeral).then_some(message),
     }
 }
