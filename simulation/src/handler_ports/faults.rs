@@ -7,10 +7,10 @@ use chatops_core::notification::PostResult;
 use chatops_core::ports::{
     CancelWorkflow, Commit, CountAction, DeleteMessage, DeletePosted, FindBot, FindByShortId,
     FindLastRetry, GetSecret, LedgerError, ListDeploys, ListDue, ListJobs, ListUndelivered,
-    LookupRequest, NoteProject, Perform, PollRequest, PostMessage, ReadAction, ReadDeploy,
-    ReadLock, ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases, ReadUndelivered,
-    ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken, Request,
-    SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
+    LookupRequest, NoteProject, Perform, PollRequest, PostMessage, PostTarget, ReadAction,
+    ReadDeploy, ReadLock, ReadNotification, ReadPipelineOwner, ReadProject, ReadReleases,
+    ReadUndelivered, ReceiveMessages, RecordAction, RefreshSecret, ReleaseMessage, RenewToken,
+    Request, SaveNotification, SendError, SendMessage, TriggerOutcome, TriggerRequest,
 };
 
 use super::{HandlerPorts, WorldPorts};
@@ -99,6 +99,7 @@ macro_rules! simulated {
     (@send $it:ident $world:ident) => { $world.send($it).await };
     (@trigger $it:ident $world:ident) => { $world.trigger($it).await };
     (@post $it:ident $world:ident) => { $world.post($it).await };
+    (@delete $it:ident $world:ident) => { $world.delete($it).await };
 }
 
 simulated! {
@@ -116,7 +117,8 @@ simulated! {
     circleci: CancelWorkflow;
     post: PostMessage as with_bug::post;
     bot: FindBot;
-    slack: RenewToken, DeletePosted;
+    delete: DeletePosted;
+    slack: RenewToken;
     secrets: GetSecret, RefreshSecret;
 }
 
@@ -156,6 +158,14 @@ const POST_FAULTS: [(FaultKind, ChatFault); 4] = [
     ),
     (FaultKind::PostErrorBefore, ChatFault::ErrorBefore),
     (FaultKind::PostAnswerLost, ChatFault::AnswerLost),
+];
+
+/// After how long an edit without an answer may still take effect.
+const LATE_EDIT: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
 ];
 
 impl WorldPorts {
@@ -212,11 +222,28 @@ impl WorldPorts {
 
     async fn post(&self, post: PostMessage) -> PostResult {
         self.points.pass(BEFORE, PostMessage::NAME).await;
+        let is_edit = matches!(post.to, PostTarget::Edit(_));
         if let Some(fault) = self.first_fault(POST_FAULTS) {
-            self.slack.fail_post(fault);
+            let is_late =
+                is_edit && matches!(fault, ChatFault::AnswerLost) && self.points.below(2) == 1;
+            self.slack.fail_post(if is_late {
+                ChatFault::Late(LATE_EDIT[self.points.below(LATE_EDIT.len())])
+            } else {
+                fault
+            });
         }
         let posted = self.slack.perform(post).await;
         self.points.pass(AFTER, PostMessage::NAME).await;
         posted
+    }
+
+    async fn delete(&self, delete: DeletePosted) -> PostResult {
+        self.points.pass(BEFORE, DeletePosted::NAME).await;
+        if let Some(fault) = self.first_fault(POST_FAULTS) {
+            self.slack.fail_post(fault);
+        }
+        let deleted = self.slack.perform(delete).await;
+        self.points.pass(AFTER, DeletePosted::NAME).await;
+        deleted
     }
 }
