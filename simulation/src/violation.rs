@@ -86,6 +86,14 @@ pub enum Invariant {
     /// of `announce`: as it is, mentioning nobody, at least once unless Slack refuses it, and at most
     /// 1 + faults times. Nothing else is.
     TrueAnnouncement,
+    /// A deploy has at most one card, and one more only after a post whose outcome is unknown; that one
+    /// says that an earlier one may stand.
+    OneCard,
+    /// At rest the card that counts shows the deploy as it is on record, and no other card was touched.
+    TrueCard,
+    /// Where there is no card, the final status was delivered, or it is on record that it may not have
+    /// been.
+    ToldWithoutCard,
 }
 
 impl Invariant {

@@ -7,6 +7,7 @@
 
 mod actions;
 mod announcements;
+mod cards;
 mod locks;
 mod notifications;
 mod releases;
@@ -61,6 +62,7 @@ pub fn check(world: &World) -> Vec<Violation> {
         run.check_notifications(record, found);
         run.check_base(record, found);
         run.check_announcements(record, found);
+        run.check_card(record, found);
     }
     run.check_releases(found);
     run.check_leftovers(found);

@@ -1,6 +1,7 @@
 //! The scenarios that are run with every crash: what is typed, and how the outside world behaves.
 
 mod actions;
+mod cards;
 mod clocks;
 mod long_runs;
 mod outages;
@@ -96,6 +97,7 @@ pub fn all() -> Vec<Scenario> {
         long_runs::ALL,
         surprises::ALL,
         clocks::ALL,
+        cards::ALL,
     ]
     .concat()
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod delivery;
+mod presses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -90,6 +91,8 @@ pub struct World {
     pub typed: Vec<IssuedCommand>,
     /// Whether a bot posts once a response URL has expired.
     pub has_bot: bool,
+    /// Whether each deploy has a card.
+    pub is_live: bool,
     /// Where the ends of all jobs are announced, besides their own channel.
     pub feeds: Vec<&'static str>,
     /// Whether new commands kill their handlers.
@@ -143,6 +146,7 @@ impl World {
             typed: vec![],
             redriven: vec![],
             has_bot: false,
+            is_live: false,
             feeds: vec![],
             poisoned: false,
             violations: vec![],
@@ -187,6 +191,21 @@ impl World {
         self.rights.push((self.clock.now(), rights));
         self.config = Arc::new(config);
         self.announce_in(&self.feeds.clone());
+        self.set_live(self.is_live);
+    }
+
+    /// Each deploy has a card from now on; there is a bot, which is where people deploy from.
+    pub fn go_live(&mut self) {
+        self.has_bot = true;
+        self.slack.install_bot("C0001");
+        self.set_live(true);
+    }
+
+    pub(crate) fn set_live(&mut self, is_live: bool) {
+        self.is_live = is_live;
+        let slack = &mut Arc::make_mut(&mut self.config).slack;
+        slack.live = is_live;
+        slack.interactivity = is_live;
     }
 
     /// The ends of all jobs are announced in these channels; from the first command on.
