@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chatops_core::audit::AuditChange;
 use chatops_core::deploy::{DeployRecord, DeployState, EndReason};
-use chatops_core::notification::DeliveryStatus;
+use chatops_core::notification::{CardStatus, DeliveryStatus, NotificationRecord};
 use chatops_core::rejection::Rejection;
 use chatops_core::text::MessageKind;
 use strum::VariantArray;
@@ -64,6 +64,16 @@ pub enum CoveragePoint {
     OutOfTime,
     /// A run on AWS was dropped at its deadline.
     CutOff,
+    /// A card was posted.
+    CardPosted,
+    /// A second card was posted after a lost answer.
+    CardRepeated,
+    /// A card was given up.
+    CardGivenUp,
+    /// A card that did not count was deleted.
+    StrayDeleted,
+    /// A press made a retry.
+    RetriedByPress,
     /// Of a batch some messages were handled, and only the others came again.
     BatchPartlyFailed,
 }
@@ -103,6 +113,7 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
         reached.insert(CoveragePoint::CancelSent);
     }
     let notifications = world.ledger.notifications();
+    reached.extend(reached_by_cards(world, &notifications));
     let mut statuses = notifications.iter().map(|one| &one.final_status);
     if statuses.any(|status| matches!(status, DeliveryStatus::Failed { .. })) {
         reached.insert(CoveragePoint::DeliveryFailed);
@@ -118,6 +129,36 @@ pub fn reached_by(world: &World) -> BTreeSet<CoveragePoint> {
         } else if queries.any(|typed| typed.response_path == *path) {
             reached.insert(CoveragePoint::QueryAnswered);
         }
+    }
+    reached
+}
+
+fn reached_by_cards(world: &World, notifications: &[NotificationRecord]) -> Vec<CoveragePoint> {
+    let mut reached = vec![];
+    let cards = notifications.iter().filter_map(|one| one.card.as_ref());
+    for card in cards {
+        reached.push(CoveragePoint::CardPosted);
+        if card.lost_posts > 0 {
+            reached.push(CoveragePoint::CardRepeated);
+        }
+        if matches!(card.status, CardStatus::GivenUp { .. }) {
+            reached.push(CoveragePoint::CardGivenUp);
+        }
+    }
+    let presses: Vec<_> = world.typed.iter().filter(|typed| typed.is_press).collect();
+    let deletions = world.slack.post_attempts();
+    if deletions.iter().any(|call| {
+        call.response_path.ends_with("chat.delete") && call.response.body.contains("\"ok\":true")
+    }) {
+        reached.push(CoveragePoint::StrayDeleted);
+    }
+    let records = world.ledger.records();
+    if records.iter().any(|record| {
+        presses
+            .iter()
+            .any(|typed| record.retry_request == Some(typed.request))
+    }) {
+        reached.push(CoveragePoint::RetriedByPress);
     }
     reached
 }

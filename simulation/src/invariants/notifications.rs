@@ -100,7 +100,9 @@ impl FinishedRun<'_> {
         for typed in world.typed.iter().filter(|typed| typed.expects_reply()) {
             let (text, path) = (&typed.text, &typed.response_path);
             let answered = shown.iter().any(|message| message.response_path == *path);
-            let excused = self.fault_count() > 0 || self.is_answered_by_the_end(typed);
+            let excused = self.fault_count() > 0
+                || self.is_answered_by_the_end(typed)
+                || self.is_answered_by_a_card(typed);
             let detail = format_args!("'{text}' was not answered");
             found.require(answered || excused, BoundedReplies, detail);
             let posts = attempts.iter().filter(|a| a.response_path == *path).count();
@@ -120,6 +122,12 @@ impl FinishedRun<'_> {
                 let end = record.end.as_ref().map(|end| &end.reason);
                 matches!(end, Some(EndReason::CanceledBeforeTrigger { .. }))
             })
+    }
+
+    /// What a retry has made shows itself.
+    fn is_answered_by_a_card(&self, typed: &IssuedCommand) -> bool {
+        let mut made = self.records.values();
+        self.world.is_live && made.any(|record| record.retry_request == Some(typed.request))
     }
 
     /// The response URLs of replies do not count: a query whose message comes again and again uses

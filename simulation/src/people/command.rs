@@ -21,6 +21,8 @@ pub struct IssuedCommand {
     pub text: String,
     /// When.
     pub typed_at: Time,
+    /// Whether a button was pressed instead.
+    pub is_press: bool,
 }
 
 impl IssuedCommand {

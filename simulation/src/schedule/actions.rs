@@ -50,6 +50,19 @@ pub(super) enum UserAction {
     WithdrawRights,
     /// Everybody may again.
     RestoreRights,
+    /// A person presses a button of a deploy on record, if there is one in Slack.
+    Press {
+        /// Who.
+        person: Person,
+        /// Which.
+        button: &'static str,
+    },
+    /// A person presses a button of the first card that stands, so often.
+    PressFirstCard(Person, usize),
+    /// A person deletes the card of a deploy on record.
+    DeleteCard,
+    /// Somebody removes the bot from the channel of the deploys.
+    RemoveBot,
 }
 
 /// When somebody does what, in no order. The builds that follow are set as well.
@@ -109,7 +122,9 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
             });
         }
     }
-    if rng.below(3) == 0 {
+    if rng.below(4) == 0 {
+        plan_cards(rng, world, start, &mut actions);
+    } else if rng.below(3) == 0 {
         world.has_bot = true;
         let invited = if rng.below(6) == 0 { "C0009" } else { "C0001" };
         world.slack.install_bot(invited);
@@ -121,6 +136,30 @@ pub(super) fn plan_actions(rng: &FaultInjector, world: &mut World) -> Vec<(Time,
         }
     }
     actions
+}
+
+/// Each deploy has a card, and people press its buttons.
+fn plan_cards(
+    rng: &FaultInjector,
+    world: &mut World,
+    start: Time,
+    actions: &mut Vec<(Time, UserAction)>,
+) {
+    world.go_live();
+    for _ in 0..rng.below(4) {
+        let action = match rng.below(12) {
+            0 => UserAction::DeleteCard,
+            1 => UserAction::RemoveBot,
+            2..=4 => UserAction::PressFirstCard(any_person(rng), 1 + rng.below(2)),
+            _ => UserAction::Press {
+                person: any_person(rng),
+                button: ["cancel", "retry", "retry_confirm", "dismiss"][rng.below(4)],
+            },
+        };
+        let later = [rng.below(30), rng.below(200)][rng.below(2)];
+        actions.push((start + seconds(later), action));
+        world.circleci.script_next(random_script(rng));
+    }
 }
 
 /// Somebody who may not deploy from where they are.

@@ -20,6 +20,7 @@ use chatops_core::deploy::DeployState;
 use chatops_core::id::{DeployId, RequestId};
 use chatops_core::ports::{Clock, DeployReader, MAX_RECEIVES, QueueName, ReceivedMessage};
 use chrono::TimeDelta;
+use http::Request;
 
 use self::actions::UserAction;
 use self::function::{FunctionRun, TaskMessage};
@@ -280,6 +281,20 @@ impl ScheduleRun {
                 }
             }
             UserAction::ForgeOperator => self.world.forge_operator_action(nth),
+            UserAction::Press { person, button } => {
+                if let Some(request) = self.world.press_request(person, button, nth) {
+                    self.submit(None, &request);
+                }
+            }
+            UserAction::PressFirstCard(person, times) => {
+                for _ in 0..times {
+                    if let Some(request) = self.world.first_card_request(person, "cancel") {
+                        self.submit(None, &request);
+                    }
+                }
+            }
+            UserAction::DeleteCard => self.world.delete_card(nth),
+            UserAction::RemoveBot => self.world.slack.remove_bot("C0001"),
             UserAction::WithdrawRights => self.world.restrict_users(&["T0001/U0001"]),
             UserAction::RestoreRights => self.world.set_rights(Rights::default()),
         }
@@ -287,9 +302,13 @@ impl ScheduleRun {
 
     /// A person types a command, and at times presses twice.
     fn type_command(&mut self, person: Person, text: &str) {
-        let Some((id, request)) = self.world.command_request(person, text) else {
-            return;
-        };
+        if let Some((id, request)) = self.world.command_request(person, text) {
+            self.submit(Some(id), &request);
+        }
+    }
+
+    /// Ingest receives what was just typed or pressed; of a command, with the deploy that it requests.
+    fn submit(&mut self, id: Option<DeployId>, request: &Request<Bytes>) {
         let typed = self.world.typed.last();
         let once = typed.is_none_or(IssuedCommand::is_query);
         if self.injector.below(25) == 0 {
@@ -300,9 +319,12 @@ impl ScheduleRun {
         for _ in 0..=usize::from(twice) {
             let skew = self.draw_skew(None);
             let (ingest, request) = (self.world.ingest(skew), request.clone());
-            self.start_task("ingest", Some(id), None, async move {
+            self.start_task("ingest", id, None, async move {
                 let answer = ingest.handle(request).await;
-                TaskResult::Answered(id, answer.into_body())
+                match id {
+                    Some(id) => TaskResult::Answered(id, answer.into_body()),
+                    None => TaskResult::Ended,
+                }
             });
         }
     }

@@ -85,6 +85,7 @@ impl World {
             response_path: response_url.replacen(SLACK_ORIGIN, "", 1),
             text: text.to_owned(),
             typed_at: self.clock.now(),
+            is_press: false,
         });
         Some((id, request))
     }
@@ -155,6 +156,7 @@ impl World {
             response_path: String::new(),
             text,
             typed_at: self.clock.now(),
+            is_press: false,
         });
         let name = "ops".to_owned();
         let message = ActionMessage {

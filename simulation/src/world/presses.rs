@@ -23,16 +23,44 @@ impl World {
         }
     }
 
-    /// A person presses a button of the first card that stands of the deploy.
-    pub fn press_first_card(&mut self, person: Person, action_id: &str, nth: usize) {
+    /// A person presses a button of the first card that stands.
+    pub fn press_first_card(&mut self, person: Person, action_id: &str) {
+        if let Some(request) = self.first_card_request(person, action_id) {
+            let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
+        }
+    }
+
+    /// The signed request of such a press.
+    pub(crate) fn first_card_request(
+        &mut self,
+        person: Person,
+        action_id: &str,
+    ) -> Option<Request<Bytes>> {
         let is_card = |message: &ShownMessage| {
             mark_of(message).is_some_and(|mark| mark.kind == MessageKind::Card)
         };
         let messages = self.slack.shown_messages().into_iter();
-        let pressed = messages.filter(is_card).find(ShownMessage::stands);
-        let pressed = pressed.and_then(|message| ButtonPress::of(&message, action_id));
-        if let Some(request) = pressed.and_then(|press| self.request_of(person, &press, nth)) {
-            let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
+        let mut cards = messages.filter(|message| message.stands() && is_card(message));
+        let card = cards.next()?;
+        let deploy = mark_of(&card)?.deploy?;
+        let nth = self
+            .deploys()
+            .iter()
+            .position(|record| record.id == deploy)?;
+        let press = ButtonPress::of(&card, action_id)?;
+        self.request_of(person, &press, nth)
+    }
+
+    /// A person deletes the card of the deploy that is the `nth` on record.
+    pub fn delete_card(&mut self, nth: usize) {
+        let deploys = self.deploys();
+        let Some(deploy) = deploys.get(nth) else {
+            return;
+        };
+        let mut notifications = self.ledger.notifications().into_iter();
+        let of_deploy = notifications.find(|one| one.deploy == deploy.id);
+        if let Some(at) = of_deploy.and_then(|one| one.card).and_then(|card| card.at) {
+            self.slack.delete_message(&at);
         }
     }
 
@@ -92,6 +120,7 @@ impl World {
             response_path: response_url.replacen(SLACK_ORIGIN, "", 1),
             text: self.action_text(command, nth)?,
             typed_at: now,
+            is_press: true,
         });
         request.body(Bytes::from(signed.body)).ok()
     }
