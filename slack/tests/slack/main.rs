@@ -7,6 +7,7 @@
 )]
 
 mod bot;
+mod card;
 mod log;
 mod rejected;
 mod shown;

@@ -148,13 +148,11 @@ impl SlackModel {
             response_path: method.path().to_owned(),
             nth_use: 0,
         });
-        Ok(match method {
-            BotMethod::PostEphemeral => json!({"ok": true, "message_ts": ts}),
-            _ => {
-                let message = json!({"type": "message", "ts": ts, "bot_id": BOT_ID});
-                json!({"ok": true, "channel": channel, "ts": ts, "message": message})
-            }
-        })
+        if method == BotMethod::PostEphemeral {
+            return Ok(json!({"ok": true, "message_ts": ts}));
+        }
+        let message = json!({"type": "message", "ts": ts, "bot_id": BOT_ID});
+        Ok(json!({"ok": true, "channel": channel, "ts": ts, "message": message}))
     }
 
     /// The bot's own message that a call names; `foreign` is the error for another's.
