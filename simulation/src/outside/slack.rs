@@ -112,10 +112,10 @@ impl MemorySlackState {
     fn call(
         &mut self,
         now: Time,
-        fault: Option<ChatFault>,
+        fault: Option<&ChatFault>,
         call: &ChatCall,
     ) -> Result<model::PostResponse, PostResult> {
-        match &fault {
+        match fault {
             Some(ChatFault::NotSent) => {
                 return Err(PostResult::NotSent {
                     reason: "could not connect".to_owned(),
@@ -135,7 +135,7 @@ impl MemorySlackState {
         }
         let body = call.body.to_string();
         let known = bot_token(self.token_counts.1);
-        let answer = match (&call.to, &fault) {
+        let answer = match (&call.to, fault) {
             (CallTarget::ResponseUrl(path), fault) => {
                 if matches!(fault, Some(ChatFault::Refused)) {
                     self.refused.insert(path.clone());
@@ -276,7 +276,7 @@ impl MemorySlack {
         let is_out = self.outages.is_out(Dependency::Slack);
         let fault = state.faults.pop_front();
         let fault = fault.or(is_out.then_some(ChatFault::ErrorBefore));
-        match state.call(self.clock.now(), fault, call) {
+        match state.call(self.clock.now(), fault.as_ref(), call) {
             Ok(answer) => result_of(&answer),
             Err(result) => result,
         }

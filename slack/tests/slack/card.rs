@@ -226,7 +226,7 @@ async fn an_error_of_slacks_own_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_leaves_the_outcome_unknown() {
-    let half = done().replace("}", "");
+    let half = done().replace('}', "");
     let long = raw_response(
         "200 OK",
         "",

@@ -97,7 +97,7 @@ fn a_lost_answer_hides_an_edit_and_a_late_one_wins() {
     let edit = PostTarget::Edit(card.clone());
     slack.fail_post(ChatFault::AnswerLost);
     assert_eq!(post(&slack, &edit, "two"), PostResult::Unknown);
-    slack.fail_post(ChatFault::Late(Duration::from_secs(60)));
+    slack.fail_post(ChatFault::Late(Duration::from_mins(1)));
     assert_eq!(post(&slack, &edit, "late"), PostResult::Unknown);
     slack.fail_post(ChatFault::ErrorBefore);
     assert_eq!(post(&slack, &edit, "never"), PostResult::Unknown);
