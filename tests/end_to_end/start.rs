@@ -67,6 +67,20 @@ async fn secrets_that_cannot_be_used() {
 }
 
 #[tokio::test]
+async fn live_cards_without_a_bot() {
+    let world = ServeWorld::new().await;
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let text = text.replacen("[slack]\n", "[slack]\nlive = true\n", 1);
+    std::fs::write(world.config(), text).unwrap();
+    let said = start_error(&world, world.command()).await;
+    insta::assert_snapshot!(said, @"chatops: `live = true` in [slack] needs a bot, and SLACK_BOT_TOKEN is not set: put the app's bot token there, or the path of a file that holds it in SLACK_BOT_TOKEN_FILE; or set `live = false`");
+    // It has touched nothing.
+    assert!(!world.data().exists());
+    let server = world.serve_with_bot().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_configuration_that_cannot_be_used() {
     let world = ServeWorld::new().await;
     let good = std::fs::read_to_string(world.config()).unwrap();

@@ -60,6 +60,11 @@ const WORKER_QUEUES: [(QueueName, usize); 3] = [
     (QueueName::Operators, 4),
 ];
 
+/// Why it does not start: the token that the configuration needs is not there.
+const LIVE_WITHOUT_BOT: &str = "`live = true` in [slack] needs a bot, and SLACK_BOT_TOKEN is not set: put \
+    the app's bot token there, or the path of a file that holds it in SLACK_BOT_TOKEN_FILE; or set \
+    `live = false`";
+
 /// The most messages for the notifier in flight.
 const NOTIFY_IN_FLIGHT: usize = 16;
 
@@ -75,6 +80,10 @@ impl ChatopsServer {
             data,
             listen,
         } = settings;
+        // A card is the bot's message; without a bot nobody would see how a deploy goes.
+        if config.slack.live && !secrets.has(SecretName::SlackBot) {
+            bail!(LIVE_WITHOUT_BOT);
+        }
         let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(WallClock)))?;
         let listener = TcpListener::bind(listen)
             .await
