@@ -11,6 +11,9 @@ use crate::server::Time;
 /// The bot.
 pub(in crate::slack) const BOT_ID: &str = "B0001";
 
+/// The user that the bot is.
+pub(in crate::slack) const BOT_USER: &str = "U0BOT";
+
 /// An edit refuses a longer text; a post cuts it, and far later.
 const MAX_EDITED_TEXT: usize = 4000;
 
@@ -80,9 +83,10 @@ impl SlackModel {
         json: &[u8],
     ) -> PostResponse {
         let done = self.check_token(token).and_then(|()| match method {
-            BotMethod::AuthTest => {
-                Ok(json!({"ok": true, "team_id": TEAM_ID, "user_id": "U0BOT", "bot_id": BOT_ID}))
-            }
+            BotMethod::AuthTest => Ok(json!({
+                "ok": true, "team": "Acme", "team_id": TEAM_ID, "user": "chatops",
+                "user_id": BOT_USER, "bot_id": BOT_ID,
+            })),
             BotMethod::PostMessage | BotMethod::PostEphemeral => {
                 self.post_as_bot(now, method, &CallBody::read(json)?)
             }

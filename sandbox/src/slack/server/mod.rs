@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
@@ -134,7 +134,12 @@ pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: Arc<SayEndpoint>) -> R
         let call = move |State(slack): State<Arc<FakeSlack>>, head: Parts, body: Bytes| async move {
             handle_bot(&slack, method, &head, &body).await
         };
-        router = router.route(method.path(), post(call));
+        let route = match method {
+            // It only reads.
+            BotMethod::AuthTest => get(call.clone()).post(call),
+            _ => post(call),
+        };
+        router = router.route(method.path(), route);
     }
     router
         .with_state(Arc::clone(&slack))

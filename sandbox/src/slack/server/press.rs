@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::model::TEAM_ID;
-use super::super::model::bot::BOT_ID;
+use super::super::model::bot::{BOT_ID, BOT_USER};
 use super::super::model::message::ShownMessage;
 use super::super::signature::signed_request;
 use super::sender::{CommandRequest, CommandSender};
@@ -133,7 +133,7 @@ fn pressed_place(now: Time, press: &ButtonPress, pressed: Option<&ShownMessage>)
         "is_ephemeral": is_ephemeral,
     });
     let mut message = json!({
-        "type": "message", "user": "U0BOT", "bot_id": BOT_ID, "app_id": "A0001", "team": TEAM_ID,
+        "type": "message", "user": BOT_USER, "bot_id": BOT_ID, "app_id": "A0001", "team": TEAM_ID,
         "text": text, "ts": ts, "blocks": blocks,
     });
     if let Some(thread) = pressed.and_then(|message| message.thread_ts.as_deref()) {
