@@ -4,6 +4,7 @@
 mod answers;
 mod installation;
 mod machine;
+mod slack;
 
 use crate::operator;
 use crate::support::{SIGNING_SECRET, ServeWorld, TOKEN, assert_says};

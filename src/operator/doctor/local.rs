@@ -24,8 +24,10 @@ pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
     }
 }
 
-pub(super) fn check_secrets(secrets: &[ExaminedSecret]) -> Vec<DoctorCheck> {
-    secrets.iter().filter_map(text::secret_state).collect()
+pub(super) fn check_secrets<'a>(
+    secrets: impl Iterator<Item = &'a ExaminedSecret>,
+) -> Vec<DoctorCheck> {
+    secrets.filter_map(text::secret_state).collect()
 }
 
 pub(super) fn check_data_file(path: &Path) -> Vec<DoctorCheck> {

@@ -24,7 +24,8 @@ use serde::Serialize;
 use super::text as said;
 use super::{ConfigFile, DataFile, Installation};
 use crate::output::CommandOutput;
-use chatops_local::secrets;
+use chatops_core::config::Config;
+use chatops_local::secrets::{self, ExaminedSecret};
 
 /// The text below the help.
 pub(super) const HELP: &str = "\
@@ -36,6 +37,7 @@ values). A missing permission is a warning.
 
 Examples:
   chatops doctor --config /etc/chatops/chatops.toml --data /var/lib/chatops/chatops.db
+  chatops doctor --slack
   chatops --aws --profile ops doctor
   chatops doctor --json | jq '.checks[] | select(.level != \"ok\")'
 
@@ -47,6 +49,9 @@ pub(crate) struct DoctorOptions {
     config: ConfigFile,
     #[command(flatten)]
     data: DataFile,
+    /// Check Slack alone: its secrets, the bot, its scopes and channels
+    #[arg(long)]
+    slack: bool,
     /// Write one JSON object: `ok`, and `checks` with `name`, `level`, `found` and `fix`
     #[arg(long)]
     json: bool,
@@ -135,7 +140,11 @@ pub(super) fn run_doctor(
         json: options.json,
         checks: vec![],
     };
+    let mut local = LocalFindings::default();
     if installation.is_aws() {
+        if options.slack {
+            return Err(super::UsageError(text::SLACK_IS_LOCAL.to_owned()).into());
+        }
         check_aws(installation, &mut report)?;
     } else {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -143,15 +152,19 @@ pub(super) fn run_doctor(
             .build()
             .context("the runtime could not be started")?;
         let lookup = |name: &str| std::env::var_os(name);
-        runtime.block_on(check_local(options, lookup, &mut report))?;
+        local = runtime.block_on(check_local(options, lookup, &mut report))?;
     }
     // What cannot be read was said above.
-    let untold = installation
-        .open(&options.data.path)
-        .and_then(|store| store.list_undelivered(super::now()));
-    if let Ok(untold) = untold {
+    let record = installation.open(&options.data.path).and_then(|store| {
+        let untold = store.list_undelivered(super::now())?;
+        Ok((store, untold))
+    });
+    let record = record.as_ref().ok();
+    if let Some((_, untold)) = record {
         report.add_check(text::undelivered(untold.len()))?;
     }
+    let record = record.map(|(store, untold)| (store, untold.as_slice()));
+    slack::check_channels(local.config.as_ref(), &local.bot, record, &mut report)?;
     let DoctorReport { checks, .. } = report;
     let ok = checks.iter().all(|check| check.level != CheckLevel::Fail);
     if options.json {
@@ -185,20 +198,39 @@ fn check_aws(_: &Installation, _: &mut DoctorReport<'_>) -> Result<()> {
     Err(anyhow::anyhow!(said::BUILT_WITHOUT_AWS))
 }
 
+/// What the checks of this machine know, for those of the record.
+#[derive(Default)]
+struct LocalFindings {
+    config: Option<Config>,
+    bot: slack::FoundBot,
+}
+
 async fn check_local(
     options: &DoctorOptions,
     lookup: impl Fn(&str) -> Option<OsString>,
     report: &mut DoctorReport<'_>,
-) -> Result<()> {
+) -> Result<LocalFindings> {
     let (config, check) = local::check_config(&options.config.path);
     report.add_check(check)?;
     let secrets = secrets::examine_secrets(lookup);
-    report.add_checks(local::check_secrets(&secrets))?;
-    report.add_checks(local::check_data_file(&options.data.path))?;
+    let of_slack = |secret: &&ExaminedSecret| secret.variable.starts_with("SLACK_");
+    let wanted = secrets
+        .iter()
+        .filter(|secret| !options.slack || of_slack(secret));
+    report.add_checks(local::check_secrets(wanted))?;
+    if !options.slack {
+        report.add_checks(local::check_data_file(&options.data.path))?;
+    }
     // The configuration has the addresses.
-    let Some(config) = config else { return Ok(()) };
-    circleci::check_circleci(&config, &secrets, report).await?;
-    slack::check_slack(&config, &secrets, report).await
+    let Some(config) = config else {
+        return Ok(LocalFindings::default());
+    };
+    if !options.slack {
+        circleci::check_circleci(&config, &secrets, report).await?;
+    }
+    let bot = slack::check_slack(&config, &secrets, report).await?;
+    let config = Some(config);
+    Ok(LocalFindings { config, bot })
 }
 
 /// Writes a check and its fix.

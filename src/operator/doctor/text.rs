@@ -1,5 +1,6 @@
 //! The texts of the doctor: what it found, and the fix.
 
+mod slack;
 mod workflows;
 
 use std::fmt::Display;
@@ -11,6 +12,10 @@ use chrono::TimeDelta;
 use url::Url;
 use uuid::Uuid;
 
+pub(super) use self::slack::{
+    announcements, announcements_without_bot, bot_ok, bot_outside, bot_rejected, bot_unknown,
+    card_channels, cards_without_bot, scopes,
+};
 pub(super) use self::workflows::{
     autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_twice, every_workflow,
     must_run_missing, workflow_missing, workflow_ok, workflow_unknown,
@@ -29,6 +34,9 @@ const CLOCK_WARN: i64 = 60;
 
 /// The difference from which on Slack's requests are rejected as replays.
 const CLOCK_FAIL: i64 = 300;
+
+pub(super) const SLACK_IS_LOCAL: &str =
+    "--slack checks the bot of this machine's configuration; on AWS the doctor reads no secret";
 
 const CONFIG: &str = "configuration";
 const DATA: &str = "data file";
@@ -352,51 +360,6 @@ pub(super) fn job_unknown(at: JobKey<'_>, why: &str) -> Check {
     let found = format!("could not find out the version of the configuration: {why}");
     let fix = "check that .circleci/config.yml has version: 2; trigger = \"job\" needs it";
     Check::warn(parameters_label(at), found, fix)
-}
-
-const BOT: &str = "Slack bot";
-
-pub(super) fn bot_ok(user: &str, team: &str) -> Check {
-    Check::ok(BOT, format!("{} in {}", sanitize(user), sanitize(team)))
-}
-
-pub(super) fn bot_rejected(error: &str) -> Check {
-    let fix = "copy the installed app's Bot User OAuth Token into SLACK_BOT_TOKEN, or unset it";
-    let found = format!("Slack rejects its token ({})", sanitize(error));
-    Check::fail(BOT, found, fix)
-}
-
-pub(super) fn bot_unknown(said: &str) -> Check {
-    let found = format!("its state is not known ({said})");
-    Check::warn(BOT, found, "check again later")
-}
-
-const ANNOUNCEMENTS: &str = "announcements";
-
-pub(super) fn announcements_without_bot(feeds: &[String]) -> Check {
-    let found = format!(
-        "{}, and there is no bot token: nothing is posted there",
-        feeds.join(", ")
-    );
-    let fix =
-        "set SLACK_BOT_TOKEN to the token of a bot that is in these channels, or remove `announce`";
-    Check::warn(ANNOUNCEMENTS, found, fix)
-}
-
-/// Whether the bot may post there, as far as its scopes say.
-pub(super) fn announcements(feeds: &[String], scopes: &[String]) -> Check {
-    let feeds = feeds.join(", ");
-    let may = |scope: &str| scopes.iter().any(|has| has == scope);
-    if !may("chat:write") {
-        let fix = "add the bot scope `chat:write` and install the app again";
-        return Check::fail(ANNOUNCEMENTS, format!("{feeds}; the bot may not post"), fix);
-    }
-    let needs_invitation = if may("chat:write.public") {
-        "the bot has to be in those that are private"
-    } else {
-        "the bot has to be in each of them (`/invite` it there)"
-    };
-    Check::ok(ANNOUNCEMENTS, format!("{feeds}; {needs_invitation}"))
 }
 
 #[cfg(test)]
