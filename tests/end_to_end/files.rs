@@ -56,6 +56,17 @@ async fn the_manifest_names_the_address_and_the_command() {
 }
 
 #[test]
+fn the_manifest_asks_for_what_doctor_expects() {
+    let manifest = read("slack-manifest.yaml");
+    let (_, scopes) = manifest.split_once("\n    bot:\n").unwrap();
+    let lines = scopes.lines().take_while(|line| line.starts_with("      "));
+    let scopes: Vec<_> = lines
+        .filter_map(|line| line.trim().strip_prefix("- "))
+        .collect();
+    assert_eq!(scopes, ["commands", "chat:write"]);
+}
+
+#[test]
 fn the_unit_uses_what_serve_knows() {
     let unit = read("packaging/chatops.service");
     assert!(value(&unit, "ExecStart=").ends_with("/chatops serve"));
