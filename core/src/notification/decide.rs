@@ -369,7 +369,7 @@ fn after_post(
             fail_delivery(record, kind, &why, now);
         }
         (_, PostResult::Later { after }) => {
-            let wait = after.unwrap_or_else(|| pause(route, attempts(&record, route)));
+            let wait = after.unwrap_or_else(|| pause(route, attempts(record, route)));
             let from = now + wait.min(LONGEST_PAUSE);
             *record.route_pause_mut(route) = Some(from);
             if kind == NotificationKind::Progress && route == DeliveryRoute::ResponseUrl {
@@ -381,7 +381,7 @@ fn after_post(
         }
         (NotificationKind::Final, PostResult::Unknown) => {
             record.unknown_count += 1;
-            let from = now + pause(route, attempts(&record, route));
+            let from = now + pause(route, attempts(record, route));
             record.final_status = DeliveryStatus::Pending { from };
         }
         // It may have been shown; the final status says more.

@@ -19,7 +19,7 @@ const MAX_LOST_POSTS: u8 = 2;
 
 /// How late Slack may carry an edit out for which it gave no answer. Edits have no version, so a late one
 /// goes over a newer one.
-const LATEST_EDIT: Duration = Duration::from_secs(60);
+const LATEST_EDIT: Duration = Duration::from_mins(1);
 
 /// Attempts to delete a card that does not count.
 const DELETE_ATTEMPTS: u8 = 3;
@@ -244,30 +244,66 @@ pub(super) fn after_press(
     pressed: &PostedMessage,
     now: Time,
 ) -> bool {
+    match &record.card {
+        Some(card) if card.at.as_ref() == Some(pressed) => draw_again(record, now),
+        // It may be the one that counts.
+        Some(card) if card.at.is_none() && !card.is_given_up() => false,
+        Some(_) => delete_later(record, pressed, now),
+        None => false,
+    }
+}
+
+/// A call about the card came so late that its reservation was over: an edit may have gone over a newer one,
+/// and a post is one card more, at a place that is known now. Returns whether the record has changed.
+pub(super) fn after_late_call(
+    record: &mut NotificationRecord,
+    result: &PostResult,
+    now: Time,
+) -> bool {
+    let (Some(card), PostResult::Delivered(Some(at))) = (&mut record.card, result) else {
+        return draw_again(record, now);
+    };
+    match (&card.at, &card.status) {
+        (Some(counts), _) if counts == at => draw_again(record, now),
+        (None, CardStatus::Idle { .. }) => {
+            card.at = Some(at.clone());
+            // What it shows is as old as the call.
+            card.wanted += 1;
+            record.version += 1;
+            true
+        }
+        _ => delete_later(record, at, now),
+    }
+}
+
+/// The card may show something old: it is drawn once more.
+fn draw_again(record: &mut NotificationRecord, now: Time) -> bool {
+    let standing = |card: &&mut Card| card.at.is_some() && !card.is_given_up();
+    let Some(card) = record.card.as_mut().filter(standing) else {
+        return false;
+    };
+    let draws = card.again.is_none_or(|again| now < again);
+    if draws {
+        card.again = Some(now);
+        record.version += 1;
+    }
+    draws
+}
+
+/// A card that does not count.
+fn delete_later(record: &mut NotificationRecord, at: &PostedMessage, now: Time) -> bool {
     let Some(card) = &mut record.card else {
         return false;
     };
-    let changed = match (&card.at, &card.status) {
-        // It may be the one that counts.
-        (None, CardStatus::Idle { .. } | CardStatus::InFlight { .. }) => false,
-        (Some(at), _) if at == pressed => {
-            let draws = !card.is_given_up() && card.again.is_none_or(|again| now < again);
-            if draws {
-                card.again = Some(now);
-            }
-            draws
-        }
-        _ if card.stray(pressed).is_some() || card.strays.len() >= MAX_STRAYS => false,
-        _ => {
-            card.strays.push(StrayCard {
-                at: pressed.clone(),
-                attempts: 0,
-                next: now,
-                in_flight: false,
-            });
-            true
-        }
-    };
-    record.version += u64::from(changed);
-    changed
+    if card.stray(at).is_some() || card.strays.len() >= MAX_STRAYS {
+        return false;
+    }
+    card.strays.push(StrayCard {
+        at: at.clone(),
+        attempts: 0,
+        next: now,
+        in_flight: false,
+    });
+    record.version += 1;
+    true
 }

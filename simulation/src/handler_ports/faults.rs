@@ -165,7 +165,8 @@ const LATE_EDIT: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(10),
     Duration::from_secs(30),
-    Duration::from_mins(1),
+    // A minute, as a clock sees it that is some seconds off.
+    Duration::from_secs(50),
 ];
 
 impl WorldPorts {

@@ -274,7 +274,13 @@ impl World {
         let mut lines = vec!["audit:".to_owned()];
         lines.extend(events.map(|event| event.body));
         lines.push("shown:".to_owned());
-        lines.extend(shown.map(|message| format!("{} {}", message.at, message.text)));
+        for message in shown {
+            let earlier = message.earlier.iter();
+            lines.extend(earlier.map(|version| format!("{} {}", version.at, version.text)));
+            let at = message.edited_at.unwrap_or(message.at);
+            lines.push(format!("{at} {}", message.text));
+            lines.extend(message.deleted_at.map(|at| format!("{at} it is deleted")));
+        }
         lines.join("\n")
     }
 

@@ -1,9 +1,10 @@
 //! One post: reserved on record, made, and its result recorded.
 
-use super::{NotifyContext, NotifyRun, failed, read, was_saved};
+use super::{NotifyContext, NotifyRun, Settling, failed, read, was_saved};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord};
 use crate::id::ChannelId;
+use crate::notification::draw;
 use crate::notification::{
     self, DeliveryRoute, NotificationKind, NotificationRecord, PostResult, Sending, Undelivered,
 };
@@ -302,6 +303,18 @@ impl Phase for RereadingNotification {
         match answer {
             Ok(Some(fresh)) if fresh.reserves(&self.post.sending, &self.post.reserved) => {
                 RecordingPost::over(&fresh, self.post, self.result, ctx)
+            }
+            // It came late and may have gone over a newer one.
+            Ok(Some(mut fresh)) if matches!(self.post.sending, Sending::Card { .. }) => {
+                if draw::after_late_call(&mut fresh, &self.result, ctx.now) {
+                    NotifyRun::Settle(Settling {
+                        record: fresh,
+                        given_up: None,
+                        has_written: true,
+                    })
+                } else {
+                    self.post.read()
+                }
             }
             Ok(_) => self.post.read(),
             Err(error) => failed(error),

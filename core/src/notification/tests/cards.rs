@@ -345,3 +345,23 @@ fn a_record_without_a_card_is_written_as_before() {
     let stored = serde_json::to_value(item(true)).unwrap();
     assert!(!stored.as_object().unwrap().contains_key("card"));
 }
+
+#[test]
+fn a_call_that_came_too_late_is_made_up_for() {
+    // A post: the card is where it says, or one too many.
+    let item = draws(&wanted(), start(), &PostResult::Unknown);
+    let mut late = item.clone();
+    assert!(draw::after_late_call(&mut late, &shown(1), at(1)));
+    assert_eq!(card(&late).at, Some(place(1)));
+    let due = late.due_at().unwrap();
+    assert_eq!(draws(&late, due, &shown(1)).due_at(), None);
+    let (mut reserved, _) = sends(&item, item.due_at().unwrap(), true);
+    assert!(draw::after_late_call(&mut reserved, &shown(1), at(9)));
+    assert_eq!(card(&reserved).strays[0].at, place(1));
+    // An edit, with an answer or without one.
+    for result in [shown(1), PostResult::Unknown] {
+        let mut item = standing();
+        assert!(draw::after_late_call(&mut item, &result, at(9)));
+        assert_eq!(item.due_at(), Some(at(9)));
+    }
+}
