@@ -8,6 +8,7 @@ use chatops_core::ports::{
 };
 
 use super::full::{RESPONSE_URL, full_notification};
+use super::retries::{fail_deploy, retry_commit};
 use super::support::{PortFixture, StoreExt, at, first_commit, id, noted_commit};
 use crate::suites::suite;
 
@@ -17,6 +18,8 @@ suite! { $ notifications_checks:
     a_save_creates_no_record,
     a_save_loses_against_the_worker,
     a_save_touches_nothing_else,
+    a_commit_has_the_card_drawn,
+    a_retry_has_the_card_of_the_old_one_drawn,
     what_is_not_delivered_is_read_and_listed,
     the_oldest_that_is_not_delivered_is_listed_first,
 }
@@ -126,6 +129,64 @@ pub async fn a_save_touches_nothing_else<F: PortFixture>(it: F) {
     store.save_notification(notification).await.unwrap();
     store.assert_stored(&record).await;
     assert_eq!(store.notification(2).await.unwrap().response_url_uses, 0);
+}
+
+pub async fn a_commit_has_the_card_drawn<F: PortFixture>(it: F) {
+    let store = it.store();
+    let record = store.begin(1).await;
+    // With an event and without one, and with a notification.
+    let first = Commit {
+        redraw: Some(at(5)),
+        ..noted_commit(&record, at(5))
+    };
+    let mut next = first.record.clone();
+    next.version += 1;
+    let second = Commit {
+        record: next.clone(),
+        events: vec![],
+        ..first.clone()
+    };
+    let third = Commit {
+        notifications: vec![NotificationKind::Final],
+        ..noted_commit(&next, at(9))
+    };
+    let wanted = |record: &NotificationRecord| record.card.as_ref().map(|card| card.wanted);
+    for (commit, draws) in [(first, 1), (second, 2), (third, 3)] {
+        store.put(commit).await;
+        let read = store.notification(1).await.unwrap();
+        assert_eq!(wanted(&read), Some(draws));
+        assert!(read.due_at().is_some());
+    }
+    let mut seen = store.notification(1).await.unwrap();
+    seen.version += 1;
+    store.save_notification(seen.clone()).await.unwrap();
+    // Nobody has a card who has not asked for one.
+    store.begin(2).await;
+    assert_eq!(wanted(&store.notification(2).await.unwrap()), None);
+}
+
+pub async fn a_retry_has_the_card_of_the_old_one_drawn<F: PortFixture>(it: F) {
+    let store = it.store();
+    for (n, redraw) in [(1, Some(at(7))), (2, None)] {
+        let record = store.begin(n).await;
+        let shown = Commit {
+            redraw: Some(at(5)),
+            ..noted_commit(&record, at(5))
+        };
+        store.put(shown).await;
+        let old = fail_deploy(&*store, store.record(n).await.unwrap()).await;
+        let before = store.notification(n).await.unwrap();
+        let mut retry = retry_commit(&old, n + 10);
+        if let Some(retried) = &mut retry.retried {
+            retried.redraw = redraw;
+        }
+        store.put(retry).await;
+        let after = store.notification(n).await.unwrap();
+        let more = u64::from(redraw.is_some());
+        assert_eq!(after.version, before.version + more);
+        let wanted = |record: &NotificationRecord| record.card.as_ref().unwrap().wanted;
+        assert_eq!(wanted(&after), wanted(&before) + more);
+    }
 }
 
 /// The next version of a deploy's notification record, in which something was given up at this second.
