@@ -80,10 +80,7 @@ impl ChatopsServer {
             data,
             listen,
         } = settings;
-        // A card is the bot's message; without a bot nobody would see how a deploy goes.
-        if config.slack.live && !secrets.has(SecretName::SlackBot) {
-            bail!(LIVE_WITHOUT_BOT);
-        }
+        require_bot(&config, &secrets)?;
         let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(WallClock)))?;
         let listener = TcpListener::bind(listen)
             .await
@@ -212,6 +209,14 @@ impl ChatopsServer {
             Err(_) => bail!("stopping took longer than {} s", STOP_TIMEOUT.as_secs()),
         }
     }
+}
+
+/// A card is the bot's message; without a bot nobody would see how a deploy goes.
+fn require_bot(config: &Config, secrets: &EnvSecrets) -> Result<()> {
+    if config.slack.live && !secrets.has(SecretName::SlackBot) {
+        bail!(LIVE_WITHOUT_BOT);
+    }
+    Ok(())
 }
 
 /// The id of one run of a handler.

@@ -136,7 +136,7 @@ pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: Arc<SayEndpoint>) -> R
         };
         let route = match method {
             // It only reads.
-            BotMethod::AuthTest => get(call.clone()).post(call),
+            BotMethod::AuthTest => get(call).post(call),
             _ => post(call),
         };
         router = router.route(method.path(), route);
