@@ -11,7 +11,7 @@ use chatops_core::audit::stored::StoredChain;
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::MessageBody;
-use chatops_core::notification::Undelivered;
+use chatops_core::notification::{Card, Undelivered};
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerError, LedgerPosition, QueueName, TargetLock,
 };
@@ -27,6 +27,9 @@ const CHAIN_BATCH: usize = 200;
 /// How long what could not be delivered is listed, and how much of it at most.
 const UNDELIVERED_FOR: Duration = Duration::from_hours(7 * 24);
 const MAX_UNDELIVERED: usize = 100;
+
+/// Of how many deploys the cards are listed at most.
+const MAX_CARDS: usize = 100;
 
 /// How often a deploy is read that changes while it is read.
 const MAX_TRIES: usize = 3;
@@ -94,6 +97,26 @@ impl OperatorStore {
     /// What Slack could not be told in the last week, the oldest first.
     pub(super) fn list_undelivered(&self, now: Time) -> Result<Vec<Undelivered>> {
         self.read(UndeliveredSince(now - UNDELIVERED_FOR))
+    }
+
+    /// The cards of the last week's deploys in a data file, the newest deploy first.
+    pub(super) fn list_cards(&self, now: Time) -> Result<Vec<(DeployRecord, Card)>> {
+        let database = match self {
+            Self::File(database) => database,
+            // The doctor knows neither configuration nor bot there.
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => return Ok(Vec::new()),
+        };
+        let page = self.list_deploys(&DeployFilter::default(), None, MAX_CARDS)?;
+        let since = now - UNDELIVERED_FOR;
+        let recent = page.deploys.into_iter();
+        let recent = recent.filter(|record| record.request.requested_at > since);
+        let mut cards = Vec::new();
+        for record in recent {
+            let card = database.read_card(record.id)?;
+            cards.extend(card.map(|card| (record, card)));
+        }
+        Ok(cards)
     }
 
     pub(super) fn find_deploy(&self, deploy: &DeployRef) -> Result<Option<DeployRecord>> {

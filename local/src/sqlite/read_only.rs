@@ -16,7 +16,7 @@ use chatops_core::audit::stored::{StoredChain, StoredEvent};
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, ShortId};
 use chatops_core::message::MessageBody;
-use chatops_core::notification::Undelivered;
+use chatops_core::notification::{Card, Undelivered};
 use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError, TargetLock,
 };
@@ -114,6 +114,12 @@ impl ReadOnlyDatabase {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The card of a deploy, if one was wanted.
+    pub fn read_card(&self, id: DeployId) -> LedgerResult<Option<Card>> {
+        let notification = ledger::notifications::select_notification(&self.lock(), id)?;
+        Ok(notification.and_then(|notification| notification.card))
     }
 
     /// A record and its audit as stored, of one snapshot.

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use chatops_core::Time;
 use chatops_core::config::{AllowList, Config};
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::ChannelId;
-use chatops_core::notification::Undelivered;
+use chatops_core::notification::{CardStatus, Undelivered};
 use chatops_core::ports::SecretName;
 use chatops_http::VendorResponse;
 use chatops_slack::{AuthTest, SlackInspector};
@@ -98,8 +100,7 @@ fn check_bot(answer: &VendorResponse) -> (DoctorCheck, Option<String>) {
     }
 }
 
-/// Where the bot posts, by what is on record: nothing else says where it is without a post. What Slack
-/// took by a response URL is not on record as refused.
+/// Where the bot is, by what is on record: without a post nothing else says that.
 pub(super) fn check_channels(
     config: Option<&Config>,
     bot: &FoundBot,
@@ -107,61 +108,82 @@ pub(super) fn check_channels(
     report: &mut DoctorReport<'_>,
 ) -> Result<()> {
     let bot_name = bot.name.as_deref();
-    let outside = record.map(|(store, untold)| bot_refusals(store, untold));
-    for (channel, last) in outside.iter().flatten() {
-        let about = (last.deploy.as_str(), last.undelivered.at);
-        let check = text::bot_outside(channel, last.word, about, bot_name);
-        report.add_check(check)?;
+    let seen = record.map(|(store, untold)| last_sightings(store, untold));
+    for (channel, last) in seen.iter().flatten() {
+        let check = last
+            .refusal
+            .map(|word| text::bot_outside(channel, word, (&last.deploy, last.at), bot_name));
+        report.add_checks(check)?;
     }
     let Some(config) = config.filter(|config| config.slack.live && bot.is_set) else {
         return Ok(());
     };
     let jobs = config.projects.values().flat_map(|p| p.jobs.values());
     let lists: Vec<_> = jobs.map(|job| &job.channels).collect();
-    let is_anywhere = lists.iter().any(|list| matches!(list, AllowList::Any));
-    let listed = lists.iter().flat_map(|list| list.listed());
-    let is_refused = |channel: &ChannelId| {
-        let refused = outside.as_ref();
-        refused.is_some_and(|refused| refused.contains_key(channel))
+    let mut places = text::CardPlaces {
+        is_anywhere: lists.iter().any(|list| matches!(list, AllowList::Any)),
+        has_record: seen.is_some(),
+        ..text::CardPlaces::default()
     };
-    let places: BTreeSet<_> = listed
-        .chain(config.feeds())
-        .filter(|channel| !is_refused(&channel.id))
-        .map(|channel| config.written_id(channel))
-        .collect();
-    if places.is_empty() && !is_anywhere {
-        return Ok(());
+    let listed = lists.iter().flat_map(|list| list.listed());
+    let named: BTreeSet<_> = listed.chain(config.feeds()).collect();
+    let seen = seen.unwrap_or_default();
+    for channel in named {
+        let written = config.written_id(channel);
+        match seen.get(&channel.id).map(|last| last.refusal) {
+            None => places.unknown.push(written),
+            Some(None) => places.posted.push(written),
+            // It has a check of its own.
+            Some(Some(_)) => {}
+        }
     }
-    let places: Vec<_> = places.into_iter().collect();
-    let check = text::card_channels(&places, is_anywhere, outside.is_some(), bot_name);
-    report.add_check(check)
+    report.add_checks(text::card_channels(&places, bot_name))
 }
 
-/// The last time that Slack did not take a message of the bot in a channel.
-struct BotRefusal<'a> {
+/// What Slack made last of a message of the bot in a channel.
+#[derive(Debug)]
+struct BotSighting {
     /// The deploy that it was about.
     deploy: String,
-    /// Slack's word.
-    word: &'static str,
-    undelivered: &'a Undelivered,
+    /// When.
+    at: Time,
+    /// Slack's word; `None` if it took the message.
+    refusal: Option<&'static str>,
 }
 
-fn bot_refusals<'a>(
+fn last_sightings(
     store: &OperatorStore,
-    untold: &'a [Undelivered],
-) -> BTreeMap<ChannelId, BotRefusal<'a>> {
-    let mut refusals = BTreeMap::new();
-    // The oldest first, so that the last one stays.
-    for undelivered in untold {
-        let mut words = undelivered
-            .reason
-            .split(|c: char| !c.is_alphanumeric() && c != '_');
-        let Some(word) = words.find_map(|word| OUTSIDE.into_iter().find(|known| *known == word))
-        else {
-            continue;
+    untold: &[Undelivered],
+) -> BTreeMap<ChannelId, BotSighting> {
+    let mut seen: BTreeMap<ChannelId, BotSighting> = BTreeMap::new();
+    let mut note = |channel: &ChannelId, record: &DeployRecord, at, refusal| {
+        let deploy = record.short_id.to_string();
+        let is_newer = seen.get(channel).is_none_or(|last| last.at <= at);
+        if is_newer {
+            let sighting = BotSighting {
+                deploy,
+                at,
+                refusal,
+            };
+            seen.insert(channel.clone(), sighting);
+        }
+    };
+    // What cannot be read is left out: other commands say so.
+    for (record, card) in store.list_cards(now()).unwrap_or_default() {
+        let at = record.request.requested_at;
+        let refusal = match &card.status {
+            CardStatus::GivenUp { reason } => outside_word(reason),
+            CardStatus::Idle { .. } | CardStatus::InFlight { .. } => None,
         };
-        // What cannot be read is left out: `failed` says so.
-        let Ok(Some(record)) = store.read_deploy(undelivered.deploy) else {
+        match (&card.at, refusal) {
+            (None, None) => {}
+            (_, Some(_)) => note(&record.request.channel, &record, at, refusal),
+            (Some(posted), None) => note(&posted.channel, &record, at, None),
+        }
+    }
+    for undelivered in untold {
+        let refusal = outside_word(&undelivered.reason);
+        let Some(record) = refusal.and_then(|_| store.read_deploy(undelivered.deploy).ok()?) else {
             continue;
         };
         let channels = match undelivered.channels.as_slice() {
@@ -169,13 +191,14 @@ fn bot_refusals<'a>(
             channels => channels,
         };
         for channel in channels {
-            let refusal = BotRefusal {
-                deploy: record.short_id.to_string(),
-                word,
-                undelivered,
-            };
-            refusals.insert(channel.clone(), refusal);
+            note(channel, &record, undelivered.at, refusal);
         }
     }
-    refusals
+    seen
+}
+
+/// Slack's word in a reason, if the bot is not in the channel or there is none.
+fn outside_word(reason: &str) -> Option<&'static str> {
+    let mut words = reason.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.find_map(|word| OUTSIDE.into_iter().find(|known| *known == word))
 }

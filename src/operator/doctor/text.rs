@@ -13,8 +13,8 @@ use url::Url;
 use uuid::Uuid;
 
 pub(super) use self::slack::{
-    announcements, announcements_without_bot, bot_ok, bot_outside, bot_rejected, bot_unknown,
-    card_channels, cards_without_bot, scopes,
+    CardPlaces, announcements, announcements_without_bot, bot_ok, bot_outside, bot_rejected,
+    bot_unknown, card_channels, cards_without_bot, scopes,
 };
 pub(super) use self::workflows::{
     autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_twice, every_workflow,

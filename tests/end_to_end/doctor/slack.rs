@@ -1,11 +1,21 @@
 //! What the doctor says about the bot: its scopes, the cards, and where it can post.
 
+use std::sync::Arc;
+
 use chatops_core::deploy::DeployState::Succeeded;
+use chatops_core::id::{ChannelId, DeployId};
+use chatops_core::notification::{Card, CardStatus};
+use chatops_core::ports::NotificationStore as _;
+use chatops_core::posted::{MessageTs, PostedMessage};
+use chatops_local::clock::WallClock;
+use chatops_local::sqlite::{Sqlite, SqliteSettings};
 use serde_json::json;
 
 use super::installation::{DoctorWorld, run_doctor};
 use crate::operator;
-use crate::support::{BOT_TOKEN, SIGNING_SECRET, ServeWorld, TOKEN, assert_says, chatops, run};
+use crate::support::{
+    BOT_TOKEN, SIGNING_SECRET, ServeWorld, TOKEN, assert_says, chatops, now, run,
+};
 
 /// The installation shows live cards, and one job announces its end.
 fn go_live(world: &DoctorWorld) {
@@ -59,8 +69,7 @@ async fn live_cards_need_a_bot() {
     }
     // With a token, what was not checked is said.
     for words in [
-        "C0FEED, wherever commands are typed (`channels = \"*\"`); there is no record yet",
-        "Not checked: whether the bot is there",
+        "not checked: C0FEED, any other channel (`channels = \"*\"`), since there is no record yet",
         "`/invite @deploys`",
     ] {
         world.check_is("live cards", "ok", words).await;
@@ -116,13 +125,11 @@ async fn a_channel_without_the_bot_is_known_from_the_record() {
     let sent = world.send(&server, "main test").await;
     world.wait_end(&sent, Succeeded).await;
     let records = world.wait_settled().await;
-    let short_id = records.only_record().short_id.clone();
-    let mut command = operator::command(&world, &["doctor", "--slack"]);
-    command
-        .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
-        .env("CIRCLECI_TOKEN", TOKEN)
-        .env("SLACK_BOT_TOKEN", BOT_TOKEN);
-    let text = run_doctor(command).await.success();
+    let (id, short_id) = {
+        let record = records.only_record();
+        (record.id, record.short_id.clone())
+    };
+    let text = report(&world).await;
     for words in [
         "ok    Slack bot: chatops in Acme",
         &format!("warn  bot in C0FEED: Slack did not take the message about {short_id} there on "),
@@ -131,11 +138,59 @@ async fn a_channel_without_the_bot_is_known_from_the_record() {
     ] {
         assert_says(&text, words);
     }
-    let cards = text
-        .lines()
-        .find(|line| line.contains("live cards"))
-        .unwrap();
-    assert!(!cards.contains("C0FEED"), "{cards}");
-    assert_says(cards, "no refusal on record in the last week");
+    let cards = |text: &str| {
+        let line = text.lines().find(|line| line.contains("live cards: "));
+        line.unwrap().to_owned()
+    };
+    let cards_say = cards(&text);
+    assert!(!cards_say.contains("C0FEED"), "{cards_say}");
     server.stop().await;
+
+    // A card says where the bot is, or is not.
+    let place = PostedMessage {
+        channel: ChannelId::parse("C0001").unwrap(),
+        ts: MessageTs::parse("1503435956.000247").unwrap(),
+    };
+    let shown = Card {
+        at: Some(place),
+        ..Card::new(now())
+    };
+    set_card(&world, id, shown.clone()).await;
+    let text = report(&world).await;
+    assert_says(
+        &cards(&text),
+        "the bot has posted in C0001 in the last week",
+    );
+    assert!(!text.contains("bot in C0001"), "{text}");
+    for (reason, is_outside) in [("channel_not_found", true), ("message_not_found", false)] {
+        let reason = reason.to_owned();
+        let given_up = Card {
+            status: CardStatus::GivenUp { reason },
+            ..shown.clone()
+        };
+        set_card(&world, id, given_up).await;
+        let text = report(&world).await;
+        assert_eq!(text.contains("warn  bot in C0001: "), is_outside, "{text}");
+        let posted = cards(&text).contains("has posted in C0001");
+        assert_eq!(posted, !is_outside, "{text}");
+    }
+}
+
+async fn report(world: &ServeWorld) -> String {
+    let mut command = operator::command(world, &["doctor", "--slack"]);
+    command
+        .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+        .env("CIRCLECI_TOKEN", TOKEN)
+        .env("SLACK_BOT_TOKEN", BOT_TOKEN);
+    run_doctor(command).await.success()
+}
+
+/// The deploy has this card from now on.
+async fn set_card(world: &ServeWorld, id: DeployId, card: Card) {
+    let settings = SqliteSettings::new(Arc::new(WallClock));
+    let file = Sqlite::open(&world.data(), settings).unwrap();
+    let mut notification = file.read_notification(id).await.unwrap().unwrap();
+    notification.version += 1;
+    notification.card = Some(card);
+    file.save_notification(notification).await.unwrap();
 }

@@ -82,28 +82,48 @@ pub(in crate::operator::doctor) fn cards_without_bot() -> Check {
     Check::fail(CARDS, found, fix)
 }
 
-/// Where the bot posts cards and ends. The scopes of the bot do not let it ask for its memberships.
+/// Where cards and announcements go, as far as nothing was refused there.
+#[derive(Debug, Default)]
+pub(in crate::operator::doctor) struct CardPlaces {
+    /// Where the bot has posted a card.
+    pub(in crate::operator::doctor) posted: Vec<String>,
+    /// Of which nothing is on record.
+    pub(in crate::operator::doctor) unknown: Vec<String>,
+    /// Whether a job may be run from everywhere.
+    pub(in crate::operator::doctor) is_anywhere: bool,
+    /// Whether there is a record.
+    pub(in crate::operator::doctor) has_record: bool,
+}
+
+/// What is known of these places, and what is not. The scopes of the bot do not let it ask where it is.
 pub(in crate::operator::doctor) fn card_channels(
-    channels: &[String],
-    is_anywhere: bool,
-    has_record: bool,
+    places: &CardPlaces,
     bot: Option<&str>,
-) -> Check {
-    let mut places = channels.to_vec();
-    places
-        .extend(is_anywhere.then(|| "wherever commands are typed (`channels = \"*\"`)".to_owned()));
-    let record = if has_record {
-        "no refusal on record in the last week"
-    } else {
-        "there is no record yet"
-    };
-    let found = format!(
-        "{}; {record}. Not checked: whether the bot is there, which only a post or the scope \
-         channels:read would tell; type `{}` where it is not",
-        places.join(", "),
-        invitation(bot)
-    );
-    Check::ok(CARDS, found)
+) -> Option<Check> {
+    let mut found = Vec::new();
+    if !places.posted.is_empty() {
+        let posted = places.posted.join(", ");
+        found.push(format!("the bot has posted in {posted} in the last week"));
+    }
+    let anywhere = places
+        .is_anywhere
+        .then_some("any other channel (`channels = \"*\"`)");
+    let unknown = places.unknown.iter().map(String::as_str).chain(anywhere);
+    let unknown: Vec<_> = unknown.collect();
+    if !unknown.is_empty() {
+        let record = if places.has_record {
+            "of which nothing is on record in the last week"
+        } else {
+            "since there is no record yet"
+        };
+        found.push(format!(
+            "not checked: {}, {record}; only a post or the scope channels:read would tell, so type `{}` \
+             where the bot is not",
+            unknown.join(", "),
+            invitation(bot)
+        ));
+    }
+    (!found.is_empty()).then(|| Check::ok(CARDS, found.join("; ")))
 }
 
 /// A channel where Slack did not take a message of the bot.

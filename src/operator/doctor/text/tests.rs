@@ -296,23 +296,40 @@ fn announcements_need_a_bot_that_may_post() {
 
 #[test]
 fn cards_need_a_bot_and_say_what_was_not_checked() {
-    let channels = ["C0ONE".to_owned(), "C0TWO".to_owned()];
+    let one = || vec!["C0ONE".to_owned()];
     let channel = ChannelId::parse("C0ONE").unwrap();
     let last = ("e4a384e3", DateTime::UNIX_EPOCH);
+    let posted = CardPlaces {
+        posted: one(),
+        has_record: true,
+        ..CardPlaces::default()
+    };
+    let both = CardPlaces {
+        unknown: vec!["C0TWO".to_owned()],
+        is_anywhere: true,
+        posted: one(),
+        has_record: true,
+    };
+    let first = CardPlaces {
+        unknown: one(),
+        ..CardPlaces::default()
+    };
+    assert_eq!(card_channels(&CardPlaces::default(), None), None);
+    let channels = [posted, both, first].map(|places| card_channels(&places, Some("deploys")));
     let checks = [
         cards_without_bot(),
-        card_channels(&channels, false, true, Some("deploys")),
-        card_channels(&[], true, false, None),
-        bot_outside(&channel, "not_in_channel", last, Some("deploys")),
+        bot_outside(&channel, "not_in_channel", last, None),
         scopes(&["chat:write".to_owned()]),
     ];
+    let checks = channels.into_iter().flatten().chain(checks);
     insta::assert_snapshot!(check_lines(checks), @r#"
+    ok    live cards: the bot has posted in C0ONE in the last week
+    ok    live cards: the bot has posted in C0ONE in the last week; not checked: C0TWO, any other channel (`channels = "*"`), of which nothing is on record in the last week; only a post or the scope channels:read would tell, so type `/invite @deploys` where the bot is not
+    ok    live cards: not checked: C0ONE, since there is no record yet; only a post or the scope channels:read would tell, so type `/invite @deploys` where the bot is not
     FAIL  live cards: `live = true`, and there is no bot token: `chatops serve` does not start
           fix: put the app's Bot User OAuth Token into SLACK_BOT_TOKEN and invite the bot where people deploy (`/invite @<the app's name>`), or set `live = false`
-    ok    live cards: C0ONE, C0TWO; no refusal on record in the last week. Not checked: whether the bot is there, which only a post or the scope channels:read would tell; type `/invite @deploys` where it is not
-    ok    live cards: wherever commands are typed (`channels = "*"`); there is no record yet. Not checked: whether the bot is there, which only a post or the scope channels:read would tell; type `/invite @<the app's name>` where it is not
     warn  bot in C0ONE: Slack did not take the message about e4a384e3 there on 1970-01-01 at 00:00 UTC (not_in_channel); what has changed since is not known
-          fix: type `/invite @deploys` there, or correct the channel in the configuration if there is no C0ONE
+          fix: type `/invite @<the app's name>` there, or correct the channel in the configuration if there is no C0ONE
     FAIL  Slack scopes: the token lacks commands
           fix: add commands below Bot Token Scopes of the app's page, OAuth & Permissions, and install the app again
     "#);
