@@ -12,6 +12,7 @@
 mod actions;
 mod announce;
 mod bot;
+mod cards;
 mod demo;
 mod doctor;
 mod events;

@@ -4,37 +4,16 @@
 use chatops_core::deploy::DeployState::{Canceled, Succeeded, TriggerFailed};
 use chatops_core::text::MessageKind;
 use chatops_sandbox::circleci::RunScript;
-use chatops_sandbox::slack::{ButtonPress, CommandRequest, ShownMessage, TypedCommand};
+use chatops_sandbox::slack::{ButtonPress, ShownMessage, TypedCommand};
 use futures::future::join_all;
 
-use crate::support::{ServeWorld, ServerProcess, assert_says, mark, reject};
+use crate::support::{ServeWorld, ServerProcess, assert_says, reject};
 
 /// A world whose messages have buttons.
 async fn with_buttons() -> ServeWorld {
     let world = ServeWorld::new().await;
-    let text = std::fs::read_to_string(world.config()).unwrap();
-    let text = text.replacen("[slack]\n", "[slack]\ninteractivity = true\n", 1);
-    std::fs::write(world.config(), text).unwrap();
+    world.configure_slack("interactivity = true\n");
     world
-}
-
-/// The latest message of that kind.
-fn latest(world: &ServeWorld, kind: MessageKind) -> ShownMessage {
-    let slack = world.sandbox.slack().lock();
-    let is = |message: &&ShownMessage| mark(message).is_some_and(|mark| mark.kind == kind);
-    slack.messages().iter().rfind(is).unwrap().clone()
-}
-
-fn compose(world: &ServeWorld, server: &ServerProcess, press: &ButtonPress) -> CommandRequest {
-    let url = server.url.replace("/slack/commands", "/slack/interactions");
-    world.sandbox.command_sender().prepare_press(&url, press)
-}
-
-async fn press(world: &ServeWorld, server: &ServerProcess, press: &ButtonPress) -> CommandRequest {
-    let sent = compose(world, server, press);
-    let status = world.sandbox.command_sender().send_press(&sent).await;
-    assert_eq!(status, Some(200));
-    sent
 }
 
 /// A deploy that runs until it is canceled, and the press of its message's button.
@@ -44,7 +23,7 @@ async fn running() -> (ServeWorld, ServerProcess, ButtonPress) {
     let server = world.serve().await;
     world.send(&server, "main deploy").await;
     world.wait_running().await;
-    let shown = latest(&world, MessageKind::Progress);
+    let shown = world.latest(MessageKind::Progress);
     assert_says(&shown.shown_text(), "[View build] https://");
     let cancel = ButtonPress::of(&shown, "cancel").unwrap();
     (world, server, cancel)
@@ -54,15 +33,15 @@ async fn running() -> (ServeWorld, ServerProcess, ButtonPress) {
 async fn a_run_is_canceled_by_its_button() {
     let (world, server, cancel) = running().await;
     // A link that is opened is a press, too, and means nothing.
-    let open = ButtonPress::of(&latest(&world, MessageKind::Progress), "open").unwrap();
-    press(&world, &server, &open).await;
-    let sent = press(&world, &server, &cancel).await;
+    let open = ButtonPress::of(&world.latest(MessageKind::Progress), "open").unwrap();
+    world.press(&server, &open).await;
+    let sent = world.press(&server, &cancel).await;
     let said = world.wait_reply(&sent).await;
     assert_says(&said, "*Cancel requested:*");
     assert_says(&said, "by ada");
     world.wait_final(Canceled).await;
     // A stale one is answered, and changes nothing.
-    let sent = press(&world, &server, &cancel).await;
+    let sent = world.press(&server, &cancel).await;
     let said = world.wait_reply(&sent).await;
     assert_says(&said, "*Not canceled:*");
     let records = world.wait_settled().await;
@@ -78,7 +57,7 @@ async fn a_hundred_presses_of_one_button_are_one_cancel() {
             user_id: format!("U{n:04}"),
             ..cancel.clone()
         };
-        compose(&world, &server, &who)
+        world.compose_press(&server, &who)
     });
     let presses: Vec<_> = presses.collect();
     let sender = world.sandbox.command_sender();
@@ -105,16 +84,16 @@ async fn a_failed_trigger_is_retried_by_its_button() {
     world.fail_next_trigger(reject(401, "Invalid token provided."));
     let server = world.serve().await;
     world.deploy(&server, "main deploy", TriggerFailed).await;
-    let shown = latest(&world, MessageKind::Final);
+    let shown = world.latest(MessageKind::Final);
     assert_says(&shown.shown_text(), "[Retry] [Dismiss]");
     let retry = ButtonPress::of(&shown, "retry").unwrap();
-    let sent = press(&world, &server, &retry).await;
+    let sent = world.press(&server, &retry).await;
     world.wait_end(&sent, Succeeded).await;
     // Pressed again, and dismissed after that: both say what has become of it.
-    let again = press(&world, &server, &retry).await;
+    let again = world.press(&server, &retry).await;
     assert_says(&world.wait_reply(&again).await, "*Not retried:*");
     let dismiss = ButtonPress::of(&shown, "dismiss").unwrap();
-    let late = press(&world, &server, &dismiss).await;
+    let late = world.press(&server, &dismiss).await;
     assert_says(&world.wait_reply(&late).await, "*Nothing to dismiss:*");
     let records = world.wait_settled().await;
     records.verify();
@@ -135,7 +114,7 @@ async fn strangers_and_other_channels_press_in_vain() {
     };
     world.send_as(&server, typed).await;
     world.wait_running().await;
-    let cancel = ButtonPress::of(&latest(&world, MessageKind::Progress), "cancel").unwrap();
+    let cancel = ButtonPress::of(&world.latest(MessageKind::Progress), "cancel").unwrap();
     let stranger = ButtonPress {
         user_id: "U0666".to_owned(),
         user_name: "mallory".to_owned(),
@@ -156,7 +135,7 @@ async fn strangers_and_other_channels_press_in_vain() {
         (elsewhere, "*Not canceled:*"),
         (unknown, "*Not found:*"),
     ] {
-        let sent = press(&world, &server, &who).await;
+        let sent = world.press(&server, &who).await;
         let said = world.wait_reply(&sent).await;
         assert_says(&said, says);
         let reply = world.delivered_to(&sent).remove(0);
@@ -170,7 +149,7 @@ async fn strangers_and_other_channels_press_in_vain() {
 #[tokio::test]
 async fn what_is_not_signed_is_no_press() {
     let (world, server, cancel) = running().await;
-    let mut forged = compose(&world, &server, &cancel);
+    let mut forged = world.compose_press(&server, &cancel);
     forged.signed.body = forged.signed.body.replace("U0001", "U0002");
     let status = world.sandbox.command_sender().send_press(&forged).await;
     assert_eq!(status, Some(401));

@@ -1,7 +1,7 @@
 //! Slack's side: what somebody types, and what is shown.
 
 use chatops_core::text::{MessageKind, MessageMark};
-use chatops_sandbox::slack::{CommandAck, CommandRequest, ShownMessage, TypedCommand};
+use chatops_sandbox::slack::{ButtonPress, CommandAck, CommandRequest, ShownMessage, TypedCommand};
 
 use super::process::ServerProcess;
 use super::world::ServeWorld;
@@ -51,6 +51,40 @@ impl ServeWorld {
         let sent = self.compose_as(server, &typed);
         let ack = self.sandbox.command_sender().send(&sent).await;
         (sent, ack)
+    }
+
+    /// The latest message of that kind.
+    pub(crate) fn latest(&self, kind: MessageKind) -> ShownMessage {
+        self.shown(kind).pop().unwrap()
+    }
+
+    /// Every message of that kind, the latest last.
+    pub(crate) fn shown(&self, kind: MessageKind) -> Vec<ShownMessage> {
+        let slack = self.sandbox.slack().lock();
+        let is = |message: &&ShownMessage| mark(message).is_some_and(|mark| mark.kind == kind);
+        slack.messages().iter().filter(is).cloned().collect()
+    }
+
+    /// The signed request for a press, not sent yet.
+    pub(crate) fn compose_press(
+        &self,
+        server: &ServerProcess,
+        press: &ButtonPress,
+    ) -> CommandRequest {
+        let url = server.url.replace("/slack/commands", "/slack/interactions");
+        self.sandbox.command_sender().prepare_press(&url, press)
+    }
+
+    /// Somebody presses a button.
+    pub(crate) async fn press(
+        &self,
+        server: &ServerProcess,
+        press: &ButtonPress,
+    ) -> CommandRequest {
+        let sent = self.compose_press(server, press);
+        let status = self.sandbox.command_sender().send_press(&sent).await;
+        assert_eq!(status, Some(200));
+        sent
     }
 
     /// What came through the response URL of one command, in order.

@@ -73,6 +73,13 @@ impl ServeWorld {
         std::fs::write(self.config(), text + more).unwrap();
     }
 
+    /// More of the table for Slack, for the next start.
+    pub(crate) fn configure_slack(&self, more: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let text = text.replacen("[slack]\n", &format!("[slack]\n{more}"), 1);
+        std::fs::write(self.config(), text).unwrap();
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
