@@ -64,6 +64,8 @@ timeouts! {
     poll_interval_webhook = 300,
     /// The pause between two polls of a run that is older than a day.
     poll_interval_old = 3_600,
+    /// How often the jobs of a run are read for their progress on its card, at most.
+    progress_interval = 60,
     /// The first pause before a trigger is sent again after CircleCI said "not now".
     retry_backoff = 5,
     /// For how long polls that fail are repeated before the run is given up.

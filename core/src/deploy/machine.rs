@@ -112,6 +112,7 @@ pub fn begin_deploy(
         run: None,
         before: None,
         holds: vec![],
+        jobs: None,
         reads: ReadEfforts::default(),
         watch: None,
         notice: None,

@@ -12,6 +12,7 @@ pub mod machine;
 
 mod end;
 mod hold;
+mod jobs;
 mod reads;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use self::end::{DeployEnd, EndReason, MAX_NAMED, NOT_FINISHED, NOT_THERE, Notice};
 pub use self::hold::Hold;
+pub use self::jobs::JobProgress;
 pub use self::reads::{
     FailedReads, LONGEST_PAUSE, ReadEfforts, RunWait, RunWatch, USUAL_PAUSE, WaitReason,
     latest_timer,
@@ -339,6 +341,9 @@ pub struct DeployRecord {
     /// The approvals that it was seen waiting for, in the order in which they were seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
+    /// How far its jobs are, where a card shows that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobProgress>,
     /// The reads at CircleCI in this state.
     #[serde(default)]
     pub reads: ReadEfforts,

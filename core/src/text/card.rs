@@ -19,6 +19,7 @@ pub fn card(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessag
     let message = message
         .fields(commit_field(record, config))
         .fields(time_field(record))
+        .fields(jobs_field(record))
         .rows(repeat.then_some(earlier))
         .details(trouble)
         .details(in_progress_lines(record, config))
@@ -77,4 +78,23 @@ fn dismissed_line(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
     let by = record.dismissed_by.as_ref()?;
     let line = Mrkdwn::new("Dismissed by ").other_actor(by, &record.request, config);
     Some(line.and("."))
+}
+
+/// How far its jobs are, while it runs.
+fn jobs_field(record: &DeployRecord) -> Option<Mrkdwn> {
+    let jobs = record
+        .jobs
+        .as_ref()
+        .filter(|_| !record.state.is_terminal())?;
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let line = Mrkdwn::new("*Jobs* ").number(count(jobs.done)).and(" of ");
+    let line = line.number(count(jobs.total));
+    let line = match &*jobs.running {
+        [] => line,
+        running => line.and(" · now ").codes(running),
+    };
+    Some(match &*jobs.failed {
+        [] => line,
+        failed => line.and(" · failed ").codes(failed),
+    })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::{
     ActedBy, CancelRequest, CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployState,
-    EndReason, FailedReads, Hold, MatchedBy, Notice, ReadEfforts, RunWait, RunWatch, TriggerIntent,
-    WaitReason,
+    EndReason, FailedReads, Hold, JobProgress, MatchedBy, Notice, ReadEfforts, RunWait, RunWatch,
+    TriggerIntent, WaitReason,
 };
 use chatops_core::id::{ChannelId, InvocationId, RequestId};
 use chatops_core::notification::{
@@ -70,6 +70,13 @@ pub fn full_record(record: &DeployRecord) -> DeployRecord {
             job: Some(text()),
             waits: true,
         }],
+        jobs: Some(JobProgress {
+            done: 3,
+            total: 7,
+            running: vec![text()],
+            failed: vec![text(), text()],
+            read_at: at(64),
+        }),
         reads: full_reads(WaitReason::Rerun),
         watch: Some(RunWatch {
             waited: ODD,

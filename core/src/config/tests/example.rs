@@ -73,7 +73,7 @@ fn the_example_shows_every_key_and_the_real_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 + 7 + 2 + 23 + 6 + 16);
+    assert_eq!(count, 8 + 7 + 2 + 24 + 6 + 16);
     // Some keys have the same name in two tables.
     assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
     assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);

@@ -36,6 +36,7 @@ pub fn after_poll(
     };
     let mut seen = record.clone();
     note_details(&mut seen, report, ctx);
+    rule.note_progress(&mut seen, report, ctx);
     seen.reads.failed = None;
     if record.state.is_terminal() {
         set_timer(&mut seen);

@@ -10,6 +10,7 @@ pub mod follow;
 mod hold;
 pub mod outcome;
 mod plan;
+mod progress;
 mod reads;
 mod request;
 mod retry;
@@ -115,6 +116,8 @@ pub struct RunPoll {
     pub rule: RunRule,
     /// The target, if its release history was not read yet.
     pub unread_target: Option<Target>,
+    /// Whether the jobs of what runs are read, too, for their progress.
+    pub reads_progress: bool,
 }
 
 /// Decides the next step.
@@ -142,12 +145,12 @@ pub fn next_step(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextStep> 
             Ok(lookup.map_or(NextStep::Wait, NextStep::Read))
         }
         _ if record.owes_ticket => Ok(NextStep::WriteTicket),
-        _ => Ok(poll_of(record).map_or(NextStep::Wait, NextStep::Read)),
+        _ => Ok(poll_of(record, ctx).map_or(NextStep::Wait, NextStep::Read)),
     }
 }
 
 /// The poll of a run that is followed, or that something may still come of.
-fn poll_of(record: &DeployRecord) -> Option<CiRead> {
+fn poll_of(record: &DeployRecord, ctx: Context<'_>) -> Option<CiRead> {
     let (intent, run) = (record.trigger_intent.as_ref()?, record.run.as_ref()?);
     let cancel = match &record.watch {
         Some(watch) => watch.cancels,
@@ -159,6 +162,7 @@ fn poll_of(record: &DeployRecord) -> Option<CiRead> {
         cancel,
         rule: follow::run_rule(record)?,
         unread_target: record.target().filter(|_| needs_releases(record)),
+        reads_progress: progress::is_due(record, ctx),
     }))
 }
 
@@ -467,9 +471,14 @@ fn is_drawn_differently(before: &DeployRecord, after: &DeployRecord) -> bool {
         let run = record.run.clone()?;
         Some((run.revision, run.subject, run.author))
     };
+    let jobs = |record: &DeployRecord| {
+        let jobs = record.jobs.clone()?;
+        Some((jobs.done, jobs.total, jobs.running, jobs.failed))
+    };
     commit(before) != commit(after)
         || before.before != after.before
         || before.holds != after.holds
+        || jobs(before) != jobs(after)
         || before.present_notice() != after.present_notice()
 }
 

@@ -367,7 +367,7 @@ fn ran_nothing(run: &CiWorkflow, report: &RunReport) -> bool {
 
 /// The newest run of each name; of two that were created in the same second, CircleCI's list decides,
 /// the newest first.
-fn newest_by_name<'r>(runs: &[&'r CiWorkflow]) -> Vec<&'r CiWorkflow> {
+pub(super) fn newest_by_name<'r>(runs: &[&'r CiWorkflow]) -> Vec<&'r CiWorkflow> {
     let mut newest: BTreeMap<&str, &CiWorkflow> = BTreeMap::new();
     for run in runs {
         let known = newest.entry(&run.name).or_insert(run);

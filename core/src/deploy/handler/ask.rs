@@ -334,7 +334,11 @@ fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRu
         }
         RunOutcome::NeedsJobs(workflows) => workflows.first().cloned(),
         RunOutcome::Open if !poll.rule.is_build && !poll.cancel => {
-            report.unread_hold().map(str::to_owned)
+            let progress = poll
+                .reads_progress
+                .then(|| poll.rule.unread_progress(&report));
+            let unread = report.unread_hold().or_else(|| progress.flatten());
+            unread.map(str::to_owned)
         }
         _ => None,
     };
@@ -347,6 +351,14 @@ fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRu
         }),
         None if poll.cancel => CancelingWorkflows::after_poll(memory, poll, report),
         None => record_report(memory, poll, report),
+    }
+}
+
+impl ListingJobs {
+    /// Whether the jobs decide nothing: the run goes on, whatever they are.
+    fn is_optional(&self) -> bool {
+        self.report.is_held(&self.workflow)
+            || self.poll.rule.outcome(&self.report) == RunOutcome::Open
     }
 }
 
@@ -368,8 +380,8 @@ impl Phase for ListingJobs {
                 self.report.jobs.insert(self.workflow, jobs);
                 after_report(self.memory, self.poll, self.report)
             }
-            // The hold is told without the job's name.
-            Err(error) if self.report.is_held(&self.workflow) && error.retry_after.is_none() => {
+            // A hold is told without the job's name, and a card shows no progress.
+            Err(error) if self.is_optional() && error.retry_after.is_none() => {
                 self.report.jobs.insert(self.workflow, vec![]);
                 after_report(self.memory, self.poll, self.report)
             }

@@ -26,6 +26,7 @@ fn a_due_run_is_polled_and_a_cancel_goes_along() {
             cancel,
             rule,
             unread_target,
+            reads_progress,
         })) = step(&record, &other(), 0, at(1))
         else {
             panic!("it is not polled");
@@ -33,6 +34,7 @@ fn a_due_run_is_polled_and_a_cancel_goes_along() {
         assert_eq!((slug, run), (crate::fixtures::slug(), pipeline(7)));
         assert_eq!(cancel, record.cancel.is_some());
         assert_eq!(rule.workflow.names(), ["deploy"]);
+        assert!(!reads_progress, "there is no card");
         assert_eq!(unread_target, Some(crate::fixtures::target()));
     }
 }

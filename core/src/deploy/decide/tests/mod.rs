@@ -5,6 +5,7 @@ mod following;
 mod holding;
 mod lookup;
 mod planning;
+mod progressing;
 pub(super) mod properties;
 mod random;
 mod requesting;
