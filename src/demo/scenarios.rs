@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use chatops_core::command::ButtonVerb;
 use chatops_core::deploy::DeployState;
 use chatops_core::id::ShortId;
 use chatops_core::ports::Clock;
 use chatops_core::text::MessageKind;
 use chatops_sandbox::HttpFault;
 use chatops_sandbox::circleci::{CiCall, RunScript};
+use chatops_sandbox::slack::BotMethod;
 
 use super::world::DemoWorld;
 use chatops_local::clock::WallClock;
@@ -43,8 +45,11 @@ pub(super) const SCENARIOS: &[DemoScenario] = &[
         Box::pin(show_help(world))
     }),
     ("What would it do?", |world| Box::pin(plan_deploy(world))),
-    ("A deploy that is canceled", |world| {
+    ("A deploy that is canceled by its card's button", |world| {
         Box::pin(cancel_deploy(world))
+    }),
+    ("Slack's answer to the card is lost", |world| {
+        Box::pin(card_lost(world))
     }),
 ];
 
@@ -52,10 +57,12 @@ async fn deploy_succeeds(world: &DemoWorld) -> Result<String> {
     world.script_job("deploy", RunScript::success(Duration::from_secs(2)));
     let since = world.seen_count();
     world.type_command("main deploy").await?;
-    world.wait_message(since, MessageKind::Progress).await?;
-    world.wait_end(since, DeployState::Succeeded).await?;
+    world.wait_card(since, "Running").await?;
+    let end = world.wait_end(since, DeployState::Succeeded).await?;
     ensure_one_pipeline(world, "deploy")?;
-    Ok("SUCCEEDED, one pipeline".to_owned())
+    let cards = world.count_cards(end.record.id);
+    ensure!(cards == 1, "there are {cards} cards");
+    Ok("SUCCEEDED, one pipeline, one card".to_owned())
 }
 
 async fn build_fails(world: &DemoWorld) -> Result<String> {
@@ -186,19 +193,42 @@ async fn cancel_deploy(world: &DemoWorld) -> Result<String> {
     world.script_job("e2e", RunScript::endless());
     let since = world.seen_count();
     world.type_command("main e2e").await?;
-    let running = world.wait_message(since, MessageKind::Progress).await?;
-    let id = world.read_record(&running).await?.short_id;
+    let running = world.wait_card(since, "Running").await?;
+    let deploy = world.read_record(&running).await?.id;
     let since = world.seen_count();
-    world.type_command(&format!("cancel {id}")).await?;
+    world.press(deploy, ButtonVerb::Cancel.as_str()).await?;
     world.wait_message(since, MessageKind::Reply).await?;
     let end = world.wait_end(since, DeployState::Canceled).await?;
     let said = end.text;
-    let ended = end.record.short_id;
-    ensure!(ended == id, "another deploy was canceled: {said}");
+    ensure!(
+        end.record.id == deploy,
+        "another deploy was canceled: {said}"
+    );
+    let id = end.record.short_id;
     ensure!(names_deploy(&said, &id), "the deploy is not named: {said}");
     let statuses = last_workflow_statuses(world)?;
     ensure!(statuses == ["canceled"], "CircleCI says {statuses:?}");
     Ok("CANCELED, and so is CircleCI's workflow".to_owned())
+}
+
+/// Slack shows the card, and nobody knows where: one more says that it counts. Somebody presses the other.
+async fn card_lost(world: &DemoWorld) -> Result<String> {
+    let slack = world.sandbox.slack();
+    slack.fail_next_call(BotMethod::PostMessage, HttpFault::AnswerLost);
+    world.script_job("e2e", RunScript::endless());
+    let since = world.seen_count();
+    world.type_command("main e2e").await?;
+    let counts = world.wait_card(since, "this one counts").await?;
+    let deploy = world.read_record(&counts).await?.id;
+    let cards = world.count_cards(deploy);
+    ensure!(cards == 2, "there are {cards} cards");
+    world.wait_card(since, "Running").await?;
+    world.press(deploy, ButtonVerb::Cancel.as_str()).await?;
+    world.wait_end(since, DeployState::Canceled).await?;
+    world.wait_deleted(since).await?;
+    let cards = world.count_cards(deploy);
+    ensure!(cards == 1, "there are {cards} cards");
+    Ok("CANCELED; the card that did not count is gone".to_owned())
 }
 
 /// The workflow statuses of the newest pipeline.

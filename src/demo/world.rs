@@ -14,7 +14,7 @@ use chatops_core::id::DeployId;
 use chatops_core::ports::DeployReader;
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::{FakeProject, RunScript};
-use chatops_sandbox::slack::CommandAck;
+use chatops_sandbox::slack::{ButtonPress, CommandAck};
 use chatops_sandbox::{JournalEntry, JournalEvent, Sandbox, SandboxSettings};
 use tempfile::TempDir;
 
@@ -25,6 +25,9 @@ use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 
 const SIGNING_SECRET: &str = "the-demo-signing-secret-of-slack";
 const CIRCLECI_TOKEN: &str = "the-demo-token";
+/// The channel that people deploy from, as in the demo's configuration.
+const DEPLOYS: &str = "C0001";
+const BOT_TOKEN: &str = "xoxb-the-demo-bot";
 
 /// How long a scenario waits for a message.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,8 +65,14 @@ impl DemoWorld {
         let secrets = EnvSecrets::read(|name| match name {
             "SLACK_SIGNING_SECRET" => Some(OsString::from(SIGNING_SECRET)),
             "CIRCLECI_TOKEN" => Some(OsString::from(CIRCLECI_TOKEN)),
+            "SLACK_BOT_TOKEN" => Some(OsString::from(BOT_TOKEN)),
             _ => None,
         })?;
+        {
+            let mut slack = sandbox.slack().lock();
+            slack.install_bot(BOT_TOKEN);
+            slack.invite_bot(DEPLOYS);
+        }
         let folder = tempfile::tempdir().context("no temporary folder could be created")?;
         let server = ChatopsServer::start(ServeSettings {
             config: Arc::new(config),
@@ -115,6 +124,58 @@ impl DemoWorld {
         search
             .await
             .with_context(|| format!("no message of the kind {kind:?} came"))
+    }
+
+    /// Waits until a card says this, among the events after `since`.
+    pub(super) async fn wait_card(&self, since: usize, words: &str) -> Result<DemoMessage> {
+        let journal = self.sandbox.journal();
+        let search = journal.wait_until(MESSAGE_TIMEOUT, |entries| {
+            let mut messages = entries.iter().skip(since).filter_map(DemoMessage::of_entry);
+            messages.find(|message| {
+                message.mark.kind == MessageKind::Card && message.text.contains(words)
+            })
+        });
+        search
+            .await
+            .with_context(|| format!("no card says {words}"))
+    }
+
+    /// Waits until the bot has deleted a message.
+    pub(super) async fn wait_deleted(&self, since: usize) -> Result<()> {
+        let journal = self.sandbox.journal();
+        let search = journal.wait_until(MESSAGE_TIMEOUT, |entries| {
+            let mut events = entries.iter().skip(since).map(|entry| &entry.event);
+            let deleted = events.any(|event| matches!(event, JournalEvent::MessageDeleted { .. }));
+            deleted.then_some(())
+        });
+        search.await.context("no message was deleted")
+    }
+
+    /// How many cards of a deploy stand.
+    pub(super) fn count_cards(&self, deploy: DeployId) -> usize {
+        let slack = self.sandbox.slack().lock();
+        let standing = slack.messages().iter().filter(|message| message.stands());
+        let marks = standing.filter_map(|message| MessageMark::parse(&message.block_id()?));
+        marks
+            .filter(|mark| mark.kind == MessageKind::Card && mark.deploy == Some(deploy))
+            .count()
+    }
+
+    /// Presses a button of the card that a deploy has, the first that stands.
+    pub(super) async fn press(&self, deploy: DeployId, action_id: &str) -> Result<()> {
+        let press = {
+            let slack = self.sandbox.slack().lock();
+            let standing = slack.messages().iter().filter(|message| message.stands());
+            let mut presses = standing.filter_map(|message| ButtonPress::of(message, action_id));
+            let value = deploy.to_string();
+            presses.find(|press| press.value.as_deref() == Some(&value))
+        };
+        let press = press.context("there is no such button")?;
+        let sender = self.sandbox.command_sender();
+        let url = self.url.replace("/commands", "/interactions");
+        let status = sender.send_press(&sender.prepare_press(&url, &press)).await;
+        ensure!(status == Some(200), "the press was answered {status:?}");
+        Ok(())
     }
 
     /// Waits for the final status of a deploy, which must have ended so.
