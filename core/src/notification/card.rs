@@ -39,6 +39,9 @@ pub struct Card {
     /// When it is drawn once more, over an edit that Slack may carry out late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Time>,
+    /// The digest of what it was last seen to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<String>,
     /// Cards of this deploy that do not count and are still to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strays: Vec<StrayCard>,
@@ -101,6 +104,7 @@ impl Card {
             lost_posts: 0,
             failures: 0,
             again: None,
+            drawn: None,
             strays: vec![],
         }
     }

@@ -68,6 +68,8 @@ pub enum Sending {
     Card {
         /// Whether an earlier card of this deploy may stand above.
         repeat: bool,
+        /// The digest of what it is known to show; once there is a message, of that.
+        drawn: Option<String>,
     },
     /// The deletion of a card that does not count.
     Deletion(PostedMessage),
@@ -310,7 +312,9 @@ pub fn after_sending(
         Sending::Announcement { feed, .. } => {
             announcement::after_post(&mut record, *feed, result, now);
         }
-        Sending::Card { .. } => draw::after_call(&mut record, result, now),
+        Sending::Card { drawn, .. } => {
+            draw::after_call(&mut record, drawn.as_ref(), result, now);
+        }
         Sending::Deletion(stray) => draw::after_deletion(&mut record, stray, result, now),
     }
     record

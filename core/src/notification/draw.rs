@@ -40,7 +40,7 @@ pub(super) fn under_way(
     }
     let mut record = record.clone();
     if matches!(card.status, CardStatus::InFlight { .. }) {
-        after_call(&mut record, &PostResult::Unknown, now);
+        after_call(&mut record, None, &PostResult::Unknown, now);
     } else if let Some(stray) = card.strays.iter().find(|stray| stray.in_flight) {
         after_deletion(&mut record, &stray.at, &PostResult::Unknown, now);
     }
@@ -120,12 +120,14 @@ fn is_old(card: &Card, now: Time) -> bool {
 }
 
 fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
+    let mut drawn = card.drawn.take();
     if card
         .again
         .is_some_and(|again| !is_ahead(again, now, LATEST_EDIT))
     {
         card.again = None;
         card.wanted += 1;
+        drawn = None;
     }
     card.status = CardStatus::InFlight {
         until: now + lease,
@@ -134,11 +136,17 @@ fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
     Sending::Card {
         // It says so to its end.
         repeat: card.lost_posts > 0,
+        drawn,
     }
 }
 
 /// Adds the result of a post or an edit of the card to the record that reserves it.
-pub(super) fn after_call(record: &mut NotificationRecord, result: &PostResult, now: Time) {
+pub(super) fn after_call(
+    record: &mut NotificationRecord,
+    drawn: Option<&String>,
+    result: &PostResult,
+    now: Time,
+) {
     let token_refused = record.token_refused;
     let Some(card) = &mut record.card else {
         return;
@@ -155,9 +163,9 @@ pub(super) fn after_call(record: &mut NotificationRecord, result: &PostResult, n
     match (result, &card.at) {
         (PostResult::Delivered(Some(at)), None) => {
             card.at = Some(at.clone());
-            drawn(card, draws, now);
+            shows(card, draws, drawn, now);
         }
-        (PostResult::Delivered(_), Some(_)) => drawn(card, draws, now),
+        (PostResult::Delivered(_), Some(_)) => shows(card, draws, drawn, now),
         // Without its place it cannot be edited.
         (PostResult::Delivered(None) | PostResult::Unknown, None) => {
             card.lost_posts += 1;
@@ -197,7 +205,8 @@ pub(super) fn after_call(record: &mut NotificationRecord, result: &PostResult, n
 }
 
 /// It shows the deploy as of the request `draws`.
-fn drawn(card: &mut Card, draws: u64, now: Time) {
+fn shows(card: &mut Card, draws: u64, drawn: Option<&String>, now: Time) {
+    card.drawn = drawn.cloned();
     card.shown = card.shown.max(draws);
     card.failures = 0;
     card.status = CardStatus::Idle { from: now };
@@ -230,6 +239,11 @@ pub(super) fn after_deletion(
     );
     if is_over || stray.attempts >= DELETE_ATTEMPTS {
         card.strays.remove(nth);
+    }
+    if matches!(result, PostResult::Delivered(_)) && card.at.is_some() && card.lost_posts > 0 {
+        // The one that may have stood above is gone.
+        card.lost_posts -= 1;
+        card.wanted += 1;
     }
     if let (PostResult::Later { .. }, Some(asked)) = (result, asked) {
         record.bot_from = Some(now + asked.min(LONGEST_PAUSE));
@@ -282,6 +296,7 @@ fn draw_again(record: &mut NotificationRecord, now: Time) -> bool {
     let Some(card) = record.card.as_mut().filter(standing) else {
         return false;
     };
+    card.drawn = None;
     let draws = card.again.is_none_or(|again| now < again);
     if draws {
         card.again = Some(now);

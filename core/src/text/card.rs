@@ -8,10 +8,11 @@ use super::deploy::{
 use super::notice::notice_text;
 use super::{MessageKind, Mrkdwn, SlackMessage};
 use crate::config::Config;
-use crate::deploy::{DeployRecord, Notice};
+use crate::deploy::{DeployRecord, DeployState, Notice};
 
 /// The card. `repeat` says that an earlier one may have been shown.
 pub fn card(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
+    let record = &between_attempts(record.clone());
     let (headline, trouble) = headline_and_trouble(record, config);
     let mut message = to_channel(MessageKind::Card, headline, record, config);
     message.mark.repeat = repeat;
@@ -97,4 +98,19 @@ fn jobs_field(record: &DeployRecord) -> Option<Mrkdwn> {
         [] => line,
         failed => line.and(" · failed ").codes(failed),
     })
+}
+
+/// While a trigger is tried again and again, the card shows what came of the latest attempt that is over,
+/// and not each attempt.
+fn between_attempts(mut record: DeployRecord) -> DeployRecord {
+    let intent = record.trigger_intent.as_ref();
+    let is_unknown = intent.is_some_and(|intent| intent.unknown_because.is_some());
+    if record.state == DeployState::Triggering && record.last_error.is_some() && !is_unknown {
+        record.state = DeployState::Requested;
+        record.attempts = record.attempts.saturating_sub(1);
+    }
+    if record.state == DeployState::Requested {
+        record.due_at = None;
+    }
+    record
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::mrkdwn::json_length;
@@ -215,6 +216,14 @@ impl SlackMessage {
         let text = |field: &Mrkdwn| mrkdwn(&field.truncated(MAX_FIELD));
         let fields: Vec<Value> = fields.take(MAX_FIELDS).map(text).collect();
         (!fields.is_empty()).then(|| json!({"type": "section", "fields": fields}))
+    }
+
+    /// Tells it from every other message.
+    #[must_use]
+    pub(crate) fn digest(&self) -> String {
+        let digest = Sha256::digest(self.to_json().to_string());
+        let digits = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
+        digits.collect()
     }
 
     /// The rows in as few sections as possible, each in one of them.

@@ -238,6 +238,7 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
             lost_posts: 1,
             failures: 2,
             again: Some(at(86)),
+            drawn: Some(text()),
             strays: vec![StrayCard {
                 at: posted("1503435957.000001"),
                 attempts: 1,

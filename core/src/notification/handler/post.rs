@@ -69,7 +69,7 @@ impl ReservedPost {
                 let message = text::announcement(deploy, *repeat, config);
                 (conversation(channel), message)
             }
-            Sending::Card { repeat } => {
+            Sending::Card { repeat, .. } => {
                 let to = card.map_or_else(|| conversation(own), PostTarget::Edit);
                 (to, text::card(deploy, *repeat, config))
             }
@@ -133,7 +133,7 @@ impl Phase for ReadingDeploy {
         answer: Result<Option<DeployRecord>, LedgerError>,
         ctx: NotifyContext<'_>,
     ) -> NotifyRun {
-        let post = self.post;
+        let mut post = self.post;
         let record = match answer {
             Ok(Some(record)) => record,
             Ok(None) => return post.read(),
@@ -143,6 +143,15 @@ impl Phase for ReadingDeploy {
             return post.read();
         };
         let renews = post.sending.needs_bot() && post.reserved.token_refused;
+        if let Sending::Card { drawn, .. } = &mut post.sending {
+            let digest = message.message.digest();
+            if drawn.replace(digest) == *drawn {
+                // It shows that already.
+                let reserved = post.reserved.clone();
+                let place = reserved.card.as_ref().and_then(|card| card.at.clone());
+                return RecordingPost::over(&reserved, post, PostResult::Delivered(place), ctx);
+            }
+        }
         let request = Box::new(message);
         let posting = Posting { post, request };
         if renews {

@@ -47,6 +47,14 @@ fn draws(item: &NotificationRecord, now: Time, result: &PostResult) -> Notificat
     after_sending(&reserved, &sending, result, now)
 }
 
+/// A draw of which nothing is known that would make it needless.
+fn posted_anew(repeat: bool) -> Sending {
+    Sending::Card {
+        repeat,
+        drawn: None,
+    }
+}
+
 fn route(item: &NotificationRecord, now: Time) -> (NotificationKind, DeliveryRoute) {
     let (_, kind, route, _) = posts(item, now, true);
     (kind, route)
@@ -63,7 +71,7 @@ fn it_is_posted_once_and_then_edited() {
     for n in 2..5 {
         item.request_redraw(at(n));
         let (_, sending) = sends(&item, at(n), true);
-        assert_eq!(sending, Sending::Card { repeat: false });
+        assert_eq!(sending, posted_anew(false));
         // An edit says where it was, and that changes nothing.
         item = draws(&item, at(n), &shown(1));
         assert_eq!(
@@ -86,13 +94,13 @@ fn after_a_lost_answer_one_more_is_posted_which_says_so_and_then_none() {
     let item = draws(&wanted(), start(), &PostResult::Unknown);
     let due = item.due_at().unwrap();
     let (reserved, sending) = sends(&item, due, true);
-    assert_eq!(sending, Sending::Card { repeat: true });
+    assert_eq!(sending, posted_anew(true));
     // It counts.
     let counts = after_sending(&reserved, &sending, &shown(2), due);
     assert_eq!(card(&counts).at, Some(place(2)));
     let mut edited = counts;
     edited.request_redraw(due);
-    assert_eq!(sends(&edited, due, true).1, Sending::Card { repeat: true });
+    assert_eq!(sends(&edited, due, true).1, posted_anew(true));
     // A second lost answer, a crash, and an answer that does not say where it is.
     let lost = after_sending(&reserved, &sending, &PostResult::Unknown, due);
     let crashed = settles(&reserved, reserved.due_at().unwrap(), true);
@@ -364,4 +372,42 @@ fn a_call_that_came_too_late_is_made_up_for() {
         assert!(draw::after_late_call(&mut item, &result, at(9)));
         assert_eq!(item.due_at(), Some(at(9)));
     }
+}
+
+#[test]
+fn what_it_shows_is_known_only_from_an_answer() {
+    let digest = Some("0123456789abcdef".to_owned());
+    let drawn = |item: &NotificationRecord, now, result: &PostResult| {
+        let (reserved, _) = sends(item, now, true);
+        assert_eq!(card(&reserved).drawn, None, "until there is an answer");
+        let sending = Sending::Card {
+            repeat: false,
+            drawn: digest.clone(),
+        };
+        after_sending(&reserved, &sending, result, now)
+    };
+    let mut item = drawn(&wanted(), start(), &shown(1));
+    assert_eq!(card(&item).drawn, digest);
+    item.request_redraw(at(5));
+    let known = sends(&item, at(5), true).1;
+    assert!(matches!(known, Sending::Card { drawn, .. } if drawn == digest));
+    for lost in [PostResult::Unknown, PostResult::Later { after: None }] {
+        let mut lost = drawn(&item, at(5), &lost);
+        assert_eq!(card(&lost).drawn, None);
+        lost.request_redraw(at(9));
+    }
+    // Where it may show something old, it is drawn whatever was known.
+    let mut pressed = drawn(&item, at(5), &shown(1));
+    assert!(draw::after_press(&mut pressed, &place(1), at(6)));
+    assert_eq!(sends(&pressed, at(6), true).1, posted_anew(false));
+}
+
+#[test]
+fn once_the_other_card_is_gone_nothing_is_said_of_it() {
+    let item = draws(&wanted(), start(), &PostResult::Unknown);
+    let mut item = draws(&item, item.due_at().unwrap(), &shown(2));
+    assert!(draw::after_press(&mut item, &place(1), at(20)));
+    let (reserved, sending) = sends(&item, at(20), true);
+    let item = after_sending(&reserved, &sending, &PostResult::Delivered(None), at(20));
+    assert_eq!(sends(&item, at(20), true).1, posted_anew(false));
 }

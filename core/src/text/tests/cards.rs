@@ -259,3 +259,25 @@ fn who_reads_the_card_is_not_told_the_same_beside_it() {
     let rejected = final_status(&record_in(DeployState::Rejected), false, &live());
     assert_eq!(rejected.audience, Audience::Requester);
 }
+
+#[test]
+fn an_attempt_after_others_looks_like_the_pause_before_it() {
+    let mut waiting = known(DeployState::Requested);
+    waiting.trigger_intent = known(DeployState::Triggering).trigger_intent;
+    waiting.last_error = Some("503".to_owned());
+    (waiting.attempts, waiting.due_at) = (3, Some(at(40)));
+    let trying = DeployRecord {
+        state: DeployState::Triggering,
+        attempts: 4,
+        due_at: Some(at(55)),
+        ..waiting.clone()
+    };
+    assert_eq!(shown(&trying), shown(&waiting));
+    assert_snapshot!(shown(&waiting), @"
+    (to all)
+    :hourglass_flowing_sand: *Queued:* `deploy` on `main` → *web/production* · `f643ce10` · ana
+    *Since* 2027-01-15 08:00 UTC
+    Tried 3 times; last error: `503` · no try after 2027-01-15 08:10 UTC
+    [Cancel]
+    ");
+}
