@@ -46,7 +46,7 @@ fn history_in_full() {
     assert_snapshot!(rendered(&deploy_history(&all, &page(a_few()), &config)), @"
     (to the requester)
     *History* · 4 deploys
-    :arrow_forward: *Running* deploy on feature/a-v…ch/login-2 → web/production · ana · 2027-01-15 08:00 UTC · <https://app.circleci.com/pipelines/github/acme/web/7|f643ce10>
+    :arrow_forward: *Running* deploy on feature/a-ve…nch/login-2 → web/production · ana · 2027-01-15 08:00 UTC · <https://app.circleci.com/pipelines/github/acme/web/7|f643ce10>
     :x: *Trigger failed* e2e on main → api/production · ana · 2027-01-15 08:00 UTC · `f643ce10`
     :white_check_mark: deploy on main → web/production · ana · 2027-01-15 08:00 UTC · 3 min 12 s · <https://app.circleci.com/pipelines/github/acme/web/7|f643ce10>
     :no_entry: *Not allowed* deploy on main → web/production · ana · 2027-01-15 08:00 UTC · `f643ce10`
