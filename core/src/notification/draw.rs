@@ -296,10 +296,11 @@ fn draw_again(record: &mut NotificationRecord, now: Time) -> bool {
     let Some(card) = record.card.as_mut().filter(standing) else {
         return false;
     };
-    card.drawn = None;
-    let draws = card.again.is_none_or(|again| now < again);
+    // Not earlier than it is drawn over an edit that Slack may carry out late: it would not be drawn after.
+    let draws = card.again.is_none();
     if draws {
         card.again = Some(now);
+        card.drawn = None;
         record.version += 1;
     }
     draws

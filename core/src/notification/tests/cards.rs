@@ -325,6 +325,15 @@ fn a_press_draws_the_card_that_counts_and_deletes_another_one() {
     assert_eq!(item.due_at(), None, "three tries");
 }
 
+/// Otherwise it would be drawn before Slack carries that edit out, and never after.
+#[test]
+fn a_press_does_not_hurry_what_is_drawn_over_a_late_edit() {
+    let lost = draws(&standing_and_old(), at(5), &PostResult::Unknown);
+    let mut item = draws(&lost, lost.due_at().unwrap(), &shown(1));
+    assert!(!draw::after_press(&mut item, &place(1), at(10)));
+    assert_eq!(item.due_at(), Some(at(65)));
+}
+
 #[test]
 fn a_press_says_nothing_while_a_post_may_be_under_way() {
     let (mut reserved, _) = sends(&wanted(), start(), true);
