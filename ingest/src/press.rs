@@ -17,6 +17,7 @@ use chatops_core::secret::ResponseUrl;
 use chatops_core::text::{MessageKind, MessageMark};
 use http::{Request, Response, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::form::{Form, FormError, clean_name};
@@ -43,40 +44,23 @@ struct Payload {
     response_url: Option<String>,
     #[serde(default)]
     actions: Vec<PressedElement>,
-    container: Option<Container>,
-    message: Option<PressedMessage>,
-}
-
-/// Where the button is.
-#[derive(Debug, Deserialize)]
-struct Container {
-    channel_id: Option<String>,
-    message_ts: Option<String>,
-}
-
-/// The message that the button is in.
-#[derive(Debug, Deserialize)]
-struct PressedMessage {
+    /// Where the button is, and in which message; an ephemeral one is left out.
     #[serde(default)]
-    blocks: Vec<PressedBlock>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PressedBlock {
-    block_id: Option<String>,
+    container: Value,
+    #[serde(default)]
+    message: Value,
 }
 
 impl Payload {
     /// The message, if it is a card of this deploy. What it says of itself decides nothing but which of the
     /// bot's own messages is looked at again.
     fn pressed_card(&self, deploy: DeployId) -> Option<PostedMessage> {
-        let container = self.container.as_ref()?;
-        let block = self.message.as_ref()?.blocks.first()?;
-        let mark = MessageMark::parse(block.block_id.as_deref()?)?;
+        let block_id = self.message["blocks"][0]["block_id"].as_str()?;
+        let mark = MessageMark::parse(block_id)?;
         let is_card = mark.kind == MessageKind::Card && mark.deploy == Some(deploy);
         is_card.then_some(PostedMessage {
-            channel: ChannelId::parse(container.channel_id.as_deref()?)?,
-            ts: MessageTs::parse(container.message_ts.as_deref()?)?,
+            channel: ChannelId::parse(self.container["channel_id"].as_str()?)?,
+            ts: MessageTs::parse(self.container["message_ts"].as_str()?)?,
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::fixtures::{
     RESPONSE_URL, action, at, id, job, message, project, requester, response_url, start, team, user,
 };
 use crate::id::DeployRef;
+use crate::posted::MessageTs;
 use crate::text;
 
 fn wire<M: Serialize>(message: &M) -> String {
@@ -51,6 +52,32 @@ fn operators_cancel() -> WorkMessage {
         DeployAction::Cancel { deploy },
     );
     WorkMessage::Action(Box::new(action))
+}
+
+fn posted() -> PostedMessage {
+    PostedMessage {
+        channel: requester().channel,
+        ts: MessageTs::parse("1503435956.000247").unwrap(),
+    }
+}
+
+fn pressed_cancel() -> WorkMessage {
+    let deploy = DeployRef::Full(id());
+    let action = action(
+        ActionRequester::User(requester()),
+        DeployAction::Cancel { deploy },
+    );
+    WorkMessage::Action(Box::new(ActionMessage {
+        card: Some(posted()),
+        ..action
+    }))
+}
+
+fn card_pressed() -> NotifyMessage {
+    NotifyMessage::CardPressed {
+        deploy: id(),
+        card: posted(),
+    }
 }
 
 fn webhook() -> WorkMessage {
@@ -95,6 +122,8 @@ fn the_wire_forms_do_not_change() {
     insta::assert_snapshot!(wire(&query(Query::History(filter()))), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"history","user":{"name":"ana"},"branch":"main","job":"deploy","project":"web","status":{"outcome":"failed"},"since":{"ago":{"secs":3600,"nanos":0}},"limit":5,"before":{"short":"f643ce10"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&query(Query::Failed { before: None })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"failed","before":null},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&retry()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"retry","deploy":{"short":"f643ce10"},"confirm":true,"force":false},"requested_at":"2027-01-15T08:00:00Z"}"#);
+    insta::assert_snapshot!(wire(&pressed_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
+    insta::assert_snapshot!(wire(&card_pressed()), @r#"{"type":"card_pressed.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
     insta::assert_snapshot!(wire(&operators_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"operator","name":"root"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
 }
 
@@ -126,6 +155,7 @@ fn a_message_is_read_back_unchanged() {
         }),
         retry(),
         operators_cancel(),
+        pressed_cancel(),
     ];
     all.extend(filters.map(|filter| query(Query::History(filter))));
     for sent in all {
@@ -136,6 +166,10 @@ fn a_message_is_read_back_unchanged() {
         .decode()
         .unwrap();
     assert_eq!(wire(&back), wire(&query_reply()));
+    let back: NotifyMessage = MessageBody::from_wire(wire(&card_pressed()))
+        .decode()
+        .unwrap();
+    assert_eq!(wire(&back), wire(&card_pressed()));
 }
 
 #[test]

@@ -118,6 +118,62 @@ fn a_link_that_was_opened_and_what_is_not_ours_is_acknowledged_and_dropped() {
     }
 }
 
+/// A press in a message whose first block says that it is this.
+fn press_in(block_id: &str) -> Value {
+    let mut payload = payload("cancel");
+    let blocks = json!([{"type": "section", "block_id": block_id}, {"type": "actions"}]);
+    payload["message"]["blocks"] = blocks;
+    payload
+}
+
+#[test]
+fn a_press_says_which_card_it_was_in() {
+    let card = |payload: &Value| {
+        let ingest = TestIngest::new();
+        press(&ingest, payload).shows_nothing();
+        ingest.queued_json()["card"].clone()
+    };
+    let ours = press_in(&format!("card:{DEPLOY}"));
+    let place = json!({"channel": "G8PSS9T3V", "ts": "1548261231.000200"});
+    assert_eq!(card(&ours), place);
+    assert_eq!(card(&press_in(&format!("card:{DEPLOY}:repeat"))), place);
+    // Another deploy's, another message's, and what cannot be read: the press counts all the same.
+    let other = "card:f643ce10-7507-5ba4-a5e5-a01266e1559c".to_owned();
+    for block_id in [
+        other,
+        format!("final:{DEPLOY}"),
+        "card".to_owned(),
+        String::new(),
+    ] {
+        assert_eq!(card(&press_in(&block_id)), Value::Null, "{block_id}");
+    }
+    for (name, value) in [
+        ("container", Value::Null),
+        ("container", json!("x")),
+        (
+            "container",
+            json!({"message_ts": 1548261231.0002, "channel_id": "G8PSS9T3V"}),
+        ),
+        (
+            "container",
+            json!({"message_ts": "yesterday", "channel_id": "G8PSS9T3V"}),
+        ),
+        (
+            "container",
+            json!({"message_ts": "1548261231.000200", "channel_id": null}),
+        ),
+        ("message", Value::Null),
+        ("message", json!([])),
+        ("message", json!({"blocks": null})),
+        ("message", json!({"blocks": [null]})),
+        ("message", json!({"blocks": {"0": 1}})),
+    ] {
+        let mut odd = ours.clone();
+        odd[name] = value;
+        assert_eq!(card(&odd), Value::Null, "{odd}");
+    }
+}
+
 #[test]
 fn the_workspace_may_be_that_of_the_user() {
     let mut payload = payload("cancel");
