@@ -132,7 +132,7 @@ impl Perform<PostMessage> for TestPorts {
 
 impl Perform<DeletePosted> for TestPorts {
     async fn perform(&self, _: DeletePosted) -> PostResult {
-        panic!("nothing is deleted")
+        unreachable!("nothing is deleted")
     }
 }
 

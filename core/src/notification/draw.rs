@@ -205,8 +205,8 @@ pub(super) fn after_call(
 }
 
 /// It shows the deploy as of the request `draws`.
-fn shows(card: &mut Card, draws: u64, drawn: Option<&String>, now: Time) {
-    card.drawn = drawn.cloned();
+fn shows(card: &mut Card, draws: u64, digest: Option<&String>, now: Time) {
+    card.drawn = digest.cloned();
     card.shown = card.shown.max(draws);
     card.failures = 0;
     card.status = CardStatus::Idle { from: now };

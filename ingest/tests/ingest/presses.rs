@@ -152,7 +152,7 @@ fn a_press_says_which_card_it_was_in() {
         ("container", json!("x")),
         (
             "container",
-            json!({"message_ts": 1548261231.0002, "channel_id": "G8PSS9T3V"}),
+            json!({"message_ts": 1.5, "channel_id": "G8PSS9T3V"}),
         ),
         (
             "container",
