@@ -274,8 +274,14 @@ pub(super) fn after_late_call(
     result: &PostResult,
     now: Time,
 ) -> bool {
-    let (Some(card), PostResult::Delivered(Some(at))) = (&mut record.card, result) else {
-        return draw_again(record, now);
+    let (card, at) = match (&mut record.card, result) {
+        (Some(card), PostResult::Delivered(Some(at))) => (card, at),
+        (Some(card), PostResult::Unknown) if card.at.is_some() && !card.is_given_up() => {
+            card.again = Some(now + LATEST_EDIT);
+            record.version += 1;
+            return true;
+        }
+        _ => return draw_again(record, now),
     };
     match (&card.at, &card.status) {
         (Some(counts), _) if counts == at => draw_again(record, now),

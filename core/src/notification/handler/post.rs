@@ -1,6 +1,6 @@
 //! One post: reserved on record, made, and its result recorded.
 
-use super::{NotifyContext, NotifyRun, Settling, failed, read, was_saved};
+use super::{NotifyContext, NotifyRun, failed, read, was_saved};
 use crate::config::Config;
 use crate::deploy::{DeployOutcome, DeployRecord};
 use crate::id::ChannelId;
@@ -316,10 +316,12 @@ impl Phase for RereadingNotification {
             // It came late and may have gone over a newer one.
             Ok(Some(mut fresh)) if matches!(self.post.sending, Sending::Card { .. }) => {
                 if draw::after_late_call(&mut fresh, &self.result, ctx.now) {
-                    NotifyRun::Settle(Settling {
-                        record: fresh,
+                    // Whoever writes first must not make it forget the call.
+                    NotifyRun::Record(RecordingPost {
+                        post: self.post,
+                        result: self.result,
+                        record: Box::new(fresh),
                         given_up: None,
-                        has_written: true,
                     })
                 } else {
                     self.post.read()

@@ -335,6 +335,17 @@ fn a_press_does_not_hurry_what_is_drawn_over_a_late_edit() {
 }
 
 #[test]
+fn after_a_late_edit_without_an_answer_it_is_drawn_again_a_minute_later() {
+    let mut item = standing();
+    assert!(draw::after_late_call(
+        &mut item,
+        &PostResult::Unknown,
+        at(7)
+    ));
+    assert_eq!(item.due_at(), Some(at(67)));
+}
+
+#[test]
 fn a_press_says_nothing_while_a_post_may_be_under_way() {
     let (mut reserved, _) = sends(&wanted(), start(), true);
     assert!(!draw::after_press(&mut reserved, &place(1), at(1)));
