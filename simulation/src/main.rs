@@ -31,7 +31,11 @@ struct SimulationCli {
 #[derive(Debug, Subcommand)]
 enum SimulationCommand {
     /// Search every state of small models that make the product's real decisions
-    Model,
+    Model {
+        /// Only those whose names contain this
+        #[arg(long, default_value = "")]
+        name: String,
+    },
     /// Run seeded schedules: handlers interleaved, everything failing
     Schedules {
         /// How many
@@ -72,7 +76,7 @@ enum SimulationCommand {
 
 fn main() -> ExitCode {
     let violations = match SimulationCli::parse().command {
-        SimulationCommand::Model => search_models(),
+        SimulationCommand::Model { name } => search_models(&name),
         SimulationCommand::Schedules {
             seed: Some(seed), ..
         } => replay_schedule(seed),
@@ -95,7 +99,7 @@ fn main() -> ExitCode {
         SimulationCommand::SeededBugs { limit } => hunt_seeded_bugs(limit),
         SimulationCommand::All => {
             let all = scenario::all();
-            search_models()
+            search_models("")
                 + run_schedules(1_000_000)
                 + run_crashes(3, 1, &all)
                 + run_faults(2, &all)
@@ -114,10 +118,12 @@ fn show_progress(text: &str) {
     }
 }
 
-/// Searches every model to its end.
-fn search_models() -> usize {
+/// Searches every model with such a name to its end.
+fn search_models(name: &str) -> usize {
     let start = Instant::now();
-    let outcome = model::check_models(&ModelBounds::full(), &mut |now| {
+    let mut bounds = ModelBounds::full();
+    bounds.models.retain(|model| model.name.contains(name));
+    let outcome = model::check_models(&bounds, &mut |now| {
         let (model, states, depth) = (now.model, now.states, now.depth);
         show_progress(&format!("{model}: {states} states, depth {depth}"));
     });

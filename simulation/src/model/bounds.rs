@@ -52,7 +52,9 @@ impl ModelBounds {
         let workers = workers.iter();
         let workers = workers.map(|(name, scope)| (*name, ModelScope::Worker(*scope)));
         let notifier = ("notifications", ModelScope::Notifier { notifiers: 2 });
-        let models = workers.chain([notifier]);
+        let one = ("a card, one run", ModelScope::Card { notifiers: 1 });
+        let card = ("a card, two runs", ModelScope::Card { notifiers: 2 });
+        let models = workers.chain([notifier, one, card]);
         let models = models.map(|(name, scope)| BoundedModel { name, scope });
         Self {
             models: models.collect(),

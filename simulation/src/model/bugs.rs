@@ -5,14 +5,14 @@ use super::{
     WorkerScope, check_rules,
 };
 use crate::seeded::SeededBug::{
-    self, BoundWithoutDeployId, CancelForgotten, CancelIgnored, EndRewritten, LockLater,
-    LostPostBelieved, RepetitionUnmarked, RetriedNotWritten, RolledBackByStranger,
-    SecondPostWhenUnsure, SendThenRecord, SentLate, TicketForgotten, TimerForgotten,
-    UnresolvedForgotten, UsesNotCounted,
+    self, BoundWithoutDeployId, CancelForgotten, CancelIgnored, EndRewritten, LateEditForgotten,
+    LockLater, LostEditBelieved, LostPostBelieved, RepetitionUnmarked, RetriedNotWritten,
+    RolledBackByStranger, SecondCardUnmarked, SecondPostWhenUnsure, SendThenRecord, SentLate,
+    StrayAdopted, ThirdCard, TicketForgotten, TimerForgotten, UnresolvedForgotten, UsesNotCounted,
 };
 use crate::violation::Invariant::{
-    self, AllowedRetry, BoundedPosts, CancelObeyed, ExactTickets, OneEnd, OneRetry, OwnPipeline,
-    Termination, TrueDelivery, TrueEnd, ValidPost,
+    self, AllowedRetry, BoundedPosts, CancelObeyed, ExactTickets, OneCard, OneEnd, OneRetry,
+    OwnPipeline, Termination, TrueCard, TrueDelivery, TrueEnd, ValidPost,
 };
 
 /// A bug, and where a model finds it.
@@ -79,9 +79,10 @@ const ONE_RETRIER: ModelScope = ModelScope::Worker(WorkerScope {
     ..WorkerScope::ONE
 });
 const NOTIFIER: ModelScope = ModelScope::Notifier { notifiers: 2 };
+const CARD: ModelScope = ModelScope::Card { notifiers: 1 };
 
 /// Every bug that a model finds.
-pub const KNOWN_BUGS: [KnownBug; 16] = [
+pub const KNOWN_BUGS: [KnownBug; 21] = [
     KnownBug::new(SecondPostWhenUnsure, ONE, Some(TrueEnd)),
     KnownBug::new(RolledBackByStranger, ONE, None),
     KnownBug::new(LockLater, TWO, Some(ValidPost)),
@@ -98,4 +99,9 @@ pub const KNOWN_BUGS: [KnownBug; 16] = [
     KnownBug::new(UsesNotCounted, NOTIFIER, Some(BoundedPosts)),
     KnownBug::new(RepetitionUnmarked, NOTIFIER, Some(BoundedPosts)),
     KnownBug::new(LostPostBelieved, NOTIFIER, Some(TrueDelivery)),
+    KnownBug::new(SecondCardUnmarked, CARD, Some(OneCard)),
+    KnownBug::new(ThirdCard, CARD, Some(OneCard)),
+    KnownBug::new(LateEditForgotten, CARD, Some(TrueCard)),
+    KnownBug::new(LostEditBelieved, CARD, Some(TrueCard)),
+    KnownBug::new(StrayAdopted, CARD, Some(OneCard)),
 ];

@@ -76,6 +76,12 @@ mod actions;
 mod bounds;
 mod bugs;
 mod canonical;
+mod card_calls;
+mod card_records;
+mod card_runs;
+mod card_space;
+mod card_state;
+mod card_steps;
 mod ci_answer;
 mod clock;
 mod commit_invariants;
@@ -112,6 +118,8 @@ pub use self::bounds::ModelBounds;
 pub use self::bugs::{KNOWN_BUGS, KnownBug};
 pub use self::rules::{DecisionRules, PRODUCT_RULES};
 
+use self::card_records::CardItems;
+use self::card_space::CardSpace;
 use self::interner::ItemInterner;
 use self::notifications::NotificationInterner;
 use self::notify_space::NotifySpace;
@@ -164,6 +172,11 @@ pub enum ModelScope {
     Worker(WorkerScope),
     /// The notifier's side, for one notification record.
     Notifier {
+        /// Runs of the notifier at the same time: 1 or 2.
+        notifiers: usize,
+    },
+    /// The card of one deploy, with its notification record.
+    Card {
         /// Runs of the notifier at the same time: 1 or 2.
         notifiers: usize,
     },
@@ -313,6 +326,16 @@ fn search_model(
         ModelScope::Notifier { notifiers } => {
             let items = NotificationInterner::default();
             let space = NotifySpace {
+                items: &items,
+                rules,
+                notifiers,
+            };
+            let found = StateSearch::new(&space, threads).run(progress);
+            (found, BTreeSet::new())
+        }
+        ModelScope::Card { notifiers } => {
+            let items = CardItems::default();
+            let space = CardSpace {
                 items: &items,
                 rules,
                 notifiers,

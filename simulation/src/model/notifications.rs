@@ -111,18 +111,7 @@ impl NotificationInterner {
     fn intern_item(&self, mut item: NotifyItem) -> u32 {
         change_records(&mut item, settle_record);
         if let NotifyItem::Run(run) = &mut item {
-            // Wake-ups are not kept.
-            match run.as_mut() {
-                NotifyRun::Read(phase) => phase.has_written = false,
-                NotifyRun::Settle(phase) => {
-                    phase.has_written = false;
-                    // Only the log has it.
-                    phase.given_up = None;
-                }
-                NotifyRun::Record(phase) => phase.given_up = None,
-                NotifyRun::Reserve(phase) => phase.has_written = false,
-                _ => {}
-            }
+            forget_wake_ups(run);
         }
         self.intern_by(format!("{item:?}"), item)
     }
@@ -151,14 +140,32 @@ impl NotificationInterner {
     }
 }
 
+/// Forgets what only wake-ups and the log are about.
+pub(super) fn forget_wake_ups(run: &mut NotifyRun) {
+    match run {
+        NotifyRun::Read(phase) => phase.has_written = false,
+        NotifyRun::Settle(phase) => {
+            phase.has_written = false;
+            phase.given_up = None;
+        }
+        NotifyRun::Record(phase) => phase.given_up = None,
+        NotifyRun::Reserve(phase) => phase.has_written = false,
+        _ => {}
+    }
+}
+
 /// Changes each record of an item.
-fn change_records(item: &mut NotifyItem, mut change: impl FnMut(&mut NotificationRecord)) {
+pub(super) fn change_records(
+    item: &mut NotifyItem,
+    mut change: impl FnMut(&mut NotificationRecord),
+) {
     let run = match item {
         NotifyItem::Record(record) => return change(record),
         NotifyItem::Run(run) => run.as_mut(),
     };
     match run {
         NotifyRun::Settle(phase) => change(&mut phase.record),
+        NotifyRun::NotePress(phase) => change(&mut phase.record),
         NotifyRun::Record(phase) => change(&mut phase.record),
         _ => {}
     }
@@ -172,6 +179,7 @@ pub(super) fn post_of(run: &mut NotifyRun) -> Option<&mut ReservedPost> {
     match run {
         NotifyRun::Reserve(phase) => Some(&mut phase.post),
         NotifyRun::Post(phase) => Some(&mut phase.post),
+        NotifyRun::Delete(phase) => Some(&mut phase.post),
         NotifyRun::Record(phase) => Some(&mut phase.post),
         NotifyRun::Reread(phase) => Some(&mut phase.post),
         _ => None,

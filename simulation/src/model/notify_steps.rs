@@ -130,7 +130,8 @@ impl NotifySteps<'_> {
             (NotifyRun::Read(phase), NotifyAnswer::Record(n)) => phase.resume(read(n), ctx),
             (NotifyRun::Reread(phase), NotifyAnswer::Record(n)) => phase.resume(read(n), ctx),
             (NotifyRun::Post(phase), NotifyAnswer::Posted(answer)) => {
-                phase.resume(alter::posted(bug, answer.post_result()), ctx)
+                let result = alter::posted(bug, &phase.request.to, answer.post_result());
+                phase.resume(result, ctx)
             }
             (mut run, NotifyAnswer::Superseded) => {
                 if let Some(post) = post_of(&mut run) {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use chatops_core::notification::PostResult;
 
+use super::card_records::card_place;
+
 /// An answer; a long pause that it asks for is a case of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub(super) enum SlackAnswer {
     Delivered,
+    /// It is the card of this number.
+    CardAt(usize),
     NotSent,
     Later,
     MuchLater,
@@ -30,6 +33,7 @@ impl SlackAnswer {
             SlackAnswer::MuchLater => PostResult::Later {
                 after: Some(Duration::from_hours(1)),
             },
+            SlackAnswer::CardAt(nth) => PostResult::Delivered(Some(card_place(nth))),
             SlackAnswer::Refused => PostResult::Refused { reason: why() },
             SlackAnswer::Unknown => PostResult::Unknown,
         }

@@ -7,20 +7,25 @@ use chatops_core::command::DeployAction;
 use chatops_core::deploy::{DeployRecord, DeployState, WaitReason};
 use chatops_core::id::TeamId;
 use chatops_core::message::WorkMessage;
-use chatops_core::notification::{DeliveryStatus, NotificationRecord, PostResult};
+use chatops_core::notification::{
+    Card, CardStatus, DeliveryStatus, NotificationRecord, PostResult,
+};
 use chatops_core::ports::{
     CiJob, CiWorkflow, Commit, JobStatus, LockChange, LookupRequest, LookupResult, OutgoingMessage,
-    PipelineState, PollResult, TriggerOutcome, WorkflowStatus,
+    PipelineState, PollResult, PostMessage, PostTarget, TriggerOutcome, WorkflowStatus,
 };
+use chatops_core::text::MessageKind;
 
 use super::SeededBug::{
     self, AnnouncementDropped, BoundWithoutDeployId, BrokenChain, CancelForgotten, CancelIgnored,
-    ConfirmIgnored, EndRewritten, ErrorsUnread, FollowAges, LateWorkflowUnseen, LockLater,
-    LookupAges, LookupBelievedEarly, LostPostBelieved, LostTrackFreesLock, MustRunIgnored,
-    NothingRanFreesLock, OlderRunDecides, OlderRunIgnored, OpenJobsIgnored, RepetitionUnmarked,
-    RerunAwaitedForever, RetriedNotWritten, RolledBackByStranger, RolledBackOnServerError,
-    SecondPostWhenUnsure, SendThenRecord, SentLate, SetupCounts, SetupIsFinal, SuccessHidesNotRun,
-    TicketForgotten, TimerForgotten, UnresolvedForgotten, UsesNotCounted, WorkspaceIgnored,
+    ConfirmIgnored, EndRewritten, ErrorsUnread, FollowAges, LateEditForgotten, LateWorkflowUnseen,
+    LockLater, LookupAges, LookupBelievedEarly, LostEditBelieved, LostPostBelieved,
+    LostTrackFreesLock, MustRunIgnored, NothingRanFreesLock, OlderRunDecides, OlderRunIgnored,
+    OpenJobsIgnored, RepetitionUnmarked, RerunAwaitedForever, RetriedNotWritten,
+    RolledBackByStranger, RolledBackOnServerError, SecondCardUnmarked, SecondPostWhenUnsure,
+    SendThenRecord, SentLate, SetupCounts, SetupIsFinal, StrayAdopted, SuccessHidesNotRun,
+    ThirdCard, TicketForgotten, TimerForgotten, UnresolvedForgotten, UsesNotCounted,
+    WorkspaceIgnored,
 };
 
 /// What the handler sees of a deploy. `began` says whether it has begun a trigger itself.
@@ -236,6 +241,39 @@ pub(crate) fn saved_notification(bug: Option<SeededBug>, record: &mut Notificati
     if bug == Some(AnnouncementDropped) && record.final_status.is_settled() {
         record.announcements.clear();
     }
+    if let Some(card) = &mut record.card {
+        saved_card(bug, card);
+    }
+}
+
+/// What the handler writes of a card.
+fn saved_card(bug: Option<SeededBug>, card: &mut Card) {
+    match bug {
+        Some(ThirdCard) if card.lost_posts > 1 => {
+            card.lost_posts = 1;
+            let from = card.others_wait;
+            card.status = CardStatus::Idle { from };
+        }
+        Some(LateEditForgotten) => card.again = None,
+        Some(StrayAdopted) => {
+            // Before the first attempt to delete it: this is what a press writes.
+            let pressed = card.strays.iter().position(|stray| stray.attempts == 0);
+            if let Some(nth) = pressed {
+                card.at = Some(card.strays.remove(nth).at);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What the handler posts.
+pub(crate) fn outgoing(bug: Option<SeededBug>, mut post: PostMessage) -> PostMessage {
+    let message = &mut post.message;
+    if bug == Some(SecondCardUnmarked) && message.mark.kind == MessageKind::Card {
+        message.mark.repeat = false;
+        message.rows.clear();
+    }
+    post
 }
 
 /// Whether the handler keeps a reservation to itself.
@@ -245,9 +283,13 @@ pub(crate) fn keeps_reservation(bug: Option<SeededBug>, record: &NotificationRec
 }
 
 /// What the handler makes of the result of its post.
-pub(crate) fn posted(bug: Option<SeededBug>, result: PostResult) -> PostResult {
+pub(crate) fn posted(bug: Option<SeededBug>, to: &PostTarget, result: PostResult) -> PostResult {
+    let is_edit = matches!(to, PostTarget::Edit(_));
     match result {
         PostResult::Unknown if bug == Some(LostPostBelieved) => PostResult::Delivered(None),
+        PostResult::Unknown if bug == Some(LostEditBelieved) && is_edit => {
+            PostResult::Delivered(None)
+        }
         result => result,
     }
 }

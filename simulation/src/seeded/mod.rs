@@ -131,6 +131,16 @@ pub enum SeededBug {
     OperatorAnywhere,
     /// Once the conversation was told the end, it is announced nowhere.
     AnnouncementDropped,
+    /// A second card does not say that an earlier one may stand.
+    SecondCardUnmarked,
+    /// After two posts of a card without an answer there is a third.
+    ThirdCard,
+    /// After an edit without an answer the card is not drawn again.
+    LateEditForgotten,
+    /// An edit without an answer counts as shown.
+    LostEditBelieved,
+    /// Whichever card somebody presses counts.
+    StrayAdopted,
 }
 
 impl SeededBug {

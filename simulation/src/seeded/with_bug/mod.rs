@@ -253,7 +253,9 @@ fn remember_pause(ports: &HandlerPorts, error: Option<&CiReadError>) {
 }
 
 pub(crate) async fn post(post: PostMessage, ports: &HandlerPorts) -> PostResult {
-    alter::posted(ports.bug, post.in_world(&ports.world).await)
+    let post = alter::outgoing(ports.bug, post);
+    let to = post.to.clone();
+    alter::posted(ports.bug, &to, post.in_world(&ports.world).await)
 }
 
 pub(crate) async fn send(mut send: SendMessage, ports: &HandlerPorts) -> Result<(), SendError> {
