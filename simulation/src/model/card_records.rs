@@ -125,15 +125,20 @@ impl CardItems {
         self.0.run(number)
     }
 
-    /// Whether a run is about to edit a card.
-    pub(super) fn is_edit(&self, number: u32) -> bool {
-        match self.0.get(number).as_ref() {
-            NotifyItem::Run(run) => match run.as_ref() {
-                NotifyRun::Post(phase) => matches!(phase.request.to, PostTarget::Edit(_)),
-                _ => false,
-            },
-            NotifyItem::Record(_) => false,
-        }
+    /// Whether a run is about to edit a card, and whether its lease is over.
+    pub(super) fn edit(&self, number: u32) -> Option<bool> {
+        let NotifyItem::Run(run) = self.0.get(number).as_ref().clone() else {
+            return None;
+        };
+        let NotifyRun::Post(phase) = *run else {
+            return None;
+        };
+        let card = phase.post.reserved.card.as_ref();
+        let holds = card.is_some_and(|card| match card.status {
+            CardStatus::InFlight { until, .. } => now() < until,
+            _ => false,
+        });
+        matches!(phase.request.to, PostTarget::Edit(_)).then_some(!holds)
     }
 
     /// The item a tick later.

@@ -134,7 +134,9 @@ impl CardRuns<'_> {
         let Some(post) = post_of(&mut run) else {
             return (0, true);
         };
-        let is_gone = reservation(old, &post.sending) != reservation(new, &post.sending);
+        let before = reservation(old, &post.sending);
+        let is_gone = reservation(&post.reserved, &post.sending) != before
+            || reservation(new, &post.sending) != before;
         post.reserved = if is_gone {
             without_reservation(old, &post.sending)
         } else {

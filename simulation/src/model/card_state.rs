@@ -6,7 +6,6 @@
 use chatops_core::notification::{CardStatus, DeliveryStatus, NotificationRecord};
 
 use super::card_records::card_at;
-use super::notify_state::NotifySlot;
 
 /// Cards that a state has room for. A third is a violation.
 pub(super) const CARDS: usize = 2;
@@ -64,6 +63,18 @@ pub(super) struct SlackCard {
     pub late: bool,
 }
 
+/// One run of the notifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct CardSlot {
+    /// The run as the product has it; 0 for none.
+    pub run: u32,
+    /// Others have concluded its reservation.
+    pub stale: bool,
+    /// It has edited a card after its lease and not written that down. A run that dies now leaves an old
+    /// card, as an edit does that Slack carries out much too late.
+    pub owes_note: bool,
+}
+
 /// Everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct CardState {
@@ -77,7 +88,7 @@ pub(super) struct CardState {
     pub told: bool,
     /// How often without a mark.
     pub unmarked: u8,
-    pub runs: [NotifySlot; 2],
+    pub runs: [CardSlot; 2],
 }
 
 impl CardState {

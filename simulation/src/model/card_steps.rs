@@ -7,9 +7,10 @@ use chatops_core::ports::PostTarget;
 use super::ModelViolation;
 use super::card_records::card_at;
 use super::card_runs::{CardAnswer, CardCache, CardRuns};
-use super::card_state::{BotPlace, CARDS, CardFate, CardProgress, CardState, settle_state};
+use super::card_state::{
+    BotPlace, CARDS, CardFate, CardProgress, CardSlot, CardState, settle_state,
+};
 use super::clock::now;
-use super::notify_state::NotifySlot;
 use super::search::ModelStep;
 use super::slack_answer::SlackAnswer;
 use crate::seeded::alter;
@@ -60,7 +61,11 @@ impl CardSteps<'_> {
         answer: CardAnswer,
         (what, clean): (&'static str, bool),
     ) {
-        let NotifySlot { run, stale } = self.from.runs[slot];
+        let CardSlot {
+            run,
+            stale,
+            owes_note,
+        } = self.from.runs[slot];
         let mut next = self.runs.next(self.cache, run, answer);
         let posted = matches!(answer, CardAnswer::Posted(_));
         if stale && posted && next != 0 {
@@ -69,9 +74,15 @@ impl CardSteps<'_> {
                 .runs
                 .next(self.cache, next, CardAnswer::Overtaken(to.record));
         }
-        // A late edit has to be made up for.
-        let stale = stale && next != 0 && posted && self.runs.items.is_edit(run);
-        to.runs[slot] = NotifySlot { run: next, stale };
+        let edits_late = posted && self.runs.items.edit(run) == Some(true);
+        to.runs[slot] = match next {
+            0 => CardSlot::default(),
+            run => CardSlot {
+                run,
+                stale: false,
+                owes_note: owes_note || edits_late,
+            },
+        };
         self.push(to, what, clean);
     }
 
@@ -81,26 +92,28 @@ impl CardSteps<'_> {
         let changed = (items.record(to.record), items.record(record));
         to.record = record;
         for slot in 0..to.runs.len() {
-            let NotifySlot { run, stale } = to.runs[slot];
-            if own == Some(slot) || run == 0 {
+            let CardSlot { run, stale, .. } = to.runs[slot];
+            if own == Some(slot) || run == 0 || stale {
                 continue;
             }
-            to.runs[slot] = match items.run(run) {
-                NotifyRun::Post(_) | NotifyRun::Delete(_) if stale => continue,
-                NotifyRun::Post(_) | NotifyRun::Delete(_) => {
-                    let (run, stale) = self.runs.over(run, (&changed.0, &changed.1));
-                    NotifySlot { run, stale }
-                }
-                value => {
-                    let overtaken = CardAnswer::Overtaken(record);
-                    let run = match value {
-                        NotifyRun::Record(_) => self.runs.over(run, (&changed.0, &changed.1)).0,
-                        _ => run,
-                    };
-                    let run = self.runs.next(self.cache, run, overtaken);
-                    let stale = stale && run != 0;
-                    NotifySlot { run, stale }
-                }
+            let value = items.run(run);
+            let calls = matches!(value, NotifyRun::Post(_) | NotifyRun::Delete(_));
+            let mut stale = false;
+            let mut next = run;
+            if calls || matches!(value, NotifyRun::Record(_)) {
+                (next, stale) = self.runs.over(run, (&changed.0, &changed.1));
+            }
+            if !calls {
+                let overtaken = CardAnswer::Overtaken(record);
+                next = self.runs.next(self.cache, next, overtaken);
+            }
+            to.runs[slot] = match next {
+                0 => CardSlot::default(),
+                run => CardSlot {
+                    run,
+                    stale: stale && calls,
+                    ..to.runs[slot]
+                },
             };
         }
         to
@@ -224,12 +237,11 @@ impl CardSteps<'_> {
     }
 
     pub(super) fn run_steps(&mut self, slot: usize) {
-        let NotifySlot { run, stale } = self.from.runs[slot];
+        let CardSlot { run, owes_note, .. } = self.from.runs[slot];
         if run == 0 {
             return;
         }
         self.who = slot + 1;
-        let mut owes_note = stale;
         match self.runs.items.run(run) {
             NotifyRun::Settle(phase) => {
                 self.step_save(slot, phase.record, "writes what is settled");
@@ -241,22 +253,15 @@ impl CardSteps<'_> {
             NotifyRun::Record(phase) => {
                 self.step_save(slot, *phase.record, "records what became of it");
             }
-            NotifyRun::Delete(phase) => {
-                owes_note = false;
-                self.step_delete(slot, card_at(&phase.card));
-            }
-            NotifyRun::Post(phase) => {
-                owes_note = false;
-                self.step_post(slot, &phase);
-            }
+            NotifyRun::Delete(phase) => self.step_delete(slot, card_at(&phase.card)),
+            NotifyRun::Post(phase) => self.step_post(slot, &phase),
             other => unreachable!("no state of the model: {other:?}"),
         }
-        if owes_note {
-            return;
+        if !owes_note {
+            let mut to = self.from;
+            to.runs[slot] = CardSlot::default();
+            self.push(to, "crashes", false);
         }
-        let mut to = self.from;
-        to.runs[slot] = NotifySlot::default();
-        self.push(to, "crashes", false);
     }
 
     fn step_save(&mut self, slot: usize, mut record: NotificationRecord, what: &'static str) {
