@@ -129,6 +129,7 @@ impl CardSteps<'_> {
         use CardProgress::{Begun, Ended, Opened, Running};
         let from = self.from;
         let items = self.runs.items;
+        let alone = self.notifiers == 1;
         let mut go = |to, kind: Option<NotificationKind>, has_url, what| {
             let mut record = items.record(from.record);
             record.request_redraw(now());
@@ -151,12 +152,10 @@ impl CardSteps<'_> {
         if from.worker != Ended {
             let kind = Some(NotificationKind::Final);
             go(Ended, kind, true, "the worker sees the end");
-            go(
-                Ended,
-                kind,
-                false,
-                "the worker sees the end when the response URL has gone",
-            );
+            if alone {
+                let what = "the worker sees the end when the response URL has gone";
+                go(Ended, kind, false, what);
+            }
         }
     }
 

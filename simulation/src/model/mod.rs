@@ -24,6 +24,10 @@
 //! - **Cancels**: a cancel request at any moment.
 //! - **Slack**: shown, shown with the answer lost, not shown, "later" for short and for long,
 //!   refused, unreachable, and a response URL that expires.
+//! - **A card**: posted, edited and deleted, each with the answer lost; an edit that Slack takes without an
+//!   answer and carries out up to a minute late, over a newer one; a press of any card that was posted, a
+//!   card that somebody deletes, a bot that is removed and a token that goes; runs that post or edit after
+//!   their lease, and others that have drawn the card meanwhile.
 //! - **Time**: it passes in steps, at any moment, also between a decision and its write. Every time
 //!   is relative to the present and capped where no comparison changes any more, so time has no
 //!   end in the model. One assumption is made: between the clock's answer and the first byte of the
@@ -51,11 +55,21 @@
 //! the worker does around an action (it looks up whether it was handled before, and writes a cancel), and
 //! that the sweeper removes a ticket, is no run of `chatops_core` and is written here once more.
 //!
+//! Of a card:
+//!
+//! - What it shows but the end, holds and notices, announcements, a refused token. How often something was
+//!   tried is not counted beyond "once less than allowed".
+//! - A run that edits after its lease and dies before it has written that down; it is like an edit that Slack
+//!   carries out more than a minute late.
+//! - With two runs at a time the bot and the response URL stay, nobody else deletes a card, and Slack
+//!   asks for no long pause. With one run all of that happens.
+//!
 //! # Fewer states
 //!
 //! A read is answered along with the step before it, unless what it decides depends on the time: its
 //! answer is looked at later only before a POST. A run that others have overtaken goes on at once to
-//! where its commit fails. Requests whose answers change nothing (wake-ups, the token) are answered.
+//! where its commit fails. In the card's model a run that would read the record from the start is over, since
+//! one that begins later knows as much. Requests whose answers change nothing (wake-ups, the token) are answered.
 //!
 //! # What is checked
 //!
@@ -68,7 +82,9 @@
 //! true of CircleCI and of Slack, nobody relies on another's lock, an end leaves no lock behind, and
 //! something is due of every deploy in progress (I3, I7, I8, I9, I10, I11, I13, I15); one retry of
 //! each deploy at most, one deploy of each request, and a ticket until it was carried out (I16,
-//! I17). No decision panics or is one that the state machine forbids. And from every state, if
+//! I17). Of a card: one, or two of which one says so, and of two the one that says so counts; at rest it shows
+//! the end, and nobody is left without the final status or has it twice without a mark (I9, I10, I30, I31,
+//! I32). No decision panics or is one that the state machine forbids. And from every state, if
 //! nothing goes wrong any more, it comes to rest with everything ended and notified and nothing left
 //! over but the tickets that wait for somebody (I15).
 
