@@ -271,14 +271,14 @@ fn forget_pauses(record: &mut NotificationRecord) {
     }
 }
 
-fn settle_card(card: &mut Card, is_requested: bool, is_told: bool) {
+fn settle_card(card: &mut Card, is_requested: bool, was_told: bool) {
     card.failures = coarse(card.failures, 12);
     card.others_wait = card.others_wait.min(now() + TICK);
     for stray in &mut card.strays {
         stray.attempts = coarse(stray.attempts, 3);
     }
     let is_early = card.at.is_some() && !is_requested;
-    if is_told || is_early || matches!(card.status, CardStatus::GivenUp { .. }) {
+    if was_told || is_early || matches!(card.status, CardStatus::GivenUp { .. }) {
         card.others_wait = now();
     }
     // Of the requests only the order matters.

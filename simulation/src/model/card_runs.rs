@@ -156,8 +156,8 @@ fn reservation(record: &NotificationRecord, sending: &Sending) -> String {
         // Whether more was requested since does not matter.
         Sending::Card { .. } => format!("{:?}", card.map(|card| &card.status)),
         Sending::Deletion(at) => {
-            let strays = card.into_iter().flat_map(|card| &card.strays);
-            format!("{:?}", strays.filter(|one| one.at == *at).last())
+            let mut strays = card.into_iter().flat_map(|card| &card.strays);
+            format!("{:?}", strays.find(|one| one.at == *at))
         }
     }
 }

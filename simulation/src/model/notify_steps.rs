@@ -46,7 +46,12 @@ pub(super) enum NextNotifyRun {
 /// Where a run stands, for people.
 pub(super) fn phase_name(run: &NotifyRun) -> String {
     let mut run = run.clone();
-    let kind = post_of(&mut run).map(|post| format!(" {:?}", kind_of(post)));
+    let kind = post_of(&mut run).map(|post| match &post.sending {
+        Sending::Notification { kind, .. } => format!(" {kind:?}"),
+        Sending::Announcement { .. } => " Announcement".to_owned(),
+        Sending::Card { .. } => " Card".to_owned(),
+        Sending::Deletion(_) => " Deletion".to_owned(),
+    });
     let phase = format!("{run:?}");
     let phase = phase.split(['(', ' ']).next().unwrap_or_default();
     format!("{phase}{}", kind.unwrap_or_default())
