@@ -33,9 +33,6 @@ pub struct Card {
     /// Posts whose outcome is unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_posts: u8,
-    /// Cards of these posts that were deleted.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub deleted: u8,
     /// Attempts in a row that have not drawn it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u8,
@@ -105,7 +102,6 @@ impl Card {
             status: CardStatus::Idle { from: now },
             others_wait: now + CARD_WAIT,
             lost_posts: 0,
-            deleted: 0,
             failures: 0,
             again: None,
             drawn: None,

@@ -134,8 +134,8 @@ fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
         draws: card.wanted,
     };
     Sending::Card {
-        // It says so until that one is gone.
-        repeat: card.lost_posts > card.deleted,
+        // It says so to its end.
+        repeat: card.lost_posts > 0,
         drawn,
     }
 }
@@ -239,11 +239,6 @@ pub(super) fn after_deletion(
     );
     if is_over || stray.attempts >= DELETE_ATTEMPTS {
         card.strays.remove(nth);
-    }
-    if matches!(result, PostResult::Delivered(_)) && card.deleted < card.lost_posts {
-        // The one that may have stood above is gone.
-        card.deleted += 1;
-        card.wanted += 1;
     }
     if let (PostResult::Later { .. }, Some(asked)) = (result, asked) {
         record.bot_from = Some(now + asked.min(LONGEST_PAUSE));

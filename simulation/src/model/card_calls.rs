@@ -52,13 +52,7 @@ impl CardSteps<'_> {
         if let Some(nth) = nth.filter(|_| stands) {
             let shows_end = draws_end(message);
             let mut to = self.from;
-            let mut others = to
-                .cards
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != nth);
-            let is_alone = others.all(|(_, card)| card.fate != CardFate::Stands);
-            if to.cards[nth].marked && !message.mark.repeat && !is_alone {
+            if to.cards[nth].marked && !message.mark.repeat {
                 let why = Violation::new(OneCard, "an edit takes the sentence away");
                 self.push_with(to, "edits the card", false, Some(why));
                 return;

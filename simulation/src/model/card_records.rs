@@ -273,6 +273,8 @@ fn forget_pauses(record: &mut NotificationRecord) {
 
 fn settle_card(card: &mut Card, is_requested: bool, was_told: bool) {
     card.failures = coarse(card.failures, 12);
+    // Each edit is made here, also one that changes nothing.
+    card.drawn = None;
     card.others_wait = card.others_wait.min(now() + TICK);
     for stray in &mut card.strays {
         stray.attempts = coarse(stray.attempts, 3);

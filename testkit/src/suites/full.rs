@@ -236,7 +236,6 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
             },
             others_wait: at(85),
             lost_posts: 1,
-            deleted: 1,
             failures: 2,
             again: Some(at(86)),
             drawn: Some(text()),

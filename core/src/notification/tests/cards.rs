@@ -411,13 +411,3 @@ fn what_it_shows_is_known_only_from_an_answer() {
     assert!(draw::after_press(&mut pressed, &place(1), at(6)));
     assert_eq!(sends(&pressed, at(6), true).1, posted_anew(false));
 }
-
-#[test]
-fn once_the_other_card_is_gone_nothing_is_said_of_it() {
-    let item = draws(&wanted(), start(), &PostResult::Unknown);
-    let mut item = draws(&item, item.due_at().unwrap(), &shown(2));
-    assert!(draw::after_press(&mut item, &place(1), at(20)));
-    let (reserved, sending) = sends(&item, at(20), true);
-    let item = after_sending(&reserved, &sending, &PostResult::Delivered(None), at(20));
-    assert_eq!(sends(&item, at(20), true).1, posted_anew(false));
-}
