@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use chatops_core::command::{self, ChatCommand, DeployAction};
+use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::http;
 use chatops_sandbox::slack::{SayError, SayEvent, SaySession};
@@ -95,6 +96,46 @@ impl LastMessage {
     }
 }
 
+/// The deploy that a command is about, as far as it is known. The bot shows others in the same channel.
+#[derive(Debug, Default)]
+struct Subject {
+    deploy: Option<DeployId>,
+    /// The short id of the deploy that is retried: its retry has another id.
+    retried: Option<String>,
+}
+
+impl Subject {
+    fn of_command(text: &str) -> Self {
+        let retried = match command::parse_pasted(text, INSTALLED) {
+            Ok(ChatCommand::Action(DeployAction::Retry { deploy, .. })) => Some(match deploy {
+                DeployRef::Full(id) => id.short_id(ShortId::USUAL).to_string(),
+                DeployRef::Short(short) => short.to_string(),
+            }),
+            _ => None,
+        };
+        Self {
+            deploy: None,
+            retried,
+        }
+    }
+
+    /// Whether a message answers the command.
+    fn is_meant(&mut self, heard: &SayEvent) -> bool {
+        let (SayEvent::Acknowledged { block_id, .. } | SayEvent::Message { block_id, .. }) = heard;
+        let mark = block_id.as_deref().and_then(MessageMark::parse);
+        let about = mark.and_then(|mark| mark.deploy);
+        let SayEvent::Message { by_bot, shown, .. } = heard else {
+            self.deploy = about;
+            return true;
+        };
+        let retry = self.retried.as_ref();
+        if retry.is_some_and(|old| shown.contains(&format!("retry of `{old}`"))) {
+            self.deploy = about;
+        }
+        !by_bot || (about.is_some() && about == self.deploy)
+    }
+}
+
 /// Types the command and shows the replies.
 pub(crate) async fn run(options: SayOptions) -> Result<ExitCode> {
     let text = options.text.join(" ");
@@ -110,6 +151,7 @@ pub(crate) async fn run(options: SayOptions) -> Result<ExitCode> {
              status` shows its state"
         )
     };
+    let mut subject = Subject::of_command(&text);
     let started = timeout_at(until, SaySession::start(options.slack, &typed)).await;
     let mut session = started
         .map_err(|_| too_late())?
@@ -123,6 +165,9 @@ pub(crate) async fn run(options: SayOptions) -> Result<ExitCode> {
             }
             Err(error) => return Err(Error::new(error)),
         };
+        if !subject.is_meant(&heard) {
+            continue;
+        }
         match print_heard(&heard) {
             Ok(()) => {}
             // The reader has closed it.
@@ -176,6 +221,11 @@ fn print_heard(heard: &SayEvent) -> io::Result<()> {
             (format!("{whom}, {latency_ms:.1} ms"), shown)
         }
         SayEvent::Message {
+            edited: true,
+            shown,
+            ..
+        } => ("instead".to_owned(), shown),
+        SayEvent::Message {
             visible_to, shown, ..
         } => (directory::audience_label(visible_to.as_deref()), shown),
     };
@@ -191,8 +241,6 @@ fn print_line(who: &str, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use chatops_core::id::DeployId;
-
     use super::*;
 
     /// Checks after which message `say` ends: the first is the acknowledgement.
@@ -211,6 +259,8 @@ mod tests {
                 }
             } else {
                 SayEvent::Message {
+                    by_bot: false,
+                    edited: false,
                     visible_to,
                     shown,
                     block_id,
@@ -241,5 +291,32 @@ mod tests {
         assert_ends("cancel 1a2b3c4d", &[noted, ("reply", true)]);
         assert_ends("retry 1a2b3c4d", &[noted, progress, (&end, true)]);
         assert_ends("retry 1a2b3c4d", &[noted, ("reply", true)]);
+    }
+
+    #[test]
+    fn of_the_bot_only_what_is_about_the_deploy_is_meant() {
+        let deploy = |n: &str| DeployId::of_request("T0001", "C0001", n);
+        let acknowledged = |block_id: String| SayEvent::Acknowledged {
+            status: Some(200),
+            latency_ms: 1.0,
+            visible_to: None,
+            shown: String::new(),
+            block_id: Some(block_id),
+        };
+        let card = |n: &str, shown: &str| SayEvent::Message {
+            by_bot: true,
+            edited: false,
+            visible_to: None,
+            shown: shown.to_owned(),
+            block_id: Some(format!("card:{}", deploy(n))),
+        };
+        let mut typed = Subject::of_command("main deploy");
+        assert!(typed.is_meant(&acknowledged(format!("accepted:{}", deploy("1")))));
+        assert!(typed.is_meant(&card("1", "it")) && !typed.is_meant(&card("2", "another")));
+        let mut retry = Subject::of_command("retry 1a2b3c4d");
+        assert!(retry.is_meant(&acknowledged("noted".to_owned())));
+        assert!(!retry.is_meant(&card("1", "`1a2b3c4d`")));
+        assert!(retry.is_meant(&card("2", "`2b3c4d5e`, retry of `1a2b3c4d`")));
+        assert!(retry.is_meant(&card("2", "it")));
     }
 }

@@ -76,8 +76,24 @@ async fn a_kept_demo_can_be_typed_at() {
     assert_heard(&help, &[("to you", "Deploy from Slack:")]);
     assert_heard(&typo, &[("to you", "Not a command:")]);
     assert_heard(&failed, &[("acknowledged", "…"), ("to you", "History")]);
-    let all = ["Accepted:", "Running:", "Failed:"].map(|heading| ("to all", heading));
-    assert_heard(&deploy, &all);
+    // The card, as often as it was edited, and the end in its thread.
+    let heard = messages(&deploy);
+    let (first, last) = (heard[0], heard[heard.len() - 1]);
+    assert!(
+        first.0 == "to you" && first.1.contains("Accepted:"),
+        "{deploy:#?}"
+    );
+    assert!(heard[1].0 == "to all" && last.0 == "to all", "{deploy:#?}");
+    assert!(last.1.contains("Failed:"), "{deploy:#?}");
+    let edits = &heard[2..heard.len() - 1];
+    assert!(
+        edits.iter().all(|(who, _)| *who == "instead"),
+        "{deploy:#?}"
+    );
+    assert!(
+        edits.iter().any(|(_, what)| what.contains("Running:")),
+        "{deploy:#?}"
+    );
     assert!(deploy[0].contains(" ms "), "{deploy:?}");
     let rejected = |shown: &[String], to: &str, rule: &str| {
         assert_heard(shown, &[(to, "Not allowed:")]);
@@ -100,7 +116,7 @@ async fn a_kept_demo_can_be_typed_at() {
     let cancel = demo.say(&["cancel", id]).await;
     assert_heard(
         &cancel,
-        &[("to you", "Noted:"), ("to all", "Cancel requested:")],
+        &[("to you", "Noted:"), ("to you", "Cancel requested:")],
     );
 
     // A `say` that still waits when the demo stops gets an error. (What was canceled may keep its target for

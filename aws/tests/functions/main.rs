@@ -8,6 +8,7 @@
 )]
 
 mod added_secrets;
+mod card;
 mod frozen;
 mod function;
 mod gateway;

@@ -47,6 +47,8 @@ async fn next_event(session: &mut SaySession) -> SayEvent {
 
 fn message(visible_to: Option<&str>, shown: &str, block_id: Option<&str>) -> SayEvent {
     SayEvent::Message {
+        by_bot: false,
+        edited: false,
         visible_to: visible_to.map(str::to_owned),
         shown: shown.to_owned(),
         block_id: block_id.map(str::to_owned),

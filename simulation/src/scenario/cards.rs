@@ -59,8 +59,7 @@ pub(super) const ALL: &[Scenario] = &[
         world.run_to_rest();
         check_one_card(world);
     })
-    .ends(&[Succeeded])
-    .golden(),
+    .ends(&[Succeeded]),
     Scenario::new("one card, and it waits for an approval", |world| {
         world.go_live();
         script(world, RunScript::on_hold_then(SOON, "failed"));
@@ -84,8 +83,7 @@ pub(super) const ALL: &[Scenario] = &[
         let two = count_standing(world, MessageKind::Card) == 2;
         world.expect_undisturbed(two, "no second card was posted");
     })
-    .ends(&[Succeeded])
-    .golden(),
+    .ends(&[Succeeded]),
     Scenario::new("the answers to both cards are lost", |world| {
         world.slack.fail_post(ChatFault::AnswerLost);
         world.slack.fail_post(ChatFault::AnswerLost);
@@ -115,8 +113,7 @@ pub(super) const ALL: &[Scenario] = &[
         world.run_to_rest();
         check_one_card(world);
     })
-    .ends(&[Succeeded])
-    .golden(),
+    .ends(&[Succeeded]),
     Scenario::new("the last edit is carried out late", |world| {
         live_deploy(world);
         world.run_for(LONG.saturating_sub(SOON));
@@ -178,8 +175,7 @@ pub(super) const ALL: &[Scenario] = &[
         check_one_card(world);
     })
     .ends(&[Canceled])
-    .also(&[Unresolved, Succeeded, Canceled])
-    .golden(),
+    .also(&[Unresolved, Succeeded, Canceled]),
     Scenario::new("a stranger presses", |world| {
         live_deploy(world);
         world.run_for(SOON);
@@ -199,6 +195,5 @@ pub(super) const ALL: &[Scenario] = &[
         let cards = count_standing(world, MessageKind::Card) == 2;
         world.expect_undisturbed(cards, "not one card for each deploy");
     })
-    .ends(&[TriggerFailed, Succeeded])
-    .golden(),
+    .ends(&[TriggerFailed, Succeeded]),
 ];

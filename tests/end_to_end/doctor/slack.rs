@@ -122,8 +122,8 @@ async fn a_channel_without_the_bot_is_known_from_the_record() {
     std::fs::write(world.config(), text).unwrap();
     let server = world.serve_with_bot().await;
     world.sandbox.slack().lock().remove_bot("C0FEED");
-    let sent = world.send(&server, "main test").await;
-    world.wait_end(&sent, Succeeded).await;
+    world.send(&server, "main test").await;
+    world.wait_final(Succeeded).await;
     let records = world.wait_settled().await;
     let (id, short_id) = {
         let record = records.only_record();

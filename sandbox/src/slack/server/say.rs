@@ -1,5 +1,6 @@
-//! The say endpoint: a client posts a command to [`SAY_PATH`] and receives the acknowledgement and
-//! every message that Slack shows through that command's response URL.
+//! The say endpoint: a client posts a command to [`SAY_PATH`] and receives the acknowledgement, every
+//! message that Slack shows through that command's response URL, and what the app's bot shows in that
+//! channel.
 //!
 //! The response is a stream of JSON values, one a line, that ends when the client hangs up.
 
@@ -43,6 +44,10 @@ pub enum SayEvent {
     },
     /// A message.
     Message {
+        /// Whether the bot posted it, for whatever reason.
+        by_bot: bool,
+        /// Whether it is shown in place of an earlier one.
+        edited: bool,
         /// The only person who sees it; `None` means the whole channel.
         visible_to: Option<String>,
         /// What people see.
@@ -117,7 +122,7 @@ pub(crate) async fn handle_say(
     let Some(app_url) = lock(&endpoint.request_url).clone() else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "no app is installed yet");
     };
-    let user = typed.user_id.clone();
+    let (user, channel) = (typed.user_id.clone(), typed.channel_id.clone());
     // Before anything is typed, so that no message is missed.
     let entries = endpoint.journal.subscribe();
     let (path, ack_receiver) = endpoint.type_command(&app_url, typed);
@@ -125,9 +130,10 @@ pub(crate) async fn handle_say(
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "the command was not sent");
     };
     let first = stream::iter([json_line(&ack_event(ack, user))]);
-    let rest = stream::unfold((entries, path), |(mut entries, path)| async move {
-        let message = next_message(&mut entries, &path).await?;
-        Some((json_line(&message), (entries, path)))
+    let place = (path, channel);
+    let rest = stream::unfold((entries, place), |(mut entries, place)| async move {
+        let message = next_message(&mut entries, &place.0, &place.1).await?;
+        Some((json_line(&message), (entries, place)))
     });
     let lines = Body::from_stream(first.chain(rest).map(Ok::<_, Infallible>));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
@@ -145,23 +151,47 @@ fn ack_event(ack: CommandAck, user: String) -> SayEvent {
     }
 }
 
-/// The next message that is shown through a response URL.
-async fn next_message(entries: &mut JournalSubscription, path: &str) -> Option<SayEvent> {
+/// The next message that is shown through a response URL, or by the bot in the channel.
+async fn next_message(
+    entries: &mut JournalSubscription,
+    path: &str,
+    in_channel: &str,
+) -> Option<SayEvent> {
     loop {
-        if let JournalEvent::MessageDelivered {
-            visible_to,
-            response_path,
-            shown,
-            block_id,
-            ..
-        } = entries.next().await?.event
-            && response_path == path
-        {
-            return Some(SayEvent::Message {
+        match entries.next().await?.event {
+            JournalEvent::MessageDelivered {
+                channel,
                 visible_to,
+                response_path,
                 shown,
                 block_id,
-            });
+                ..
+            } if response_path == path
+                || (channel == in_channel && response_path.starts_with("/api/")) =>
+            {
+                return Some(SayEvent::Message {
+                    by_bot: response_path != path,
+                    edited: false,
+                    visible_to,
+                    shown,
+                    block_id,
+                });
+            }
+            JournalEvent::MessageEdited {
+                channel,
+                shown,
+                block_id,
+                ..
+            } if channel == in_channel => {
+                return Some(SayEvent::Message {
+                    by_bot: true,
+                    edited: true,
+                    visible_to: None,
+                    shown,
+                    block_id,
+                });
+            }
+            _ => {}
         }
     }
 }
