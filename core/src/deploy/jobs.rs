@@ -20,3 +20,17 @@ pub struct JobProgress {
     /// When they were read.
     pub read_at: Time,
 }
+
+impl JobProgress {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn none(read_at: Time) -> Self {
+        Self {
+            done: 0,
+            total: 0,
+            running: vec![],
+            failed: vec![],
+            read_at,
+        }
+    }
+}

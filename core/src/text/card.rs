@@ -8,7 +8,7 @@ use super::deploy::{
 use super::notice::notice_text;
 use super::{MessageKind, Mrkdwn, SlackMessage};
 use crate::config::Config;
-use crate::deploy::{DeployRecord, DeployState, Notice};
+use crate::deploy::{DeployRecord, DeployState, JobProgress, Notice};
 
 /// The card. `repeat` says that an earlier one may have been shown.
 pub fn card(record: &DeployRecord, repeat: bool, config: &Config) -> SlackMessage {
@@ -83,10 +83,8 @@ fn dismissed_line(record: &DeployRecord, config: &Config) -> Option<Mrkdwn> {
 
 /// How far its jobs are, while it runs.
 fn jobs_field(record: &DeployRecord) -> Option<Mrkdwn> {
-    let jobs = record
-        .jobs
-        .as_ref()
-        .filter(|_| !record.state.is_terminal())?;
+    let is_shown = |jobs: &&JobProgress| jobs.total > 0 && !record.state.is_terminal();
+    let jobs = record.jobs.as_ref().filter(is_shown)?;
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let line = Mrkdwn::new("*Jobs* ").number(count(jobs.done)).and(" of ");
     let line = line.number(count(jobs.total));

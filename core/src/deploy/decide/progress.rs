@@ -41,11 +41,27 @@ impl RunRule {
         report: &RunReport,
         ctx: Context<'_>,
     ) {
-        let lists = self
+        let read: Vec<_> = self
             .newest(report)
-            .filter_map(|run| report.jobs.get(&run.id));
-        let jobs: Vec<&CiJob> = lists.flatten().filter(|job| job.is_build).collect();
-        if jobs.is_empty() || !has_card(record, ctx) {
+            .filter_map(|run| report.jobs.get(&run.id))
+            .collect();
+        // What was read of one workflow alone, for a hold, says nothing of the others.
+        if read.is_empty() || self.unread_progress(report).is_some() || !has_card(record, ctx) {
+            return;
+        }
+        // Of one report it stays the same, however often that is looked at.
+        let read_at = record.reads.at.unwrap_or(ctx.now);
+        let jobs: Vec<&CiJob> = read
+            .into_iter()
+            .flatten()
+            .filter(|job| job.is_build)
+            .collect();
+        if jobs.is_empty() {
+            // They could not be read; they are asked for again after the usual pause.
+            let known = record
+                .jobs
+                .get_or_insert_with(|| JobProgress::none(read_at));
+            known.read_at = read_at;
             return;
         }
         let with = |status| jobs.iter().filter(move |job| job.status == status);
@@ -67,8 +83,7 @@ impl RunRule {
             total: jobs.len(),
             running: named(JobStatus::Open),
             failed: named(JobStatus::Failed),
-            // Of one report it stays the same, however often that is looked at.
-            read_at: record.reads.at.unwrap_or(ctx.now),
+            read_at,
         });
     }
 }

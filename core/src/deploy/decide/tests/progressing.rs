@@ -150,3 +150,30 @@ fn of_a_rerun_the_newer_run_counts() {
     let jobs = noted(&read_at(at(9)), &report, at(10)).record.jobs.unwrap();
     assert_eq!((jobs.total, &*jobs.running), (1, &["new".to_owned()][..]));
 }
+
+#[test]
+fn a_read_that_fails_is_made_again_after_the_usual_pause() {
+    let failed = running_with(vec![]);
+    let record = noted(&read_at(at(9)), &failed, at(10)).record;
+    assert!(!is_read(&record, &live(), at(20)));
+    assert!(is_read(&record, &live(), at(69)));
+}
+
+#[test]
+fn the_jobs_of_a_hold_alone_are_no_progress() {
+    let mut report = created(vec![
+        workflow("deploy", 1, W::Running),
+        workflow("release", 2, W::OnHold),
+    ]);
+    report.jobs.clear();
+    let held = report.poll.workflows[1].id.clone();
+    report
+        .jobs
+        .insert(held, vec![build("test", JobStatus::Success)]);
+    let mut record = read_at(at(9));
+    if let Some(intent) = &mut record.trigger_intent {
+        intent.workflow = crate::config::WorkflowSelector::ALL;
+    }
+    let commit = noted(&record, &report, at(10));
+    assert_eq!(commit.record.jobs, None, "the other workflow was not read");
+}
