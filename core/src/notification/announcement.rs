@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::{BOT_ATTEMPTS, LONGEST_PAUSE, TOKEN_REPLACEMENT_TIME, is_ahead, pause};
+use super::decide::{
+    BOT_ATTEMPTS, LONGEST_PAUSE, NO_BOT, TOKEN_REPLACEMENT_TIME, TRIED_OUT, is_ahead, pause,
+};
 use super::{
     DeliveryRoute, DeliveryStatus, DeliveryStep, NotificationKind, NotificationRecord, PostResult,
     Sending, Undelivered,
@@ -101,8 +103,8 @@ pub(super) fn next(
         return DeliveryStep::Rest;
     };
     let problem = match record.announcements[feed].attempts {
-        _ if !bot => Some("there is no bot token"),
-        BOT_ATTEMPTS.. => Some("Slack took it in none of 12 attempts"),
+        _ if !bot => Some(NO_BOT),
+        BOT_ATTEMPTS.. => Some(TRIED_OUT),
         _ => None,
     };
     if let Some(why) = problem {

@@ -20,6 +20,12 @@ pub(super) const USES_KEPT_FOR_FINAL: u8 = 3;
 /// How often the bot tries to post about one deploy.
 pub const BOT_ATTEMPTS: u8 = 12;
 
+/// Why the bot did not post: nobody has given its token.
+pub(super) const NO_BOT: &str = "there is no bot token";
+
+/// Why the bot did not post: it has tried [`BOT_ATTEMPTS`] times.
+pub(super) const TRIED_OUT: &str = "Slack took it in none of 12 attempts";
+
 /// Attempts of the bot that notices leave for the final status.
 pub(super) const BOT_ATTEMPTS_KEPT_FOR_FINAL: u8 = 6;
 

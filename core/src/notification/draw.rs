@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::decide::{LONGEST_PAUSE, TOKEN_REPLACEMENT_TIME, is_ahead, pause};
+use super::decide::{
+    BOT_ATTEMPTS, LONGEST_PAUSE, NO_BOT, TOKEN_REPLACEMENT_TIME, TRIED_OUT, is_ahead, pause,
+};
 use super::{
     Card, CardStatus, DeliveryRoute, DeliveryStep, NotificationRecord, PostResult, Sending,
     StrayCard,
@@ -10,9 +12,6 @@ use super::{
 use crate::Time;
 use crate::config::Timeouts;
 use crate::posted::PostedMessage;
-
-/// Attempts in a row that do not draw it, after which it is given up.
-const CARD_ATTEMPTS: u8 = 12;
 
 /// Posts whose outcome is unknown, after which there is no card.
 const MAX_LOST_POSTS: u8 = 2;
@@ -74,11 +73,11 @@ pub(super) fn next(
         let card = record.card.as_mut()?;
         match (draws, stray, paused) {
             (true, ..) if !bot => {
-                card.give_up("there is no bot token");
+                card.give_up(NO_BOT);
                 None
             }
-            (true, ..) if card.failures >= CARD_ATTEMPTS => {
-                card.give_up("Slack took it in none of 12 attempts");
+            (true, ..) if card.failures >= BOT_ATTEMPTS => {
+                card.give_up(TRIED_OUT);
                 None
             }
             (true, _, Some(from)) => {
@@ -115,16 +114,17 @@ pub(super) fn next(
 
 /// Whether it shows something old, or may do so by now.
 fn is_old(card: &Card, now: Time) -> bool {
-    let again = card.again.filter(|_| card.at.is_some());
-    card.shown < card.wanted || again.is_some_and(|again| !is_ahead(again, now, LATEST_EDIT))
+    card.shown < card.wanted || (card.at.is_some() && is_again_due(card, now))
+}
+
+fn is_again_due(card: &Card, now: Time) -> bool {
+    let is_due = |again| !is_ahead(again, now, LATEST_EDIT);
+    card.again.is_some_and(is_due)
 }
 
 fn reserve_draw(card: &mut Card, now: Time, lease: Duration) -> Sending {
     let mut drawn = card.drawn.take();
-    if card
-        .again
-        .is_some_and(|again| !is_ahead(again, now, LATEST_EDIT))
-    {
+    if is_again_due(card, now) {
         card.again = None;
         card.wanted += 1;
         drawn = None;
@@ -154,12 +154,6 @@ pub(super) fn after_call(
     let CardStatus::InFlight { draws, .. } = card.status else {
         return;
     };
-    let after = |tries: u8, asked: &Option<Duration>| {
-        let wait = asked.unwrap_or_else(|| pause(DeliveryRoute::Bot, tries.into()));
-        CardStatus::Idle {
-            from: now + wait.min(LONGEST_PAUSE),
-        }
-    };
     match (result, &card.at) {
         (PostResult::Delivered(Some(at)), None) => {
             card.at = Some(at.clone());
@@ -169,27 +163,22 @@ pub(super) fn after_call(
         // Without its place it cannot be edited.
         (PostResult::Delivered(None) | PostResult::Unknown, None) => {
             card.lost_posts += 1;
-            card.failures += 1;
-            if card.lost_posts < MAX_LOST_POSTS {
-                card.status = after(card.failures, &None);
-            } else {
+            draw_later(card, None, now);
+            if card.lost_posts >= MAX_LOST_POSTS {
                 card.give_up("Slack's answers to both posts were lost");
             }
         }
         (PostResult::Unknown, Some(_)) => {
-            card.failures += 1;
             card.again = Some(now + LATEST_EDIT);
-            card.status = after(card.failures, &None);
+            draw_later(card, None, now);
         }
-        (PostResult::NotSent { after: asked, .. }, _) => {
-            card.failures += 1;
-            card.status = after(card.failures, asked);
+        (PostResult::NotSent { after, .. }, _) => {
+            draw_later(card, *after, now);
         }
-        (PostResult::Later { after: asked }, _) => {
-            card.failures += 1;
-            card.status = after(card.failures, asked);
-            if let (Some(_), CardStatus::Idle { from }) = (asked, &card.status) {
-                record.bot_from = Some(*from);
+        (PostResult::Later { after }, _) => {
+            let from = draw_later(card, *after, now);
+            if after.is_some() {
+                record.bot_from = Some(from);
             }
         }
         (PostResult::Unauthorized { .. }, _) if !token_refused => {
@@ -202,6 +191,15 @@ pub(super) fn after_call(
             card.give_up(reason);
         }
     }
+}
+
+/// It was not drawn: the next attempt, after the pause that Slack `asked` for or one that grows.
+fn draw_later(card: &mut Card, asked: Option<Duration>, now: Time) -> Time {
+    card.failures += 1;
+    let wait = asked.unwrap_or_else(|| pause(DeliveryRoute::Bot, card.failures.into()));
+    let from = now + wait.min(LONGEST_PAUSE);
+    card.status = CardStatus::Idle { from };
+    from
 }
 
 /// It shows the deploy as of the request `draws`.

@@ -467,14 +467,14 @@ fn has_card(record: &DeployRecord, ctx: Context<'_>) -> bool {
 
 /// Whether the card shows something else after a change without an event.
 fn is_drawn_differently(before: &DeployRecord, after: &DeployRecord) -> bool {
-    let commit = |record: &DeployRecord| {
-        let run = record.run.clone()?;
-        Some((run.revision, run.subject, run.author))
-    };
-    let jobs = |record: &DeployRecord| {
-        let jobs = record.jobs.clone()?;
-        Some((jobs.done, jobs.total, jobs.running, jobs.failed))
-    };
+    fn commit(record: &DeployRecord) -> Option<[&Option<String>; 3]> {
+        let run = record.run.as_ref()?;
+        Some([&run.revision, &run.subject, &run.author])
+    }
+    fn jobs(record: &DeployRecord) -> Option<(usize, usize, [&Vec<String>; 2])> {
+        let jobs = record.jobs.as_ref()?;
+        Some((jobs.done, jobs.total, [&jobs.running, &jobs.failed]))
+    }
     commit(before) != commit(after)
         || before.before != after.before
         || before.holds != after.holds

@@ -357,8 +357,7 @@ fn after_report(memory: RunMemory, poll: RunPoll, report: RunReport) -> DeployRu
 impl ListingJobs {
     /// Whether the jobs decide nothing: the run goes on, whatever they are.
     fn is_optional(&self) -> bool {
-        self.report.is_held(&self.workflow)
-            || self.poll.rule.outcome(&self.report) == RunOutcome::Open
+        self.poll.rule.outcome(&self.report) == RunOutcome::Open
     }
 }
 
