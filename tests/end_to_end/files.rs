@@ -45,6 +45,7 @@ async fn the_manifest_names_the_address_and_the_command() {
         blocks: serde_json::json!([]),
         action_id: "open".to_owned(),
         value: None,
+        state: serde_json::json!({}),
     };
     let sender = world.sandbox.command_sender();
     let there = format!("http://{}{path}", server.address());

@@ -159,6 +159,7 @@ pub(crate) async fn a_press(stack: &DeployedStack) {
         blocks: json!([]),
         action_id: "cancel".to_owned(),
         value: Some("0668e443-29ad-5564-9021-3d84198fbb4b".to_owned()),
+        state: serde_json::json!({}),
     };
     let sender = stack.sandbox.command_sender();
     let sent = sender.prepare_press(&stack.url("/slack/interactions"), &press);

@@ -1,6 +1,6 @@
 //! Slack's limits on the blocks of a message, and their text.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Blocks in one message.
 const MAX_BLOCKS: usize = 50;
@@ -39,13 +39,23 @@ fn is_block(block: &Value) -> bool {
             is_text(element, 3000) || is_image(element)
         }),
         Some("image") => is_image(block),
+        Some("input") => {
+            block["label"]["type"] == "plain_text"
+                && is_text(&block["label"], 2000)
+                && (block["hint"].is_null() || is_text(&block["hint"], 2000))
+                && matches!(
+                    block["element"]["type"].as_str(),
+                    Some("plain_text_input" | "static_select")
+                )
+                && is_element(&block["element"])
+        }
         Some("markdown") => has_length(&block["text"], 1, 12_000),
         Some("divider" | "rich_text") => true,
         _ => false,
     }
 }
 
-/// Buttons have limits of their own; other interactive elements are not checked.
+/// Buttons, menus and text fields have limits of their own; other interactive elements are not checked.
 fn is_element(element: &Value) -> bool {
     let up_to = |name: &str, most| element[name].is_null() || has_length(&element[name], 0, most);
     match element["type"].as_str() {
@@ -58,9 +68,85 @@ fn is_element(element: &Value) -> bool {
                 && up_to("accessibility_label", 75)
         }
         Some("image") => is_image(element),
+        Some("static_select") => up_to("action_id", 255) && is_menu(element),
+        Some("plain_text_input") => {
+            up_to("action_id", 255)
+                && up_to("initial_value", 3000)
+                && (element["placeholder"].is_null() || is_text(&element["placeholder"], 150))
+        }
         Some(_) => up_to("action_id", 255),
         None => false,
     }
+}
+
+/// Slack takes a menu with options or with groups of them, and an initial option that is one of these.
+fn is_menu(menu: &Value) -> bool {
+    let is_option = |option: &Value| {
+        option["text"]["type"] == "plain_text"
+            && is_text(&option["text"], 75)
+            && has_length(&option["value"], 1, 150)
+    };
+    let is_group = |group: &Value| {
+        group["label"]["type"] == "plain_text"
+            && is_text(&group["label"], 75)
+            && all_match(&group["options"], 100, is_option)
+    };
+    let has_options =
+        all_match(&menu["options"], 100, is_option) && menu["option_groups"].is_null();
+    let has_groups = all_match(&menu["option_groups"], 100, is_group) && menu["options"].is_null();
+    let initial = &menu["initial_option"];
+    (has_options || has_groups)
+        && (initial.is_null() || options(menu).any(|option| option == initial))
+}
+
+/// The options of a menu, with those of its groups.
+fn options(menu: &Value) -> impl Iterator<Item = &Value> {
+    let groups = menu["option_groups"].as_array().into_iter().flatten();
+    let grouped = groups.filter_map(|group| group["options"].as_array());
+    let own = menu["options"].as_array().into_iter();
+    own.chain(grouped).flatten()
+}
+
+/// The option of a menu that has this value.
+pub(super) fn option<'a>(menu: &'a Value, value: &str) -> Option<&'a Value> {
+    options(menu).find(|option| option["value"] == value)
+}
+
+/// Every interactive element, with the id of its block.
+fn elements(blocks: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let blocks = blocks.as_array().into_iter().flatten();
+    blocks.flat_map(|block| {
+        let several = block["elements"].as_array().into_iter().flatten();
+        let single = [block.get("accessory"), block.get("element")];
+        let all = several.chain(single.into_iter().flatten());
+        all.map(|element| (&block["block_id"], element))
+    })
+}
+
+/// The interactive element with this id.
+pub(super) fn element<'a>(blocks: &'a Value, action_id: &str) -> Option<&'a Value> {
+    let mut all = elements(blocks).map(|(_, element)| element);
+    all.find(|element| element["action_id"] == action_id)
+}
+
+/// What stands in the fields before anybody has touched them, as a press carries it (`state.values`).
+pub fn initial_state(blocks: &Value) -> Value {
+    let mut state = serde_json::Map::new();
+    for (block_id, element) in elements(blocks) {
+        let (Some(block), Some(field)) = (block_id.as_str(), element["action_id"].as_str()) else {
+            continue;
+        };
+        let kind = &element["type"];
+        let value = match kind.as_str() {
+            Some("plain_text_input") => json!({"type": kind, "value": element["initial_value"]}),
+            Some("static_select") => {
+                json!({"type": kind, "selected_option": element["initial_option"]})
+            }
+            _ => continue,
+        };
+        state.entry(block).or_insert_with(|| json!({}))[field] = value;
+    }
+    Value::Object(state)
 }
 
 fn is_image(image: &Value) -> bool {
@@ -110,6 +196,9 @@ pub(super) fn first_block_id(blocks: Option<&Value>) -> Option<String> {
 /// One block as text; `None` for a divider or an unknown block.
 fn block_text(block: &Value) -> Option<String> {
     let text = |value: &Value| {
+        if let Some(field) = shown_field(value) {
+            return Some(field);
+        }
         let text = &value["text"];
         let text = text.as_str().or_else(|| text["text"].as_str())?;
         Some(match (value["type"].as_str(), value["url"].as_str()) {
@@ -122,15 +211,28 @@ fn block_text(block: &Value) -> Option<String> {
         .chain(block["fields"].as_array().into_iter().flatten())
         .chain(block["elements"].as_array().into_iter().flatten())
         .chain(block.get("accessory"))
+        .chain(block.get("element"))
         .filter_map(text)
         .collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
+/// The label of a field, or what stands in it first.
+fn shown_field(value: &Value) -> Option<String> {
+    let text = |of: &Value| of["text"].as_str().unwrap_or_default().to_owned();
+    match value["type"].as_str()? {
+        "input" => Some(text(&value["label"])),
+        "static_select" => Some(format!("[{} v]", text(&value["initial_option"]["text"]))),
+        "plain_text_input" => {
+            let initial = value["initial_value"].as_str().unwrap_or_default();
+            Some(format!("[{initial:_<10}]"))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn section(length: usize) -> Value {
@@ -181,6 +283,50 @@ mod tests {
         ] {
             assert_eq!(are_valid_blocks(&blocks), expected, "{blocks}");
         }
+    }
+
+    #[test]
+    fn fields_hold_their_limits_and_what_stands_in_them() {
+        let plain = |text: &str| json!({"type": "plain_text", "text": text});
+        let option = |value: &str| json!({"text": plain(value), "value": value});
+        let menu = |id: &str, options: &Value, initial: &Value| json!({"type": "static_select", "action_id": id, "options": options, "initial_option": initial});
+        let input = |id: &str, element: &Value| json!({"type": "input", "block_id": id, "label": plain("L"), "element": element});
+        let text = json!({"type": "plain_text_input", "action_id": "b", "initial_value": "main"});
+        let one = json!([option("x")]);
+        for (element, expected) in [
+            (menu("a", &one, &option("x")), true),
+            (menu("a", &one, &Value::Null), true),
+            // Slack refuses one that is none of the options.
+            (menu("a", &one, &option("y")), false),
+            (menu("a", &repeated(100, &option("x")), &Value::Null), true),
+            (menu("a", &repeated(101, &option("x")), &Value::Null), false),
+            (menu("a", &json!([]), &Value::Null), false),
+            (
+                menu("a", &json!([option(&"x".repeat(76))]), &Value::Null),
+                false,
+            ),
+            (text.clone(), true),
+            (button(1, 1, 1), false),
+        ] {
+            let blocks = json!([input("a", &element)]);
+            assert_eq!(are_valid_blocks(&blocks), expected, "{element}");
+        }
+        let blocks = json!([
+            input("job", &menu("a", &one, &option("x"))),
+            input("branch", &text),
+            {"type": "actions", "elements": [button(1, 1, 1)]},
+        ]);
+        assert_eq!(
+            initial_state(&blocks),
+            json!({
+                "job": {"a": {"type": "static_select", "selected_option": option("x")}},
+                "branch": {"b": {"type": "plain_text_input", "value": "main"}},
+            })
+        );
+        assert_eq!(
+            plain_text("no", Some(&blocks)),
+            "L [x v]\nL [main______]\n[x] x"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-pub use blocks::plain_text;
+pub use blocks::{initial_state, plain_text};
 pub use model::bot::BotMethod;
 pub use model::message::{MessageVersion, ShownMessage};
 pub use model::{PostAttempt, PostResponse, SlackModel};

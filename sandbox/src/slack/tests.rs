@@ -317,3 +317,29 @@ fn a_late_edit_wins_over_a_newer_one() {
     let done = model.carry_out_late(at(8));
     assert!(done[0].response.body.contains("message_not_found"));
 }
+
+#[test]
+fn an_answer_to_a_press_can_take_the_place_of_its_message() {
+    let (mut model, path) = issued();
+    post(&mut model, 0, &path, r#"{"text":"the form"}"#);
+    let ts = model.messages()[0].ts.clone();
+    let url = model.issue_action_url(at(1), "U1", "C1", &ts);
+    let plan = r#"{"text":"the plan","replace_original":true}"#;
+    assert_eq!(post(&mut model, 1, &url, plan).0, 200);
+    post(
+        &mut model,
+        1,
+        &url,
+        r#"{"text":"beside","replace_original":false}"#,
+    );
+    assert_eq!(shown_in(&model, "C1"), ["the plan", "beside"]);
+    let [replaced, _] = model.messages() else {
+        panic!("{:?}", model.messages());
+    };
+    // It stays one person's.
+    assert_eq!(replaced.visible_to.as_deref(), Some("U1"));
+    assert_eq!(replaced.ever_shown(), ["the form", "the plan"]);
+    // A command has no message to replace.
+    post(&mut model, 2, &path, plan);
+    assert_eq!(shown_in(&model, "C1").len(), 3);
+}

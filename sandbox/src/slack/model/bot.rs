@@ -149,6 +149,7 @@ impl SlackModel {
             earlier: Vec::new(),
             edited_at: None,
             deleted_at: None,
+            replaced_by: None,
             response_path: method.path().to_owned(),
             nth_use: 0,
         });

@@ -49,6 +49,8 @@ pub struct ShownMessage {
     pub edited_at: Option<Time>,
     /// When it was deleted.
     pub deleted_at: Option<Time>,
+    /// The path of the press's response URL that replaced it last.
+    pub replaced_by: Option<String>,
     /// The path of the command's response URL, or of the bot's method.
     pub response_path: String,
     /// Which use of the URL it was, from one; zero for the immediate answer and the bot.

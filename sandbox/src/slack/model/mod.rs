@@ -66,6 +66,8 @@ impl PostResponse {
 pub(super) struct IssuedUrl {
     user: String,
     pub(super) channel: String,
+    /// The message whose button was pressed.
+    pressed_ts: Option<String>,
     issued_at: Time,
     use_count: u32,
 }
@@ -84,21 +86,29 @@ pub struct SlackModel {
 impl SlackModel {
     /// The path of a new response URL for a command by `user` in `channel`.
     pub fn issue_response_url(&mut self, now: Time, user: &str, channel: &str) -> String {
-        self.issue_url("commands", now, user, channel)
+        self.issue_url("commands", now, user, channel, None)
     }
 
-    /// The path of a new response URL for a press by `user` in `channel`.
-    pub fn issue_action_url(&mut self, now: Time, user: &str, channel: &str) -> String {
-        self.issue_url("actions", now, user, channel)
+    /// The path of a new response URL for a press by `user` of a button of the message at `ts` in `channel`.
+    pub fn issue_action_url(&mut self, now: Time, user: &str, channel: &str, ts: &str) -> String {
+        self.issue_url("actions", now, user, channel, Some(ts.to_owned()))
     }
 
-    fn issue_url(&mut self, kind: &str, now: Time, user: &str, channel: &str) -> String {
+    fn issue_url(
+        &mut self,
+        kind: &str,
+        now: Time,
+        user: &str,
+        channel: &str,
+        pressed_ts: Option<String>,
+    ) -> String {
         let number = 397_700_000_000 + self.issued_urls.len() as u64;
         let secret = derived_hex(&format!("response {number}"));
         let path = format!("/{kind}/{TEAM_ID}/{number}/{}", &secret[..24]);
         let issued = IssuedUrl {
             user: user.to_owned(),
             channel: channel.to_owned(),
+            pressed_ts,
             issued_at: now,
             use_count: 0,
         };
@@ -117,9 +127,15 @@ impl SlackModel {
     /// Posts a message to a response URL. Every attempt counts as a use.
     pub fn post_to_url(&mut self, now: Time, path: &str, json: &[u8]) -> PostResponse {
         let (nth_use, response) = match self.use_url(now, path, json) {
-            Ok(message) => {
+            Ok((message, replaced)) => {
                 let nth_use = message.nth_use;
-                self.show(message);
+                match replaced.and_then(|ts| self.standing_mut(&message.channel, &ts)) {
+                    Some(shown) => {
+                        shown.edit(now, message.text, message.blocks);
+                        shown.replaced_by = Some(message.response_path);
+                    }
+                    None => drop(self.show(message)),
+                }
                 (nth_use, PostResponse::new(200, "ok"))
             }
             Err(rejected) => rejected,
@@ -150,7 +166,7 @@ impl SlackModel {
         now: Time,
         path: &str,
         json: &[u8],
-    ) -> Result<ShownMessage, (u32, PostResponse)> {
+    ) -> Result<(ShownMessage, Option<String>), (u32, PostResponse)> {
         let Some(address) = self.issued_urls.get_mut(path) else {
             return Err((0, PostResponse::new(404, "no_service")));
         };
@@ -164,7 +180,9 @@ impl SlackModel {
             return Err(reject(404, r#"{"ok":false,"error":"used_url"}"#));
         }
         let content = parse_message(json).map_err(|error| reject(400, error))?;
-        Ok(content.into_message(now, address, path, nth_use))
+        // Where it is gone, or was a command, the message is a new one.
+        let replaced = address.pressed_ts.clone().filter(|_| content.replaces);
+        Ok((content.into_message(now, address, path, nth_use), replaced))
     }
 
     /// Takes the immediate answer to the command of this response URL, which is JSON or plain text.
@@ -192,6 +210,7 @@ impl SlackModel {
                 text: String::from_utf8_lossy(body).into_owned(),
                 blocks: None,
                 in_channel: false,
+                replaces: false,
             }
         };
         let message = content.into_message(now, address, path, 0);
@@ -248,6 +267,8 @@ pub(super) struct MessageContent {
     pub(super) text: String,
     pub(super) blocks: Option<Value>,
     in_channel: bool,
+    /// Whether it takes the place of the message whose button was pressed.
+    replaces: bool,
 }
 
 impl MessageContent {
@@ -264,6 +285,7 @@ impl MessageContent {
             earlier: Vec::new(),
             edited_at: None,
             deleted_at: None,
+            replaced_by: None,
             response_path: path.to_owned(),
             nth_use,
         }
@@ -291,6 +313,7 @@ pub(super) fn parse_message(json: &[u8]) -> Result<MessageContent, &'static str>
         text: text.chars().take(MAX_TEXT).collect(),
         blocks,
         in_channel: body.get("response_type").and_then(Value::as_str) == Some("in_channel"),
+        replaces: body.get("replace_original") == Some(&Value::Bool(true)),
     })
 }
 

@@ -271,7 +271,12 @@ impl FakeSlack {
 /// The message that a call posted, edited or deleted; `None` if it was rejected.
 fn changed_message<'a>(model: &'a SlackModel, attempt: &PostAttempt) -> Option<&'a ShownMessage> {
     if attempt.response.body == "ok" {
-        return model.messages().last();
+        let path = &attempt.response_path;
+        let mut messages = model.messages().iter().rev();
+        return messages.find(|message| match &message.replaced_by {
+            Some(by) => by == path,
+            None => message.response_path == *path && message.nth_use == attempt.nth_use,
+        });
     }
     let answer: Value = serde_json::from_str(&attempt.response.body).ok()?;
     let ts = answer["ts"].as_str().or(answer["message_ts"].as_str())?;
@@ -289,7 +294,7 @@ fn change_event(message: ShownMessage, path: &str, status: Option<u16>) -> Journ
             status,
         };
     }
-    if path == BotMethod::Update.path() {
+    if path == BotMethod::Update.path() || message.replaced_by.as_deref() == Some(path) {
         return JournalEvent::MessageEdited {
             channel,
             ts,

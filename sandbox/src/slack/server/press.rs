@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::blocks;
 use super::super::model::TEAM_ID;
 use super::super::model::bot::{BOT_ID, BOT_USER};
 use super::super::model::message::ShownMessage;
@@ -10,7 +11,7 @@ use super::sender::{CommandRequest, CommandSender};
 use crate::http;
 use crate::server::{Time, now};
 
-/// A press of a button under a message.
+/// A press of a button under a message, or a choice in one of its menus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ButtonPress {
     /// Who, by id.
@@ -25,19 +26,18 @@ pub struct ButtonPress {
     pub blocks: Value,
     /// Which button.
     pub action_id: String,
-    /// What the button is about.
+    /// What the button is about, or what was chosen in the menu.
     pub value: Option<String>,
+    /// What stands in the fields of the message: by block and element, as in Slack's `state.values`.
+    pub state: Value,
 }
 
 impl ButtonPress {
-    /// The press of a message's button by the person `U0001`, where the message stands; `None` if it
-    /// has no such button.
+    /// The press of a message's button by the person `U0001`, where the message stands and with its fields
+    /// as they were shown first; `None` if it has no such button.
     pub fn of(message: &ShownMessage, action_id: &str) -> Option<Self> {
         let blocks = message.blocks.clone()?;
-        let all = blocks.as_array()?.iter();
-        let buttons = all.filter_map(|block| block["elements"].as_array());
-        let mut buttons = buttons.flatten();
-        let button = buttons.find(|button| button["action_id"] == action_id)?;
+        let button = blocks::element(&blocks, action_id)?;
         let value = button["value"].as_str().map(str::to_owned);
         Some(Self {
             user_id: "U0001".to_owned(),
@@ -45,6 +45,7 @@ impl ButtonPress {
             channel_id: message.channel.clone(),
             message_ts: Some(message.ts.clone()),
             action_id: action_id.to_owned(),
+            state: blocks::initial_state(&blocks),
             blocks,
             value,
         })
@@ -57,12 +58,26 @@ impl CommandSender {
         let now = now();
         let (response_path, trigger_id, place) = {
             let mut model = self.slack.lock();
-            let path = model.issue_action_url(now, &press.user_id, &press.channel_id);
             let ts = press.message_ts.as_deref().unwrap_or_default();
+            let path = model.issue_action_url(now, &press.user_id, &press.channel_id, ts);
             let pressed = model.message_at(&press.channel_id, ts);
             let place = pressed_place(now, press, pressed);
             (path, model.next_trigger_id(), place)
         };
+        let element = blocks::element(&press.blocks, &press.action_id);
+        let kind = element.map_or("button", |found| found["type"].as_str().unwrap_or("button"));
+        let mut action = json!({
+            "action_id": press.action_id, "block_id": "actions", "type": kind,
+            "action_ts": format!("{}.000100", now.timestamp()),
+        });
+        if kind == "button" {
+            action["text"] = json!({"type": "plain_text", "text": press.action_id});
+            action["value"] = json!(press.value);
+        } else {
+            let chosen = press.value.as_deref();
+            let option = element.and_then(|menu| blocks::option(menu, chosen?));
+            action["selected_option"] = option.cloned().unwrap_or_default();
+        }
         let mut payload = json!({
             "type": "block_actions",
             "team": {"id": TEAM_ID, "domain": "acme"},
@@ -77,13 +92,9 @@ impl CommandSender {
             "container": place.container,
             "trigger_id": trigger_id,
             "channel": {"id": press.channel_id, "name": "deploys"},
-            "state": {"values": {}},
+            "state": {"values": press.state},
             "response_url": format!("{}{response_path}", self.slack_url),
-            "actions": [{
-                "action_id": press.action_id, "block_id": "actions", "type": "button",
-                "text": {"type": "plain_text", "text": press.action_id},
-                "value": press.value, "action_ts": format!("{}.000100", now.timestamp()),
-            }],
+            "actions": [action],
         });
         if let Some(message) = place.message {
             payload["message"] = message;
