@@ -60,7 +60,7 @@ impl LastMessage {
     /// That of a command.
     fn of_command(text: &str) -> Self {
         match command::parse_pasted(text, INSTALLED) {
-            Err(_) | Ok(ChatCommand::Help(_)) => Self::Acknowledgement,
+            Err(_) | Ok(ChatCommand::Help(_) | ChatCommand::Form) => Self::Acknowledgement,
             Ok(
                 ChatCommand::Query(_)
                 | ChatCommand::Action(

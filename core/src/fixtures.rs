@@ -320,6 +320,7 @@ pub(crate) fn requester() -> Requester {
 pub(crate) fn message() -> DeployMessage {
     DeployMessage {
         refused: None,
+        pressed: false,
         id: id(),
         requester: requester(),
         deploy: DeployCommand {

@@ -37,6 +37,13 @@ impl DeployId {
         Self(derive_uuid(&["retry", &old.to_string(), &key]))
     }
 
+    /// The id of the deploy that a person starts from a plan: one, however often they press.
+    #[must_use]
+    pub fn of_plan(plan: RequestId, user: &QualifiedUser, words: &str) -> Self {
+        let (plan, user) = (plan.to_string(), user.to_string());
+        Self(derive_uuid(&["plan", &plan, &user, words]))
+    }
+
     /// The short form that people see: the first `length` hexadecimal digits.
     #[must_use]
     pub fn short_id(self, length: usize) -> ShortId {
@@ -122,6 +129,12 @@ impl RequestId {
     #[must_use]
     pub fn of_request(team: &str, app: &str, idempotency_key: &str) -> Self {
         Self(derive_uuid(&["action", team, app, idempotency_key]))
+    }
+
+    /// Reads what a button says of the request that it belongs to.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
     }
 
     /// The id of one call of the command line, which is random.

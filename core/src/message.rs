@@ -146,6 +146,12 @@ pub struct QueryMessage {
     pub query: Query,
     /// When, by Slack's signed timestamp.
     pub requested_at: Time,
+    /// Derived from the request; what follows from the answer derives from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<RequestId>,
+    /// Whether it comes from a button, and the answer takes the place of that button's message.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_place: bool,
 }
 
 /// An action.
@@ -224,6 +230,10 @@ pub struct DeployMessage {
     /// Why ingest has refused it, and told the requester so: it is only put on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Rejection>>,
+    /// Whether it comes from a plan's button: then ingest could answer nothing, and what it would have said takes
+    /// the place of the plan.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pressed: bool,
 }
 
 impl DeployMessage {
@@ -273,6 +283,14 @@ pub struct QueryReply {
     pub expires_at: Time,
     /// How many attempts have failed.
     pub attempts: u32,
+    /// Whether it takes the place of the message whose button was pressed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_place: bool,
+}
+
+impl QueryReply {
+    /// How often it is posted at most: a response URL takes five uses.
+    pub const MAX_POSTS: u32 = 4;
 }
 
 /// A serialized message. It may hold a response URL, so `Debug` does not print it.

@@ -5,7 +5,7 @@
 
 use chatops_core::Time;
 use chatops_core::command::{self, ChatCommand, DeployAction, DeployCommand, Query, Verb};
-use chatops_core::id::{DeployId, RequestId, UserId};
+use chatops_core::id::{DeployId, RequestId, TeamId, UserId};
 use chatops_core::message::{
     ActionMessage, ActionRequester, DeployMessage, QueryMessage, Requester, WorkMessage,
 };
@@ -99,6 +99,12 @@ impl<P: IngestPorts> Ingest<P> {
                 self.queue_deploy(form, requester, deploy, requested_at)
                     .await
             }
+            ChatCommand::Form => Ok(text::new_form(
+                &requester.qualified_user(),
+                &requester.qualified_channel(),
+                config,
+            )
+            .into()),
             ChatCommand::Query(query) => {
                 self.queue_query(form, requester, query, requested_at).await
             }
@@ -123,13 +129,13 @@ impl<P: IngestPorts> Ingest<P> {
             return Err(text::nothing_named(rejection, &request, &self.config).into());
         }
         let requester = self.with_response_url(form, requester)?;
-        let (team, app, key) = request_identity(form, &requester)?;
         let message = DeployMessage {
-            id: DeployId::of_request(team, app, key),
+            id: request_identity(form, &requester)?.deploy(),
             requester,
             deploy,
             requested_at,
             refused: refused.clone(),
+            pressed: false,
         };
         let (id, sender) = (message.id, Sender::of(&message.requester));
         let message = WorkMessage::Deploy(Box::new(message));
@@ -157,10 +163,13 @@ impl<P: IngestPorts> Ingest<P> {
             return Err(text::no_response_url().into());
         }
         let (sender, verb) = (Sender::of(&requester), query_verb(&query));
+        let id = request_identity(form, &requester)?;
         let message = WorkMessage::Query(Box::new(QueryMessage {
+            id: Some(id.request()),
             requester,
             query,
             requested_at,
+            in_place: false,
         }));
         match self.queue_command(message, None, sender, verb).await {
             // Where it is unknown, a reply may follow; otherwise the user types it again.
@@ -177,8 +186,7 @@ impl<P: IngestPorts> Ingest<P> {
         requested_at: Time,
     ) -> CommandResult {
         let requester = self.with_response_url(form, requester)?;
-        let (team, app, key) = request_identity(form, &requester)?;
-        let id = RequestId::of_request(team, app, key);
+        let id = request_identity(form, &requester)?.request();
         let sender = Sender::of(&requester);
         let message = WorkMessage::Action(Box::new(ActionMessage {
             id,
@@ -236,22 +244,42 @@ impl<P: IngestPorts> Ingest<P> {
     }
 }
 
-/// What identifies a request and its repetitions: the workspace, the app and the idempotency key,
-/// which is Slack's `trigger_id` or, if that is missing, the response URL.
+/// What identifies a request and its repetitions.
+#[derive(Debug, Clone, Copy)]
+struct RequestIdentity<'a> {
+    team: &'a TeamId,
+    app: &'a str,
+    /// The idempotency key: Slack's `trigger_id` or, if that is missing, the response URL.
+    key: &'a str,
+}
+
+impl RequestIdentity<'_> {
+    fn deploy(&self) -> DeployId {
+        DeployId::of_request(self.team.as_str(), self.app, self.key)
+    }
+
+    fn request(&self) -> RequestId {
+        RequestId::of_request(self.team.as_str(), self.app, self.key)
+    }
+}
+
 fn request_identity<'a>(
     form: &'a Form,
     requester: &'a Requester,
-) -> Result<(&'a str, &'a str, &'a str), Box<SlackMessage>> {
+) -> Result<RequestIdentity<'a>, Box<SlackMessage>> {
     let url = requester.response_url.as_ref().map(ResponseUrl::expose);
     let key = form.get("trigger_id").or(url);
     let key = key.ok_or_else(text::no_request_id)?;
     let app = form.get("api_app_id").unwrap_or_default();
-    Ok((requester.team.as_str(), app, key))
+    let team = &requester.team;
+    Ok(RequestIdentity { team, app, key })
 }
 
 fn query_verb(query: &Query) -> Verb {
     match query {
         Query::Plan(_) => Verb::Plan,
+        Query::Form(_) | Query::FormMenu => Verb::Deploy,
+        Query::Help => Verb::Help,
         Query::Status { .. } | Query::InProgress => Verb::Status,
         Query::History(_) => Verb::History,
         Query::Failed { .. } => Verb::Failed,

@@ -7,6 +7,7 @@
 mod circleci;
 mod command;
 mod form;
+mod payload;
 mod press;
 mod slack;
 mod verify;

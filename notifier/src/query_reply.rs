@@ -11,9 +11,6 @@ use tracing::{info, warn};
 
 use crate::{Notifier, NotifyError};
 
-/// How often a reply is posted at most: a response URL takes five uses.
-const MAX_POSTS: u32 = 4;
-
 /// The pauses between the posts.
 const REPLY_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(2),
@@ -28,7 +25,12 @@ impl<P: NotifierPorts> Notifier<P> {
             info!("reply dropped: the response URL has expired");
             return Ok(());
         }
-        let to = PostTarget::ResponseUrl(reply.response_url.clone());
+        let url = reply.response_url.clone();
+        let to = if reply.in_place {
+            PostTarget::Pressed(url)
+        } else {
+            PostTarget::ResponseUrl(url)
+        };
         let message = reply.message.clone();
         let result = self.ports.perform(PostMessage { to, message }).await;
         info!(outcome = result.as_str(), "reply posted to Slack");
@@ -42,7 +44,7 @@ impl<P: NotifierPorts> Notifier<P> {
             PostResult::Unknown => None,
         };
         reply.attempts += 1;
-        if reply.attempts >= MAX_POSTS {
+        if reply.attempts >= QueryReply::MAX_POSTS {
             warn!("the reply could not be posted");
             return Ok(());
         }

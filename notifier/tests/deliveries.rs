@@ -120,7 +120,7 @@ impl Perform<SendMessage> for TestPorts {
 impl Perform<PostMessage> for TestPorts {
     async fn perform(&self, post: PostMessage) -> PostResult {
         self.0.calls.lock().unwrap().push(match post.to {
-            PostTarget::ResponseUrl(_) => Call::ResponseUrl,
+            PostTarget::ResponseUrl(_) | PostTarget::Pressed(_) => Call::ResponseUrl,
             PostTarget::Conversation { .. } | PostTarget::Thread { .. } | PostTarget::Edit(_) => {
                 Call::Bot
             }

@@ -59,14 +59,21 @@ impl<Secrets: SecretReader> SlackClient<Secrets> {
         })
     }
 
-    async fn post_to_url(&self, url: &ResponseUrl, message: &SlackMessage) -> PostResult {
+    async fn post_to_url(
+        &self,
+        url: &ResponseUrl,
+        message: &SlackMessage,
+        in_place: bool,
+    ) -> PostResult {
         // Checked by ingest, and again before it is called.
         if ResponseUrl::parse(url.expose(), &self.response_url_origins).is_err() {
             let reason = "the response URL is not Slack's".to_owned();
             return PostResult::Refused { reason };
         }
         let request = self.http.post(url.expose());
-        match self.send_once(request, &message.to_json()).await {
+        let mut body = message.to_json();
+        body["replace_original"] = in_place.into();
+        match self.send_once(request, &body).await {
             Ok(response) => response::response_url_result(&response),
             Err(result) => result,
         }
@@ -140,7 +147,8 @@ fn not_sent(reason: &str, after: Option<Duration>) -> PostResult {
 impl<Secrets: SecretReader> ChatClient for SlackClient<Secrets> {
     async fn post(&self, to: &PostTarget, message: &SlackMessage) -> PostResult {
         match to {
-            PostTarget::ResponseUrl(url) => self.post_to_url(url, message).await,
+            PostTarget::ResponseUrl(url) => self.post_to_url(url, message, false).await,
+            PostTarget::Pressed(url) => self.post_to_url(url, message, true).await,
             PostTarget::Conversation { channel, user } => {
                 let channel = channel.as_str();
                 let (method, to) = match message.audience {

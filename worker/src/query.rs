@@ -16,7 +16,7 @@ use chatops_core::ports::{
     ReadDeploy, ReadLock, ReadReleases, ReadUndelivered, WorkerPorts,
 };
 use chatops_core::release::ReleaseHistory;
-use chatops_core::text::{self, SlackMessage};
+use chatops_core::text::{self, PlanRequest, SlackMessage};
 use tracing::{info, warn};
 
 use crate::{WorkError, Worker};
@@ -39,7 +39,10 @@ impl<P: WorkerPorts> Worker<P> {
         }
         let (user, channel) = (requester.qualified_user(), requester.qualified_channel());
         let readable = policy::readable_projects(&self.config, &user, &channel);
-        let is_list = !matches!(message.query, Query::Plan(_) | Query::Status { .. });
+        let is_list = matches!(
+            message.query,
+            Query::InProgress | Query::History(_) | Query::Failed { .. }
+        );
         if is_list && readable.is_empty() && !self.config.projects.is_empty() {
             let reply = text::nothing_readable(requester, &self.config);
             return self
@@ -48,10 +51,10 @@ impl<P: WorkerPorts> Worker<P> {
         }
         let listed = text::listed_projects(&readable, &self.config).filter(|_| is_list);
         let reply = match &message.query {
-            Query::Plan(deploy) => {
-                let requested_at = message.requested_at;
-                self.answer_plan(requester, deploy, requested_at).await?
-            }
+            Query::Plan(deploy) => self.answer_plan(message, deploy).await?,
+            Query::Form(input) => text::deploy_form(input, &user, &channel, &self.config),
+            Query::FormMenu => text::deploy_menu(&user, &channel, &self.config),
+            Query::Help => text::help_message(None, &user, &channel, &self.config),
             Query::Status { deploy } => match self.find_readable(deploy, &readable).await? {
                 Some(record) => {
                     let undelivered = self.ports.perform(ReadUndelivered(record.id)).await?;
@@ -94,7 +97,8 @@ impl<P: WorkerPorts> Worker<P> {
             }
         };
         let reply = reply.details(listed);
-        self.send_reply(requester, message.requested_at, reply)
+        let requested_at = message.requested_at;
+        self.queue_reply(requester, requested_at, reply, message.in_place, 0)
             .await
     }
 
@@ -130,11 +134,11 @@ impl<P: WorkerPorts> Worker<P> {
 
     async fn answer_plan(
         &self,
-        requester: &Requester,
+        query: &QueryMessage,
         deploy: &DeployCommand,
-        requested_at: Time,
     ) -> Result<SlackMessage, WorkError> {
-        let request = requester.deploy_request(deploy, requested_at, &self.config);
+        let requester = &query.requester;
+        let request = requester.deploy_request(deploy, query.requested_at, &self.config);
         let (user, channel) = (requester.qualified_user(), requester.qualified_channel());
         let known = request.project.as_ref();
         if let Some((project, _)) = known.and_then(|name| self.config.project(name))
@@ -160,7 +164,22 @@ impl<P: WorkerPorts> Worker<P> {
             Some(place) => self.ports.perform(ReadReleases(place.clone())).await?,
             None => ReleaseHistory::default(),
         };
-        Ok(text::plan_report(&plan, holder, &releases, &self.config))
+        let report = text::plan_report(&plan, holder, &releases, &self.config);
+        let Some(id) = query.id else {
+            return Ok(report);
+        };
+        let asked = PlanRequest {
+            id,
+            from_form: query.in_place,
+        };
+        let starts = plan.trigger.is_some() && holder.is_none();
+        Ok(text::with_start_button(
+            report,
+            &plan,
+            starts,
+            asked,
+            &self.config,
+        ))
     }
 
     async fn answer_history(
@@ -208,12 +227,25 @@ impl<P: WorkerPorts> Worker<P> {
         Ok(Ok(self.ports.perform(list).await?))
     }
 
-    /// Queues a reply for the notifier, while Slack still accepts it.
+    /// Queues a reply for the notifier, as a message of its own.
     pub(crate) async fn send_reply(
         &self,
         requester: &Requester,
         requested_at: Time,
         message: SlackMessage,
+    ) -> Result<(), WorkError> {
+        self.queue_reply(requester, requested_at, message, false, 0)
+            .await
+    }
+
+    /// Queues a reply for the notifier, while Slack still accepts it.
+    pub(crate) async fn queue_reply(
+        &self,
+        requester: &Requester,
+        requested_at: Time,
+        message: SlackMessage,
+        in_place: bool,
+        attempts: u32,
     ) -> Result<(), WorkError> {
         let expires_at = requested_at + self.config.timeouts.response_url_ttl;
         let url = requester.response_url.clone();
@@ -225,7 +257,8 @@ impl<P: WorkerPorts> Worker<P> {
             response_url,
             message,
             expires_at,
-            attempts: 0,
+            attempts,
+            in_place,
         }));
         Ok(self.send_now(OutgoingMessage::Notify(reply)).await?)
     }

@@ -4,6 +4,7 @@
 
 mod closest;
 mod filter;
+mod form;
 mod normalize;
 mod parser;
 mod press;
@@ -17,9 +18,10 @@ pub(crate) use self::filter::outcome_word;
 pub use self::filter::{
     FILTER_KEYS, FilterError, HistoryFilter, PAGE_SIZE, SinceFilter, StatusFilter, UserFilter,
 };
+pub use self::form::{FormError, FormField, FormInput};
 pub(crate) use self::parser::is_preposition;
 pub use self::parser::{parse, parse_pasted};
-pub use self::press::ButtonVerb;
+pub use self::press::{ButtonVerb, InvalidPress, PressMeaning};
 pub use self::reserved::ReservedWord;
 pub use self::verb::Verb;
 use crate::id::DeployRef;
@@ -44,6 +46,8 @@ pub enum ChatCommand {
     Action(DeployAction),
     /// Show what can be typed: all commands, or one.
     Help(Option<Verb>),
+    /// Nothing was typed: show the form.
+    Form,
 }
 
 /// What is answered from the ledger and changes nothing.
@@ -52,6 +56,12 @@ pub enum ChatCommand {
 pub enum Query {
     /// What a deploy would do.
     Plan(DeployCommand),
+    /// The form, with this in it, and what is wrong with that.
+    Form(FormInput),
+    /// The form without fields, for where Slack does not send what stands in them.
+    FormMenu,
+    /// What can be typed.
+    Help,
     /// The state of one deploy.
     Status {
         /// The deploy.
@@ -149,6 +159,25 @@ pub struct DeployCommand {
     /// What is set for it: `version=v1.2`.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub parameters: Parameters,
+}
+
+impl DeployCommand {
+    /// What is typed behind `deploy` for it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let project = self.project.as_ref();
+        let project = project.map(|name| format!("{name} ")).unwrap_or_default();
+        format!("{project}{} {}{}", self.git_ref, self.job, self.parameters)
+    }
+
+    /// Reads what is typed behind `deploy`.
+    #[must_use]
+    pub fn from_words(words: &str) -> Option<Self> {
+        match parse(&format!("{} {words}", Verb::Deploy.as_str())) {
+            Ok(ChatCommand::Deploy(deploy)) => Some(deploy),
+            _ => None,
+        }
+    }
 }
 
 /// Why a text is not a command. The reply to each variant names the fix.

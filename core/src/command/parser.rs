@@ -30,7 +30,7 @@ pub fn parse_pasted(text: &str, installed: &str) -> Result<ChatCommand, GrammarE
 
 fn parse_words(words: &[&str]) -> Result<ChatCommand, GrammarError> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok(ChatCommand::Help(None));
+        return Ok(ChatCommand::Form);
     };
     if let Some(verb) = Verb::parse(first) {
         return parse_verb(verb, rest);
@@ -133,7 +133,18 @@ fn split_parameter(word: &str) -> Option<(&str, &str)> {
     is_parameter_name(name).then(|| (name, normalize::unquote(value)))
 }
 
-fn parse_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
+/// Parameters, and nothing else.
+pub(super) fn parse_parameters(verb: Verb, words: &[&str]) -> Result<Parameters, GrammarError> {
+    let mut others = words.iter().filter(|word| split_parameter(word).is_none());
+    if let Some(word) = others.next() {
+        let word = truncate_word(word);
+        return Err(GrammarError::ExtraWord { verb, word });
+    }
+    read_parameters(words)
+}
+
+/// The parameters among the words.
+fn read_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
     let mut parameters = Parameters::default();
     for (name, value) in words.iter().filter_map(|word| split_parameter(word)) {
         let is_long = value.chars().count() > MAX_PARAMETER_VALUE;
@@ -151,7 +162,7 @@ fn parse_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
 fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
     // The first two are a branch and a job, whatever they look like.
     let (first, rest) = words.split_at(words.len().min(2));
-    let parameters = parse_parameters(rest)?;
+    let parameters = read_parameters(rest)?;
     let more = rest.iter().filter(|word| split_parameter(word).is_none());
     let names: Vec<&str> = first.iter().chain(more).copied().collect();
     let mut deploy = parse_deploy_names(verb, &names).map_err(|error| match error {
@@ -209,7 +220,7 @@ fn deploy_from(
 }
 
 /// A branch, or `tag:` in any case and a tag.
-fn parse_ref(word: &str, rest: &[&str]) -> Result<GitRef, GrammarError> {
+pub(super) fn parse_ref(word: &str, rest: &[&str]) -> Result<GitRef, GrammarError> {
     match filter::split_filter(word) {
         Some((key, tag)) if key == "tag" => {
             let parse = |_: &str| TagName::parse(tag).map(GitRef::Tag);

@@ -157,7 +157,7 @@ fn actions() {
 
 #[test]
 fn help_is_the_answer_to_nothing() {
-    assert_eq!(parse(""), Ok(ChatCommand::Help(None)));
+    assert_eq!(parse(""), Ok(ChatCommand::Form));
     assert_eq!(parse(" help "), Ok(ChatCommand::Help(None)));
     for verb in Verb::VARIANTS {
         let text = format!("help {}", verb.as_str());
@@ -250,7 +250,7 @@ fn a_pasted_command_may_begin_with_its_own_name() {
     ] {
         assert_eq!(pasted(text), parse("status"), "{text}");
     }
-    assert_eq!(pasted("/chatops"), Ok(ChatCommand::Help(None)));
+    assert_eq!(pasted("/chatops"), Ok(ChatCommand::Form));
     // The command of another tool is none of this one's.
     assert!(pasted("/deploy main deploy").is_err());
     assert!(pasted("/chatopsx status").is_err());

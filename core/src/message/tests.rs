@@ -26,6 +26,8 @@ fn query(query: Query) -> WorkMessage {
         requester: requester(),
         query,
         requested_at: start(),
+        id: None,
+        in_place: false,
     }))
 }
 
@@ -91,6 +93,7 @@ fn query_reply() -> NotifyMessage {
         message: text::not_accepted(),
         expires_at: at(1_740),
         attempts: 1,
+        in_place: false,
     }))
 }
 

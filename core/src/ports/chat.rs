@@ -15,6 +15,8 @@ use super::SecretError;
 pub enum PostTarget {
     /// A command's response URL.
     ResponseUrl(ResponseUrl),
+    /// In place of the message whose button was pressed, by the press's response URL.
+    Pressed(ResponseUrl),
     /// A conversation, as the bot; an ephemeral message is shown to this user.
     Conversation {
         /// The conversation.

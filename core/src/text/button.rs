@@ -30,6 +30,8 @@ pub struct Button {
 pub enum ButtonSubject {
     /// A deploy. The value of the button is its full id.
     Deploy(DeployId),
+    /// What the verb needs to know, which is read like something typed.
+    Words(String),
     /// An address that is opened.
     Url(Url),
 }
@@ -55,9 +57,19 @@ impl Button {
         }
     }
 
+    /// Asks for something of the form or of a plan.
+    pub(super) fn ask(verb: ButtonVerb, label: &'static str, words: String) -> Self {
+        Self {
+            verb,
+            label: Cow::Borrowed(label),
+            about: ButtonSubject::Words(words),
+            confirm: None,
+        }
+    }
+
     /// Asks the presser this first.
-    pub(super) fn confirm(mut self, question: &'static str) -> Self {
-        self.confirm = Some(Cow::Borrowed(question));
+    pub(super) fn confirm(mut self, question: impl Into<Cow<'static, str>>) -> Self {
+        self.confirm = Some(question.into());
         self
     }
 
@@ -70,23 +82,38 @@ impl Button {
         });
         match &self.about {
             ButtonSubject::Deploy(deploy) => button["value"] = deploy.to_string().into(),
+            ButtonSubject::Words(words) if words.is_empty() => {}
+            ButtonSubject::Words(words) => button["value"] = words.as_str().into(),
             ButtonSubject::Url(url) => button["url"] = url.as_str().into(),
         }
         if let Some(question) = &self.confirm {
             button["confirm"] = json!({
                 "title": plain(&self.label),
-                "text": plain(question),
+                "text": plain(&cut(question, MAX_QUESTION)),
                 "confirm": plain("Yes"),
                 "deny": plain("No"),
             });
         }
-        if matches!(self.verb, ButtonVerb::Cancel | ButtonVerb::RetryConfirm) {
-            button["style"] = "danger".into();
+        match self.verb {
+            ButtonVerb::Cancel | ButtonVerb::RetryConfirm => button["style"] = "danger".into(),
+            ButtonVerb::Plan | ButtonVerb::Deploy => button["style"] = "primary".into(),
+            _ => {}
         }
         button
     }
 }
 
-fn plain(text: &str) -> Value {
+/// A question (Slack's own limit).
+const MAX_QUESTION: usize = 300;
+
+/// A text of at most so many characters.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+pub(super) fn plain(text: &str) -> Value {
     json!({"type": "plain_text", "text": text, "emoji": false})
 }

@@ -14,8 +14,13 @@ use crate::name::{JobName, ProjectName};
 
 /// The text is not a command: what is wrong, then what to type.
 pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
-    let line = Mrkdwn::new("*Not a command:* ");
-    let (line, fix) = match error {
+    let (line, fix) = explain(Mrkdwn::new("*Not a command:* "), error, config);
+    to_requester(MessageKind::Help, line).detail(fix)
+}
+
+/// What is wrong with what was typed, added to `line`, and what to type instead.
+pub(super) fn explain(line: Mrkdwn, error: &GrammarError, config: &Config) -> (Mrkdwn, Mrkdwn) {
+    match error {
         GrammarError::TooLong => (
             line.and("the text is longer than 1,024 characters."),
             deploy_usage(config),
@@ -106,8 +111,7 @@ pub fn bad_command(error: &GrammarError, config: &Config) -> SlackMessage {
                     Mrkdwn::new("The commands are ").codes(&all).and(".")
                 }),
         ),
-    };
-    to_requester(MessageKind::Help, line).detail(fix)
+    }
 }
 
 /// How a deploy is typed.

@@ -38,6 +38,8 @@ pub enum MessageKind {
     NotAccepted,
     /// Help, or how to type a text that is no command; nothing follows.
     Help,
+    /// The form; what is put into it comes with a press.
+    Form,
     /// The deploy as it stands, edited until its end.
     Card,
     /// The deploy runs.

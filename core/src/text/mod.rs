@@ -12,6 +12,8 @@ mod commit;
 mod deploy;
 mod end_reason;
 mod example;
+mod field;
+mod form;
 mod grammar;
 mod help;
 mod label;
@@ -45,13 +47,15 @@ pub use self::card::card;
 pub use self::deploy::{
     announcement, deploy_running, deploy_status, final_status, waiting_for_approval,
 };
+pub use self::field::{Field, FieldKind, MenuGroup, MenuOption};
+pub use self::form::{deploy_form, deploy_menu, new_form};
 pub use self::grammar::bad_command;
 pub use self::help::help_message;
 pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys};
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;
-pub use self::plan::plan_report;
+pub use self::plan::{PlanRequest, plan_report, with_start_button};
 pub use self::reading::{listed_projects, nothing_readable, plan_not_readable};
 pub use self::slack_message::{Audience, MessageLink, SlackMessage};
 pub use self::unlock::{

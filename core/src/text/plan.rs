@@ -4,11 +4,13 @@ use super::deploy::job_on_branch;
 use super::label::label_of;
 use super::parameters::shown_pair;
 use super::slack_message::reply;
-use super::{Mrkdwn, SlackMessage, commit, end_reason, rejection, usage};
+use super::{Button, Mrkdwn, SlackMessage, commit, end_reason, rejection, usage};
+use crate::command::{ButtonVerb, DeployCommand};
 use crate::config::{Config, Repository, TriggerCall, WorkflowSelector, value_text};
 use crate::deploy::decide::{self, DeployPlan};
 use crate::deploy::{DeployRecord, DeployState};
-use crate::name::GitRef;
+use crate::id::RequestId;
+use crate::name::{GitRef, ProjectName};
 use crate::ports::{TargetLock, TriggerRequest};
 use crate::rejection::Rejection;
 use crate::release::{Release, ReleaseHistory};
@@ -57,6 +59,51 @@ pub fn plan_report(
     message.detail(Mrkdwn::new(
         "Nothing was triggered. Which commit would be built is decided when it starts.",
     ))
+}
+
+/// The request of a plan, for the buttons below it.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanRequest {
+    /// Which request.
+    pub id: RequestId,
+    /// Whether it came from the form, to which one can go back.
+    pub from_form: bool,
+}
+
+/// The report with the button that starts the deploy, where it would start and the app has an address for presses.
+pub fn with_start_button(
+    report: SlackMessage,
+    plan: &DeployPlan,
+    starts: bool,
+    asked: PlanRequest,
+    config: &Config,
+) -> SlackMessage {
+    if !config.slack.interactivity {
+        return report;
+    }
+    let request = &plan.request;
+    let deploy = DeployCommand {
+        project: request.project.clone(),
+        git_ref: request.git_ref.clone(),
+        job: request.job.clone(),
+        parameters: request.parameters.clone(),
+    };
+    let mut report = report;
+    if starts {
+        let words = ButtonVerb::planned(asked.id, &deploy);
+        let place = request.environment.as_deref().unwrap_or_default();
+        let what = deploy.project.as_ref().map_or("", ProjectName::as_str);
+        let question = format!(
+            "Run {} on {} for {what}/{place}?",
+            request.job, request.git_ref
+        );
+        let button = Button::ask(ButtonVerb::Deploy, "Deploy it", words).confirm(question);
+        report = report.button(button);
+    }
+    if asked.from_form {
+        report = report.button(Button::ask(ButtonVerb::Back, "Back", deploy.words()));
+    }
+    report
 }
 
 /// Why a rule rejects it, and the way out.

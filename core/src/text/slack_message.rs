@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::mrkdwn::json_length;
-use super::{Button, ButtonSubject};
+use super::{Button, ButtonSubject, Field};
 use super::{MessageKind, MessageMark, Mrkdwn};
 use crate::id::DeployId;
 
@@ -38,6 +38,9 @@ pub struct SlackMessage {
     pub fields: Vec<Mrkdwn>,
     /// A list, one line each.
     pub rows: Vec<Mrkdwn>,
+    /// What a person fills in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<Field>,
     /// Further lines.
     pub details: Vec<Mrkdwn>,
     /// A link, in the last line.
@@ -108,6 +111,7 @@ impl SlackMessage {
             headline,
             fields: vec![],
             rows: vec![],
+            form: vec![],
             details: vec![],
             link: None,
             buttons: vec![],
@@ -127,6 +131,11 @@ impl SlackMessage {
 
     pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Mrkdwn>) -> Self {
         self.rows.extend(rows);
+        self
+    }
+
+    pub(super) fn field(mut self, field: Field) -> Self {
+        self.form.push(field);
         self
     }
 
@@ -165,6 +174,8 @@ impl SlackMessage {
             .as_ref()
             .map_or(0, |line| line.length() + SECTION_OVERHEAD);
         let actions = self.actions_block();
+        let form: Vec<Value> = self.form.iter().filter_map(Field::to_json).collect();
+        room = room.saturating_sub(form.iter().map(|block| json_size(block) + 1).sum());
         let actions_length = actions.as_ref().map_or(0, |block| json_size(block) + 1);
         room = room.saturating_sub(actions_length);
         let mut blocks = vec![];
@@ -174,11 +185,13 @@ impl SlackMessage {
             room = room.saturating_sub(json_size(&block) + 1);
             blocks.push(block);
         }
+        let rows = self.packed_rows();
+        let form_at = blocks.len() + rows.len();
         let mut section = |text: String, room: &mut usize| {
             *room = room.saturating_sub(json_length(&text) + SECTION_OVERHEAD);
             blocks.push(text_section(&text));
         };
-        for text in self.packed_rows() {
+        for text in rows {
             section(text, &mut room);
         }
         let details = self.details.iter().filter(|line| !line.is_empty());
@@ -194,6 +207,7 @@ impl SlackMessage {
             room += line.length() + SECTION_OVERHEAD;
             section(line.to_string(), &mut room);
         }
+        blocks.splice(form_at..form_at, form);
         blocks.extend(actions);
         blocks[0]["block_id"] = mark.into();
         json!({
@@ -266,7 +280,7 @@ impl SlackMessage {
     fn actions_block(&self) -> Option<Value> {
         let fits = |button: &&Button| match &button.about {
             ButtonSubject::Url(url) => url.as_str().len() <= MAX_URL,
-            ButtonSubject::Deploy(_) => true,
+            ButtonSubject::Deploy(_) | ButtonSubject::Words(_) => true,
         };
         let buttons = self.buttons.iter().filter(fits).take(MAX_BUTTONS);
         let elements: Vec<Value> = buttons.map(Button::to_json).collect();
@@ -277,16 +291,16 @@ impl SlackMessage {
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {
         let text = [&self.headline].into_iter();
-        let text = text
-            .chain(&self.fields)
-            .chain(&self.rows)
-            .chain(&self.details);
+        let text = text.chain(&self.fields).chain(&self.rows);
+        let form = self.form.iter().map(Field::to_line);
         let link = self.link.iter();
         let buttons = self.buttons.iter().map(|button| match &button.about {
-            ButtonSubject::Deploy(_) => format!("[{}]", button.label),
+            ButtonSubject::Deploy(_) | ButtonSubject::Words(_) => format!("[{}]", button.label),
             ButtonSubject::Url(url) => format!("[{}] {url}", button.label),
         });
         text.map(ToString::to_string)
+            .chain(form)
+            .chain(self.details.iter().map(ToString::to_string))
             .chain(link.map(|link| format!("[{}] {}", link.label, link.url)))
             .chain(buttons)
             .collect()

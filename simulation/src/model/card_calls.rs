@@ -100,7 +100,7 @@ impl CardSteps<'_> {
         marked: bool,
     ) {
         let takes = match to {
-            PostTarget::ResponseUrl(_) => true,
+            PostTarget::ResponseUrl(_) | PostTarget::Pressed(_) => true,
             PostTarget::Thread { parent, .. } => self.stands(card_at(parent)),
             PostTarget::Conversation { .. } | PostTarget::Edit(_) => {
                 self.from.bot == BotPlace::There

@@ -77,7 +77,10 @@ impl ChatCall {
     fn of_post(to: &PostTarget, message: &SlackMessage) -> Self {
         let body = message.to_json();
         match to {
-            PostTarget::ResponseUrl(address) => {
+            PostTarget::ResponseUrl(address) | PostTarget::Pressed(address) => {
+                let mut body = body;
+                let in_place = matches!(to, PostTarget::Pressed(_));
+                body["replace_original"] = in_place.into();
                 let path = address.expose().strip_prefix(SLACK_ORIGIN);
                 let to = CallTarget::ResponseUrl(path.unwrap_or_default().to_owned());
                 Self { to, body }
@@ -202,6 +205,17 @@ impl MemorySlack {
         let now = self.clock.now();
         let mut state = self.lock();
         let path = state.model.issue_response_url(now, user, channel);
+        (
+            format!("{SLACK_ORIGIN}{path}"),
+            state.model.next_trigger_id(),
+        )
+    }
+
+    /// The response URL and the trigger id of a press.
+    pub fn start_press(&self, user: &str, channel: &str, ts: &str) -> (String, String) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let path = state.model.issue_action_url(now, user, channel, ts);
         (
             format!("{SLACK_ORIGIN}{path}"),
             state.model.next_trigger_id(),

@@ -107,6 +107,7 @@ impl World {
         let message = match command::parse(text).unwrap() {
             ChatCommand::Deploy(deploy) => WorkMessage::Deploy(Box::new(DeployMessage {
                 refused: None,
+                pressed: false,
                 id,
                 requester,
                 deploy,
@@ -116,6 +117,8 @@ impl World {
                 requester,
                 query,
                 requested_at,
+                id: None,
+                in_place: false,
             })),
             ChatCommand::Action(action) => WorkMessage::Action(Box::new(ActionMessage {
                 id: RequestId::of_request(team, "A1", &key),
@@ -124,7 +127,7 @@ impl World {
                 requested_at,
                 card: None,
             })),
-            ChatCommand::Help(_) => panic!("ingest answers that"),
+            ChatCommand::Help(_) | ChatCommand::Form => panic!("ingest answers that"),
         };
         let body = MessageBody::encode(&message).unwrap();
         let invocation = Invocation::from(InvocationId::new(format!("run {key}")));

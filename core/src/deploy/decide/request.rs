@@ -17,6 +17,8 @@ pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_
     let by = request.requested_by().into();
     let requester = Some(&message.requester).filter(|_| message.refused.is_none());
     let mut notification = new_notification(message.id, requester, message.requested_at, ctx);
+    // The answer to the press.
+    notification.response_url_uses = message.pressed.into();
     if message.refused.is_some() {
         // The requester has been told, and nothing else will happen.
         notification.progress = DeliveryStatus::Skipped;

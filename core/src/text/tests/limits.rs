@@ -43,6 +43,7 @@ fn a_message_at_all_of_its_limits() {
             url: long_address(900).url,
             label: label.into(),
         }),
+        form: vec![],
         buttons: vec![],
     };
     check(&message);
