@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod events;
 mod files;
+mod form;
 mod kill;
 mod locked_file;
 mod operator;

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::parser::{parse_parameters, parse_ref};
-use super::{DeployCommand, GrammarError, MAX_TEXT_BYTES, Verb, normalize};
+use super::parser::{is_parameter, parse_parameters, parse_ref};
+use super::{DeployCommand, GrammarError, MAX_TEXT_BYTES, normalize, truncate_word};
 use crate::name::{JobName, ProjectName};
 
 /// A field of the form. Its name is Slack's `block_id`, and its `action_id` there.
@@ -49,6 +49,11 @@ pub enum FormError {
     NoJob,
     /// No branch is typed.
     NoBranch,
+    /// A word among the parameters is none.
+    NoParameter {
+        /// The word, cut to a readable length.
+        word: String,
+    },
     /// What is typed cannot be read.
     Unreadable(GrammarError),
 }
@@ -83,11 +88,15 @@ impl FormInput {
         let git_ref = parse_ref(&branch, &[job.as_str()]).map_err(unreadable)?;
         let typed = normalize::typed_words(self.parameters.as_deref().unwrap_or_default());
         let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+        if let Some(word) = typed.iter().find(|word| !is_parameter(word)) {
+            let word = truncate_word(word);
+            return Err(FormError::NoParameter { word });
+        }
         Ok(DeployCommand {
             project: Some(project),
             git_ref,
             job,
-            parameters: parse_parameters(Verb::Deploy, &typed).map_err(unreadable)?,
+            parameters: parse_parameters(&typed).map_err(unreadable)?,
         })
     }
 
@@ -145,11 +154,13 @@ mod tests {
             error(input("web deploy", " \u{200b}", "")),
             FormError::NoBranch
         );
+        let word = "version".to_owned();
+        let no_parameter = FormError::NoParameter { word };
+        assert_eq!(error(input("web deploy", "main", "version")), no_parameter);
         for form in [
             input("web deploy", "two words", ""),
             input("web deploy", "main; rm", ""),
             input("web deploy", "tag:", ""),
-            input("web deploy", "main", "version"),
             input("web deploy", "main", "version=1 Version=2"),
             input("web deploy", &"x".repeat(3_000), ""),
         ] {

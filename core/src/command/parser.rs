@@ -133,18 +133,13 @@ fn split_parameter(word: &str) -> Option<(&str, &str)> {
     is_parameter_name(name).then(|| (name, normalize::unquote(value)))
 }
 
-/// Parameters, and nothing else.
-pub(super) fn parse_parameters(verb: Verb, words: &[&str]) -> Result<Parameters, GrammarError> {
-    let mut others = words.iter().filter(|word| split_parameter(word).is_none());
-    if let Some(word) = others.next() {
-        let word = truncate_word(word);
-        return Err(GrammarError::ExtraWord { verb, word });
-    }
-    read_parameters(words)
+/// Whether a word is a parameter.
+pub(super) fn is_parameter(word: &str) -> bool {
+    split_parameter(word).is_some()
 }
 
 /// The parameters among the words.
-fn read_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
+pub(super) fn parse_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
     let mut parameters = Parameters::default();
     for (name, value) in words.iter().filter_map(|word| split_parameter(word)) {
         let is_long = value.chars().count() > MAX_PARAMETER_VALUE;
@@ -162,8 +157,8 @@ fn read_parameters(words: &[&str]) -> Result<Parameters, GrammarError> {
 fn parse_deploy(verb: Option<Verb>, words: &[&str]) -> Result<DeployCommand, GrammarError> {
     // The first two are a branch and a job, whatever they look like.
     let (first, rest) = words.split_at(words.len().min(2));
-    let parameters = read_parameters(rest)?;
-    let more = rest.iter().filter(|word| split_parameter(word).is_none());
+    let parameters = parse_parameters(rest)?;
+    let more = rest.iter().filter(|word| !is_parameter(word));
     let names: Vec<&str> = first.iter().chain(more).copied().collect();
     let mut deploy = parse_deploy_names(verb, &names).map_err(|error| match error {
         GrammarError::WordCount {

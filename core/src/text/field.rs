@@ -18,7 +18,7 @@ const MAX_OPTION: usize = 75;
 /// The value of an option. Slack's documents say 150, and said 75 before.
 pub(super) const MAX_OPTION_VALUE: usize = 75;
 /// A text that is in a field before anybody has typed (Slack takes 3,000).
-const MAX_INITIAL: usize = 500;
+const MAX_INITIAL: usize = 300;
 /// What is shown in an empty field (Slack's own limit).
 const MAX_PLACEHOLDER: usize = 150;
 

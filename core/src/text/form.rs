@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::id::{QualifiedChannel, QualifiedUser};
 
 /// The characters of JSON that the options of a menu may take together; a message has about 13,000.
-const MAX_MENU: usize = 9_000;
+const MAX_MENU: usize = 7_500;
 
 /// What is around the label and the value of an option.
 const OPTION_OVERHEAD: usize = 70;
@@ -169,6 +169,13 @@ fn wrong(error: &FormError, config: &Config) -> Vec<Mrkdwn> {
         FormError::NoBranch => vec![Mrkdwn::new(
             "Type a branch. A form that Slack has loaded again is empty.",
         )],
+        FormError::NoParameter { word } => vec![
+            Mrkdwn::default()
+                .code(word)
+                .and(" is no parameter: they are typed as ")
+                .code("name=value")
+                .and(", with spaces between them."),
+        ],
         FormError::Unreadable(error) => {
             let (line, fix) = grammar::explain(Mrkdwn::default(), error, config);
             vec![line, fix]

@@ -58,6 +58,12 @@ fn help_title(config: &Config) -> Mrkdwn {
 fn command_overview(config: &Config) -> Vec<Mrkdwn> {
     let bullet = |form: String, does| Mrkdwn::new("• ").code(form).and(" – ").and(does);
     let mut lines = vec![];
+    if config.slack.interactivity {
+        lines.push(bullet(
+            config.slack.command.clone(),
+            "a form: pick, check the plan, deploy",
+        ));
+    }
     if let (Some(short), Some(default)) = (usage::short_syntax(config), &config.default_project) {
         lines.push(bullet(short, "start a job on a branch of ").code(default));
     }

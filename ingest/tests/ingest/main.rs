@@ -11,6 +11,7 @@ mod body;
 mod certificate;
 mod deploys;
 mod encoding;
+mod form_presses;
 mod headers;
 mod immediate_replies;
 mod legacy;

@@ -11,13 +11,13 @@ use crate::requests::{NOW, SECRET, SlackRequest, TOKEN, TRIGGER, USER_NAME, sign
 use crate::support::{FakeSecrets, TestIngest, TestResponse, one_version};
 
 /// A press's own response URL.
-const PRESS_URL: &str =
+pub(crate) const PRESS_URL: &str =
     "https://hooks.slack.com/actions/T1DC2JH3J/397700885554/96rGlfmibIGlgcZRskXa";
 
 const DEPLOY: &str = "0668e443-29ad-5564-9021-3d84198fbb4b";
 
 /// A press as Slack documents it, in a message of the whole channel.
-fn payload(action_id: &str) -> Value {
+pub(crate) fn payload(action_id: &str) -> Value {
     json!({
         "type": "block_actions",
         "user": {"id": "U2CERLKJA", "username": USER_NAME, "name": USER_NAME, "team_id": "T1DC2JH3J"},
@@ -42,7 +42,7 @@ fn payload(action_id: &str) -> Value {
     })
 }
 
-fn press_of(payload: &Value) -> SlackRequest {
+pub(crate) fn press_of(payload: &Value) -> SlackRequest {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("payload", &payload.to_string());
     signed(form.finish())

@@ -1,9 +1,10 @@
 //! What is queued for a query; its acknowledgement shows nothing.
 
+use chatops_core::id::RequestId;
 use chatops_core::text;
 use serde_json::{Value, json};
 
-use crate::requests::{NOW, RESPONSE_URL, SECRET, USER_NAME, command, command_with};
+use crate::requests::{NOW, RESPONSE_URL, SECRET, TRIGGER, USER_NAME, command, command_with};
 use crate::support::{FakeSecrets, TestIngest, one_version};
 
 /// Every form of a query, and how it is queued.
@@ -64,6 +65,7 @@ fn the_message_says_who_what_where_and_when() {
             "response_url": RESPONSE_URL,
             "query": query,
             "requested_at": "2018-07-12T18:36:58Z",
+            "id": RequestId::of_request("T1DC2JH3J", "A0001", TRIGGER),
         });
         assert_eq!(ingest.queued_json(), expected, "{text}");
     }

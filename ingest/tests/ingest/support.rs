@@ -239,6 +239,15 @@ impl TestIngest {
         })
     }
 
+    /// The app has an address for presses.
+    pub(crate) fn interactive() -> Self {
+        let mut ingest = Self::new();
+        let mut config = config();
+        config.slack.interactivity = true;
+        ingest.0.config = Arc::new(config);
+        ingest
+    }
+
     pub(crate) fn with_send_error(error: SendError) -> Self {
         let mut ingest = Self::new();
         ingest.0.ports.queue.fail_with(error);

@@ -1,12 +1,12 @@
 //! What Slack shows, and its answers then.
 
 use chatops_core::notification::PostResult;
-use chatops_core::ports::ChatClient as _;
+use chatops_core::ports::{ChatClient as _, PostTarget};
 use chatops_core::text::{Audience, SlackMessage};
 
 use crate::support::{
-    PATH, any_message, client, issued_target, post_answered, post_any, post_result, raw_response,
-    sandbox,
+    PATH, any_message, client, issued_target, post_answered, post_any, post_result, pressed_url,
+    raw_response, sandbox, shown_count,
 };
 
 #[tokio::test]
@@ -64,5 +64,21 @@ async fn each_success_of_slack_is_understood() {
     for body in ["ok", " ok\r\n", r#"{"ok":true}"#, long] {
         let result = post_result("200 OK", body).await;
         assert_eq!(result, PostResult::Delivered(None), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_a_press_takes_the_place_of_its_message() {
+    let sandbox = sandbox().await;
+    let command = issued_target(&sandbox, 0);
+    post_any(&sandbox, &command).await;
+    let pressed = pressed_url(&sandbox);
+    for (to, shown) in [
+        (PostTarget::Pressed(pressed.clone()), 1),
+        (PostTarget::ResponseUrl(pressed), 2),
+    ] {
+        let result = post_any(&sandbox, &to).await;
+        assert!(matches!(result, PostResult::Delivered(_)), "{result:?}");
+        assert_eq!(shown_count(&sandbox), shown);
     }
 }

@@ -77,6 +77,16 @@ pub(crate) fn issued_target(sandbox: &Sandbox, age: i64) -> PostTarget {
     PostTarget::ResponseUrl(ResponseUrl::parse(&url, &[origin]).unwrap())
 }
 
+/// The response URL of a press in the first message that is shown.
+#[expect(clippy::disallowed_methods, reason = "the sandbox runs in real time")]
+pub(crate) fn pressed_url(sandbox: &Sandbox) -> ResponseUrl {
+    let mut model = sandbox.slack().lock();
+    let ts = model.messages()[0].ts.clone();
+    let path = model.issue_action_url(Utc::now(), "U0001", "C0001", &ts);
+    let origin = Url::parse(sandbox.slack_url()).unwrap();
+    ResponseUrl::parse(&format!("{}{path}", sandbox.slack_url()), &[origin]).unwrap()
+}
+
 pub(crate) fn shown_count(sandbox: &Sandbox) -> usize {
     sandbox.slack().lock().messages().len()
 }

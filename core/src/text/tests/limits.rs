@@ -9,18 +9,20 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use super::*;
-use crate::command::{HistoryFilter, UserFilter, Verb};
+use crate::command::{FormInput, HistoryFilter, UserFilter, Verb};
 use crate::deploy::DeployRequest;
 use crate::deploy::decide::{self, RetryDecision};
 use crate::fixtures::{
     branch, job, project, qualified_channel, qualified_user, qualify, request, start,
 };
-use crate::id::DeployRef;
+use crate::id::{DeployRef, RequestId};
 
 use crate::ports::{DeployPage, PageEnd, TargetLock};
 use crate::rejection::Rejection;
 use crate::release::{ReleaseHistory, TargetEnd};
-use foreign::{any_record, any_rejection, every_notice, large, long_address, long_request, nasty};
+use foreign::{
+    any_record, any_rejection, every_notice, large, long_address, long_request, named, nasty,
+};
 use slack::{check, check_rows};
 
 #[test]
@@ -165,10 +167,46 @@ proptest! {
         }
         last.request.user_name = Some(value.clone());
         let failed = TargetEnd::of(&record_in(DeployState::Failed)).unwrap();
+        let mut interactive = config.clone();
+        interactive.slack.interactivity = true;
         let releases = ReleaseHistory::default().after(&TargetEnd::of(&last).unwrap()).after(&failed);
         for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { git_ref: branch(&"b".repeat(200)), ..request() }] {
             let plan = decide::plan_deploy(&config, ask);
-            check(&super::super::plan_report(&plan, held.then_some((&lock, &holder)), &releases, &config));
+            let report = super::super::plan_report(&plan, held.then_some((&lock, &holder)), &releases, &config);
+            let asked = PlanRequest { id: RequestId::of_request("T", "A", "1"), from_form: held };
+            check(&with_start_button(report, &plan, true, asked, &interactive));
+        }
+    }
+}
+
+#[test]
+fn slack_takes_every_form() {
+    let sizes = [(1, 1), (3, 30), (60, 1), (30, 25), (1, 300)];
+    for (length, (projects, jobs)) in [4, 30, 90]
+        .iter()
+        .flat_map(|n| sizes.map(|size| (*n, size)))
+    {
+        let mut config = named(projects, jobs, length);
+        config.slack.interactivity = true;
+        let (user, channel) = (qualified_user(), qualified_channel());
+        check(&new_form(&user, &channel, &config));
+        check(&deploy_menu(&user, &channel, &config));
+        for text in [
+            "",
+            "main",
+            &"x".repeat(3_000),
+            "<!channel> `",
+            &"\"".repeat(900),
+        ] {
+            let typed = Some(text.to_owned());
+            for job in [None, Some("web deploy".to_owned()), typed.clone()] {
+                let input = FormInput {
+                    job,
+                    branch: typed.clone(),
+                    parameters: typed.clone(),
+                };
+                check(&deploy_form(&input, &user, &channel, &config));
+            }
         }
     }
 }

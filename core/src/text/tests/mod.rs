@@ -6,6 +6,7 @@ mod buttons;
 mod cards;
 mod commit;
 mod ends;
+mod form;
 mod grammar;
 mod help;
 mod layout;

@@ -1,14 +1,14 @@
 //! How people are called, and that nobody is notified but by the final status.
 
 use super::*;
-use crate::command::{Verb, parse};
+use crate::command::{FormInput, Verb, parse};
 use crate::deploy::DeployRequest;
 use crate::deploy::decide::{RetryDecision, UnlockCause, plan_deploy};
 use crate::deploy::{Notice, SlackUser};
 use crate::fixtures::{
     qualified_channel, qualified_user, qualify, request, requester, start, target,
 };
-use crate::id::{DeployRef, QualifiedUser};
+use crate::id::{DeployRef, QualifiedUser, RequestId};
 use crate::notification::{NotificationKind, Undelivered};
 use crate::ports::{DeployPage, TargetLock};
 use crate::rejection::Rejection;
@@ -182,6 +182,19 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         waiting_for_approval(&record, config),
         bad_command(&parse("retry").unwrap_err(), config),
         help_message(Some(Verb::Deploy), &me, &qualified_channel(), config),
+        new_form(&me, &qualified_channel(), config),
+        deploy_form(&FormInput::default(), &me, &qualified_channel(), config),
+        deploy_menu(&me, &qualified_channel(), config),
+        with_start_button(
+            query_buried(),
+            &plan_deploy(config, request.clone()),
+            true,
+            PlanRequest {
+                id: RequestId::of_request("T", "A", "1"),
+                from_form: true,
+            },
+            config,
+        ),
         awaiting_retry(&page, config)
             .details(untold_deploys(&[(undelivered, record.clone())], config)),
         deploy_history(&crate::command::HistoryFilter::default(), &page, config),

@@ -264,17 +264,22 @@ pub(super) fn every_notice(text: &str, by: ActedBy) -> [Notice; 6] {
 
 /// That many projects, each with a long name and a long job, under the longest command.
 pub(super) fn large(projects: usize, jobs: usize) -> Config {
+    named(projects, jobs, 90)
+}
+
+/// The same with names of this length.
+pub(super) fn named(projects: usize, jobs: usize, length: usize) -> Config {
     let command = format!("/{}", "c".repeat(31));
     let mut file = CONFIG.replace("[slack]", &format!("[slack]\ncommand = '{command}'"));
     for i in 0..projects {
-        let name = format!("{}{i}", "p".repeat(90));
+        let name = format!("{}{i}", "p".repeat(length));
         writeln!(
             file,
             "[projects.{name}]\nslug = 'gh/a/b'\naliases = ['a{i}']"
         )
         .unwrap();
         for k in 0..jobs {
-            writeln!(file, "[projects.{name}.jobs.{}{k}]", "j".repeat(90)).unwrap();
+            writeln!(file, "[projects.{name}.jobs.{}{k}]", "j".repeat(length)).unwrap();
             writeln!(file, "channels = ['*']\nusers = ['*']\nbranches = ['{i}*']").unwrap();
         }
     }

@@ -28,9 +28,11 @@ pub(super) fn check(message: &SlackMessage) {
             let text = &block["text"]["text"];
             assert!((1..=2_400).contains(&chars(text)), "{text}");
             check_text(text.as_str().unwrap());
+        } else if block["type"] == "input" {
+            check_field(block);
         } else {
             assert_eq!(block["type"], "actions", "{block}");
-            check_buttons(block["elements"].as_array().unwrap());
+            check_elements(block["elements"].as_array().unwrap());
         }
     }
     check_mentions(message);
@@ -38,16 +40,61 @@ pub(super) fn check(message: &SlackMessage) {
     assert!(all < 13_000, "{all} characters");
 }
 
+fn plain(text: &Value, most: usize) {
+    assert_eq!(text["type"], "plain_text", "{text}");
+    let length = text["text"].as_str().unwrap().chars().count();
+    assert!((1..=most).contains(&length), "{text}");
+}
+
+/// A field of a form, with its own name.
+fn check_field(block: &Value) {
+    plain(&block["label"], 2_000);
+    assert_eq!(block["block_id"], block["element"]["action_id"]);
+    let element = &block["element"];
+    if element["type"] == "static_select" {
+        return check_menu(element);
+    }
+    assert_eq!(element["type"], "plain_text_input", "{element}");
+    plain(&element["placeholder"], 150);
+    if let Some(initial) = element["initial_value"].as_str() {
+        assert!((1..=3_000).contains(&initial.chars().count()));
+    }
+}
+
+/// Options, or groups of them, at most 100 of all; and the one that is chosen first is among them.
+fn check_menu(menu: &Value) {
+    plain(&menu["placeholder"], 150);
+    let groups = menu["option_groups"].as_array();
+    assert_eq!(groups.is_some(), menu["options"].is_null(), "{menu}");
+    let mut options = vec![];
+    for group in groups.into_iter().flatten() {
+        plain(&group["label"], 75);
+        options.extend(group["options"].as_array().unwrap());
+    }
+    options.extend(menu["options"].as_array().into_iter().flatten());
+    assert!((1..=100).contains(&options.len()), "{}", options.len());
+    let mut values = std::collections::BTreeSet::new();
+    for option in &options {
+        plain(&option["text"], 75);
+        let value = option["value"].as_str().unwrap();
+        assert!(
+            (1..=75).contains(&value.chars().count()) && values.insert(value),
+            "{value}"
+        );
+    }
+    let initial = &menu["initial_option"];
+    assert!(initial.is_null() || options.contains(&initial), "{initial}");
+}
+
 /// At most 25 in a block, each with its own `action_id`; a value or an address; a confirmation whole.
-fn check_buttons(buttons: &[Value]) {
+fn check_elements(buttons: &[Value]) {
     assert!((1..=25).contains(&buttons.len()));
-    let plain = |text: &Value, most: usize| {
-        assert_eq!(text["type"], "plain_text", "{text}");
-        let length = text["text"].as_str().unwrap().chars().count();
-        assert!((1..=most).contains(&length), "{text}");
-    };
     let mut ids = std::collections::BTreeSet::new();
     for button in buttons {
+        if button["type"] == "static_select" {
+            check_menu(button);
+            continue;
+        }
         assert_eq!(button["type"], "button");
         plain(&button["text"], 75);
         let id = button["action_id"].as_str().unwrap();
@@ -56,6 +103,7 @@ fn check_buttons(buttons: &[Value]) {
         match (length("value"), length("url")) {
             (Some(length), None) => assert!((1..=2_000).contains(&length)),
             (None, Some(length)) => assert!((1..=3_000).contains(&length)),
+            (None, None) => {}
             _ => panic!("{button}"),
         }
         if let Some(confirm) = button.get("confirm") {
