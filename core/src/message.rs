@@ -230,8 +230,7 @@ pub struct DeployMessage {
     /// Why ingest has refused it, and told the requester so: it is only put on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Rejection>>,
-    /// Whether it comes from a plan's button: then ingest could answer nothing, and what it would have said takes
-    /// the place of the plan.
+    /// Whether it comes from a plan's button: then ingest could answer nothing, and the notifier does it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pressed: bool,
 }
@@ -286,11 +285,6 @@ pub struct QueryReply {
     /// Whether it takes the place of the message whose button was pressed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_place: bool,
-}
-
-impl QueryReply {
-    /// How often it is posted at most: a response URL takes five uses.
-    pub const MAX_POSTS: u32 = 4;
 }
 
 /// A serialized message. It may hold a response URL, so `Debug` does not print it.

@@ -11,6 +11,9 @@ use tracing::{info, warn};
 
 use crate::{Notifier, NotifyError};
 
+/// How often a reply is posted at most: a response URL takes five uses.
+const MAX_POSTS: u32 = 4;
+
 /// The pauses between the posts.
 const REPLY_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(2),
@@ -44,7 +47,7 @@ impl<P: NotifierPorts> Notifier<P> {
             PostResult::Unknown => None,
         };
         reply.attempts += 1;
-        if reply.attempts >= QueryReply::MAX_POSTS {
+        if reply.attempts >= MAX_POSTS {
             warn!("the reply could not be posted");
             return Ok(());
         }

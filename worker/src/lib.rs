@@ -8,7 +8,6 @@
 
 mod action;
 mod drive;
-mod pressed;
 mod query;
 mod retry;
 mod sweep;
@@ -139,12 +138,7 @@ impl<P: WorkerPorts> Worker<P> {
             return Ok(());
         };
         match message {
-            WorkMessage::Deploy(message) => {
-                if message.pressed {
-                    self.answer_press(&message).await?;
-                }
-                self.drive(inv, DeployRun::open(*message)).await
-            }
+            WorkMessage::Deploy(message) => self.drive(inv, DeployRun::open(*message)).await,
             WorkMessage::Poll { deploy } => self.drive(inv, DeployRun::wake_up(deploy)).await,
             WorkMessage::Webhook { pipeline } => {
                 self.drive(inv, DeployRun::webhook(pipeline)).await

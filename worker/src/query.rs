@@ -98,7 +98,7 @@ impl<P: WorkerPorts> Worker<P> {
         };
         let reply = reply.details(listed);
         let requested_at = message.requested_at;
-        self.queue_reply(requester, requested_at, reply, message.in_place, 0)
+        self.queue_reply(requester, requested_at, reply, message.in_place)
             .await
     }
 
@@ -234,18 +234,17 @@ impl<P: WorkerPorts> Worker<P> {
         requested_at: Time,
         message: SlackMessage,
     ) -> Result<(), WorkError> {
-        self.queue_reply(requester, requested_at, message, false, 0)
+        self.queue_reply(requester, requested_at, message, false)
             .await
     }
 
     /// Queues a reply for the notifier, while Slack still accepts it.
-    pub(crate) async fn queue_reply(
+    async fn queue_reply(
         &self,
         requester: &Requester,
         requested_at: Time,
         message: SlackMessage,
         in_place: bool,
-        attempts: u32,
     ) -> Result<(), WorkError> {
         let expires_at = requested_at + self.config.timeouts.response_url_ttl;
         let url = requester.response_url.clone();
@@ -257,7 +256,7 @@ impl<P: WorkerPorts> Worker<P> {
             response_url,
             message,
             expires_at,
-            attempts,
+            attempts: 0,
             in_place,
         }));
         Ok(self.send_now(OutgoingMessage::Notify(reply)).await?)

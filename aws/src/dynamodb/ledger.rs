@@ -222,7 +222,7 @@ impl DynamoDb {
     async fn read_seen(&self, commit: &Commit, seen: &mut SeenItems) -> Result<(), LedgerError> {
         let id = commit.record.id;
         // Only the first transaction opens a notification record.
-        if commit.wakes_notifier() && commit.open_notifications.is_none() {
+        if commit.requests_deliveries() && commit.open_notifications.is_none() {
             let item = self.read_item(item::notification_key(id)).await?;
             seen.notification = item.as_ref().map(item::parse_notification).transpose()?;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CARD_WAIT, announcement, draw};
+use super::{CARD_WAIT, announcement, answer, draw};
 use super::{
     DeliveryStatus, NotificationKind, NotificationRecord, PostResult, Refusal, Undelivered,
 };
@@ -63,6 +63,8 @@ pub enum Sending {
         /// Whether the requester may have seen it already.
         repeat: bool,
     },
+    /// The answer to the press that asked for the deploy.
+    Answer,
     /// The final status, to the channel of this announcement.
     Announcement {
         /// Which of the record.
@@ -87,6 +89,7 @@ impl Sending {
     pub fn needs_bot(&self) -> bool {
         match self {
             Self::Notification { route, .. } => *route != DeliveryRoute::ResponseUrl,
+            Self::Answer => false,
             Self::Announcement { .. } | Self::Card { .. } | Self::Deletion(_) => true,
         }
     }
@@ -131,10 +134,16 @@ pub fn next_delivery(
         }
         return DeliveryStep::Save(record);
     }
+    if let Some(step) = answer::under_way(&record, now, timeouts) {
+        return step;
+    }
     if let Some(step) = announcement::under_way(&record, now, timeouts) {
         return step;
     }
     if let Some(step) = draw::under_way(&record, now, timeouts) {
+        return step;
+    }
+    if let Some(step) = answer::next(&record, now, timeouts) {
         return step;
     }
     if let Some(step) = draw::next(&record, now, timeouts, bot) {
@@ -315,6 +324,7 @@ pub fn after_sending(
         Sending::Notification { kind, route, .. } => {
             after_post(&mut record, *kind, *route, result, now);
         }
+        Sending::Answer => answer::after_post(&mut record, result, now),
         Sending::Announcement { feed, .. } => {
             announcement::after_post(&mut record, *feed, result, now);
         }
@@ -477,6 +487,9 @@ fn finish_delivery(
     take_next(record, kind, now);
     if record.final_status.is_settled() {
         record.response_url = None;
+        if matches!(record.answer, DeliveryStatus::Pending { .. }) {
+            record.answer = DeliveryStatus::Skipped;
+        }
         for early in [NotificationKind::Progress, NotificationKind::Hold] {
             if !record.delivery(early).is_settled() {
                 record.set_delivery(early, DeliveryStatus::Skipped);

@@ -8,6 +8,7 @@
 //! announced.
 
 mod announcement;
+mod answer;
 mod card;
 mod decide;
 mod draw;

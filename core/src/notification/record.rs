@@ -76,6 +76,10 @@ impl DeliveryStatus {
         )
     }
 
+    pub(super) fn is_not_requested(&self) -> bool {
+        *self == DeliveryStatus::NotRequested
+    }
+
     /// When the notifier acts on it next.
     pub(super) fn due_at(&self) -> Option<Time> {
         match self {
@@ -149,6 +153,9 @@ pub struct NotificationRecord {
     /// Attempts at the final status whose outcome is unknown. After one, each further copy is
     /// marked, and the delivery never becomes `Failed`.
     pub unknown_count: u8,
+    /// The delivery of the answer to the press that asked for the deploy.
+    #[serde(default, skip_serializing_if = "DeliveryStatus::is_not_requested")]
+    pub answer: DeliveryStatus,
     /// The delivery of the progress.
     pub progress: DeliveryStatus,
     /// The delivery of the hold.
@@ -194,6 +201,7 @@ impl NotificationRecord {
             token_refused: false,
             unsent_count: 0,
             unknown_count: 0,
+            answer: DeliveryStatus::NotRequested,
             progress: DeliveryStatus::NotRequested,
             hold: DeliveryStatus::NotRequested,
             final_status: DeliveryStatus::NotRequested,
@@ -221,6 +229,7 @@ impl NotificationRecord {
     pub(super) fn reserves(&self, sending: &Sending, reserved: &Self) -> bool {
         match sending {
             Sending::Notification { kind, .. } => self.delivery(*kind) == reserved.delivery(*kind),
+            Sending::Answer => self.answer == reserved.answer,
             Sending::Announcement { feed, .. } => {
                 let status = |record: &Self| Some(record.announcements.get(*feed)?.status.clone());
                 status(self) == status(reserved)
@@ -287,7 +296,7 @@ impl NotificationRecord {
         let kinds = NotificationKind::ALL.into_iter();
         let feeds = self.announcements.iter().map(|feed| &feed.status);
         let statuses = kinds.clone().map(|kind| self.delivery(kind));
-        let mut statuses = statuses.chain(feeds.clone());
+        let mut statuses = statuses.chain(feeds.clone()).chain([&self.answer]);
         // Other deliveries wait for the call that may be under way.
         let under_way =
             |status: &&DeliveryStatus| matches!(status, DeliveryStatus::InFlight { .. });
@@ -309,6 +318,7 @@ impl NotificationRecord {
         kinds
             .chain(feeds.filter_map(DeliveryStatus::due_at))
             .chain(card)
+            .chain(self.answer.due_at())
             .min()
     }
 

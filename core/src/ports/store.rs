@@ -123,6 +123,13 @@ impl Commit {
     /// Whether it leaves the notifier something to do.
     #[must_use]
     pub fn wakes_notifier(&self) -> bool {
+        let is_due = |opened: &NotificationRecord| opened.due_at().is_some();
+        self.requests_deliveries() || self.open_notifications.as_ref().is_some_and(is_due)
+    }
+
+    /// Whether it requests something in the deploy's notification record.
+    #[must_use]
+    pub fn requests_deliveries(&self) -> bool {
         !self.notifications.is_empty() || self.redraw.is_some()
     }
 

@@ -1,11 +1,11 @@
 //! The immediate replies of ingest.
 
-use super::deploy::job_on_branch;
+use super::deploy::{deploy_status, job_on_branch};
 use super::slack_message::to_requester;
 use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection};
 use crate::command::{DeployAction, Verb};
 use crate::config::Config;
-use crate::deploy::DeployRequest;
+use crate::deploy::{DeployRecord, DeployRequest};
 use crate::id::{DeployId, ShortId};
 use crate::rejection::Rejection;
 
@@ -18,6 +18,21 @@ pub fn deploy_accepted(request: &DeployRequest, id: DeployId, config: &Config) -
         return to_requester(MessageKind::Accepted, headline).about(id);
     }
     SlackMessage::new(Audience::Channel, MessageKind::Accepted, headline).about(id)
+}
+
+/// The answer to the press of a plan's button, in place of the plan: what a typed command is told at once, or how
+/// the deploy has ended by now.
+pub fn press_answer(record: &DeployRecord, config: &Config) -> SlackMessage {
+    let message = match &record.request.refused {
+        Some(rejection) => deploy_refused(rejection, &record.request, record.id, config),
+        None if record.state.is_terminal() => deploy_status(record, None, config),
+        None => deploy_accepted(&record.request, record.id, config),
+    };
+    SlackMessage {
+        // A message that one person sees stays theirs.
+        audience: Audience::Requester,
+        ..message
+    }
 }
 
 /// An action is queued; its reply follows.

@@ -99,7 +99,9 @@ impl FinishedRun<'_> {
         let (shown, attempts) = (world.slack.shown_messages(), world.slack.post_attempts());
         for typed in world.typed.iter().filter(|typed| typed.expects_reply()) {
             let (text, path) = (&typed.text, &typed.response_path);
-            let answered = shown.iter().any(|message| message.response_path == *path);
+            let answered = shown
+                .iter()
+                .any(|message| message.response_path == *path || message.was_replaced_by(path));
             let excused = self.fault_count() > 0
                 || self.is_answered_by_the_end(typed)
                 || self.is_answered_by_a_card(typed);

@@ -152,7 +152,7 @@ fn reservation(record: &NotificationRecord, sending: &Sending) -> String {
     let card = record.card.as_ref();
     match sending {
         Sending::Notification { kind, .. } => format!("{:?}", record.delivery(*kind)),
-        Sending::Announcement { .. } => String::new(),
+        Sending::Answer | Sending::Announcement { .. } => String::new(),
         // Whether more was requested since does not matter.
         Sending::Card { .. } => format!("{:?}", card.map(|card| &card.status)),
         Sending::Deletion(at) => {
@@ -176,7 +176,10 @@ fn without_reservation(record: &NotificationRecord, sending: &Sending) -> Notifi
             });
             none.card = Some(card);
         }
-        Sending::Notification { .. } | Sending::Announcement { .. } | Sending::Card { .. } => {}
+        Sending::Notification { .. }
+        | Sending::Answer
+        | Sending::Announcement { .. }
+        | Sending::Card { .. } => {}
     }
     none
 }

@@ -280,7 +280,7 @@ impl CardSteps<'_> {
             }
             (Sending::Card { .. }, _) => self.step_card(slot, marked, &message),
             (Sending::Notification { kind, .. }, to) => self.step_notify(slot, *kind, to, marked),
-            (Sending::Announcement { .. } | Sending::Deletion(_), _) => {}
+            (Sending::Answer | Sending::Announcement { .. } | Sending::Deletion(_), _) => {}
         }
     }
 

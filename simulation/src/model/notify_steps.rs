@@ -48,6 +48,7 @@ pub(super) fn phase_name(run: &NotifyRun) -> String {
     let mut run = run.clone();
     let kind = post_of(&mut run).map(|post| match &post.sending {
         Sending::Notification { kind, .. } => format!(" {kind:?}"),
+        Sending::Answer => " Answer".to_owned(),
         Sending::Announcement { .. } => " Announcement".to_owned(),
         Sending::Card { .. } => " Card".to_owned(),
         Sending::Deletion(_) => " Deletion".to_owned(),
@@ -376,9 +377,10 @@ impl NotifySteps<'_> {
 fn kind_of(post: &ReservedPost) -> NotificationKind {
     match post.sending {
         Sending::Notification { kind, .. } => kind,
-        Sending::Announcement { .. } | Sending::Card { .. } | Sending::Deletion(_) => {
-            NotificationKind::Final
-        }
+        Sending::Answer
+        | Sending::Announcement { .. }
+        | Sending::Card { .. }
+        | Sending::Deletion(_) => NotificationKind::Final,
     }
 }
 

@@ -3,6 +3,7 @@
 mod actions;
 mod cards;
 mod clocks;
+mod form;
 mod long_runs;
 mod outages;
 mod people;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Scenario> {
         surprises::ALL,
         clocks::ALL,
         cards::ALL,
+        form::ALL,
     ]
     .concat()
 }

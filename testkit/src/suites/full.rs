@@ -205,6 +205,7 @@ pub fn full_notification(notification: &NotificationRecord) -> NotificationRecor
         token_refused: true,
         unsent_count: 5,
         unknown_count: 6,
+        answer: DeliveryStatus::Delivered { at: at(2) },
         progress: DeliveryStatus::Failed { reason: text() },
         hold: DeliveryStatus::Delivered { at: at(78) },
         final_status: DeliveryStatus::Pending { from: at(77) },

@@ -15,12 +15,14 @@ use crate::ports::Commit;
 pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_>) -> Commit {
     let request = message.deploy_request(ctx.config);
     let by = request.requested_by().into();
-    let requester = Some(&message.requester).filter(|_| message.refused.is_none());
+    let is_told = message.refused.is_some() && !message.pressed;
+    let requester = Some(&message.requester).filter(|_| !is_told);
     let mut notification = new_notification(message.id, requester, message.requested_at, ctx);
-    // The answer to the press.
-    notification.response_url_uses = message.pressed.into();
+    if message.pressed {
+        notification.answer = DeliveryStatus::Pending { from: ctx.now };
+    }
     if message.refused.is_some() {
-        // The requester has been told, and nothing else will happen.
+        // The requester has been told, or the answer does it, and nothing else will happen.
         notification.progress = DeliveryStatus::Skipped;
         notification.hold = DeliveryStatus::Skipped;
         notification.final_status = DeliveryStatus::Skipped;

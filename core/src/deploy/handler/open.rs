@@ -1,6 +1,6 @@
 //! How a run begins: a command is put on record, or a webhook's deploy is found.
 
-use super::{CiEvidence, DeployRun, Recording, RunEnd, RunError, RunMemory, failed};
+use super::{CiEvidence, DeployRun, Recording, RunEnd, RunError, RunMemory, failed, step};
 use crate::deploy::DeployRecord;
 use crate::deploy::decide::{self, Context};
 use crate::id::{DeployId, PipelineId, ShortId};
@@ -81,6 +81,9 @@ impl Phase for Opening {
 
     fn resume(self, answer: Result<(), CommitError>, ctx: Context<'_>) -> DeployRun {
         match answer {
+            Ok(()) if self.message.pressed => {
+                step::after_write(RunMemory::of(self.message.id), &self.commit)
+            }
             // If it has moved on, another run has opened it.
             Ok(()) | Err(CommitError::Conflict(Conflict::StaleVersion)) => {
                 RunMemory::of(self.message.id).read()

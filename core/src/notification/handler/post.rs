@@ -64,6 +64,10 @@ impl ReservedPost {
                 };
                 (to, message)
             }
+            Sending::Answer => {
+                let to = PostTarget::Pressed(self.reserved.response_url.clone()?);
+                (to, text::press_answer(deploy, config))
+            }
             Sending::Announcement { feed, repeat } => {
                 let channel = &self.reserved.announcements.get(*feed)?.channel;
                 let message = text::announcement(deploy, *repeat, config);

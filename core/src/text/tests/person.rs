@@ -182,6 +182,8 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         waiting_for_approval(&record, config),
         bad_command(&parse("retry").unwrap_err(), config),
         help_message(Some(Verb::Deploy), &me, &qualified_channel(), config),
+        press_answer(&record, config),
+        press_answer(&blocked, config),
         new_form(&me, &qualified_channel(), config),
         deploy_form(&FormInput::default(), &me, &qualified_channel(), config),
         deploy_menu(&me, &qualified_channel(), config),

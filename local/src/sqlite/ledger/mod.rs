@@ -364,7 +364,7 @@ fn add_event(db: &Connection, deploy: DeployId, event: &AuditEvent) -> CommitRes
 
 /// Requests what the commit leaves the notifier to do.
 fn request_deliveries(db: &Connection, commit: &Commit) -> CommitResult {
-    if !commit.wakes_notifier() {
+    if !commit.requests_deliveries() {
         return Ok(());
     }
     let id = commit.record.id;

@@ -149,7 +149,7 @@ impl SlackModel {
             earlier: Vec::new(),
             edited_at: None,
             deleted_at: None,
-            replaced_by: None,
+            replaced_by: Vec::new(),
             response_path: method.path().to_owned(),
             nth_use: 0,
         });

@@ -49,8 +49,8 @@ pub struct ShownMessage {
     pub edited_at: Option<Time>,
     /// When it was deleted.
     pub deleted_at: Option<Time>,
-    /// The path of the press's response URL that replaced it last.
-    pub replaced_by: Option<String>,
+    /// The paths of the presses' response URLs through which it was replaced, in order.
+    pub replaced_by: Vec<String>,
     /// The path of the command's response URL, or of the bot's method.
     pub response_path: String,
     /// Which use of the URL it was, from one; zero for the immediate answer and the bot.
@@ -66,6 +66,11 @@ impl ShownMessage {
     /// The id of the first block.
     pub fn block_id(&self) -> Option<String> {
         blocks::first_block_id(self.blocks.as_ref())
+    }
+
+    /// Whether something took its place through this response URL.
+    pub fn was_replaced_by(&self, path: &str) -> bool {
+        self.replaced_by.iter().any(|by| by == path)
     }
 
     /// Whether it is still there.

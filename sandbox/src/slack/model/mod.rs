@@ -132,7 +132,7 @@ impl SlackModel {
                 match replaced.and_then(|ts| self.standing_mut(&message.channel, &ts)) {
                     Some(shown) => {
                         shown.edit(now, message.text, message.blocks);
-                        shown.replaced_by = Some(message.response_path);
+                        shown.replaced_by.push(message.response_path);
                     }
                     None => drop(self.show(message)),
                 }
@@ -285,7 +285,7 @@ impl MessageContent {
             earlier: Vec::new(),
             edited_at: None,
             deleted_at: None,
-            replaced_by: None,
+            replaced_by: Vec::new(),
             response_path: path.to_owned(),
             nth_use,
         }

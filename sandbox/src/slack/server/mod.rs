@@ -273,9 +273,9 @@ fn changed_message<'a>(model: &'a SlackModel, attempt: &PostAttempt) -> Option<&
     if attempt.response.body == "ok" {
         let path = &attempt.response_path;
         let mut messages = model.messages().iter().rev();
-        return messages.find(|message| match &message.replaced_by {
-            Some(by) => by == path,
-            None => message.response_path == *path && message.nth_use == attempt.nth_use,
+        return messages.find(|message| {
+            let posted = message.response_path == *path && message.nth_use == attempt.nth_use;
+            posted || message.replaced_by.last() == Some(path)
         });
     }
     let answer: Value = serde_json::from_str(&attempt.response.body).ok()?;
@@ -294,7 +294,7 @@ fn change_event(message: ShownMessage, path: &str, status: Option<u16>) -> Journ
             status,
         };
     }
-    if path == BotMethod::Update.path() || message.replaced_by.as_deref() == Some(path) {
+    if path == BotMethod::Update.path() || message.replaced_by.last().is_some_and(|by| by == path) {
         return JournalEvent::MessageEdited {
             channel,
             ts,
