@@ -16,13 +16,20 @@ const LAGGING: TimeDelta = TimeDelta::minutes(1);
 impl FinishedRun<'_> {
     /// The command that made a deploy; `None` if a redriven ticket made it.
     pub(super) fn find_command(&self, record: &DeployRecord) -> Option<&IssuedCommand> {
-        self.world
-            .typed
-            .iter()
-            .find(|typed| match record.retry_request {
-                Some(request) => typed.request == request,
-                None => typed.deploy == Some(record.id),
-            })
+        self.commands_for(record).next()
+    }
+
+    /// Every command that asks for it: a button can be pressed more than once.
+    pub(super) fn commands_for(
+        &self,
+        record: &DeployRecord,
+    ) -> impl Iterator<Item = &IssuedCommand> {
+        let (id, retry_request) = (record.id, record.retry_request);
+        let commands = self.world.typed.iter();
+        commands.filter(move |typed| match retry_request {
+            Some(request) => typed.request == request,
+            None => typed.deploy == Some(id),
+        })
     }
 
     pub(super) fn check_retries(&self, found: &mut Findings) {

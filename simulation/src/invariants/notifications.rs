@@ -37,11 +37,12 @@ impl FinishedRun<'_> {
         let cleared = notification.response_url.is_none();
         let detail = format_args!("{id} keeps its response URL");
         found.require(cleared, ResponseUrlPrivate, detail);
-        // The response URL of the command that made it, or the bot.
-        let path = self
-            .find_command(record)
-            .map(|typed| typed.response_path.as_str());
-        let is_own = |at: &str| path == Some(at) || at.starts_with(BOT_PATH);
+        // The response URL of a command that asks for it, or the bot.
+        let paths: BTreeSet<_> = self
+            .commands_for(record)
+            .map(|typed| typed.response_path.as_str())
+            .collect();
+        let is_own = |at: &str| paths.contains(at) || at.starts_with(BOT_PATH);
         let shown = world.slack.shown_messages().into_iter();
         let shown = shown.filter(|message| is_own(&message.response_path));
         let marks: Vec<_> = shown.filter_map(|message| mark_of(&message)).collect();

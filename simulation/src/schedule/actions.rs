@@ -59,6 +59,10 @@ pub(super) enum UserAction {
     },
     /// A person presses a button of the first card that stands, so often.
     PressFirstCard(Person, usize),
+    /// A person asks in the form for the plan of a branch.
+    PressPlan(Person, &'static str),
+    /// A person presses the button that starts the latest plan, so often.
+    PressPlanned(Person, usize),
     /// A person deletes the card of a deploy on record.
     DeleteCard,
     /// Somebody removes the bot from the channel of the deploys.
@@ -159,6 +163,30 @@ fn plan_cards(
         let later = [rng.below(30), rng.below(200)][rng.below(2)];
         actions.push((start + seconds(later), action));
         world.circleci.script_next(random_script(rng));
+    }
+    if rng.below(3) == 0 {
+        plan_form(rng, start, actions);
+    }
+}
+
+/// Somebody asks in the form, and deploys what is planned.
+fn plan_form(rng: &FaultInjector, start: Time, actions: &mut Vec<(Time, UserAction)>) {
+    let person = any_person(rng);
+    let asked = rng.below(60);
+    let branch = ["main", "main", "hotfix"][rng.below(3)];
+    actions.push((
+        start + seconds(asked),
+        UserAction::PressPlan(person, branch),
+    ));
+    for _ in 0..=rng.below(2) {
+        let presser = if rng.below(4) == 0 {
+            any_person(rng)
+        } else {
+            person
+        };
+        let later = start + seconds(asked + 1 + rng.below(40));
+        let times = 1 + rng.below(2);
+        actions.push((later, UserAction::PressPlanned(presser, times)));
     }
 }
 

@@ -293,6 +293,18 @@ impl ScheduleRun {
                     }
                 }
             }
+            UserAction::PressPlan(person, branch) => {
+                if let Some(request) = self.world.plan_request(person, "web deploy", branch) {
+                    self.submit(None, &request);
+                }
+            }
+            UserAction::PressPlanned(person, times) => {
+                for _ in 0..times {
+                    if let Some((_, request)) = self.world.planned_request(person) {
+                        self.submit(None, &request);
+                    }
+                }
+            }
             UserAction::DeleteCard => self.world.delete_card(nth),
             UserAction::RemoveBot => self.world.slack.remove_bot("C0001"),
             UserAction::WithdrawRights => self.world.restrict_users(&["T0001/U0001"]),

@@ -81,6 +81,18 @@ impl World {
 
     /// A person asks in the form for the plan of a job on a branch.
     pub fn press_plan(&mut self, person: Person, job: &str, branch: &str) {
+        if let Some(request) = self.plan_request(person, job, branch) {
+            let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
+        }
+    }
+
+    /// The signed request of such a press.
+    pub(crate) fn plan_request(
+        &mut self,
+        person: Person,
+        job: &str,
+        branch: &str,
+    ) -> Option<Request<Bytes>> {
         let state = json!({
             "job": {"job": {"selected_option": {"value": job}}},
             "branch": {"branch": {"value": branch}},
@@ -96,9 +108,7 @@ impl World {
             state,
         };
         let text = format!("plan {branch} {job}");
-        if let Some((_, request)) = self.signed_press(person, &press, text) {
-            let _ = drive(self.ingest(TimeDelta::zero()).handle(request));
-        }
+        self.signed_press(person, &press, text).map(|found| found.1)
     }
 
     /// A person presses the button of the latest plan that starts it, so often.
