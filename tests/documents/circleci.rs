@@ -44,21 +44,20 @@ impl Step<'_> {
 
 impl Workflow {
     fn steps(&self) -> Vec<Step<'_>> {
-        let step = |job| match job {
-            Value::String(name) => Step {
-                definition: name,
-                options: &Value::Null,
-            },
-            Value::Object(entry) => {
-                let (definition, options) = entry.iter().next().unwrap();
-                Step {
-                    definition,
-                    options,
-                }
-            }
-            other => panic!("{other}"),
-        };
-        self.jobs.iter().map(step).collect()
+        let mut steps = vec![];
+        for job in &self.jobs {
+            let entry = job.as_object().and_then(|job| job.iter().next());
+            let (definition, options) = match (job.as_str(), entry) {
+                (Some(name), _) => (name, &Value::Null),
+                (_, Some((name, options))) => (name.as_str(), options),
+                _ => panic!("{job}"),
+            };
+            steps.push(Step {
+                definition,
+                options,
+            });
+        }
+        steps
     }
 
     /// The values of `job` for which it runs: `equal` of one, or `or` of several.
@@ -160,13 +159,11 @@ const ITS_JOBS: &str = "docs/examples/chatops.toml";
 fn the_example_goes_with_both_configurations() {
     let ci = parse(&read(EXAMPLE));
     assert!((ci.version - 2.1).abs() < f64::EPSILON && !ci.setup);
-    for file in [ITS_JOBS, "config/chatops.toml"] {
-        assert_eq!(
-            differences(&jobs_of_web(file), &ci),
-            [""; 0].map(str::to_owned).to_vec(),
-            "{file}"
-        );
-    }
+    assert!(differences(&jobs_of_web(ITS_JOBS), &ci).is_empty());
+    // The example of every key has some of the jobs.
+    let mut wrong = differences(&jobs_of_web("config/chatops.toml"), &ci);
+    wrong.retain(|one| !one.ends_with("which is no job"));
+    assert_eq!(wrong, Vec::<String>::new());
     // Pushes run something, and something waits for an approval.
     let mut workflows = ci.workflows.values();
     assert!(workflows.any(|workflow| workflow.runs_for().unwrap().contains("")));
@@ -205,18 +202,57 @@ fn mistakes_in_the_example_are_seen() {
     for (right, wrong, says) in [
         (guard, "", "workflow deploy is not guarded"),
         (deploy_id, "", "deploy_id of deploy is not declared"),
-        ("  notify: {", "  tell: {", "notify of deploy is not declared"),
-        ("  version: {", "  v: {", "version of deploy is not declared"),
-        ("name: deploy-prod", "name: ship", "deploy must run deploy-prod"),
-        ("equal: [release,", "equal: [relase,", "runs for relase, which is no job"),
-        ("equal: [release,", "equal: [deploy,", "the workflow of release does not run for it"),
-        ("  release:\n", "  ship:\n", "release has no workflow [\"release\"]"),
-        ("requires: [approve]", "requires: [hold]", "migrate requires \"hold\""),
-        ("          filters: { tags: { only: /^v.*/ } }\n", "", "test of release runs on no tag"),
+        (
+            "  notify: {",
+            "  tell: {",
+            "notify of deploy is not declared",
+        ),
+        (
+            "  version: {",
+            "  v: {",
+            "version of deploy is not declared",
+        ),
+        (
+            "name: deploy-prod",
+            "name: ship",
+            "deploy must run deploy-prod",
+        ),
+        (
+            "equal: [release,",
+            "equal: [relase,",
+            "runs for relase, which is no job",
+        ),
+        (
+            "equal: [release,",
+            "equal: [deploy,",
+            "the workflow of release does not run for it",
+        ),
+        (
+            "  release:\n",
+            "  ship:\n",
+            "release has no workflow [\"release\"]",
+        ),
+        (
+            "requires: [approve]",
+            "requires: [hold]",
+            "migrate requires \"hold\"",
+        ),
+        (
+            "          filters: { tags: { only: /^v.*/ } }\n",
+            "",
+            "test of release runs on no tag",
+        ),
         ("- deploy:\n", "- ship:\n", "deploy has no job ship"),
-        ("job: { type: string, default: \"\" }", "job: { type: string, default: deploy }", "a push is taken"),
+        (
+            "job: { type: string, default: \"\" }",
+            "job: { type: string, default: deploy }",
+            "a push is taken",
+        ),
     ] {
         let found = after(right, wrong);
-        assert!(found.iter().any(|one| one.contains(says)), "{says}: {found:?}");
+        assert!(
+            found.iter().any(|one| one.contains(says)),
+            "{says}: {found:?}"
+        );
     }
 }

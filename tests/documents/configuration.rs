@@ -11,9 +11,8 @@ type Keys = BTreeMap<String, Option<String>>;
 fn kind_of(table: &str) -> String {
     let parts: Vec<&str> = table.trim_matches(['[', ']']).split('.').collect();
     let after = |index: usize, name| index > 0 && parts[index - 1] == name;
-    let is_name = |index| {
-        after(index, "projects") || after(index, "jobs") || after(index, "parameters")
-    };
+    let is_name =
+        |index| after(index, "projects") || after(index, "jobs") || after(index, "parameters");
     let name = |(index, part): (usize, &&str)| {
         let part = if is_name(index) { "NAME" } else { part };
         part.to_owned()
@@ -44,7 +43,11 @@ fn keys_of_example(text: &str) -> BTreeMap<String, Keys> {
         *known = known.take().or(default);
     }
     // These have names of the user's as keys.
-    for names in ["[channels]", "[users]", "[projects.NAME.jobs.NAME.parameters]"] {
+    for names in [
+        "[channels]",
+        "[users]",
+        "[projects.NAME.jobs.NAME.parameters]",
+    ] {
         all.remove(names);
     }
     all
@@ -68,7 +71,9 @@ fn keys_of_page(text: &str) -> BTreeMap<String, Keys> {
         let Some(key) = key.strip_prefix('`').and_then(|key| key.strip_suffix('`')) else {
             continue;
         };
-        let default = default.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
+        let default = default
+            .strip_prefix('`')
+            .and_then(|text| text.strip_suffix('`'));
         let keys = all.entry(table.clone()).or_default();
         let before = keys.insert(key.to_owned(), default.map(str::to_owned));
         assert!(before.is_none(), "{table} has {key} twice");
@@ -94,8 +99,12 @@ fn the_page_has_every_key_with_its_default() {
             }
         }
         for key in documented.keys() {
-            let is_rule = table.ends_with("parameters.NAME]") && ["values", "default"].contains(&key.as_str());
-            assert!(keys.contains_key(key) || is_rule, "{table} has a {key} that there is not");
+            let is_rule = table.ends_with("parameters.NAME]")
+                && ["values", "default"].contains(&key.as_str());
+            assert!(
+                keys.contains_key(key) || is_rule,
+                "{table} has a {key} that there is not"
+            );
         }
     }
     assert_eq!(page["[timeouts]"].len(), 24);

@@ -164,7 +164,12 @@ lines](c.md).
     assert_eq!(anchors, ["names", "names-1", "what-it-does-and-why-a-page"]);
     let all = BTreeMap::from([(PathBuf::from("README.md"), document)]);
     let broken = |link| broken(&all, Path::new("README.md"), link);
-    for right in ["#names-1", "LICENSE-MIT", "https://example.com/#x", "core/../README.md#names"] {
+    for right in [
+        "#names-1",
+        "LICENSE-MIT",
+        "https://example.com/#x",
+        "core/../README.md#names",
+    ] {
         assert_eq!(broken(right), None);
     }
     for wrong in ["#name", "no.md", "README.md#names-2"] {

@@ -8,6 +8,7 @@
     reason = "everything here is a test"
 )]
 
+mod aws;
 mod circleci;
 mod configuration;
 mod links;

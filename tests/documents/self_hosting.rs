@@ -63,7 +63,9 @@ fn doctor_is_called_with_the_settings_of_the_service() {
     assert_eq!(given, asked);
     // Each of those files has been made by a command above.
     for file in asked.values().filter(|value| value.starts_with("/etc/")) {
-        let made = commands.iter().any(|line| line.contains("install") && line.ends_with(file));
+        let made = commands
+            .iter()
+            .any(|line| line.contains("install") && line.ends_with(file));
         assert!(made, "docs/self-hosting.md does not say how {file} is made");
     }
 }
@@ -73,10 +75,16 @@ fn every_optional_secret_has_its_lines_for_the_unit() {
     let page = read("docs/self-hosting.md");
     let serve = read("local/src/secrets.rs");
     let mut count = 0;
-    for variable in ["SLACK_BOT_TOKEN", "CIRCLECI_WEBHOOK_SECRET", "SLACK_SIGNING_SECRET_PREVIOUS"] {
+    for variable in [
+        "SLACK_BOT_TOKEN",
+        "CIRCLECI_WEBHOOK_SECRET",
+        "SLACK_SIGNING_SECRET_PREVIOUS",
+    ] {
         assert!(serve.contains(&format!("\"{variable}\"")), "{variable}");
         let line = format!("Environment={variable}_FILE=%d/");
-        let credential = page.lines().find_map(|text| text.trim().strip_prefix(&line));
+        let credential = page
+            .lines()
+            .find_map(|text| text.trim().strip_prefix(&line));
         let credential = credential.unwrap_or_else(|| panic!("no {line} in the page"));
         let load = format!("LoadCredential={credential}:/etc/chatops/");
         assert!(page.contains(&load), "{load}");
