@@ -9,6 +9,7 @@
 )]
 
 mod aws;
+mod ci;
 mod circleci;
 mod configuration;
 mod links;
