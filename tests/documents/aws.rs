@@ -15,7 +15,7 @@ fn names<'t>(template: &'t str, section: &str) -> BTreeSet<&'t str> {
     names.filter(|name| !name.starts_with(' ')).collect()
 }
 
-/// What a page writes in code behind a word, `the output `X``; and every name with such an ending.
+/// The names with such an ending that a page writes as code, also as `Name=value`.
 fn named(page: &str, endings: &[&str]) -> BTreeSet<String> {
     let codes = page.split('`').skip(1).step_by(2);
     let codes = codes.filter_map(|code| code.split('=').next());

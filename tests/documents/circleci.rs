@@ -63,8 +63,7 @@ impl Workflow {
     /// The values of `job` for which it runs: `equal` of one, or `or` of several.
     fn runs_for(&self) -> Option<BTreeSet<&str>> {
         let when = self.when.as_ref()?;
-        let alternatives = when["or"].as_array().cloned().unwrap_or_default();
-        assert!(when["equal"].is_array() || alternatives.len() > 1, "{when}");
+        assert!(when["equal"].is_array() || when["or"].is_array(), "{when}");
         let equals = when["or"].as_array().into_iter().flatten().chain([when]);
         let equals = equals.filter_map(|one| one["equal"].as_array());
         let of_job = equals.map(|equal| {
@@ -83,61 +82,86 @@ fn parse(yaml: &str) -> CiConfig {
 fn differences(jobs: &BTreeMap<String, JobConfig>, ci: &CiConfig) -> Vec<String> {
     let mut wrong = vec![];
     for (name, workflow) in &ci.workflows {
-        match workflow.runs_for() {
-            None => wrong.push(format!("workflow {name} is not guarded")),
-            Some(values) => wrong.extend(
-                values
-                    .into_iter()
-                    .filter(|value| !value.is_empty() && !jobs.contains_key(*value))
-                    .map(|value| format!("workflow {name} runs for {value}, which is no job")),
-            ),
-        }
-        let steps = workflow.steps();
-        let unknown = steps
-            .iter()
-            .filter(|step| !step.is_approval() && !ci.jobs.contains_key(step.definition));
-        wrong.extend(unknown.map(|step| format!("{name} has no job {}", step.definition)));
-        let names: BTreeSet<_> = steps.iter().map(Step::name).collect();
-        let required = steps
-            .iter()
-            .flat_map(|step| step.options["requires"].as_array().into_iter().flatten());
-        let missing = required.filter(|required| !names.contains(required.as_str().unwrap()));
-        wrong.extend(missing.map(|missing| format!("{name} requires {missing}")));
+        wrong.extend(wrong_in_workflow(name, workflow, jobs, ci));
     }
     for (name, job) in jobs {
-        let trigger = &job.trigger;
-        let named = [&trigger.job_parameter, &trigger.deploy_id_parameter];
-        let sent = named.into_iter().flatten();
-        let sent = sent
-            .chain(trigger.parameters.keys())
-            .chain(trigger.settable.keys());
-        let undeclared = sent.filter(|sent| !ci.parameters.contains_key(*sent));
-        wrong.extend(undeclared.map(|sent| format!("{sent} of {name} is not declared")));
-        let WorkflowSelector::Named(deciding) = &job.workflow else {
-            continue;
-        };
-        let found = deciding.iter().find_map(|found| ci.workflows.get(found));
-        let Some(workflow) = found else {
-            wrong.push(format!("{name} has no workflow {deciding:?}"));
-            continue;
-        };
-        let runs = workflow.runs_for().unwrap_or_default();
-        if !runs.contains(name.as_str()) {
-            wrong.push(format!("the workflow of {name} does not run for it"));
-        }
-        let steps = workflow.steps();
-        let names: BTreeSet<_> = steps.iter().map(Step::name).collect();
-        let absent = job.must_run.iter();
-        let absent = absent.filter(|must| !names.contains(must.as_str()));
-        wrong.extend(absent.map(|must| format!("{name} must run {must}")));
-        let no_tags = steps
-            .iter()
-            .filter(|step| !job.tags.is_empty() && step.options["filters"]["tags"].is_null());
-        wrong.extend(no_tags.map(|step| format!("{} of {name} runs on no tag", step.name())));
+        wrong.extend(undeclared(name, job, ci));
+        wrong.extend(wrong_for_job(name, job, ci));
     }
     let is_empty = |name| ci.parameters.get(name).map(|one| &one["default"]) == Some(&"".into());
     if !is_empty("job") || !is_empty("deploy_id") {
         wrong.push("a push is taken for a deploy".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong with a workflow, whoever starts it.
+fn wrong_in_workflow(
+    name: &str,
+    workflow: &Workflow,
+    jobs: &BTreeMap<String, JobConfig>,
+    ci: &CiConfig,
+) -> Vec<String> {
+    let mut wrong = vec![];
+    match workflow.runs_for() {
+        None => wrong.push(format!("workflow {name} is not guarded")),
+        Some(values) => {
+            let known = |value: &str| value.is_empty() || jobs.contains_key(value);
+            let unknown = values.into_iter().filter(|value| !known(value));
+            let say = |value| format!("workflow {name} runs for {value}, which is no job");
+            wrong.extend(unknown.map(say));
+        }
+    }
+    let steps = workflow.steps();
+    let there: BTreeSet<_> = steps.iter().map(Step::name).collect();
+    for step in &steps {
+        if !step.is_approval() && !ci.jobs.contains_key(step.definition) {
+            wrong.push(format!("{name} has no job {}", step.definition));
+        }
+        for required in step.options["requires"].as_array().into_iter().flatten() {
+            if !there.contains(required.as_str().unwrap()) {
+                wrong.push(format!("{name} requires {required}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// The parameters that are sent for a job and not declared.
+fn undeclared(name: &str, job: &JobConfig, ci: &CiConfig) -> Vec<String> {
+    let trigger = &job.trigger;
+    let always = [&trigger.job_parameter, &trigger.deploy_id_parameter];
+    let sent = always.into_iter().flatten();
+    let sent = sent.chain(trigger.parameters.keys());
+    let sent = sent.chain(trigger.settable.keys());
+    let missing = sent.filter(|sent| !ci.parameters.contains_key(*sent));
+    let say = |sent| format!("{sent} of {name} is not declared");
+    missing.map(say).collect()
+}
+
+/// What is wrong with the workflow that decides how a job's deploys end.
+fn wrong_for_job(name: &str, job: &JobConfig, ci: &CiConfig) -> Vec<String> {
+    let WorkflowSelector::Named(deciding) = &job.workflow else {
+        return vec![];
+    };
+    let mut found = deciding.iter().filter_map(|found| ci.workflows.get(found));
+    let Some(workflow) = found.next() else {
+        return vec![format!("{name} has no workflow {deciding:?}")];
+    };
+    let mut wrong = vec![];
+    if !workflow.runs_for().unwrap_or_default().contains(name) {
+        wrong.push(format!("the workflow of {name} does not run for it"));
+    }
+    let steps = workflow.steps();
+    for must in &job.must_run {
+        if !steps.iter().any(|step| step.name() == must) {
+            wrong.push(format!("{name} must run {must}"));
+        }
+    }
+    for step in steps.iter().filter(|_| !job.tags.is_empty()) {
+        if step.options["filters"]["tags"].is_null() {
+            wrong.push(format!("{} of {name} runs on no tag", step.name()));
+        }
     }
     wrong
 }
