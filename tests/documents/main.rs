@@ -1,5 +1,5 @@
 //! The documents: what can be checked in them against the code and against each other is checked here.
-//! Nothing is started, and no network is used.
+//! No network is used.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 mod aws;
 mod ci;
 mod circleci;
+mod commands;
 mod configuration;
 mod links;
 mod self_hosting;
