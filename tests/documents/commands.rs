@@ -57,8 +57,9 @@ fn arguments(code: &str) -> Option<Vec<&str>> {
     };
     let before = words.iter().take_while(is_before).count();
     match &words[before..] {
-        ["chatops", arguments @ ..] => Some(arguments.to_vec()),
-        ["cargo", "run", "--", arguments @ ..] => Some(arguments.to_vec()),
+        ["chatops", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => {
+            Some(arguments.to_vec())
+        }
         _ => None,
     }
 }
