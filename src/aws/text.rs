@@ -58,7 +58,7 @@ pub(super) fn aws_error(
         PortErrorKind::Denied => {
             let action = error.action.unwrap_or("to do this");
             format!(
-                "the right {action} is missing: README, \"The command line on AWS\", lists the rights \
+                "the right {action} is missing: docs/aws.md, \"Who may do what\", lists the rights \
                  of each command ({said})"
             )
         }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn an_error_names_its_fix() {
         insta::assert_snapshot!(aws_error_text(PortErrorKind::Missing, "ResourceNotFoundException: Requested resource not found"), @"there is no stack web in eu-west-1, or not for these credentials: its table or queue is not there (ResourceNotFoundException: Requested resource not found). Name the right one with --stack, --region and --profile");
-        insta::assert_snapshot!(aws_error_text(PortErrorKind::Denied, "AccessDeniedException: User: arn:aws:iam::123456789012:user/ada is not authorized to perform: dynamodb:Query on resource: x"), @r#"the right dynamodb:Query is missing: README, "The command line on AWS", lists the rights of each command (AccessDeniedException: User: arn:aws:iam::123456789012:user/ada is not authorized to perform: dynamodb:Query on resource: x)"#);
+        insta::assert_snapshot!(aws_error_text(PortErrorKind::Denied, "AccessDeniedException: User: arn:aws:iam::123456789012:user/ada is not authorized to perform: dynamodb:Query on resource: x"), @r#"the right dynamodb:Query is missing: docs/aws.md, "Who may do what", lists the rights of each command (AccessDeniedException: User: arn:aws:iam::123456789012:user/ada is not authorized to perform: dynamodb:Query on resource: x)"#);
         insta::assert_snapshot!(aws_error_text(PortErrorKind::Unauthenticated, "ExpiredTokenException: The security token included in the request is expired"), @"AWS does not take these credentials (ExpiredTokenException: The security token included in the request is expired): sign in again, such as with `aws sso login --profile ops`");
         insta::assert_snapshot!(aws_error_text(PortErrorKind::Unavailable, "no answer in time"), @"AWS cannot be used: no answer in time");
     }

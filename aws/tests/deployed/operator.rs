@@ -128,7 +128,7 @@ pub(crate) async fn cancels(stack: &DeployedStack, operator: &OperatorCli<'_>) {
 /// Nothing is wrong with the stack, nor with anything on record.
 #[expect(
     clippy::print_stdout,
-    reason = "`--nocapture` shows what the README shows"
+    reason = "`--nocapture` shows what docs/aws.md shows"
 )]
 pub(crate) fn reads_everything(operator: &OperatorCli<'_>) {
     let found = operator.run_ok(&["doctor"]);

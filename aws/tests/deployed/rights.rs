@@ -41,7 +41,7 @@ pub(crate) fn read_calls(stack: &DeployedStack) -> Vec<AccessCheck> {
     calls.map(Result::unwrap).collect()
 }
 
-/// How often each function called what in the one story before, for the README's table of costs.
+/// How often each function called what in the one story before, for the table of costs in docs/aws.md.
 #[expect(
     clippy::print_stdout,
     reason = "`--nocapture` shows it to whoever brings the table up to date"

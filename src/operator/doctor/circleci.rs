@@ -288,7 +288,8 @@ fn check_workflow(
     })
 }
 
-/// Checks a dynamic configuration: whether a parameter that a deploy sends is declared twice.
+/// Checks a dynamic configuration: whether what follows the setup declares the parameters that a deploy
+/// sends. CircleCI passes them to both by itself. Whether the setup declares them is checked for each job.
 fn check_dynamic(
     name: &ProjectName,
     project: &ProjectConfig,
@@ -298,23 +299,20 @@ fn check_dynamic(
     if !newest.declared.is_setup || !project.jobs.values().any(|job| pipelines(&job)) {
         return None;
     }
-    let continued = newest.continued.as_ref();
-    let next = continued.map_or(&[][..], |next| next.parameters.as_slice());
+    // The newest pipeline may have ended in its setup.
+    let next = &newest.continued.as_ref()?.parameters;
     let sent = project
         .jobs
         .values()
         .filter(pipelines)
         .flat_map(sent_parameters);
     let sent: BTreeSet<&str> = sent.collect();
-    let is_twice = |name: &&str| {
-        let is = |known: &String| known == name;
-        newest.declared.parameters.iter().any(is) && next.iter().any(is)
-    };
-    let twice: Vec<&str> = sent.into_iter().filter(is_twice).collect();
-    Some(if twice.is_empty() {
+    let is_declared = |name: &str| next.iter().any(|known| known == name);
+    let missing: Vec<&str> = sent.into_iter().filter(|name| !is_declared(name)).collect();
+    Some(if missing.is_empty() {
         text::dynamic_ok(name, newest)
     } else {
-        text::dynamic_twice(name, &twice, newest)
+        text::dynamic_undeclared(name, &missing, newest)
     })
 }
 

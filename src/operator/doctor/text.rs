@@ -17,8 +17,8 @@ pub(super) use self::slack::{
     bot_unknown, card_channels, cards_without_bot, scopes,
 };
 pub(super) use self::workflows::{
-    autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_twice, every_workflow,
-    must_run_missing, workflow_missing, workflow_ok, workflow_unknown,
+    autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_undeclared,
+    every_workflow, must_run_missing, workflow_missing, workflow_ok, workflow_unknown,
 };
 use super::DoctorCheck as Check;
 use super::parameters::NewestConfig;

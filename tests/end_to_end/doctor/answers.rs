@@ -72,6 +72,27 @@ async fn definitions_and_parameters_are_looked_up_as_far_as_can_be_known() {
 }
 
 #[tokio::test]
+async fn a_dynamic_configuration_declares_parameters_on_both_sides() {
+    let world = DoctorWorld::new().await;
+    let (parameters, dynamic) = ("parameters of web/deploy", "dynamic configuration of web");
+    let setup = YAML.replace("version: 2.1\n", "version: 2.1\nsetup: true\n");
+    world.set_answers(|says| says.source.1["setup-config"] = setup.clone().into());
+    world.check_is(parameters, "ok", "declared").await;
+    let both = "what follows declares every parameter";
+    world.check_is(dynamic, "ok", both).await;
+    let without = YAML.replace("deploy_id", "other");
+    world.set_answers(|says| says.source.1["source"] = without.into());
+    let missing = "deploy_id not declared in what follows the setup configuration";
+    let fix = world.check_is(dynamic, "warn", missing).await;
+    assert_says(&fix, "Unexpected argument(s)");
+    let without = setup.replace("deploy_id", "other");
+    world.set_answers(|says| says.source.1["setup-config"] = without.into());
+    world
+        .check_is(parameters, "warn", "deploy_id not declared")
+        .await;
+}
+
+#[tokio::test]
 async fn what_decides_an_end_is_looked_up() {
     let world = DoctorWorld::new().await;
     let workflow = "workflow of web/deploy";

@@ -238,7 +238,7 @@ fn checks_of_workflows() {
         must_run_missing(at, &["deploy-prod"], there.iter(), &newest),
         workflow_unknown(at, &names, &"there is no pipeline on main yet"),
         dynamic_ok(&name, &newest),
-        dynamic_twice(&name, &["deploy_id", "job"], &newest),
+        dynamic_undeclared(&name, &["deploy_id", "job"], &newest),
         autocancel_off(&name),
         autocancel_on(&name, "main"),
         autocancel_unknown(&name, "main", "404 Not found"),
@@ -252,9 +252,9 @@ fn checks_of_workflows() {
           fix: correct must_run in the job: without success of these jobs every deploy has FAILED
     warn  workflow of web/deploy: could not find out whether there is deploy: there is no pipeline on main yet
           fix: check that a workflow of .circleci/config.yml has that name
-    ok    dynamic configuration of web: setup: true in pipeline 42 on main, no parameter declared twice
-    warn  dynamic configuration of web: deploy_id, job declared in the setup configuration and in the one that follows it, in pipeline 42 on main
-          fix: if the setup passes its parameters on, CircleCI rejects what follows ("Conflicting pipeline parameters"): do not pass them on
+    ok    dynamic configuration of web: setup: true in pipeline 42 on main, and what follows declares every parameter; the setup must not pass them on
+    warn  dynamic configuration of web: deploy_id, job not declared in what follows the setup configuration, in pipeline 42 on main
+          fix: declare it there, too, with the same default: CircleCI passes it on by itself, and rejects it otherwise ("Unexpected argument(s)")
     ok    auto-cancel of web: it is off
     warn  auto-cancel of web: it is on: on a branch other than main, a push or another deploy cancels a running one
           fix: switch it off in CircleCI's Project Settings, Advanced, or deploy the default branch only

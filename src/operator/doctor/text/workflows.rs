@@ -95,24 +95,24 @@ pub(in crate::operator::doctor) fn dynamic_ok(
     config: &NewestConfig,
 ) -> Check {
     let found = format!(
-        "setup: true {}, no parameter declared twice",
+        "setup: true {}, and what follows declares every parameter; the setup must not pass them on",
         judged_by(config)
     );
     Check::ok(dynamic_label(project), found)
 }
 
-pub(in crate::operator::doctor) fn dynamic_twice(
+pub(in crate::operator::doctor) fn dynamic_undeclared(
     project: &ProjectName,
-    twice: &[&str],
+    missing: &[&str],
     config: &NewestConfig,
 ) -> Check {
     let found = format!(
-        "{} declared in the setup configuration and in the one that follows it, {}",
-        name_list(twice),
+        "{} not declared in what follows the setup configuration, {}",
+        name_list(missing),
         judged_by(config)
     );
-    let fix = "if the setup passes its parameters on, CircleCI rejects what follows (\"Conflicting \
-               pipeline parameters\"): do not pass them on";
+    let fix = "declare it there, too, with the same default: CircleCI passes it on by itself, and rejects \
+               it otherwise (\"Unexpected argument(s)\")";
     Check::warn(dynamic_label(project), found, fix)
 }
 
