@@ -4,13 +4,14 @@ use chrono::NaiveDate;
 
 use super::*;
 use crate::command::{
-    self, ChatCommand, HistoryFilter, SinceFilter, StatusFilter, UserFilter, Verb,
+    self, ChatCommand, DeployCommand, FormInput, HistoryFilter, SinceFilter, StatusFilter,
+    UserFilter, Verb,
 };
 use crate::deploy::DeployState;
 use crate::fixtures::{
     RESPONSE_URL, action, at, id, job, message, project, requester, response_url, start, team, user,
 };
-use crate::id::DeployRef;
+use crate::id::{DeployRef, RequestId};
 use crate::posted::MessageTs;
 use crate::text;
 
@@ -75,6 +76,35 @@ fn pressed_cancel() -> WorkMessage {
     }))
 }
 
+/// A plan's button was pressed.
+fn pressed_deploy() -> WorkMessage {
+    WorkMessage::Deploy(Box::new(DeployMessage {
+        pressed: true,
+        ..message()
+    }))
+}
+
+/// Plan was pressed in the form.
+fn pressed_plan() -> WorkMessage {
+    WorkMessage::Query(Box::new(QueryMessage {
+        requester: requester(),
+        query: Query::Plan(message().deploy),
+        requested_at: start(),
+        id: Some(RequestId::of_request("T1", "A1", "1")),
+        in_place: true,
+    }))
+}
+
+fn form_queries() -> [Query; 4] {
+    let deploy = DeployCommand::from_words("web main deploy version=v1").unwrap();
+    [
+        Query::Form(FormInput::of(&deploy)),
+        Query::Form(FormInput::default()),
+        Query::FormMenu,
+        Query::Help,
+    ]
+}
+
 fn card_pressed() -> NotifyMessage {
     NotifyMessage::CardPressed {
         deploy: id(),
@@ -126,6 +156,15 @@ fn the_wire_forms_do_not_change() {
     insta::assert_snapshot!(wire(&query(Query::Failed { before: None })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"failed","before":null},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&retry()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"retry","deploy":{"short":"f643ce10"},"confirm":true,"force":false},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&pressed_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
+    insta::assert_snapshot!(wire(&pressed_deploy()), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","deploy":{"project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","pressed":true}"#);
+    insta::assert_snapshot!(wire(&pressed_plan()), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"plan","project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","id":"a0265239-bd95-5a72-8e7e-0b3e7888565c","in_place":true}"#);
+    let forms = form_queries().map(|form| serde_json::to_string(&form).unwrap());
+    insta::assert_snapshot!(forms.join("\n"), @r#"
+    {"kind":"form","job":"web deploy","branch":"main","parameters":"version=v1"}
+    {"kind":"form"}
+    {"kind":"form_menu"}
+    {"kind":"help"}
+    "#);
     insta::assert_snapshot!(wire(&card_pressed()), @r#"{"type":"card_pressed.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
     insta::assert_snapshot!(wire(&operators_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"operator","name":"root"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z"}"#);
 }
@@ -156,6 +195,8 @@ fn a_message_is_read_back_unchanged() {
         query(Query::Failed {
             before: Some(DeployRef::Full(id())),
         }),
+        pressed_deploy(),
+        pressed_plan(),
         retry(),
         operators_cancel(),
         pressed_cancel(),

@@ -1,6 +1,7 @@
 //! What is delivered about a deploy, by which route, and how often.
 
 mod announcements;
+mod answers;
 mod cards;
 mod notices;
 mod refusals;
