@@ -14,6 +14,7 @@ use chatops_core::message::{
 };
 use chatops_core::policy;
 use chatops_core::ports::IngestPorts;
+use chatops_core::rejection::Rejection;
 use chatops_core::secret::ResponseUrl;
 use http::{Request, Response, StatusCode};
 use tracing::{info, warn};
@@ -133,10 +134,7 @@ impl<P: IngestPorts> Ingest<P> {
         } = &press;
         let request = requester.deploy_request(&deploy, *pressed_at, &self.config);
         let refused = policy::authorize_deploy(&self.config, &request).err();
-        if refused
-            .as_ref()
-            .is_some_and(|refused| refused.names_nothing())
-        {
+        if refused.as_ref().is_some_and(Rejection::names_nothing) {
             // The configuration has changed. That is on no record; the plan says so.
             return press.query(Query::Plan(deploy));
         }
