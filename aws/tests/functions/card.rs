@@ -1,4 +1,5 @@
-//! The card, by the functions: posted once and edited to the end, and a button of it pressed.
+//! The form and the card, by the functions: planned and started by buttons, posted once, edited to the end and canceled
+//! by a button.
 
 use chatops_core::text::{MessageKind, MessageMark};
 use chatops_sandbox::circleci::RunScript;
@@ -22,8 +23,25 @@ fn standing(world: &LambdaWorld, kind: MessageKind) -> Vec<ShownMessage> {
     slack.messages().iter().filter(is).cloned().collect()
 }
 
+/// The person's own message, once it has this button; the press of it.
+async fn press_own(world: &LambdaWorld, action_id: &str) {
+    let press = wait_until(action_id, async || {
+        let slack = world.sandbox.slack().lock();
+        let mut own = slack
+            .messages()
+            .iter()
+            .filter(|message| message.visible_to.is_some());
+        own.find_map(|message| ButtonPress::of(message, action_id))
+    });
+    let press = press.await;
+    let sender = world.sandbox.command_sender();
+    let url = world.url(PayloadFormat::V2, "/slack/interactions");
+    let pressed = sender.send_press(&sender.prepare_press(&url, &press)).await;
+    assert_eq!(pressed, Some(200));
+}
+
 #[tokio::test]
-async fn a_deploy_has_one_card_and_its_button_cancels() {
+async fn a_deploy_of_the_form_has_one_card_and_its_button_cancels() {
     let world = LambdaWorld::new().await;
     let config = std::fs::read_to_string(world.config()).unwrap();
     let config = config.replacen(
@@ -41,8 +59,15 @@ async fn a_deploy_has_one_card_and_its_button_cancels() {
         let mut circleci = world.sandbox.circleci().lock();
         circleci.script_job("deploy", RunScript::endless());
     }
-    world.request_deploy("main deploy").await;
+    let (_, ack) = world.type_command(PayloadFormat::V2, "").await;
+    assert!(
+        ack.shown.contains("pick, then check the plan"),
+        "{}",
+        ack.shown
+    );
     world.connect(DeliveryMode::Once);
+    press_own(&world, "plan").await;
+    press_own(&world, "deploy").await;
     let card = wait_until("a card of what runs", async || {
         let cards = standing(&world, MessageKind::Card).into_iter();
         let mut running = cards.filter(|card| card.text.contains("*Running:*"));
