@@ -145,6 +145,16 @@ impl Journal {
         lock(&self.entries).clone()
     }
 
+    /// What `found` makes of each entry so far and its place.
+    pub(crate) fn collect<T>(
+        &self,
+        mut found: impl FnMut(usize, &JournalEntry) -> Option<T>,
+    ) -> Vec<T> {
+        let entries = lock(&self.entries);
+        let numbered = entries.iter().enumerate();
+        numbered.filter_map(|(n, entry)| found(n, entry)).collect()
+    }
+
     /// Calls `found` with everything so far, and again after each new entry, until it finds
     /// something or `timeout` passes.
     pub async fn wait_until<T>(

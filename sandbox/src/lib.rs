@@ -16,15 +16,19 @@ pub mod circleci;
 mod fault;
 pub mod http;
 pub mod journal;
+mod page;
 mod server;
 pub mod slack;
 
 pub use fault::HttpFault;
 pub use journal::{Journal, JournalEntry, JournalEvent, JournalSubscription};
+pub use page::Workspace;
 
-use circleci::{FakeCircleCi, FakeProject};
+use circleci::{CircleCiServer, FakeCircleCi, FakeProject};
+use page::Page;
+use page::guard::OwnAddress;
 use server::LoopbackServer;
-use slack::{CommandAck, CommandSender, FakeSlack, SayEndpoint, TypedCommand};
+use slack::{CommandAck, CommandSender, FakeSlack, InstalledApp, SayEndpoint, TypedCommand};
 
 /// A free port of 127.0.0.1.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -42,6 +46,8 @@ pub struct SandboxSettings {
     pub ack_timeout: Duration,
     /// Slack's address, on loopback; port 0 takes a free one.
     pub slack_addr: SocketAddr,
+    /// Who and what the page at Slack's address shows; without it there is no page.
+    pub workspace: Option<Workspace>,
 }
 
 impl SandboxSettings {
@@ -53,6 +59,7 @@ impl SandboxSettings {
             command: "/chatops".to_owned(),
             ack_timeout: Duration::from_secs(3),
             slack_addr: ANY_PORT,
+            workspace: None,
         }
     }
 }
@@ -63,12 +70,12 @@ pub struct Sandbox {
     slack: Arc<FakeSlack>,
     circleci: Arc<FakeCircleCi>,
     command_sender: Arc<CommandSender>,
-    say_endpoint: Arc<SayEndpoint>,
+    app: Arc<InstalledApp>,
     journal: Journal,
     slack_url: String,
     circleci_url: String,
     _slack_server: LoopbackServer,
-    circleci_server: LoopbackServer,
+    circleci_server: Arc<CircleCiServer>,
     _webhook_task: JoinSet<()>,
 }
 
@@ -87,19 +94,36 @@ impl Sandbox {
         let (circleci_listener, circleci_url) = bind_loopback(ANY_PORT).await?;
         let sender = CommandSender::new(&slack, &journal, &slack_url, &settings);
         let command_sender = Arc::new(sender);
-        let say_endpoint = SayEndpoint::new(Arc::clone(&command_sender), journal.clone());
-        let say_endpoint = Arc::new(say_endpoint);
-        let slack_router = slack::router(Arc::clone(&slack), Arc::clone(&say_endpoint));
+        let app = Arc::new(InstalledApp::new(Arc::clone(&command_sender)));
         let circleci_router = circleci::router(Arc::clone(&circleci));
+        let circleci_server = LoopbackServer::start(circleci_listener, circleci_router)?;
+        let circleci_server = Arc::new(CircleCiServer::new(circleci_server, journal.clone()));
+
+        let own = OwnAddress::new(slack_listener.local_addr()?);
+        let say_endpoint = SayEndpoint::new(Arc::clone(&app), journal.clone());
+        let mut slack_router = slack::router(Arc::clone(&slack), say_endpoint, &own);
+        if let Some(workspace) = settings.workspace {
+            let page = Page {
+                workspace,
+                command: settings.command,
+                slack: Arc::clone(&slack),
+                circleci: Arc::clone(&circleci),
+                circleci_server: Arc::clone(&circleci_server),
+                app: Arc::clone(&app),
+                journal: journal.clone(),
+            };
+            slack_router = slack_router.merge(page::router(page, &own));
+        }
+        let slack_router = page::guard::refuse_foreign_pages(slack_router, &own);
         let mut webhooks = JoinSet::new();
         webhooks.spawn(circleci::deliver_webhooks(Arc::clone(&circleci)));
         Ok(Self {
             _slack_server: LoopbackServer::start(slack_listener, slack_router)?,
-            circleci_server: LoopbackServer::start(circleci_listener, circleci_router)?,
+            circleci_server,
             slack,
             circleci,
             command_sender,
-            say_endpoint,
+            app,
             journal,
             slack_url,
             circleci_url,
@@ -142,9 +166,14 @@ impl Sandbox {
         self.command_sender.type_command(app_url, typed).await
     }
 
-    /// Installs the app: the say endpoint sends commands to this URL from now on.
+    /// Installs the app: what people type at the say endpoint or on the page goes to this URL from now on.
     pub fn install_app(&self, request_url: &str) {
-        self.say_endpoint.set_request_url(request_url);
+        self.app.set_request_url(request_url);
+    }
+
+    /// Gives the app interactivity: presses on the page go to this URL from now on.
+    pub fn install_interactivity(&self, interactions_url: &str) {
+        self.app.set_interactions_url(interactions_url);
     }
 
     /// From now on CircleCI sends `url` a webhook for every job and workflow that ends, signed if
@@ -155,19 +184,12 @@ impl Sandbox {
 
     /// From now on CircleCI takes no connection.
     pub async fn take_circleci_offline(&self) -> io::Result<()> {
-        if self.circleci_server.take_offline().await? {
-            let event = JournalEvent::CircleCiDown;
-            self.journal.record(server::now(), event);
-        }
-        Ok(())
+        self.circleci_server.take_offline().await
     }
 
     /// CircleCI takes connections again.
     pub async fn bring_circleci_online(&self) -> io::Result<()> {
-        if self.circleci_server.bring_online().await? {
-            self.journal.record(server::now(), JournalEvent::CircleCiUp);
-        }
-        Ok(())
+        self.circleci_server.bring_online().await
     }
 }
 

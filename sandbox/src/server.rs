@@ -81,6 +81,11 @@ impl LoopbackServer {
         Ok(true)
     }
 
+    /// Whether it takes connections.
+    pub(crate) async fn is_online(&self) -> bool {
+        matches!(*self.state.lock().await, ListenerState::Serving(_))
+    }
+
     /// Comes back. `false` if it was online.
     pub(crate) async fn bring_online(&self) -> io::Result<bool> {
         let mut state = self.state.lock().await;

@@ -14,6 +14,7 @@ pub use model::bot::BotMethod;
 pub use model::message::{MessageVersion, ShownMessage};
 pub use model::{PostAttempt, PostResponse, SlackModel};
 pub use server::FakeSlack;
+pub(crate) use server::installed_app::InstalledApp;
 pub use server::press::ButtonPress;
 pub(crate) use server::router;
 pub(crate) use server::say::SayEndpoint;

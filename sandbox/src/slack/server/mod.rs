@@ -1,5 +1,6 @@
 //! Slack over HTTP: the say endpoint, the response URLs, the bot's Web API and the faults.
 
+pub(super) mod installed_app;
 pub(super) mod press;
 pub(super) mod say;
 pub(super) mod sender;
@@ -25,6 +26,7 @@ use super::model::message::ShownMessage;
 use super::model::{PostAttempt, PostResponse, SlackModel};
 use crate::fault::{FaultQueues, HttpFault, PlannedResponse, apply_fault};
 use crate::journal::{Journal, JournalEvent};
+use crate::page::guard::{OwnAddress, require_own_host};
 use crate::server::{Time, lock, now};
 
 /// A way to post a message.
@@ -128,7 +130,11 @@ impl FakeSlack {
 }
 
 /// The say endpoint, the bot's methods and the response URLs. The model knows no other path.
-pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: Arc<SayEndpoint>) -> Router {
+pub(crate) fn router(
+    slack: Arc<FakeSlack>,
+    say_endpoint: SayEndpoint,
+    own: &OwnAddress,
+) -> Router {
     let mut router = Router::new();
     for &method in BotMethod::VARIANTS {
         let call = move |State(slack): State<Arc<FakeSlack>>, head: Parts, body: Bytes| async move {
@@ -141,12 +147,10 @@ pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: Arc<SayEndpoint>) -> R
         };
         router = router.route(method.path(), route);
     }
+    let say = post(say::handle_say).with_state(Arc::new(say_endpoint));
     router
         .with_state(Arc::clone(&slack))
-        .route(
-            say::SAY_PATH,
-            post(say::handle_say).with_state(say_endpoint),
-        )
+        .merge(require_own_host(Router::new().route(say::SAY_PATH, say), own))
         .fallback_service(post(handle_url).with_state(slack))
 }
 

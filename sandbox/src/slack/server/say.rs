@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -14,13 +14,11 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
-use super::sender::{AckBody, CommandAck, CommandSender, TypedCommand};
+use super::installed_app::InstalledApp;
+use super::sender::{AckBody, CommandAck, TypedCommand};
 use crate::http;
 use crate::journal::{Journal, JournalEvent, JournalSubscription};
-use crate::server::lock;
 
 /// Its path.
 pub(crate) const SAY_PATH: &str = "/say";
@@ -60,47 +58,13 @@ pub enum SayEvent {
 /// The endpoint, and the app that receives its commands.
 #[derive(Debug)]
 pub(crate) struct SayEndpoint {
-    sender: Arc<CommandSender>,
+    app: Arc<InstalledApp>,
     journal: Journal,
-    request_url: Mutex<Option<String>>,
-    /// Commands that are being sent. They arrive even if the client hangs up; Slack's time limit
-    /// ends each.
-    in_flight: Mutex<JoinSet<()>>,
 }
 
 impl SayEndpoint {
-    pub(crate) fn new(sender: Arc<CommandSender>, journal: Journal) -> Self {
-        Self {
-            sender,
-            journal,
-            request_url: Mutex::default(),
-            in_flight: Mutex::default(),
-        }
-    }
-
-    /// The app at this URL receives the commands from now on.
-    pub(crate) fn set_request_url(&self, request_url: &str) {
-        *lock(&self.request_url) = Some(request_url.to_owned());
-    }
-
-    /// Types a command. Returns the path of its response URL, and its acknowledgement later.
-    fn type_command(
-        &self,
-        app_url: &str,
-        typed: TypedCommand,
-    ) -> (String, oneshot::Receiver<CommandAck>) {
-        let sent = self.sender.record_command(app_url, typed);
-        let path = sent.response_path.clone();
-        let sender = Arc::clone(&self.sender);
-        let (ack_sender, ack_receiver) = oneshot::channel();
-        let mut in_flight = lock(&self.in_flight);
-        // Removes those that ended, so that the set does not grow.
-        while in_flight.try_join_next().is_some() {}
-        in_flight.spawn(async move {
-            // Nobody receives it if the client hung up.
-            let _ = ack_sender.send(sender.send(&sent).await);
-        });
-        (path, ack_receiver)
+    pub(crate) fn new(app: Arc<InstalledApp>, journal: Journal) -> Self {
+        Self { app, journal }
     }
 }
 
@@ -119,13 +83,12 @@ pub(crate) async fn handle_say(
         Ok(typed) => typed,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let Some(app_url) = lock(&endpoint.request_url).clone() else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "no app is installed yet");
-    };
     let (user, channel) = (typed.user_id.clone(), typed.channel_id.clone());
     // Before anything is typed, so that no message is missed.
     let entries = endpoint.journal.subscribe();
-    let (path, ack_receiver) = endpoint.type_command(&app_url, typed);
+    let Some((path, ack_receiver)) = endpoint.app.type_command(typed) else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "no app is installed yet");
+    };
     let Ok(ack) = ack_receiver.await else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "the command was not sent");
     };
