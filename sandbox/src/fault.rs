@@ -73,6 +73,18 @@ impl<K: Ord, F> FaultQueues<K, F> {
         lock(&self.0).entry(call).or_default().push_back(fault);
     }
 
+    /// Whatever was to come, the next call has this fault or none.
+    pub(crate) fn replace(&self, call: K, fault: Option<F>) {
+        lock(&self.0).insert(call, fault.into_iter().collect());
+    }
+
+    pub(crate) fn peek(&self, call: &K) -> Option<F>
+    where
+        F: Clone,
+    {
+        lock(&self.0).get(call)?.front().cloned()
+    }
+
     pub(crate) fn take_next(&self, call: &K) -> Option<F> {
         lock(&self.0).get_mut(call)?.pop_front()
     }

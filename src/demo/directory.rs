@@ -1,6 +1,7 @@
 //! The users and channels of the demo's Slack: names and ids.
 
 use anyhow::{Context, Result};
+use chatops_sandbox::Workspace;
 use chatops_sandbox::slack::TypedCommand;
 use clap::builder::PossibleValuesParser;
 
@@ -13,6 +14,28 @@ pub(crate) const USERS: &[(&str, &str)] = &[
 
 /// The channels. Deploys are started from the first.
 pub(crate) const CHANNELS: &[(&str, &str)] = &[("deploys", "C0001"), ("random", "C0002")];
+
+/// Commands to try on the page.
+const SUGGESTIONS: &[&str] = &[
+    "main deploy",
+    "feature/login e2e",
+    "plan main deploy",
+    "status",
+    "help",
+];
+
+/// What the page shows.
+pub(crate) fn workspace() -> Workspace {
+    let named = |of: &[(&str, &str)]| {
+        let owned = |(name, id): &(&str, &str)| ((*name).to_owned(), (*id).to_owned());
+        of.iter().map(owned).collect()
+    };
+    Workspace {
+        people: named(USERS),
+        channels: named(CHANNELS),
+        suggestions: SUGGESTIONS.iter().map(|&text| text.to_owned()).collect(),
+    }
+}
 
 /// Accepts the names of users or channels.
 pub(crate) fn name_parser(of: &'static [(&'static str, &'static str)]) -> PossibleValuesParser {

@@ -1,6 +1,7 @@
 //! The demo with `--keep`: longer jobs, suggested commands, and a live timeline.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -40,11 +41,17 @@ pub(super) async fn keep_running(
 ) -> Result<()> {
     {
         let mut circleci = world.sandbox.circleci().lock();
-        circleci.script_job("deploy", RunScript::success(Duration::from_secs(10)));
-        circleci.script_job("migrate", RunScript::success(Duration::from_secs(6)));
-        circleci.script_job("e2e", RunScript::failure(Duration::from_secs(5)));
+        let staged = |jobs: &[&str], seconds, status| {
+            RunScript::staged(jobs, Duration::from_secs(seconds), status)
+        };
+        circleci.script_job(
+            "deploy",
+            staged(&["build", "test", "deploy"], 10, "success"),
+        );
+        circleci.script_job("migrate", staged(&["build", "migrate"], 6, "success"));
+        circleci.script_job("e2e", staged(&["build", "e2e"], 5, "failed"));
     }
-    print_suggestions(slack);
+    print_suggestions(slack, &world.data_file());
     tokio::select! {
         biased;
         () = timeline.follow_journal() => {}
@@ -54,20 +61,27 @@ pub(super) async fn keep_running(
     Ok(())
 }
 
-fn print_suggestions(slack: SocketAddr) {
-    let mut say = format!("{} say", program_name());
+fn print_suggestions(slack: SocketAddr, data: &Path) {
+    let program = program_name();
+    let mut say = format!("{program} say");
     if slack.to_string() != SLACK_ADDRESS {
         say = format!("{say} --slack {slack}");
     }
     let widest = SUGGESTIONS.iter().map(|(words, _)| words.len()).max();
     let width = widest.unwrap_or_default();
     anstream::println!(
-        "\n{} In another terminal, type what you would type in Slack:\n",
-        "It is your turn.".bold()
+        "\n{} Open this page, and type there what you would type in Slack:\n\n    {}\n",
+        "It is your turn.".bold(),
+        format_args!("http://{slack}/").cyan().bold()
     );
+    anstream::println!("Or type in another terminal:\n");
     for (words, outcome) in SUGGESTIONS {
         anstream::println!("    {say} {words:<width$}  {}", outcome.dimmed());
     }
+    anstream::println!(
+        "\nWhat an operator sees, such as with `{program} list --data <file>`, is in this file:\n\n    {}",
+        data.display()
+    );
     anstream::println!("\nEverything that happens is shown here. Ctrl-C ends it.\n");
 }
 

@@ -56,6 +56,7 @@ impl DemoWorld {
         };
         let settings = SandboxSettings {
             slack_addr: slack,
+            workspace: Some(directory::workspace()),
             ..SandboxSettings::new(SIGNING_SECRET, vec![project])
         };
         let sandbox = Sandbox::start(settings)
@@ -83,6 +84,7 @@ impl DemoWorld {
         .await?;
         let url = format!("http://{}/slack/commands", server.address());
         sandbox.install_app(&url);
+        sandbox.install_interactivity(&interactions_url(&url));
         Ok(Self {
             sandbox,
             server,
@@ -172,7 +174,7 @@ impl DemoWorld {
         };
         let press = press.context("there is no such button")?;
         let sender = self.sandbox.command_sender();
-        let url = self.url.replace("/commands", "/interactions");
+        let url = interactions_url(&self.url);
         let status = sender.send_press(&sender.prepare_press(&url, &press)).await;
         ensure!(status == Some(200), "the press was answered {status:?}");
         Ok(())
@@ -232,6 +234,11 @@ impl DemoWorld {
         ended.context("the deploy was not put on record")?
     }
 
+    /// The data file.
+    pub(super) fn data_file(&self) -> PathBuf {
+        data_file(&self.folder)
+    }
+
     /// Scripts the next run of a job.
     pub(super) fn script_job(&self, job: &str, script: RunScript) {
         self.sandbox.circleci().lock().script_job(job, script);
@@ -274,6 +281,11 @@ impl DemoWorld {
         drop((sandbox, folder));
         ended
     }
+}
+
+/// Where presses go, if commands go to this URL.
+fn interactions_url(commands_url: &str) -> String {
+    commands_url.replace("/commands", "/interactions")
 }
 
 fn data_file(folder: &TempDir) -> PathBuf {

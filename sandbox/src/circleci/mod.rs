@@ -29,6 +29,7 @@ pub use script::{
 };
 pub use server::delivery::WebhookMode;
 pub(crate) use server::delivery::deliver_webhooks;
+pub(crate) use server::online::CircleCiServer;
 pub(crate) use server::router;
 pub use server::{CiCall, FakeCircleCi};
 pub use truth::{BuildTruth, JobTruth, PipelineTruth, WorkflowTruth};

@@ -124,22 +124,40 @@ fn elements(blocks: &Value) -> impl Iterator<Item = (&Value, &Value)> {
 }
 
 /// The interactive element with this id.
-pub(super) fn element<'a>(blocks: &'a Value, action_id: &str) -> Option<&'a Value> {
+pub(crate) fn element<'a>(blocks: &'a Value, action_id: &str) -> Option<&'a Value> {
     let mut all = elements(blocks).map(|(_, element)| element);
     all.find(|element| element["action_id"] == action_id)
 }
 
 /// What stands in the fields before anybody has touched them, as a press carries it (`state.values`).
 pub fn initial_state(blocks: &Value) -> Value {
+    filled_state(blocks, |_, _| None)
+}
+
+/// What stands in the fields, where `entered` gives what somebody entered or chose by block and element.
+/// A value that a menu does not have counts as nothing chosen.
+pub(crate) fn filled_state<'a>(
+    blocks: &Value,
+    entered: impl Fn(&str, &str) -> Option<&'a str>,
+) -> Value {
     let mut state = serde_json::Map::new();
     for (block_id, element) in elements(blocks) {
         let (Some(block), Some(field)) = (block_id.as_str(), element["action_id"].as_str()) else {
             continue;
         };
         let kind = &element["type"];
-        let value = match kind.as_str() {
-            Some("plain_text_input") => json!({"type": kind, "value": element["initial_value"]}),
-            Some("static_select") => {
+        let entered = entered(block, field);
+        let value = match (kind.as_str(), entered) {
+            // Slack has no empty text.
+            (Some("plain_text_input"), Some("")) => json!({"type": kind, "value": null}),
+            (Some("plain_text_input"), Some(text)) => json!({"type": kind, "value": text}),
+            (Some("plain_text_input"), None) => {
+                json!({"type": kind, "value": element["initial_value"]})
+            }
+            (Some("static_select"), Some(value)) => {
+                json!({"type": kind, "selected_option": option(element, value)})
+            }
+            (Some("static_select"), None) => {
                 json!({"type": kind, "selected_option": element["initial_option"]})
             }
             _ => continue,

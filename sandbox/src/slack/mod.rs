@@ -1,7 +1,7 @@
 //! A stand-in Slack: it sends slash commands, and takes messages through response URLs and from a
 //! bot.
 
-mod blocks;
+pub(crate) mod blocks;
 mod model;
 mod server;
 mod signature;

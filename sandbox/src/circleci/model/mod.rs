@@ -14,6 +14,7 @@ pub(super) mod workflow_run;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -61,6 +62,8 @@ pub struct CircleCiModel {
     pub(super) workflow_order: Vec<Uuid>,
     scripts: BTreeMap<String, RunScript>,
     next_scripts: VecDeque<RunScript>,
+    /// How much later than in their scripts the workflows of new runs come.
+    workflow_delay: Duration,
     next_reruns: VecDeque<WorkflowScript>,
     workflows_per_page: Option<usize>,
     /// The newest commit of each slug's branch that was pushed to.
@@ -98,6 +101,26 @@ impl CircleCiModel {
     /// queue up.
     pub fn script_next(&mut self, script: RunScript) {
         self.next_scripts.push_back(script);
+    }
+
+    /// Of the runs to be created only the next follows a script of its own, or none does.
+    pub(crate) fn replace_next(&mut self, script: Option<RunScript>) {
+        self.next_scripts = script.into_iter().collect();
+    }
+
+    /// The script that was set for the next run.
+    pub(crate) fn next_run(&self) -> Option<&RunScript> {
+        self.next_scripts.front()
+    }
+
+    /// The workflows of new runs come this much later from now on.
+    pub fn delay_workflows(&mut self, by: Duration) {
+        self.workflow_delay = by;
+    }
+
+    /// How much later the workflows of new runs come.
+    pub(crate) fn workflow_delay(&self) -> Duration {
+        self.workflow_delay
     }
 
     /// Pipelines and builds on this branch or tag run for `revision` from now on.
@@ -201,7 +224,8 @@ impl CircleCiModel {
         let mut values = values.into_iter().filter_map(Value::as_str);
         let of_job = || values.find_map(|value| self.scripts.get(value).cloned());
         let next = self.next_scripts.pop_front();
-        next.or_else(of_job).unwrap_or_default()
+        let script = next.or_else(of_job).unwrap_or_default();
+        script.delayed(self.workflow_delay)
     }
 
     /// Creates a pipeline of a project on an existing branch or tag.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{PipelineErrorView, PipelineStateView, RunScript, WorkflowScript};
+use super::{JobScript, PipelineErrorView, PipelineStateView, RunScript, WorkflowScript};
 
 /// How long a pipeline that runs nothing takes to reach its final state.
 const PROCESSING_TIME: Duration = Duration::from_millis(200);
@@ -98,6 +98,30 @@ impl RunScript {
         };
         let first = part(0, start, (again, "failed"));
         Self::created_at(start, vec![first, part(1, again, (after, "success"))])
+    }
+
+    /// One workflow `deploy` of jobs that run one after the other for equal times; the last one takes
+    /// `status` at `after`.
+    pub fn staged(jobs: &[&str], after: Duration, status: &str) -> Self {
+        let start = after / 10;
+        let parts = u32::try_from(jobs.len()).unwrap_or(u32::MAX).max(1);
+        let each = (after - start) / parts;
+        let mut script = Self::deploy(start, "running", &[(after, status)]);
+        let (mut from, mut before) = (start, None);
+        let mut staged = Vec::new();
+        for (n, &name) in jobs.iter().enumerate() {
+            let is_last = n + 1 == jobs.len();
+            let (until, end) = if is_last {
+                (after, status)
+            } else {
+                (from + each, "success")
+            };
+            let job = JobScript::new(name, &[(from, "running"), (until, end)]);
+            staged.push(job.requires(before.as_slice()));
+            (from, before) = (until, Some(name));
+        }
+        script.workflows[0].jobs = staged;
+        script
     }
 
     /// Two workflows, `build` and `deploy`, each with the time and status of its end. Both

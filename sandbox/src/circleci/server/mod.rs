@@ -1,6 +1,7 @@
 //! CircleCI over HTTP: the token check, the faults and the journal that all calls share.
 
 pub(super) mod delivery;
+pub(super) mod online;
 pub(super) mod v1;
 pub(super) mod v2;
 
@@ -98,13 +99,23 @@ impl FakeCircleCi {
     }
 
     /// The model, locked, to read it.
-    pub(super) fn lock_for_read(&self) -> MutexGuard<'_, CircleCiModel> {
+    pub(crate) fn lock_for_read(&self) -> MutexGuard<'_, CircleCiModel> {
         lock(&self.model)
     }
 
     /// The next call of this kind has this fault; several faults queue up.
     pub fn fail_next(&self, call: CiCall, fault: HttpFault) {
         self.faults.push(call, fault);
+    }
+
+    /// The fault that the next call of this kind has.
+    pub(crate) fn next_fault(&self, call: CiCall) -> Option<HttpFault> {
+        self.faults.peek(&call)
+    }
+
+    /// The next call of this kind has this fault or none, whatever was to come.
+    pub(crate) fn replace_faults(&self, call: CiCall, fault: Option<HttpFault>) {
+        self.faults.replace(call, fault);
     }
 
     /// How many calls of each kind arrived so far, whatever their answers, also those whose answer

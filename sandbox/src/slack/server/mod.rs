@@ -130,11 +130,7 @@ impl FakeSlack {
 }
 
 /// The say endpoint, the bot's methods and the response URLs. The model knows no other path.
-pub(crate) fn router(
-    slack: Arc<FakeSlack>,
-    say_endpoint: SayEndpoint,
-    own: &OwnAddress,
-) -> Router {
+pub(crate) fn router(slack: Arc<FakeSlack>, say_endpoint: SayEndpoint, own: &OwnAddress) -> Router {
     let mut router = Router::new();
     for &method in BotMethod::VARIANTS {
         let call = move |State(slack): State<Arc<FakeSlack>>, head: Parts, body: Bytes| async move {
@@ -150,7 +146,10 @@ pub(crate) fn router(
     let say = post(say::handle_say).with_state(Arc::new(say_endpoint));
     router
         .with_state(Arc::clone(&slack))
-        .merge(require_own_host(Router::new().route(say::SAY_PATH, say), own))
+        .merge(require_own_host(
+            Router::new().route(say::SAY_PATH, say),
+            own,
+        ))
         .fallback_service(post(handle_url).with_state(slack))
 }
 
