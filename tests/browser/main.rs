@@ -13,6 +13,7 @@
 mod browser;
 mod driver;
 mod faults;
+mod form;
 mod rendering;
 mod stories;
 mod world;

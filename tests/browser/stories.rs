@@ -19,11 +19,21 @@ async fn a_deploy_moves_to_its_end_before_ones_eyes() {
     browser.wait_message("Running:").await;
     browser.wait_message("now test").await;
     browser.documented_picture("page", None).await;
+    browser
+        .documented_picture(
+            "card",
+            Some("#messages .message:has(.replies:empty):last-child"),
+        )
+        .await;
     let card = browser.wait_message("Succeeded:").await;
     assert!(card.contains("web/production"), "{card}");
     // One card, with the end in its thread.
     let replies = "document.querySelectorAll('.replies .message').length";
-    assert_eq!(browser.value(replies).await, json!(1));
+    browser
+        .wait("the end in the thread", &format!("{replies} === 1"))
+        .await;
+    let cards = "document.querySelectorAll('#messages > .message:has(.button)').length";
+    assert_eq!(browser.value(cards).await, json!(1));
     browser
         .wait(
             "CircleCI's end",

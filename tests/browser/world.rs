@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatops_core::config::Config;
+use chatops_core::ports::Clock;
+use chatops_local::clock::WallClock;
 use chatops_local::secrets::EnvSecrets;
 use chatops_local::serve::{ChatopsServer, ServeSettings};
 use chatops_sandbox::circleci::{FakeProject, RunScript};
@@ -47,6 +49,8 @@ impl World {
             circleci.script_job("e2e", RunScript::endless());
         }
         let config = include_str!("../../src/demo/demo.toml")
+            .replace("teammate", "bo")
+            .replace("you", "ana")
             .replace("SLACK", sandbox.slack_url())
             .replace("CIRCLECI", sandbox.circleci_url());
         let secrets = EnvSecrets::read(|name| match name {
@@ -84,20 +88,27 @@ impl World {
     }
 }
 
-/// The bot says something in the channel of deploys.
-pub(crate) fn say(sandbox: &Sandbox, message: &Value) {
-    let mut body = message.clone();
+/// The bot says something in the channel of deploys; the message's timestamp.
+pub(crate) fn say(sandbox: &Sandbox, message: &Value) -> String {
+    call_bot(sandbox, BotMethod::PostMessage, message.clone())
+}
+
+/// The bot says something else instead.
+pub(crate) fn edit(sandbox: &Sandbox, ts: &str, message: &Value) {
+    let mut message = message.clone();
+    message["ts"] = json!(ts);
+    call_bot(sandbox, BotMethod::Update, message);
+}
+
+fn call_bot(sandbox: &Sandbox, method: BotMethod, mut body: Value) -> String {
     body["channel"] = json!("C0001");
     let body = body.to_string();
     let mut slack = sandbox.slack().lock();
-    let now = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
-    let answer = slack.call_bot(
-        now,
-        BotMethod::PostMessage,
-        Some(BOT_TOKEN),
-        body.as_bytes(),
-    );
-    assert!(answer.body.contains(r#""ok":true"#), "{}", answer.body);
+    let now = WallClock.now();
+    let answer = slack.call_bot(now, method, Some(BOT_TOKEN), body.as_bytes());
+    let answer: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer["ok"], true, "{answer}");
+    answer["ts"].as_str().unwrap().to_owned()
 }
 
 fn settings(slack_addr: SocketAddr) -> SandboxSettings {

@@ -8,6 +8,7 @@
 mod bot;
 mod builds;
 mod circleci;
+mod page;
 mod say;
 mod schema;
 mod slack;

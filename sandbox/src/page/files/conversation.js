@@ -24,6 +24,7 @@ export class Conversation {
     this.messages.clear();
     this.nodes.clear();
     this.list.replaceChildren();
+    this.announced.textContent = "";
   }
 
   show(channel) {
@@ -95,6 +96,9 @@ export class Conversation {
       press: (element, value, control) => this.press(message, element, value, control, enteredFields(content)),
     }));
     body.append(content);
+    // What it begins with says how it stands.
+    const sign = content.querySelector(".emoji")?.dataset.sign;
+    if (sign) content.dataset.sign = sign;
     const restore = keepEntered(node.querySelector(":scope > .body"), body);
     const icon = el("img", { class: "avatar", src: "/icon.svg", alt: "", width: 36, height: 36 });
     node.replaceChildren(icon, body, replies);

@@ -143,7 +143,7 @@ function emoji(text, at) {
   const sign = found && Object.hasOwn(EMOJI, found[1]) && !isWord(text[at - 1]);
   if (!sign) return null;
   const name = found[1].replaceAll("_", " ");
-  const node = el("span", { class: "emoji", role: "img", "aria-label": name }, EMOJI[found[1]]);
+  const node = el("span", { class: "emoji", role: "img", "aria-label": name, "data-sign": found[1] }, EMOJI[found[1]]);
   return { node, end: at + found[0].length };
 }
 
