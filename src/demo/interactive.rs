@@ -61,6 +61,11 @@ pub(super) async fn keep_running(
     Ok(())
 }
 
+/// Where the page is, which shows the scenarios, too.
+pub(super) fn print_page(slack: SocketAddr) {
+    anstream::println!("\nTo watch it in a browser, open http://{slack}/");
+}
+
 fn print_suggestions(slack: SocketAddr, data: &Path) {
     let program = program_name();
     let mut say = format!("{program} say");
@@ -79,7 +84,7 @@ fn print_suggestions(slack: SocketAddr, data: &Path) {
         anstream::println!("    {say} {words:<width$}  {}", outcome.dimmed());
     }
     anstream::println!(
-        "\nWhat an operator sees, such as with `{program} list --data <file>`, is in this file:\n\n    {}",
+        "\nAs an operator:\n\n    {program} list --data {}",
         data.display()
     );
     anstream::println!("\nEverything that happens is shown here. Ctrl-C ends it.\n");

@@ -61,6 +61,9 @@ pub(crate) async fn run(options: DemoOptions, stop: impl Future<Output = ()>) ->
     let world = DemoWorld::start(slack).await?;
     let timeline = Timeline::new(&world, options.calls);
     Timeline::print_header();
+    if options.keep {
+        interactive::print_page(slack);
+    }
     let played = tokio::select! {
         failed = run_scenarios(&world, &timeline) => Some(failed),
         () = &mut stop => None,
