@@ -63,6 +63,8 @@ async fn a_demo_that_starts_again_is_shown_again() {
     assert!(!browser.has_message("said before").await);
     world.say(&json!({"text": "said later"}));
     browser.wait_message("said later").await;
+    // It connected again once, however often it tried.
+    world.wait_streams(1).await;
 }
 
 /// A browser keeps six connections to a server, over all of its tabs.
@@ -81,6 +83,8 @@ async fn eight_tabs_are_not_too_many() {
         browser.open(&world.page()).await;
         browser.wait_message("hello").await;
     }
+    // Only the one that is seen follows.
+    world.wait_streams(1).await;
     world.say(&json!({"text": "and goodbye"}));
     browser.wait_message("and goodbye").await;
     let first = browser

@@ -14,6 +14,7 @@ mod browser;
 mod driver;
 mod faults;
 mod form;
+mod kept;
 mod rendering;
 mod stories;
 mod world;

@@ -57,6 +57,7 @@ async fn cancel_asks_before_it_is_pressed() {
     // The arrow brings back what was typed before.
     browser.type_line("main e2e").await;
     browser.wait_message("Running:").await;
+    browser.documented_picture("page-dark", None).await;
     browser.press("Cancel").await;
     browser
         .wait("the question", "document.querySelector('dialog[open]')")
@@ -81,7 +82,6 @@ async fn cancel_asks_before_it_is_pressed() {
             "document.querySelector('.pipeline[data-status=canceled]')",
         )
         .await;
-    browser.documented_picture("page-dark", None).await;
 }
 
 #[tokio::test]
@@ -187,6 +187,7 @@ async fn only_its_person_sees_what_is_ephemeral() {
     assert!(!whole.as_str().unwrap().contains("Not allowed"));
     browser.choose("people", "visitor").await;
     browser.wait_message("Not allowed:").await;
+    world.wait_streams(1).await;
 }
 
 #[tokio::test]

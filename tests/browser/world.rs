@@ -82,6 +82,13 @@ impl World {
         format!("{}/", self.sandbox.slack_url())
     }
 
+    /// Waits until so many pages follow what happens.
+    pub(crate) async fn wait_streams(&self, count: usize) {
+        let journal = self.sandbox.journal();
+        let followed = async || (journal.listener_count() == count).then_some(());
+        chatops_testkit::wait_until(&format!("{count} streams"), followed).await;
+    }
+
     /// The bot says something in the channel of deploys.
     pub(crate) fn say(&self, message: &Value) {
         say(&self.sandbox, message);

@@ -160,7 +160,7 @@ async function press(message, element, value, control, fields) {
   const warning = control.parentElement?.querySelector(".warning");
   warning?.remove();
   if (status === 200) return;
-  const why = error ?? (status ? `the app answered ${status}` : "the app did not answer in time");
+  const why = error ?? (status ? `the app answered ${status}` : "the app did not answer");
   control.after(el("span", { class: "warning", role: "alert" }, `⚠ Something went wrong: ${why}.`));
 }
 
