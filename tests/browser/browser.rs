@@ -46,10 +46,10 @@ impl Browser {
     pub(crate) async fn start(size: WindowSize, arguments: &[&str]) -> Option<Self> {
         let turn = TURNS.acquire().await.unwrap();
         let Some(driver) = Driver::start() else {
-            let required = std::env::var("CHATOPS_BROWSER").is_ok_and(|it| it == "required");
+            let required = std::env::var_os("CHATOPS_BROWSER").is_some_and(|it| it == "required");
             assert!(!required, "there is no chromedriver: run .ci/browser");
             SKIPPED.call_once(|| {
-                println!("skipped: there is no chromedriver (.ci/browser installs it)")
+                println!("skipped: there is no chromedriver (.ci/browser installs it)");
             });
             return None;
         };
@@ -114,24 +114,9 @@ impl Browser {
     pub(crate) async fn click(&self, place: Locator<'_>) {
         let clicked = async || {
             let clicked = async { self.client.find(place).await?.click().await };
-            self.done(clicked.await)
+            done(clicked.await)
         };
         chatops_testkit::wait_until(&format!("{place:?}"), clicked).await;
-    }
-
-    fn done(&self, result: Result<(), CmdError>) -> Option<()> {
-        match result {
-            Ok(()) => Some(()),
-            Err(error)
-                if error.is_no_such_element()
-                    || error.is_stale_element_reference()
-                    || error.is_element_not_interactable()
-                    || is_covered(&error) =>
-            {
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
     }
 
     /// Clicks the newest button with this label in the conversation or a dialog.
@@ -185,6 +170,22 @@ impl Browser {
         if std::env::var_os("UPDATE_PICTURES").is_some() {
             keep(&root.join("docs/images"), name, &picture);
         }
+    }
+}
+
+/// A click that was made; `None` if it can be made later.
+fn done(result: Result<(), CmdError>) -> Option<()> {
+    match result {
+        Ok(()) => Some(()),
+        Err(error)
+            if error.is_no_such_element()
+                || error.is_stale_element_reference()
+                || error.is_element_not_interactable()
+                || is_covered(&error) =>
+        {
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page of the demo in a real browser: Chromium, headless, driven over WebDriver. What is checked is
+//! The page of the demo in a real browser: Chromium, headless, driven from outside. What is checked is
 //! what a person sees and does. Without a browser these tests are skipped, unless `CHATOPS_BROWSER` is
 //! `required`.
 

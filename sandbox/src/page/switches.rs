@@ -89,9 +89,10 @@ pub(super) async fn change(
     match read(&body)? {
         Change::Unreachable(is_on) => {
             let server = &page.circleci_server;
-            let done = match is_on {
-                true => server.take_offline().await,
-                false => server.bring_online().await,
+            let done = if is_on {
+                server.take_offline().await
+            } else {
+                server.bring_online().await
             };
             let taken = |_| (StatusCode::INTERNAL_SERVER_ERROR, "its address is taken");
             done.map_err(taken)?;

@@ -105,7 +105,7 @@ impl RunScript {
     pub fn staged(jobs: &[&str], after: Duration, status: &str) -> Self {
         let start = after / 10;
         let parts = u32::try_from(jobs.len()).unwrap_or(u32::MAX).max(1);
-        let each = (after - start) / parts;
+        let each = after.saturating_sub(start) / parts;
         let mut script = Self::deploy(start, "running", &[(after, status)]);
         let (mut from, mut before) = (start, None);
         let mut staged = Vec::new();
