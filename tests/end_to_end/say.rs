@@ -20,6 +20,10 @@ impl KeptDemo {
         process.wait_line("Which deploys failed?").await;
         let said = process.wait_line(" say --slack ").await;
         assert_says(&said, &slack);
+        process.wait_line(&format!("    http://{slack}/")).await;
+        let listed = process.wait_line(" list --data ").await;
+        let (_, data) = listed.split_once("--data ").unwrap();
+        assert!(std::path::Path::new(data).exists(), "{data}");
         process.wait_line("Ctrl-C ends it").await;
         Self { process, slack }
     }
