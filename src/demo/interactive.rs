@@ -84,7 +84,7 @@ fn print_suggestions(slack: SocketAddr, data: &Path) {
         anstream::println!("    {say} {words:<width$}  {}", outcome.dimmed());
     }
     anstream::println!(
-        "\nAs an operator:\n\n    {program} list --data {}",
+        "\nAs an operator:\n\n    {program} history --data {}",
         data.display()
     );
     anstream::println!("\nEverything that happens is shown here. Ctrl-C ends it.\n");
