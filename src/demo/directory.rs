@@ -17,6 +17,7 @@ pub(crate) const CHANNELS: &[(&str, &str)] = &[("deploys", "C0001"), ("random", 
 
 /// Commands to try on the page.
 const SUGGESTIONS: &[&str] = &[
+    "",
     "main deploy",
     "feature/login e2e",
     "plan main deploy",

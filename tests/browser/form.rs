@@ -13,7 +13,7 @@ async fn a_deploy_is_picked_planned_and_started() {
     };
     let world = World::start().await;
     browser.open(&world.page()).await;
-    browser.type_line("").await;
+    browser.click(Locator::Css("#suggestions button")).await;
     browser.wait_message("pick, then check the plan").await;
     let options =
         "[...document.querySelectorAll('.content select option')].map((it) => it.textContent)";

@@ -133,7 +133,7 @@ fn settings(slack_addr: SocketAddr) -> SandboxSettings {
         workspace: Some(Workspace {
             people: named(&[("ana", "U0001"), ("bo", "U0002"), ("visitor", "U0003")]),
             channels: named(&[("deploys", "C0001"), ("random", "C0002")]),
-            suggestions: ["main deploy", "plan main deploy", "status", "help"]
+            suggestions: ["", "main deploy", "plan main deploy", "status", "help"]
                 .map(str::to_owned)
                 .to_vec(),
         }),

@@ -21,9 +21,10 @@ impl KeptDemo {
         let said = process.wait_line(" say --slack ").await;
         assert_says(&said, &slack);
         process.wait_line(&format!("    http://{slack}/")).await;
-        let listed = process.wait_line(" list --data ").await;
-        let (_, data) = listed.split_once("--data ").unwrap();
-        assert!(std::path::Path::new(data).exists(), "{data}");
+        let listed = process.wait_line(" --data ").await;
+        let (_, arguments) = listed.trim().split_once(' ').unwrap();
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        run_args(&arguments).await.success();
         process.wait_line("Ctrl-C ends it").await;
         Self { process, slack }
     }

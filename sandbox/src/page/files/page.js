@@ -73,7 +73,8 @@ function begin(event) {
   conversation.reset();
   byId("command").textContent = workspace.command;
   const chips = workspace.suggestions.map((words) => {
-    const chip = el("button", { type: "button" }, words);
+    // Without words it is the command alone.
+    const chip = el("button", { type: "button" }, words || workspace.command);
     chip.addEventListener("click", () => type(words));
     return chip;
   });
