@@ -130,6 +130,7 @@ pub(crate) fn request() -> DeployRequest {
         requested_at: start(),
         unsigned: false,
         refused: None,
+        press: None,
     }
 }
 
@@ -320,7 +321,7 @@ pub(crate) fn requester() -> Requester {
 pub(crate) fn message() -> DeployMessage {
     DeployMessage {
         refused: None,
-        pressed: false,
+        press: None,
         id: id(),
         requester: requester(),
         deploy: DeployCommand {

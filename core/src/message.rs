@@ -132,6 +132,7 @@ impl Requester {
             requested_at,
             unsigned: self.unsigned,
             refused: None,
+            press: None,
         }
     }
 }
@@ -230,9 +231,9 @@ pub struct DeployMessage {
     /// Why ingest has refused it, and told the requester so: it is only put on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Rejection>>,
-    /// Whether it comes from a plan's button: then ingest could answer nothing, and the notifier does it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub pressed: bool,
+    /// The press of a plan's button that asks for it: then ingest could answer nothing, and the notifier does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub press: Option<RequestId>,
 }
 
 impl DeployMessage {
@@ -241,6 +242,7 @@ impl DeployMessage {
     pub fn deploy_request(&self, config: &Config) -> DeployRequest {
         DeployRequest {
             refused: self.refused.clone(),
+            press: self.press,
             ..self
                 .requester
                 .deploy_request(&self.deploy, self.requested_at, config)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::deploy::{ActedBy, SlackUser};
-use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, TeamId, UserId};
+use crate::id::{ChannelId, QualifiedChannel, QualifiedUser, RequestId, TeamId, UserId};
 use crate::name::{GitRef, JobName, ProjectName};
 use crate::parameters::Parameters;
 use crate::rejection::Rejection;
@@ -43,6 +43,9 @@ pub struct DeployRequest {
     /// configuration says later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Rejection>>,
+    /// The press of a plan's button that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub press: Option<RequestId>,
 }
 
 #[expect(

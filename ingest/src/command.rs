@@ -135,7 +135,7 @@ impl<P: IngestPorts> Ingest<P> {
             deploy,
             requested_at,
             refused: refused.clone(),
-            pressed: false,
+            press: None,
         };
         let (id, sender) = (message.id, Sender::of(&message.requester));
         let message = WorkMessage::Deploy(Box::new(message));

@@ -144,7 +144,7 @@ impl<P: IngestPorts> Ingest<P> {
             deploy,
             requested_at: press.pressed_at,
             refused: refused.map(Box::new),
-            pressed: true,
+            press: Some(press.id),
         }))
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn request(branch: &str) -> DeployRequest {
         requested_at: start_time(),
         unsigned: false,
         refused: None,
+        press: None,
     }
 }
 

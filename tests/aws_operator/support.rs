@@ -235,6 +235,7 @@ impl CommitStory {
             requested_at,
             unsigned: false,
             refused: None,
+            press: None,
         };
         let id = DeployId::of_request("T01", "A01", key);
         let key = (id, id.short_id(ShortId::USUAL));

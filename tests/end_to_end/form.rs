@@ -100,6 +100,10 @@ async fn what_is_picked_is_planned_and_deployed_once() {
             ever.iter().any(|text| text.contains("*Accepted:*")),
             "{ever:?}"
         );
+        // Whoever still has it on screen is told how it stands.
+        form.world.press(&form.server, &press).await;
+        form.says("*Succeeded:*").await;
+        assert_eq!(form.world.wait_settled().await.records.len(), 1);
         form.end().await;
     }
 }

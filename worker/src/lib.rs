@@ -138,7 +138,10 @@ impl<P: WorkerPorts> Worker<P> {
             return Ok(());
         };
         match message {
-            WorkMessage::Deploy(message) => self.drive(inv, DeployRun::open(*message)).await,
+            WorkMessage::Deploy(message) => {
+                self.answer_repeated_press(&message).await?;
+                self.drive(inv, DeployRun::open(*message)).await
+            }
             WorkMessage::Poll { deploy } => self.drive(inv, DeployRun::wake_up(deploy)).await,
             WorkMessage::Webhook { pipeline } => {
                 self.drive(inv, DeployRun::webhook(pipeline)).await

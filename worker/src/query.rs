@@ -7,7 +7,7 @@ use chatops_core::command::{DeployCommand, HistoryFilter, PAGE_SIZE, Query, Stat
 use chatops_core::deploy::decide;
 use chatops_core::deploy::{DeployOutcome, DeployRecord};
 use chatops_core::id::DeployRef;
-use chatops_core::message::{NotifyMessage, QueryMessage, QueryReply, Requester};
+use chatops_core::message::{DeployMessage, NotifyMessage, QueryMessage, QueryReply, Requester};
 use chatops_core::name::ProjectName;
 use chatops_core::notification::Undelivered;
 use chatops_core::policy;
@@ -130,6 +130,25 @@ impl<P: WorkerPorts> Worker<P> {
             untold.extend(record.map(|record| (undelivered, record)));
         }
         Ok(untold)
+    }
+
+    /// Says how a deploy stands to whoever presses a plan's button after it was pressed before: nothing else is said
+    /// about that press.
+    pub(crate) async fn answer_repeated_press(
+        &self,
+        message: &DeployMessage,
+    ) -> Result<(), WorkError> {
+        if message.press.is_none() {
+            return Ok(());
+        }
+        let record = self.ports.perform(ReadDeploy(message.id)).await?;
+        let Some(record) = record.filter(|record| record.request.press != message.press) else {
+            return Ok(());
+        };
+        let undelivered = self.ports.perform(ReadUndelivered(record.id)).await?;
+        let status = text::deploy_status(&record, undelivered.as_ref(), &self.config);
+        self.queue_reply(&message.requester, message.requested_at, status, true)
+            .await
     }
 
     async fn answer_plan(

@@ -128,6 +128,7 @@ fn deploy_request(random: &mut SeededRandom, n: u32, size: u32) -> Option<Deploy
         requested_at: requested_at(n, size),
         unsigned: false,
         refused: None,
+        press: None,
     })
 }
 

@@ -79,7 +79,7 @@ fn pressed_cancel() -> WorkMessage {
 /// A plan's button was pressed.
 fn pressed_deploy() -> WorkMessage {
     WorkMessage::Deploy(Box::new(DeployMessage {
-        pressed: true,
+        press: Some(RequestId::of_request("T1", "A1", "1")),
         ..message()
     }))
 }
@@ -156,7 +156,7 @@ fn the_wire_forms_do_not_change() {
     insta::assert_snapshot!(wire(&query(Query::Failed { before: None })), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"failed","before":null},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&retry()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"retry","deploy":{"short":"f643ce10"},"confirm":true,"force":false},"requested_at":"2027-01-15T08:00:00Z"}"#);
     insta::assert_snapshot!(wire(&pressed_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"user","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
-    insta::assert_snapshot!(wire(&pressed_deploy()), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","deploy":{"project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","pressed":true}"#);
+    insta::assert_snapshot!(wire(&pressed_deploy()), @r#"{"type":"deploy.v1","id":"f643ce10-7507-5ba4-a5e5-a01266e1559c","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","deploy":{"project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","press":"a0265239-bd95-5a72-8e7e-0b3e7888565c"}"#);
     insta::assert_snapshot!(wire(&pressed_plan()), @r#"{"type":"query.v1","team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","response_url":"https://hooks.slack.com/commands/T012ABCDEF/1/canary","query":{"kind":"plan","project":null,"branch":"main","job":"deploy"},"requested_at":"2027-01-15T08:00:00Z","id":"a0265239-bd95-5a72-8e7e-0b3e7888565c","in_place":true}"#);
     let forms = form_queries().map(|form| serde_json::to_string(&form).unwrap());
     insta::assert_snapshot!(forms.join("\n"), @r#"

@@ -122,7 +122,8 @@ fn a_plan_starts_one_deploy_for_its_person() {
     let user = QualifiedUser::parse("T1DC2JH3J/U2CERLKJA").unwrap();
     let id = DeployId::of_plan(plan, &user, "web main deploy");
     assert_eq!(sent["type"], "deploy.v1");
-    assert_eq!((&sent["id"], &sent["pressed"]), (&json!(id), &json!(true)));
+    let press = RequestId::of_request("T1DC2JH3J", "A0001", TRIGGER);
+    assert_eq!((&sent["id"], &sent["press"]), (&json!(id), &json!(press)));
     assert_eq!(sent["refused"], Value::Null);
     let mut again = planned(plan, "web main deploy");
     again["trigger_id"] = json!("another.trigger");

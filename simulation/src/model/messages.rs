@@ -93,7 +93,7 @@ pub(super) fn action_message(who: usize, action: DeployAction, left: Duration) -
 pub(super) fn deploy_message(deploy: usize, left: Duration) -> DeployMessage {
     DeployMessage {
         refused: None,
-        pressed: false,
+        press: None,
         id: DEPLOYS[deploy],
         requester: requester(0),
         deploy: DeployCommand {

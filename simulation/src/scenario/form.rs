@@ -44,6 +44,9 @@ pub(super) const ALL: &[Scenario] = &[
         world.run_to_rest();
         world.press_planned(ANA, 1);
         world.run_to_rest();
+        let shown = world.slack.shown_messages();
+        let answers: usize = shown.iter().map(|message| message.replaced_by.len()).sum();
+        world.expect_undisturbed(answers > 1, "a later press was not answered");
     })
     .ends(&[Succeeded]),
     Scenario::new(

@@ -92,6 +92,7 @@ pub fn first_commit(n: u32) -> Commit {
         requested_at: at(0),
         unsigned: false,
         refused: None,
+        press: None,
     };
     let by = AuditActor::User(request.qualified_user());
     let ids = (id(n), id(n).short_id(8));

@@ -107,7 +107,7 @@ impl World {
         let message = match command::parse(text).unwrap() {
             ChatCommand::Deploy(deploy) => WorkMessage::Deploy(Box::new(DeployMessage {
                 refused: None,
-                pressed: false,
+                press: None,
                 id,
                 requester,
                 deploy,

@@ -15,10 +15,10 @@ use crate::ports::Commit;
 pub fn open_deploy(message: &DeployMessage, short_digits: usize, ctx: Context<'_>) -> Commit {
     let request = message.deploy_request(ctx.config);
     let by = request.requested_by().into();
-    let is_told = message.refused.is_some() && !message.pressed;
+    let is_told = message.refused.is_some() && message.press.is_none();
     let requester = Some(&message.requester).filter(|_| !is_told);
     let mut notification = new_notification(message.id, requester, message.requested_at, ctx);
-    if message.pressed {
+    if message.press.is_some() {
         notification.answer = DeliveryStatus::Pending { from: ctx.now };
     }
     if message.refused.is_some() {

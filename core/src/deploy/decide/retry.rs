@@ -101,6 +101,7 @@ impl<'a> RetryCause<'a> {
         DeployRequest {
             requested_at: self.action().map_or(now, |action| action.requested_at),
             refused: None,
+            press: None,
             ..match requester {
                 Some(requester) => request_from(requester, old),
                 None => first_request(first, old),

@@ -81,7 +81,7 @@ impl Phase for Opening {
 
     fn resume(self, answer: Result<(), CommitError>, ctx: Context<'_>) -> DeployRun {
         match answer {
-            Ok(()) if self.message.pressed => {
+            Ok(()) if self.message.press.is_some() => {
                 step::after_write(RunMemory::of(self.message.id), &self.commit)
             }
             // If it has moved on, another run has opened it.

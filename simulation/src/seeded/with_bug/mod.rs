@@ -139,7 +139,7 @@ async fn derive_retry(
     let id = DeployId::of_retry(old.id, Some(action.id));
     let message = DeployMessage {
         refused: None,
-        pressed: false,
+        press: None,
         id,
         requester: Requester {
             team: user.id.team.clone(),
