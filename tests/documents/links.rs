@@ -40,6 +40,14 @@ fn parse(text: &str) -> Document {
         let (address, _) = after.split_once(')').unwrap();
         document.links.push(address.to_owned());
     }
+    // A picture for light and dark is written as HTML.
+    for after in ["src=\"", "srcset=\""]
+        .into_iter()
+        .flat_map(|name| prose.split(name).skip(1))
+    {
+        let (address, _) = after.split_once('"').unwrap();
+        document.links.push(address.to_owned());
+    }
     document
 }
 
