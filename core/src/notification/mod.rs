@@ -14,6 +14,7 @@ mod decide;
 mod draw;
 pub mod handler;
 mod record;
+mod route;
 
 use std::time::Duration;
 
