@@ -59,10 +59,9 @@ impl<P: IngestPorts> Ingest<P> {
             return Ok(nothing);
         };
         let meaning = verb.meaning(value, payload.form());
-        let meaning = meaning.map_err(|_| invalid("value"))?;
-        if meaning == PressMeaning::Nothing {
+        let Some(meaning) = meaning.map_err(|_| invalid("value"))? else {
             return Ok(nothing);
-        }
+        };
         let press = self.read_press(&payload, body.signed_at)?;
         let (user, verb) = (press.requester.user.clone(), verb.as_str());
         let team = &press.requester.team;
@@ -71,7 +70,6 @@ impl<P: IngestPorts> Ingest<P> {
             return Ok(nothing);
         }
         let message = match meaning {
-            PressMeaning::Nothing => return Ok(nothing),
             PressMeaning::Action(deploy, action) => press.action(&payload, deploy, action),
             PressMeaning::Query(query) => press.query(query),
             PressMeaning::Deploy { plan, deploy } => self.press_deploy(press, plan, deploy),

@@ -183,19 +183,12 @@ impl<P: WorkerPorts> Worker<P> {
             Some(place) => self.ports.perform(ReadReleases(place.clone())).await?,
             None => ReleaseHistory::default(),
         };
-        let report = text::plan_report(&plan, holder, &releases, &self.config);
-        let Some(id) = query.id else {
-            return Ok(report);
-        };
-        let asked = PlanRequest {
-            id,
-            from_form: query.in_place,
-        };
-        let starts = plan.trigger.is_some() && holder.is_none();
-        Ok(text::with_start_button(
-            report,
+        let from_form = query.in_place;
+        let asked = query.id.map(|id| PlanRequest { id, from_form });
+        Ok(text::plan_report(
             &plan,
-            starts,
+            holder,
+            &releases,
             asked,
             &self.config,
         ))

@@ -47,8 +47,6 @@ pub enum ButtonVerb {
 /// What a press asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PressMeaning {
-    /// Nothing: Slack has opened an address.
-    Nothing,
     /// An action on the deploy.
     Action(DeployId, DeployAction),
     /// An answer from the configuration or the ledger.
@@ -86,21 +84,21 @@ impl ButtonVerb {
         format!("{plan} {}", deploy.words())
     }
 
-    /// What a press of it asks for. `value` is the button's or the chosen option's, and `fields` what stands in
+    /// What a press of it asks for; `None` where Slack has only opened an address. `value` is the button's or the chosen option's, and `fields` what stands in
     /// the form; `None` if Slack sent nothing of it.
     pub fn meaning(
         self,
         value: &str,
         fields: Option<FormInput>,
-    ) -> Result<PressMeaning, InvalidPress> {
+    ) -> Result<Option<PressMeaning>, InvalidPress> {
         let act = |action: fn(DeployRef) -> DeployAction| {
             let deploy = DeployId::parse(value).map_err(|_| InvalidPress)?;
             let action = action(DeployRef::Full(deploy));
-            Ok(PressMeaning::Action(deploy, action))
+            Ok(Some(PressMeaning::Action(deploy, action)))
         };
         let planned = |words| DeployCommand::from_words(words).ok_or(InvalidPress);
         let query = match self {
-            Self::Open => return Ok(PressMeaning::Nothing),
+            Self::Open => return Ok(None),
             Self::Cancel => return act(|deploy| DeployAction::Cancel { deploy }),
             Self::Dismiss => return act(|deploy| DeployAction::Dismiss { deploy }),
             Self::Retry => return act(|deploy| retry(deploy, false)),
@@ -109,7 +107,7 @@ impl ButtonVerb {
                 let (plan, words) = value.split_once(' ').ok_or(InvalidPress)?;
                 let plan = RequestId::parse(plan).ok_or(InvalidPress)?;
                 let deploy = planned(words)?;
-                return Ok(PressMeaning::Deploy { plan, deploy });
+                return Ok(Some(PressMeaning::Deploy { plan, deploy }));
             }
             Self::Plan => match fields {
                 None => Query::FormMenu,
@@ -119,7 +117,7 @@ impl ButtonVerb {
             Self::Back => Query::Form(FormInput::of(&planned(value)?)),
             Self::Help => Query::Help,
         };
-        Ok(PressMeaning::Query(query))
+        Ok(Some(PressMeaning::Query(query)))
     }
 }
 
@@ -137,7 +135,7 @@ mod tests {
     use crate::command::{ChatCommand, parse};
     use crate::fixtures::id;
 
-    fn meaning(verb: ButtonVerb, value: &str) -> Result<PressMeaning, InvalidPress> {
+    fn meaning(verb: ButtonVerb, value: &str) -> Result<Option<PressMeaning>, InvalidPress> {
         verb.meaning(value, None)
     }
 
@@ -156,12 +154,14 @@ mod tests {
             (ButtonVerb::RetryConfirm, format!("retry {} confirm", id())),
             (ButtonVerb::Dismiss, format!("dismiss {}", id())),
         ] {
-            let Ok(PressMeaning::Action(deploy, action)) = meaning(verb, &id().to_string()) else {
+            let Ok(Some(PressMeaning::Action(deploy, action))) = meaning(verb, &id().to_string())
+            else {
                 panic!("{verb:?}");
             };
             assert_eq!(deploy, id());
             assert_eq!(parse(&typed), Ok(ChatCommand::Action(action)));
         }
+        assert_eq!(meaning(ButtonVerb::Open, ""), Ok(None));
         for other in ["", "Cancel", "approve", "open "] {
             assert_eq!(ButtonVerb::parse(other), None, "{other}");
         }
@@ -171,7 +171,8 @@ mod tests {
     fn the_form_asks_for_a_plan_and_the_plan_for_its_deploy() {
         let deploy = words("web main deploy version=v1.2");
         let fields = FormInput::of(&deploy);
-        let ask = |verb: ButtonVerb, value: &str, fields| verb.meaning(value, fields).unwrap();
+        let ask =
+            |verb: ButtonVerb, value: &str, fields| verb.meaning(value, fields).unwrap().unwrap();
         let plan = PressMeaning::Query(Query::Plan(deploy.clone()));
         assert_eq!(ask(ButtonVerb::Plan, "", Some(fields.clone())), plan);
         assert_eq!(ask(ButtonVerb::Choose, &deploy.words(), None), plan);

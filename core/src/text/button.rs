@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::mrkdwn::cut;
 use crate::command::ButtonVerb;
 use crate::id::DeployId;
+
+/// A question (Slack's own limit).
+const MAX_QUESTION: usize = 300;
 
 /// A button. What it does is decided anew for whoever presses it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,17 +105,6 @@ impl Button {
         }
         button
     }
-}
-
-/// A question (Slack's own limit).
-const MAX_QUESTION: usize = 300;
-
-/// A text of at most so many characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
 }
 
 pub(super) fn plain(text: &str) -> Value {

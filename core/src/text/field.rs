@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::button::{cut, plain};
+use super::button::plain;
+use super::mrkdwn::cut;
 use crate::command::{ButtonVerb, FormField};
 
 /// Options of a menu (Slack's own limit).

@@ -18,16 +18,32 @@ const OPTION_OVERHEAD: usize = 70;
 /// The form as it is first shown: the first job that this user may run here. Where there is none, or the app
 /// has no address for presses, what can be typed.
 pub fn new_form(user: &QualifiedUser, channel: &QualifiedChannel, config: &Config) -> SlackMessage {
-    let examples = deploy_examples(user, channel, config);
-    let Some(first) = examples.first().filter(|_| config.slack.interactivity) else {
+    if !config.slack.interactivity {
         return help_message(None, user, channel, config);
-    };
-    let input = FormInput {
-        job: Some(job_value(first)),
-        branch: Some(first.git_ref.to_string()),
-        parameters: None,
-    };
-    form(&input, &examples, config)
+    }
+    of_jobs(user, channel, config, |examples| {
+        let first = examples.first();
+        let input = FormInput {
+            job: first.map(job_value),
+            branch: first.map(|first| first.git_ref.to_string()),
+            parameters: None,
+        };
+        form(&input, examples, config)
+    })
+}
+
+/// What `build` makes of the jobs that this user may run here; what can be typed, where there is none.
+fn of_jobs(
+    user: &QualifiedUser,
+    channel: &QualifiedChannel,
+    config: &Config,
+    build: impl FnOnce(&[DeployExample<'_>]) -> SlackMessage,
+) -> SlackMessage {
+    let examples = deploy_examples(user, channel, config);
+    if examples.is_empty() {
+        return help_message(None, user, channel, config);
+    }
+    build(&examples)
 }
 
 /// The form with this in it, and what is wrong with it.
@@ -37,15 +53,13 @@ pub fn deploy_form(
     channel: &QualifiedChannel,
     config: &Config,
 ) -> SlackMessage {
-    let examples = deploy_examples(user, channel, config);
-    if examples.is_empty() {
-        return help_message(None, user, channel, config);
-    }
-    let message = form(input, &examples, config);
-    match input.deploy() {
-        Ok(_) => message,
-        Err(error) => message.rows(wrong(&error, config)),
-    }
+    of_jobs(user, channel, config, |examples| {
+        let message = form(input, examples, config);
+        match input.deploy() {
+            Ok(_) => message,
+            Err(error) => message.rows(wrong(&error, config)),
+        }
+    })
 }
 
 /// One menu instead of the fields: jobs on the branches that their rules name. It needs nothing that stands in
@@ -55,23 +69,21 @@ pub fn deploy_menu(
     channel: &QualifiedChannel,
     config: &Config,
 ) -> SlackMessage {
-    let examples = deploy_examples(user, channel, config);
-    if examples.is_empty() {
-        return help_message(None, user, channel, config);
-    }
-    let (groups, left_out) = grouped(examples.iter().map(|example| {
-        let (project, job, git_ref) = (example.project, &example.job, &example.git_ref);
-        let value = format!("{project} {git_ref} {job}{}", example.set);
-        (
-            project.to_string(),
-            format!("{project}: {job} on {git_ref}"),
-            value,
-        )
-    }));
-    let headline = Mrkdwn::new("*Deploy* · choose, then check the plan");
-    to_requester(MessageKind::Form, headline)
-        .field(Field::asking(ButtonVerb::Choose, groups))
-        .detail(typed_instead(left_out, config))
+    of_jobs(user, channel, config, |examples| {
+        let (groups, left_out) = grouped(examples.iter().map(|example| {
+            let (project, job, git_ref) = (example.project, &example.job, &example.git_ref);
+            let value = format!("{project} {git_ref} {job}{}", example.set);
+            (
+                project.to_string(),
+                format!("{project}: {job} on {git_ref}"),
+                value,
+            )
+        }));
+        let headline = Mrkdwn::new("*Deploy* · choose, then check the plan");
+        to_requester(MessageKind::Form, headline)
+            .field(Field::asking(ButtonVerb::Choose, groups))
+            .detail(typed_instead(left_out, config))
+    })
 }
 
 fn form(input: &FormInput, examples: &[DeployExample<'_>], config: &Config) -> SlackMessage {

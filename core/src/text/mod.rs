@@ -55,7 +55,7 @@ pub use self::list::{awaiting_retry, deploy_history, in_progress, untold_deploys
 pub use self::mark::{MessageKind, MessageMark};
 pub use self::mrkdwn::Mrkdwn;
 pub use self::notice::deploy_notice;
-pub use self::plan::{PlanRequest, plan_report, with_start_button};
+pub use self::plan::{PlanRequest, plan_report};
 pub use self::reading::{listed_projects, nothing_readable, plan_not_readable};
 pub use self::slack_message::{Audience, MessageLink, SlackMessage};
 pub use self::unlock::{

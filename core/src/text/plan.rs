@@ -21,6 +21,7 @@ pub fn plan_report(
     plan: &DeployPlan,
     holder: Option<(&TargetLock, &DeployRecord)>,
     releases: &ReleaseHistory,
+    asked: Option<PlanRequest>,
     config: &Config,
 ) -> SlackMessage {
     let starts = plan.trigger.is_some() && holder.is_none();
@@ -56,9 +57,13 @@ pub fn plan_report(
         let line = Mrkdwn::new("To start it: ").code(usage::start_again(config, &plan.request));
         message = message.detail(line);
     }
-    message.detail(Mrkdwn::new(
+    let message = message.detail(Mrkdwn::new(
         "Nothing was triggered. Which commit would be built is decided when it starts.",
-    ))
+    ));
+    match asked {
+        Some(asked) => with_start_button(message, plan, starts, asked, config),
+        None => message,
+    }
 }
 
 /// The request of a plan, for the buttons below it.
@@ -71,8 +76,8 @@ pub struct PlanRequest {
 }
 
 /// The report with the button that starts the deploy, where it would start and the app has an address for presses.
-pub fn with_start_button(
-    report: SlackMessage,
+pub(super) fn with_start_button(
+    mut report: SlackMessage,
     plan: &DeployPlan,
     starts: bool,
     asked: PlanRequest,
@@ -88,7 +93,6 @@ pub fn with_start_button(
         job: request.job.clone(),
         parameters: request.parameters.clone(),
     };
-    let mut report = report;
     if starts {
         let words = ButtonVerb::planned(asked.id, &deploy);
         let place = request.environment.as_deref().unwrap_or_default();

@@ -231,7 +231,7 @@ fn a_plan_has_the_button_that_starts_it() {
         let id = RequestId::of_request("T1", "A1", "1");
         let asked = PlanRequest { id, from_form };
         let report = to_requester_empty();
-        with_start_button(report, &plan, starts, asked, config)
+        super::super::plan::with_start_button(report, &plan, starts, asked, config)
     };
     let config = interactive(config());
     let labels = |message: &SlackMessage| message.to_lines()[1..].join(" ");

@@ -172,9 +172,9 @@ proptest! {
         let releases = ReleaseHistory::default().after(&TargetEnd::of(&last).unwrap()).after(&failed);
         for ask in [request(), DeployRequest { user: other(), ..long_request() }, DeployRequest { git_ref: branch(&"b".repeat(200)), ..request() }] {
             let plan = decide::plan_deploy(&config, ask);
-            let report = super::super::plan_report(&plan, held.then_some((&lock, &holder)), &releases, &config);
+            let report = super::super::plan_report(&plan, held.then_some((&lock, &holder)), &releases, None, &config);
             let asked = PlanRequest { id: RequestId::of_request("T", "A", "1"), from_form: held };
-            check(&with_start_button(report, &plan, true, asked, &interactive));
+            check(&super::super::plan::with_start_button(report, &plan, true, asked, &interactive));
         }
     }
 }

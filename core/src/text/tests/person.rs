@@ -187,16 +187,6 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         new_form(&me, &qualified_channel(), config),
         deploy_form(&FormInput::default(), &me, &qualified_channel(), config),
         deploy_menu(&me, &qualified_channel(), config),
-        with_start_button(
-            query_buried(),
-            &plan_deploy(config, request.clone()),
-            true,
-            PlanRequest {
-                id: RequestId::of_request("T", "A", "1"),
-                from_form: true,
-            },
-            config,
-        ),
         awaiting_retry(&page, config)
             .details(untold_deploys(&[(undelivered, record.clone())], config)),
         deploy_history(&crate::command::HistoryFilter::default(), &page, config),
@@ -206,6 +196,10 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
             &plan_deploy(config, request.clone()),
             Some((&lock, &record)),
             &crate::fixtures::released(&record),
+            Some(PlanRequest {
+                id: RequestId::of_request("T", "A", "1"),
+                from_form: true,
+            }),
             config,
         ),
         nothing_readable(&requester, config).details(listed_projects(&[].into(), config)),

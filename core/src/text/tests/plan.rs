@@ -23,7 +23,7 @@ fn planned(
 
 fn planned_over(history: &ReleaseHistory, ask: DeployRequest, config: &Config) -> String {
     let plan = decide::plan_deploy(config, ask);
-    let message = super::super::plan_report(&plan, None, history, config);
+    let message = super::super::plan_report(&plan, None, history, None, config);
     check_ready_commands(&message, config);
     rendered(&message)
 }
@@ -117,6 +117,7 @@ fn words_plan(
         &decide::plan_deploy(config, ask),
         holder,
         &ReleaseHistory::default(),
+        None,
         config,
     )
 }

@@ -314,7 +314,7 @@ fn parameters() {
     let plan = crate::deploy::decide::plan_deploy(&config, ok);
     let would_send = &plan.trigger.as_ref().unwrap().parameters;
     assert_eq!(would_send["dry_run"], serde_json::json!(false));
-    assert_snapshot!(rendered(&plan_report(&plan, None, &crate::release::ReleaseHistory::default(), &config)), @"
+    assert_snapshot!(rendered(&plan_report(&plan, None, &crate::release::ReleaseHistory::default(), None, &config)), @"
     (to the requester)
     *Plan:* would start: `deploy` on `main` · `Version=v1` → *web/production*
     No deploy to it is on record yet.
