@@ -47,13 +47,9 @@ async fn it_is_posted_once_edited_to_the_end_and_the_end_is_in_its_thread() {
     world.wait_final(Succeeded).await;
     let records = world.wait_settled().await;
     records.verify();
-    // Everything is in one message, which showed each state before.
+    // Everything is in one message. Which states it showed before is up to how busy the machine is: an
+    // edit that comes late shows what is true by then.
     let ever = card.ever_shown();
-    assert_says(&ever[0], "*Triggering:*");
-    assert!(
-        ever.iter().any(|text| text.contains("*Running:*")),
-        "{ever:?}"
-    );
     assert_says(&card.shown_text(), "*Commit* ");
     let counts = [Card, Progress, Final].map(|kind| count(&world, kind));
     assert_eq!(counts, [1, 0, 1]);
