@@ -6,6 +6,8 @@
 
 mod build_status;
 mod error_text;
+#[cfg(test)]
+mod fuzz;
 mod inspect;
 mod response;
 #[cfg(test)]

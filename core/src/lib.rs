@@ -29,6 +29,8 @@ pub mod text;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fuzz;
 
 /// A moment, always UTC.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows a vendor's addresses, tokens or the meaning of an answer.
 
+#[cfg(test)]
+mod fuzz;
 mod rate_limit;
 mod response;
 mod retry_after;

@@ -3,6 +3,8 @@
 //! Each message is posted once: no resend, no redirect, no pooled connection that may have died, no
 //! proxy from the environment.
 
+#[cfg(test)]
+mod fuzz;
 mod inspect;
 mod response;
 

@@ -111,7 +111,7 @@ impl SqsBatch {
 
 impl SqsRecord {
     /// Its id in the response, and the message.
-    fn into_message(self) -> (String, ReceivedMessage) {
+    pub(super) fn into_message(self) -> (String, ReceivedMessage) {
         let receive_count = self.attributes.receive_count;
         let receive_count = receive_count.and_then(|count| count.parse().ok());
         let message = ReceivedMessage {

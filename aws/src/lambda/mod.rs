@@ -6,6 +6,8 @@
 
 pub mod batch;
 mod env;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 mod logs;
 

@@ -12,6 +12,7 @@ mod certificate;
 mod deploys;
 mod encoding;
 mod form_presses;
+mod fuzz;
 mod headers;
 mod immediate_replies;
 mod legacy;

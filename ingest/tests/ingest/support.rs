@@ -284,6 +284,12 @@ impl TestIngest {
         self.0.ports.secrets.refreshed.lock().unwrap().clone()
     }
 
+    /// What was sent since the last time.
+    pub(crate) fn take_sent(&self) -> Vec<MessageBody> {
+        let mut sent = self.0.ports.queue.sent.lock().unwrap();
+        sent.drain(..).map(|(_, body, _)| body).collect()
+    }
+
     pub(crate) fn queued_count(&self) -> usize {
         self.0.ports.queue.sent.lock().unwrap().len()
     }

@@ -22,7 +22,7 @@ const KEY: &str = "the webhook's own secret";
 const COMPLETED: &str = r#"{"id":"3888f21b-eaa7-38e3-8f3d-75a63bba8895","type":"workflow-completed","happened_at":"2021-09-01T22:49:34.317Z","webhook":{"id":"cf8c4fdd-0587-4da1-b4ca-4846e9640af9","name":"Sample Webhook"},"project":{"id":"84996744-a854-4f5e-aea3-04e2851dc1d2","name":"webhook-service","slug":"github/circleci/webhook-service"},"organization":{"id":"f22b6566-597d-46d5-ba74-99ef5bb3d85c","name":"circleci"},"workflow":{"id":"fda08377-fe7e-46b1-8992-3a7aaecac9c3","name":"build-test-deploy","created_at":"2021-09-01T22:49:03.616Z","stopped_at":"2021-09-01T22:49:34.170Z","url":"https://app.circleci.com/pipelines/github/circleci/webhook-service/130/workflows/fda08377-fe7e-46b1-8992-3a7aaecac9c3","status":"success"},"pipeline":{"id":"1285fe1d-d3a6-44fc-8886-8979558254c4","number":130,"created_at":"2021-09-01T22:49:03.544Z","trigger":{"type":"webhook"}}}"#;
 
 /// With the webhook set up.
-fn test_ingest() -> TestIngest {
+pub(crate) fn test_ingest() -> TestIngest {
     TestIngest::with_secrets(secrets_with(one_version(KEY)))
 }
 
@@ -49,7 +49,7 @@ fn webhook_request(body: &[u8], signatures: &[&str]) -> Request<Bytes> {
     request.body(Bytes::copy_from_slice(body)).unwrap()
 }
 
-fn signed_webhook(body: &str) -> Request<Bytes> {
+pub(crate) fn signed_webhook(body: &str) -> Request<Bytes> {
     webhook_request(body.as_bytes(), &[&sign_webhook(KEY, body.as_bytes())])
 }
 
