@@ -13,6 +13,7 @@ mod history;
 
 use std::path::PathBuf;
 
+use chatops_bench::chaos::{self, ChaosSettings};
 use clap::{Parser, Subcommand};
 
 /// Measures the product on this machine.
@@ -41,6 +42,21 @@ enum BenchCommand {
     },
     /// Count the calls of CircleCI's API that one deploy takes
     Calls,
+    /// Kill the server again and again, on a machine and beside vendors that fail
+    ///
+    /// Says how many commands were accepted, and how many of them were lost, started twice, ended without
+    /// anybody told, or ended as something that did not happen. Exit code 1 if there is any.
+    Chaos {
+        /// How often it is killed
+        #[arg(long, default_value_t = 300)]
+        kills: u32,
+        /// Where the random choices come from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The program
+        #[arg(long, default_value = "target/fast/chatops")]
+        program: PathBuf,
+    },
     /// Start the ingest function repeatedly, and compare it with a minimal function
     Functions {
         /// How often each function starts
@@ -53,6 +69,19 @@ enum BenchCommand {
         #[arg(long, default_value = "target/release")]
         bin: PathBuf,
     },
+}
+
+async fn run_chaos(settings: ChaosSettings) -> anyhow::Result<()> {
+    // Drawn on a terminal alone.
+    let bar = indicatif::ProgressBar::new(settings.kills.into());
+    let report = chaos::run(&settings, |kill| bar.set_position(kill.into())).await?;
+    bar.finish_and_clear();
+    anstream::print!("{report}");
+    anyhow::ensure!(
+        report.is_clean(),
+        "something was lost, doubled, untold or untrue"
+    );
+    Ok(())
 }
 
 fn main() -> anyhow::Result<()> {
@@ -68,6 +97,18 @@ fn main() -> anyhow::Result<()> {
                 dir,
             } => history::run(&dir, [small, large], runs).await,
             BenchCommand::Calls => calls::run().await,
+            BenchCommand::Chaos {
+                kills,
+                seed,
+                program,
+            } => {
+                run_chaos(ChaosSettings {
+                    program,
+                    kills,
+                    seed,
+                })
+                .await
+            }
             BenchCommand::Functions { cold, warm, bin } => functions::run(&bin, cold, warm).await,
         }
     })
