@@ -105,6 +105,7 @@ fn main() -> anyhow::Result<()> {
                 run_chaos(ChaosSettings {
                     program,
                     kills,
+                    accepted: 0,
                     seed,
                 })
                 .await

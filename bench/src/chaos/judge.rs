@@ -46,6 +46,8 @@ pub struct ChaosReport {
     pub undelivered: BTreeMap<String, usize>,
     /// With an end that is not what happened, or run although nobody asked for it or it was turned away.
     pub untrue: Vec<DeployId>,
+    /// Whether the audit of every deploy is verified.
+    pub audit_verified: bool,
     /// How long the last server took to finish everything.
     pub finished_in: Duration,
     /// How long it took in all.
@@ -68,6 +70,7 @@ impl ChaosReport {
             untold: Vec::new(),
             undelivered: BTreeMap::new(),
             untrue: Vec::new(),
+            audit_verified: false,
             finished_in: Duration::ZERO,
             took: Duration::ZERO,
         }
@@ -80,9 +83,8 @@ impl ChaosReport {
     /// Whether nothing was lost, doubled, untold or untrue.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        [&self.lost, &self.doubled, &self.untold, &self.untrue]
-            .iter()
-            .all(|found| found.is_empty())
+        let found = [&self.lost, &self.doubled, &self.untold, &self.untrue];
+        self.audit_verified && found.iter().all(|found| found.is_empty())
     }
 }
 
@@ -118,6 +120,8 @@ impl fmt::Display for ChaosReport {
             }
             writeln!(f)?;
         }
+        let audit = ["broken", "verified"][usize::from(self.audit_verified)];
+        writeln!(f, "the audit is {audit}")?;
         let undelivered: usize = self.undelivered.values().sum();
         writeln!(f, "not delivered, and on record: {undelivered}")?;
         for (reason, count) in &self.undelivered {
@@ -131,6 +135,8 @@ impl fmt::Display for ChaosReport {
 struct Rows {
     records: BTreeMap<DeployId, DeployRecord>,
     notifications: BTreeMap<DeployId, NotificationRecord>,
+    /// The deploys that hold a lock.
+    locks: Vec<DeployId>,
     /// Messages that are no retry tickets, which stay.
     waiting: i64,
 }
@@ -157,10 +163,15 @@ impl Rows {
             let record: NotificationRecord = serde_json::from_str(&body)?;
             notifications.insert(record.deploy, record);
         }
+        let locks = bodies("SELECT deploy FROM lock")?;
         let sql = "SELECT count(*) FROM message WHERE body NOT LIKE '%\"retry.v1\"%'";
         Ok(Self {
             records,
             notifications,
+            locks: locks
+                .iter()
+                .filter_map(|id| DeployId::parse(id).ok())
+                .collect(),
             waiting: tx.query_row(sql, [], |row| row.get(0))?,
         })
     }
@@ -195,6 +206,7 @@ pub(super) fn judge(
     typed: &[TypedRequest],
 ) -> Result<()> {
     let rows = Rows::read(machine)?;
+    report.audit_verified = machine.verify_audit()?;
     let mut pipelines: BTreeMap<DeployId, usize> = BTreeMap::new();
     for pipeline in sandbox.circleci().lock().all_pipelines() {
         let id = pipeline
@@ -235,7 +247,7 @@ pub(super) fn judge(
             continue;
         };
         *report.ends.entry(record.state).or_default() += 1;
-        if !is_true(record, pipelines.contains_key(id)) {
+        if !is_true(record, pipelines.contains_key(id)) || holds_lock(record, &rows) {
             report.untrue.push(*id);
         }
         judge_telling(report, *id, request, &rows, sandbox);
@@ -255,6 +267,15 @@ fn is_true(record: &DeployRecord, was_built: bool) -> bool {
     }
 }
 
+/// Only what may still run keeps its lock after its end, and that for a time.
+fn holds_lock(record: &DeployRecord, rows: &Rows) -> bool {
+    let may_run = matches!(
+        record.state,
+        DeployState::Unresolved | DeployState::LostTrack
+    );
+    !may_run && rows.locks.contains(&record.id)
+}
+
 fn judge_telling(
     report: &mut ChaosReport,
     id: DeployId,
@@ -266,11 +287,13 @@ fn judge_telling(
     let path = &request.sent.response_path;
     let posted = model.messages().iter();
     let posted = posted.filter(|message| message.response_path == *path && message.nth_use > 0);
+    let too_often = posted.clone().any(|message| message.nth_use > 5);
     let marks: Vec<MessageMark> = posted
         .filter_map(|message| MessageMark::parse(&message.block_id()?))
         .collect();
     let of_kind = |kind| marks.iter().filter(move |mark| mark.kind == kind);
-    if of_kind(MessageKind::Progress).count() > 1
+    if too_often
+        || of_kind(MessageKind::Progress).count() > 1
         || of_kind(MessageKind::Final).skip(1).any(|mark| !mark.repeat)
     {
         report.doubled.push(id);

@@ -74,6 +74,13 @@ impl Load {
         self.address.send_replace(url);
     }
 
+    /// How many commands were accepted so far.
+    pub(super) fn accepted(&self) -> usize {
+        let requests = lock(&self.requests);
+        let accepted = requests.iter().filter(|request| request.is_accepted());
+        accepted.count()
+    }
+
     /// Everything that was typed.
     pub(super) async fn end(mut self) -> Vec<TypedRequest> {
         self.typists.shutdown().await;

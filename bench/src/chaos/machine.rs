@@ -60,6 +60,17 @@ impl Machine {
         self.dir.join("chatops.db")
     }
 
+    /// Whether `chatops audit verify` finds nothing.
+    pub(super) fn verify_audit(&self) -> Result<bool> {
+        let verify = std::process::Command::new(&self.program)
+            .args(["audit", "verify", "--data"])
+            .arg(self.data())
+            .env_clear()
+            .stdout(Stdio::null())
+            .status()?;
+        Ok(verify.success())
+    }
+
     /// What the last server said of its errors.
     pub(super) fn errors(&self) -> String {
         std::fs::read_to_string(self.dir.join("errors")).unwrap_or_default()

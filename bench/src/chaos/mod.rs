@@ -53,8 +53,10 @@ const LONGEST_LIFE_MS: u64 = 600;
 pub struct ChaosSettings {
     /// The program `chatops`.
     pub program: PathBuf,
-    /// How often it is killed.
+    /// How often it ends; one in eight is a stop instead of a kill.
     pub kills: u32,
+    /// It goes on until so many commands were accepted: a slow machine accepts less between two kills.
+    pub accepted: usize,
     /// Where the random choices come from.
     pub seed: u64,
 }
@@ -87,7 +89,7 @@ pub async fn run(settings: &ChaosSettings, mut seen: impl FnMut(u32)) -> Result<
     let mut random = Random(settings.seed.max(1));
     let mut report = ChaosReport::new(settings.seed);
 
-    for kill in 1..=settings.kills {
+    while report.kills + report.stops < settings.kills || load.accepted() < settings.accepted {
         let trouble = Trouble::draw(&mut random);
         report.note(trouble);
         trouble.begin(&machine, &sandbox).await?;
@@ -105,11 +107,12 @@ pub async fn run(settings: &ChaosSettings, mut seen: impl FnMut(u32)) -> Result<
             report.stops += 1;
             server.stop().await.context("it was asked to stop")?;
         } else {
+            report.kills += 1;
             server.kill().await?;
         }
         load.send_to(None);
         trouble.end(&machine, &sandbox).await?;
-        seen(kill);
+        seen(report.kills + report.stops);
     }
     let typed = load.end().await;
     let mut server = machine.spawn(None)?;
@@ -124,7 +127,6 @@ pub async fn run(settings: &ChaosSettings, mut seen: impl FnMut(u32)) -> Result<
         .await
         .context("the last server was asked to stop")?;
     judge::judge(&mut report, &machine, &sandbox, &typed)?;
-    report.kills = settings.kills - report.stops;
     report.took = began.elapsed();
     Ok(report)
 }

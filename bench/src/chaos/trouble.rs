@@ -43,9 +43,9 @@ impl Trouble {
         match random.below(12) {
             0 => Self::DiskFull,
             1 => Self::DiskReadOnly,
-            // Within the five minutes that a signature is valid, and far outside.
-            2 => Self::Clock([-120, 120][usize::from(random.below(2) == 0)]),
-            3 => Self::Clock([-86_400, 3_600][usize::from(random.below(2) == 0)]),
+            // Within the five minutes that a signature is valid, and longer than a queue may hide anything.
+            2 => Self::Clock([-15, 15][usize::from(random.below(2) == 0)]),
+            3 => Self::Clock([-86_400, 7_200][usize::from(random.below(2) == 0)]),
             4 => Self::Descriptors,
             5 => Self::CircleCiOffline,
             6..=8 => Self::CircleCiFails,
