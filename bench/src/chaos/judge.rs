@@ -145,7 +145,7 @@ impl Rows {
     fn read(machine: &Machine) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let mut file = Connection::open_with_flags(machine.data(), flags)?;
-        file.busy_timeout(Duration::from_secs(60))?;
+        file.busy_timeout(Duration::from_mins(1))?;
         // One transaction, so that the tables fit together.
         let tx = file.transaction()?;
         let bodies = |sql: &str| -> Result<Vec<String>> {

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::{SIGNING_SECRET, TOKEN};
@@ -120,6 +121,7 @@ impl Machine {
         Ok(Server {
             child,
             lines: Some(BufReader::new(lines).lines()),
+            log: JoinSet::new(),
             clients: Vec::new(),
         })
     }
@@ -130,6 +132,7 @@ impl Machine {
 pub(super) struct Server {
     child: Child,
     lines: Option<Lines<BufReader<ChildStdout>>>,
+    log: JoinSet<()>,
     /// Connections that say nothing.
     pub(super) clients: Vec<TcpStream>,
 }
@@ -142,7 +145,8 @@ impl Server {
             if let Some((_, after)) = line.split_once("serving address=") {
                 let address = after.split_whitespace().next()?;
                 // Its log is read on, so that it never waits for a full pipe.
-                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                let read_on = async move { while let Ok(Some(_)) = lines.next_line().await {} };
+                self.log.spawn(read_on);
                 return format!("http://{address}/slack/commands").parse().ok();
             }
         }

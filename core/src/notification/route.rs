@@ -40,18 +40,9 @@ pub(super) fn choose_route(
     match (&record.refusal, problem) {
         (Some(refusal), _) if refusal.kind == kind => Err(NoRoute::Failed(refusal.reason.clone())),
         (_, None) => Ok(DeliveryRoute::ResponseUrl),
-        // Only Slack knows whether it has: this clock may be ahead of Slack's. The end is worth the call.
-        (None, Some(UrlProblem::Expired)) if is_last_word(record, kind) => {
-            Ok(DeliveryRoute::ResponseUrl)
-        }
         (_, Some(UrlProblem::UsedUp)) if kind != NotificationKind::Final => Err(NoRoute::UsedUp),
         (_, Some(problem)) => Err(NoRoute::Failed(problem.as_str().to_owned())),
     }
-}
-
-/// Whether it is the end, and a use is left to tell it.
-fn is_last_word(record: &NotificationRecord, kind: NotificationKind) -> bool {
-    kind == NotificationKind::Final && record.response_url_uses < RESPONSE_URL_USES
 }
 
 /// How many attempts of the bot may have been made before one of this kind. However many notices there

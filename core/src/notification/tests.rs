@@ -204,26 +204,12 @@ fn after_the_response_url_has_expired_only_the_bot_posts() {
         let (reserved, which, route, _) = posts(&item, at(1_740), true);
         assert_eq!((which, route), (kind, DeliveryRoute::Bot));
         assert_eq!((reserved.response_url_uses, reserved.bot_attempts), (0, 1));
-        if kind == Final {
-            // Without a bot Slack says whether it has, as its clock is the one that counts.
-            let (reserved, _, route, _) = posts(&item, at(1_740), false);
-            assert_eq!(route, DeliveryRoute::ResponseUrl);
-            let settled = after_post(&reserved, kind, route, &refused("expired_url"), at(1_741));
-            let settled = settles(&settled, at(1_800), false);
-            assert_eq!(
-                settled.final_status,
-                DeliveryStatus::Failed {
-                    reason: "expired_url".to_owned()
-                }
-            );
-        } else {
-            let why = "the response URL has expired".to_owned();
-            let settled = settles(&item, at(1_740), false);
-            assert_eq!(
-                settled.delivery(kind),
-                &DeliveryStatus::Failed { reason: why }
-            );
-        }
+        let why = "the response URL has expired".to_owned();
+        let settled = settles(&item, at(1_740), false);
+        assert_eq!(
+            settled.delivery(kind),
+            &DeliveryStatus::Failed { reason: why }
+        );
     }
 }
 
