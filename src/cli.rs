@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::parser::ValueSource;
@@ -11,12 +10,11 @@ use tokio::runtime::Runtime;
 
 #[cfg(feature = "demo")]
 use crate::demo;
-use crate::logging::{self, LogFormat};
+use crate::logging::{LogFilter, LogFormat};
 use crate::operator;
 #[cfg(feature = "demo")]
 use crate::say;
-use chatops_local::secrets::EnvSecrets;
-use chatops_local::serve::{ChatopsServer, ServeSettings};
+use crate::serve;
 
 /// Deploy from Slack through CircleCI: every accepted command is on record until its end, and every
 /// rejection names its rule
@@ -50,7 +48,8 @@ enum CliCommand {
     /// Run the three services on this machine, over one SQLite file
     ///
     /// On SIGTERM or Ctrl-C it finishes what is in flight; everything else is on record and continues
-    /// at the next start.
+    /// at the next start. A second one ends it at once. On SIGHUP it reads the configuration and the files
+    /// of secrets again.
     #[command(after_help = SECRETS_HELP)]
     Serve(ServeOptions),
     #[command(flatten)]
@@ -71,22 +70,22 @@ Optional:
 `chatops doctor` checks them and everything else.";
 
 #[derive(Debug, Args)]
-struct ServeOptions {
+pub(crate) struct ServeOptions {
     #[command(flatten)]
-    config: operator::ConfigFile,
+    pub(crate) config: operator::ConfigFile,
     #[command(flatten)]
-    data: operator::DataFile,
+    pub(crate) data: operator::DataFile,
     /// The address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", env = "CHATOPS_LISTEN")]
     #[arg(default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// The format of log lines
     #[arg(long, value_enum, env = "CHATOPS_LOG", default_value = "text")]
-    log: LogFormat,
+    pub(crate) log: LogFormat,
     /// What is logged, such as `info` or `chatops_worker=debug`
     #[arg(long, value_name = "FILTER", env = "CHATOPS_LOG_LEVEL")]
     #[arg(default_value = "info")]
-    log_level: String,
+    pub(crate) log_level: LogFilter,
 }
 
 /// Runs the command that the arguments name. Exit codes: 0 success, 1 failure, 2 usage error.
@@ -96,7 +95,7 @@ pub fn main() -> ExitCode {
     match run_command(cli, names_data_file(&matches)) {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("chatops: {error:#}");
+            crate::output::print_remark(&format!("chatops: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -114,7 +113,7 @@ fn run_command(cli: ChatopsCli, file: bool) -> Result<ExitCode> {
         CliCommand::Demo(options) => block_on(async { demo::run(options, stop_signal()?).await }),
         #[cfg(feature = "demo")]
         CliCommand::Say(options) => block_on(say::run(options)),
-        CliCommand::Serve(options) => block_on(serve_command(options)),
+        CliCommand::Serve(options) => block_on(serve::run(options)),
         CliCommand::Operator(command) => {
             operator::run_command(&command, &installation, file, ChatopsCli::command())
         }
@@ -135,24 +134,8 @@ fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode>
         .block_on(command)
 }
 
-async fn serve_command(options: ServeOptions) -> Result<ExitCode> {
-    logging::init_logging(options.log, &options.log_level)?;
-    let settings = ServeSettings {
-        config: Arc::new(crate::config_file::read_config(&options.config.path)?),
-        secrets: EnvSecrets::read(|name| std::env::var_os(name))?,
-        data: options.data.path,
-        listen: options.listen,
-    };
-    // Before the server logs that it serves: no signal after that is lost.
-    let stop = stop_signal()?;
-    ChatopsServer::start(settings)
-        .await?
-        .run_until(stop)
-        .await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Ready on Ctrl-C or SIGTERM.
+/// Ready on Ctrl-C or SIGTERM, for the demo.
+#[cfg(feature = "demo")]
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;

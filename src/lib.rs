@@ -14,3 +14,4 @@ mod operator;
 mod output;
 #[cfg(feature = "demo")]
 mod say;
+mod serve;

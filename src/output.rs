@@ -73,6 +73,12 @@ pub(crate) fn print_remark(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// Prints a line to standard output, as it comes; nobody may read it any more.
+#[cfg(feature = "demo")]
+pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
 /// A progress bar on standard error; it draws nothing where that is no terminal.
 pub(crate) fn progress_bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {

@@ -128,6 +128,7 @@ async fn count_calls(way: Way) -> Result<BTreeMap<String, usize>> {
         secrets,
         data: folder.path().join("chatops.db"),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        lost_log_lines: Arc::default(),
     })
     .await?;
     let origin = format!("http://{}", server.address());

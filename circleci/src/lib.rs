@@ -75,6 +75,21 @@ impl<Secrets: SecretReader> CircleCiClient<Secrets> {
         })
     }
 
+    /// A client with other settings, and the pause that CircleCI has asked for.
+    pub fn reconfigure(
+        &self,
+        config: config::CircleCiConfig,
+        timeouts: &Timeouts,
+    ) -> Result<Self, reqwest::Error>
+    where
+        Secrets: Clone,
+    {
+        Ok(Self {
+            rate_limit: self.rate_limit.clone(),
+            ..Self::new(config, timeouts, self.secrets.clone())?
+        })
+    }
+
     fn api_url(&self, segments: &[&str]) -> Url {
         api_url(&self.config.api, segments)
     }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod deploy;
 pub mod id;
+pub mod log_tally;
 pub mod message;
 pub mod name;
 pub mod notification;

@@ -1,7 +1,7 @@
 //! The pause that a vendor asks for. All calls of this process that go the same way share it, so that
 //! many deploys do not hammer a throttled API.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chatops_core::ports::MAX_ASKED_PAUSE;
@@ -9,9 +9,9 @@ use chatops_core::ports::MAX_ASKED_PAUSE;
 /// The pause if the vendor names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(2);
 
-/// Until when nothing is sent.
-#[derive(Debug, Default)]
-pub struct RateLimitPause(Mutex<Option<Instant>>);
+/// Until when nothing is sent. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct RateLimitPause(Arc<Mutex<Option<Instant>>>);
 
 impl RateLimitPause {
     /// How much of the pause is left.

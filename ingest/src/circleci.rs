@@ -49,12 +49,13 @@ impl<P: IngestPorts> Ingest<P> {
         match self.is_from_circleci(request).await {
             Ok(true) => {}
             Ok(false) => {
-                warn!("webhook rejected: not verified to be CircleCI's");
+                self.refusals.not_circleci(self.clock.now());
                 let text = "The webhook is not signed by CircleCI.\n";
                 return plain(StatusCode::UNAUTHORIZED, text);
             }
             Err(error) => {
-                warn!(%error, "webhook not verified: the webhook's secret could not be read");
+                let name = SecretName::CircleCiWebhook;
+                self.refusals.no_secret(name, &error, self.clock.now());
                 let text = "The webhook could not be verified; send it again.\n";
                 return plain(StatusCode::SERVICE_UNAVAILABLE, text);
             }

@@ -9,15 +9,14 @@ mod command;
 mod form;
 mod payload;
 mod press;
+mod refusal;
 mod slack;
 mod verify;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use chatops_core::Time;
 use chatops_core::config::Config;
 use chatops_core::message::WorkMessage;
 use chatops_core::ports::{Clock, IngestPorts, OutgoingMessage, SendError, SendMessage};
@@ -25,6 +24,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use tracing::warn;
 
 pub use self::press::{MAX_PRESS_BYTES, PRESS_PATH};
+pub use self::refusal::RefusalLog;
 
 /// The largest command that is read, in bytes. Slack's commands stay far below.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -43,31 +43,8 @@ pub struct Ingest<P> {
     pub clock: Arc<dyn Clock>,
     /// The configuration.
     pub config: Arc<Config>,
-    /// The warnings of unsigned commands.
-    pub downgrades: DowngradeWarnings,
-}
-
-/// At most one warning a minute of commands that the verification token let in unsigned.
-#[derive(Debug)]
-pub struct DowngradeWarnings {
-    /// The minute of the last one, since 1970.
-    last: AtomicI64,
-}
-
-impl Default for DowngradeWarnings {
-    fn default() -> Self {
-        Self {
-            last: AtomicI64::new(i64::MIN),
-        }
-    }
-}
-
-impl DowngradeWarnings {
-    /// Whether there was none in this minute.
-    fn is_due(&self, now: Time) -> bool {
-        let minute = now.timestamp().div_euclid(60);
-        self.last.swap(minute, Ordering::Relaxed) != minute
-    }
+    /// What was refused, for the log.
+    pub refusals: Arc<RefusalLog>,
 }
 
 /// Warns at start where commands may come unsigned: whoever knows the token can send one in
@@ -148,18 +125,4 @@ fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
     let allowed = header::HeaderValue::from_static(allowed);
     response.headers_mut().insert(header::ALLOW, allowed);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_warning_a_minute() {
-        let warnings = DowngradeWarnings::default();
-        let due = |second| warnings.is_due(Time::from_timestamp(second, 0).unwrap());
-        let found = [0, 59, 60, 119, 30, 180].map(due);
-        // A clock that is set back warns once more.
-        assert_eq!(found, [true, false, true, false, true, true]);
-    }
 }

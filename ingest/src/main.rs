@@ -11,7 +11,7 @@ use chatops_aws::lambda::{self, env_var, http};
 use chatops_aws::secrets::{AwsSecrets, SecretSources};
 use chatops_aws::sqs::{QueueUrls, Sqs};
 use chatops_core::ports::{Ports, QueueName, SecretName};
-use chatops_ingest::{DowngradeWarnings, Ingest};
+use chatops_ingest::Ingest;
 
 /// How long the queue may take. Slack waits for three seconds, cold start and network included.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ async fn run_ingest() -> Result<()> {
         },
         clock: Arc::new(clock),
         config,
-        downgrades: DowngradeWarnings::default(),
+        refusals: Arc::default(),
     };
     lambda::serve(async |call: http::GatewayRequest, _| match call.request() {
         Ok(request) => Ok(http::GatewayResponse::from(ingest.handle(request).await)),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chatops_core::ports::{GetSecret, IngestPorts, SecretError, SecretName};
 use chatops_core::text::SlackMessage;
 use http::{Request, Response, StatusCode, header};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::command::CommandResponse;
 use crate::form::{Form, FormError};
@@ -31,7 +31,7 @@ impl<P: IngestPorts> Ingest<P> {
         match self.verify_request(request).await {
             Ok(verified) => self.handle_form(request, &verified).await,
             Err(AuthError::Sender(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
-            Err(error) => auth_error_response(&error),
+            Err(error) => self.auth_error_response(&error),
         }
     }
 
@@ -47,7 +47,24 @@ impl<P: IngestPorts> Ingest<P> {
                 Err(error) => bad_form_response("press", &error),
             },
             Err(AuthError::Sender(_)) if is_bare_ssl_check(request) => plain(StatusCode::OK, ""),
-            Err(error) => auth_error_response(&error),
+            Err(error) => self.auth_error_response(&error),
+        }
+    }
+
+    fn auth_error_response(&self, error: &AuthError) -> Response<Bytes> {
+        let now = self.clock.now();
+        match error {
+            AuthError::Sender(reason) => {
+                self.refusals.not_slack(*reason, now);
+                let text = "The request is not signed by Slack.\n";
+                plain(StatusCode::UNAUTHORIZED, text)
+            }
+            AuthError::Secret(error) => {
+                self.refusals
+                    .no_secret(SecretName::SlackSigning, error, now);
+                let text = "The signing secret cannot be read; the log says why.\n";
+                plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
         }
     }
 
@@ -93,12 +110,8 @@ impl<P: IngestPorts> Ingest<P> {
                 .perform(GetSecret(SecretName::SlackSigning))
                 .await
                 .is_ok()
-            && self.downgrades.is_due(now)
         {
-            warn!(
-                "unsigned command accepted by the verification token although there is a signing \
-                 secret: a proxy may remove the signature's headers; remove the token"
-            );
+            self.refusals.unsigned(now);
         }
         Some(verified)
     }
@@ -129,21 +142,6 @@ fn is_bare_ssl_check(request: &Request<Bytes>) -> bool {
     verify::is_unsigned(request.headers())
         && Form::parse(request.headers(), request.body())
             .is_ok_and(|form| form.get("ssl_check") == Some("1"))
-}
-
-fn auth_error_response(error: &AuthError) -> Response<Bytes> {
-    match error {
-        AuthError::Sender(reason) => {
-            warn!(%reason, "request rejected: not verified to be Slack's");
-            let text = "The request is not signed by Slack.\n";
-            plain(StatusCode::UNAUTHORIZED, text)
-        }
-        AuthError::Secret(error) => {
-            error!(%error, "the signing secret cannot be read: every command fails");
-            let text = "The signing secret cannot be read; the log says why.\n";
-            plain(StatusCode::INTERNAL_SERVER_ERROR, text)
-        }
-    }
 }
 
 fn bad_form_response(what: &str, error: &FormError) -> Response<Bytes> {

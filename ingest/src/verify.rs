@@ -15,7 +15,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use sha2::Sha256;
-use tracing::warn;
 
 use crate::Ingest;
 
@@ -39,7 +38,7 @@ pub(crate) struct VerifiedBody<'a> {
 }
 
 /// Why Slack is not known to be the sender. For the log; the sender is not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(crate) enum Unauthenticated {
     #[error("a signature header is missing or doubled")]
     HeaderCount,
@@ -73,7 +72,7 @@ impl<P: IngestPorts> Ingest<P> {
             Ok(None) | Err(_) => {}
         }
         if let Err(error) = self.ports.perform(RefreshSecret(name)).await {
-            warn!(secret = ?name, %error, "the secret could not be refreshed");
+            self.refusals.not_refreshed(name, &error, self.clock.now());
             // Of a secret that was not known this says more: it may exist.
             return first.map_err(|_| error);
         }

@@ -4,6 +4,7 @@
 //! Nothing here decides anything, reads a command line or prints to a terminal.
 
 pub mod clock;
+pub mod modes;
 pub mod secrets;
 pub mod serve;
 pub mod sqlite;

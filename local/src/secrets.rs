@@ -1,8 +1,10 @@
 //! Secrets from the environment: a value in `NAME`, or a file's path in `NAME_FILE`.
 //!
-//! A file is read again when a secret was rejected, so that it can be rotated without a restart, and
-//! as long as it does not exist whenever an optional secret is needed, so that it can be added
-//! without one. Nothing here prints a secret.
+//! A file is read again when a secret was rejected, so that it can be rotated without a restart; as
+//! long as it does not exist whenever an optional secret is needed, so that it can be added without
+//! one; and when an operator asks. Nothing here prints a secret.
+
+mod spec;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,6 +15,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
+
+use self::spec::{PREVIOUS_SIGNING, SECRET_SPECS, SecretSpec, spec_of};
+use crate::modes;
 
 /// A missing or invalid secret. The text names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,84 +65,6 @@ pub enum BadSecret {
     },
 }
 
-/// A secret: its variable, what it is, and its shortest length.
-struct SecretSpec {
-    secret: SecretName,
-    variable: &'static str,
-    description: &'static str,
-    min_len: usize,
-    requirement: SecretRequirement,
-}
-
-/// When a secret has to be set.
-enum SecretRequirement {
-    Always,
-    Unless(SecretName),
-    Never,
-}
-
-impl SecretSpec {
-    /// An optional secret of at least 16 characters: a shorter key would be none.
-    const fn optional(secret: SecretName, variable: &'static str, what: &'static str) -> Self {
-        Self {
-            secret,
-            variable,
-            description: what,
-            min_len: 16,
-            requirement: SecretRequirement::Never,
-        }
-    }
-
-    fn is_required(&self, has: impl Fn(SecretName) -> bool) -> bool {
-        match self.requirement {
-            SecretRequirement::Always => true,
-            SecretRequirement::Unless(other) => !has(other),
-            SecretRequirement::Never => false,
-        }
-    }
-}
-
-const PREVIOUS_SIGNING: SecretSpec = SecretSpec::optional(
-    SecretName::SlackSigning,
-    "SLACK_SIGNING_SECRET_PREVIOUS",
-    "the Slack app's signing secret before the last rotation",
-);
-
-const SECRET_SPECS: [SecretSpec; 5] = [
-    SecretSpec {
-        requirement: SecretRequirement::Unless(SecretName::SlackVerification),
-        ..SecretSpec::optional(
-            SecretName::SlackSigning,
-            "SLACK_SIGNING_SECRET",
-            "the Slack app's signing secret",
-        )
-    },
-    SecretSpec::optional(
-        SecretName::SlackVerification,
-        "SLACK_VERIFICATION_TOKEN",
-        "the verification token of a legacy slash command",
-    ),
-    SecretSpec::optional(
-        SecretName::SlackBot,
-        "SLACK_BOT_TOKEN",
-        "the Slack app's bot token",
-    ),
-    SecretSpec {
-        min_len: 1,
-        requirement: SecretRequirement::Always,
-        ..SecretSpec::optional(
-            SecretName::CircleCiToken,
-            "CIRCLECI_TOKEN",
-            "a CircleCI personal API token",
-        )
-    },
-    SecretSpec::optional(
-        SecretName::CircleCiWebhook,
-        "CIRCLECI_WEBHOOK_SECRET",
-        "the signing secret of CircleCI's webhook",
-    ),
-];
-
 /// A secret as found, for `chatops doctor`.
 #[derive(Debug)]
 pub struct ExaminedSecret {
@@ -149,6 +76,8 @@ pub struct ExaminedSecret {
     pub description: &'static str,
     /// Whether `chatops serve` needs it.
     pub is_required: bool,
+    /// The mode of its file, if that is open to others.
+    pub open_mode: Option<u32>,
     /// The value, `None` if it is not set, or what is wrong with it.
     pub value: Result<Option<SecretString>, BadSecret>,
 }
@@ -169,6 +98,8 @@ pub fn examine_secrets(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<Examine
         variable: kind.variable,
         description: kind.description,
         is_required: kind.is_required(is_there),
+        open_mode: lookup(&format!("{}_FILE", kind.variable))
+            .and_then(|path| modes::excess(Path::new(&path), modes::SECRET)),
         value: value(kind),
     });
     examined.collect()
@@ -190,13 +121,55 @@ struct HeldSecret {
     file: Option<PathBuf>,
     /// `None` as long as the file does not exist.
     value: RwLock<Option<SecretString>>,
-    previous: Option<SecretString>,
+    /// The one before the last rotation, which counts as well.
+    previous: Option<Box<HeldSecret>>,
 }
 
 impl HeldSecret {
     fn current(&self) -> Option<SecretString> {
         let value = self.value.read().unwrap_or_else(PoisonError::into_inner);
         value.clone()
+    }
+
+    /// Reads the secret's file again, if it is in one. What cannot be read stays as it was.
+    fn reread(&self, kind: &SecretSpec) -> Result<(), BadSecret> {
+        let Some(path) = &self.file else {
+            return Ok(());
+        };
+        let known = self.current();
+        let fresh = match read_secret_file(kind, path) {
+            Ok(fresh) => Some(fresh),
+            // As before.
+            Err(BadSecret::NotThere { .. }) if known.is_none() => return Ok(()),
+            // Somebody has removed it after its time.
+            Err(BadSecret::NotThere { .. }) if kind.variable == PREVIOUS_SIGNING.variable => None,
+            Err(bad) => return Err(bad),
+        };
+        if known.as_ref().map(ExposeSecret::expose_secret)
+            != fresh.as_ref().map(ExposeSecret::expose_secret)
+        {
+            if fresh.is_some() {
+                info!(variable = kind.variable, "a secret was read from its file");
+            } else {
+                info!(variable = kind.variable, "a secret is not used any more");
+            }
+            let mut value = self.value.write().unwrap_or_else(PoisonError::into_inner);
+            *value = fresh;
+        }
+        Ok(())
+    }
+
+    /// Warns of a file that others can read.
+    fn warn_of_mode(&self, variable: &str) {
+        let file = self.file.as_ref();
+        if let Some(mode) = file.and_then(|path| modes::excess(path, modes::SECRET)) {
+            warn!(
+                variable,
+                mode = %modes::octal(mode),
+                "the secret's file is open to others: let only its owner and a group of this service \
+                 read it (chmod 640)"
+            );
+        }
     }
 }
 
@@ -241,15 +214,25 @@ impl EnvSecrets {
             });
         }
         let before = match load_secret(&PREVIOUS_SIGNING, &lookup) {
-            // Somebody has removed it after its time.
-            Err(BadSecret::NotThere { .. }) => None,
+            Err(BadSecret::NotThere { path, .. }) => Some(HeldSecret {
+                secret: PREVIOUS_SIGNING.secret,
+                file: Some(path),
+                value: RwLock::new(None),
+                previous: None,
+            }),
             before => before?,
         };
         let mut signing = all
             .iter_mut()
             .filter(|held| held.secret == PREVIOUS_SIGNING.secret);
         if let Some(signing) = signing.next() {
-            signing.previous = before.and_then(|held| held.current());
+            signing.previous = before.map(Box::new);
+        }
+        for held in &all {
+            held.warn_of_mode(spec_of(held.secret).variable);
+            if let Some(before) = &held.previous {
+                before.warn_of_mode(PREVIOUS_SIGNING.variable);
+            }
         }
         Ok(Self(Arc::new(all)))
     }
@@ -258,6 +241,20 @@ impl EnvSecrets {
     pub fn has(&self, name: SecretName) -> bool {
         self.find_secret(name)
             .is_some_and(|held| held.current().is_some())
+    }
+
+    /// Reads every secret again that is in a file. What cannot be read stays as it was, and is in the log.
+    pub fn reread(&self) {
+        for held in self.0.iter() {
+            let spec = spec_of(held.secret);
+            let before = held.previous.as_ref();
+            let before = before.map(|before| before.reread(&PREVIOUS_SIGNING));
+            for read in [Some(held.reread(spec)), before].into_iter().flatten() {
+                if let Err(bad) = read {
+                    warn!("{bad}; the one that was read before stays in use");
+                }
+            }
+        }
     }
 
     fn find_secret(&self, name: SecretName) -> Option<&HeldSecret> {
@@ -343,34 +340,14 @@ impl SecretReader for EnvSecrets {
         let held = self.find_secret(name).ok_or_else(|| missing(name))?;
         Ok(SecretVersions {
             current: held.current().ok_or_else(|| missing(name))?,
-            previous: held.previous.clone(),
+            previous: held.previous.as_ref().and_then(|held| held.current()),
         })
     }
 
     async fn refresh(&self, name: SecretName) -> Result<(), SecretError> {
         let held = self.find_secret(name).ok_or_else(|| missing(name))?;
-        let kind = SECRET_SPECS.iter().find(|kind| kind.secret == name);
-        let (Some(path), Some(kind)) = (&held.file, kind) else {
-            return Ok(());
-        };
-        let known = held.current();
-        let fresh = match read_secret_file(kind, path) {
-            Ok(fresh) => fresh,
-            // As before.
-            Err(BadSecret::NotThere { .. }) if known.is_none() => return Ok(()),
-            Err(bad) => {
-                return Err(SecretError::new(
-                    PortErrorKind::Unavailable,
-                    bad.to_string(),
-                ));
-            }
-        };
-        if known.is_none_or(|known| known.expose_secret() != fresh.expose_secret()) {
-            info!(variable = kind.variable, "a secret was read from its file");
-            let mut value = held.value.write().unwrap_or_else(PoisonError::into_inner);
-            *value = Some(fresh);
-        }
-        Ok(())
+        held.reread(spec_of(name))
+            .map_err(|bad| SecretError::new(PortErrorKind::Unavailable, bad.to_string()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatops_core::Time;
 use chatops_core::ports::Clock;
-use chatops_ingest::{DowngradeWarnings, Ingest};
+use chatops_ingest::Ingest;
 use chatops_notifier::Notifier;
 use chatops_worker::Worker;
 use chrono::TimeDelta;
@@ -32,7 +32,7 @@ impl World {
             ports: self.handler_ports(false),
             clock: self.skewed_clock(skew),
             config: Arc::clone(&self.config),
-            downgrades: DowngradeWarnings::default(),
+            refusals: Arc::default(),
         }
     }
 

@@ -61,6 +61,17 @@ impl<Secrets: SecretReader> SlackClient<Secrets> {
         })
     }
 
+    /// A client with other settings, and the pause that Slack has asked the bot for.
+    pub fn reconfigure(&self, slack: &SlackConfig, timeouts: &Timeouts) -> reqwest::Result<Self>
+    where
+        Secrets: Clone,
+    {
+        Ok(Self {
+            bot_pause: self.bot_pause.clone(),
+            ..Self::new(slack, timeouts, self.secrets.clone())?
+        })
+    }
+
     async fn post_to_url(
         &self,
         url: &ResponseUrl,

@@ -11,6 +11,7 @@ use owo_colors::OwoColorize;
 use super::SLACK_ADDRESS;
 use super::timeline::Timeline;
 use super::world::DemoWorld;
+use crate::output::print_line;
 
 /// What to type, and the result.
 const SUGGESTIONS: &[(&str, &str)] = &[
@@ -57,13 +58,15 @@ pub(super) async fn keep_running(
         () = timeline.follow_journal() => {}
         ended = world.run_until(stop) => ended?,
     }
-    anstream::println!("\nStopped. Its files are removed.");
+    print_line(format_args!("\nStopped. Its files are removed."));
     Ok(())
 }
 
 /// Where the page is, which shows the scenarios, too.
 pub(super) fn print_page(slack: SocketAddr) {
-    anstream::println!("\nTo watch it in a browser, open http://{slack}/");
+    print_line(format_args!(
+        "\nTo watch it in a browser, open http://{slack}/"
+    ));
 }
 
 fn print_suggestions(slack: SocketAddr, data: &Path) {
@@ -74,20 +77,25 @@ fn print_suggestions(slack: SocketAddr, data: &Path) {
     }
     let widest = SUGGESTIONS.iter().map(|(words, _)| words.len()).max();
     let width = widest.unwrap_or_default();
-    anstream::println!(
+    print_line(format_args!(
         "\n{} Open this page, and type there what you would type in Slack:\n\n    {}\n",
         "It is your turn.".bold(),
         format_args!("http://{slack}/").cyan().bold()
-    );
-    anstream::println!("Or type in another terminal:\n");
+    ));
+    print_line(format_args!("Or type in another terminal:\n"));
     for (words, outcome) in SUGGESTIONS {
-        anstream::println!("    {say} {words:<width$}  {}", outcome.dimmed());
+        print_line(format_args!(
+            "    {say} {words:<width$}  {}",
+            outcome.dimmed()
+        ));
     }
-    anstream::println!(
+    print_line(format_args!(
         "\nAs an operator:\n\n    {program} history --data {}",
         data.display()
-    );
-    anstream::println!("\nEverything that happens is shown here. Ctrl-C ends it.\n");
+    ));
+    print_line(format_args!(
+        "\nEverything that happens is shown here. Ctrl-C ends it.\n"
+    ));
 }
 
 /// This program as it was called, so that the commands can be pasted.

@@ -17,6 +17,7 @@ use clap::Args;
 
 use self::timeline::Timeline;
 use self::world::DemoWorld;
+use crate::output::print_line;
 
 /// The default address of the stand-in Slack of a kept demo.
 pub(crate) const SLACK_ADDRESS: &str = "127.0.0.1:4390";
@@ -70,7 +71,7 @@ pub(crate) async fn run(options: DemoOptions, stop: impl Future<Output = ()>) ->
     };
     let Some(failed) = played else {
         world.stop().await?;
-        anstream::println!("\nStopped before the last scenario ended.");
+        print_line(format_args!("\nStopped before the last scenario ended."));
         return Ok(ExitCode::FAILURE);
     };
     if options.keep {

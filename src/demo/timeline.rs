@@ -12,6 +12,7 @@ use owo_colors::OwoColorize;
 use super::directory;
 use super::render::render_mrkdwn;
 use super::world::DemoWorld;
+use crate::output::print_line;
 use chatops_local::clock::WallClock;
 
 /// Prints events as they happen.
@@ -31,15 +32,15 @@ impl Timeline {
     }
 
     pub(super) fn print_header() {
-        anstream::println!(
+        print_line(format_args!(
             "{}\nSlack and CircleCI are stand-ins on this machine; the services between them, their \
              HTTP,\nsignatures and SQLite file are real.",
             "chatops demo".bold()
-        );
+        ));
     }
 
     pub(super) fn print_title(title: &str) {
-        anstream::println!("\n{}", title.bold());
+        print_line(format_args!("\n{}", title.bold()));
     }
 
     /// Plays a scenario and prints the events.
@@ -81,17 +82,21 @@ impl Timeline {
 
     pub(super) fn print_result(result: &Result<String>) {
         match result {
-            Ok(said) => anstream::println!("{:>9}  {} {said}", "", "✓".green().bold()),
-            Err(error) => anstream::println!("{:>9}  {} {error:#}", "", "✗".red().bold()),
+            Ok(said) => print_line(format_args!("{:>9}  {} {said}", "", "✓".green().bold())),
+            Err(error) => print_line(format_args!("{:>9}  {} {error:#}", "", "✗".red().bold())),
         }
     }
 
     pub(super) fn print_summary(&self, scenarios: usize, failed: usize) {
         let took = as_seconds(WallClock.now() - self.start);
         if failed == 0 {
-            anstream::println!("\nAll {scenarios} scenarios ended as expected, in {took:.1} s.");
+            print_line(format_args!(
+                "\nAll {scenarios} scenarios ended as expected, in {took:.1} s."
+            ));
         } else {
-            anstream::println!("\n{failed} of {scenarios} scenarios did not end as expected.");
+            print_line(format_args!(
+                "\n{failed} of {scenarios} scenarios did not end as expected."
+            ));
         }
     }
 
@@ -103,9 +108,9 @@ impl Timeline {
         let (who, what) = describe_entry(&entry.event);
         let mut lines = what.lines();
         let first = lines.next().unwrap_or_default();
-        anstream::println!("{}  {:<22} {first}", at.dimmed(), who.cyan());
+        print_line(format_args!("{}  {:<22} {first}", at.dimmed(), who.cyan()));
         for line in lines {
-            anstream::println!("{:9}  {:<22} {line}", "", "");
+            print_line(format_args!("{:9}  {:<22} {line}", "", ""));
         }
     }
 }

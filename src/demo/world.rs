@@ -80,6 +80,7 @@ impl DemoWorld {
             secrets,
             data: data_file(&folder),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            lost_log_lines: Arc::default(),
         })
         .await?;
         let url = format!("http://{}/slack/commands", server.address());

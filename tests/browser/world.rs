@@ -65,6 +65,7 @@ impl World {
             secrets: secrets.unwrap(),
             data: folder.path().join("chatops.db"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            lost_log_lines: Arc::default(),
         };
         let server = ChatopsServer::start(settings).await.unwrap();
         let url = |path: &str| format!("http://{}/slack/{path}", server.address());

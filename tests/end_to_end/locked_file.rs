@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chatops_core::deploy::DeployState::Succeeded;
 use chatops_core::text::MessageKind::NotAccepted;
-use chatops_sandbox::http;
 use rusqlite::Connection;
 
 use crate::support::{ServeWorld, ack_kind, assert_says};
@@ -31,14 +30,15 @@ async fn while_the_data_file_is_locked_no_command_is_accepted() {
         assert_says(&ack.shown, no);
         assert_eq!(ack.body.unwrap().response_type, "ephemeral");
     }
-    // A reader does not wait.
-    let health = server.url.replace("/slack/commands", "/healthz");
-    let health = hyper_get(&health).await;
-    assert_eq!((health.status.as_u16(), &*health.text()), (200, "ok\n"));
+    // A command could not be kept, and that is what health means.
+    server.wait_health(503, "the data file is locked").await;
+    let line = "not healthy: no command is accepted";
+    assert_says(&server.process.wait_line(line).await, "locked by another");
     assert!(world.records().messages.is_empty());
 
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
+    server.wait_health(200, "ok").await;
     world.deploy(&server, "main deploy", Succeeded).await;
     let records = world.wait_settled().await;
     records.verify();
@@ -46,9 +46,4 @@ async fn while_the_data_file_is_locked_no_command_is_accepted() {
     assert_eq!(records.only_record().request.job.as_str(), "deploy");
     assert_eq!(world.pipelines().len(), 1);
     server.stop().await;
-}
-
-async fn hyper_get(url: &str) -> http::HttpReply {
-    let request = ::http::Request::get(url).body(String::new()).unwrap();
-    http::send_request(request, SLACKS_LIMIT).await.unwrap()
 }

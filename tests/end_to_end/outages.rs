@@ -3,8 +3,19 @@
 use std::time::Duration;
 
 use chatops_core::deploy::DeployState::{Rejected, Succeeded};
+use chatops_sandbox::HttpFault;
+use chatops_sandbox::circleci::{CiCall, RunScript};
+use chatops_sandbox::slack::TypedCommand;
 
 use crate::support::{ServeWorld, ServerProcess, assert_says, now, wait_until};
+
+/// How many deploys wait for CircleCI.
+const DEPLOYS: usize = 40;
+
+/// For as long as any test takes.
+const HANG_LONG: HttpFault = HttpFault::Hang {
+    duration: Duration::from_mins(10),
+};
 
 /// More receives than any message had before it was dead.
 const MANY: u32 = 20;
@@ -86,4 +97,43 @@ async fn a_command_that_is_too_old_after_an_outage_ends_expired_and_is_told() {
     records.verify();
     assert!(world.pipelines().is_empty());
     server.stop().await;
+}
+
+/// Forty deploys wait for a CircleCI that hangs, before their trigger or after it.
+#[tokio::test]
+async fn a_query_does_not_wait_for_circleci() {
+    // Nothing that hangs ends by itself while this looks.
+    let times = r#"
+connect_timeout = "1s"
+request_timeout = "4m"
+trigger_window = "5m"
+delivery_lease = "5m"
+poll_interval_min = "50ms"
+poll_interval_max = "100ms"
+"#;
+    let world = ServeWorld::with_times(times).await;
+    world.script("test", RunScript::success(Duration::from_mins(9)));
+    let server = world.serve().await;
+    let ask = async || {
+        let (sent, _) = world.send_as(&server, TypedCommand::new("status")).await;
+        world.wait_reply(&sent).await
+    };
+    for _ in 0..DEPLOYS {
+        world.send(&server, "main test").await;
+    }
+    world.wait_triggers(DEPLOYS).await;
+    for _ in 0..2 * DEPLOYS {
+        world
+            .sandbox
+            .circleci()
+            .fail_next(CiCall::Pipeline, HANG_LONG);
+    }
+    assert_says(&ask().await, "In progress");
+    for _ in 0..DEPLOYS {
+        world.fail_next_trigger(HANG_LONG);
+        world.send(&server, "main test").await;
+    }
+    world.wait_triggers(2 * DEPLOYS).await;
+    assert_says(&ask().await, "In progress");
+    drop(server);
 }

@@ -187,7 +187,7 @@ async fn other_addresses_and_methods_are_none() {
     PUT /slack/commands: 405 This address takes another method.
     GET /slack/commands?ssl_check=1: 200
     GET /healthz: 200 ok
-    POST /healthz: 405
+    POST /healthz: 405 This address takes another method.
     POST /slack/commands/: 404 There is nothing here.
     POST //slack/commands: 404 There is nothing here.
     GET /../etc/passwd: 404 There is nothing here.

@@ -134,6 +134,10 @@ async fn a_data_file_that_cannot_be_used() {
     for path in ["gone/chatops.db", "chatops.toml", "."] {
         said.push(start_error(&world, with_data(path)).await);
     }
+    // Nothing was made that would have to be removed.
+    let left = std::fs::read_dir(world.dir()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["chatops.toml"]);
     insta::assert_snapshot!(said.join("\n"), @r#"
     chatops: <dir>/gone/chatops.db cannot be opened for writing; check that its directory exists and is writable (No such file or directory (os error 2))
     chatops: <dir>/chatops.toml is not a data file of chatops; name another one
@@ -144,7 +148,7 @@ async fn a_data_file_that_cannot_be_used() {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_stays_out() {
     let (world, server) = ServeWorld::start().await;
-    insta::assert_snapshot!(start_error(&world, world.command()).await, @r#"chatops: the data file <dir>/chatops.db is in use: another `chatops serve` holds <dir>/chatops.db.lock; stop that one, or give this one another file"#);
+    insta::assert_snapshot!(start_error(&world, world.command()).await, @r#"chatops: the data file <dir>/chatops.db is in use by another `chatops serve`, perhaps under another name; stop that one, or give this one another file"#);
     // The first one was not disturbed.
     world.deploy(&server, "main test", Succeeded).await;
     server.stop().await;
@@ -189,8 +193,16 @@ async fn help_and_version_are_no_errors() {
 async fn a_log_level_that_is_none() {
     let world = ServeWorld::new().await;
     let mut command = world.command();
-    command.args(["--log-level", "chatops=loud"]);
-    insta::assert_snapshot!(start_error(&world, command).await, @r#"chatops: 'chatops=loud' is not a log level such as info: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+    command.args(["--log-level", "warning"]);
+    let said = run(command).await.failure(2);
+    assert_says(
+        &said,
+        "'warning' is not a level: there are off, error, warn, info, debug and trace",
+    );
+    let server = world
+        .serve_with(&["--log-level", "info,chatops_worker=debug"])
+        .await;
+    server.stop().await;
 }
 
 #[tokio::test]

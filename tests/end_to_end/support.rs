@@ -13,7 +13,9 @@ use chatops_local::clock::WallClock;
 
 pub(crate) use circleci::{BUILD_TIME, HANG, rate_limit, reject};
 pub(crate) use data_file::DataFileRows;
-pub(crate) use process::{ChildProcess, ProcessExit, ServerProcess, chatops, run, run_args};
+pub(crate) use process::{
+    ChildProcess, ProcessExit, ServerProcess, chatops, limited, run, run_args, shell,
+};
 pub(crate) use slack::{BOT_TOKEN, ack_kind, mark, typed_by};
 pub(crate) use waiting::{WAIT_TIMEOUT, wait_until};
 pub(crate) use world::{FORM_TOKEN, SIGNING_SECRET, ServeWorld, TOKEN};

@@ -93,8 +93,8 @@ fn failures_are_logged() {
     assert_snapshot!(failing(SendError::not_sent("down")), @r#"{"level":"WARN","message":"command not accepted","user":"U2CERLKJA","verb":"status","error":"the message was not queued: down","target":"chatops_ingest::command"}"#);
     assert_snapshot!(failing(SendError::unknown("slow")), @r#"{"level":"WARN","message":"command not confirmed","user":"U2CERLKJA","verb":"status","error":"whether the message was queued is unknown: slow","target":"chatops_ingest::command"}"#);
     let forged = |sent| TestIngest::new().run(&sent).log;
-    assert_snapshot!(forged(unsigned("a=b")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is missing or doubled","target":"chatops_ingest::slack"}"#);
-    assert_snapshot!(forged(command("status").set(SIGNATURE, "v0=0")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is malformed","target":"chatops_ingest::slack"}"#);
+    assert_snapshot!(forged(unsigned("a=b")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is missing or doubled","target":"chatops_ingest::refusal"}"#);
+    assert_snapshot!(forged(command("status").set(SIGNATURE, "v0=0")), @r#"{"level":"WARN","message":"request rejected: not verified to be Slack's","reason":"a signature header is malformed","target":"chatops_ingest::refusal"}"#);
     assert_snapshot!(forged(command_with("status", &[("user_id", Some("x"))])), @r#"{"level":"WARN","message":"signed request rejected","reason":"the form has no valid 'user_id'","target":"chatops_ingest::slack"}"#);
     assert_snapshot!(forged(command_with("status", &[("team_id", None)])), @r#"{"level":"WARN","message":"signed request rejected","reason":"the form has no valid 'team_id'","target":"chatops_ingest::slack"}"#);
 
@@ -102,7 +102,7 @@ fn failures_are_logged() {
     keys.stored = Err(unavailable("the store is down"));
     *keys.cached.lock().unwrap() = keys.stored.clone();
     assert_snapshot!(TestIngest::with_secrets(keys).run(&command("status")).log, @r#"
-    {"level":"WARN","message":"the secret could not be refreshed","secret":"SlackSigning","error":"the secret cannot be read: the store is down","target":"chatops_ingest::verify"}
-    {"level":"ERROR","message":"the signing secret cannot be read: every command fails","error":"the secret cannot be read: the store is down","target":"chatops_ingest::slack"}
+    {"level":"WARN","message":"the secret could not be refreshed","secret":"SlackSigning","error":"the secret cannot be read: the store is down","target":"chatops_ingest::refusal"}
+    {"level":"ERROR","message":"the signing secret cannot be read: every command fails","error":"the secret cannot be read: the store is down","target":"chatops_ingest::refusal"}
     "#);
 }

@@ -13,7 +13,7 @@ use chatops_core::ports::{
     ReceivedMessage, SecretError, SecretName, SecretReader, SecretVersions, SendError,
 };
 use chatops_core::text::SlackMessage;
-use chatops_ingest::{DowngradeWarnings, Ingest};
+use chatops_ingest::Ingest;
 use chatops_testkit::config::{TestConfig, TestJob};
 use chatops_testkit::thread_log;
 use chrono::DateTime;
@@ -235,7 +235,7 @@ impl TestIngest {
             },
             clock: Arc::new(FixedClock(DateTime::from_timestamp(now, 0).unwrap())),
             config: Arc::new(config()),
-            downgrades: DowngradeWarnings::default(),
+            refusals: Arc::default(),
         })
     }
 

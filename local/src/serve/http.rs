@@ -1,94 +1,108 @@
-//! HTTP for ingest: limits of the body, and the health check.
+//! HTTP for ingest: limits of the body, and the health check. Connections are `connections`'.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
-use axum::routing::get;
 use bytes::Bytes;
-use chatops_core::ports::{Clock, Ledger, Ports};
 use chatops_ingest::{
-    Ingest, MAX_BODY_BYTES, MAX_PRESS_BYTES, MAX_WEBHOOK_BYTES, PRESS_PATH, WEBHOOK_PATH,
+    MAX_BODY_BYTES, MAX_PRESS_BYTES, MAX_WEBHOOK_BYTES, PRESS_PATH, WEBHOOK_PATH,
 };
-use tokio::net::TcpListener;
-use tracing::error;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 
-use super::shutdown::StopReceiver;
-use crate::clock::WallClock;
-use crate::secrets::EnvSecrets;
-use crate::sqlite::Sqlite;
+use super::connections::{Answer, Arrival, ConnectionLog, Refusal};
+use super::health::Health;
+use super::services::CurrentServices;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long requests in flight may take after the stop: later Slack no longer waits. Without a limit,
-/// a client that connects and sends nothing would keep the process alive.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// What every request is answered with.
+#[derive(Debug)]
+pub(super) struct HttpAnswer {
+    pub(super) services: CurrentServices,
+    pub(super) health: Arc<Health>,
+    pub(super) log: Arc<ConnectionLog>,
+}
 
-type LocalIngest = Ingest<Ports<(), Sqlite, (), EnvSecrets>>;
-
-/// Serves until the stop, and answers the requests in flight.
-pub(super) async fn serve_http(
-    listener: TcpListener,
-    ingest: Arc<LocalIngest>,
-    db: Sqlite,
-    stop: StopReceiver,
-) -> Result<()> {
-    let app = Router::new()
-        .route("/healthz", get(check_health).with_state(db))
-        .fallback(handle_request)
-        .with_state(ingest);
-    let (mut asked, mut late) = (stop.clone(), stop);
-    let until = async move { asked.requested().await };
-    let serving = axum::serve(listener, app)
-        .with_graceful_shutdown(until)
-        .into_future();
-    tokio::select! {
-        served = serving => served.context("the HTTP server failed"),
-        () = async { late.requested().await; tokio::time::sleep(DRAIN_TIMEOUT).await } => Ok(()),
+impl Answer for HttpAnswer {
+    async fn answer(&self, request: Request<Incoming>, arrival: &Arrival) -> Response<Full<Bytes>> {
+        let asks = [Method::GET, Method::HEAD].contains(request.method());
+        if asks && request.uri().path() == "/healthz" {
+            arrival.is_whole();
+            return self.report_health().await;
+        }
+        let request = match self.read_body(request).await {
+            Ok(request) => request,
+            Err(response) => return response,
+        };
+        arrival.is_whole();
+        let services = self.services.get();
+        let response = services.ingest.handle(request).await;
+        if matches!(
+            response.status(),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+        ) {
+            self.log.count(Refusal::NothingThere);
+        }
+        response.map(Full::new)
     }
 }
 
-async fn handle_request(
-    State(ingest): State<Arc<LocalIngest>>,
-    request: Request,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let (largest, too_large) = match parts.uri.path() {
-        PRESS_PATH => (MAX_PRESS_BYTES, "The body is larger than 256 KiB.\n"),
-        WEBHOOK_PATH => (MAX_WEBHOOK_BYTES, "The webhook is larger than 256 KiB.\n"),
-        _ => (MAX_BODY_BYTES, "The body is larger than 16 KiB.\n"),
-    };
-    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, largest)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return text_response(StatusCode::PAYLOAD_TOO_LARGE, too_large),
-        Err(_) => {
-            let late = "The body took too long to arrive.\n";
-            return text_response(StatusCode::REQUEST_TIMEOUT, late);
+impl HttpAnswer {
+    /// The request with its body, or the answer to one whose body does not come.
+    async fn read_body(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Request<Bytes>, Response<Full<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let (largest, too_large) = match parts.uri.path() {
+            PRESS_PATH => (MAX_PRESS_BYTES, "The body is larger than 256 KiB.\n"),
+            WEBHOOK_PATH => (MAX_WEBHOOK_BYTES, "The webhook is larger than 256 KiB.\n"),
+            _ => (MAX_BODY_BYTES, "The body is larger than 16 KiB.\n"),
+        };
+        let body = Limited::new(body, largest).collect();
+        match tokio::time::timeout(BODY_TIMEOUT, body).await {
+            Ok(Ok(body)) => Ok(Request::from_parts(parts, body.to_bytes())),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                self.log.count(Refusal::BodyTooLarge);
+                Err(text_response(StatusCode::PAYLOAD_TOO_LARGE, too_large))
+            }
+            // Its sender has gone, or does not speak HTTP.
+            Ok(Err(_)) => {
+                self.log.count(Refusal::BodyBroken);
+                let broken = "The body cannot be read.\n";
+                Err(text_response(StatusCode::BAD_REQUEST, broken))
+            }
+            Err(_) => {
+                self.log.count(Refusal::BodyTooSlow);
+                let late = "The body took too long to arrive.\n";
+                Err(text_response(StatusCode::REQUEST_TIMEOUT, late))
+            }
         }
-    };
-    let request = Request::from_parts(parts, body);
-    ingest.handle(request).await.map(Body::from)
-}
+    }
 
-/// Healthy: the data file can be read.
-async fn check_health(State(db): State<Sqlite>) -> Response<Body> {
-    match db.list_due(WallClock.now(), 1).await {
-        Ok(_) => text_response(StatusCode::OK, "ok\n"),
-        Err(error) => {
-            error!(%error, "not healthy");
-            let unreadable = "The data file cannot be read.\n";
-            text_response(StatusCode::SERVICE_UNAVAILABLE, unreadable)
+    /// Healthy: a command that came now could be kept. Lost log lines are said, and are no reason to
+    /// restart anything.
+    async fn report_health(&self) -> Response<Full<Bytes>> {
+        let (status, mut text) = match self.health.check().await {
+            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        };
+        let lost = self.health.lost_log_lines();
+        if lost > 0 {
+            text = format!("{text}{lost} log lines could not be written\n");
         }
+        text_response(status, text)
     }
 }
 
-fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
+fn text_response(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

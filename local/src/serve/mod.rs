@@ -2,34 +2,43 @@
 //!
 //! Every decision is the services'. If any part of it ends, the whole server ends.
 
+mod changes;
+mod connections;
 mod consumer;
+mod health;
 mod http;
+mod services;
 mod shutdown;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use chatops_circleci::CircleCiClient;
+use chatops_core::Time;
 use chatops_core::config::Config;
 use chatops_core::id::InvocationId;
-use chatops_core::ports::{Clock, Ports, QueueName, SecretName};
-use chatops_ingest::{DowngradeWarnings, Ingest};
-use chatops_notifier::Notifier;
-use chatops_slack::SlackClient;
-use chatops_worker::{SweepReport, Worker};
+use chatops_core::ports::{Clock, QueueName, SecretName};
+use chatops_ingest::RefusalLog;
+use chatops_worker::SweepReport;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use self::connections::{ConnectionLog, most_connections, serve_connections};
 use self::consumer::QueueConsumer;
-use self::shutdown::StopSender;
+use self::health::{Health, HealthLog};
+use self::http::HttpAnswer;
+use self::services::{CurrentServices, Parts, Services};
+use self::shutdown::{StopReceiver, StopSender};
 use crate::clock::WallClock;
 use crate::secrets::EnvSecrets;
 use crate::sqlite::{self, Sqlite};
+
+pub use self::services::Reloader;
 
 /// What the server runs with.
 #[derive(Debug)]
@@ -42,6 +51,8 @@ pub struct ServeSettings {
     pub data: PathBuf,
     /// The address to listen on; port 0 takes a free port.
     pub listen: SocketAddr,
+    /// How many lines of the log could not be written, for the health check.
+    pub lost_log_lines: Arc<AtomicU64>,
 }
 
 /// The running server.
@@ -50,20 +61,17 @@ pub struct ChatopsServer {
     address: SocketAddr,
     stop: StopSender,
     tasks: JoinSet<Result<()>>,
+    reloader: Arc<Reloader>,
 }
 
 /// The worker's queues, and the most messages of each in flight: a queue whose messages all wait for
-/// CircleCI takes nothing from the others.
+/// CircleCI takes nothing from the others. That of commands and queries has room for more deploys that begin
+/// than there are, so that no query waits until CircleCI has answered.
 const WORKER_QUEUES: [(QueueName, usize); 3] = [
-    (QueueName::Work, 16),
+    (QueueName::Work, 64),
     (QueueName::Polls, 16),
     (QueueName::Operators, 4),
 ];
-
-/// Why it does not start: the token that the configuration needs is not there.
-const LIVE_WITHOUT_BOT: &str = "`live = true` in [slack] needs a bot, and SLACK_BOT_TOKEN is not set: put \
-    the app's bot token there, or the path of a file that holds it in SLACK_BOT_TOKEN_FILE; or set \
-    `live = false`";
 
 /// The most messages for the notifier in flight.
 const NOTIFY_IN_FLIGHT: usize = 16;
@@ -72,107 +80,70 @@ const NOTIFY_IN_FLIGHT: usize = 16;
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl ChatopsServer {
-    /// Opens the data, binds the address and starts every part.
+    /// Binds the address, opens the data and starts every part.
     pub async fn start(settings: ServeSettings) -> Result<Self> {
         let ServeSettings {
             config,
             secrets,
             data,
             listen,
+            lost_log_lines,
         } = settings;
-        require_bot(&config, &secrets)?;
-        let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(WallClock)))?;
+        // What is refused is refused before anything is made.
+        services::require_bot(&config, &secrets)?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener
             .local_addr()
             .context("the listener has no address")?;
+        let db = Sqlite::open(&data, sqlite::SqliteSettings::new(Arc::new(WallClock)))?;
         install_tls_provider();
-
-        let clock: Arc<dyn Clock> = Arc::new(WallClock);
-        let (circleci, times) = (config.circleci.clone(), &config.timeouts);
-        let circleci = CircleCiClient::new(circleci, times, secrets.clone())?;
-        let slack = SlackClient::new(&config.slack, times, secrets.clone())?;
         let has = |name| secrets.has(name);
         chatops_ingest::warn_of_token(
             has(SecretName::SlackVerification),
             has(SecretName::SlackSigning),
         );
-        let ingest = Arc::new(Ingest {
-            ports: Ports {
-                ledger: (),
-                queue: db.clone(),
-                vendor: (),
-                secrets: secrets.clone(),
-            },
-            clock: Arc::clone(&clock),
-            config: Arc::clone(&config),
-            downgrades: DowngradeWarnings::default(),
-        });
-        let worker = Arc::new(Worker {
-            ports: Ports {
-                ledger: db.clone(),
-                queue: db.clone(),
-                vendor: circleci,
-                secrets: secrets.clone(),
-            },
-            clock: Arc::clone(&clock),
-            config: Arc::clone(&config),
-        });
-        let notifier = Arc::new(Notifier {
-            ports: Ports {
-                ledger: db.clone(),
-                queue: db.clone(),
-                vendor: slack,
-                secrets: (),
-            },
-            clock,
-            config: Arc::clone(&config),
-        });
-
-        let (sender, mut stop) = shutdown::stop_channel();
-        let mut parts = JoinSet::new();
-        parts.spawn(http::serve_http(listener, ingest, db.clone(), stop.clone()));
-        let consumer = |queue_name, max_in_flight| QueueConsumer {
-            queue: db.clone(),
-            queue_name,
-            max_in_flight,
-            stop: stop.clone(),
+        let revision = config.revision.clone();
+        let refusals = Arc::new(RefusalLog::default());
+        let parts = Parts {
+            db: db.clone(),
+            secrets,
+            refusals: Arc::clone(&refusals),
         };
-        for (queue_name, max_in_flight) in WORKER_QUEUES {
-            let worker = Arc::clone(&worker);
-            let consumer = consumer(queue_name, max_in_flight);
-            parts.spawn(consumer.run(move |message| {
-                let worker = Arc::clone(&worker);
-                async move {
-                    let (invocation, sender) = (new_invocation().into(), message.sender.as_ref());
-                    Box::pin(worker.handle(&invocation, queue_name, &message.body, sender)).await
-                }
-            }));
-        }
-        let notify = consumer(QueueName::Notify, NOTIFY_IN_FLIGHT);
-        parts.spawn(notify.run(move |message| {
-            let notifier = Arc::clone(&notifier);
-            async move { notifier.handle(&message.body).await }
-        }));
-        let every = config.timeouts.sweep_interval;
-        parts.spawn(async move {
-            while !stop.requested_within(every).await {
-                match worker.sweep(&new_invocation().into()).await {
-                    Ok(report) if report == SweepReport::default() => {}
-                    Ok(report) => report.log(),
-                    Err(error) => warn!(%error, "the sweep failed; the next one follows"),
-                }
-            }
-            Ok(())
-        });
-        info!(%address, data = %data.display(), config = %config.revision, "serving");
+        let (reloader, current) = Reloader::new(Services::new(config, &parts)?, parts);
+        let (sender, stop) = shutdown::stop_channel();
+        let health = Arc::new(Health::new(db.clone(), lost_log_lines));
+        let log = Arc::new(ConnectionLog::default());
+        let mut tasks = JoinSet::new();
+        let answer = HttpAnswer {
+            services: current.clone(),
+            health: Arc::clone(&health),
+            log: Arc::clone(&log),
+        };
+        let room = most_connections();
+        tasks.spawn(serve_connections(
+            listener,
+            room,
+            Arc::new(answer),
+            Arc::clone(&log),
+            stop.clone(),
+        ));
+        spawn_consumers(&mut tasks, &db, &current, &stop);
+        tasks.spawn(sweep_regularly(current, health, refusals, log, stop));
+        let data = data.display();
+        info!(%address, %data, config = %revision, connections = room, "serving");
         Ok(Self {
             address,
             stop: sender,
-            tasks: parts,
+            tasks,
+            reloader: Arc::new(reloader),
         })
+    }
+
+    /// Gives the running server another configuration.
+    pub fn reloader(&self) -> Arc<Reloader> {
+        Arc::clone(&self.reloader)
     }
 
     /// The address it listens on.
@@ -211,12 +182,73 @@ impl ChatopsServer {
     }
 }
 
-/// A card is the bot's message; without a bot nobody would see how a deploy goes.
-fn require_bot(config: &Config, secrets: &EnvSecrets) -> Result<()> {
-    if config.slack.live && !secrets.has(SecretName::SlackBot) {
-        bail!(LIVE_WITHOUT_BOT);
+/// Starts what receives from each queue.
+fn spawn_consumers(
+    tasks: &mut JoinSet<Result<()>>,
+    db: &Sqlite,
+    current: &CurrentServices,
+    stop: &StopReceiver,
+) {
+    let consumer = |queue_name, max_in_flight| QueueConsumer {
+        queue: db.clone(),
+        queue_name,
+        max_in_flight,
+        stop: stop.clone(),
+    };
+    for (queue_name, max_in_flight) in WORKER_QUEUES {
+        let current = current.clone();
+        let consumer = consumer(queue_name, max_in_flight);
+        tasks.spawn(consumer.run(move |message| {
+            let services = current.get();
+            async move {
+                let (invocation, sender) = (new_invocation().into(), message.sender.as_ref());
+                let worker = &services.worker;
+                Box::pin(worker.handle(&invocation, queue_name, &message.body, sender)).await
+            }
+        }));
     }
-    Ok(())
+    let (notify, current) = (
+        consumer(QueueName::Notify, NOTIFY_IN_FLIGHT),
+        current.clone(),
+    );
+    tasks.spawn(notify.run(move |message| {
+        let services = current.get();
+        async move { services.notifier.handle(&message.body).await }
+    }));
+}
+
+/// Sweeps, looks after the data file, and says what was counted, again and again.
+async fn sweep_regularly(
+    current: CurrentServices,
+    health: Arc<Health>,
+    refusals: Arc<RefusalLog>,
+    log: Arc<ConnectionLog>,
+    mut stop: StopReceiver,
+) -> Result<()> {
+    let mut health_log = HealthLog::default();
+    loop {
+        let every = current.get().config.timeouts.sweep_interval;
+        if stop.requested_within(every).await {
+            // Nothing is left for a later line.
+            refusals.report(Time::MAX_UTC);
+            log.report(Time::MAX_UTC);
+            return Ok(());
+        }
+        let now = WallClock.now();
+        refusals.report(now);
+        log.report(now);
+        let found = health.check().await;
+        let is_healthy = found.is_ok();
+        health_log.note(found);
+        if !is_healthy {
+            continue;
+        }
+        match current.get().worker.sweep(&new_invocation().into()).await {
+            Ok(report) if report == SweepReport::default() => {}
+            Ok(report) => report.log(),
+            Err(error) => warn!(%error, "the sweep failed; the next one follows"),
+        }
+    }
 }
 
 /// The id of one run of a handler.

@@ -48,7 +48,8 @@ impl SqliteFailure {
         Self::Unknown(THREAD_STOPPED.to_owned())
     }
 
-    fn into_message(self) -> String {
+    /// What went wrong, and the fix.
+    pub(super) fn into_message(self) -> String {
         match self {
             Self::NotWritten(message) | Self::Unknown(message) => message,
         }

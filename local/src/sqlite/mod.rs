@@ -3,6 +3,7 @@
 //! A write is on disk before it is acknowledged (`synchronous=FULL`), so it survives a killed
 //! process. No rule of the pipeline lives here: the adapter checks the given conditions and writes.
 
+mod data_file;
 mod failure;
 mod ledger;
 mod queue;
@@ -10,8 +11,6 @@ pub mod read_only;
 mod schema;
 mod threads;
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +20,9 @@ use std::{fmt, io};
 use chatops_core::ports::{Clock, MAX_RECEIVES, QueueName};
 use rusqlite::{Connection, OpenFlags};
 
+use self::data_file::DataFile;
 use self::failure::SqliteFailure;
-use self::threads::{SqliteThreads, WriteTx, WriterSignals};
+use self::threads::{SqliteThreads, WriteTx, WriterFile, WriterSignals};
 
 /// How a file is used.
 #[derive(Clone)]
@@ -64,14 +64,25 @@ impl fmt::Debug for SqliteSettings {
 pub enum OpenError {
     /// Another process has it.
     #[error(
-        "the data file {} is in use: another `chatops serve` holds {}; stop that one, or give this one another file",
-        path.display(), lock.display()
+        "the data file {} is in use by another `chatops serve`, perhaps under another name; stop that one, or \
+         give this one another file",
+        path.display()
     )]
     InUse {
         /// The data file.
         path: PathBuf,
-        /// The lock file.
-        lock: PathBuf,
+    },
+    /// It has more than one name, and what SQLite keeps beside it would belong to one of them alone.
+    #[error(
+        "the data file {} has {names} names (hard links), and a process that opened another of them would \
+         damage it: remove the others (find -samefile), or copy the file to a name of its own",
+        path.display()
+    )]
+    Linked {
+        /// The data file.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
     },
     /// A newer version of chatops made it.
     #[error(
@@ -132,7 +143,7 @@ pub enum OpenError {
         /// The data file.
         path: PathBuf,
     },
-    /// It, or its lock file, cannot be opened.
+    /// It cannot be opened.
     #[error(
         "{} cannot be opened for writing; check that its directory exists and is writable ({error})",
         path.display()
@@ -179,18 +190,17 @@ impl fmt::Debug for Sqlite {
 }
 
 struct SqliteInner {
-    // Dropped in this order: the file is closed before its lock is given up.
+    // Dropped in this order: SQLite closes the file before its lock is given up.
     threads: SqliteThreads,
     signals: Arc<WriterSignals>,
     settings: SqliteSettings,
-    _lock: File,
+    _file: DataFile,
 }
 
 impl Sqlite {
     /// Opens a file, creates it if there is none, and locks it against other servers.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
-        create_private(path)?;
-        let lock = lock_file(path)?;
+        let file = DataFile::open(path)?;
         let failed = |e| OpenError::sqlite(path, &e);
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read_write = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
@@ -217,6 +227,10 @@ impl Sqlite {
         writer
             .pragma_update(None, "synchronous", "full")
             .map_err(failed)?;
+        // What is removed is overwritten: response URLs do not stay in pages that are free.
+        writer
+            .pragma_update(None, "secure_delete", true)
+            .map_err(failed)?;
         if let Some(pages) = settings.max_page_count {
             let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
             set.map_err(failed)?;
@@ -225,14 +239,24 @@ impl Sqlite {
         let read_only = flags | OpenFlags::SQLITE_OPEN_READ_ONLY;
         let reader = Connection::open_with_flags(path, read_only).map_err(failed)?;
         reader.busy_timeout(settings.busy_timeout).map_err(failed)?;
+        file.make_private();
+        let watch = file.watch().map_err(|error| {
+            let path = path.to_owned();
+            OpenError::File { path, error }
+        })?;
         let signals = Arc::new(WriterSignals::default());
+        let writer = WriterFile {
+            db: writer,
+            watch,
+            busy_timeout: settings.busy_timeout,
+        };
         let threads = SqliteThreads::start(writer, reader, Arc::clone(&signals));
         let threads = threads.map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(SqliteInner {
             threads,
             signals,
             settings,
-            _lock: lock,
+            _file: file,
         })))
     }
 
@@ -268,46 +292,5 @@ impl Sqlite {
     /// How many transactions wrote something since the file was opened.
     pub fn commit_count(&self) -> u64 {
         self.0.signals.commits.load(Ordering::Relaxed)
-    }
-}
-
-/// Locks the lock file beside the data file, by the data file's real name. The system releases the
-/// lock when the process ends; the lock file stays.
-fn lock_file(path: &Path) -> Result<File, OpenError> {
-    let failed = |path: &Path, error| {
-        let path = path.to_owned();
-        OpenError::File { path, error }
-    };
-    let real = path.canonicalize().map_err(|error| failed(path, error))?;
-    let mut lock = OsString::from(real);
-    lock.push(".lock");
-    let lock = PathBuf::from(lock);
-    let mut options = OpenOptions::new();
-    let file = options.create(true).write(true).truncate(false).open(&lock);
-    let file = file.map_err(|error| failed(&lock, error))?;
-    let path = path.to_owned();
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path, lock }),
-        Err(TryLockError::Error(error)) => Err(failed(&lock, error)),
-    }
-}
-
-/// Creates the file if there is none, readable by its owner only: it holds response URLs.
-fn create_private(path: &Path) -> Result<(), OpenError> {
-    let failed = |error| {
-        let path = path.to_owned();
-        Err(OpenError::File { path, error })
-    };
-    if path.is_dir() {
-        return failed(io::ErrorKind::IsADirectory.into());
-    }
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => failed(error),
-        _ => Ok(()),
     }
 }

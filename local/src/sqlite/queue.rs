@@ -20,7 +20,34 @@ use super::threads::WriteTx;
 /// The longest delay; a longer one is cut.
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
+/// How much a probe writes, in bytes: more than a page, so that it needs room, as a command does.
+const PROBE_LEN: usize = 8 * 1024;
+
 impl Sqlite {
+    /// Writes a message and removes it again, in one transaction that nobody sees: whether a command could
+    /// be queued.
+    pub async fn probe_write(&self) -> Result<(), String> {
+        let write = move |tx: &WriteTx<'_>| {
+            let sql = "INSERT INTO message (queue, body, visible_at, sent_at, receive_count) \
+                       VALUES ('probe', ?1, 0, 0, 0)";
+            tx.db
+                .prepare_cached(sql)?
+                .execute([" ".repeat(PROBE_LEN)])?;
+            let sql = "DELETE FROM message WHERE queue = 'probe'";
+            tx.db.prepare_cached(sql)?.execute([])?;
+            Ok::<_, SqliteFailure>(())
+        };
+        let written: Result<(), SqliteFailure> = self.write(write).await;
+        written.map_err(SqliteFailure::into_message)
+    }
+
+    /// Whether the data file is still there, whole and not locked by another program; nothing is written.
+    pub async fn check_file(&self) -> Result<(), String> {
+        let nothing = |_: &WriteTx<'_>| Ok::<_, SqliteFailure>(());
+        let begun: Result<(), SqliteFailure> = self.write(nothing).await;
+        begun.map_err(SqliteFailure::into_message)
+    }
+
     /// When the first message of a queue becomes visible; not in the future if one is visible now.
     pub async fn next_visible(&self, queue: QueueName) -> Result<Option<Time>, QueueError> {
         let now = self.0.settings.clock.now();

@@ -4,8 +4,8 @@
 //! A reader opens the file read-only; with the write-ahead log it neither waits for the server nor
 //! blocks it. The only write, [`enqueue_message`], is a single row.
 
-use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,8 +21,10 @@ use chatops_core::ports::{
     DeployFilter, DeployPage, DeployReader, LedgerPosition, QueueName, SendError, TargetLock,
 };
 use chatops_core::release::ReleaseHistory;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
+use rustix::fs::{Access, access};
 
 use super::failure::{FileResult, LedgerResult, SqliteFailure};
 use super::ledger::{self, listing};
@@ -101,7 +103,12 @@ impl ReadOnlyDatabase {
     /// Opens an existing file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         check_readable(path)?;
-        let db = open_connection(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let opened = open_connection(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let db = match opened {
+            // SQLite wants to keep its index beside the file, and there nobody can write.
+            Err(OpenError::Sqlite { .. }) if is_at_rest(path) => open_at_rest(path)?,
+            opened => opened?,
+        };
         let path = path.to_owned();
         let db = Mutex::new(db);
         Ok(Self { db, path })
@@ -224,11 +231,35 @@ fn check_readable(path: &Path) -> Result<(), OpenError> {
         let error = io::ErrorKind::IsADirectory.into();
         return Err(OpenError::Unreadable { path, error });
     }
-    match File::open(&path) {
-        Ok(_) => Ok(()),
+    // It is not opened for this: closing it again would cost a server in this process its locks.
+    match access(&path, Access::READ_OK).map_err(io::Error::from) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Missing { path }),
         Err(error) => Err(OpenError::Unreadable { path, error }),
     }
+}
+
+/// Whether nothing can change the file: it has no write-ahead log, so no program has it open, and nothing can
+/// be written where it lies, as on a backup's read-only medium.
+fn is_at_rest(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    !Path::new(&log).exists() && access(directory, Access::WRITE_OK).is_err()
+}
+
+/// Opens a file that nothing can change, without locks and an index.
+fn open_at_rest(path: &Path) -> Result<Connection, OpenError> {
+    let name = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+    let name = PathBuf::from(format!("file:{name}?immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let db = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let db = db.map_err(|error| OpenError::sqlite(path, &error))?;
+    schema::check_schema(path, &db)?;
+    Ok(db)
 }
 
 fn open_connection(path: &Path, how: OpenFlags) -> Result<Connection, OpenError> {

@@ -2,7 +2,8 @@
 //!
 //! The writer takes all waiting jobs, runs each in a savepoint of one transaction, and answers them
 //! after the COMMIT: many writes share one flush to disk, and no job is acknowledged before it is on
-//! disk. A job that fails or panics undoes only itself. The reader sees committed data.
+//! disk, in the file that its name leads to. A job that fails or panics undoes only itself. The reader sees
+//! committed data.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use chatops_core::ports::QueueName;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
+use super::data_file::FileWatch;
 use super::failure::{FileResult, SqliteFailure, THREAD_STOPPED};
 
 /// The most jobs that share a transaction.
@@ -24,6 +27,17 @@ const MAX_BATCH: usize = 128;
 
 /// How many prepared statements a connection keeps: all of them.
 const STATEMENT_CACHE: usize = 64;
+
+/// How often the write-ahead log is emptied, so that it does not keep what is gone from the file.
+const EMPTY_LOG_EVERY: Duration = Duration::from_mins(1);
+
+/// The connection that writes, and what watches its file.
+pub(super) struct WriterFile {
+    // Dropped in this order: a descriptor that is closed before SQLite's would cost it its locks.
+    pub(super) db: Connection,
+    pub(super) watch: FileWatch,
+    pub(super) busy_timeout: Duration,
+}
 
 /// What the writer signals.
 #[derive(Debug, Default)]
@@ -85,13 +99,14 @@ pub(super) struct SqliteThreads {
 
 impl SqliteThreads {
     pub(super) fn start(
-        read_write: Connection,
+        mut writer_file: WriterFile,
         read_only: Connection,
         signals: Arc<WriterSignals>,
     ) -> io::Result<Self> {
-        read_write.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        let db = &writer_file.db;
+        db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         read_only.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        let write = move |jobs| run_writer(&read_write, &jobs, &signals);
+        let write = move |jobs| run_writer(&mut writer_file, &jobs, &signals);
         let writer = JobThread::start("sqlite-write", write)?;
         let reader = JobThread::start("sqlite-read", move |jobs: Receiver<ReadJob>| {
             for job in jobs {
@@ -193,23 +208,50 @@ fn catch_panic<T, E: From<SqliteFailure>>(work: impl FnOnce() -> Result<T, E>) -
     })
 }
 
-fn run_writer(db: &Connection, jobs: &Receiver<WriteJob>, signals: &WriterSignals) {
+fn run_writer(file: &mut WriterFile, jobs: &Receiver<WriteJob>, signals: &WriterSignals) {
+    let mut emptied = Instant::now();
     while let Ok(first) = jobs.recv() {
         let mut batch = VecDeque::from([first]);
         batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
         while !batch.is_empty() {
-            run_batch(db, &mut batch, signals);
+            run_batch(&file.db, || file.watch.check(), &mut batch, signals);
+        }
+        if emptied.elapsed() >= EMPTY_LOG_EVERY {
+            empty_log(file);
+            emptied = Instant::now();
         }
     }
 }
 
-/// Runs the batch in one transaction. If SQLite rolls the transaction back, the jobs that have not
-/// run stay in the batch.
-fn run_batch(db: &Connection, batch: &mut VecDeque<WriteJob>, signals: &WriterSignals) {
+/// Writes the write-ahead log to the file and empties it. While somebody reads an older state this does
+/// nothing: the next time does.
+fn empty_log(file: &mut WriterFile) {
+    if file.watch.log_len() == 0 || file.watch.check().is_err() {
+        return;
+    }
+    let db = &file.db;
+    // Otherwise every write would wait for that reader, too.
+    if db.busy_timeout(Duration::ZERO).is_ok() {
+        let _ = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+    let _ = db.busy_timeout(file.busy_timeout);
+}
+
+/// Runs the batch in one transaction; `check` is whether the file is still there. If SQLite rolls the
+/// transaction back, the jobs that have not run stay in the batch.
+fn run_batch(
+    db: &Connection,
+    mut check: impl FnMut() -> Result<(), &'static str>,
+    batch: &mut VecDeque<WriteJob>,
+    signals: &WriterSignals,
+) {
     roll_back(db);
-    if let Err(error) = execute(db, "BEGIN IMMEDIATE") {
+    let begun = match check() {
+        Ok(()) => execute(db, "BEGIN IMMEDIATE").map_err(|e| SqliteFailure::before_commit(&e)),
+        Err(lost) => Err(SqliteFailure::NotWritten(lost.to_owned())),
+    };
+    if let Err(failure) = begun {
         // Each of them has waited for the file.
-        let failure = SqliteFailure::before_commit(&error);
         for job in batch.drain(..) {
             let (_, answer) = job(Err(failure.clone()));
             answer(Err(failure.clone()));
@@ -237,7 +279,10 @@ fn run_batch(db: &Connection, batch: &mut VecDeque<WriteJob>, signals: &WriterSi
     }
     let fate = match lost {
         Some(failure) => Err(failure),
-        None => execute(db, "COMMIT").map_err(|error| SqliteFailure::at_commit(&error)),
+        None => execute(db, "COMMIT")
+            .map_err(|error| SqliteFailure::at_commit(&error))
+            // What was written to a file that is gone is on no disk.
+            .and_then(|()| check().map_err(|lost| SqliteFailure::Unknown(lost.to_owned()))),
     };
     if fate.is_err() {
         roll_back(db);

@@ -6,6 +6,7 @@ use chatops_core::config::Config;
 use rustix::fs::{Access, access, statvfs};
 
 use super::{DoctorCheck, text};
+use chatops_local::modes;
 use chatops_local::secrets::ExaminedSecret;
 use chatops_local::sqlite::OpenError;
 use chatops_local::sqlite::read_only::ReadOnlyDatabase;
@@ -22,6 +23,12 @@ pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
         }
         Err(error) => (None, text::config_invalid(&format!("{error:#}"))),
     }
+}
+
+/// Whether others can change the configuration.
+pub(super) fn check_config_mode(path: &Path) -> Option<DoctorCheck> {
+    let open = modes::excess(path, modes::CONFIGURATION);
+    open.map(|mode| text::config_open(path, mode))
 }
 
 pub(super) fn check_secrets<'a>(
@@ -49,6 +56,8 @@ pub(super) fn check_data_file(path: &Path) -> Vec<DoctorCheck> {
             Err(error) => vec![text::data_unusable(&error.to_string())],
         },
     };
+    let open = modes::excess(path, modes::OWNER_ONLY);
+    checks.extend(open.map(|mode| text::data_open(path, mode)));
     if let Ok(disk) = statvfs(directory) {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         checks.push(text::disk_space(free, free < LOW_SPACE));

@@ -212,6 +212,8 @@ async fn check_local(
 ) -> Result<LocalFindings> {
     let (config, check) = local::check_config(&options.config.path);
     report.add_check(check)?;
+    let open = local::check_config_mode(&options.config.path);
+    report.add_checks(open)?;
     let secrets = secrets::examine_secrets(lookup);
     let of_slack = |secret: &&ExaminedSecret| secret.variable.starts_with("SLACK_");
     let wanted = secrets

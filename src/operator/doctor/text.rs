@@ -61,6 +61,21 @@ pub(super) fn config_state(path: &Path, revision: &str, projects: usize, jobs: u
     Check::ok(CONFIG, found)
 }
 
+pub(super) fn config_open(path: &Path, mode: u32) -> Check {
+    let found = format!(
+        "{} can be changed by everybody (mode {mode:04o})",
+        path.display()
+    );
+    let fix = "chmod o-w: it says who may deploy";
+    Check::warn("configuration's mode", found, fix)
+}
+
+pub(super) fn data_open(path: &Path, mode: u32) -> Check {
+    let found = format!("{} is open to others (mode {mode:04o})", path.display());
+    let fix = "chmod 600: it holds response URLs; `chatops serve` does so when it starts";
+    Check::warn("data file's mode", found, fix)
+}
+
 pub(super) fn config_invalid(error: &str) -> Check {
     let fix = "correct the file (`chatops config check` verifies it), or name another file with \
                --config";
@@ -83,7 +98,14 @@ pub(super) fn secret_state(secret: &ExaminedSecret) -> Option<Check> {
             let fix = "give the command to a Slack app with a signing secret, and remove the token";
             Some(Check::warn(name, found, fix))
         }
-        Ok(Some(_)) => Some(Check::ok(name, "it is set")),
+        Ok(Some(_)) => Some(match secret.open_mode {
+            Some(mode) => {
+                let found = format!("it is set, and its file is open to others (mode {mode:04o})");
+                let fix = "let only its owner and the group of the service read it: chmod 640";
+                Check::warn(name, found, fix)
+            }
+            None => Check::ok(name, "it is set"),
+        }),
         Ok(None) if *is_required => {
             let fix = format!(
                 "put {description} into {variable}, or the path of a file that holds it into {variable}_FILE"

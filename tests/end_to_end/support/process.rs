@@ -72,8 +72,10 @@ impl ProcessExit {
 impl ChildProcess {
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = drain(child.stdout.take().unwrap());
-        let stderr = drain(child.stderr.take().unwrap());
+        // A test may have led them elsewhere.
+        let nothing = || watch::channel(vec![]).1;
+        let stdout = child.stdout.take().map_or_else(nothing, drain);
+        let stderr = child.stderr.take().map_or_else(nothing, drain);
         Self {
             child,
             stdout,
@@ -109,8 +111,12 @@ impl ChildProcess {
 
     /// SIGTERM: the polite request to stop.
     pub(crate) fn send_sigterm(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        self.send_signal("TERM");
+    }
+
+    pub(crate) fn send_signal(&self, name: &str) {
+        let (pid, signal) = (self.child.id().to_string(), format!("-{name}"));
+        let sent = Command::new("kill").args([&signal, &pid]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -150,6 +156,28 @@ async fn remaining_lines(mut lines: watch::Receiver<Vec<String>>) -> Vec<String>
     lines.borrow().clone()
 }
 
+/// The same command under a limit of the shell's `ulimit`, such as `-n 64`.
+pub(crate) fn limited(command: &Command, limit: &str) -> Command {
+    shell(command, &format!("ulimit {limit}"))
+}
+
+/// The same command after one of the shell, in the same process.
+pub(crate) fn shell(command: &Command, before: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .env_clear()
+        .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    shell
+}
+
 /// A process that serves.
 pub(crate) struct ServerProcess {
     pub(crate) process: ChildProcess,
@@ -163,6 +191,37 @@ impl ServerProcess {
         let process = ChildProcess::spawn(command);
         let url = process.url().await;
         Self { process, url }
+    }
+
+    /// Runs a command whose output cannot be read until it serves at this address.
+    pub(crate) async fn start_unseen(command: Command, address: &str) -> Self {
+        let process = ChildProcess::spawn(command);
+        let url = format!("http://{address}/slack/commands");
+        let server = Self { process, url };
+        chatops_testkit::wait_until("a server", async || server.try_health().await.map(drop)).await;
+        server
+    }
+
+    /// The status and the text of its health check.
+    pub(crate) async fn health(&self) -> (u16, String) {
+        self.try_health().await.unwrap()
+    }
+
+    async fn try_health(&self) -> Option<(u16, String)> {
+        let url = format!("http://{}/healthz", self.address());
+        let request = ::http::Request::get(url).body(String::new()).unwrap();
+        let sent = chatops_sandbox::http::send_request(request, WAIT_TIMEOUT).await;
+        let reply = sent.ok()?;
+        Some((reply.status.as_u16(), reply.text().clone()))
+    }
+
+    /// Waits until the health check says these words with this status.
+    pub(crate) async fn wait_health(&self, status: u16, words: &str) {
+        chatops_testkit::wait_until(words, async || {
+            let found = self.health().await;
+            (found.0 == status && found.1.contains(words)).then_some(())
+        })
+        .await;
     }
 
     /// The host and port.

@@ -1,10 +1,10 @@
 //! The guarantees of the threads, over a database in memory.
 
-use std::time::Duration;
-
+use tempfile::TempDir;
 use tokio::sync::oneshot::Receiver;
 
 use super::*;
+use crate::sqlite::data_file::DataFile;
 
 type WriteResult = Result<(), SqliteFailure>;
 
@@ -40,7 +40,7 @@ fn a_failed_job_undoes_only_itself() {
     .into_iter()
     .unzip();
     let signals = WriterSignals::default();
-    run_batch(&db, &mut VecDeque::from(jobs), &signals);
+    run_batch(&db, || Ok(()), &mut VecDeque::from(jobs), &signals);
     let ended: Vec<_> = answers
         .into_iter()
         .map(|mut answer| answer.try_recv().unwrap().is_ok())
@@ -59,7 +59,7 @@ fn a_lost_transaction_fails_its_jobs_and_the_rest_goes_on() {
     let (three, mut third) = sql_job("INSERT INTO t VALUES (3)");
     let mut batch = VecDeque::from([one, two, three]);
     let signals = WriterSignals::default();
-    run_batch(&db, &mut batch, &signals);
+    run_batch(&db, || Ok(()), &mut batch, &signals);
     assert_eq!(batch.len(), 1);
     assert!(matches!(
         first.try_recv().unwrap(),
@@ -69,7 +69,7 @@ fn a_lost_transaction_fails_its_jobs_and_the_rest_goes_on() {
         panic!()
     };
     assert!(words.contains("nowhere"), "its own error: {words}");
-    run_batch(&db, &mut batch, &signals);
+    run_batch(&db, || Ok(()), &mut batch, &signals);
     assert_eq!(third.try_recv().unwrap(), Ok(()));
     assert_eq!(numbers(&db), [3]);
 }
@@ -86,7 +86,7 @@ fn a_commit_that_fails_fails_its_jobs() {
     let (one, mut first) = sql_job("INSERT INTO t VALUES (1)");
     let (two, mut second) = sql_job("INSERT INTO child VALUES (2)");
     let signals = WriterSignals::default();
-    run_batch(&db, &mut VecDeque::from([one, two]), &signals);
+    run_batch(&db, || Ok(()), &mut VecDeque::from([one, two]), &signals);
     assert!(first.try_recv().unwrap().is_err());
     assert!(second.try_recv().unwrap().is_err());
     assert!(db.is_autocommit());
@@ -94,15 +94,26 @@ fn a_commit_that_fails_fails_its_jobs() {
     assert_eq!(signals.commits.load(Ordering::Relaxed), 0);
 }
 
+/// Threads over a file of a directory.
+fn start(dir: &TempDir, signals: Arc<WriterSignals>) -> SqliteThreads {
+    let path = dir.path().join("t.db");
+    let file = DataFile::open(&path).unwrap();
+    let open = || Connection::open(&path).unwrap();
+    let (db, reader) = (open(), open());
+    db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (n INTEGER)")
+        .unwrap();
+    let writer = WriterFile {
+        db,
+        watch: file.watch().unwrap(),
+        busy_timeout: Duration::ZERO,
+    };
+    SqliteThreads::start(writer, reader, signals).unwrap()
+}
+
 #[tokio::test]
 async fn a_panicking_job_leaves_no_trace_and_its_thread_alive() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || Connection::open(dir.path().join("t.db")).unwrap();
-    let (writer, reader) = (open(), open());
-    writer
-        .execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (n INTEGER)")
-        .unwrap();
-    let threads = SqliteThreads::start(writer, reader, Arc::default()).unwrap();
+    let threads = start(&dir, Arc::default());
     let write: WriteResult = threads
         .write(|tx| {
             tx.db.execute_batch("INSERT INTO t VALUES (1)")?;
@@ -120,9 +131,9 @@ async fn a_panicking_job_leaves_no_trace_and_its_thread_alive() {
 
 #[tokio::test]
 async fn a_failed_job_wakes_nobody() {
-    let threads = |signals| SqliteThreads::start(db(), db(), signals).unwrap();
+    let dir = tempfile::tempdir().unwrap();
     let signals = Arc::new(WriterSignals::default());
-    let threads = threads(Arc::clone(&signals));
+    let threads = start(&dir, Arc::clone(&signals));
     let failed: WriteResult = threads
         .write(|tx| {
             tx.wake_queue(QueueName::Work);

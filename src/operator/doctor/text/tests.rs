@@ -53,6 +53,7 @@ fn checks_of_this_machine() {
         variable: "CIRCLECI_TOKEN",
         description: "a CircleCI personal API token",
         is_required: needed,
+        open_mode: None,
         value,
     };
     assert_eq!(secret_state(&examined(Ok(None), false)), None);
@@ -68,8 +69,17 @@ fn checks_of_this_machine() {
         variable: "SLACK_VERIFICATION_TOKEN",
         description: "the verification token of a legacy slash command",
         is_required: false,
+        open_mode: None,
         value: Ok(Some("canary".into())),
     };
+    let open = ExaminedSecret {
+        open_mode: Some(0o644),
+        ..examined(Ok(Some("canary".into())), true)
+    };
+    insta::assert_snapshot!(check_lines(secret_state(&open)), @"
+    warn  secret CIRCLECI_TOKEN: it is set, and its file is open to others (mode 0644)
+          fix: let only its owner and the group of the service read it: chmod 640
+    ");
     insta::assert_snapshot!(check_lines(secret_state(&token)), @"
     warn  secret SLACK_VERIFICATION_TOKEN: it is set: whoever knows it can send unsigned commands in anybody's name
           fix: give the command to a Slack app with a signing secret, and remove the token
