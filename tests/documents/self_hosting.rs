@@ -4,21 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::read;
 
-/// The service's environment, with each credential as the file that systemd copies it from.
+/// The service's environment.
 fn settings_of_unit(unit: &str) -> BTreeMap<String, String> {
-    let credentials: BTreeMap<&str, &str> = unit
-        .lines()
-        .filter_map(|line| line.strip_prefix("LoadCredential=")?.split_once(':'))
-        .collect();
     unit.lines()
         .filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
-        .map(|(name, value)| {
-            let value = match value.strip_prefix("%d/") {
-                Some(credential) => credentials[credential],
-                None => value,
-            };
-            (name.to_owned(), value.to_owned())
-        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
 
@@ -81,13 +71,8 @@ fn every_optional_secret_has_its_lines_for_the_unit() {
         "SLACK_SIGNING_SECRET_PREVIOUS",
     ] {
         assert!(serve.contains(&format!("\"{variable}\"")), "{variable}");
-        let line = format!("Environment={variable}_FILE=%d/");
-        let credential = page
-            .lines()
-            .find_map(|text| text.trim().strip_prefix(&line));
-        let credential = credential.unwrap_or_else(|| panic!("no {line} in the page"));
-        let load = format!("LoadCredential={credential}:/etc/chatops/");
-        assert!(page.contains(&load), "{load}");
+        let line = format!("    Environment={variable}_FILE=/etc/chatops/");
+        assert!(page.contains(&line), "{line}");
         count += 1;
     }
     assert_eq!(count, 3);

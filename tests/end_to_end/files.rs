@@ -2,7 +2,9 @@
 //! does.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::process::Command;
 
 use chatops_sandbox::slack::{ButtonPress, TypedCommand};
 
@@ -65,6 +67,25 @@ fn the_manifest_asks_for_what_doctor_expects() {
         .filter_map(|line| line.trim().strip_prefix("- "))
         .collect();
     assert_eq!(scopes, ["commands", "chat:write"]);
+}
+
+/// A line of the unit leaves the service something that it does not need.
+#[test]
+fn the_units_sandbox_is_tight() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/chatops.service");
+    let mut analyze = Command::new("systemd-analyze");
+    // In tenths: 2.0.
+    analyze.args(["security", "--offline=true", "--threshold=20"]);
+    match analyze.arg(path).output() {
+        Ok(rated) => {
+            let said = String::from_utf8_lossy(&rated.stdout);
+            assert!(rated.status.success(), "{said}");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            println!("skipped: there is no systemd-analyze here");
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]
