@@ -1,50 +1,30 @@
-//! `chatops.toml` as written: its keys, and the position of an error.
+//! `chatops.toml` as written: its keys with their positions. What is wrong with a file is found before, in
+//! `shape`, so that what is read here has the right keys and types, and only those that are right.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
+use toml::de::DeTable;
 
 use super::Timeouts;
-
-/// An error in a configuration file, and its position.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError {
-    /// The file's name as it was given.
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column, from 1, in characters.
-    pub column: usize,
-    /// What is wrong, and what to write instead.
-    pub message: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            message,
-        } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
-    }
-}
+use super::mistake::Finding;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
-    pub(super) version: Spanned<u32>,
+    #[serde(rename = "version")]
+    pub(super) _version: Option<u32>,
     pub(super) default_project: Option<Spanned<String>>,
+    #[serde(default)]
     pub(super) slack: RawSlack,
     #[serde(default)]
     pub(super) circleci: RawCircleCi,
-    pub(super) timeouts: Option<Timeouts>,
+    #[serde(default)]
+    pub(super) timeouts: Timeouts,
     #[serde(default)]
     pub(super) channels: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -58,7 +38,7 @@ pub(super) struct RawConfig {
 pub(super) struct RawSlack {
     #[serde(default = "default_command")]
     pub(super) command: Spanned<String>,
-    pub(super) teams: Vec<Spanned<String>>,
+    pub(super) teams: Option<Vec<Spanned<String>>>,
     #[serde(default = "default_response_url_origins")]
     pub(super) response_url_origins: Vec<Spanned<String>>,
     pub(super) api: Option<Spanned<String>>,
@@ -68,6 +48,20 @@ pub(super) struct RawSlack {
     pub(super) live: bool,
     #[serde(default = "default_actions_per_minute")]
     pub(super) actions_per_minute: u32,
+}
+
+impl Default for RawSlack {
+    fn default() -> Self {
+        Self {
+            command: default_command(),
+            teams: None,
+            response_url_origins: default_response_url_origins(),
+            api: None,
+            interactivity: false,
+            live: false,
+            actions_per_minute: default_actions_per_minute(),
+        }
+    }
 }
 
 /// Enough for a person, and too few to crowd anybody out.
@@ -120,7 +114,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProject {
-    pub(super) slug: Spanned<String>,
+    pub(super) slug: Option<Spanned<String>>,
     pub(super) repository: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) aliases: Vec<Spanned<String>>,
@@ -222,65 +216,8 @@ fn default_exclusive() -> bool {
     true
 }
 
-/// An error with its position in the text.
-pub(super) type SpannedError = (Range<usize>, String);
-
-/// Reads the keys.
-pub(super) fn parse(text: &str) -> Result<RawConfig, SpannedError> {
-    toml::from_str(text).map_err(|error| {
-        let message = renamed_key(error.message());
-        let message = message.unwrap_or_else(|| error.message().replace('\n', " "));
-        (error.span().unwrap_or(0..0), message)
-    })
-}
-
-impl ConfigError {
-    /// An error at its line and column.
-    pub(super) fn at((span, message): SpannedError, text: &str, file: &str) -> Self {
-        let (line, column) = line_and_column(text, span.start);
-        Self {
-            file: file.to_owned(),
-            line,
-            column,
-            message,
-        }
-    }
-}
-
-/// Keys of earlier drafts of the format, and their names now.
-pub(super) const RENAMED_KEYS: [(&str, &str); 17] = [
-    ("people", "users"),
-    ("times", "timeouts"),
-    ("reply_origins", "response_url_origins"),
-    ("stale_after", "request_ttl"),
-    ("send_window", "trigger_window"),
-    ("horizon", "lookup_timeout"),
-    ("search_for", "lookup_give_up"),
-    ("grace", "workflow_start_timeout"),
-    ("poll_first", "poll_interval_min"),
-    ("poll_longest", "poll_interval_max"),
-    ("retry_first", "retry_backoff"),
-    ("track_for", "follow_timeout"),
-    ("unresolved_lock", "lock_ttl"),
-    ("unresolved_lock_ttl", "lock_ttl"),
-    ("reply_for", "response_url_ttl"),
-    ("reply_lease", "delivery_lease"),
-    ("sweep_every", "sweep_interval"),
-];
-
-/// The error about a key that has a new name in its table.
-fn renamed_key(message: &str) -> Option<String> {
-    let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    let (_, new) = RENAMED_KEYS.iter().find(|(old, _)| *old == key)?;
-    let known = expected.contains(&format!("`{new}`"));
-    known.then(|| format!("unknown field `{key}`: it is called `{new}` now"))
-}
-
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+/// Reads the keys of a file whose shape is right.
+pub(super) fn read_keys(table: Spanned<DeTable<'_>>) -> Result<RawConfig, Finding> {
+    let keys = RawConfig::deserialize(toml::Deserializer::from(table));
+    keys.map_err(|error| Finding::new(error.span().unwrap_or(0..0), error.message()))
 }

@@ -1,16 +1,22 @@
 //! `chatops.toml` as the rest of the code sees it: checked, resolved and immutable.
 //!
-//! Its syntax is in `file`; secrets are never in it.
+//! A text is read as TOML (`syntax`), compared with the shape of the file (`shape`), and resolved (`resolve`);
+//! each step notes all that is wrong (`mistake`). Then follow the warnings (`warning`). Secrets are never in it.
 
 mod file;
+mod mistake;
 mod parameter;
 mod pattern;
+mod places;
 mod repository;
 mod resolve;
+mod shape;
+mod syntax;
 mod target;
 mod timeouts;
 mod trigger;
 mod value;
+mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,13 +26,16 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-pub use self::file::ConfigError;
+pub use self::mistake::{ConfigError, Mistake};
 pub(crate) use self::parameter::is_parameter_name;
 pub use self::parameter::{AcceptedValues, MAX_PARAMETER_VALUE, ParameterRule, value_text};
 pub use self::pattern::{Pattern, PatternError, PatternKind};
 pub use self::repository::Repository;
+pub use self::shape::json_schema;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
+use self::mistake::Findings;
+use self::places::Places;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{BranchName, GitRef, JobName, ProjectName};
 
@@ -52,14 +61,41 @@ pub struct Config {
     pub users: BTreeMap<String, Vec<QualifiedUser>>,
     /// How the file calls people: the name, as it is written, that stands for one id alone.
     pub user_names: BTreeMap<QualifiedUser, String>,
+    /// The channels that the file names, as it writes the names.
+    pub channels: BTreeMap<String, QualifiedChannel>,
 }
 
 impl Config {
     /// Parses the text of a configuration file. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let raw = file::parse(text);
-        let config = raw.and_then(|raw| resolve::resolve_config(raw, text));
-        config.map_err(|error| ConfigError::at(error, text, file))
+        Self::check(text, file).map(|checked| checked.config)
+    }
+
+    /// Parses it, and looks for what it allows to nobody or to everybody.
+    pub fn check(text: &str, file: &str) -> Result<CheckedConfig, ConfigError> {
+        let mut findings = Findings::default();
+        let mut table = syntax::read_toml(text, &mut findings);
+        let mut places = Places::of(table.get_ref());
+        let is_toml = findings.is_empty();
+        shape::check_shape(table.get_mut(), is_toml, &mut findings);
+        if !findings.is_empty() {
+            places.add_meant(table.get_ref());
+        }
+        let raw = is_toml.then(|| file::read_keys(table));
+        let raw = raw.and_then(|raw| findings.keep(raw));
+        let config = raw.and_then(|raw| resolve::resolve_config(raw, text, &places, &mut findings));
+        match config {
+            Some(config) => {
+                let warnings = warning::find_warnings(&config, &places);
+                Ok(CheckedConfig {
+                    warnings: warnings.located(text, file, &places),
+                    config,
+                })
+            }
+            None => Err(ConfigError {
+                mistakes: findings.located(text, file, &places),
+            }),
+        }
     }
 
     /// The channels of every `announce`.
@@ -102,6 +138,15 @@ impl Config {
         let found = only_one(names, |name| name.eq_ignore_ascii_case(typed));
         found.unwrap_or(typed).to_owned()
     }
+}
+
+/// A configuration that is valid, and what may not be meant in it.
+#[derive(Debug)]
+pub struct CheckedConfig {
+    /// The configuration.
+    pub config: Config,
+    /// What can never be, what everybody may, and what is not used, in the order of the file's lines.
+    pub warnings: Vec<Mistake>,
 }
 
 /// What the words that fit stand for, unless they stand for different things.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use super::file::SpannedError;
+use super::mistake::{Finding, Findings};
 use super::{Pattern, PatternKind};
 
 /// The most characters of a value that CircleCI takes.
@@ -97,30 +97,33 @@ pub(super) fn resolve_parameters(
     raw: BTreeMap<Spanned<String>, Value>,
     ours: &[&str],
     as_text: bool,
-) -> Result<Resolved, SpannedError> {
+    findings: &mut Findings,
+) -> Resolved {
     let (mut fixed, mut settable) = (BTreeMap::new(), BTreeMap::new());
-    for (name, value) in raw {
-        let error_at = |why: String| (name.span(), format!("parameter: {why}"));
-        if !is_parameter_name(name.get_ref()) {
-            return Err(error_at(PARAMETER_NAME.to_owned()));
-        }
-        if ours.contains(&name.get_ref().as_str()) {
-            let why = "it carries the job's name or the deploy's id already";
-            return Err(error_at(why.to_owned()));
-        }
-        if fixed.len() + settable.len() + ours.len() >= MAX_PARAMETERS {
-            return Err(error_at("CircleCI takes at most 100 of them".to_owned()));
-        }
-        let text = name.get_ref().clone();
-        if is_rule(&value) {
-            let rule = resolve_rule(value, as_text).map_err(error_at)?;
-            settable.insert(text, rule);
-        } else {
-            check_value(&value).map_err(error_at)?;
-            fixed.insert(text, sent_value(value, as_text));
-        }
+    let free = MAX_PARAMETERS - ours.len();
+    if let Some((name, _)) = raw.iter().nth(free) {
+        let why = "parameter: CircleCI takes at most 100 of them";
+        findings.add(Finding::new(name.span(), why));
     }
-    Ok((fixed, settable))
+    for (name, value) in raw {
+        let text = name.get_ref();
+        let resolved = if !is_parameter_name(text) {
+            Err(PARAMETER_NAME.to_owned())
+        } else if ours.contains(&text.as_str()) {
+            Err("it carries the job's name or the deploy's id already".to_owned())
+        } else if is_rule(&value) {
+            resolve_rule(value, as_text).map(|rule| {
+                settable.insert(text.clone(), rule);
+            })
+        } else {
+            check_value(&value).map(|()| {
+                fixed.insert(text.clone(), sent_value(value, as_text));
+            })
+        };
+        let resolved = resolved.map_err(|why| Finding::new(name.span(), format!("parameter: {why}")));
+        findings.keep(resolved);
+    }
+    (fixed, settable)
 }
 
 fn check_value(value: &Value) -> Result<(), String> {

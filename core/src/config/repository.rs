@@ -4,7 +4,7 @@ use toml::Spanned;
 use url::Url;
 
 use super::ProjectSlug;
-use super::file::SpannedError;
+use super::mistake::Finding;
 
 /// A repository's web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +38,13 @@ impl Repository {
     }
 
     /// A web page as the configuration names it.
-    pub(super) fn parse(raw: &Spanned<String>) -> Result<Self, SpannedError> {
+    pub(super) fn parse(raw: &Spanned<String>) -> Result<Self, Finding> {
         let text = raw.get_ref();
         let wrong = || {
             let why = format!(
                 "'{text}' is not a repository's web page such as https://github.com/acme/web"
             );
-            (raw.span(), why)
+            Finding::new(raw.span(), why)
         };
         let mut page = Url::parse(text).map_err(|_| wrong())?;
         let path = page.path().trim_matches('/').trim_end_matches(".git");
@@ -118,7 +118,7 @@ mod tests {
 
     fn parse(text: &str) -> Result<Repository, String> {
         let raw = Spanned::new(0..0, text.to_owned());
-        Repository::parse(&raw).map_err(|(_, why)| why)
+        Repository::parse(&raw).map_err(|found| found.message)
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Turns the keys as written into the configuration as used: names into ids, text into values.
+//! Turns the keys as written into the configuration as used: names into ids, text into values. What is wrong
+//! is noted, and the rest is resolved all the same.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,133 +9,218 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::file::{
-    OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, SpannedError, unspanned,
+    OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, unspanned,
 };
+use super::mistake::{Finding, Findings};
+use super::places::Places;
 use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resolve_workflow};
-use super::value::{IdParser, check_unique, parse_allow_list, parse_origin, parse_slug};
+use super::value::{
+    IdParser, MAX_NAMES, check_unique, parse_allow_list, parse_origin, parse_slug, unknown_name,
+};
 use super::{
     AllowList, CircleCiConfig, Config, JobConfig, Pattern, PatternKind, ProjectConfig, ProjectSlug,
     Repository, SlackConfig, TriggerCall,
 };
-use crate::id::{QualifiedChannel, QualifiedUser, TeamId};
+use crate::command::closest_word;
+use crate::id::{QualifiedChannel, QualifiedUser, TeamId, UserId};
 use crate::name::{JobName, NameError, ProjectName};
 
-pub(super) fn resolve_config(raw: RawConfig, text: &str) -> Result<Config, SpannedError> {
-    if *raw.version.get_ref() != 1 {
-        let why = "this program reads version = 1";
-        return Err((raw.version.span(), why.to_owned()));
+/// The configuration, unless something is wrong with it.
+pub(super) fn resolve_config(
+    raw: RawConfig,
+    text: &str,
+    places: &Places,
+    findings: &mut Findings,
+) -> Option<Config> {
+    let timeouts = raw.timeouts;
+    for (keys, why) in timeouts.check() {
+        let written = keys.iter().map(|key| places.value(&["timeouts", key]));
+        let is_key = |span: &Range<usize>| *span != places.key(&["timeouts"]);
+        let place = written.into_iter().find(is_key).unwrap_or(0..0);
+        findings.add(Finding::new(place, why));
     }
-    let timeouts = raw.timeouts.unwrap_or_default();
-    timeouts
-        .check()
-        .map_err(|(keys, why)| (timeout_span(text, keys), why))?;
-    let slack = resolve_slack(raw.slack)?;
+    let has_teams = raw.slack.teams.is_some();
+    let slack = resolve_slack(raw.slack, findings);
+    let are_right = has_teams && !findings.are_within(&places.value(&["slack", "teams"]));
     let ids = IdParser {
-        teams: &slack.teams,
+        teams: slack.as_ref().map(|slack| &slack.teams).filter(|_| are_right),
     };
     let user_names = resolve_user_names(&raw.users, &ids);
-    let names = NamedIds {
-        channels: resolve_channels(raw.channels, &ids)?,
-        users: resolve_users(raw.users, &ids)?,
+    let mut names = NamedIds {
+        channels: resolve_channels(raw.channels, &ids, findings),
+        users: resolve_users(raw.users, &ids, findings),
         ids,
     };
+    // Names whose values are wrong are known all the same.
+    for (name, _) in places.keys_of("channels") {
+        names.channels.entry(name.to_owned()).or_default();
+    }
+    for (name, _) in places.keys_of("users") {
+        names.users.entry(name.to_owned()).or_default();
+    }
     let mut projects = BTreeMap::new();
     let mut aliases = vec![];
+    let mut known = vec![];
     for (name, mut project) in raw.projects {
-        let checked = ProjectName::parse(name.get_ref())
-            .map_err(|why| (name.span(), format!("project name: {why}")))?;
-        aliases.push((checked.clone(), mem::take(&mut project.aliases)));
-        projects.insert(checked, names.resolve_project(project)?);
+        known.push(name.get_ref().clone());
+        let checked = ProjectName::parse(name.get_ref());
+        let checked = checked.map_err(|why| Finding::new(name.span(), format!("project name: {why}")));
+        let own = mem::take(&mut project.aliases);
+        let resolved = names.resolve_project(project, findings);
+        let Some(checked) = findings.keep(checked) else {
+            continue;
+        };
+        aliases.push((checked.clone(), own));
+        projects.insert(checked, resolved);
     }
-    let project_aliases = resolve_aliases(aliases, &projects, ProjectName::parse)?;
-    let default_project = raw.default_project.map(|name| {
-        let known = ProjectName::parse(name.get_ref()).ok();
-        let known = known.filter(|known| projects.contains_key(known));
-        known.ok_or_else(|| {
-            let (span, name) = (name.span(), name.get_ref());
-            (
-                span,
-                format!("there is no [projects.{name}] to be the default"),
-            )
-        })
+    let project_aliases = resolve_aliases(aliases, &projects, ProjectName::parse, findings);
+    let default_project = raw.default_project.and_then(|name| {
+        let found = ProjectName::parse(name.get_ref()).ok();
+        let found = found.filter(|found| projects.contains_key(found));
+        if found.is_none() && !places.has(&["projects", name.get_ref()]) {
+            findings.add(unknown_default(&name, &known, &project_aliases));
+        }
+        found
     });
     let RawCircleCi { api, app } = raw.circleci;
-    let api = api.unwrap_or_else(|| unspanned("https://circleci.com"));
-    let app = app.unwrap_or_else(|| unspanned("https://app.circleci.com"));
-    Ok(Config {
+    let api = parse_origin(api.unwrap_or_else(|| unspanned("https://circleci.com")));
+    let app = parse_origin(app.unwrap_or_else(|| unspanned("https://app.circleci.com")));
+    let (api, app) = (findings.keep(api), findings.keep(app));
+    let channels = names.channels.into_iter();
+    let channels = channels.filter_map(|(name, ids)| Some((name, ids.into_iter().next()?)));
+    let config = Config {
         revision: base16ct::lower::encode_string(&Sha256::digest(text)[..6]),
         circleci: CircleCiConfig {
-            api: parse_origin(api)?,
-            app: parse_origin(app)?,
+            api: api?,
+            app: app?,
         },
         timeouts,
-        default_project: default_project.transpose()?,
-        projects,
+        default_project,
+        projects: projects
+            .into_iter()
+            .map(|(name, project)| Some((name, project?)))
+            .collect::<Option<_>>()?,
         project_aliases,
         users: by_lowercase_name(names.users),
         user_names,
-        slack,
-    })
-}
-
-/// The position of the first of these keys that is written.
-fn timeout_span(text: &str, keys: [&str; 2]) -> Range<usize> {
-    let place = || {
-        let file = toml::de::DeTable::parse(text).ok()?;
-        let timeouts = file.get_ref().get("timeouts")?.get_ref().as_table()?;
-        let written = keys.iter().find_map(|key| timeouts.get(*key));
-        written.map(Spanned::span)
+        channels: channels.collect(),
+        slack: slack?,
     };
-    place().unwrap_or(0..0)
+    findings.is_empty().then_some(config)
 }
 
-fn resolve_slack(raw: RawSlack) -> Result<SlackConfig, SpannedError> {
+/// A default project that there is not.
+fn unknown_default(
+    name: &Spanned<String>,
+    known: &[String],
+    aliases: &BTreeMap<ProjectName, ProjectName>,
+) -> Finding {
+    let text = name.get_ref();
+    let alias = aliases.iter().find(|(alias, _)| alias.as_str() == text);
+    let close = || closest_word(text, known.iter().map(String::as_str));
+    let meant = alias.map(|(_, name)| name.as_str()).or_else(close);
+    let advice = match (meant, alias) {
+        (Some(meant), Some(_)) => format!(": it is an alias; write {meant:?}"),
+        (Some(meant), None) => format!(": did you mean {meant:?}?"),
+        (None, _) if (1..=MAX_NAMES).contains(&known.len()) => {
+            format!(": the projects are {}", known.join(", "))
+        }
+        (None, _) => String::new(),
+    };
+    let why = format!("there is no [projects.{text}] to be the default{advice}");
+    Finding::new(name.span(), why).suggest(meant)
+}
+
+fn resolve_slack(raw: RawSlack, findings: &mut Findings) -> Option<SlackConfig> {
     let command = raw.command.get_ref();
     if !command.starts_with('/') || command.len() > 32 || command.contains(char::is_whitespace) {
         let why = "a slash command starts with `/`, has no spaces and at most 32 characters";
-        return Err((raw.command.span(), why.to_owned()));
+        let first = command.split_whitespace().next().unwrap_or_default();
+        let meant = (!first.is_empty() && !first.starts_with('/')).then(|| format!("/{first}"));
+        findings.add(Finding::new(raw.command.span(), why).suggest(meant));
     }
-    let origins = raw.response_url_origins.into_iter();
-    Ok(SlackConfig {
+    let teams = raw.teams.unwrap_or_default();
+    let teams = parse_allow_list(teams, "workspace", findings, |word| {
+        let text = word.get_ref();
+        let why = || {
+            let why = format!("'{text}' is not a workspace id; Slack's look like T012ABCDEF");
+            Finding::new(word.span(), why)
+        };
+        TeamId::parse(text).map(|id| vec![id]).ok_or_else(why)
+    });
+    let mut response_url_origins = vec![];
+    for origin in raw.response_url_origins {
+        response_url_origins.extend(findings.keep(parse_origin(origin)));
+    }
+    let api = parse_origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")));
+    Some(SlackConfig {
         command: command.clone(),
-        teams: parse_allow_list(raw.teams, "workspace", |word| {
-            let why = || format!("'{word}' is not a workspace id; Slack's look like T012ABCDEF");
-            TeamId::parse(word).map(|id| vec![id]).ok_or_else(why)
-        })?,
-        response_url_origins: origins.map(parse_origin).collect::<Result<_, _>>()?,
-        api: parse_origin(raw.api.unwrap_or_else(|| unspanned("https://slack.com")))?,
+        teams,
+        response_url_origins,
+        api: findings.keep(api)?,
         interactivity: raw.interactivity,
         live: raw.live,
         actions_per_minute: raw.actions_per_minute,
     })
 }
 
+/// Each name with its one id.
 fn resolve_channels(
     raw: BTreeMap<String, Spanned<String>>,
     ids: &IdParser<'_>,
-) -> Result<BTreeMap<String, QualifiedChannel>, SpannedError> {
-    raw.into_iter()
-        .map(|(name, id)| Ok((name, ids.parse_named(&id)?)))
-        .collect()
+    findings: &mut Findings,
+) -> BTreeMap<String, Vec<QualifiedChannel>> {
+    let mut channels = BTreeMap::new();
+    for (name, id) in raw {
+        let id = findings.keep(ids.parse_named(&id));
+        channels.insert(name, id.into_iter().collect());
+    }
+    channels
 }
 
+/// Each name with its ids: first those of one person, then the groups, which may name them.
 fn resolve_users(
     raw: BTreeMap<String, Spanned<OneOrMany>>,
     ids: &IdParser<'_>,
-) -> Result<BTreeMap<String, Vec<QualifiedUser>>, SpannedError> {
-    let users = |value: Spanned<OneOrMany>| {
+    findings: &mut Findings,
+) -> BTreeMap<String, Vec<QualifiedUser>> {
+    let (mut people, mut groups) = (BTreeMap::new(), vec![]);
+    for (name, value) in raw {
         let span = value.span();
         match value.into_inner() {
-            OneOrMany::One(id) => Ok(vec![ids.parse_named(&Spanned::new(span, id))?]),
-            OneOrMany::Many(list) => {
-                check_unique(&list)?;
-                list.iter().map(|id| ids.parse_named(id)).collect()
+            OneOrMany::One(id) => {
+                let id = findings.keep(ids.parse_named(&Spanned::new(span, id)));
+                people.insert(name, id.into_iter().collect::<Vec<_>>());
+            }
+            OneOrMany::Many(list) => groups.push((name, list)),
+        }
+    }
+    let group_names: Vec<String> = groups.iter().map(|(name, _)| name.clone()).collect();
+    let mut users = people.clone();
+    for (name, list) in groups {
+        findings.keep(check_unique(&list));
+        let mut group: Vec<QualifiedUser> = vec![];
+        for word in list {
+            let found = match ids.parse(word.get_ref()) {
+                Some(id) => id.map(|id| vec![id]).map_err(|why| Finding::new(word.span(), why)),
+                None if group_names.contains(word.get_ref()) => {
+                    let why = format!("'{}' is a group: a group lists people, by id or name", word.get_ref());
+                    Err(Finding::new(word.span(), why))
+                }
+                None => match people.get(word.get_ref()) {
+                    Some(ids) => Ok(ids.clone()),
+                    None => Err(unknown_name::<UserId>(&word, people.keys())),
+                },
+            };
+            for id in findings.keep(found).unwrap_or_default() {
+                if !group.contains(&id) {
+                    group.push(id);
+                }
             }
         }
-    };
-    raw.into_iter()
-        .map(|(name, value)| Ok((name, users(value)?)))
-        .collect()
+        users.insert(name, group);
+    }
+    users
 }
 
 /// Aliases, each of one thing, and none of them the name of a thing.
@@ -142,28 +228,34 @@ fn resolve_aliases<N: Ord + Clone + fmt::Display, T>(
     written: Vec<(N, Vec<Spanned<String>>)>,
     things: &BTreeMap<N, T>,
     parse: impl Fn(&str) -> Result<N, NameError>,
-) -> Result<BTreeMap<N, N>, SpannedError> {
+    findings: &mut Findings,
+) -> BTreeMap<N, N> {
     let mut all = vec![];
     for (name, list) in written {
-        check_unique(&list)?;
-        all.extend(list.into_iter().map(|alias| (alias, name.clone())));
+        if findings.keep(check_unique(&list)).is_some() {
+            all.extend(list.into_iter().map(|alias| (alias, name.clone())));
+        }
     }
     // Of two that clash, the one that is written later is to blame.
     all.sort_by_key(|(alias, _)| alias.span().start);
-    let mut aliases = BTreeMap::new();
+    let mut aliases = BTreeMap::<N, N>::new();
     for (alias, name) in all {
-        let error_at = |why: String| (alias.span(), why);
-        let other = parse(alias.get_ref()).map_err(|why| error_at(format!("alias: {why}")))?;
-        if things.contains_key(&other) {
-            let why = format!("'{other}' is a name already; an alias has to be another");
-            return Err(error_at(why));
-        }
-        if let Some(first) = aliases.insert(other, name) {
-            let why = format!("'{}' is an alias of '{first}' already", alias.get_ref());
-            return Err(error_at(why));
-        }
+        let why = match parse(alias.get_ref()) {
+            Err(why) => format!("alias: {why}"),
+            Ok(other) if things.contains_key(&other) => {
+                format!("'{other}' is a name already; an alias has to be another")
+            }
+            Ok(other) => match aliases.get(&other) {
+                Some(first) => format!("'{other}' is an alias of '{first}' already"),
+                None => {
+                    aliases.insert(other, name);
+                    continue;
+                }
+            },
+        };
+        findings.add(Finding::new(alias.span(), why));
     }
-    Ok(aliases)
+    aliases
 }
 
 /// Users by the names that are typed after `user:@`: of two that differ only in case, both.
@@ -201,33 +293,41 @@ fn resolve_user_names(
 
 /// The names that `[channels]` and `[users]` give to ids.
 struct NamedIds<'a> {
-    channels: BTreeMap<String, QualifiedChannel>,
+    channels: BTreeMap<String, Vec<QualifiedChannel>>,
     users: BTreeMap<String, Vec<QualifiedUser>>,
     ids: IdParser<'a>,
 }
 
 impl NamedIds<'_> {
-    fn resolve_project(&self, raw: RawProject) -> Result<ProjectConfig, SpannedError> {
-        let slug = parse_slug(&raw.slug)?;
-        let announce = self.parse_feeds(raw.announce)?;
+    fn resolve_project(&self, raw: RawProject, findings: &mut Findings) -> Option<ProjectConfig> {
+        let slug = raw.slug.and_then(|slug| findings.keep(parse_slug(&slug)));
+        let announce = self.parse_feeds(raw.announce, findings);
         let mut jobs = BTreeMap::new();
         let mut aliases = vec![];
         for (name, mut job) in raw.jobs {
-            let checked = JobName::parse(name.get_ref())
-                .map_err(|why| (name.span(), format!("job name: {why}")))?;
+            let checked = JobName::parse(name.get_ref());
+            let checked = checked.map_err(|why| Finding::new(name.span(), format!("job name: {why}")));
+            let Some(checked) = findings.keep(checked) else {
+                continue;
+            };
             aliases.push((checked.clone(), mem::take(&mut job.aliases)));
-            let job = self.resolve_job(&checked, job, &slug, &announce, name.span())?;
+            let place = name.span();
+            let job = self.resolve_job(&checked, job, slug.as_ref(), &announce, place, findings);
             jobs.insert(checked, job);
         }
-        Ok(ProjectConfig {
-            repository: match &raw.repository {
-                Some(page) => Some(Repository::parse(page)?),
-                None => Repository::of_slug(&slug),
-            },
-            slug,
-            read: self.parse_users(raw.read)?,
-            job_aliases: resolve_aliases(aliases, &jobs, JobName::parse)?,
-            jobs,
+        let job_aliases = resolve_aliases(aliases, &jobs, JobName::parse, findings);
+        let repository = match &raw.repository {
+            Some(page) => findings.keep(Repository::parse(page)),
+            None => slug.as_ref().and_then(Repository::of_slug),
+        };
+        let read = self.ids.parse_list(raw.read, &self.users, findings);
+        let jobs = jobs.into_iter().map(|(name, job)| Some((name, job?)));
+        Some(ProjectConfig {
+            repository,
+            slug: slug?,
+            read,
+            job_aliases,
+            jobs: jobs.collect::<Option<_>>()?,
         })
     }
 
@@ -236,93 +336,78 @@ impl NamedIds<'_> {
         &self,
         name: &JobName,
         raw: RawJob,
-        slug: &ProjectSlug,
+        slug: Option<&ProjectSlug>,
         announce: &[QualifiedChannel],
         place: Range<usize>,
-    ) -> Result<JobConfig, SpannedError> {
-        let environment = match raw.environment {
-            None => name.to_string(),
-            Some(environment) => {
-                ProjectName::parse(environment.get_ref())
-                    .map_err(|why| (environment.span(), format!("environment: {why}")))?;
-                environment.into_inner()
+        findings: &mut Findings,
+    ) -> Option<JobConfig> {
+        let environment = raw.environment.map_or(Ok(name.to_string()), |environment| {
+            match ProjectName::parse(environment.get_ref()) {
+                Ok(_) => Ok(environment.into_inner()),
+                Err(why) => Err(Finding::new(environment.span(), format!("environment: {why}"))),
             }
+        });
+        let environment = findings.keep(environment);
+        let branches = parse_patterns(&raw.branches, PatternKind::Branch, findings);
+        let tags = parse_patterns(&raw.tags, PatternKind::Tag, findings);
+        let channels = self.ids.parse_list(raw.channels, &self.channels, findings);
+        let users = self.ids.parse_list(raw.users, &self.users, findings);
+        let announce = match raw.announce {
+            Some(own) => self.parse_feeds(own, findings),
+            None => announce.to_vec(),
         };
-        let branches = parse_patterns(&raw.branches, PatternKind::Branch)?;
-        let tags = parse_patterns(&raw.tags, PatternKind::Tag)?;
-        let id_parameter = raw.deploy_id_parameter;
-        let call = resolve_call(raw.trigger, raw.definition, slug, place)?;
+        let call = resolve_call(raw.trigger, raw.definition, slug, place);
+        // What follows from the call is not looked at where the call is wrong.
+        let call = findings.keep(call)?;
         if let (TriggerCall::Job, Some(tag)) = (&call, raw.tags.first()) {
             let why =
                 "trigger = \"job\" builds branches only; take tags out, or choose another trigger";
-            return Err((tag.span(), why.to_owned()));
+            findings.add(Finding::new(tag.span(), why));
         }
-        let config_branch = resolve_config_branch(raw.config_branch, &call)?;
-        let (workflow, must_run) = resolve_workflow(raw.workflow, raw.must_run, &call, name)?;
+        let config_branch = findings.keep(resolve_config_branch(raw.config_branch, &call));
+        let workflow = resolve_workflow(raw.workflow, raw.must_run, &call, name);
+        let workflow = findings.keep(workflow);
         let trigger = resolve_trigger(
             call,
-            config_branch,
+            config_branch.flatten(),
             raw.job_parameter,
-            id_parameter,
+            raw.deploy_id_parameter,
             raw.parameters,
-        )?;
-        Ok(JobConfig {
-            trigger,
+            findings,
+        );
+        let (workflow, must_run) = workflow?;
+        Some(JobConfig {
+            trigger: trigger?,
             workflow,
             must_run,
-            environment,
+            environment: environment?,
             exclusive: raw.exclusive,
             branches,
             tags,
-            channels: self.parse_channels(raw.channels)?,
-            users: self.parse_users(raw.users)?,
-            announce: match raw.announce {
-                Some(own) => self.parse_feeds(own)?,
-                None => announce.to_vec(),
-            },
-        })
-    }
-
-    /// A list of channels.
-    fn parse_channels(
-        &self,
-        raw: Vec<Spanned<String>>,
-    ) -> Result<AllowList<QualifiedChannel>, SpannedError> {
-        self.ids.parse_list(raw, |name| {
-            self.channels.get(name).map(|id| vec![id.clone()])
+            channels,
+            users,
+            announce,
         })
     }
 
     /// The channels of an `announce`.
-    fn parse_feeds(
-        &self,
-        raw: Vec<Spanned<String>>,
-    ) -> Result<Vec<QualifiedChannel>, SpannedError> {
+    fn parse_feeds(&self, raw: Vec<Spanned<String>>, findings: &mut Findings) -> Vec<QualifiedChannel> {
         let span = raw.first().map_or(0..0, Spanned::span);
-        match self.parse_channels(raw)? {
-            AllowList::Listed(channels) => Ok(channels),
-            AllowList::Any => Err((span, "\"*\" is no channel; name each one".to_owned())),
+        match self.ids.parse_list(raw, &self.channels, findings) {
+            AllowList::Listed(channels) => channels,
+            AllowList::Any => {
+                let why = "\"*\" is no channel; name each one";
+                findings.add(Finding::new(span, why));
+                vec![]
+            }
         }
-    }
-
-    /// A list of users and groups of them.
-    fn parse_users(
-        &self,
-        raw: Vec<Spanned<String>>,
-    ) -> Result<AllowList<QualifiedUser>, SpannedError> {
-        self.ids
-            .parse_list(raw, |name| self.users.get(name).cloned())
     }
 }
 
-fn parse_patterns(
-    raw: &[Spanned<String>],
-    kind: PatternKind,
-) -> Result<Vec<Pattern>, SpannedError> {
-    check_unique(raw)?;
-    raw.iter()
-        .map(|text| {
-            Pattern::parse(text.get_ref(), kind).map_err(|why| (text.span(), why.to_string()))
-        })
-        .collect()
+fn parse_patterns(raw: &[Spanned<String>], kind: PatternKind, findings: &mut Findings) -> Vec<Pattern> {
+    findings.keep(check_unique(raw));
+    let pattern = |text: &Spanned<String>| {
+        Pattern::parse(text.get_ref(), kind).map_err(|why| Finding::new(text.span(), why.to_string()))
+    };
+    raw.iter().filter_map(|text| findings.keep(pattern(text))).collect()
 }

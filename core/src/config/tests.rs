@@ -6,6 +6,7 @@ mod example;
 mod keys;
 mod triggers;
 mod values;
+mod warnings;
 mod workflows;
 
 use std::time::Duration;
@@ -65,14 +66,16 @@ users = ["*"]
 trigger = "pipeline-run"
 "#;
 
-/// The error of the valid file with one part replaced.
+/// The errors of the valid file with one part replaced, each in a line.
 fn error_after(part: &str, by: &str) -> String {
     assert_eq!(GOOD.matches(part).count(), 1, "{part}");
     error_of(&GOOD.replace(part, by))
 }
 
 fn error_of(text: &str) -> String {
-    Config::parse(text, "chatops.toml").unwrap_err().to_string()
+    let mistakes = Config::parse(text, "chatops.toml").unwrap_err().mistakes;
+    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    mistakes.join("\n")
 }
 
 fn written<T: ToString + PartialEq>(list: &AllowList<T>) -> Vec<String> {
@@ -183,7 +186,14 @@ fn users_are_found_by_their_names_in_any_case() {
 fn an_id_belongs_to_a_workspace() {
     let two = "teams = [\"T012ABCDEF\", \"T034GHIJKL\"]";
     let two = GOOD.replace("teams = [\"T012ABCDEF\"]", two);
-    assert_snapshot!(error_of(&two), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
+    assert_snapshot!(error_of(&two), @"
+    chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF
+    chatops.toml:21:7: 'U012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U012ABCDEF
+    chatops.toml:22:9: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    chatops.toml:22:23: 'W056MNOPQR' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/W056MNOPQR
+    chatops.toml:35:24: 'G012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/G012ABCDEF
+    chatops.toml:36:25: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    ");
     let qualified = two
         .replace("\"C012ABCDEF\"", "\"T034GHIJKL/C012ABCDEF\"")
         .replace("\"G012ABCDEF\"", "\"T012ABCDEF/G012ABCDEF\"")
@@ -207,8 +217,22 @@ fn an_id_belongs_to_a_workspace() {
     // The same file in one workspace, where either form is read, and in none or all, where neither
     // can be meant.
     let teams = |teams| error_of(&GOOD.replace("[\"T012ABCDEF\"]", teams));
-    assert_snapshot!(teams("[]"), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
-    assert_snapshot!(teams("[\"*\"]"), @"chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF");
+    assert_snapshot!(teams("[]"), @"
+    chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF
+    chatops.toml:21:7: 'U012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U012ABCDEF
+    chatops.toml:22:9: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    chatops.toml:22:23: 'W056MNOPQR' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/W056MNOPQR
+    chatops.toml:35:24: 'G012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/G012ABCDEF
+    chatops.toml:36:25: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    ");
+    assert_snapshot!(teams("[\"*\"]"), @"
+    chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF
+    chatops.toml:21:7: 'U012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U012ABCDEF
+    chatops.toml:22:9: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    chatops.toml:22:23: 'W056MNOPQR' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/W056MNOPQR
+    chatops.toml:35:24: 'G012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/G012ABCDEF
+    chatops.toml:36:25: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    ");
     let both = GOOD.replace("\"G012ABCDEF\"", "\"T012ABCDEF/G012ABCDEF\"");
     let both = Config::parse(&both, "chatops.toml").unwrap();
     let both = &both.projects[&project("web")].jobs[&job("deploy")];

@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::shape::{self, Key, Kind};
 use crate::deploy::LONGEST_PAUSE;
 
 macro_rules! timeouts {
-    ($($(#[$doc:meta])* $name:ident = $seconds:literal),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $seconds:literal),* $(,)?) => {
         /// The `[timeouts]` table. Each value is written like `"90s"`, `"10m"` or `"24h"`.
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Timeouts {
-            $($(#[$doc])* #[serde(deserialize_with = "deserialize_duration")] pub $name: Duration,)*
+            $($(#[doc = $doc])* #[serde(deserialize_with = "deserialize_duration")] pub $name: Duration,)*
         }
 
         impl Default for Timeouts {
@@ -29,6 +30,16 @@ macro_rules! timeouts {
                 vec![$((stringify!($name), self.$name)),*]
             }
         }
+
+        /// The keys of the table.
+        pub(super) static KEYS: &[Key] = &[$(Key {
+            name: stringify!($name),
+            kind: Kind::Duration,
+            is_required: false,
+            default: shape::Default::Seconds($seconds),
+            example: "\"90s\"",
+            doc: concat!($($doc),*),
+        }),*];
     };
 }
 
@@ -88,16 +99,27 @@ timeouts! {
 }
 
 impl Timeouts {
-    /// Checks what has to hold between the times; the error names the keys to blame, the first
-    /// one first, and says what to change.
-    pub(super) fn check(&self) -> Result<(), ([&'static str; 2], String)> {
+    /// What does not hold between the times, all of it: the keys to blame, the first one first, and what to
+    /// change.
+    pub(super) fn check(&self) -> Vec<([&'static str; 2], String)> {
+        let mut wrong = vec![];
         for (name, value) in self.all() {
-            if value.is_zero() {
-                return Err(([name; 2], format!("{name} must be longer than zero")));
-            }
-            if value > Duration::from_hours(2160) {
-                return Err(([name; 2], format!("{name} must be at most 90 days")));
-            }
+            let bound = if value.is_zero() {
+                "must be longer than zero"
+            } else if value > Duration::from_hours(2160) {
+                "must be at most 90 days"
+            } else if PAUSES.contains(&name) && value > LONGEST_PAUSE {
+                // A longer one looks like the work of a clock that was wrong, and counts as over.
+                "must be at most one hour"
+            } else if name == "response_url_ttl" && value > Duration::from_mins(30) {
+                "must be at most 30m: then Slack closes the response URL"
+            } else {
+                continue;
+            };
+            wrong.push(([name; 2], format!("{name} {bound}")));
+        }
+        if !wrong.is_empty() {
+            return wrong;
         }
         let request = ("request_timeout", self.request_timeout);
         let longer = [
@@ -105,40 +127,34 @@ impl Timeouts {
             (("delivery_lease", self.delivery_lease), request),
             (request, ("connect_timeout", self.connect_timeout)),
         ];
-        let wrong = |((long, a), (short, b)): (NamedTime, NamedTime), how| {
+        let pair = |(long, a): NamedTime, (short, b): NamedTime, how| {
             let (a, b) = (humantime::format_duration(a), humantime::format_duration(b));
-            Err((
+            (
                 [long, short],
                 format!("{long} ({a}) must be {how} {short} ({b})"),
-            ))
+            )
         };
-        if let Some(pair) = longer.into_iter().find(|(a, b)| a.1 <= b.1) {
-            return wrong(pair, "longer than");
+        for (long, short) in longer.into_iter().filter(|(a, b)| a.1 <= b.1) {
+            wrong.push(pair(long, short, "longer than"));
         }
         let give_up = ("lookup_give_up", self.lookup_give_up);
         let lookup = ("lookup_timeout", self.lookup_timeout);
         if give_up.1 < lookup.1 {
-            return wrong((give_up, lookup), "at least as long as");
+            wrong.push(pair(give_up, lookup, "at least as long as"));
         }
-        let pauses = [
-            ("trigger_window", self.trigger_window),
-            ("poll_interval_min", self.poll_interval_min),
-            ("poll_interval_max", self.poll_interval_max),
-            ("poll_interval_webhook", self.poll_interval_webhook),
-            ("poll_interval_old", self.poll_interval_old),
-            ("retry_backoff", self.retry_backoff),
-        ];
-        // A longer one looks like the work of a clock that was wrong, and counts as over.
-        if let Some((name, _)) = pauses.into_iter().find(|(_, pause)| *pause > LONGEST_PAUSE) {
-            return Err(([name; 2], format!("{name} must be at most one hour")));
-        }
-        if self.response_url_ttl > Duration::from_mins(30) {
-            let why = "response_url_ttl must be at most 30m: then Slack closes the response URL";
-            return Err((["response_url_ttl"; 2], why.to_owned()));
-        }
-        Ok(())
+        wrong
     }
 }
+
+/// The pauses of the state machine.
+const PAUSES: [&str; 6] = [
+    "trigger_window",
+    "poll_interval_min",
+    "poll_interval_max",
+    "poll_interval_webhook",
+    "poll_interval_old",
+    "retry_backoff",
+];
 
 type NamedTime = (&'static str, Duration);
 

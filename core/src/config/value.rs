@@ -1,16 +1,17 @@
 //! Single values: ids, lists, slugs and origins, each with its errors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 use url::Url;
 
-use super::file::SpannedError;
+use super::mistake::{Finding, Findings};
 use super::{AllowList, ProjectSlug};
+use crate::command::closest_word;
 use crate::id::{ChannelId, Qualified, TeamId, UserId};
 
 /// A kind of Slack id, as a configuration names it in its errors.
-pub(super) trait SlackId: TryFrom<String> + PartialEq {
+pub(super) trait SlackId: TryFrom<String> + PartialEq + Clone {
     /// What it is the id of.
     const KIND: &'static str;
     /// Where Slack shows it.
@@ -37,8 +38,8 @@ impl SlackId for UserId {
 
 /// Reads ids, alone or with their workspace.
 pub(super) struct IdParser<'a> {
-    /// `slack.teams`
-    pub(super) teams: &'a AllowList<TeamId>,
+    /// `slack.teams`; `None` if that is wrong itself, and then every workspace will do.
+    pub(super) teams: Option<&'a AllowList<TeamId>>,
 }
 
 impl IdParser<'_> {
@@ -48,9 +49,10 @@ impl IdParser<'_> {
             return Some(Ok(qualified));
         }
         let id = I::try_from(word.to_owned()).ok()?;
-        let team = match self.teams.listed() {
-            [team] => Ok(team.clone()),
-            _ => Err(format!(
+        let team = match self.teams.map(AllowList::listed) {
+            Some([team]) => Ok(team.clone()),
+            None => TeamId::parse("T012ABCDEF").ok_or_else(String::new),
+            Some(_) => Err(format!(
                 "'{word}' belongs to one workspace, and slack.teams does not list exactly one: \
                  write both, like T012ABCDEF/{word}"
             )),
@@ -62,7 +64,7 @@ impl IdParser<'_> {
     pub(super) fn parse_named<I: SlackId>(
         &self,
         value: &Spanned<String>,
-    ) -> Result<Qualified<I>, SpannedError> {
+    ) -> Result<Qualified<I>, Finding> {
         let word = value.get_ref();
         let (kind, shown, example) = (I::KIND, I::SHOWN, I::EXAMPLE);
         let unreadable = || {
@@ -71,95 +73,152 @@ impl IdParser<'_> {
             ))
         };
         let parsed = self.parse(word).unwrap_or_else(unreadable);
-        parsed.map_err(|why| (value.span(), why))
+        parsed.map_err(|why| Finding::new(value.span(), why))
     }
 
     /// Reads a list of ids and names.
     pub(super) fn parse_list<I: SlackId>(
         &self,
         raw: Vec<Spanned<String>>,
-        named: impl Fn(&str) -> Option<Vec<Qualified<I>>>,
-    ) -> Result<AllowList<Qualified<I>>, SpannedError> {
-        parse_allow_list(raw, I::KIND, |word| {
-            let id = self.parse(word).map(|id| id.map(|id| vec![id]));
-            let unknown = || {
-                let (kind, table) = (I::KIND, I::TABLE);
-                format!("'{word}' is neither a {kind} id nor a name from {table}")
-            };
-            id.unwrap_or_else(|| named(word).ok_or_else(unknown))
+        names: &BTreeMap<String, Vec<Qualified<I>>>,
+        findings: &mut Findings,
+    ) -> AllowList<Qualified<I>> {
+        parse_allow_list(raw, I::KIND, findings, |word| match self.parse(word.get_ref()) {
+            Some(Ok(id)) => Ok(vec![id]),
+            Some(Err(why)) => Err(Finding::new(word.span(), why)),
+            None => match names.get(word.get_ref()) {
+                Some(ids) => Ok(ids.clone()),
+                None => Err(unknown_name::<I>(word, names.keys())),
+            },
         })
     }
 }
+
+/// A word that is neither an id nor a known name.
+pub(super) fn unknown_name<'n, I: SlackId>(
+    word: &Spanned<String>,
+    names: impl Iterator<Item = &'n String>,
+) -> Finding {
+    let (kind, table, text) = (I::KIND, I::TABLE, word.get_ref());
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let bare = text.trim_start_matches(['@', '#']);
+    let is_one = |name: &&&str| name.eq_ignore_ascii_case(bare);
+    let meant = names.iter().find(is_one).copied();
+    let meant = meant.or_else(|| closest_word(bare, names.iter().copied()));
+    let advice = match (meant, names.as_slice()) {
+        (Some(meant), _) => format!(": did you mean '{meant}'?"),
+        (None, []) => format!(": {}, like {}", I::SHOWN, I::EXAMPLE),
+        (None, names) if names.len() <= MAX_NAMES => format!(": its names are {}", names.join(", ")),
+        (None, _) => String::new(),
+    };
+    let why = format!("'{text}' is neither a {kind} id nor a name from {table}{advice}");
+    Finding::new(word.span(), why).suggest(meant)
+}
+
+/// The most names that a message lists.
+pub(super) const MAX_NAMES: usize = 8;
 
 /// Resolves a list in which `"*"` means everything and must then be alone.
 pub(super) fn parse_allow_list<T: PartialEq>(
     raw: Vec<Spanned<String>>,
     kind: &str,
-    resolve: impl Fn(&str) -> Result<Vec<T>, String>,
-) -> Result<AllowList<T>, SpannedError> {
-    check_unique(&raw)?;
-    let star = raw.iter().find(|word| word.get_ref() == "*");
-    match star {
-        Some(star) if raw.len() > 1 => Err((
-            star.span(),
-            format!("\"*\" already allows every {kind}; let it stand alone"),
-        )),
-        Some(_) => Ok(AllowList::Any),
-        None => {
-            let mut list: Vec<T> = Vec::new();
-            for word in raw {
-                for one in resolve(word.get_ref()).map_err(|why| (word.span(), why))? {
-                    if !list.contains(&one) {
-                        list.push(one);
-                    }
-                }
+    findings: &mut Findings,
+    resolve: impl Fn(&Spanned<String>) -> Result<Vec<T>, Finding>,
+) -> AllowList<T> {
+    findings.keep(check_unique(&raw));
+    let is_star = |word: &&Spanned<String>| word.get_ref() == "*";
+    if let Some(star) = raw.iter().find(is_star) {
+        if raw.len() > 1 {
+            let why = format!("\"*\" already allows every {kind}; let it stand alone");
+            findings.add(Finding::new(star.span(), why));
+        }
+        return AllowList::Any;
+    }
+    let mut list: Vec<T> = Vec::new();
+    for word in raw {
+        for one in findings.keep(resolve(&word)).unwrap_or_default() {
+            if !list.contains(&one) {
+                list.push(one);
             }
-            Ok(AllowList::Listed(list))
         }
     }
+    AllowList::Listed(list)
 }
 
-pub(super) fn check_unique(list: &[Spanned<String>]) -> Result<(), SpannedError> {
+pub(super) fn check_unique(list: &[Spanned<String>]) -> Result<(), Finding> {
     let mut seen = BTreeSet::new();
     match list.iter().find(|word| !seen.insert(word.get_ref())) {
         Some(twice) => {
             let (span, word) = (twice.span(), twice.get_ref());
-            Err((span, format!("'{word}' is listed twice")))
+            Err(Finding::new(span, format!("'{word}' is listed twice")))
         }
         None => Ok(()),
     }
 }
 
-pub(super) fn parse_slug(raw: &Spanned<String>) -> Result<ProjectSlug, SpannedError> {
-    let parts: Vec<&str> = raw.get_ref().split('/').collect();
+pub(super) fn parse_slug(raw: &Spanned<String>) -> Result<ProjectSlug, Finding> {
+    let text = raw.get_ref();
+    if let Some(slug) = read_slug(text).filter(|slug| !slug.repo.ends_with(".git")) {
+        return Ok(slug);
+    }
+    let meant = meant_slug(text).map(|slug| slug.to_string());
+    let advice = match &meant {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None => "it is like gh/acme/web, bb/acme/web or circleci/<org id>/<project id>".to_owned(),
+    };
+    let why = format!("'{text}' is not a project slug: {advice}");
+    Err(Finding::new(raw.span(), why).suggest(meant))
+}
+
+fn read_slug(text: &str) -> Option<ProjectSlug> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let valid = |p: &&str| !p.is_empty() && !p.starts_with('.') && p.chars().all(plain);
-    let slug = |vcs: &str, org: &str, repo: &str| ProjectSlug {
-        vcs: vcs.into(),
-        org: org.into(),
-        repo: repo.into(),
+    let parts: Vec<&str> = text.split('/').collect();
+    let [vcs, org, repo] = parts.as_slice() else {
+        return None;
     };
+    let vcs = match *vcs {
+        "gh" | "github" => "gh",
+        "bb" | "bitbucket" => "bb",
+        "circleci" => "circleci",
+        _ => return None,
+    };
+    let slug = ProjectSlug {
+        vcs: vcs.into(),
+        org: (*org).into(),
+        repo: (*repo).into(),
+    };
+    parts.iter().all(valid).then_some(slug)
+}
+
+/// The slug of an address of a repository or of CircleCI's web application.
+fn meant_slug(text: &str) -> Option<ProjectSlug> {
+    let path = text.trim().trim_end_matches('/');
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let path = path.split_once('@').map_or(path, |(_, rest)| rest);
+    let path = path.replacen(':', "/", 1);
+    let path = path.trim_end_matches(".git").trim_start_matches("www.");
+    let path = ["app.circleci.com/pipelines/", "app.circleci.com/projects/project-dashboard/"]
+        .iter()
+        .find_map(|page| path.strip_prefix(page))
+        .unwrap_or(path);
+    let path = path.replacen("github.com/", "gh/", 1).replacen("bitbucket.org/", "bb/", 1);
+    let parts: Vec<&str> = path.split('/').take(3).collect();
     match parts.as_slice() {
-        ["gh" | "github", org, repo] if parts.iter().all(valid) => Ok(slug("gh", org, repo)),
-        ["bb" | "bitbucket", org, repo] if parts.iter().all(valid) => Ok(slug("bb", org, repo)),
-        ["circleci", org, repo] if parts.iter().all(valid) => Ok(slug("circleci", org, repo)),
-        _ => {
-            let why = format!(
-                "'{}' is not a project slug such as gh/acme/web, bb/acme/web or \
-                 circleci/<org id>/<project id>",
-                raw.get_ref()
-            );
-            Err((raw.span(), why))
-        }
+        [org, repo] => read_slug(&format!("gh/{org}/{repo}")),
+        parts => read_slug(&parts.join("/").to_lowercase()).and_then(|_| {
+            let vcs = parts.first().map_or_else(String::new, |vcs| vcs.to_lowercase());
+            read_slug(&format!("{vcs}/{}", parts.get(1..).unwrap_or_default().join("/")))
+        }),
     }
 }
 
-pub(super) fn parse_origin(raw: Spanned<String>) -> Result<Url, SpannedError> {
+pub(super) fn parse_origin(raw: Spanned<String>) -> Result<Url, Finding> {
     let span = raw.span();
     let text = raw.into_inner();
     let wrong = || {
         let why = format!("'{text}' is not an origin such as https://example.com");
-        (span.clone(), why)
+        Finding::new(span.clone(), why)
     };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -171,14 +230,11 @@ pub(super) fn parse_origin(raw: Spanned<String>) -> Result<Url, SpannedError> {
         None => false,
     };
     match url.scheme() {
-        _ if !nobody => Err((span, "an address here holds no user or password".to_owned())),
+        _ if !nobody => Err(Finding::new(span, "an address here holds no user or password")),
         _ if !bare => Err(wrong()),
         "https" => Ok(url),
         "http" if loopback => Ok(url),
-        "http" => Err((
-            span,
-            "plain http is for loopback addresses only; use https".to_owned(),
-        )),
+        "http" => Err(Finding::new(span, "plain http is for loopback addresses only; use https")),
         _ => Err(wrong()),
     }
 }

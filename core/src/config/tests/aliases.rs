@@ -58,8 +58,8 @@ fn an_alias_is_one_things_only() {
     assert_snapshot!(projects("['api']", none), @"chatops.toml:25:12: 'api' is a name already; an alias has to be another");
     assert_snapshot!(projects("['a b']", none), @"chatops.toml:25:12: alias: a space is not accepted: only letters, digits and `.` `_` `-` are");
     assert_snapshot!(projects("['']", none), @"chatops.toml:25:12: alias: it is empty");
-    assert_snapshot!(projects("'site'", none), @r#"chatops.toml:25:11: invalid type: string "site", expected a sequence"#);
-    assert_snapshot!(projects("[7]", none), @"chatops.toml:25:12: invalid type: integer `7`, expected a string");
+    assert_snapshot!(projects("'site'", none), @r#"chatops.toml:25:11: `aliases` takes a list of texts, not a text in quotes: write ["site"]"#);
+    assert_snapshot!(projects("[7]", none), @r#"chatops.toml:25:12: `aliases` lists texts in quotes, and this is a number: write "7""#);
     let jobs = |deploy, test| error_of(&aliased(none, none, deploy, test));
     assert_snapshot!(jobs("['d', 'e', 'd']", none), @"chatops.toml:44:22: 'd' is listed twice");
     assert_snapshot!(jobs("['x']", "['x']"), @"chatops.toml:47:12: 'x' is an alias of 'deploy' already");
@@ -68,5 +68,5 @@ fn an_alias_is_one_things_only() {
     assert_snapshot!(jobs(none, "['a/b']"), @"chatops.toml:47:12: alias: `/` is not accepted: only letters, digits and `.` `_` `-` are");
     // The default project goes by its name.
     let default = aliased("['site']", none, none, none).replace("\"web\"", "\"site\"");
-    assert_snapshot!(error_of(&default), @"chatops.toml:2:19: there is no [projects.site] to be the default");
+    assert_snapshot!(error_of(&default), @r#"chatops.toml:2:19: there is no [projects.site] to be the default: it is an alias; write "web""#);
 }

@@ -7,36 +7,42 @@ use super::*;
 
 #[test]
 fn unknown_keys_are_errors_at_every_level() {
-    assert_snapshot!(error_after("default_project =", "default ="), @"chatops.toml:2:1: unknown field `default`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
-    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: unknown field `comand`, expected one of `command`, `teams`, `response_url_origins`, `api`, `interactivity`, `live`, `actions_per_minute`");
-    assert_snapshot!(error_after("api =", "url ="), @"chatops.toml:10:1: unknown field `url`, expected `api` or `app`");
-    assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: unknown field `stale`, expected one of `request_ttl`, `connect_timeout`, `request_timeout`, `trigger_window`, `lookup_timeout`, `lookup_give_up`, `workflow_start_timeout`, `empty_pipeline_timeout`, `settle_time`, `rerun_timeout`, `poll_interval_min`, `poll_interval_max`, `poll_interval_webhook`, `poll_interval_old`, `progress_interval`, `retry_backoff`, `follow_timeout`, `retry_window`, `lock_ttl`, `trouble_after`, `response_url_ttl`, `delivery_lease`, `previous_secret_ttl`, `sweep_interval`");
-    assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @"chatops.toml:26:1: unknown field `repo`, expected one of `slug`, `repository`, `aliases`, `read`, `announce`, `jobs`");
-    assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: unknown field `enviroment`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `tags`, `channels`, `users`, `announce`");
-    assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: unknown field `chanels`, expected one of `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`");
-    assert_snapshot!(error_after("trigger = \"pipeline\"", "trigger = \"rocket\""), @"chatops.toml:28:11: unknown variant `rocket`, expected one of `pipeline`, `pipeline-run`, `job`");
+    assert_snapshot!(error_after("default_project =", "default ="), @"chatops.toml:2:1: the file has no key `default`: did you mean `default_project`?");
+    assert_snapshot!(error_after("command =", "comand ="), @"chatops.toml:5:1: [slack] has no key `comand`: did you mean `command`?");
+    assert_snapshot!(error_after("api =", "url ="), @"chatops.toml:10:1: [circleci] has no key `url`: its keys are `api`, `app`");
+    assert_snapshot!(error_after("request_ttl =", "stale ="), @"chatops.toml:14:1: [timeouts] has no key `stale`: docs/configuration.md lists its keys");
+    assert_snapshot!(error_after("slug = \"github/acme/web\"", "slug = \"gh/acme/web\"\nrepo = 1"), @r#"
+    chatops.toml:26:1: [projects.web] has no key `repo`: did you mean `repository`?
+    chatops.toml:26:8: `repository` takes a text in quotes, not a number: write "1"
+    "#);
+    assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: [projects.web.jobs.deploy] has no key `enviroment`: did you mean `environment`?");
+    assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: there is no [chanels.deploys]: did you mean [channels.deploys]?");
+    assert_snapshot!(error_after("trigger = \"pipeline\"", "trigger = \"rocket\""), @r#"chatops.toml:28:11: `trigger` takes "pipeline-run", "pipeline" or "job", not "rocket""#);
 }
 
 #[test]
 fn an_old_key_names_the_new_one() {
     let origins = "response_url_origins = [";
-    assert_snapshot!(error_after("[users]", "[people]"), @"chatops.toml:20:2: unknown field `people`: it is called `users` now");
-    assert_snapshot!(error_after("users = [\"ada\"", "people = [\"ada\""), @"chatops.toml:36:1: unknown field `people`: it is called `users` now");
-    assert_snapshot!(error_after("[timeouts]", "[times]"), @"chatops.toml:13:2: unknown field `times`: it is called `timeouts` now");
-    assert_snapshot!(error_after(origins, "reply_origins = ["), @"chatops.toml:7:1: unknown field `reply_origins`: it is called `response_url_origins` now");
-    for (old, new) in &super::super::file::RENAMED_KEYS[3..] {
+    assert_snapshot!(error_after("[users]", "[people]"), @"chatops.toml:20:2: `people` is called `users` now");
+    assert_snapshot!(error_after("users = [\"ada\"", "people = [\"ada\""), @"chatops.toml:36:1: `people` is called `users` now");
+    assert_snapshot!(error_after("[timeouts]", "[times]"), @"chatops.toml:13:2: `times` is called `timeouts` now");
+    assert_snapshot!(error_after(origins, "reply_origins = ["), @"chatops.toml:7:1: `reply_origins` is called `response_url_origins` now");
+    for (old, new) in &super::super::shape::RENAMED_KEYS[3..] {
         let error = error_after("request_ttl = \"5m\"", &format!("{old} = \"5m\""));
-        let expected = format!("unknown field `{old}`: it is called `{new}` now");
+        let expected = format!("`{old}` is called `{new}` now");
         assert_eq!(error, format!("chatops.toml:14:1: {expected}"));
     }
     // Elsewhere the same word is just unknown.
-    assert!(error_after("api = ", "grace = ").contains("expected `api` or `app`"));
+    assert!(error_after("api = ", "grace = ").ends_with("its keys are `api`, `app`"));
 }
 
 #[test]
 fn what_is_there_twice_is_an_error() {
-    assert_snapshot!(error_after("[slack]\n", "[slack]\ncommand = \"/x\"\n"), @"chatops.toml:6:1: duplicate key");
-    assert_snapshot!(error_after("[projects.api]", "[projects.web]"), @"chatops.toml:38:11: duplicate key");
+    assert_snapshot!(error_after("[slack]\n", "[slack]\ncommand = \"/x\"\n"), @"chatops.toml:6:1: this is there twice already: keep one of them");
+    assert_snapshot!(error_after("[projects.api]", "[projects.web]"), @"
+    chatops.toml:38:11: this is there twice already: keep one of them
+    chatops.toml:39:1: this is there twice already: keep one of them
+    ");
     assert_snapshot!(error_after("\"main\", ", "\"main\", \"main\", "), @"chatops.toml:34:21: 'main' is listed twice");
     assert_snapshot!(error_after("\"deploys\", ", "\"deploys\", \"deploys\", "), @"chatops.toml:35:24: 'deploys' is listed twice");
     assert_snapshot!(error_after("\"U034GHIJKL\", \"W", "\"W056MNOPQR\", \"W"), @"chatops.toml:22:23: 'W056MNOPQR' is listed twice");
@@ -45,13 +51,30 @@ fn what_is_there_twice_is_an_error() {
 
 #[test]
 fn what_is_not_this_format_at_all() {
-    assert_snapshot!(error_after("version = 1", "version = 2"), @"chatops.toml:1:11: this program reads version = 1");
-    assert_snapshot!(error_after("version = 1\n", ""), @"chatops.toml:1:1: missing field `version`");
-    assert_snapshot!(error_after("version = 1", "version = \"1\""), @r#"chatops.toml:1:11: invalid type: string "1", expected u32"#);
-    assert_snapshot!(error_after("teams = [\"T012ABCDEF\"]\n", ""), @"chatops.toml:4:1: missing field `teams`");
-    assert_snapshot!(error_of("version = 1\n"), @"chatops.toml:1:1: missing field `slack`");
-    assert_snapshot!(error_of("{\"version\": 1}"), @"chatops.toml:1:1: invalid key-value pair, expected key");
-    assert_snapshot!(error_of("version = 1\nteams = [\n"), @"chatops.toml:2:10: unclosed array, expected `]`");
-    assert_snapshot!(error_of(""), @"chatops.toml:1:1: missing field `version`");
-    assert_snapshot!(error_of("\u{feff}# ä ö\nversion = 1\nx = 'ä'; y"), @"chatops.toml:3:8: unexpected key or value, expected newline, `#`");
+    assert_snapshot!(error_after("version = 1", "version = 2"), @"chatops.toml:1:11: this program reads version = 1, not 2");
+    assert_snapshot!(error_after("version = 1\n", ""), @"chatops.toml:1:1: `version` is missing: write version = 1 at the top of the file");
+    assert_snapshot!(error_after("version = 1", "version = \"1\""), @"chatops.toml:1:11: this program reads version = 1, not a text in quotes");
+    assert_snapshot!(error_after("teams = [\"T012ABCDEF\"]\n", ""), @r#"
+    chatops.toml:4:1: [slack] needs `teams`: write teams = ["T012ABCDEF"]
+    chatops.toml:17:11: 
+    chatops.toml:20:7: 
+    chatops.toml:21:9: 
+    chatops.toml:21:23: 
+    chatops.toml:34:24: 
+    chatops.toml:35:25:
+    "#);
+    assert_snapshot!(error_of("version = 1\n"), @r#"chatops.toml:1:1: a table [slack] with teams = ["T012ABCDEF"] is missing"#);
+    assert_snapshot!(error_of("{\"version\": 1}"), @"chatops.toml:1:1: this is not TOML: invalid key-value pair; write key = value, one to a line: this format is TOML");
+    assert_snapshot!(error_of("version = 1\nteams = [\n"), @"
+    chatops.toml:2:1: the file has no key `teams`: it is a key of [slack]
+    chatops.toml:2:10: this is not TOML: unclosed array; a list ends with `]`
+    ");
+    assert_snapshot!(error_of(""), @r#"
+    chatops.toml:1:1: `version` is missing: write version = 1 at the top of the file
+    chatops.toml:1:1: a table [slack] with teams = ["T012ABCDEF"] is missing
+    "#);
+    assert_snapshot!(error_of("\u{feff}# ä ö\nversion = 1\nx = 'ä'; y"), @"
+    chatops.toml:3:1: the file has no key `x`: its keys are `version`, `default_project`, `slack`, `circleci`, `timeouts`, `channels`, `users`, `projects`
+    chatops.toml:3:8: this is not TOML: unexpected key or value; each key has a line of its own
+    ");
 }

@@ -125,7 +125,7 @@ fn a_definition_is_one_of_a_pipeline_run() {
     assert_snapshot!(error(&format!("{definition}\ntrigger = 'job'")), @r#"chatops.toml:10:14: only trigger = "pipeline-run" takes a definition"#);
     assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 'deploy'"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
     assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = ''"), @"chatops.toml:11:14: a definition is a UUID: Project Settings, Pipelines, in CircleCI");
-    assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 7"), @"chatops.toml:11:14: invalid type: integer `7`, expected a string");
+    assert_snapshot!(error("trigger = 'pipeline-run'\ndefinition = 7"), @r#"chatops.toml:11:14: `definition` takes a text in quotes, not a number: write "7""#);
 }
 
 #[test]
@@ -134,18 +134,18 @@ fn a_jobs_name_travels_as_circle_job_and_nothing_else_does() {
     assert_snapshot!(error("job_parameter = 'job'"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
     assert_snapshot!(error("job_parameter = false"), @r#"chatops.toml:11:17: trigger = "job" sends the job's name as CIRCLE_JOB, always; take this out"#);
     assert_snapshot!(error("deploy_id_parameter = 'CIRCLE_JOB'"), @"chatops.toml:11:23: CIRCLE_JOB carries the job's name; name another");
-    assert_snapshot!(error("deploy_id_parameter = true"), @"chatops.toml:11:23: give the parameter's name, or false for none");
+    assert_snapshot!(error("deploy_id_parameter = true"), @r#"chatops.toml:11:23: `deploy_id_parameter` takes a text in quotes, or false for none, not true: write something like "deploy_id""#);
     assert_snapshot!(error("parameters = { CIRCLE_JOB = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
     assert_snapshot!(error("parameters = { CHATOPS_DEPLOY_ID = 'x' }"), @"chatops.toml:11:16: parameter: it carries the job's name or the deploy's id already");
-    assert_snapshot!(error("parameters = { x = 1.5 }"), @"chatops.toml:11:16: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(error("parameters = { x = 1.5 }"), @"chatops.toml:11:20: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `x`, not a number");
 }
 
 #[test]
 fn a_trigger_is_one_of_three_words() {
     let error = |lines| error_of("gh/acme/web", lines);
-    assert_snapshot!(error("trigger = 'build'"), @"chatops.toml:10:11: unknown variant `build`, expected one of `pipeline`, `pipeline-run`, `job`");
-    assert_snapshot!(error("trigger = 'Pipeline'"), @"chatops.toml:10:11: unknown variant `Pipeline`, expected one of `pipeline`, `pipeline-run`, `job`");
-    assert_snapshot!(error("trigger = 1"), @"chatops.toml:10:11: wanted string or table");
+    assert_snapshot!(error("trigger = 'build'"), @r#"chatops.toml:10:11: `trigger` takes "pipeline-run", "pipeline" or "job", not "build""#);
+    assert_snapshot!(error("trigger = 'Pipeline'"), @r#"chatops.toml:10:11: `trigger` takes "pipeline-run", "pipeline" or "job", not "Pipeline": did you mean "pipeline"?"#);
+    assert_snapshot!(error("trigger = 1"), @r#"chatops.toml:10:11: `trigger` takes "pipeline-run", "pipeline" or "job", not a number"#);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn build_parameters_are_text() {
 #[test]
 fn a_parameters_rule_says_where_it_is_wrong() {
     let wrong = |rule: &str| error_of("gh/acme/web", &format!("parameters.version = {rule}"));
-    assert_snapshot!(wrong("{ patern = 'v*' }"), @"chatops.toml:10:12: parameter: unknown field `patern`, expected one of `pattern`, `values`, `default`, `required`");
+    assert_snapshot!(wrong("{ patern = 'v*' }"), @"chatops.toml:10:24: [projects.web.jobs.deploy.parameters.version] has no key `patern`: did you mean `pattern`?");
     assert_snapshot!(wrong("{ pattern = 'v$' }"), @"chatops.toml:10:12: parameter: a value pattern may hold only letters, digits, `.` `_` `/` `-` `+` `@` `:` `,` `=` `%` and `*`");
     assert_snapshot!(wrong("{ pattern = '' }"), @"chatops.toml:10:12: parameter: a value pattern may not be empty");
     assert_snapshot!(wrong("{ pattern = 'v*', values = ['a'] }"), @r#"chatops.toml:10:12: parameter: what people may set takes a pattern or values, such as pattern = "v*""#);
@@ -269,7 +269,10 @@ fn a_parameters_rule_says_where_it_is_wrong() {
     assert_snapshot!(wrong("{ values = ['a', 1] }"), @"chatops.toml:10:12: parameter: values are all text, all whole numbers, or all true or false");
     assert_snapshot!(wrong("{ values = ['a', 'a'] }"), @"chatops.toml:10:12: parameter: 'a' is listed twice");
     assert_snapshot!(wrong("{ values = ['a b'] }"), @"chatops.toml:10:12: parameter: nobody can type a value with a space or a control character");
-    assert_snapshot!(wrong("{ values = [1.5] }"), @"chatops.toml:10:12: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(wrong("{ values = [1.5] }"), @r#"
+    chatops.toml:10:12: parameter: what people may set takes a pattern or values, such as pattern = "v*"
+    chatops.toml:10:33: CircleCI takes a list of texts, of whole numbers, or of true and false for `values`, not this list
+    "#);
     assert_snapshot!(wrong("{ pattern = 'v*', default = '1' }"), @"chatops.toml:10:12: parameter: its default has to be accepted, too: v*");
     assert_snapshot!(wrong("{ values = [1], default = '1' }"), @"chatops.toml:10:12: parameter: its default has to be accepted, too: 1");
     assert_snapshot!(wrong("{ values = [1], default = 1, required = true }"), @"chatops.toml:10:12: parameter: a required parameter has no default");

@@ -11,17 +11,28 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
     assert_snapshot!(error_after("release/*", "a..b"), @"chatops.toml:34:21: no branch name can fit this: names have no empty parts, no `..` and no leading `-`");
     assert_snapshot!(error_after("branches = [\"main\"", "tags = [\"v[12]\"]\nbranches = [\"main\""), @"chatops.toml:34:9: a tag pattern may hold only letters, digits, `.` `_` `/` `-` `+` `@` and `*`");
     assert_snapshot!(error_after("branches = [\"main\"", "tags = [\"@a\"]\nbranches = [\"main\""), @"chatops.toml:34:9: no tag name can fit this: names have no empty parts, no `..` and no leading `-`");
-    assert_snapshot!(error_after("[\"deploys\"", "[\"deploy\""), @"chatops.toml:35:13: 'deploy' is neither a channel id nor a name from [channels]");
-    assert_snapshot!(error_after("[\"ada\"", "[\"bob\""), @"chatops.toml:36:10: 'bob' is neither a user id nor a name from [users]");
-    assert_snapshot!(error_after("\"T012ABCDEF\"", "\"acme\""), @"chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF");
+    assert_snapshot!(error_after("[\"deploys\"", "[\"deploy\""), @"chatops.toml:35:13: 'deploy' is neither a channel id nor a name from [channels]: did you mean 'deploys'?");
+    assert_snapshot!(error_after("[\"ada\"", "[\"bob\""), @"chatops.toml:36:10: 'bob' is neither a user id nor a name from [users]: its names are ada, team");
+    assert_snapshot!(error_after("\"T012ABCDEF\"", "\"acme\""), @"
+    chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF
+    chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF
+    chatops.toml:21:7: 'U012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U012ABCDEF
+    chatops.toml:22:9: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    chatops.toml:22:23: 'W056MNOPQR' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/W056MNOPQR
+    chatops.toml:35:24: 'G012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/G012ABCDEF
+    chatops.toml:36:25: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
+    ");
     assert_snapshot!(error_after("deploys = \"C012ABCDEF\"", "deploys = \"#deploys\""), @"chatops.toml:18:11: '#deploys' is not a channel id; Slack shows it at the foot of a channel's details, like C012ABCDEF");
     assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = \"@ada\""), @r#"chatops.toml:21:7: '@ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
-    assert_snapshot!(error_after("\"W056MNOPQR\"", "\"ada\""), @r#"chatops.toml:22:23: 'ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
-    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @"chatops.toml:21:7: invalid type: integer `7`, expected a string or a list of strings");
+    assert_snapshot!(error_after("\"W056MNOPQR\"", "\"aada\""), @"chatops.toml:22:23: 'aada' is neither a user id nor a name from [users]: did you mean 'ada'?");
+    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @r#"
+    chatops.toml:21:7: `ada` takes a text in quotes, or a list of them, not a number: write "7"
+    chatops.toml:36:10: 'ada' is neither a user id nor a name from [users]: its names are team
+    "#);
     assert_snapshot!(error_of(&GOOD.replace("projects.api", "projects.\"a b\"")), @"chatops.toml:38:11: project name: a space is not accepted: only letters, digits and `.` `_` `-` are");
     assert_snapshot!(error_after("[projects.web.jobs.deploy]", "[projects.web.jobs.\"-x\"]"), @"chatops.toml:27:20: job name: it may not start with `-` or `.`");
     assert_snapshot!(error_after("\"production\"", "\"pro duction\""), @"chatops.toml:32:15: environment: a space is not accepted: only letters, digits and `.` `_` `-` are");
-    assert_snapshot!(error_after("default_project = \"web\"", "default_project = \"wep\""), @"chatops.toml:2:19: there is no [projects.wep] to be the default");
+    assert_snapshot!(error_after("default_project = \"web\"", "default_project = \"wep\""), @r#"chatops.toml:2:19: there is no [projects.wep] to be the default: did you mean "web"?"#);
     assert_snapshot!(error_after("[\"deploys\", ", "[\"*\", "), @r#"chatops.toml:35:13: "*" already allows every channel; let it stand alone"#);
     assert_snapshot!(error_after("\"/ship\"", "\"ship it\""), @"chatops.toml:5:11: a slash command starts with `/`, has no spaces and at most 32 characters");
 }
@@ -52,15 +63,15 @@ fn announcements_go_to_named_channels_and_a_jobs_own_list_counts() {
     assert_eq!(of(both, "announce = []"), [""; 0]);
     assert_eq!(of("", both), ["C012ABCDEF", "G012ABCDEF"]);
     assert_snapshot!(error_after("exclusive = false", "announce = [\"*\"]"), @r#"chatops.toml:33:13: "*" is no channel; name each one"#);
-    assert_snapshot!(error_after("exclusive = false", "announce = [\"releases\"]"), @"chatops.toml:33:13: 'releases' is neither a channel id nor a name from [channels]");
-    assert_snapshot!(error_after("exclusive = false", "announce = \"deploys\""), @r#"chatops.toml:33:12: invalid type: string "deploys", expected a sequence"#);
+    assert_snapshot!(error_after("exclusive = false", "announce = [\"releases\"]"), @"chatops.toml:33:13: 'releases' is neither a channel id nor a name from [channels]: its names are deploys");
+    assert_snapshot!(error_after("exclusive = false", "announce = \"deploys\""), @r#"chatops.toml:33:12: `announce` takes a list of texts, not a text in quotes: write ["deploys"]"#);
 }
 
 #[test]
 fn slugs_and_addresses_are_checked() {
-    assert_snapshot!(error_after("slug = \"github/acme/web\"\n", ""), @"chatops.toml:24:1: missing field `slug`");
-    assert_snapshot!(error_after("github/acme/web", "acme/web"), @"chatops.toml:25:8: 'acme/web' is not a project slug such as gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
-    assert_snapshot!(error_after("github/acme/web", "gh/acme/../web"), @"chatops.toml:25:8: 'gh/acme/../web' is not a project slug such as gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
+    assert_snapshot!(error_after("slug = \"github/acme/web\"\n", ""), @r#"chatops.toml:24:1: [projects.web] needs `slug`: write slug = "gh/acme/web""#);
+    assert_snapshot!(error_after("github/acme/web", "acme/web"), @r#"chatops.toml:25:8: 'acme/web' is not a project slug: did you mean "gh/acme/web"?"#);
+    assert_snapshot!(error_after("github/acme/web", "gh/acme/../web"), @"chatops.toml:25:8: 'gh/acme/../web' is not a project slug: it is like gh/acme/web, bb/acme/web or circleci/<org id>/<project id>");
     assert_snapshot!(error_after("http://127.0.0.1:8080", "http://hooks.slack.com"), @"chatops.toml:7:52: plain http is for loopback addresses only; use https");
     assert_snapshot!(error_after("https://ci.example.com\"", "https://ci.example.com/api\""), @"chatops.toml:10:7: 'https://ci.example.com/api' is not an origin such as https://example.com");
     assert_snapshot!(error_after("https://ci.example.com\"", "https://me:pw@ci.example.com\""), @"chatops.toml:10:7: an address here holds no user or password");
@@ -70,8 +81,8 @@ fn slugs_and_addresses_are_checked() {
 
 #[test]
 fn times_are_checked_one_by_one_and_against_each_other() {
-    assert_snapshot!(error_after("\"5m\"", "\"5 parsecs\""), @r#"chatops.toml:14:15: invalid value: string "5 parsecs", expected a duration such as "90s", "10m" or "24h""#);
-    assert_snapshot!(error_after("\"5m\"", "300"), @r#"chatops.toml:14:15: invalid type: integer `300`, expected a duration such as "90s", "10m" or "24h""#);
+    assert_snapshot!(error_after("\"5m\"", "\"5 parsecs\""), @r#"chatops.toml:14:15: `request_ttl` takes a time such as "90s", "10m" or "24h", not "5 parsecs""#);
+    assert_snapshot!(error_after("\"5m\"", "300"), @r#"chatops.toml:14:15: `request_ttl` takes a time such as "90s", "10m" or "24h", not a number: write "300s""#);
     assert_snapshot!(error_after("\"5m\"", "\"0s\""), @"chatops.toml:14:15: request_ttl must be longer than zero");
     assert_snapshot!(error_after("\"5m\"", "\"91days\""), @"chatops.toml:14:15: request_ttl must be at most 90 days");
     assert_snapshot!(error_after("\"20s\"", "\"10s\""), @"chatops.toml:15:18: trigger_window (10s) must be longer than request_timeout (10s)");
@@ -87,12 +98,12 @@ fn parameters_are_what_circleci_takes() {
     assert_snapshot!(error_after("\"what\"", "\"chatops_id\""), @"chatops.toml:30:23: job_parameter and deploy_id_parameter name the same parameter");
     assert_snapshot!(error_after("job_parameter = false\ndeploy_id_parameter = false", "job_parameter = \"deploy_id\""), @"chatops.toml:42:17: job_parameter and deploy_id_parameter name the same parameter");
     assert_snapshot!(error_after("\"what\"", "\"wh at\""), @"chatops.toml:29:17: a parameter's name holds letters, digits, `_` and `-`, at most 128");
-    assert_snapshot!(error_after("\"what\"", "true"), @"chatops.toml:29:17: give the parameter's name, or false for none");
-    assert_snapshot!(error_after("\"what\"", "7"), @"chatops.toml:29:17: invalid type: integer `7`, expected a parameter's name, or false for none");
+    assert_snapshot!(error_after("\"what\"", "true"), @r#"chatops.toml:29:17: `job_parameter` takes a text in quotes, or false for none, not true: write something like "job""#);
+    assert_snapshot!(error_after("\"what\"", "7"), @r#"chatops.toml:29:17: `job_parameter` takes a text in quotes, or false for none, not a number: write "7""#);
     assert_snapshot!(error_after("count = 3", "chatops_id = 3"), @"chatops.toml:31:46: parameter: it carries the job's name or the deploy's id already");
-    assert_snapshot!(error_after("count = 3", "count = 3.5"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
-    assert_snapshot!(error_after("count = 3", "count = [3]"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
-    assert_snapshot!(error_after("count = 3", "count = 2020-01-01"), @"chatops.toml:31:46: parameter: CircleCI takes a string, a whole number, true or false");
+    assert_snapshot!(error_after("count = 3", "count = 3.5"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a number");
+    assert_snapshot!(error_after("count = 3", "count = [3]"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a list");
+    assert_snapshot!(error_after("count = 3", "count = 2020-01-01"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a date");
     assert_snapshot!(error_after("\"eu\"", &format!("\"{}\"", "x".repeat(513))), @"chatops.toml:31:31: parameter: CircleCI takes values of at most 512 characters");
     let many: Vec<_> = (0..99).map(|i| format!("p{i} = 1")).collect();
     assert_snapshot!(error_after("count = 3", &many.join(", ")), @"chatops.toml:31:909: parameter: CircleCI takes at most 100 of them");
