@@ -1,29 +1,47 @@
-//! The standard output of the commands: buffered, colours only on a terminal, and no error when the
-//! reader closes it.
+//! What the commands write: buffered, colours only on a terminal, wrapped between words where a terminal is
+//! narrower than a line, and no error when the reader closes it. Errors of all commands are written here.
 
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use chatops_core::Time;
 use chrono::SecondsFormat;
 use indicatif::{ProgressBar, ProgressStyle};
+use owo_colors::OwoColorize;
 use serde::Serialize;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// Where a command writes.
 pub(crate) struct CommandOutput {
     writer: BufWriter<Box<dyn Write>>,
     is_closed: bool,
+    /// The columns of the terminal, if it is one.
+    width: Option<usize>,
+    /// The beginning of a line, as long as it may have to be wrapped.
+    line: Vec<u8>,
 }
 
 impl CommandOutput {
     pub(crate) fn stdout() -> Self {
-        Self::to_writer(Box::new(anstream::stdout()))
+        let is_terminal = io::stdout().is_terminal();
+        let width = is_terminal.then(|| columns(&io::stdout())).flatten();
+        Self {
+            width,
+            ..Self::to_writer(Box::new(anstream::stdout()))
+        }
+    }
+
+    /// The columns of the terminal; `None` if the output goes elsewhere.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width
     }
 
     pub(crate) fn to_writer(to: Box<dyn Write>) -> Self {
         Self {
             writer: BufWriter::new(to),
             is_closed: false,
+            width: None,
+            line: vec![],
         }
     }
 
@@ -47,13 +65,39 @@ impl CommandOutput {
             done => done,
         }
     }
+
+    /// Writes what stands of a line, wrapped.
+    fn end_line(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let done = match (self.width, str::from_utf8(&line)) {
+            (Some(width), Ok(text)) => self.writer.write_all(wrap_line(text, width).as_bytes()),
+            _ => self.writer.write_all(&line),
+        };
+        self.note_closed(done)
+    }
 }
 
 impl Write for CommandOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.is_closed {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        if self.width.is_none() {
             let done = self.writer.write_all(bytes);
             self.note_closed(done)?;
+            return Ok(bytes.len());
+        }
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match part.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (part, false),
+            };
+            self.line.extend(text);
+            if ends {
+                self.end_line()?;
+                let done = self.writer.write_all(b"\n");
+                self.note_closed(done)?;
+            }
         }
         Ok(bytes.len())
     }
@@ -62,15 +106,93 @@ impl Write for CommandOutput {
         if self.is_closed {
             return Ok(());
         }
+        self.end_line()?;
         let done = self.writer.flush();
         self.note_closed(done)
     }
 }
 
+/// The narrowest terminal that lines are wrapped for.
+const MIN_WIDTH: usize = 20;
+
+/// The columns of a terminal.
+fn columns(of: &impl std::os::fd::AsFd) -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok();
+    let set = set.and_then(|columns| columns.trim().parse().ok());
+    let width =
+        set.or_else(|| terminal_size::terminal_size_of(of).map(|(width, _)| usize::from(width.0)));
+    width
+        .filter(|width| *width > 0)
+        .map(|width| width.max(MIN_WIDTH))
+}
+
+/// A line, broken between words. What follows stands below the text behind a label, if there is one. A word
+/// that is longer than the line stays whole, so that it can be copied.
+pub(crate) fn wrap_line(line: &str, width: usize) -> String {
+    if textwrap::core::display_width(line) <= width {
+        return line.to_owned();
+    }
+    let indent = " ".repeat(hanging_indent(line, width));
+    let options = Options::new(width)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false)
+        .subsequent_indent(&indent);
+    // The beginning of a line is no place for a break.
+    let text = line.trim_start_matches(' ');
+    let first = " ".repeat(line.len() - text.len());
+    textwrap::fill(text, options.initial_indent(&first))
+}
+
+/// The column where the text begins behind a label and two spaces or more; two columns more than the line's
+/// own if there is none.
+fn hanging_indent(line: &str, width: usize) -> usize {
+    let text = line.trim_start_matches(' ');
+    let own = line.len() - text.len();
+    let label = text.find("  ").map(|gap| {
+        let after = text[gap..].trim_start_matches(' ');
+        own + textwrap::core::display_width(&text[..gap]) + (text.len() - gap - after.len())
+    });
+    let label = label.filter(|column| *column <= width / 2);
+    label.unwrap_or_else(|| (own + 2).min(width / 2))
+}
+
+/// Writes to standard error, wrapped like the output.
+fn print_wrapped(text: &str) {
+    // Standard error may be closed, too.
+    let mut screen = anstream::stderr();
+    let is_terminal = io::stderr().is_terminal();
+    let width = is_terminal.then(|| columns(&io::stderr())).flatten();
+    for line in text.lines() {
+        let _ = match width {
+            Some(width) => writeln!(screen, "{}", wrap_line(line, width)),
+            None => writeln!(screen, "{line}"),
+        };
+    }
+}
+
+/// Writes an error as clap writes its own, and below it what caused it.
+pub(crate) fn print_error(error: &anyhow::Error) {
+    let mut chain = error.chain().map(ToString::to_string);
+    let mut text = format!(
+        "{} {}",
+        "error:".red().bold(),
+        chain.next().unwrap_or_default()
+    );
+    for cause in chain {
+        let _ = write!(text, "\n  cause: {cause}");
+    }
+    print_wrapped(&text);
+}
+
+/// Writes a warning in the same way.
+pub(crate) fn print_warning(text: &str) {
+    print_wrapped(&format!("{} {text}", "warning:".yellow().bold()));
+}
+
 /// A remark on standard error, so that redirected output stays clean.
 pub(crate) fn print_remark(text: &str) {
-    // Standard error may be closed, too.
-    let _ = writeln!(anstream::stderr(), "{text}");
+    print_wrapped(text);
 }
 
 /// Prints a line to standard output, as it comes; nobody may read it any more.
@@ -146,6 +268,77 @@ mod tests {
         assert!(out.is_closed());
         writeln!(out, "two").unwrap();
         out.flush().unwrap();
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let narrow = |line: &str| {
+            let wrapped = wrap_line(line, 40);
+            for line in wrapped.lines() {
+                let is_word = !line.trim_start().contains(' ');
+                assert!(
+                    textwrap::core::display_width(line) <= 40 || is_word,
+                    "{wrapped}"
+                );
+            }
+            wrapped
+        };
+        insta::assert_snapshot!(narrow("ok    CircleCI: the token is that of ada, who sees the project gh/acme/web"), @"
+        ok    CircleCI: the token is that of
+              ada, who sees the project
+              gh/acme/web
+        ");
+        insta::assert_snapshot!(narrow("  reason      it was not sent: HTTP 503: come back later, as CircleCI says"), @"
+        reason      it was not sent: HTTP 503:
+                    come back later, as
+                    CircleCI says
+        ");
+        insta::assert_snapshot!(narrow("Enqueued: retry 1a2b3c4d, deploy on main, TRIGGER_FAILED, as operator ada"), @"
+        Enqueued: retry 1a2b3c4d, deploy on
+          main, TRIGGER_FAILED, as operator ada
+        ");
+        let url = "      https://app.circleci.com/pipelines/github/acme/web/7/workflows/1a2b3c4d";
+        insta::assert_snapshot!(narrow(url), @"      https://app.circleci.com/pipelines/github/acme/web/7/workflows/1a2b3c4d");
+        assert_eq!(wrap_line(url, 200), url);
+        let colour = format!("{} x", "error:".red());
+        assert_eq!(wrap_line(&colour, 8), colour);
+    }
+
+    #[test]
+    fn a_terminal_gets_whole_words_and_a_pipe_whole_lines() {
+        let written = |width| {
+            let (to, from) = std::sync::mpsc::channel();
+            let mut out = CommandOutput {
+                width,
+                ..CommandOutput::to_writer(Box::new(Sent(to)))
+            };
+            write!(out, "{} ", "one two").unwrap();
+            writeln!(out, "three four five six seven").unwrap();
+            write!(out, "the end").unwrap();
+            out.flush().unwrap();
+            from.try_iter()
+                .flatten()
+                .map(char::from)
+                .collect::<String>()
+        };
+        assert_eq!(written(None), "one two three four five six seven\nthe end");
+        assert_eq!(
+            written(Some(20)),
+            "one two three four\n  five six seven\nthe end"
+        );
+    }
+
+    struct Sent(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl Write for Sent {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use crate::cli::ServeOptions;
-use crate::config_file::read_config;
+use crate::config_file::read_checked;
 use crate::logging;
 
 /// Runs until a signal asks for the end.
@@ -77,7 +77,10 @@ fn reload(path: &Path, reloader: &Reloader) {
 }
 
 fn load_config(path: &Path) -> Result<Config> {
-    let config = read_config(path)?;
+    let checked = read_checked(path)?;
+    for warning in &checked.warnings {
+        warn!("{warning}");
+    }
     if let Some(mode) = modes::excess(path, modes::CONFIGURATION) {
         warn!(
             config = %path.display(),
@@ -85,7 +88,7 @@ fn load_config(path: &Path) -> Result<Config> {
             "everybody on this machine can change the configuration, and so who may deploy: chmod o-w"
         );
     }
-    Ok(config)
+    Ok(checked.config)
 }
 
 /// What a signal asks for.

@@ -5,13 +5,16 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Command};
 
 use super::store::OperatorStore;
 use super::{UsageError, text};
 
 /// The heading of the options.
-const HEADING: &str = "On AWS (history, show, failed, retry, cancel, unlock, doctor, audit verify)";
+const HEADING: &str = "On AWS";
+
+/// Without AWS the options are only there to say so.
+const HIDE: bool = cfg!(not(feature = "aws"));
 
 /// The variable with the stack's name.
 const STACK_VARIABLE: &str = "CHATOPS_STACK";
@@ -26,21 +29,30 @@ const MAX_STACK_LEN: usize = 128;
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Installation {
     /// Use the installation on AWS instead of a data file
-    #[arg(long, global = true, help_heading = HEADING)]
+    #[arg(long, global = true, hide = HIDE, help_heading = HEADING)]
     aws: bool,
-    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
+    #[arg(long, global = true, hide = HIDE, help_heading = HEADING, value_name = "NAME")]
     #[arg(value_parser = parse_stack)]
     #[arg(help = "The stack of the installation [env: CHATOPS_STACK] [default: chatops]")]
     stack: Option<String>,
     /// The region [default: as for the `aws` command]
-    #[arg(long, global = true, help_heading = HEADING, value_name = "REGION", value_parser = parse_name)]
+    #[arg(long, global = true, hide = HIDE, help_heading = HEADING, value_name = "REGION", value_parser = parse_name)]
     region: Option<String>,
     /// The profile with your credentials [default: as for the `aws` command]
-    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME", value_parser = parse_name)]
+    #[arg(long, global = true, hide = HIDE, help_heading = HEADING, value_name = "NAME", value_parser = parse_name)]
     profile: Option<String>,
 }
 
 impl Installation {
+    /// Takes the options out of the help of a command that works on this machine only.
+    pub(crate) fn hidden_in(command: Command) -> Command {
+        let options = ["aws", "stack", "region", "profile"];
+        let command = Self::augment_args(command);
+        options.into_iter().fold(command, |command, option| {
+            command.mut_arg(option, |argument| argument.hide(true))
+        })
+    }
+
     /// Rejects options that contradict each other. `works` is whether the command works on AWS, and
     /// `file` whether the arguments name a data file.
     pub(super) fn check_usage(&self, works: bool, file: bool) -> Result<(), UsageError> {
@@ -170,7 +182,7 @@ mod tests {
         assert!(example(false, None, None).check_usage(false, true).is_ok());
         let named = example(true, Some("web"), None);
         assert!(named.check_usage(true, false).is_ok());
-        insta::assert_snapshot!(usage_error(&example(true, None, None), false, false), @"--aws is for history, show, failed, retry, cancel, unlock, doctor and audit verify: leave it out here");
+        insta::assert_snapshot!(usage_error(&example(true, None, None), false, false), @"--aws is for status, history, show, failed, retry, dismiss, cancel, unlock, doctor and audit verify: leave it out here");
         insta::assert_snapshot!(usage_error(&example(true, None, None), true, true), @"the record is in a data file or on AWS: leave one of --data and --aws out");
         insta::assert_snapshot!(usage_error(&example(false, Some("web"), None), true, false), @"--stack is about an installation on AWS: add --aws, or leave it out");
         insta::assert_snapshot!(usage_error(&example(false, None, Some("eu-west-1")), true, false), @"--region is about an installation on AWS: add --aws, or leave it out");

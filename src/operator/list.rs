@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use chatops_core::command::HistoryFilter;
+use chatops_core::command::{HistoryFilter, StatusFilter};
 use chatops_core::deploy::{DeployOutcome, DeployRecord};
 use chatops_core::id::DeployRef;
 use chatops_core::ports::{DeployFilter, LedgerPosition, PageEnd};
@@ -54,7 +54,7 @@ pub(crate) struct FailedOptions {
 }
 
 #[derive(Debug, Args)]
-struct ListOptions {
+pub(super) struct ListOptions {
     /// The most deploys to list [default: 20]
     #[arg(long, value_name = "N", conflicts_with = "all")]
     limit: Option<usize>,
@@ -63,7 +63,7 @@ struct ListOptions {
     all: bool,
     /// Write one JSON object per line
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Write comma-separated values with a header; cells that look like formulas get a ' in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -85,16 +85,58 @@ pub(super) fn list_history(
     installation: &Installation,
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    let TypedFilters { filter, limit } = filters::parse(&options.filters)?;
-    let limit = options.format.effective_limit(limit)?;
-    let config = options.config.load()?;
-    let store = installation.open(&options.data.path)?;
+    let typed = filters::parse(&options.filters)?;
+    let (format, data, config) = (&options.format, &options.data, &options.config);
+    list_typed(
+        typed,
+        text::NO_DEPLOYS,
+        format,
+        data,
+        config,
+        installation,
+        out,
+    )
+}
+
+/// Lists what is in progress.
+pub(super) fn list_in_progress(
+    format: &ListOptions,
+    data: &DataFile,
+    config: &OptionalConfig,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let filter = HistoryFilter {
+        status: Some(StatusFilter::Outcome(DeployOutcome::InProgress)),
+        ..HistoryFilter::default()
+    };
+    let typed = TypedFilters {
+        filter,
+        limit: None,
+    };
+    let none = text::NOTHING_IN_PROGRESS;
+    list_typed(typed, none, format, data, config, installation, out)
+}
+
+fn list_typed(
+    typed: TypedFilters,
+    empty_text: &str,
+    format: &ListOptions,
+    data: &DataFile,
+    config: &OptionalConfig,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let TypedFilters { filter, limit } = typed;
+    let limit = format.effective_limit(limit)?;
+    let config = config.load()?;
+    let store = installation.open(&data.path)?;
     let list = DeployList {
         filter: DeployFilter::from_typed(&filter, None, now(), &config),
         before: find_position(&store, filter.before.as_ref(), installation)?,
         limit,
         shows_reason: false,
-        empty_text: text::NO_DEPLOYS,
+        empty_text,
         next_command: &|more| {
             let before = Some(DeployRef::Short(more.before.clone()));
             let filter = HistoryFilter {
@@ -105,7 +147,7 @@ pub(super) fn list_history(
         },
         installation,
     };
-    list.write_list(&store, &options.format, out)
+    list.write_list(&store, format, out)
 }
 
 pub(super) fn list_failed(
@@ -242,7 +284,7 @@ impl DeployList<'_> {
         if table.is_empty() {
             writeln!(out, "{}", self.empty_text)?;
         } else {
-            write_table(&table, out)?;
+            write_table(&table, out.width(), out)?;
         }
         if let Some(again) = again {
             writeln!(out, "{again}")?;
@@ -295,8 +337,9 @@ fn table_row(record: &DeployRecord, shows_reason: bool) -> TableRow {
     (record.state.outcome(), cells)
 }
 
-/// Writes the rows in columns as wide as their widest cell.
-fn write_table(rows: &[TableRow], out: &mut impl Write) -> Result<()> {
+/// Writes the rows in columns as wide as their widest cell, or where that is wider than the terminal, one below
+/// the other.
+fn write_table(rows: &[TableRow], terminal: Option<usize>, out: &mut impl Write) -> Result<()> {
     let Some((_, first)) = rows.first() else {
         return Ok(());
     };
@@ -306,6 +349,12 @@ fn write_table(rows: &[TableRow], out: &mut impl Write) -> Result<()> {
         cells.chain([names[n].len()]).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let table: usize = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    if let Some(terminal) = terminal.filter(|terminal| table > *terminal) {
+        return rows
+            .iter()
+            .try_for_each(|row| write_stacked(row, terminal, out));
+    }
     let padded = |n: usize, cell: &str| match (names[n], widths[n]) {
         (DURATION, width) => format!("{cell:>width$}"),
         (_, width) => format!("{cell:<width$}"),
@@ -324,6 +373,35 @@ fn write_table(rows: &[TableRow], out: &mut impl Write) -> Result<()> {
         let cells: Vec<String> = cells.iter().enumerate().map(cell).collect();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
+    Ok(())
+}
+
+/// How far the lines below a deploy's first are indented.
+const STACKED_INDENT: usize = 2;
+
+/// Writes a row in several lines: id and state, and below them the rest, each with its name and never cut.
+fn write_stacked((outcome, cells): &TableRow, terminal: usize, out: &mut impl Write) -> Result<()> {
+    let [(_, id), (_, state), rest @ ..] = cells.as_slice() else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "{}  {}",
+        id.bold(),
+        state.style(outcome_style(*outcome))
+    )?;
+    let mut line = String::new();
+    for (name, cell) in rest.iter().filter(|(_, cell)| !cell.is_empty()) {
+        let cell = format!("{} {cell}", name.to_lowercase());
+        let width = STACKED_INDENT + line.chars().count() + 2 + cell.chars().count();
+        if !line.is_empty() && width > terminal {
+            writeln!(out, "{:STACKED_INDENT$}{line}", "")?;
+            line.clear();
+        }
+        let gap = if line.is_empty() { "" } else { "  " };
+        line = format!("{line}{gap}{cell}");
+    }
+    writeln!(out, "{:STACKED_INDENT$}{line}", "")?;
     Ok(())
 }
 

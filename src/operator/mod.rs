@@ -13,6 +13,7 @@ mod installation;
 mod list;
 mod row;
 mod show;
+mod status;
 mod store;
 mod text;
 mod verify;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use chatops_core::Time;
+use chatops_core::command::Verb;
 use chatops_core::config::Config;
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployRef;
@@ -39,6 +41,15 @@ use chatops_local::clock::WallClock;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperatorCommand {
+    /// Show one deploy, or those in progress
+    ///
+    /// As `/chatops status`: without an id it lists what is in progress. `chatops show` has the audit as well.
+    #[command(after_help = "Examples:
+  chatops status
+  chatops status 1a2b3c4d
+
+Exit codes: 0 success, 1 there is no such deploy or the record cannot be read, 2 usage error.")]
+    Status(status::StatusOptions),
     /// List deploys, newest first
     ///
     /// The filters are those of `/chatops history`. The output is a table for people, or with --json
@@ -46,17 +57,23 @@ pub(crate) enum OperatorCommand {
     #[command(after_help = "Examples:
   chatops history status:failed since:7d
   chatops history user:@ana branch:main --limit 100
-  chatops history since:2026-11-01 --all --csv > november.csv")]
+  chatops history since:2026-11-01 --all --csv > november.csv
+
+Exit codes: 0 success, also if no deploy is found, 1 the record cannot be read, 2 usage error.")]
     History(list::HistoryOptions),
     /// Show one deploy and its audit
     #[command(after_help = "Examples:
   chatops show 1a2b3c4d
-  chatops show 1a2b3c4d --json | jq '.events[].change'")]
+  chatops show 1a2b3c4d --json | jq '.events[].change'
+
+Exit codes: 0 success, 1 there is no such deploy or the record cannot be read, 2 usage error.")]
     Show(show::ShowOptions),
     /// List deploys waiting for a retry: not started, or it is not known whether they started
     #[command(after_help = "Examples:
   chatops failed
-  chatops failed --json | jq -r .short_id")]
+  chatops failed --json | jq -r .short_id
+
+Exit codes: 0 success, also if none waits, 1 the record cannot be read, 2 usage error.")]
     Failed(list::FailedOptions),
     /// Retry a deploy that did not start
     ///
@@ -66,16 +83,19 @@ pub(crate) enum OperatorCommand {
     /// retry of the same deploy starts nothing.
     #[command(after_help = "Examples:
   chatops retry 1a2b3c4d
+  chatops retry 1a2b3c4d --dry-run
   chatops retry 1a2b3c4d --confirm
   chatops --aws retry --all --dry-run
 
-With --all the newest deploy of each target is retried. What cannot be retried now stays where it is,
-and the answer says why.
+With --all the newest deploy of each target is retried. What cannot be retried now stays where it is, and the \
+answer says why.
 
-Exit codes: 0 enqueued, 1 it cannot be retried (with --all: one of them), 2 usage error. Your name
-in the audit is the login user's, also under sudo; one that you give with --as stands beside it as
-unverified. Everyone who may write the data file may do this. On AWS the name is the session of your
-credentials, as SQS records it.")]
+Your name in the audit is the login user's, also under sudo; one that you give with --as stands beside it as \
+unverified. Everyone who may write the data file may do this. On AWS the name is the session of your credentials, as \
+SQS records it.
+
+Exit codes: 0 enqueued, or with --dry-run it would be, 1 it cannot be retried (with --all: one of them), 2 usage \
+error.")]
     Retry(action::RetryOptions),
     /// Take a deploy out of the list of what waits for a retry
     ///
@@ -104,8 +124,7 @@ Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
   chatops unlock web/production
   chatops unlock web/production --confirm
 
-Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that holds it, 2 usage
-error.")]
+Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that holds it, 2 usage error.")]
     Unlock(action::UnlockOptions),
     /// Verify the audit
     #[command(subcommand)]
@@ -142,16 +161,19 @@ pub(crate) fn run_command(
         command,
         OperatorCommand::Config(_) | OperatorCommand::Completions(_) | OperatorCommand::Man(_)
     );
-    let usage = installation.check_usage(works, file).map_err(Into::into);
-    let done = usage.and_then(|()| match command {
+    installation.check_usage(works, file)?;
+    let done = match command {
+        OperatorCommand::Status(options) => status::show_status(options, installation, &mut out),
         OperatorCommand::History(options) => list::list_history(options, installation, &mut out),
         OperatorCommand::Failed(options) => list::list_failed(options, installation, &mut out),
         OperatorCommand::Audit(verify::AuditCommand::Verify(options)) => {
             verify::verify_audit(options, installation, &mut out)
         }
-        OperatorCommand::Config(config::ConfigCommand::Check(options)) => {
-            config::check_config(options, &mut out)
-        }
+        OperatorCommand::Config(command) => match command {
+            config::ConfigCommand::Check(options) => config::check_config(options, &mut out),
+            config::ConfigCommand::Init(options) => config::init_config(options, &mut out),
+            config::ConfigCommand::Schema => config::print_schema(&mut out),
+        },
         OperatorCommand::Doctor(options) => doctor::run_doctor(options, installation, &mut out),
         OperatorCommand::Completions(options) => {
             generate::print_completions(options, tree, &mut out)
@@ -164,34 +186,27 @@ pub(crate) fn run_command(
         OperatorCommand::Cancel(options) => action::cancel_deploy(options, installation, &mut out),
         OperatorCommand::Unlock(options) => action::unlock_target(options, installation, &mut out),
         OperatorCommand::Show(options) => show::show_deploy(options, installation, &mut out),
-    });
+    };
     std::io::Write::flush(&mut out).context("the output cannot be written")?;
-    to_exit_code(done)
+    done
 }
 
 /// Refuses the options for AWS where a command works on this machine only.
-pub(crate) fn require_local(installation: &Installation) -> Result<Option<ExitCode>> {
-    match installation.check_usage(false, false) {
-        Ok(()) => Ok(None),
-        Err(usage) => to_exit_code(Err(usage.into())).map(Some),
-    }
+pub(crate) fn require_local(installation: &Installation) -> Result<()> {
+    Ok(installation.check_usage(false, false)?)
 }
 
-/// A usage error has its own exit code.
-fn to_exit_code(done: Result<ExitCode>) -> Result<ExitCode> {
-    match done {
-        Err(error) if error.is::<UsageError>() => {
-            crate::output::print_remark(&format!("chatops: {error}"));
-            Ok(ExitCode::from(2))
-        }
-        done => done,
-    }
-}
-
-/// A usage error.
+/// A usage error, which has its own exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct UsageError(String);
+pub(crate) struct UsageError(String);
+
+impl UsageError {
+    /// A command that is typed in Slack only.
+    pub(crate) fn of_slack(verb: Verb) -> Self {
+        Self(text::only_in_slack(verb))
+    }
+}
 
 /// The data file of a command.
 #[derive(Debug, Args)]

@@ -45,11 +45,33 @@ pub(super) fn show_deploy(
     installation: &Installation,
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    let store = installation.open(&options.data.path)?;
-    let id = super::find_deploy(&store, &options.deploy, installation)?.id;
+    let (deploy, data, json) = (&options.deploy, &options.data, options.json);
+    show_one(deploy, data, json, Detail::Audit, installation, out)
+}
+
+/// How much of a deploy is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// How it stands.
+    State,
+    /// That and its events.
+    Audit,
+}
+
+/// Shows a deploy; as JSON always with its events.
+pub(super) fn show_one(
+    deploy: &DeployRef,
+    data: &DataFile,
+    json: bool,
+    detail: Detail,
+    installation: &Installation,
+    out: &mut CommandOutput,
+) -> Result<ExitCode> {
+    let store = installation.open(&data.path)?;
+    let id = super::find_deploy(&store, deploy, installation)?.id;
     let (record, events) = store
         .read_with_audit(id)?
-        .with_context(|| text::unknown_deploy(&options.deploy, &installation.command_prefix()))?;
+        .with_context(|| text::unknown_deploy(deploy, &installation.command_prefix()))?;
     let entries = events.iter().map(|event| {
         let unreadable = || text::unreadable_event(event.n);
         event.entry().with_context(unreadable)
@@ -60,7 +82,7 @@ pub(super) fn show_deploy(
         Err(broken) => format!("BROKEN: {broken}"),
     };
     let undelivered = store.read_undelivered(id)?;
-    if options.json {
+    if json {
         let mut events = serde_json::to_value(&entries)?;
         unify_times(&mut events);
         let undelivered = undelivered.map(|one| {
@@ -77,6 +99,10 @@ pub(super) fn show_deploy(
         })?;
     } else {
         write_deploy(&record, undelivered.as_ref(), &entries, &chain, out)?;
+        if detail == Detail::Audit {
+            writeln!(out)?;
+            write_events(&entries, out)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -153,8 +179,10 @@ fn write_deploy(
         line("not told", text::undelivered(undelivered))?;
     }
     let events = format!("{} events, the chain is {chain}", entries.len());
-    line("audit", events)?;
-    writeln!(out)?;
+    line("audit", events).map_err(Into::into)
+}
+
+fn write_events(entries: &[AuditEntry], out: &mut impl Write) -> Result<()> {
     for entry in entries {
         let (what, below) = text::event_text(entry);
         let who = text::actor_label(&entry.by);
@@ -209,6 +237,8 @@ mod tests {
         let (record, entries) = super::super::example::canceled_with_audit();
         let mut text = Vec::new();
         write_deploy(&record, None, &entries, "verified", &mut text).unwrap();
+        writeln!(text).unwrap();
+        write_events(&entries, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab

@@ -6,7 +6,7 @@ mod unlock;
 
 use std::time::Duration;
 
-use chatops_core::command::{DeployAction, FILTER_KEYS};
+use chatops_core::command::{DeployAction, FILTER_KEYS, Verb};
 use chatops_core::deploy::decide::RetryDecision;
 use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
 use chatops_core::notification::Undelivered;
@@ -40,8 +40,8 @@ pub(super) fn how_to_retry(call: &str) -> String {
 }
 
 /// A command that works on this machine only.
-pub(super) const NOT_ON_AWS: &str = "--aws is for history, show, failed, retry, cancel, unlock, doctor \
-                                     and audit verify: leave it out here";
+pub(super) const NOT_ON_AWS: &str = "--aws is for status, history, show, failed, retry, dismiss, cancel, \
+                                     unlock, doctor and audit verify: leave it out here";
 
 /// Two records at the same time.
 pub(super) const FILE_OR_AWS: &str =
@@ -293,7 +293,7 @@ pub(super) fn no_command(name: &str) -> String {
 
 /// The default configuration has an error.
 pub(super) fn config_is_not_used(error: &anyhow::Error) -> String {
-    format!("chatops: names and aliases are unknown: {error:#}")
+    format!("names and aliases are unknown: {error:#}")
 }
 
 /// The configuration is valid.
@@ -310,20 +310,50 @@ pub(super) fn shared_target(target: &Target, projects: &str) -> String {
 pub(super) const ANNOUNCE_NEEDS_BOT: &str = "Note: announce needs a bot token with the scope chat:write, and the bot in \
      each of these channels; chatops doctor looks";
 
-/// What everyone of the allowed workspaces may run and read, and who that is.
-pub(super) fn everyone_may(run: &[String], read: &[String]) -> Option<String> {
-    let rights = [("run", run), ("read the deploys of", read)];
-    let rights = rights.iter().filter(|(_, what)| !what.is_empty());
-    let rights = rights.map(|(may, what)| format!("{may} {}", what.join(", ")));
-    let rights: Vec<String> = rights.collect();
-    (!rights.is_empty()).then(|| {
-        format!(
-            "Note: everyone of the allowed workspaces may {}: guests, too, and whoever in a shared channel \
-             Slack lets type commands under such a workspace",
-            rights.join(" and ")
-        )
-    })
+/// Warnings that count as mistakes.
+pub(super) fn strict_warnings(file: &str, count: usize) -> String {
+    let warnings = if count == 1 { "warning" } else { "warnings" };
+    format!("{file} has {count} {warnings}, which --strict takes for mistakes")
 }
+
+/// A file that is not overwritten.
+pub(super) fn file_exists(file: &str) -> String {
+    format!(
+        "{file} exists and is not overwritten: name another file, or `-` to see what would be written"
+    )
+}
+
+/// A first configuration.
+pub(super) fn config_is_written(file: &str) -> String {
+    format!("{file} is written. `chatops config check --config {file}` says what it allows")
+}
+
+/// What a first configuration has not yet.
+pub(super) const STILL_TO_FILL_IN: &str = "Still to fill in:";
+
+/// A command that is typed in Slack only.
+pub(super) fn only_in_slack(verb: Verb) -> String {
+    let word = verb.as_str();
+    format!(
+        "`{word}` is typed in Slack: `/chatops {word} <branch> <job>`. What may be deployed depends on who types it \
+         and where; `chatops config check` shows the rules"
+    )
+}
+
+/// An action that is not sent.
+pub(super) fn would_enqueue(verb: Verb, record: &DeployRecord, name: &str) -> String {
+    format!(
+        "Would be enqueued: {} {}, {} on {}, {}, as operator {name}. Nothing was done.",
+        verb.as_str(),
+        record.short_id,
+        record.request.job,
+        record.request.git_ref,
+        record.state,
+    )
+}
+
+/// No deploy is in progress.
+pub(super) const NOTHING_IN_PROGRESS: &str = "No deploy is in progress.";
 
 /// A list, or the text for an empty one.
 pub(super) fn join_or(list: impl Iterator<Item = String>, none: &str) -> String {

@@ -127,13 +127,31 @@ impl Findings {
                 line,
                 column,
                 key: places.key_at(found.span.start),
-                message: found.message,
+                message: one_line(&found.message),
                 suggestion: found.suggestion,
                 excerpt: excerpt(text, &found.span, line),
             }
         };
         self.0.into_iter().map(located).collect()
     }
+}
+
+/// The longest message, in characters: what it quotes may be of any length.
+const MAX_MESSAGE: usize = 600;
+
+/// A message without characters of the file that would move the cursor.
+fn one_line(message: &str) -> String {
+    let mut line = String::new();
+    for c in message.chars().take(MAX_MESSAGE) {
+        match visible(c) {
+            char::REPLACEMENT_CHARACTER => line.extend(c.escape_default()),
+            _ => line.push(c),
+        }
+    }
+    if message.chars().nth(MAX_MESSAGE).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
@@ -163,7 +181,10 @@ fn excerpt(text: &str, span: &Range<usize>, line: usize) -> String {
         before = "…".to_owned() + &kept.into_iter().rev().collect::<String>();
     }
     truncate(&mut marked, MAX_SHOWN.saturating_sub(width(&before)));
-    truncate(&mut after, MAX_SHOWN.saturating_sub(width(&before) + width(&marked)));
+    truncate(
+        &mut after,
+        MAX_SHOWN.saturating_sub(width(&before) + width(&marked)),
+    );
     let carets = "^".repeat(width(&marked).max(1));
     let blank = " ".repeat(width(&before));
     let number = line.to_string();
@@ -181,7 +202,7 @@ fn truncate(text: &mut String, most: usize) {
 /// What stands for a character in one line of a terminal.
 fn visible(c: char) -> char {
     match c {
-        '\t' => ' ',
+        '\t' | ' ' => ' ',
         c if c.width().is_none() => char::REPLACEMENT_CHARACTER,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             char::REPLACEMENT_CHARACTER
@@ -221,7 +242,11 @@ mod tests {
 
     #[test]
     fn of_a_long_line_the_place_is_shown() {
-        let line = format!("a = [{}\"here\"{}]", "\"x\", ".repeat(400), ", \"y\"".repeat(400));
+        let line = format!(
+            "a = [{}\"here\"{}]",
+            "\"x\", ".repeat(400),
+            ", \"y\"".repeat(400)
+        );
         let start = line.find("\"here\"").unwrap();
         let shown = excerpt(&line, &(start..start + 6), 12);
         assert!(shown.lines().all(|line| width(line) < 110), "{shown}");

@@ -26,16 +26,16 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use self::mistake::Findings;
 pub use self::mistake::{ConfigError, Mistake};
 pub(crate) use self::parameter::is_parameter_name;
 pub use self::parameter::{AcceptedValues, MAX_PARAMETER_VALUE, ParameterRule, value_text};
 pub use self::pattern::{Pattern, PatternError, PatternKind};
+use self::places::Places;
 pub use self::repository::Repository;
 pub use self::shape::json_schema;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
-use self::mistake::Findings;
-use self::places::Places;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
 use crate::name::{BranchName, GitRef, JobName, ProjectName};
 

@@ -120,7 +120,8 @@ pub(super) fn resolve_parameters(
                 fixed.insert(text.clone(), sent_value(value, as_text));
             })
         };
-        let resolved = resolved.map_err(|why| Finding::new(name.span(), format!("parameter: {why}")));
+        let resolved =
+            resolved.map_err(|why| Finding::new(name.span(), format!("parameter: {why}")));
         findings.keep(resolved);
     }
     (fixed, settable)

@@ -51,7 +51,13 @@ impl Places {
         }
     }
 
-    fn add(&mut self, path: &[String], is_item: bool, key: Range<usize>, value: &Spanned<DeValue<'_>>) {
+    fn add(
+        &mut self,
+        path: &[String],
+        is_item: bool,
+        key: Range<usize>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
         self.0.push(Place {
             path: path.to_vec(),
             is_item,
@@ -82,7 +88,10 @@ impl Places {
 
     /// The texts of a list.
     pub(super) fn items(&self, path: &[&str]) -> Vec<(&str, Range<usize>)> {
-        let of_list = self.0.iter().filter(|one| one.is_item && one.path.iter().eq(path));
+        let of_list = self
+            .0
+            .iter()
+            .filter(|one| one.is_item && one.path.iter().eq(path));
         let texts = of_list.filter_map(|one| Some((one.text.as_deref()?, one.value.clone())));
         texts.collect()
     }
@@ -90,7 +99,8 @@ impl Places {
     /// Every text, alone or in a list, with its key and its place.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&[String], &str, Range<usize>)> {
         let places = self.0.iter();
-        places.filter_map(|one| Some((one.path.as_slice(), one.text.as_deref()?, one.value.clone())))
+        places
+            .filter_map(|one| Some((one.path.as_slice(), one.text.as_deref()?, one.value.clone())))
     }
 
     /// Whether a key is written.
@@ -100,9 +110,12 @@ impl Places {
 
     /// The keys of a table, as they are written.
     pub(super) fn keys_of(&self, table: &str) -> Vec<(&str, Range<usize>)> {
-        let below = |place: &&Place| !place.is_item && place.path.len() == 2 && place.path[0] == table;
+        let below =
+            |place: &&Place| !place.is_item && place.path.len() == 2 && place.path[0] == table;
         let below = self.0.iter().filter(below);
-        below.map(|place| (place.path[1].as_str(), place.key.clone())).collect()
+        below
+            .map(|place| (place.path[1].as_str(), place.key.clone()))
+            .collect()
     }
 
     /// The innermost key at a place of the text, as it is written with its tables.
@@ -112,7 +125,10 @@ impl Places {
             let spans = [reaches(&place.key), reaches(&place.value)];
             spans.into_iter().flatten().min()
         };
-        let found = self.0.iter().filter_map(|place| Some((size(place)?, place)));
+        let found = self
+            .0
+            .iter()
+            .filter_map(|place| Some((size(place)?, place)));
         let innermost = found.min_by_key(|(size, place)| (*size, usize::MAX - place.path.len()));
         innermost.map_or_else(String::new, |(_, place)| written_path(&place.path))
     }

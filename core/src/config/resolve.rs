@@ -8,9 +8,7 @@ use std::{fmt, mem};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::file::{
-    OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, unspanned,
-};
+use super::file::{OneOrMany, RawCircleCi, RawConfig, RawJob, RawProject, RawSlack, unspanned};
 use super::mistake::{Finding, Findings};
 use super::places::Places;
 use super::trigger::{resolve_call, resolve_config_branch, resolve_trigger, resolve_workflow};
@@ -43,7 +41,10 @@ pub(super) fn resolve_config(
     let slack = resolve_slack(raw.slack, findings);
     let are_right = has_teams && !findings.are_within(&places.value(&["slack", "teams"]));
     let ids = IdParser {
-        teams: slack.as_ref().map(|slack| &slack.teams).filter(|_| are_right),
+        teams: slack
+            .as_ref()
+            .map(|slack| &slack.teams)
+            .filter(|_| are_right),
     };
     let user_names = resolve_user_names(&raw.users, &ids);
     let mut names = NamedIds {
@@ -64,7 +65,8 @@ pub(super) fn resolve_config(
     for (name, mut project) in raw.projects {
         known.push(name.get_ref().clone());
         let checked = ProjectName::parse(name.get_ref());
-        let checked = checked.map_err(|why| Finding::new(name.span(), format!("project name: {why}")));
+        let checked =
+            checked.map_err(|why| Finding::new(name.span(), format!("project name: {why}")));
         let own = mem::take(&mut project.aliases);
         let resolved = names.resolve_project(project, findings);
         let Some(checked) = findings.keep(checked) else {
@@ -202,9 +204,14 @@ fn resolve_users(
         let mut group: Vec<QualifiedUser> = vec![];
         for word in list {
             let found = match ids.parse(word.get_ref()) {
-                Some(id) => id.map(|id| vec![id]).map_err(|why| Finding::new(word.span(), why)),
+                Some(id) => id
+                    .map(|id| vec![id])
+                    .map_err(|why| Finding::new(word.span(), why)),
                 None if group_names.contains(word.get_ref()) => {
-                    let why = format!("'{}' is a group: a group lists people, by id or name", word.get_ref());
+                    let why = format!(
+                        "'{}' is a group: a group lists people, by id or name",
+                        word.get_ref()
+                    );
                     Err(Finding::new(word.span(), why))
                 }
                 None => match people.get(word.get_ref()) {
@@ -306,7 +313,8 @@ impl NamedIds<'_> {
         let mut aliases = vec![];
         for (name, mut job) in raw.jobs {
             let checked = JobName::parse(name.get_ref());
-            let checked = checked.map_err(|why| Finding::new(name.span(), format!("job name: {why}")));
+            let checked =
+                checked.map_err(|why| Finding::new(name.span(), format!("job name: {why}")));
             let Some(checked) = findings.keep(checked) else {
                 continue;
             };
@@ -341,12 +349,17 @@ impl NamedIds<'_> {
         place: Range<usize>,
         findings: &mut Findings,
     ) -> Option<JobConfig> {
-        let environment = raw.environment.map_or(Ok(name.to_string()), |environment| {
-            match ProjectName::parse(environment.get_ref()) {
-                Ok(_) => Ok(environment.into_inner()),
-                Err(why) => Err(Finding::new(environment.span(), format!("environment: {why}"))),
-            }
-        });
+        let environment =
+            raw.environment.map_or(
+                Ok(name.to_string()),
+                |environment| match ProjectName::parse(environment.get_ref()) {
+                    Ok(_) => Ok(environment.into_inner()),
+                    Err(why) => Err(Finding::new(
+                        environment.span(),
+                        format!("environment: {why}"),
+                    )),
+                },
+            );
         let environment = findings.keep(environment);
         let branches = parse_patterns(&raw.branches, PatternKind::Branch, findings);
         let tags = parse_patterns(&raw.tags, PatternKind::Tag, findings);
@@ -391,7 +404,11 @@ impl NamedIds<'_> {
     }
 
     /// The channels of an `announce`.
-    fn parse_feeds(&self, raw: Vec<Spanned<String>>, findings: &mut Findings) -> Vec<QualifiedChannel> {
+    fn parse_feeds(
+        &self,
+        raw: Vec<Spanned<String>>,
+        findings: &mut Findings,
+    ) -> Vec<QualifiedChannel> {
         let span = raw.first().map_or(0..0, Spanned::span);
         match self.ids.parse_list(raw, &self.channels, findings) {
             AllowList::Listed(channels) => channels,
@@ -404,10 +421,17 @@ impl NamedIds<'_> {
     }
 }
 
-fn parse_patterns(raw: &[Spanned<String>], kind: PatternKind, findings: &mut Findings) -> Vec<Pattern> {
+fn parse_patterns(
+    raw: &[Spanned<String>],
+    kind: PatternKind,
+    findings: &mut Findings,
+) -> Vec<Pattern> {
     findings.keep(check_unique(raw));
     let pattern = |text: &Spanned<String>| {
-        Pattern::parse(text.get_ref(), kind).map_err(|why| Finding::new(text.span(), why.to_string()))
+        Pattern::parse(text.get_ref(), kind)
+            .map_err(|why| Finding::new(text.span(), why.to_string()))
     };
-    raw.iter().filter_map(|text| findings.keep(pattern(text))).collect()
+    raw.iter()
+        .filter_map(|text| findings.keep(pattern(text)))
+        .collect()
 }

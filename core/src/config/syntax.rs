@@ -46,12 +46,16 @@ fn plain_words(message: &str) -> String {
         }
         "missing assignment between key-value pairs" => "write key = value",
         "extra comma in array" => "one comma is enough",
-        "invalid unquoted key" => "a name with other characters than letters, digits, `_` and `-` stands in quotes",
+        "invalid unquoted key" => {
+            "a name with other characters than letters, digits, `_` and `-` stands in quotes"
+        }
         "unexpected key or value" => "each key has a line of its own",
         "invalid key-value pair" => "write key = value, one to a line: this format is TOML",
         "unexpected leading zero" => "a number has no zero in front; a text stands in quotes",
         "missing opening quote" => "a text begins with a quote, too",
-        "invalid basic string" | "invalid literal string" => "a text ends with the quote it began with",
+        "invalid basic string" | "invalid literal string" => {
+            "a text ends with the quote it began with"
+        }
         _ if expected.contains("basic string") || expected == "`\"`" || expected == "`'`" => {
             "a text ends with the quote it began with, on the same line"
         }

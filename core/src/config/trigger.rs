@@ -187,7 +187,10 @@ fn resolve_parameter(raw: Spanned<ParameterName>) -> Result<Option<String>, Find
     let span = raw.span();
     match raw.into_inner() {
         ParameterName::Switch(false) => Ok(None),
-        ParameterName::Switch(true) => Err(Finding::new(span, "give the parameter's name, or false for none")),
+        ParameterName::Switch(true) => Err(Finding::new(
+            span,
+            "give the parameter's name, or false for none",
+        )),
         ParameterName::Named(name) if is_parameter_name(&name) => Ok(Some(name)),
         ParameterName::Named(_) => Err(Finding::new(span, PARAMETER_NAME)),
     }

@@ -83,13 +83,15 @@ impl IdParser<'_> {
         names: &BTreeMap<String, Vec<Qualified<I>>>,
         findings: &mut Findings,
     ) -> AllowList<Qualified<I>> {
-        parse_allow_list(raw, I::KIND, findings, |word| match self.parse(word.get_ref()) {
-            Some(Ok(id)) => Ok(vec![id]),
-            Some(Err(why)) => Err(Finding::new(word.span(), why)),
-            None => match names.get(word.get_ref()) {
-                Some(ids) => Ok(ids.clone()),
-                None => Err(unknown_name::<I>(word, names.keys())),
-            },
+        parse_allow_list(raw, I::KIND, findings, |word| {
+            match self.parse(word.get_ref()) {
+                Some(Ok(id)) => Ok(vec![id]),
+                Some(Err(why)) => Err(Finding::new(word.span(), why)),
+                None => match names.get(word.get_ref()) {
+                    Some(ids) => Ok(ids.clone()),
+                    None => Err(unknown_name::<I>(word, names.keys())),
+                },
+            }
         })
     }
 }
@@ -108,7 +110,9 @@ pub(super) fn unknown_name<'n, I: SlackId>(
     let advice = match (meant, names.as_slice()) {
         (Some(meant), _) => format!(": did you mean '{meant}'?"),
         (None, []) => format!(": {}, like {}", I::SHOWN, I::EXAMPLE),
-        (None, names) if names.len() <= MAX_NAMES => format!(": its names are {}", names.join(", ")),
+        (None, names) if names.len() <= MAX_NAMES => {
+            format!(": its names are {}", names.join(", "))
+        }
         (None, _) => String::new(),
     };
     let why = format!("'{text}' is neither a {kind} id nor a name from {table}{advice}");
@@ -198,17 +202,27 @@ fn meant_slug(text: &str) -> Option<ProjectSlug> {
     let path = path.split_once('@').map_or(path, |(_, rest)| rest);
     let path = path.replacen(':', "/", 1);
     let path = path.trim_end_matches(".git").trim_start_matches("www.");
-    let path = ["app.circleci.com/pipelines/", "app.circleci.com/projects/project-dashboard/"]
-        .iter()
-        .find_map(|page| path.strip_prefix(page))
-        .unwrap_or(path);
-    let path = path.replacen("github.com/", "gh/", 1).replacen("bitbucket.org/", "bb/", 1);
+    let path = [
+        "app.circleci.com/pipelines/",
+        "app.circleci.com/projects/project-dashboard/",
+    ]
+    .iter()
+    .find_map(|page| path.strip_prefix(page))
+    .unwrap_or(path);
+    let path = path
+        .replacen("github.com/", "gh/", 1)
+        .replacen("bitbucket.org/", "bb/", 1);
     let parts: Vec<&str> = path.split('/').take(3).collect();
     match parts.as_slice() {
         [org, repo] => read_slug(&format!("gh/{org}/{repo}")),
         parts => read_slug(&parts.join("/").to_lowercase()).and_then(|_| {
-            let vcs = parts.first().map_or_else(String::new, |vcs| vcs.to_lowercase());
-            read_slug(&format!("{vcs}/{}", parts.get(1..).unwrap_or_default().join("/")))
+            let vcs = parts
+                .first()
+                .map_or_else(String::new, |vcs| vcs.to_lowercase());
+            read_slug(&format!(
+                "{vcs}/{}",
+                parts.get(1..).unwrap_or_default().join("/")
+            ))
         }),
     }
 }
@@ -230,11 +244,17 @@ pub(super) fn parse_origin(raw: Spanned<String>) -> Result<Url, Finding> {
         None => false,
     };
     match url.scheme() {
-        _ if !nobody => Err(Finding::new(span, "an address here holds no user or password")),
+        _ if !nobody => Err(Finding::new(
+            span,
+            "an address here holds no user or password",
+        )),
         _ if !bare => Err(wrong()),
         "https" => Ok(url),
         "http" if loopback => Ok(url),
-        "http" => Err(Finding::new(span, "plain http is for loopback addresses only; use https")),
+        "http" => Err(Finding::new(
+            span,
+            "plain http is for loopback addresses only; use https",
+        )),
         _ => Err(wrong()),
     }
 }

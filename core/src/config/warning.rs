@@ -51,11 +51,14 @@ impl WarningSearch<'_> {
     /// Ids of workspaces whose commands are not accepted.
     fn foreign_workspaces(&mut self, teams: &[TeamId]) {
         for (path, text, place) in self.places.texts() {
-            let is_rule = path.iter().any(|part| ["users", "channels", "read"].contains(&part.as_str()));
+            let is_rule = path
+                .iter()
+                .any(|part| ["users", "channels", "read"].contains(&part.as_str()));
             let user = Qualified::<UserId>::parse(text).map(|id| id.team);
             let team = user.or_else(|| Qualified::<ChannelId>::parse(text).map(|id| id.team));
             if let Some(team) = team.filter(|team| is_rule && !teams.contains(team)) {
-                let why = format!("nobody: {team} is not in slack.teams, so its commands are refused");
+                let why =
+                    format!("nobody: {team} is not in slack.teams, so its commands are refused");
                 self.found.add(Finding::new(place, why));
             }
         }
@@ -69,10 +72,12 @@ impl WarningSearch<'_> {
             .filter(|(path, ..)| path[0] == "projects")
             .filter_map(|(path, text, _)| Some((path.last()?.as_str(), text)))
             .collect();
-        let is_used = |keys: [&str; 2], name: &str| keys.iter().any(|key| used.contains(&(*key, name)));
+        let is_used =
+            |keys: [&str; 2], name: &str| keys.iter().any(|key| used.contains(&(*key, name)));
         for (name, place) in self.places.keys_of("channels") {
             if !is_used(["channels", "announce"], name) {
-                let why = format!("no rule uses the channel '{name}': nothing can be started from it");
+                let why =
+                    format!("no rule uses the channel '{name}': nothing can be started from it");
                 self.found.add(Finding::new(place, why));
             }
         }
@@ -92,9 +97,16 @@ impl WarningSearch<'_> {
 
     fn projects(&mut self) {
         if self.config.projects.is_empty() {
-            self.warn(0..0, "there is no project, so nothing can be deployed: add [projects.NAME]");
+            self.warn(
+                0..0,
+                "there is no project, so nothing can be deployed: add [projects.NAME]",
+            );
         }
-        let names = self.config.projects.keys().map(|name| (name.as_str(), name.as_str()));
+        let names = self
+            .config
+            .projects
+            .keys()
+            .map(|name| (name.as_str(), name.as_str()));
         let aliases = self.config.project_aliases.iter();
         let names = names.chain(aliases.map(|(alias, name)| (alias.as_str(), name.as_str())));
         self.alike(names.collect(), "project", &["projects"]);
@@ -106,7 +118,8 @@ impl WarningSearch<'_> {
     fn project(&mut self, name: &ProjectName, project: &ProjectConfig) {
         let path = ["projects", name.as_str()];
         if project.jobs.is_empty() {
-            let why = format!("nothing can be deployed: it has no jobs; add [projects.{name}.jobs.NAME]");
+            let why =
+                format!("nothing can be deployed: it has no jobs; add [projects.{name}.jobs.NAME]");
             self.warn(self.places.key(&path), why);
         }
         let read = [path[0], path[1], "read"];
@@ -116,17 +129,29 @@ impl WarningSearch<'_> {
         }
         self.repeated(&read);
         self.repeated(&[path[0], path[1], "announce"]);
-        let names = project.jobs.keys().map(|name| (name.as_str(), name.as_str()));
+        let names = project
+            .jobs
+            .keys()
+            .map(|name| (name.as_str(), name.as_str()));
         let aliases = project.job_aliases.iter();
         let names = names.chain(aliases.map(|(alias, name)| (alias.as_str(), name.as_str())));
         self.alike(names.collect(), "job", &[path[0], path[1], "jobs"]);
         let mut environments: Vec<&str> = vec![];
         for (job_name, job) in &project.jobs {
             let here = ["projects", name.as_str(), "jobs", job_name.as_str()];
-            let is_alike = |known: &&&str| known.eq_ignore_ascii_case(&job.environment) && **known != job.environment;
+            let is_alike = |known: &&&str| {
+                known.eq_ignore_ascii_case(&job.environment) && **known != job.environment
+            };
             if let Some(other) = environments.iter().find(is_alike) {
-                let why = format!("'{}' and '{other}' are two environments, each with a lock of its own", job.environment);
-                self.warn(self.places.value(&[here[0], here[1], here[2], here[3], "environment"]), why);
+                let why = format!(
+                    "'{}' and '{other}' are two environments, each with a lock of its own",
+                    job.environment
+                );
+                self.warn(
+                    self.places
+                        .value(&[here[0], here[1], here[2], here[3], "environment"]),
+                    why,
+                );
             }
             environments.push(&job.environment);
             self.job(job_name, job, here);
@@ -136,7 +161,11 @@ impl WarningSearch<'_> {
     fn job(&mut self, name: &JobName, job: &JobConfig, path: [&str; 4]) {
         let at = |key| [path[0], path[1], path[2], path[3], key];
         let missing = |search: &Self, key| {
-            let how = if search.places.has(&at(key)) { "is empty" } else { "is missing" };
+            let how = if search.places.has(&at(key)) {
+                "is empty"
+            } else {
+                "is missing"
+            };
             format!("`{key}` {how}")
         };
         if job.users == AllowList::Listed(vec![]) {
@@ -144,15 +173,23 @@ impl WarningSearch<'_> {
             self.warn(self.places.value(&at("users")), why);
         }
         if job.channels == AllowList::Listed(vec![]) {
-            let why = format!("nowhere can {name} be run from: {}", missing(self, "channels"));
+            let why = format!(
+                "nowhere can {name} be run from: {}",
+                missing(self, "channels")
+            );
             self.warn(self.places.value(&at("channels")), why);
         }
         if job.branches.is_empty() && job.tags.is_empty() {
-            let why = format!("{name} runs on nothing: {}, and there are no `tags`", missing(self, "branches"));
+            let why = format!(
+                "{name} runs on nothing: {}, and there are no `tags`",
+                missing(self, "branches")
+            );
             self.warn(self.places.value(&at("branches")), why);
         }
         if job.users == AllowList::Any {
-            let why = format!("anybody of the workspaces in slack.teams may run {name}, guests too: list users or groups where that is not meant");
+            let why = format!(
+                "anybody of the workspaces in slack.teams may run {name}, guests too: list users or groups where that is not meant"
+            );
             self.warn(self.places.value(&at("users")), why);
         }
         self.patterns(&at("branches"), PatternKind::Branch, &job.branches);
@@ -167,7 +204,9 @@ impl WarningSearch<'_> {
         for (text, place) in self.places.items(path) {
             let other = patterns.iter().find(|other| {
                 let name = text.replace('*', "x");
-                other.to_string() != text && (is_everything(&other.to_string()) || !text.contains('*') && other.matches(&name))
+                other.to_string() != text
+                    && (is_everything(&other.to_string())
+                        || !text.contains('*') && other.matches(&name))
             });
             // The rest of a pattern's name is wrong whatever its stars stand for.
             let name = text.replace("**", "x").replace('*', "x");
@@ -229,14 +268,18 @@ impl WarningSearch<'_> {
     /// Names of different things that differ in case only: typed in a third way, they mean neither.
     fn alike(&mut self, names: Vec<(&str, &str)>, kind: &str, path: &[&str]) {
         for (i, (word, meant)) in names.iter().enumerate() {
-            let is_other = |(other, of): &&(&str, &str)| of != meant && other.eq_ignore_ascii_case(word);
+            let is_other =
+                |(other, of): &&(&str, &str)| of != meant && other.eq_ignore_ascii_case(word);
             if let Some((other, of)) = names[..i].iter().find(is_other) {
-                let why = format!("'{word}' of {meant} and '{other}' of {of} differ in case only: typed otherwise, it is no {kind}");
+                let why = format!(
+                    "'{word}' of {meant} and '{other}' of {of} differ in case only: typed otherwise, it is no {kind}"
+                );
                 let thing: Vec<&str> = path.iter().chain([meant]).copied().collect();
                 let list: Vec<&str> = thing.iter().chain(&["aliases"]).copied().collect();
                 let items = self.places.items(&list);
                 let item = items.iter().find(|(text, _)| text == word);
-                let place = item.map_or_else(|| self.places.key(&thing), |(_, place)| place.clone());
+                let place =
+                    item.map_or_else(|| self.places.key(&thing), |(_, place)| place.clone());
                 self.warn(place, why);
             }
         }

@@ -30,9 +30,10 @@ use super::{DataFile, Installation, OptionalConfig, UsageError, now, text};
 use crate::output::CommandOutput;
 
 #[derive(Debug, Args)]
+#[group(id = "which", required = true, args = ["deploy", "all"])]
 pub(crate) struct RetryOptions {
     /// The deploy, by its short or full id
-    #[arg(value_name = "ID", value_parser = super::parse_deploy_ref, required_unless_present = "all")]
+    #[arg(value_name = "ID", value_parser = super::parse_deploy_ref)]
     deploy: Option<DeployRef>,
     /// Confirm that an UNRESOLVED deploy did not start at CircleCI, or that this one shall replace a newer
     /// one that has succeeded
@@ -72,6 +73,9 @@ pub(super) struct ActionOptions {
     /// the session of your credentials
     #[arg(long = "as", value_name = "NAME")]
     operator: Option<String>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Write one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -231,13 +235,21 @@ impl<'p> ActionSender<'p> {
             Err(why) => return report_refusal(common, &why, out),
         };
         let action = message.action.clone();
-        self.enqueue(message)?;
+        if !common.dry_run {
+            self.enqueue(message)?;
+        }
         let name = &self.operator;
         if common.json {
             out.write_json(&serde_json::json!({
-                "enqueued": true, "action": action.verb().as_str(), "deploy": seen.deploy,
-                "operator": name, "outcome": seen.outcome,
+                "enqueued": !common.dry_run, "dry_run": common.dry_run, "action": action.verb().as_str(),
+                "deploy": seen.deploy, "operator": name, "outcome": seen.outcome,
             }))?;
+        } else if common.dry_run {
+            writeln!(
+                out,
+                "{}",
+                text::would_enqueue(action.verb(), &seen.record, name)
+            )?;
         } else {
             let stale = self.config.timeouts.request_ttl;
             let (record, show, place) = (&seen.record, &seen.shown_id, self.installation);
@@ -296,7 +308,7 @@ fn report_refusal(common: &ActionOptions, why: &str, out: &mut CommandOutput) ->
     if common.json {
         out.write_json(&serde_json::json!({ "enqueued": false, "reason": why }))?;
     } else {
-        crate::output::print_remark(&format!("chatops: {why}"));
+        crate::output::print_error(&anyhow::anyhow!("{why}"));
     }
     Ok(ExitCode::FAILURE)
 }

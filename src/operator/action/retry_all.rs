@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::{ActionOptions, ActionSender};
 use super::{Installation, text};
-use crate::output::{CommandOutput, print_remark, progress_bar};
+use crate::output::{CommandOutput, print_error, progress_bar};
 
 /// How many deploys are read at a time.
 const PAGE: usize = 200;
@@ -38,9 +38,6 @@ pub(crate) struct RetryAllOptions {
     #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "deploy")]
     #[arg(value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
-    /// Show what would be done, and do nothing
-    #[arg(long, requires = "all", conflicts_with = "deploy")]
-    dry_run: bool,
 }
 
 /// Why a deploy is not retried. It waits as before.
@@ -117,7 +114,9 @@ pub(crate) fn retry_all(
     let sender = ActionSender::open(common, installation)?;
     let waiting = list_waiting(&sender)?;
     let bar = progress_bar(Some(waiting.len() as u64));
-    let summary = retry_each(options, &sender, &waiting, |n| bar.set_position(n));
+    let summary = retry_each(options, common.dry_run, &sender, &waiting, |n| {
+        bar.set_position(n)
+    });
     bar.finish_and_clear();
     let summary = summary?;
     if common.json {
@@ -168,13 +167,14 @@ fn place(sender: &ActionSender<'_>, record: &DeployRecord) -> Target {
 
 fn retry_each(
     options: &RetryAllOptions,
+    dry_run: bool,
     sender: &ActionSender<'_>,
     waiting: &[DeployRecord],
     progress: impl Fn(u64),
 ) -> Result<RetrySummary> {
     let mut summary = RetrySummary {
         waiting: waiting.len(),
-        dry_run: options.dry_run,
+        dry_run,
         operator: sender.operator.clone(),
         ..RetrySummary::default()
     };
@@ -193,7 +193,7 @@ fn retry_each(
             // After one failure the next is unlikely to work.
             match failed {
                 Some(_) => Err(SkipReason::NotSent),
-                None => retry_one(options, sender, record, &mut failed)?,
+                None => retry_one(options, dry_run, sender, record, &mut failed)?,
             }
         };
         match done {
@@ -207,13 +207,14 @@ fn retry_each(
         progress(n);
     }
     if let Some(error) = failed {
-        print_remark(&format!("chatops: {error:#}"));
+        print_error(&error);
     }
     Ok(summary)
 }
 
 fn retry_one(
     options: &RetryAllOptions,
+    dry_run: bool,
     sender: &ActionSender<'_>,
     record: &DeployRecord,
     failed: &mut Option<anyhow::Error>,
@@ -234,9 +235,7 @@ fn retry_one(
         RetryDecision::Yes => {}
         why => return Ok(Err(skip_reason(why))),
     }
-    if !options.dry_run
-        && let Err(error) = sender.enqueue(message)
-    {
+    if !dry_run && let Err(error) = sender.enqueue(message) {
         *failed = Some(error);
         return Ok(Err(SkipReason::NotSent));
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use chatops_core::command::DeployAction;
+use chatops_core::command::{DeployAction, Verb};
 use chatops_core::deploy::decide::{self, UnlockDecision};
 use chatops_core::deploy::{DeployRecord, Target, TargetRef};
 use chatops_core::id::InvocationId;
@@ -64,12 +64,17 @@ impl ActionSender<'_> {
             Ok(record) => record,
             Err(why) => return report_refusal(common, &why, out),
         };
-        self.enqueue(message)?;
+        if !common.dry_run {
+            self.enqueue(message)?;
+        }
         if common.json {
             out.write_json(&serde_json::json!({
-                "enqueued": true, "action": "unlock", "target": target, "deploy": record.id,
-                "operator": self.operator, "outcome": record.id,
+                "enqueued": !common.dry_run, "dry_run": common.dry_run, "action": "unlock", "target": target,
+                "deploy": record.id, "operator": self.operator, "outcome": record.id,
             }))?;
+        } else if common.dry_run {
+            let said = text::would_enqueue(Verb::Unlock, record, &self.operator);
+            writeln!(out, "{said}")?;
         } else {
             let name = self.config.target_name(&target);
             let said = text::unlock_enqueued(&name, record, &self.operator, self.installation);

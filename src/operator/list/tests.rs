@@ -10,9 +10,13 @@ use super::super::example;
 use super::*;
 
 fn render_table(records: &[DeployRecord], shows_reason: bool) -> String {
+    render_for(None, records, shows_reason)
+}
+
+fn render_for(terminal: Option<usize>, records: &[DeployRecord], shows_reason: bool) -> String {
     let mut text = Vec::new();
     let rows = records.iter().map(|record| table_row(record, shows_reason));
-    write_table(&rows.collect::<Vec<_>>(), &mut text).unwrap();
+    write_table(&rows.collect::<Vec<_>>(), terminal, &mut text).unwrap();
     strip_str(&String::from_utf8(text).unwrap()).to_string()
 }
 
@@ -34,6 +38,49 @@ fn the_tables_are_aligned() {
     ID        STATE           REQUESTED (UTC)       USER  PROJECT  ENVIRONMENT  JOB     BRANCH  OPERATOR  REASON
     136fea10  TRIGGER_FAILED  2027-01-15T08:00:00Z  @ana  web      production   deploy  main              CircleCI said no (400): Branch not found
     136fea10  UNRESOLVED      2027-01-15T08:00:00Z  @ana  web      production   deploy  main              could not find out whether CircleCI started it: timed out
+    ");
+}
+
+#[test]
+fn a_table_that_is_too_wide_is_stacked() {
+    let records = [example::canceled(), example::requested()];
+    insta::assert_snapshot!(render_for(Some(60), &records, false), @"
+    1aee4c77  CANCELED
+      requested (utc) 2027-01-15T08:00:00Z  duration 2m 10s
+      user @ana  project web  environment production  job deploy
+      branch feature/login
+    50176d64  REQUESTED
+      requested (utc) 2027-01-15T08:00:00Z  user @ana
+      project web  environment production  job deploy
+      branch main
+    ");
+    for terminal in [40, 60, 80, 200] {
+        let shown = render_for(Some(terminal), &records, false);
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= terminal),
+            "{shown}"
+        );
+        for word in [
+            "1aee4c77",
+            "50176d64",
+            "2027-01-15T08:00:00Z",
+            "feature/login",
+        ] {
+            assert!(shown.contains(word), "{shown}");
+        }
+    }
+    assert_eq!(
+        render_for(Some(200), &records, false),
+        render_table(&records, false)
+    );
+    let reasons = [example::unresolved()];
+    insta::assert_snapshot!(render_for(Some(40), &reasons, true), @"
+    136fea10  UNRESOLVED
+      requested (utc) 2027-01-15T08:00:00Z
+      user @ana  project web
+      environment production  job deploy
+      branch main
+      reason could not find out whether CircleCI started it: timed out
     ");
 }
 

@@ -16,7 +16,11 @@ use crate::config::places::written_path;
 type Entry<'i> = (Spanned<std::borrow::Cow<'i, str>>, Spanned<DeValue<'i>>);
 
 /// Checks a file. `is_whole` is whether all of it was read: otherwise nothing can be missing.
-pub(in crate::config) fn check_shape(file: &mut DeTable<'_>, is_whole: bool, findings: &mut Findings) {
+pub(in crate::config) fn check_shape(
+    file: &mut DeTable<'_>,
+    is_whole: bool,
+    findings: &mut Findings,
+) {
     let mut check = ShapeCheck {
         is_whole,
         path: vec![],
@@ -34,8 +38,16 @@ struct ShapeCheck<'f> {
 
 impl ShapeCheck<'_> {
     fn table(&mut self, table: &mut DeTable<'_>, place: Range<usize>, shape: &'static Table) {
-        let is_unknown = |key: &&Spanned<_>| shape.key(<Spanned<std::borrow::Cow<'_, str>>>::get_ref(key)).is_none();
-        let unknown: Vec<String> = table.keys().filter(is_unknown).map(|key| key.get_ref().to_string()).collect();
+        let is_unknown = |key: &&Spanned<_>| {
+            shape
+                .key(<Spanned<std::borrow::Cow<'_, str>>>::get_ref(key))
+                .is_none()
+        };
+        let unknown: Vec<String> = table
+            .keys()
+            .filter(is_unknown)
+            .map(|key| key.get_ref().to_string())
+            .collect();
         for name in unknown {
             let Some(entry) = table.remove_entry(name.as_str()) else {
                 continue;
@@ -62,7 +74,12 @@ impl ShapeCheck<'_> {
     }
 
     /// Notes an unknown key. Where one is probably meant, it is put back under that name.
-    fn unknown_key<'i>(&mut self, (key, value): Entry<'i>, table: &mut DeTable<'i>, shape: &'static Table) {
+    fn unknown_key<'i>(
+        &mut self,
+        (key, value): Entry<'i>,
+        table: &mut DeTable<'i>,
+        shape: &'static Table,
+    ) {
         let name = key.get_ref().to_string();
         let span = key.span();
         let here = self.table_name();
@@ -71,28 +88,38 @@ impl ShapeCheck<'_> {
         let renamed = renamed.and_then(|(_, new)| shape.key(new));
         if let Some(new) = renamed {
             let why = format!("`{name}` is called `{}` now", new.name);
-            self.findings.add(Finding::new(span.clone(), why).suggest(Some(new.name)));
+            self.findings
+                .add(Finding::new(span.clone(), why).suggest(Some(new.name)));
             if is_free(new.name) {
                 table.insert(Spanned::new(span, new.name.into()), value);
             }
             return;
         }
         if let Some(meant) = self.nearest(&name, shape, table) {
-            let children = value.get_ref().as_table().map(|table| table.keys());
-            let child = children.and_then(|mut keys| keys.next());
-            let is_header = matches!(shape.key(meant).map(|key| key.kind), Some(Kind::Table(_) | Kind::Named(_)));
+            let below = value.get_ref().as_table();
+            let mut below = below.into_iter().flat_map(|table| table.iter());
+            let child = below.find(|(_, child)| child.get_ref().is_table());
+            let is_header = matches!(
+                shape.key(meant).map(|key| key.kind),
+                Some(Kind::Table(_) | Kind::Named(_))
+            );
             let written = |name: &str| {
                 let mut path: Vec<&str> = self.path.iter().map(String::as_str).collect();
                 path.push(name);
-                path.extend(child.map(|child| child.get_ref().as_ref()));
+                path.extend(child.map(|(child, _)| child.get_ref().as_ref()));
                 format!("[{}]", written_path(&path))
             };
             let why = if is_header && value.get_ref().is_table() {
-                format!("there is no {}: did you mean {}?", written(&name), written(meant))
+                format!(
+                    "there is no {}: did you mean {}?",
+                    written(&name),
+                    written(meant)
+                )
             } else {
                 format!("{here} has no key `{name}`: did you mean `{meant}`?")
             };
-            self.findings.add(Finding::new(span.clone(), why).suggest(Some(meant)));
+            self.findings
+                .add(Finding::new(span.clone(), why).suggest(Some(meant)));
             if is_free(meant) {
                 table.insert(Spanned::new(span, meant.into()), value);
             }
@@ -103,8 +130,17 @@ impl ShapeCheck<'_> {
     }
 
     /// The key that a word may stand for: a misspelling, or the beginning of one key alone.
-    fn nearest(&self, name: &str, shape: &'static Table, table: &DeTable<'_>) -> Option<&'static str> {
-        let free = || shape.key_names().filter(|known| !table.contains_key(*known));
+    fn nearest(
+        &self,
+        name: &str,
+        shape: &'static Table,
+        table: &DeTable<'_>,
+    ) -> Option<&'static str> {
+        let free = || {
+            shape
+                .key_names()
+                .filter(|known| !table.contains_key(*known))
+        };
         let begin = free().filter(|known| name.len() >= 3 && known.starts_with(name));
         let begin: Vec<&str> = begin.collect();
         let folded = name.replace('-', "_").to_lowercase();
@@ -113,7 +149,8 @@ impl ShapeCheck<'_> {
             [only] => Some(*only),
             _ => None,
         };
-        let closest = || closest_word(name, free()).or_else(|| closest_word(name, shape.key_names()));
+        let closest =
+            || closest_word(name, free()).or_else(|| closest_word(name, shape.key_names()));
         let closest = exact.or_else(closest).or(only)?;
         shape.key(closest).map(|key| key.name)
     }
@@ -131,14 +168,22 @@ impl ShapeCheck<'_> {
         let why = match (self.path.as_slice(), key.kind) {
             ([], Kind::Table(table)) => {
                 let inner = table.keys.iter().find(|key| key.is_required);
-                let inner = inner.map_or_else(String::new, |key| format!(" with {} = {}", key.name, key.example));
+                let inner = inner.map_or_else(String::new, |key| {
+                    format!(" with {} = {}", key.name, key.example)
+                });
                 format!("a table [{name}]{inner} is missing")
             }
-            ([], _) => format!("`{name}` is missing: write {name} = {example} at the top of the file"),
-            _ => format!("{} needs `{name}`: write {name} = {example}", self.table_name()),
+            ([], _) => {
+                format!("`{name}` is missing: write {name} = {example} at the top of the file")
+            }
+            _ => format!(
+                "{} needs `{name}`: write {name} = {example}",
+                self.table_name()
+            ),
         };
         let suggestion = (!example.is_empty()).then(|| format!("{name} = {example}"));
-        self.findings.add(Finding::new(place, why).suggest(suggestion));
+        self.findings
+            .add(Finding::new(place, why).suggest(suggestion));
     }
 
     /// Whether the value is of its kind. If not, that is noted; parts of it that are wrong are taken out.
@@ -160,7 +205,10 @@ impl ShapeCheck<'_> {
                 true
             }
             (Kind::Texts, DeValue::Array(items)) | (Kind::TextOrTexts, DeValue::Array(items)) => {
-                let wrong: Vec<_> = items.iter().filter(|item| !item.get_ref().is_str()).collect();
+                let wrong: Vec<_> = items
+                    .iter()
+                    .filter(|item| !item.get_ref().is_str())
+                    .collect();
                 for item in wrong {
                     let fix = text_of(item.get_ref()).map(|text| format!("{text:?}"));
                     let fix = fix.unwrap_or_else(|| "\"…\"".to_owned());
@@ -169,9 +217,14 @@ impl ShapeCheck<'_> {
                         key.name,
                         words_of(item.get_ref())
                     );
-                    self.findings.add(Finding::new(item.span(), why).suggest(Some(fix)));
+                    self.findings
+                        .add(Finding::new(item.span(), why).suggest(Some(fix)));
                 }
-                *items = items.iter().filter(|item| item.get_ref().is_str()).cloned().collect();
+                *items = items
+                    .iter()
+                    .filter(|item| item.get_ref().is_str())
+                    .cloned()
+                    .collect();
                 true
             }
             (kind, value) => {
@@ -186,7 +239,10 @@ impl ShapeCheck<'_> {
 
     /// A table whose keys are names that the file chooses.
     fn named(&mut self, key: &'static Key, kind: Kind, table: &mut DeTable<'_>) {
-        let names: Vec<String> = table.keys().map(|name| name.get_ref().to_string()).collect();
+        let names: Vec<String> = table
+            .keys()
+            .map(|name| name.get_ref().to_string())
+            .collect();
         for name in names {
             let Some(value) = table.get_mut(name.as_str()) else {
                 continue;
@@ -223,14 +279,23 @@ impl ShapeCheck<'_> {
 }
 
 /// What is wrong with a value that is no table and no list of texts.
-fn wrong_value(name: &str, kind: Kind, value: &DeValue<'_>, span: Range<usize>, example: &str) -> Option<Finding> {
+fn wrong_value(
+    name: &str,
+    kind: Kind,
+    value: &DeValue<'_>,
+    span: Range<usize>,
+    example: &str,
+) -> Option<Finding> {
     let is_right = match (kind, value) {
         (Kind::Version, DeValue::Integer(number)) => number.as_str() == "1",
         (Kind::Count, DeValue::Integer(number)) => {
             u32::from_str_radix(number.as_str(), number.radix()).is_ok()
         }
         (Kind::Switch, DeValue::Boolean(_)) | (Kind::TextOrFalse, DeValue::Boolean(false)) => true,
-        (Kind::Text | Kind::TextLike(_) | Kind::TextOrTexts | Kind::TextOrFalse, DeValue::String(_)) => true,
+        (
+            Kind::Text | Kind::TextLike(_) | Kind::TextOrTexts | Kind::TextOrFalse,
+            DeValue::String(_),
+        ) => true,
         (Kind::Duration, DeValue::String(text)) => humantime::parse_duration(text).is_ok(),
         (Kind::Choice(words), DeValue::String(text)) => words.contains(&text.as_ref()),
         (Kind::Value | Kind::ValueOrRule(_), value) => is_plain(value),
@@ -249,9 +314,13 @@ fn wrong_value(name: &str, kind: Kind, value: &DeValue<'_>, span: Range<usize>, 
     };
     let fix = fixed_value(kind, value);
     let advice = match (&fix, value) {
-        (Some(fix), DeValue::String(_)) if matches!(kind, Kind::Choice(_)) => format!(": did you mean {fix}?"),
+        (Some(fix), DeValue::String(_)) if matches!(kind, Kind::Choice(_)) => {
+            format!(": did you mean {fix}?")
+        }
         (Some(fix), _) => format!(": write {fix}"),
-        (None, _) if example.is_empty() || matches!(kind, Kind::Choice(_) | Kind::Duration) => String::new(),
+        (None, _) if example.is_empty() || matches!(kind, Kind::Choice(_) | Kind::Duration) => {
+            String::new()
+        }
         (None, _) => format!(": write something like {example}"),
     };
     let why = match kind {
@@ -282,14 +351,22 @@ fn fixed_value(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match kind {
         Kind::Version => Some("1".to_owned()),
         Kind::Switch if ["true", "false"].contains(&text.as_str()) => Some(text),
-        Kind::Switch if ["yes", "on", "1"].contains(&text.to_lowercase().as_str()) => Some("true".to_owned()),
-        Kind::Switch if ["no", "off", "0"].contains(&text.to_lowercase().as_str()) => Some("false".to_owned()),
+        Kind::Switch if ["yes", "on", "1"].contains(&text.to_lowercase().as_str()) => {
+            Some("true".to_owned())
+        }
+        Kind::Switch if ["no", "off", "0"].contains(&text.to_lowercase().as_str()) => {
+            Some("false".to_owned())
+        }
         Kind::Count => text.parse::<u32>().ok().map(|number| number.to_string()),
-        Kind::Text | Kind::TextLike(_) | Kind::TextOrTexts | Kind::TextOrFalse if !value.is_bool() => {
+        Kind::Text | Kind::TextLike(_) | Kind::TextOrTexts | Kind::TextOrFalse
+            if !value.is_bool() =>
+        {
             Some(format!("{text:?}"))
         }
         Kind::Texts => Some(format!("[{text:?}]")),
-        Kind::Duration if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => Some(format!("\"{text}s\"")),
+        Kind::Duration if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => {
+            Some(format!("\"{text}s\""))
+        }
         Kind::Choice(words) => {
             let folded = text.to_lowercase().replace(['_', ' '], "-");
             let close = closest_word(&folded, words.iter().copied());
@@ -327,11 +404,19 @@ fn words_of(value: &DeValue<'_>) -> &'static str {
 /// Where a key belongs that a table has not, or which keys it has.
 fn elsewhere(name: &str, shape: &'static Table) -> String {
     let secret = name.to_lowercase();
-    if ["token", "secret", "password"].iter().any(|word| secret.contains(word)) {
+    if ["token", "secret", "password"]
+        .iter()
+        .any(|word| secret.contains(word))
+    {
         return ": secrets are never in this file, but in the environment (docs/configuration.md, Secrets)".to_owned();
     }
-    let tables = all_tables(&FILE).into_iter();
-    let homes = tables.filter(|table| table.key(name).is_some() && !table.name.is_empty());
+    let tables = all_tables(&FILE);
+    let all = tables.iter().flat_map(|table| table.key_names());
+    let misspelled = closest_word(name, all).filter(|_| name.len() > 3);
+    let meant = misspelled.unwrap_or(name);
+    let homes = tables
+        .iter()
+        .filter(|table| table.key(meant).is_some() && !table.name.is_empty());
     let homes: Vec<&str> = homes.map(|table| table.name).collect();
     match (homes.as_slice(), shape.keys.len()) {
         ([], ..=8) => {
@@ -339,6 +424,7 @@ fn elsewhere(name: &str, shape: &'static Table) -> String {
             format!(": its keys are {}", keys.join(", "))
         }
         ([], _) => ": docs/configuration.md lists its keys".to_owned(),
-        (homes, _) => format!(": it is a key of {}", homes.join(" and of ")),
+        (homes, _) if meant == name => format!(": it is a key of {}", homes.join(" and of ")),
+        (homes, _) => format!(": did you mean `{meant}` of {}?", homes.join(" or of ")),
     }
 }

@@ -12,7 +12,10 @@ const DURATION: &str = "^[0-9]+ *[a-zA-Z]+( *[0-9]+ *[a-zA-Z]+)*$";
 #[must_use]
 pub fn json_schema() -> Value {
     let mut schema = table_schema(&FILE);
-    schema.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
+    schema.insert(
+        "$schema".to_owned(),
+        "http://json-schema.org/draft-07/schema#".into(),
+    );
     schema.insert("title".to_owned(), "chatops.toml".into());
     Value::Object(schema)
 }
@@ -62,9 +65,13 @@ fn kind_schema(kind: Kind) -> Value {
         Kind::TextOrTexts => json!({ "anyOf": [text, kind_schema(Kind::Texts)] }),
         Kind::TextOrFalse => json!({ "anyOf": [text, { "const": false }] }),
         Kind::Value => value,
-        Kind::Values => json!({ "type": "array", "items": value, "minItems": 1, "uniqueItems": true }),
+        Kind::Values => {
+            json!({ "type": "array", "items": value, "minItems": 1, "uniqueItems": true })
+        }
         Kind::ValueOrRule(table) => json!({ "anyOf": [value, table_schema(table)] }),
         Kind::Table(table) => Value::Object(table_schema(table)),
-        Kind::Named(kind) => json!({ "type": "object", "additionalProperties": kind_schema(*kind) }),
+        Kind::Named(kind) => {
+            json!({ "type": "object", "additionalProperties": kind_schema(*kind) })
+        }
     }
 }

@@ -44,7 +44,12 @@ pub(in crate::config) static FILE: Table = Table {
     name: "",
     doc: "Who may deploy what with chatops, from where, on which branches",
     keys: &[
-        required("version", Kind::Version, "1", "The version of this format: 1"),
+        required(
+            "version",
+            Kind::Version,
+            "1",
+            "The version of this format: 1",
+        ),
         optional(
             "default_project",
             Kind::Text,
@@ -53,8 +58,20 @@ pub(in crate::config) static FILE: Table = Table {
             "The project of the short form `/chatops <branch> <job>`; without it people name one",
         ),
         required("slack", Kind::Table(&SLACK), "", "Slack"),
-        optional("circleci", Kind::Table(&CIRCLECI), "", "", "CircleCI: only for CircleCI server"),
-        optional("timeouts", Kind::Table(&TIMEOUTS), "", "", "How long things may take"),
+        optional(
+            "circleci",
+            Kind::Table(&CIRCLECI),
+            "",
+            "",
+            "CircleCI: only for CircleCI server",
+        ),
+        optional(
+            "timeouts",
+            Kind::Table(&TIMEOUTS),
+            "",
+            "",
+            "How long things may take",
+        ),
         optional(
             "channels",
             Kind::Named(&Kind::TextLike("^(T[A-Z0-9]+/)?[CGD][A-Z0-9]+$")),
@@ -334,9 +351,33 @@ static RULE: Table = Table {
     name: "[projects.NAME.jobs.NAME.parameters.NAME]",
     doc: "What people may set a parameter to",
     keys: &[
-        optional("pattern", Kind::Text, "", "\"v*\"", "What it may be; this or `values`"),
-        optional("values", Kind::Values, "", "[\"eu\", \"us\"]", "What it may be; this or `pattern`"),
-        optional("default", Kind::Value, "", "\"eu\"", "What is sent if a deploy does not set it"),
-        optional("required", Kind::Switch, "false", "true", "Whether a deploy has to set it"),
+        optional(
+            "pattern",
+            Kind::Text,
+            "",
+            "\"v*\"",
+            "What it may be; this or `values`",
+        ),
+        optional(
+            "values",
+            Kind::Values,
+            "",
+            "[\"eu\", \"us\"]",
+            "What it may be; this or `pattern`",
+        ),
+        optional(
+            "default",
+            Kind::Value,
+            "",
+            "\"eu\"",
+            "What is sent if a deploy does not set it",
+        ),
+        optional(
+            "required",
+            Kind::Switch,
+            "false",
+            "true",
+            "Whether a deploy has to set it",
+        ),
     ],
 };

@@ -113,7 +113,11 @@ impl Kind {
             Self::Duration => "a time such as \"90s\", \"10m\" or \"24h\"".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
-                let (last, before) = words.split_last().map_or((String::new(), &[][..]), |(last, before)| (last.clone(), before));
+                let (last, before) = words
+                    .split_last()
+                    .map_or((String::new(), &[][..]), |(last, before)| {
+                        (last.clone(), before)
+                    });
                 format!("{} or {last}", before.join(", "))
             }
             Self::Texts => "a list of texts".to_owned(),

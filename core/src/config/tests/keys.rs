@@ -39,10 +39,7 @@ fn an_old_key_names_the_new_one() {
 #[test]
 fn what_is_there_twice_is_an_error() {
     assert_snapshot!(error_after("[slack]\n", "[slack]\ncommand = \"/x\"\n"), @"chatops.toml:6:1: this is there twice already: keep one of them");
-    assert_snapshot!(error_after("[projects.api]", "[projects.web]"), @"
-    chatops.toml:38:11: this is there twice already: keep one of them
-    chatops.toml:39:1: this is there twice already: keep one of them
-    ");
+    assert_snapshot!(error_after("[projects.api]", "[projects.web]"), @"chatops.toml:38:11: this is there twice already: keep one of them");
     assert_snapshot!(error_after("\"main\", ", "\"main\", \"main\", "), @"chatops.toml:34:21: 'main' is listed twice");
     assert_snapshot!(error_after("\"deploys\", ", "\"deploys\", \"deploys\", "), @"chatops.toml:35:24: 'deploys' is listed twice");
     assert_snapshot!(error_after("\"U034GHIJKL\", \"W", "\"W056MNOPQR\", \"W"), @"chatops.toml:22:23: 'W056MNOPQR' is listed twice");
@@ -54,15 +51,7 @@ fn what_is_not_this_format_at_all() {
     assert_snapshot!(error_after("version = 1", "version = 2"), @"chatops.toml:1:11: this program reads version = 1, not 2");
     assert_snapshot!(error_after("version = 1\n", ""), @"chatops.toml:1:1: `version` is missing: write version = 1 at the top of the file");
     assert_snapshot!(error_after("version = 1", "version = \"1\""), @"chatops.toml:1:11: this program reads version = 1, not a text in quotes");
-    assert_snapshot!(error_after("teams = [\"T012ABCDEF\"]\n", ""), @r#"
-    chatops.toml:4:1: [slack] needs `teams`: write teams = ["T012ABCDEF"]
-    chatops.toml:17:11: 
-    chatops.toml:20:7: 
-    chatops.toml:21:9: 
-    chatops.toml:21:23: 
-    chatops.toml:34:24: 
-    chatops.toml:35:25:
-    "#);
+    assert_snapshot!(error_after("teams = [\"T012ABCDEF\"]\n", ""), @r#"chatops.toml:4:1: [slack] needs `teams`: write teams = ["T012ABCDEF"]"#);
     assert_snapshot!(error_of("version = 1\n"), @r#"chatops.toml:1:1: a table [slack] with teams = ["T012ABCDEF"] is missing"#);
     assert_snapshot!(error_of("{\"version\": 1}"), @"chatops.toml:1:1: this is not TOML: invalid key-value pair; write key = value, one to a line: this format is TOML");
     assert_snapshot!(error_of("version = 1\nteams = [\n"), @"

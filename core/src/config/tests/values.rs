@@ -13,22 +13,11 @@ fn names_patterns_and_ids_are_checked_where_they_stand() {
     assert_snapshot!(error_after("branches = [\"main\"", "tags = [\"@a\"]\nbranches = [\"main\""), @"chatops.toml:34:9: no tag name can fit this: names have no empty parts, no `..` and no leading `-`");
     assert_snapshot!(error_after("[\"deploys\"", "[\"deploy\""), @"chatops.toml:35:13: 'deploy' is neither a channel id nor a name from [channels]: did you mean 'deploys'?");
     assert_snapshot!(error_after("[\"ada\"", "[\"bob\""), @"chatops.toml:36:10: 'bob' is neither a user id nor a name from [users]: its names are ada, team");
-    assert_snapshot!(error_after("\"T012ABCDEF\"", "\"acme\""), @"
-    chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF
-    chatops.toml:18:11: 'C012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/C012ABCDEF
-    chatops.toml:21:7: 'U012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U012ABCDEF
-    chatops.toml:22:9: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
-    chatops.toml:22:23: 'W056MNOPQR' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/W056MNOPQR
-    chatops.toml:35:24: 'G012ABCDEF' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/G012ABCDEF
-    chatops.toml:36:25: 'U034GHIJKL' belongs to one workspace, and slack.teams does not list exactly one: write both, like T012ABCDEF/U034GHIJKL
-    ");
+    assert_snapshot!(error_after("\"T012ABCDEF\"", "\"acme\""), @"chatops.toml:6:10: 'acme' is not a workspace id; Slack's look like T012ABCDEF");
     assert_snapshot!(error_after("deploys = \"C012ABCDEF\"", "deploys = \"#deploys\""), @"chatops.toml:18:11: '#deploys' is not a channel id; Slack shows it at the foot of a channel's details, like C012ABCDEF");
     assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = \"@ada\""), @r#"chatops.toml:21:7: '@ada' is not a user id; Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF"#);
     assert_snapshot!(error_after("\"W056MNOPQR\"", "\"aada\""), @"chatops.toml:22:23: 'aada' is neither a user id nor a name from [users]: did you mean 'ada'?");
-    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @r#"
-    chatops.toml:21:7: `ada` takes a text in quotes, or a list of them, not a number: write "7"
-    chatops.toml:36:10: 'ada' is neither a user id nor a name from [users]: its names are team
-    "#);
+    assert_snapshot!(error_after("ada = \"U012ABCDEF\"", "ada = 7"), @r#"chatops.toml:21:7: `ada` takes a text in quotes, or a list of them, not a number: write "7""#);
     assert_snapshot!(error_of(&GOOD.replace("projects.api", "projects.\"a b\"")), @"chatops.toml:38:11: project name: a space is not accepted: only letters, digits and `.` `_` `-` are");
     assert_snapshot!(error_after("[projects.web.jobs.deploy]", "[projects.web.jobs.\"-x\"]"), @"chatops.toml:27:20: job name: it may not start with `-` or `.`");
     assert_snapshot!(error_after("\"production\"", "\"pro duction\""), @"chatops.toml:32:15: environment: a space is not accepted: only letters, digits and `.` `_` `-` are");
@@ -101,9 +90,9 @@ fn parameters_are_what_circleci_takes() {
     assert_snapshot!(error_after("\"what\"", "true"), @r#"chatops.toml:29:17: `job_parameter` takes a text in quotes, or false for none, not true: write something like "job""#);
     assert_snapshot!(error_after("\"what\"", "7"), @r#"chatops.toml:29:17: `job_parameter` takes a text in quotes, or false for none, not a number: write "7""#);
     assert_snapshot!(error_after("count = 3", "chatops_id = 3"), @"chatops.toml:31:46: parameter: it carries the job's name or the deploy's id already");
-    assert_snapshot!(error_after("count = 3", "count = 3.5"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a number");
-    assert_snapshot!(error_after("count = 3", "count = [3]"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a list");
-    assert_snapshot!(error_after("count = 3", "count = 2020-01-01"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false, or a table with a rule for `count`, not a date");
+    assert_snapshot!(error_after("count = 3", "count = 3.5"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false for `count`, not a fraction");
+    assert_snapshot!(error_after("count = 3", "count = [3]"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false for `count`, not a list");
+    assert_snapshot!(error_after("count = 3", "count = 2020-01-01"), @"chatops.toml:31:54: CircleCI takes a text in quotes, a whole number, true or false for `count`, not a date");
     assert_snapshot!(error_after("\"eu\"", &format!("\"{}\"", "x".repeat(513))), @"chatops.toml:31:31: parameter: CircleCI takes values of at most 512 characters");
     let many: Vec<_> = (0..99).map(|i| format!("p{i} = 1")).collect();
     assert_snapshot!(error_after("count = 3", &many.join(", ")), @"chatops.toml:31:909: parameter: CircleCI takes at most 100 of them");

@@ -65,7 +65,10 @@ fn anybody_and_everything_are_said() {
     assert_snapshot!(warnings("", "branches = ['main']\nchannels = ['*']\nusers = ['*']"), @"chatops.toml:10:9: anybody of the workspaces in slack.teams may run deploy, guests too: list users or groups where that is not meant");
     assert_snapshot!(warnings("", &CLOSED.replace("'main'", "'**'")), @"chatops.toml:8:13: every branch is allowed: whoever can push one decides what runs");
     assert_snapshot!(warnings_of(&file("", CLOSED).replace("slug =", "read = ['*']\nslug =")), @"chatops.toml:6:8: anybody of the workspaces in slack.teams may read its deploys, guests too");
-    let any = file("", "branches = ['main']\nchannels = ['T0010/C0010']\nusers = ['T0010/U0010']");
+    let any = file(
+        "",
+        "branches = ['main']\nchannels = ['T0010/C0010']\nusers = ['T0010/U0010']",
+    );
     assert_snapshot!(warnings_of(&any.replace("\"T012ABCDEF\"", "\"*\"")), @"chatops.toml:3:9: anybody: commands from every workspace are accepted that has the app; list the ids of yours");
 }
 
@@ -96,7 +99,9 @@ fn what_is_there_for_nothing_is_said() {
     chatops.toml:13:10: 'ada' is listed twice: 'team' has it already
     chatops.toml:13:25: 'U0020' is listed twice: 'team' has it already
     ");
-    let names = CLOSED.replace("'U012'", "'ada', 'lovelace'").replace("'C012'", "'ops', 'C0010'");
+    let names = CLOSED
+        .replace("'U012'", "'ada', 'lovelace'")
+        .replace("'C012'", "'ops', 'C0010'");
     assert_snapshot!(warnings("[channels]\nops = 'C0010'\n[users]\nada = 'U0010'\nlovelace = 'U0010'", &names), @"
     chatops.toml:13:20: 'C0010' is listed twice: 'ops' has it already
     chatops.toml:14:17: 'lovelace' is listed twice: 'ada' has it already

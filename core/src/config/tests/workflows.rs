@@ -48,7 +48,7 @@ fn names_that_can_be_no_workflow_are_refused() {
     assert_snapshot!(error("workflow = []"), @r#"chatops.toml:10:12: name a workflow, or "*" for all of them"#);
     assert_snapshot!(error("workflow = ['a', '*']"), @r#"chatops.toml:10:18: a name in CircleCI's configuration has 1 to 200 characters; "*" stands alone"#);
     assert_snapshot!(error("workflow = ['a', 'a']"), @"chatops.toml:10:18: 'a' is listed twice");
-    assert_snapshot!(error("workflow = true"), @r#"chatops.toml:10:12: `workflow` takes a text in quotes, or a list of them, not true: write "true""#);
+    assert_snapshot!(error("workflow = true"), @r#"chatops.toml:10:12: `workflow` takes a text in quotes, or a list of them, not true: write something like "deploy""#);
     assert_snapshot!(error("must_run = ['*']"), @r#"chatops.toml:10:13: a name in CircleCI's configuration has 1 to 200 characters; "*" stands alone"#);
     assert_snapshot!(error("must_run = 'deploy'"), @r#"chatops.toml:10:12: `must_run` takes a list of texts, not a text in quotes: write ["deploy"]"#);
     let long = |length| format!("workflow = '{}'", "\u{e4}".repeat(length));

@@ -1,54 +1,26 @@
-//! `chatops config check`: whether the configuration is valid, and what it allows to whom.
+//! What a configuration allows to whom, in words and as JSON.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use chatops_core::config::{
     AllowList, Config, JobConfig, ParameterRule, TriggerCall, WorkflowSelector, value_text,
 };
-use chatops_core::id::QualifiedUser;
-use clap::{Args, Subcommand};
+use chatops_core::id::{QualifiedChannel, QualifiedUser};
 use owo_colors::OwoColorize;
+use serde_json::{Value, json};
 
-use super::{ConfigFile, text};
-use crate::output::CommandOutput;
+use crate::operator::text;
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Check the configuration and show what it allows, or where it is wrong
-    #[command(after_help = "\
-Example, before a change is merged:
-  chatops config check --config chatops.toml
-
-Exit codes: 0 it is valid, 1 it is not: the error names the line and column.")]
-    Check(ConfigCheckOptions),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConfigCheckOptions {
-    #[command(flatten)]
-    config: ConfigFile,
-}
-
-pub(super) fn check_config(
-    options: &ConfigCheckOptions,
-    out: &mut CommandOutput,
-) -> Result<ExitCode> {
-    let path = &options.config.path;
-    let config = crate::config_file::read_config(path)?;
-    write_config(&config, &path.display().to_string(), out)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()> {
+pub(super) fn write_summary(config: &Config, file: &str, out: &mut impl Write) -> Result<()> {
     writeln!(out, "{}", text::config_is_right(file, &config.revision))?;
     let teams = allow_list(&config.slack.teams, "every workspace", "no workspace");
-    writeln!(out, "Slack     {} from {teams}", config.slack.command)?;
-    writeln!(out, "CircleCI  {}", config.circleci.api)?;
+    let command = &config.slack.command;
+    writeln!(out, "Slack            {command} from {teams}")?;
+    writeln!(out, "CircleCI         {}", config.circleci.api)?;
     match &config.default_project {
-        Some(name) => writeln!(out, "Default   project {name}")?,
-        None => writeln!(out, "Default   none: people name one")?,
+        Some(name) => writeln!(out, "Default project  {name}")?,
+        None => writeln!(out, "Default project  none: people name one")?,
     }
     for (name, project) in &config.projects {
         let aliases = config.project_aliases.iter();
@@ -70,13 +42,7 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             }
             let branches = job.branches.iter().map(ToString::to_string);
             let branches = text::join_or(branches, "no branch");
-            let never = job.branches.is_empty() && job.tags.is_empty();
-            let never = if never {
-                ", and no tag: it can never run"
-            } else {
-                ""
-            };
-            writeln!(out, "    branches  {branches}{never}")?;
+            writeln!(out, "    branches  {branches}")?;
             if !job.tags.is_empty() {
                 let tags = job.tags.iter().map(ToString::to_string);
                 writeln!(out, "    tags      {}", text::join_or(tags, ""))?;
@@ -86,21 +52,15 @@ fn write_config(config: &Config, file: &str, out: &mut impl Write) -> Result<()>
             }
             let channels = match &job.channels {
                 AllowList::Any => "everywhere".to_owned(),
-                AllowList::Listed(list) => {
-                    text::join_or(list.iter().map(|id| config.written_id(id)), "nowhere")
-                }
+                AllowList::Listed(list) => channel_list(list, config, "nowhere"),
             };
             writeln!(out, "    channels  {channels}")?;
             writeln!(out, "    users     {}", user_list(&job.users, config))?;
             if !job.announce.is_empty() {
-                let feeds = job.announce.iter().map(|id| config.written_id(id));
-                writeln!(out, "    announce  {}", text::join_or(feeds, ""))?;
+                let feeds = channel_list(&job.announce, config, "nowhere");
+                writeln!(out, "    announce  {feeds}")?;
             }
         }
-    }
-    let everyone = EveryoneRights::of(config);
-    if let Some(note) = text::everyone_may(&everyone.run, &everyone.read) {
-        writeln!(out, "\n{note}")?;
     }
     if !config.feeds().is_empty() {
         writeln!(out, "\n{}", text::ANNOUNCE_NEEDS_BOT)?;
@@ -119,31 +79,6 @@ fn parameter_summary(rule: &ParameterRule) -> String {
         Some(default) => format!("{accepts} (otherwise {})", value_text(default)),
         None if rule.required => format!("{accepts} (required)"),
         None => accepts.to_string(),
-    }
-}
-
-/// What `"*"` gives to everybody of the allowed workspaces.
-#[derive(Default)]
-struct EveryoneRights {
-    /// The jobs, as `project/job`.
-    run: Vec<String>,
-    /// The projects.
-    read: Vec<String>,
-}
-
-impl EveryoneRights {
-    fn of(config: &Config) -> Self {
-        let mut rights = Self::default();
-        for (name, project) in &config.projects {
-            let jobs = project.jobs.iter();
-            let open = jobs.filter(|(_, job)| job.users == AllowList::Any);
-            let open: Vec<String> = open.map(|(job, _)| format!("{name}/{job}")).collect();
-            if project.read == AllowList::Any || !open.is_empty() {
-                rights.read.push(name.to_string());
-            }
-            rights.run.extend(open);
-        }
-        rights
     }
 }
 
@@ -171,6 +106,61 @@ fn allow_list<T: ToString>(allow: &AllowList<T>, any: &str, none: &str) -> Strin
     match allow {
         AllowList::Any => any.to_owned(),
         AllowList::Listed(list) => text::join_or(list.iter().map(ToString::to_string), none),
+    }
+}
+
+/// Channels, with their configured names.
+fn channel_list(list: &[QualifiedChannel], config: &Config, none: &str) -> String {
+    let name = |id: &QualifiedChannel| {
+        let mut named = config.channels.iter();
+        match named.find(|(_, known)| *known == id) {
+            Some((name, _)) => format!("{name} ({})", config.written_id(id)),
+            None => config.written_id(id),
+        }
+    };
+    text::join_or(list.iter().map(name), none)
+}
+
+/// The summary for programs: ids alone, since names are the file's own.
+pub(super) fn summary_json(config: &Config) -> Value {
+    let texts = |list: &mut dyn Iterator<Item = String>| list.collect::<Vec<_>>();
+    let projects = config.projects.iter().map(|(name, project)| {
+        let jobs = project.jobs.iter().map(|(name, job)| {
+            let job = json!({
+                "environment": job.environment,
+                "exclusive": job.exclusive,
+                "branches": texts(&mut job.branches.iter().map(ToString::to_string)),
+                "tags": texts(&mut job.tags.iter().map(ToString::to_string)),
+                "channels": allow_json(&job.channels),
+                "users": allow_json(&job.users),
+                "announce": texts(&mut job.announce.iter().map(ToString::to_string)),
+                "workflow": job.workflow,
+                "must_run": job.must_run,
+            });
+            (name.to_string(), job)
+        });
+        let project = json!({
+            "slug": project.slug.to_string(),
+            "read": allow_json(&project.read),
+            "jobs": jobs.collect::<serde_json::Map<_, _>>(),
+        });
+        (name.to_string(), project)
+    });
+    json!({
+        "revision": config.revision,
+        "command": config.slack.command,
+        "teams": allow_json(&config.slack.teams),
+        "circleci": config.circleci.api,
+        "default_project": config.default_project.as_ref().map(ToString::to_string),
+        "projects": projects.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// A list, or `["*"]` for everything.
+fn allow_json<T: ToString>(allow: &AllowList<T>) -> Vec<String> {
+    match allow {
+        AllowList::Any => vec!["*".to_owned()],
+        AllowList::Listed(list) => list.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -278,18 +268,18 @@ users = []
     fn what_is_allowed_to_whom_is_shown() {
         let config = Config::parse(CONFIG, "chatops.toml").unwrap();
         let mut text = Vec::new();
-        write_config(&config, "chatops.toml", &mut text).unwrap();
+        write_summary(&config, "chatops.toml", &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @"
         chatops.toml is valid, revision bd47268da26a
-        Slack     /chatops from T012ABCDEF
-        CircleCI  https://circleci.com/
-        Default   project web
+        Slack            /chatops from T012ABCDEF
+        CircleCI         https://circleci.com/
+        Default project  web
 
         Project api, gh/acme/api at CircleCI
           read also by everyone
           migrate: migrate, one at a time, by a single job (API v1.1)
-            branches  no branch, and no tag: it can never run
+            branches  no branch
             channels  nowhere
             users     nobody
 
@@ -297,7 +287,7 @@ users = []
           release: production, one at a time, by a new pipeline (pipeline/run, the default definition), configured by main
             workflow  release, notify; must run: upload
             branches  main
-            channels  C012ABCDEF
+            channels  deploys (C012ABCDEF)
             users     ada (U012ABCDEF)
 
         Project web (also site), gh/acme/web at CircleCI
@@ -308,15 +298,13 @@ users = []
             tags      v*
             parameter size: 1, 2 (otherwise 1)
             parameter version: v* (required)
-            channels  C012ABCDEF
+            channels  deploys (C012ABCDEF)
             users     ada (U012ABCDEF), U034GHIJKL
           test: test, any number at a time, by a new pipeline (pipeline/run, the default definition), without a deploy id: a lost answer ends UNRESOLVED
             workflow  test
             branches  *
             channels  everywhere
             users     everyone
-
-        Note: everyone of the allowed workspaces may run web/test and read the deploys of api, web: guests, too, and whoever in a shared channel Slack lets type commands under such a workspace
 
         Note: gh/acme/web/production is one target of mobile, web: one deploy at a time
         ");
