@@ -279,7 +279,7 @@ fn query_verb(query: &Query) -> Verb {
     match query {
         Query::Plan(_) => Verb::Plan,
         Query::Form(_) | Query::FormMenu => Verb::Deploy,
-        Query::Help => Verb::Help,
+        Query::Help | Query::UnknownButton => Verb::Help,
         Query::Status { .. } | Query::InProgress => Verb::Status,
         Query::History(_) => Verb::History,
         Query::Failed { .. } => Verb::Failed,

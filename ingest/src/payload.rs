@@ -64,6 +64,13 @@ impl Payload {
         (self.kind == "block_actions").then(|| (verb, value.unwrap_or_default()))
     }
 
+    /// Whether it is a button or menu whose name is not known.
+    pub(crate) fn is_unknown_button(&self) -> bool {
+        let known = |element: &PressedElement| ButtonVerb::parse(&element.action_id).is_some();
+        let element = self.actions.first();
+        self.kind == "block_actions" && element.is_some_and(|element| !known(element))
+    }
+
     /// What stands in the form; `None` if Slack says nothing of it.
     pub(crate) fn form(&self) -> Option<FormInput> {
         let field = |name: FormField| {

@@ -54,8 +54,12 @@ impl<P: IngestPorts> Ingest<P> {
         }
         let payload = form.get("payload").ok_or(invalid("payload"))?;
         let payload: Payload = serde_json::from_str(payload).map_err(|_| invalid("payload"))?;
-        // Another kind of interaction, or another app's button.
         let Some((verb, value)) = payload.pressed() else {
+            if payload.is_unknown_button() {
+                let answer = self.answer_unknown_button(&payload, body.signed_at);
+                return Ok(answer.await);
+            }
+            // Another kind of interaction.
             return Ok(nothing);
         };
         let meaning = verb.meaning(value, payload.form());
@@ -88,6 +92,24 @@ impl<P: IngestPorts> Ingest<P> {
                 )
             }
         })
+    }
+
+    /// A button of a version before or after this one: its message may be older than the last update, and the
+    /// update may be taken back. Whoever presses it is told.
+    async fn answer_unknown_button(&self, payload: &Payload, pressed_at: Time) -> Response<Bytes> {
+        let nothing = plain(StatusCode::OK, "");
+        // Not everything that Slack sends of a button can be answered.
+        let Ok(press) = self.read_press(payload, pressed_at) else {
+            return nothing;
+        };
+        let (user, team) = (press.requester.user.clone(), press.requester.team.clone());
+        if policy::check_team(&self.config, &team).is_ok() {
+            warn!(%user, "press of a button that this version does not know");
+            if let Err(error) = self.send_message(press.query(Query::UnknownButton)).await {
+                warn!(%user, %error, "press not accepted");
+            }
+        }
+        nothing
     }
 
     fn read_press(&self, payload: &Payload, pressed_at: Time) -> Result<Press, FormError> {
@@ -160,8 +182,8 @@ impl Press {
 
     fn query(self, query: Query) -> WorkMessage {
         WorkMessage::Query(Box::new(QueryMessage {
-            // Help leaves the form where it is.
-            in_place: query != Query::Help,
+            // These leave the message where it is.
+            in_place: !matches!(query, Query::Help | Query::UnknownButton),
             id: Some(self.id),
             requester: self.requester,
             query,

@@ -54,6 +54,7 @@ impl<P: WorkerPorts> Worker<P> {
             Query::Plan(deploy) => self.answer_plan(message, deploy).await?,
             Query::Form(input) => text::deploy_form(input, &user, &channel, &self.config),
             Query::FormMenu => text::deploy_menu(&user, &channel, &self.config),
+            Query::UnknownButton => text::unknown_button(&self.config),
             Query::Help => text::help_message(None, &user, &channel, &self.config),
             Query::Status { deploy } => match self.find_readable(deploy, &readable).await? {
                 Some(record) => {

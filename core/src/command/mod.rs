@@ -71,6 +71,8 @@ pub enum Query {
     InProgress,
     /// Past deploys.
     History(HistoryFilter),
+    /// A button that this version does not know was pressed.
+    UnknownButton,
     /// The deploys waiting for a retry.
     Failed {
         /// Only what is older than this one: the next page.

@@ -54,7 +54,7 @@ fn parse_verb(verb: Verb, rest: &[&str]) -> Result<ChatCommand, GrammarError> {
         Verb::Deploy => parse_deploy(Some(verb), rest).map(ChatCommand::Deploy),
         Verb::Plan => parse_deploy(Some(verb), rest).map(|d| ChatCommand::Query(Query::Plan(d))),
         Verb::Status if rest.is_empty() => Ok(ChatCommand::Query(Query::InProgress)),
-        Verb::Status => {
+        Verb::Status | Verb::Show => {
             let (deploy, more) = parse_id(verb, rest)?;
             expect_end(verb, more)?;
             Ok(ChatCommand::Query(Query::Status { deploy }))

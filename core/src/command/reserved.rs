@@ -32,8 +32,6 @@ pub enum ReservedWord {
     Rerun,
     /// Back to what was there before.
     Rollback,
-    /// One deploy.
-    Show,
     /// Give it up.
     Stop,
     /// Start when the target is free.

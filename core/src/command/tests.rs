@@ -133,6 +133,7 @@ fn queries() {
     };
     assert_eq!(ask("status"), Query::InProgress);
     assert_eq!(ask("status 1A2B3C4D"), Query::Status { deploy: a_deploy() });
+    assert_eq!(ask("show 1a2b3c4d"), Query::Status { deploy: a_deploy() });
     assert_eq!(ask("history"), Query::History(HistoryFilter::default()));
     assert!(matches!(ask("history user:me limit:3"), Query::History(f) if f.limit == Some(3)));
     assert_eq!(ask("failed"), Query::Failed { before: None });
@@ -307,6 +308,7 @@ fn what_does_not_fit_says_where() {
     };
     assert_eq!(error_of("retry"), id(Verb::Retry, None));
     assert_eq!(error_of("cancel main"), id(Verb::Cancel, Some("main")));
+    assert_eq!(error_of("show"), id(Verb::Show, None));
     assert_eq!(error_of("status deploy"), id(Verb::Status, Some("deploy")));
     let extra = |verb, word: &str| {
         let word = word.to_owned();

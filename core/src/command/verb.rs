@@ -18,6 +18,8 @@ pub enum Verb {
     Plan,
     /// Show one deploy, or what is in progress.
     Status,
+    /// Show one deploy.
+    Show,
     /// List deploys.
     History,
     /// List deploys waiting for a retry.

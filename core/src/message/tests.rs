@@ -95,13 +95,14 @@ fn pressed_plan() -> WorkMessage {
     }))
 }
 
-fn form_queries() -> [Query; 4] {
+fn form_queries() -> [Query; 5] {
     let deploy = DeployCommand::from_words("web main deploy version=v1").unwrap();
     [
         Query::Form(FormInput::of(&deploy)),
         Query::Form(FormInput::default()),
         Query::FormMenu,
         Query::Help,
+        Query::UnknownButton,
     ]
 }
 
@@ -164,6 +165,7 @@ fn the_wire_forms_do_not_change() {
     {"kind":"form"}
     {"kind":"form_menu"}
     {"kind":"help"}
+    {"kind":"unknown_button"}
     "#);
     insta::assert_snapshot!(wire(&card_pressed()), @r#"{"type":"card_pressed.v1","deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","card":{"channel":"C012ABCDEF","ts":"1503435956.000247"}}"#);
     insta::assert_snapshot!(wire(&operators_cancel()), @r#"{"type":"action.v1","id":"023042db-6fb9-5944-84b9-81d29a9d0c8b","requested_by":{"kind":"operator","name":"root"},"action":{"kind":"cancel","deploy":{"full":"f643ce10-7507-5ba4-a5e5-a01266e1559c"}},"requested_at":"2027-01-15T08:00:00Z"}"#);

@@ -1,8 +1,8 @@
 //! The immediate replies of ingest.
 
 use super::deploy::{deploy_status, job_on_branch};
-use super::slack_message::to_requester;
-use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection};
+use super::slack_message::{reply, to_requester};
+use super::{Audience, MessageKind, Mrkdwn, SlackMessage, rejection, usage};
 use crate::command::{DeployAction, Verb};
 use crate::config::Config;
 use crate::deploy::{DeployRecord, DeployRequest};
@@ -87,6 +87,15 @@ pub fn not_accepted() -> SlackMessage {
         ":warning: *Not accepted:* the command could not be queued. Nothing was started; try again \
          in a minute.",
     )
+}
+
+/// A button of another version was pressed.
+pub fn unknown_button(config: &Config) -> SlackMessage {
+    let headline =
+        ":information_source: *This button is of another version* of the app, so it did nothing.";
+    let line = Mrkdwn::new("Type the command instead: ")
+        .code(usage::full_command(config, Verb::Help.as_str()));
+    reply(Mrkdwn::new(headline)).detail(line.and(" lists them."))
 }
 
 /// The command may be queued.

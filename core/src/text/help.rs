@@ -169,6 +169,7 @@ fn verb_summary(verb: Verb) -> &'static str {
             " shows what a deploy would do: every rule, the lock, what CircleCI would get."
         }
         Verb::Status => " shows the state of one deploy; without an id, what is in progress.",
+        Verb::Show => " shows the state of one deploy, as `status` with its id does.",
         Verb::History => " lists what was deployed, newest first.",
         Verb::Failed => {
             " lists deploys waiting for a retry: they did not start, or that is not known."
@@ -241,6 +242,12 @@ fn verb_notes(verb: Verb, config: &Config) -> Vec<Mrkdwn> {
         .collect(),
         Verb::Plan => vec![Mrkdwn::new("It starts nothing and promises nothing.")],
         Verb::Status => vec![id_sources(config)],
+        Verb::Show => vec![
+            id_sources(config),
+            Mrkdwn::new(
+                "Its audit, event by event, is shown by `chatops show` on the command line.",
+            ),
+        ],
         Verb::History => FILTER_NOTES.map(Mrkdwn::new).to_vec(),
         Verb::Failed => vec![Mrkdwn::new(
             "Each is shown with why, and with the command that retries it.",
@@ -333,6 +340,7 @@ fn two_examples(verb: Verb, examples: &[DeployExample<'_>], config: &Config) -> 
             [short.unwrap_or_else(|| whole(first)), whole(second)]
         }
         Verb::Status => [of("status"), of("status 1a2b3c4d")],
+        Verb::Show => [of("show 1a2b3c4d"), of("show 1a2b3c4d5e6f7a8b")],
         Verb::History => [
             of("history user:me since:7d"),
             match first {

@@ -35,7 +35,7 @@ mod usage;
 pub use self::ack::{
     action_accepted, action_unconfirmed, deploy_accepted, deploy_refused, deploy_unconfirmed,
     invalid_response_url, no_request_id, no_response_url, not_accepted, nothing_named,
-    press_answer, team_not_allowed,
+    press_answer, team_not_allowed, unknown_button,
 };
 pub use self::action::{
     action_buried, already_canceling, already_dismissed, already_ended, cancel_denied,

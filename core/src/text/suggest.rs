@@ -108,7 +108,6 @@ pub(super) fn nothing_by_that_name(word: ReservedWord) -> &'static str {
             ": what did not start is retried by `retry`; anything else is typed again."
         }
         W::Logs => ": they are at CircleCI; `status` shows the way.",
-        W::Show => ": one deploy is shown by `status`.",
         W::Board | W::Where => {
             ": what is where is shown by `history`, and what is going on by `status`."
         }
@@ -131,7 +130,7 @@ pub(super) fn instead_of(word: ReservedWord, rest: &[String], config: &Config) -
     let about = |verb: Verb| id.as_ref().map(|id| format!("{} {id}", verb.as_str()));
     let (meant, otherwise) = match word {
         W::Abort | W::Stop | W::Reject => (about(Verb::Cancel), "status"),
-        W::Logs | W::Show | W::Approve => (about(Verb::Status), "status"),
+        W::Logs | W::Approve => (about(Verb::Status), "status"),
         W::Redeploy | W::Rerun => {
             let as_deploy = || (rest.len() > 1).then(|| rest.join(" "));
             (about(Verb::Retry).or_else(as_deploy), "failed")

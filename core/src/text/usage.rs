@@ -61,7 +61,7 @@ pub(super) fn syntax(config: &Config, verb: Verb) -> String {
         Verb::History => format!("{word} [filter:value …]"),
         Verb::Failed => format!("{word} [before:<id>]"),
         Verb::Retry => format!("{word} <id> [confirm]"),
-        Verb::Cancel | Verb::Dismiss => format!("{word} <id>"),
+        Verb::Show | Verb::Cancel | Verb::Dismiss => format!("{word} <id>"),
         Verb::Unlock => format!("{word} <target> [confirm]"),
         Verb::Help => format!("{word} [command]"),
     };

@@ -103,11 +103,12 @@ fn a_link_that_was_opened_and_what_is_not_ours_is_acknowledged_and_dropped() {
         payload[name] = value;
         payload
     };
-    let mut other = payload("approve_v2");
-    other["actions"][0]["value"] = json!("x");
+    // A button of another version in a place that has no channel.
+    let mut nowhere = payload("approve_v2");
+    nowhere["channel"] = Value::Null;
     for payload in [
         payload(ButtonVerb::Open.as_str()),
-        other,
+        nowhere,
         with("actions", json!([])),
         with("type", json!("view_submission")),
         json!({"type": "shortcut"}),
@@ -116,6 +117,25 @@ fn a_link_that_was_opened_and_what_is_not_ours_is_acknowledged_and_dropped() {
         press(&ingest, &payload).shows_nothing();
         assert_eq!(ingest.queued_count(), 0);
     }
+}
+
+#[test]
+fn a_button_of_another_version_is_answered() {
+    let mut other = payload("approve_v2");
+    other["actions"][0]["value"] = json!("x");
+    let ingest = TestIngest::new();
+    press(&ingest, &other).shows_nothing();
+    let queued = ingest.queued_json();
+    assert_eq!(queued["type"], "query.v1");
+    assert_eq!(queued["query"]["kind"], "unknown_button");
+    assert_eq!(queued["requester"]["user"], "U2CERLKJA");
+    // The message with the button stays.
+    assert_ne!(queued["in_place"], true);
+    // Nobody else's workspace is answered.
+    other["team"] = json!({"id": "T0OTHER"});
+    let ingest = TestIngest::new();
+    press(&ingest, &other).shows_nothing();
+    assert_eq!(ingest.queued_count(), 0);
 }
 
 /// A press in a message whose first block says that it is this.

@@ -16,7 +16,7 @@ fn unknown_keys_are_errors_at_every_level() {
     chatops.toml:26:8: `repository` takes a text in quotes, not a number: write "1"
     "#);
     assert_snapshot!(error_after("environment =", "enviroment ="), @"chatops.toml:32:1: [projects.web.jobs.deploy] has no key `enviroment`: did you mean `environment`?");
-    assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: there is no [chanels.deploys]: did you mean [channels.deploys]?");
+    assert_snapshot!(error_after("[channels]", "[chanels]"), @"chatops.toml:17:2: there is no [chanels]: did you mean [channels]?");
     assert_snapshot!(error_after("trigger = \"pipeline\"", "trigger = \"rocket\""), @r#"chatops.toml:28:11: `trigger` takes "pipeline-run", "pipeline" or "job", not "rocket""#);
 }
 

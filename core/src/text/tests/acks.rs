@@ -34,6 +34,11 @@ fn a_command() {
     :warning: *Could not confirm:* `deploy` on `main` → *web/production* · `f643ce10`
     It may have been accepted: if it was, a message follows here. Wait for it before you type the command again.
     ");
+    assert_snapshot!(rendered(&unknown_button(&config())), @"
+    (to the requester)
+    :information_source: *This button is of another version* of the app, so it did nothing.
+    Type the command instead: `/chatops help` lists them.
+    ");
     assert_snapshot!(rendered(&invalid_response_url()), @"
     (to the requester)
     :no_entry: *Not accepted:* the request's `response_url` is not an address of Slack's (rule `slack.response_url_origins`). Nothing was started.

@@ -245,7 +245,7 @@ fn no_such_topic() {
     ");
     assert_snapshot!(typed("help everything"), @"
     `everything` is not a command.
-    The commands are `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
+    The commands are `deploy`, `plan`, `status`, `show`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
     ");
 }
 
@@ -362,8 +362,6 @@ fn words_of_other_tools() {
     Did you mean `/chatops retry 1a2b3c4d`?
     `rollback`: to go back, deploy the branch or the revert that you want there.
     Type `/chatops history status:succeeded`.
-    `show`: one deploy is shown by `status`.
-    Did you mean `/chatops status 1a2b3c4d`?
     `stop`: a deploy is given up by `cancel`.
     Did you mean `/chatops cancel 1a2b3c4d`?
     `wait`: a target is locked only while a deploy is under way there, and the next one is typed after it.

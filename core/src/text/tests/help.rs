@@ -122,6 +122,14 @@ fn about_each_command() {
     It starts nothing and promises nothing.
     *Examples:* `/chatops plan main deploy` · `/chatops plan web main test`
     ");
+    assert_snapshot!(topic(Verb::Show), @"
+    (to the requester)
+    *Help:* `/chatops show` shows the state of one deploy, as `status` with its id does.
+    *Form:* `/chatops show &lt;id&gt;`
+    Ids are in every message about a deploy, in `/chatops status` and in `/chatops history`.
+    Its audit, event by event, is shown by `chatops show` on the command line.
+    *Examples:* `/chatops show 1a2b3c4d` · `/chatops show 1a2b3c4d5e6f7a8b`
+    ");
     assert_snapshot!(topic(Verb::Status), @"
     (to the requester)
     *Help:* `/chatops status` shows the state of one deploy; without an id, what is in progress.
@@ -177,7 +185,7 @@ fn about_each_command() {
     (to the requester)
     *Help:* `/chatops help` lists the commands, or tells more about one.
     *Form:* `/chatops help [command]`
-    The commands: `deploy`, `plan`, `status`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
+    The commands: `deploy`, `plan`, `status`, `show`, `history`, `failed`, `retry`, `dismiss`, `cancel`, `unlock`, `help`.
     *Examples:* `/chatops help` · `/chatops help retry`
     ");
 }

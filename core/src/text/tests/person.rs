@@ -159,6 +159,7 @@ fn every_text(config: &Config) -> Vec<SlackMessage> {
         not_accepted(),
         nothing_named(&rejection, &request, config),
         team_not_allowed(&rejection, config),
+        unknown_button(config),
         action_buried(&action, config),
         already_canceling(&record, &cancel, config),
         already_dismissed(&record, &by, config),
