@@ -141,7 +141,7 @@ pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The command line. The options for AWS are shown where they count.
-fn command_tree() -> Command {
+pub(crate) fn command_tree() -> Command {
     let mut tree = ChatopsCli::command();
     let local = ["demo", "say", "serve", "config", "completions", "man"];
     for name in local

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Result;
+use clap::builder::Resettable;
 use clap::{Args, Command};
 
 use super::store::OperatorStore;
@@ -47,7 +48,12 @@ impl Installation {
     /// Takes the options out of the help of a command that works on this machine only.
     pub(crate) fn hidden_in(command: Command) -> Command {
         let options = ["aws", "stack", "region", "profile"];
-        let command = Self::augment_args(command);
+        // The derived function would give the command this type's description.
+        let about = command.get_about().cloned();
+        let long = command.get_long_about().cloned();
+        let command = Self::augment_args(command)
+            .about(Resettable::from(about))
+            .long_about(Resettable::from(long));
         options.into_iter().fold(command, |command, option| {
             command.mut_arg(option, |argument| argument.hide(true))
         })

@@ -11,6 +11,7 @@ mod filters;
 mod generate;
 mod installation;
 mod list;
+mod manual;
 mod row;
 mod show;
 mod status;
@@ -136,14 +137,21 @@ Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that hold
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorOptions),
     /// Print the completions for a shell
-    #[command(after_help = "Example:
-  chatops completions bash > /etc/bash_completion.d/chatops")]
-    Completions(generate::CompletionsOptions),
-    /// Print the manual page of chatops or of one command
     #[command(after_help = "Examples:
-  chatops man > chatops.1
-  chatops man audit verify > chatops-audit-verify.1")]
-    Man(generate::ManOptions),
+  chatops completions bash > /usr/share/bash-completion/completions/chatops
+  chatops completions zsh > /usr/share/zsh/site-functions/_chatops
+  chatops completions fish > /usr/share/fish/vendor_completions.d/chatops.fish
+
+Exit codes: 0 success, 2 usage error.")]
+    Completions(generate::CompletionsOptions),
+    /// Print the manual page of chatops or of one command, or write all of them
+    #[command(after_help = "Examples:
+  chatops man retry | man -l -
+  chatops man audit verify > chatops-audit-verify.1
+  chatops man --dir /usr/local/share/man/man1
+
+Exit codes: 0 success, 1 a page cannot be written, 2 usage error.")]
+    Man(manual::ManOptions),
 }
 
 /// Runs a command. Exit codes: 0 success, 1 failure or a negative answer, 2 usage error.
@@ -178,7 +186,7 @@ pub(crate) fn run_command(
         OperatorCommand::Completions(options) => {
             generate::print_completions(options, tree, &mut out)
         }
-        OperatorCommand::Man(options) => generate::print_manual(options, tree, &mut out),
+        OperatorCommand::Man(options) => manual::print_manual(options, tree, &mut out),
         OperatorCommand::Retry(options) => action::retry_deploy(options, installation, &mut out),
         OperatorCommand::Dismiss(options) => {
             action::dismiss_deploy(options, installation, &mut out)

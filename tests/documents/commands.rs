@@ -119,6 +119,64 @@ fn every_call_of_the_program_is_one_that_it_has() {
 }
 
 #[test]
+fn each_verb_is_here_and_there_as_the_table_says() {
+    let page = read("docs/commands.md");
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        match cells.as_slice() {
+            [_, verb, slack, shell, _] => Some((verb.trim_matches('`'), *slack, *shell)),
+            _ => None,
+        }
+    });
+    let rows: Vec<_> = rows
+        .filter(|(verb, ..)| Verb::parse(verb).is_some())
+        .collect();
+    let verbs: Vec<&str> = rows.iter().map(|(verb, ..)| *verb).collect();
+    assert_eq!(verbs, Verb::words().collect::<Vec<_>>());
+    for (verb, slack, shell) in rows {
+        let typed = slack.trim_matches('`').replace("[filters]", "user:me");
+        let typed = typed
+            .replace("[command]", "retry")
+            .replace("[project] ", "web ");
+        let typed = typed
+            .replace("<branch> <job>", "main deploy")
+            .replace(['[', ']'], "");
+        let typed = typed.replace("<target>", "web/production");
+        let typed = typed
+            .replace("<id>", "1a2b3c4d")
+            .replace(" id", " 1a2b3c4d");
+        assert!(command::parse(&typed).is_ok(), "{typed}");
+        let Some(usage) = shell.split('`').nth(1) else {
+            assert!(help_of(&[verb]).is_none(), "{verb} is in the shell, too");
+            let said = failure_of(&[verb, "main", "deploy"]);
+            assert!(
+                said.contains(&format!("/chatops {verb} <branch> <job>")),
+                "{said}"
+            );
+            continue;
+        };
+        if verb == "help" {
+            continue;
+        }
+        let help = help_of(&[verb]).unwrap_or_else(|| panic!("there is no {verb}"));
+        let words = usage.split_whitespace().skip(1);
+        for word in words.map(|word| word.trim_matches(['[', ']', '<', '>'])) {
+            assert!(help.contains(word), "{verb} has no {word}: {help}");
+        }
+    }
+}
+
+/// What the program says of a call that is wrong.
+fn failure_of(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_chatops"))
+        .args(words)
+        .output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
 fn what_is_typed_in_slack_can_be_read() {
     let mut count = 0;
     for file in pages() {

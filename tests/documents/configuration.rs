@@ -1,6 +1,9 @@
 //! `docs/configuration.md` has every key of the example, which has every key there is, with the same default.
 
 use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::read;
 
@@ -79,6 +82,111 @@ fn keys_of_page(text: &str) -> BTreeMap<String, Keys> {
         assert!(before.is_none(), "{table} has {key} twice");
     }
     all
+}
+
+/// The keys of a table of the schema, and of the tables below it, by the names of `docs/configuration.md`.
+fn keys_of_schema(table: &Value, name: &str, all: &mut BTreeMap<String, Keys>) {
+    let properties = table["properties"].as_object().unwrap();
+    for (key, schema) in properties {
+        let path = if name.is_empty() {
+            key.clone()
+        } else {
+            format!("{name}.{key}")
+        };
+        let named = &schema["additionalProperties"];
+        let rule = named["anyOf"]
+            .as_array()
+            .and_then(|any| any.iter().find(|one| one["properties"].is_object()));
+        if schema["properties"].is_object() {
+            keys_of_schema(schema, &path, all);
+        } else if let Some(table) = rule.or(Some(named).filter(|one| one["properties"].is_object()))
+        {
+            keys_of_schema(table, &format!("{path}.NAME"), all);
+        } else if !named.is_object() {
+            let default = schema.get("default").map(ToString::to_string);
+            all.entry(format!("[{name}]"))
+                .or_default()
+                .insert(key.clone(), default);
+        }
+    }
+}
+
+fn schema() -> Value {
+    let program = env!("CARGO_BIN_EXE_chatops");
+    let output = Command::new(program)
+        .args(["config", "schema"])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_schema_has_the_keys_and_defaults_of_the_page() {
+    let mut keys = BTreeMap::new();
+    keys_of_schema(&schema(), "", &mut keys);
+    let page = keys_of_page(&read("docs/configuration.md"));
+    assert_eq!(
+        keys.keys().collect::<Vec<_>>(),
+        page.keys().collect::<Vec<_>>()
+    );
+    for (table, keys) in &keys {
+        let names: Vec<_> = keys.keys().collect();
+        assert_eq!(names, page[table].keys().collect::<Vec<_>>(), "{table}");
+        for (key, default) in keys {
+            let shown = page[table][key].as_ref();
+            if let (Some(shown), Some(default)) = (shown, default) {
+                assert_eq!(&shown.replace(", ", ","), default, "{table} {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_editor_takes_the_examples_and_marks_mistakes() {
+    let schema = jsonschema::validator_for(&schema()).unwrap();
+    let is_valid = |text: &str| schema.is_valid(&toml::from_str(text).unwrap());
+    let example = read("config/chatops.toml");
+    for file in ["config/chatops.toml", "docs/examples/chatops.toml"] {
+        assert!(is_valid(&read(file)), "{file}");
+    }
+    let every_key = example.lines().map(|line| {
+        let shown = line.strip_prefix("# ").filter(|line| line.contains(" = "));
+        let shown = shown.filter(|line| {
+            line.split(" = ")
+                .next()
+                .unwrap()
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_')
+        });
+        shown.unwrap_or(line)
+    });
+    let every_key = every_key.collect::<Vec<_>>().join("\n");
+    assert!(is_valid(&every_key));
+    for (right, wrong) in [
+        ("version = 1", "version = \"1\""),
+        ("version = 1", ""),
+        ("version = 1", "version = 1\nbrnaches = []"),
+        ("[slack]", "[slak]"),
+        ("teams = [\"T012ABCDEF\"]", "teams = \"T012ABCDEF\""),
+        ("interactivity = true", "interactivity = \"yes\""),
+        ("actions_per_minute = 20", "actions_per_minute = -1"),
+        ("slug = \"gh/acme/web\"", "slug = \"acme/web\""),
+        ("slug = \"gh/acme/web\"", ""),
+        ("trigger = \"pipeline-run\"", "trigger = \"pipelinerun\""),
+        ("request_ttl = \"10m\"", "request_ttl = 600"),
+        ("job_parameter = \"job\"", "job_parameter = true"),
+        ("pattern = \"v*\"", "patern = \"v*\""),
+        ("deploys = \"C012ABCDEF\"", "deploys = \"#deploys\""),
+    ] {
+        assert!(every_key.contains(right), "{right}");
+        let text = every_key.replacen(right, wrong, 1);
+        assert!(!is_valid(&text), "{wrong}");
+        // What the editor marks, the check refuses.
+        assert!(
+            chatops_core::config::Config::parse(&text, "chatops.toml").is_err(),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

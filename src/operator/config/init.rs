@@ -243,8 +243,7 @@ mod tests {
         };
         insta::assert_snapshot!(mistakes(&quotes).join("\n"), @r#"
         chatops.toml:19:11: project name: `"` is not accepted: only letters, digits and `.` `_` `-` are
-        chatops.toml:21:8: 'gh/acme/"x"
-        [slack]' is not a project slug: it is like gh/acme/web, bb/acme/web or circleci/<org id>/<project id>
+        chatops.toml:21:8: 'gh/acme/"x"\n[slack]' is not a project slug: it is like gh/acme/web, bb/acme/web or circleci/<org id>/<project id>
         "#);
     }
 

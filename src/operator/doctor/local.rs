@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chatops_core::config::Config;
+use chatops_core::config::{Config, ConfigError};
 use rustix::fs::{Access, access, statvfs};
 
 use super::{DoctorCheck, text};
@@ -21,7 +21,11 @@ pub(super) fn check_config(path: &Path) -> (Option<Config>, DoctorCheck) {
             let check = text::config_state(path, &config.revision, config.projects.len(), jobs);
             (Some(config), check)
         }
-        Err(error) => (None, text::config_invalid(&format!("{error:#}"))),
+        Err(_) if !path.exists() => (None, text::config_missing(path)),
+        Err(error) => match error.downcast_ref::<ConfigError>() {
+            Some(mistakes) => (None, text::config_invalid(mistakes)),
+            None => (None, text::config_unreadable(&format!("{error:#}"))),
+        },
     }
 }
 

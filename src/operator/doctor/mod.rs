@@ -7,12 +7,14 @@ mod aws;
 mod circleci;
 mod local;
 mod parameters;
+mod serving;
 mod slack;
 mod text;
 mod workflows;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -26,22 +28,24 @@ use super::{ConfigFile, DataFile, Installation};
 use crate::output::CommandOutput;
 use chatops_core::config::Config;
 use chatops_local::secrets::{self, ExaminedSecret};
+use url::Url;
 
 /// The text below the help.
 pub(super) const HELP: &str = "\
-Each check is a line: ok, warn (it works, or its state is not known) or FAIL, with the fix below.
-The secrets are read as `chatops serve` reads them, from the environment or the files that
-<NAME>_FILE name; their values are never shown. CircleCI and Slack only get requests that read. With
---aws the installation is checked instead: your credentials, its table, queues and secrets (not their
-values). A missing permission is a warning.
+Each check is a line: ok, warn (it works, or its state is not known) or FAIL, with the fix below. The secrets are \
+read as `chatops serve` reads them, from the environment or the files that <NAME>_FILE name; their values are never \
+shown. CircleCI and Slack only get requests that read. With --aws the installation is checked instead: your \
+credentials, its table, queues and secrets (not their values), and the channels of `announce` in the configuration, \
+if it is here. A missing permission is a warning.
 
 Examples:
   chatops doctor --config /etc/chatops/chatops.toml --data /var/lib/chatops/chatops.db
+  chatops doctor --url https://chatops.example.com
   chatops doctor --slack
   chatops --aws --profile ops doctor
   chatops doctor --json | jq '.checks[] | select(.level != \"ok\")'
 
-Exit codes: 0 ok or warnings only, 1 a check failed.";
+Exit codes: 0 ok or warnings only, 1 a check failed, 2 usage error.";
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorOptions {
@@ -49,6 +53,13 @@ pub(crate) struct DoctorOptions {
     config: ConfigFile,
     #[command(flatten)]
     data: DataFile,
+    /// The address that `chatops serve` listens on
+    #[arg(long, value_name = "ADDRESS", env = "CHATOPS_LISTEN", value_parser = crate::cli::parse_listen)]
+    #[arg(default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The public address that Slack calls, such as https://chatops.example.com: whether it leads here
+    #[arg(long, value_name = "URL", value_parser = parse_origin, conflicts_with = "slack")]
+    url: Option<Url>,
     /// Check Slack alone: its secrets, the bot, its scopes and channels
     #[arg(long)]
     slack: bool,
@@ -146,6 +157,15 @@ pub(super) fn run_doctor(
             return Err(super::UsageError(text::SLACK_IS_LOCAL.to_owned()).into());
         }
         check_aws(installation, &mut report)?;
+        let path = &options.config.path;
+        let config = path.exists().then(|| crate::config_file::read_config(path));
+        // The installation's configuration is in its layer; a copy here says which channels there are.
+        if let Some(Ok(config)) = config {
+            let feeds = config.feeds().into_iter().map(|id| config.written_id(id));
+            let feeds: Vec<String> = feeds.collect();
+            let check = (!feeds.is_empty()).then(|| text::announcements_on_aws(&feeds));
+            report.add_checks(check)?;
+        }
     } else {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -198,6 +218,14 @@ fn check_aws(_: &Installation, _: &mut DoctorReport<'_>) -> Result<()> {
     Err(anyhow::anyhow!(said::BUILT_WITHOUT_AWS))
 }
 
+/// The origin of a public address.
+fn parse_origin(text: &str) -> Result<Url, &'static str> {
+    let example = "write an address such as https://chatops.example.com";
+    let url = Url::parse(text).map_err(|_| example)?;
+    let is_web = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    is_web.then_some(url).ok_or(example)
+}
+
 /// What the checks of this machine know, for those of the record.
 #[derive(Default)]
 struct LocalFindings {
@@ -228,6 +256,8 @@ async fn check_local(
         return Ok(LocalFindings::default());
     };
     if !options.slack {
+        let public = options.url.as_ref();
+        serving::check_serving(&config, options.listen, public, report).await?;
         circleci::check_circleci(&config, &secrets, report).await?;
     }
     let bot = slack::check_slack(&config, &secrets, report).await?;

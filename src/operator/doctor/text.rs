@@ -1,20 +1,26 @@
 //! The texts of the doctor: what it found, and the fix.
 
+mod serving;
 mod slack;
 mod workflows;
 
 use std::fmt::Display;
 use std::path::Path;
 
+use chatops_core::config::ConfigError;
 use chatops_core::name::{JobName, ProjectName};
 use chatops_core::ports::SecretName;
 use chrono::TimeDelta;
 use url::Url;
 use uuid::Uuid;
 
+pub(super) use self::serving::{
+    another_server, public_other, public_reached, public_unreachable, serve_down, serve_unhealthy,
+    serve_up,
+};
 pub(super) use self::slack::{
-    CardPlaces, announcements, announcements_without_bot, bot_ok, bot_outside, bot_rejected,
-    bot_unknown, card_channels, cards_without_bot, scopes,
+    CardPlaces, announcements, announcements_on_aws, announcements_without_bot, bot_ok,
+    bot_outside, bot_rejected, bot_unknown, card_channels, cards_without_bot, scopes,
 };
 pub(super) use self::workflows::{
     autocancel_off, autocancel_on, autocancel_unknown, dynamic_ok, dynamic_undeclared,
@@ -76,9 +82,28 @@ pub(super) fn data_open(path: &Path, mode: u32) -> Check {
     Check::warn("data file's mode", found, fix)
 }
 
-pub(super) fn config_invalid(error: &str) -> Check {
-    let fix = "correct the file (`chatops config check` verifies it), or name another file with \
-               --config";
+/// The first mistake, and how many more there are.
+pub(super) fn config_invalid(error: &ConfigError) -> Check {
+    let mut mistakes = error.mistakes.iter().map(ToString::to_string);
+    let first = mistakes.next().unwrap_or_default();
+    let found = match mistakes.count() {
+        0 => first,
+        more => format!("{first} (and {} more)", plural(more, "mistake")),
+    };
+    let fix = "correct the file: `chatops config check` shows every mistake with its line";
+    Check::fail(CONFIG, sanitize(&found), fix)
+}
+
+pub(super) fn config_missing(path: &Path) -> Check {
+    let path = path.display();
+    let fix =
+        format!("create it: `chatops config init {path}`; or name another file with --config");
+    Check::fail(CONFIG, format!("there is no file {path}"), fix)
+}
+
+pub(super) fn config_unreadable(error: &str) -> Check {
+    let fix =
+        "make the file readable for the user that runs this, or name another one with --config";
     Check::fail(CONFIG, sanitize(error), fix)
 }
 
@@ -120,7 +145,8 @@ pub(super) fn secret_state(secret: &ExaminedSecret) -> Option<Check> {
                     let fix = format!("put {description} there; that needs no restart");
                     return Some(Check::warn(name, sanitize(&error.to_string()), fix));
                 }
-                BadSecret::NotThere { .. } | BadSecret::Unreadable { .. } => {
+                BadSecret::NotThere { .. } => format!("create it, with {description} in it"),
+                BadSecret::Unreadable { .. } => {
                     "make the file readable for the user that `chatops serve` runs as".to_owned()
                 }
                 BadSecret::Missing { .. } | BadSecret::Invalid { .. } => {

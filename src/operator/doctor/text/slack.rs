@@ -44,6 +44,15 @@ pub(in crate::operator::doctor) fn scopes(has: &[String]) -> Check {
 
 const ANNOUNCEMENTS: &str = "announcements";
 
+/// Of an installation whose bot's token is not read.
+pub(in crate::operator::doctor) fn announcements_on_aws(feeds: &[String]) -> Check {
+    let found = format!(
+        "{}; the bot has to be in each of them, and its token is not read here",
+        feeds.join(", ")
+    );
+    Check::ok(ANNOUNCEMENTS, found)
+}
+
 pub(in crate::operator::doctor) fn announcements_without_bot(feeds: &[String]) -> Check {
     let found = format!(
         "{}, and there is no bot token: nothing is posted there",

@@ -1,5 +1,6 @@
 //! The doctor's texts.
 
+use chatops_core::config::Config;
 use chatops_core::id::ChannelId;
 use chatops_core::ports::SecretName;
 use chrono::DateTime;
@@ -96,13 +97,16 @@ fn checks_of_this_machine() {
     insta::assert_snapshot!(check_lines([
         config_state(Path::new("chatops.toml"), "0123456789ab", 1, 2),
         config_state(Path::new("chatops.toml"), "0123456789ab", 2, 0),
-        config_invalid("chatops.toml:3:1: unknown key"),
+        config_invalid(&Config::parse("versoin = 1\nx = 1", "chatops.toml").unwrap_err()),
+        config_missing(Path::new("chatops.toml")),
     ]), @"
     ok    configuration: chatops.toml, revision 0123456789ab: 1 project, 2 jobs
     warn  configuration: chatops.toml, revision 0123456789ab: no job
           fix: add a [projects.<name>.jobs.<name>] table: without one, nobody can deploy
-    FAIL  configuration: chatops.toml:3:1: unknown key
-          fix: correct the file (`chatops config check` verifies it), or name another file with --config
+    FAIL  configuration: chatops.toml:1:1: the file has no key `versoin`: did you mean `version`? (and 2 mistakes more)
+          fix: correct the file: `chatops config check` shows every mistake with its line
+    FAIL  configuration: there is no file chatops.toml
+          fix: create it: `chatops config init chatops.toml`; or name another file with --config
     ");
     insta::assert_snapshot!(check_lines([
         data_integrity(path, &[]),
