@@ -78,8 +78,12 @@ fn reload(path: &Path, reloader: &Reloader) {
 
 fn load_config(path: &Path) -> Result<Config> {
     let checked = read_checked(path)?;
-    for warning in &checked.warnings {
-        warn!("{warning}");
+    if !checked.warnings.is_empty() {
+        let count = checked.warnings.len();
+        warn!(
+            count,
+            "the configuration has warnings: `chatops config check` shows them"
+        );
     }
     if let Some(mode) = modes::excess(path, modes::CONFIGURATION) {
         warn!(

@@ -257,7 +257,7 @@ impl OptionalConfig {
             match crate::config_file::read_config(usual) {
                 Ok(config) => return Ok(config),
                 // It was not named, and the record can be read without it.
-                Err(error) => crate::output::print_remark(&text::config_is_not_used(&error)),
+                Err(error) => crate::output::print_warning(&text::config_is_not_used(&error)),
             }
         }
         Ok(Config::parse(EMPTY_CONFIG, "no configuration")?)

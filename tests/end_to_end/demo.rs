@@ -49,7 +49,7 @@ async fn slacks_address_is_taken() {
         .failure(1);
     let said = said.replace(&port.to_string(), "<port>");
     let said = said.replace(&(port + 1).to_string(), "<next>");
-    insta::assert_snapshot!(said, @"chatops: the stand-in Slack cannot listen on 127.0.0.1:<port>, since something else does (another `chatops demo --keep`?): stop that, or take another address with --slack, such as --slack 127.0.0.1:<next>");
+    insta::assert_snapshot!(said, @"error: the stand-in Slack cannot listen on 127.0.0.1:<port>, since something else does (another `chatops demo --keep`?): stop that, or take another address with --slack, such as --slack 127.0.0.1:<next>");
 }
 
 #[tokio::test]

@@ -16,9 +16,18 @@ async fn all_is_well_beside_a_server() {
     let mut command = operator::command(&world, &["doctor"]);
     command.env("SLACK_SIGNING_SECRET", SIGNING_SECRET);
     command.env("CIRCLECI_TOKEN", TOKEN);
+    let address = server.address().to_owned();
+    let url = format!("http://{address}");
+    command.args(["--listen", &address, "--url", &url]);
     let text = run_doctor(command).await.success();
     assert!(!text.contains("FAIL"), "{text}");
-    for check in ["CircleCI token", "project web", "data file"] {
+    for check in [
+        "CircleCI token",
+        "project web",
+        "data file",
+        "serve",
+        "public address",
+    ] {
         assert_says(&text, &format!("ok    {check}: "));
     }
     server.stop().await;
@@ -27,7 +36,7 @@ async fn all_is_well_beside_a_server() {
 #[tokio::test]
 async fn every_check_of_a_good_installation_is_ok() {
     let world = DoctorWorld::new().await;
-    // The one warning is that nobody has served yet.
+    // The two warnings are that nobody has served yet.
     let text = run_doctor(world.command()).await.success();
     let lines: Vec<&str> = text.lines().collect();
     let configuration = "ok    configuration: chatops.toml, revision ";
@@ -48,7 +57,8 @@ async fn every_check_of_a_good_installation_is_ok() {
         assert!(lines.contains(&line), "{line}: {text}");
     }
     assert_says(&text, "\nwarn  data file: there is no file");
-    assert!(text.ends_with(" checks: 1 to review."), "{text}");
+    assert_says(&text, "\nwarn  serve: nothing answers at 127.0.0.1:1");
+    assert!(text.ends_with(" checks: 2 to review."), "{text}");
     // Each token goes where it belongs and nowhere else.
     for line in world.requests.lock().unwrap().iter() {
         assert!(line.starts_with("GET "), "{line}");

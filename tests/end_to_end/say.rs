@@ -149,7 +149,7 @@ async fn nobody_listens() {
     let slack = free_address();
     let ended = say(&slack, &["main deploy"]).await;
     let said = ended.failure(1).replace(&slack, "<address>");
-    insta::assert_snapshot!(said, @"chatops: nothing listens at <address>: start `chatops demo --keep` in another terminal, or name its address with --slack");
+    insta::assert_snapshot!(said, @"error: nothing listens at <address>: start `chatops demo --keep` in another terminal, or name its address with --slack");
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn somebody_else_listens() {
     tasks.spawn(async move { axum::serve(listener, axum::Router::new()).await });
     let ended = say(&slack, &["main deploy"]).await;
     let said = ended.failure(1).replace(&slack, "<address>");
-    insta::assert_snapshot!(said, @"chatops: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404)");
+    insta::assert_snapshot!(said, @"error: what listens at <address> is not the stand-in Slack of `chatops demo --keep` (HTTP 404)");
 }
 
 #[tokio::test]

@@ -54,16 +54,16 @@ async fn secrets_that_cannot_be_used() {
     ];
     std::fs::write(&file, "\n").unwrap();
     said.push(with(&[(value, None), (path, Some(file_name))]).await);
-    insta::assert_snapshot!(said.join("\n"), @r#"
-    chatops: SLACK_SIGNING_SECRET is not set: put the Slack app's signing secret there, or the path of a file that holds it in SLACK_SIGNING_SECRET_FILE
-    chatops: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is empty
-    chatops: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is too short
-    chatops: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is not one word of plain characters
-    chatops: CIRCLECI_TOKEN is not set: put a CircleCI personal API token there, or the path of a file that holds it in CIRCLECI_TOKEN_FILE
-    chatops: SLACK_SIGNING_SECRET and SLACK_SIGNING_SECRET_FILE are both set: keep one
-    chatops: SLACK_SIGNING_SECRET_FILE names <dir>/gone, which does not exist
-    chatops: <dir>/secret does not hold the Slack app's signing secret: it is empty
-    "#);
+    insta::assert_snapshot!(said.join("\n"), @"
+    error: SLACK_SIGNING_SECRET is not set: put the Slack app's signing secret there, or the path of a file that holds it in SLACK_SIGNING_SECRET_FILE
+    error: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is empty
+    error: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is too short
+    error: SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is not one word of plain characters
+    error: CIRCLECI_TOKEN is not set: put a CircleCI personal API token there, or the path of a file that holds it in CIRCLECI_TOKEN_FILE
+    error: SLACK_SIGNING_SECRET and SLACK_SIGNING_SECRET_FILE are both set: keep one
+    error: SLACK_SIGNING_SECRET_FILE names <dir>/gone, which does not exist
+    error: <dir>/secret does not hold the Slack app's signing secret: it is empty
+    ");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn live_cards_without_a_bot() {
     let text = text.replacen("[slack]\n", "[slack]\nlive = true\n", 1);
     std::fs::write(world.config(), text).unwrap();
     let said = start_error(&world, world.command()).await;
-    insta::assert_snapshot!(said, @"chatops: `live = true` in [slack] needs a bot, and SLACK_BOT_TOKEN is not set: put the app's bot token there, or the path of a file that holds it in SLACK_BOT_TOKEN_FILE; or set `live = false`");
+    insta::assert_snapshot!(said, @"error: `live = true` in [slack] needs a bot, and SLACK_BOT_TOKEN is not set: put the app's bot token there, or the path of a file that holds it in SLACK_BOT_TOKEN_FILE; or set `live = false`");
     // It has touched nothing.
     assert!(!world.data().exists());
     let server = world.serve_with_bot().await;
@@ -103,17 +103,39 @@ async fn a_configuration_that_cannot_be_used() {
         std::fs::write(world.config(), text).unwrap();
         said.push(start_error(&world, world.command()).await);
     }
-    insta::assert_snapshot!(said.join("\n"), @"
-    chatops: the configuration <dir>/chatops.toml cannot be read: No such file or directory (os error 2)
-    chatops: <dir>/chatops.toml:55:1: unknown field `exclusiv`, expected one of `aliases`, `trigger`, `definition`, `config_branch`, `workflow`, `must_run`, `job_parameter`, `deploy_id_parameter`, `parameters`, `environment`, `exclusive`, `branches`, `tags`, `channels`, `users`, `announce`
-    chatops: <dir>/chatops.toml:55:1: duplicate key
-    chatops: <dir>/chatops.toml:30:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`
-    chatops: <dir>/chatops.toml:49:10: 'ada' is neither a user id nor a name from [users]
-    chatops: <dir>/chatops.toml:13:18: trigger_window (1s) must be longer than request_timeout (2s)
-    chatops: <dir>/chatops.toml:1:11: this program reads version = 1
-    chatops: <dir>/chatops.toml:1:1: missing field `version`
-    chatops: the configuration <dir>/chatops.toml cannot be read: stream did not contain valid UTF-8
-    ");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    error: the configuration <dir>/chatops.toml cannot be read
+      cause: No such file or directory (os error 2)
+    error: <dir>/chatops.toml:55:1: [projects.web.jobs.test] has no key `exclusiv`: did you mean `exclusive`?
+      55 | exclusiv = false
+         | ^^^^^^^^
+    error: <dir>/chatops.toml:55:1: this is there twice already: keep one of them
+      55 | users = []
+         | ^^^^^
+    error: <dir>/chatops.toml:30:21: a branch pattern may hold only letters, digits, `.` `_` `/` `-` and `*`
+      30 | branches = ["main", "release/["]
+         |                     ^^^^^^^^^^^
+    error: <dir>/chatops.toml:49:10: 'ada' is neither a user id nor a name from [users]: Slack's profile menu copies it ("Copy member ID"), like U012ABCDEF
+      49 | users = ["ada"]
+         |          ^^^^^
+    error: <dir>/chatops.toml:13:18: trigger_window (1s) must be longer than request_timeout (2s)
+      13 | trigger_window = "1s"
+         |                  ^^^^
+    error: <dir>/chatops.toml:1:11: this program reads version = 1, not 2
+      1 | version = 2
+        |           ^
+    error: <dir>/chatops.toml has 2 mistakes
+
+    <dir>/chatops.toml:1:1: `version` is missing: write version = 1 at the top of the file
+      1 |
+        | ^
+
+    <dir>/chatops.toml:1:1: a table [slack] with teams = ["T012ABCDEF"] is missing
+      1 |
+        | ^
+    error: the configuration <dir>/chatops.toml cannot be read
+      cause: stream did not contain valid UTF-8
+    "#);
 }
 
 #[tokio::test]
@@ -123,7 +145,10 @@ async fn an_address_that_is_taken() {
     let address = taken.local_addr().unwrap().to_string();
     let command = world.command_on(&world.data(), &address);
     let said = start_error(&world, command).await;
-    insta::assert_snapshot!(said.replace(&address, "<address>"), @r#"chatops: cannot listen on <address>: Address already in use (os error 98)"#);
+    insta::assert_snapshot!(said.replace(&address, "<address>"), @"
+    error: cannot listen on <address>
+      cause: Address already in use (os error 98)
+    ");
 }
 
 #[tokio::test]
@@ -139,16 +164,16 @@ async fn a_data_file_that_cannot_be_used() {
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["chatops.toml"]);
     insta::assert_snapshot!(said.join("\n"), @r#"
-    chatops: <dir>/gone/chatops.db cannot be opened for writing; check that its directory exists and is writable (No such file or directory (os error 2))
-    chatops: <dir>/chatops.toml is not a data file of chatops; name another one
-    chatops: <dir>/. cannot be opened for writing; check that its directory exists and is writable (is a directory)
+    error: <dir>/gone/chatops.db cannot be opened for writing; check that its directory exists and is writable (No such file or directory (os error 2))
+    error: <dir>/chatops.toml is not a data file of chatops; name another one
+    error: <dir>/. cannot be opened for writing; check that its directory exists and is writable (is a directory)
     "#);
 }
 
 #[tokio::test]
 async fn a_second_server_on_the_same_data_stays_out() {
     let (world, server) = ServeWorld::start().await;
-    insta::assert_snapshot!(start_error(&world, world.command()).await, @r#"chatops: the data file <dir>/chatops.db is in use by another `chatops serve`, perhaps under another name; stop that one, or give this one another file"#);
+    insta::assert_snapshot!(start_error(&world, world.command()).await, @r#"error: the data file <dir>/chatops.db is in use by another `chatops serve`, perhaps under another name; stop that one, or give this one another file"#);
     // The first one was not disturbed.
     world.deploy(&server, "main test", Succeeded).await;
     server.stop().await;

@@ -189,7 +189,8 @@ fn excerpt(text: &str, span: &Range<usize>, line: usize) -> String {
     let blank = " ".repeat(width(&before));
     let number = line.to_string();
     let margin = " ".repeat(number.len());
-    format!("  {number} | {before}{marked}{after}\n  {margin} | {blank}{carets}")
+    let line = format!("  {number} | {before}{marked}{after}");
+    format!("{}\n  {margin} | {blank}{carets}", line.trim_end())
 }
 
 fn truncate(text: &mut String, most: usize) {

@@ -140,7 +140,9 @@ impl DoctorWorld {
             .current_dir(self.dir.path())
             .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
             .env("SLACK_BOT_TOKEN", BOT)
-            .env("CIRCLECI_TOKEN", TOKEN);
+            .env("CIRCLECI_TOKEN", TOKEN)
+            // Whatever this machine serves elsewhere.
+            .env("CHATOPS_LISTEN", "127.0.0.1:1");
         command
     }
 

@@ -35,6 +35,11 @@ async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
     let ended = run_doctor(command).await;
     let report = operator::json(&ended.stdout[0]);
     assert_eq!(report["checks"][0]["level"], "fail");
+    let fix = report["checks"][0]["fix"].as_str().unwrap();
+    assert!(
+        fix.starts_with("create it: `chatops config init /nowhere/chatops.toml`"),
+        "{fix}"
+    );
     assert_eq!(ended.code, Some(1));
 
     // An address at which nobody listens.
@@ -45,6 +50,31 @@ async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
     for whom in ["CircleCI's address", "Slack's address"] {
         world.check_is(whom, "fail", "cannot be reached: ").await;
     }
+}
+
+#[tokio::test]
+async fn an_address_that_leads_elsewhere_is_found() {
+    let world = DoctorWorld::new().await;
+    // The stand-in of CircleCI and Slack answers there.
+    let configuration = world.configuration();
+    let other = configuration
+        .split('"')
+        .find(|part| part.starts_with("http://"))
+        .unwrap();
+    let mut command = world.command();
+    let address = other.trim_start_matches("http://");
+    command.args(["--listen", address, "--url", other]);
+    let text = run_doctor(command).await.stdout.join("\n");
+    assert_says(&text, "warn  serve: another program answers at 127.0.0.1:");
+    assert_says(&text, "FAIL  public address: http://127.0.0.1:");
+    assert_says(&text, "and not as chatops does");
+    let mut command = world.command();
+    command.args(["--url", "http://127.0.0.1:1"]);
+    let text = run_doctor(command).await.stdout.join("\n");
+    assert_says(
+        &text,
+        "FAIL  public address: http://127.0.0.1:1/slack/commands does not answer",
+    );
 }
 
 #[tokio::test]

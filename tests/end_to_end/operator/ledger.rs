@@ -89,10 +89,11 @@ async fn deploys_are_listed_beside_a_server() {
         &["colour:red"],
         &["limit:1", "--limit", "2"],
         &["user:me"],
-        &["--json", "--csv"],
     ] {
         failure(&world, &[&["history"], wrong].concat(), 2).await;
     }
+    let both = operate(&world, &["history", "--json", "--csv"]).await;
+    assert_eq!((both.code, both.stdout.len()), (Some(2), 1));
     let unknown = failure(&world, &["history", "before:00000000"], 1).await;
     assert_says(&unknown, "no deploy 00000000");
     server.stop().await;
@@ -103,6 +104,14 @@ async fn one_deploy_is_shown_with_its_audit() {
     let (world, server) = ServeWorld::start().await;
     let (good, bad) = two_deploys(&world, &server).await;
     let shown = success(&world, &["show", good.short_id.as_str()]).await;
+    // The same without the events.
+    let status = success(&world, &["status", good.short_id.as_str()]).await;
+    assert!(
+        shown.starts_with(&status) && shown.len() > status.len(),
+        "{status}"
+    );
+    let none = success(&world, &["status"]).await;
+    assert_eq!(none, "No deploy is in progress.");
     for words in [
         &good.id.to_string(),
         "SUCCEEDED",
@@ -126,6 +135,19 @@ async fn one_deploy_is_shown_with_its_audit() {
     assert_eq!(events.len() as u64, bad.events);
     assert_eq!(events[0]["change"]["kind"], "requested");
     assert_eq!(events.last().unwrap()["state"], "TRIGGER_FAILED");
+    // Looking before acting changes nothing.
+    let id = bad.short_id.as_str();
+    let before = world.records().records.len();
+    let look = success(&world, &["retry", id, "--dry-run"]).await;
+    assert_says(&look, "Would be enqueued: retry");
+    let look = success(&world, &["dismiss", id, "--dry-run", "--json"]).await;
+    let look = json(&look);
+    assert_eq!(
+        (&look["enqueued"], &look["dry_run"]),
+        (&false.into(), &true.into())
+    );
+    assert_says(&success(&world, &["failed"]).await, id);
+    assert_eq!(world.records().records.len(), before);
     let unknown = failure(&world, &["show", "00000000"], 1).await;
     assert_says(&unknown, "no deploy 00000000");
     failure(&world, &["show", "main"], 2).await;
@@ -190,6 +212,9 @@ async fn names_of_the_configuration_are_understood() {
     std::fs::write(&path, "version = 2").unwrap();
     let ended = operate(&world, &["history", "--json"]).await;
     assert_eq!((ended.code, ended.stdout.len()), (Some(0), 1));
-    assert_says(&ended.stderr[0], "chatops.toml:1:");
+    assert_says(
+        &ended.stderr.join("\n"),
+        "chatops.toml:1:11: this program reads version = 1",
+    );
     server.stop().await;
 }
