@@ -106,6 +106,13 @@ impl Findings {
         self.0.is_empty()
     }
 
+    /// Adds what is found elsewhere than in these places.
+    pub(super) fn add_outside(&mut self, more: Self, broken: &[Range<usize>]) {
+        let is_outside =
+            |found: &Finding| !broken.iter().any(|line| line.contains(&found.span.start));
+        self.0.extend(more.0.into_iter().filter(is_outside));
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.0.len()

@@ -34,6 +34,7 @@ pub use self::pattern::{Pattern, PatternError, PatternKind};
 use self::places::Places;
 pub use self::repository::Repository;
 pub use self::shape::json_schema;
+use self::syntax::ReadText;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
@@ -68,16 +69,25 @@ pub struct Config {
 impl Config {
     /// Parses the text of a configuration file. `file` is its name for error messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        Self::check(text, file).map(|checked| checked.config)
+        Self::read(text, file).map(|(config, _)| config)
     }
 
     /// Parses it, and looks for what it allows to nobody or to everybody.
     pub fn check(text: &str, file: &str) -> Result<CheckedConfig, ConfigError> {
+        let (config, places) = Self::read(text, file)?;
+        let warnings = warning::find_warnings(&config, &places);
+        let warnings = warnings.located(text, file, &places);
+        Ok(CheckedConfig { config, warnings })
+    }
+
+    fn read(text: &str, file: &str) -> Result<(Self, Places), ConfigError> {
         let mut findings = Findings::default();
-        let mut table = syntax::read_toml(text, &mut findings);
+        let ReadText { mut table, broken } = syntax::read_toml(text, &mut findings);
         let mut places = Places::of(table.get_ref());
         let is_toml = findings.is_empty();
-        shape::check_shape(table.get_mut(), is_toml, &mut findings);
+        let mut misshapen = Findings::default();
+        shape::check_shape(table.get_mut(), is_toml, &mut misshapen);
+        findings.add_outside(misshapen, &broken);
         if !findings.is_empty() {
             places.add_meant(table.get_ref());
         }
@@ -85,13 +95,7 @@ impl Config {
         let raw = raw.and_then(|raw| findings.keep(raw));
         let config = raw.and_then(|raw| resolve::resolve_config(raw, text, &places, &mut findings));
         match config {
-            Some(config) => {
-                let warnings = warning::find_warnings(&config, &places);
-                Ok(CheckedConfig {
-                    warnings: warnings.located(text, file, &places),
-                    config,
-                })
-            }
+            Some(config) => Ok((config, places)),
             None => Err(ConfigError {
                 mistakes: findings.located(text, file, &places),
             }),

@@ -1,30 +1,35 @@
 //! Where the keys and values of a file stand, by their path. What they mean is not known here.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// One key, or one value of a list.
+/// One key.
 #[derive(Debug)]
 struct Place {
     /// The tables and the key.
     path: Vec<String>,
-    /// Whether it is a value of the list that the path leads to.
-    is_item: bool,
     key: Range<usize>,
     value: Range<usize>,
-    /// What it holds, if that is text.
-    text: Option<String>,
+    /// The text that it holds, or those of its list, each with its place.
+    texts: Vec<(String, Range<usize>)>,
 }
 
-/// Every key of a file.
+/// Every key of a file, and where to find it by its path.
 #[derive(Debug)]
-pub(super) struct Places(Vec<Place>);
+pub(super) struct Places {
+    all: Vec<Place>,
+    by_path: HashMap<String, usize>,
+}
 
 impl Places {
     pub(super) fn of(table: &DeTable<'_>) -> Self {
-        let mut places = Self(vec![]);
+        let mut places = Self {
+            all: vec![],
+            by_path: HashMap::new(),
+        };
         places.add_table(table, &mut vec![]);
         places
     }
@@ -37,39 +42,30 @@ impl Places {
     fn add_table(&mut self, table: &DeTable<'_>, path: &mut Vec<String>) {
         for (key, value) in table {
             path.push(key.get_ref().to_string());
-            self.add(path, false, key.span(), value);
-            match value.get_ref() {
-                DeValue::Table(table) => self.add_table(table, path),
-                DeValue::Array(items) => {
-                    for item in items {
-                        self.add(path, true, item.span(), item);
-                    }
-                }
-                _ => {}
+            let text = |value: &Spanned<DeValue<'_>>| {
+                let text = value.get_ref().as_str()?;
+                Some((text.to_owned(), value.span()))
+            };
+            let texts = match value.get_ref() {
+                DeValue::Array(items) => items.iter().filter_map(text).collect(),
+                _ => text(value).into_iter().collect(),
+            };
+            self.by_path.entry(joined(path)).or_insert(self.all.len());
+            self.all.push(Place {
+                path: path.clone(),
+                key: key.span(),
+                value: value.span(),
+                texts,
+            });
+            if let DeValue::Table(table) = value.get_ref() {
+                self.add_table(table, path);
             }
             path.pop();
         }
     }
 
-    fn add(
-        &mut self,
-        path: &[String],
-        is_item: bool,
-        key: Range<usize>,
-        value: &Spanned<DeValue<'_>>,
-    ) {
-        self.0.push(Place {
-            path: path.to_vec(),
-            is_item,
-            key,
-            value: value.span(),
-            text: value.get_ref().as_str().map(str::to_owned),
-        });
-    }
-
     fn find(&self, path: &[&str]) -> Option<&Place> {
-        let is_it = |place: &&Place| !place.is_item && place.path.iter().eq(path);
-        self.0.iter().find(is_it)
+        self.by_path.get(&joined(path)).map(|at| &self.all[*at])
     }
 
     /// Where the key stands, or else the last of its tables that is written.
@@ -87,20 +83,16 @@ impl Places {
     }
 
     /// The texts of a list.
-    pub(super) fn items(&self, path: &[&str]) -> Vec<(&str, Range<usize>)> {
-        let of_list = self
-            .0
-            .iter()
-            .filter(|one| one.is_item && one.path.iter().eq(path));
-        let texts = of_list.filter_map(|one| Some((one.text.as_deref()?, one.value.clone())));
-        texts.collect()
+    pub(super) fn items(&self, path: &[&str]) -> &[(String, Range<usize>)] {
+        self.find(path).map_or(&[], |place| &place.texts)
     }
 
     /// Every text, alone or in a list, with its key and its place.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&[String], &str, Range<usize>)> {
-        let places = self.0.iter();
-        places
-            .filter_map(|one| Some((one.path.as_slice(), one.text.as_deref()?, one.value.clone())))
+        self.all.iter().flat_map(|place| {
+            let texts = place.texts.iter();
+            texts.map(|(text, span)| (place.path.as_slice(), text.as_str(), span.clone()))
+        })
     }
 
     /// Whether a key is written.
@@ -110,9 +102,8 @@ impl Places {
 
     /// The keys of a table, as they are written.
     pub(super) fn keys_of(&self, table: &str) -> Vec<(&str, Range<usize>)> {
-        let below =
-            |place: &&Place| !place.is_item && place.path.len() == 2 && place.path[0] == table;
-        let below = self.0.iter().filter(below);
+        let below = |place: &&Place| place.path.len() == 2 && place.path[0] == table;
+        let below = self.all.iter().filter(below);
         below
             .map(|place| (place.path[1].as_str(), place.key.clone()))
             .collect()
@@ -126,12 +117,19 @@ impl Places {
             spans.into_iter().flatten().min()
         };
         let found = self
-            .0
+            .all
             .iter()
             .filter_map(|place| Some((size(place)?, place)));
         let innermost = found.min_by_key(|(size, place)| (*size, usize::MAX - place.path.len()));
         innermost.map_or_else(String::new, |(_, place)| written_path(&place.path))
     }
+}
+
+/// A path as one word: no key of a file has this character, or it is refused for it.
+fn joined<S: AsRef<str>>(path: &[S]) -> String {
+    path.iter()
+        .flat_map(|part| [part.as_ref(), "\u{0}"])
+        .collect()
 }
 
 /// A path as TOML writes it.

@@ -1,46 +1,79 @@
 //! Reads the text as TOML and says in plain words where it is none.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::DeTable;
 
 use super::mistake::{Finding, Findings};
 
+/// What could be read of a text.
+pub(super) struct ReadText<'i> {
+    pub(super) table: Spanned<DeTable<'i>>,
+    /// Where it is no TOML: what is read there means nothing.
+    pub(super) broken: Vec<Range<usize>>,
+}
+
 /// Reads as much as can be read; everything that cannot is noted.
-pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> Spanned<DeTable<'i>> {
+pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<'i> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
+    let mut broken: Vec<Range<usize>> = vec![];
     let mut in_duplicate = None;
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        let before = text.get(..span.start).unwrap_or(text);
-        // What follows on the same line follows from the first, and so does what a table has that is there twice.
-        let line = before.matches('\n').count();
-        if last_line.replace(line) == Some(line) {
+        // What follows on the same line follows from the first.
+        if broken.iter().any(|line| line.contains(&span.start)) {
             continue;
         }
-        let header = before.rmatch_indices("\n[").map(|(at, _)| at).next();
+        let before = text.get(..span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(line_start..).unwrap_or_default().lines().next();
+        let line = line.unwrap_or_default();
+        // A table that is there twice has its keys twice.
+        let header = before.rfind("\n[");
         let is_duplicate = error.message() == "duplicate key";
         if is_duplicate && header.is_some() && in_duplicate == Some(header) {
             continue;
         }
-        let is_header = before.rfind('\n') == header;
-        in_duplicate = (is_duplicate && is_header).then_some(header);
+        in_duplicate = (is_duplicate && line.starts_with('[')).then_some(header);
+        let is_new_line = text
+            .get(line_start..span.start)
+            .is_some_and(|gap| gap.trim().is_empty());
+        if error.message().starts_with(MISSING_COMMA) && is_new_line {
+            let why = "this is not TOML: the list above is not closed with `]`, or a comma is missing in it";
+            findings.add(Finding::new(span, why));
+            let is_outside = line.starts_with('[') || line.contains(" = ");
+            // A list that is not closed takes the rest of the file into itself.
+            let end = if is_outside {
+                text.len()
+            } else {
+                line_start + line.len()
+            };
+            broken.push(line_start..end + 1);
+            continue;
+        }
+        if !is_duplicate {
+            broken.push(line_start..line_start + line.len() + 1);
+        }
         findings.add(Finding::new(span, plain_words(error.message())));
     }
-    table
+    ReadText { table, broken }
 }
+
+/// What the parser says of two values of a list beside each other.
+const MISSING_COMMA: &str = "missing comma between array elements";
 
 /// The parser's message, with what to write.
 fn plain_words(message: &str) -> String {
     let message = message.replace('\n', " ");
     let (what, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
     let advice = match what {
-        "string values must be quoted" | "invalid value" => "a text stands in quotes: \"…\"",
+        "string values must be quoted" | "invalid value" => "a text stands in quotes, only true, false and numbers do not",
         "duplicate key" => return "this is there twice already: keep one of them".to_owned(),
         "unclosed array" => "a list ends with `]`",
         "unclosed table" | "unclosed array table" => "the name of a table ends with `]`",
         "unclosed inline table" => "what begins with `{` ends with `}` ",
-        "missing comma between array elements" => "the values of a list are separated by commas",
+        MISSING_COMMA => "the values of a list are separated by commas",
         "key with no value" | "missing value" | "missing value for key" => {
             "write key = value, with text in quotes"
         }
@@ -55,6 +88,9 @@ fn plain_words(message: &str) -> String {
         "missing opening quote" => "a text begins with a quote, too",
         "invalid basic string" | "invalid literal string" => {
             "a text ends with the quote it began with"
+        }
+        "invalid boolean" | "invalid integer" | "invalid float" | "invalid datetime" => {
+            "a text stands in quotes: \"…\""
         }
         _ if expected.contains("basic string") || expected == "`\"`" || expected == "`'`" => {
             "a text ends with the quote it began with, on the same line"

@@ -81,8 +81,14 @@ impl WarningSearch<'_> {
                 self.found.add(Finding::new(place, why));
             }
         }
+        let people: BTreeSet<&str> = self
+            .config
+            .user_names
+            .values()
+            .map(String::as_str)
+            .collect();
         for (name, place) in self.places.keys_of("users") {
-            let is_person = self.config.user_names.values().any(|known| known == name);
+            let is_person = people.contains(name);
             let ids = self.ids_of(name);
             let why = if ids.is_empty() {
                 format!("nobody is in the group '{name}'")
@@ -202,6 +208,7 @@ impl WarningSearch<'_> {
     /// Patterns that fit nothing, everything, or only what another one fits.
     fn patterns(&mut self, path: &[&str], kind: PatternKind, patterns: &[Pattern]) {
         for (text, place) in self.places.items(path) {
+            let text = text.as_str();
             let other = patterns.iter().find(|other| {
                 let name = text.replace('*', "x");
                 other.to_string() != text
@@ -222,7 +229,7 @@ impl WarningSearch<'_> {
                 }
                 (None, None) => continue,
             };
-            self.found.add(Finding::new(place, why));
+            self.found.add(Finding::new(place.clone(), why));
         }
     }
 
@@ -234,7 +241,7 @@ impl WarningSearch<'_> {
             let [id] = own.as_slice() else {
                 continue;
             };
-            let holds = |(j, (other, _)): &(usize, &(&str, Range<usize>))| {
+            let holds = |(j, (other, _)): &(usize, &(String, Range<usize>))| {
                 let ids = self.ids_of(other);
                 *j != i && ids.contains(id) && (ids.len() > 1 || *j < i)
             };
