@@ -77,8 +77,10 @@ Exit codes: 0 every reply came, 1 not every reply came, 2 usage error.")]
 /// The help below everything.
 const HELP: &str = concat!(
     "Files:
-  chatops.toml  the configuration (--config, CHATOPS_CONFIG); `chatops config init` writes a first one
-  chatops.db    the data file of `chatops serve` (--data, CHATOPS_DATA), which creates it
+  chatops.toml  the configuration (--config, CHATOPS_CONFIG)
+  chatops.db    the data file (--data, CHATOPS_DATA)
+
+`chatops config init` writes a first configuration, and `chatops serve` makes the data file.
 
 Exit codes: 0 success, 1 failure or a negative answer, 2 usage error. Errors are on standard error; with --json \
 also on standard output, as {\"error\": \"...\"}.",
@@ -94,7 +96,7 @@ Secrets, from the environment or from the file whose path is in <NAME>_FILE:
 Optional:
   SLACK_SIGNING_SECRET_PREVIOUS  the signing secret before the last rotation
   SLACK_VERIFICATION_TOKEN       the token of a legacy slash command, which has no signature
-  SLACK_BOT_TOKEN                the app's bot token, for notifications after the response URL expired
+  SLACK_BOT_TOKEN                the app's bot token, for cards and late notifications
   CIRCLECI_WEBHOOK_SECRET        the signing secret of CircleCI's webhooks
 
 Example:

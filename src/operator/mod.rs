@@ -130,7 +130,7 @@ Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that hold
     /// Verify the audit
     #[command(subcommand)]
     Audit(verify::AuditCommand),
-    /// Check the configuration, without network or secrets
+    /// Check the configuration, write a first one, or print its schema
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Check everything that `chatops serve` or an installation on AWS needs, and show the fixes

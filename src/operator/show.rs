@@ -101,7 +101,7 @@ pub(super) fn show_one(
         write_deploy(&record, undelivered.as_ref(), &entries, &chain, out)?;
         if detail == Detail::Audit {
             writeln!(out)?;
-            write_events(&entries, out)?;
+            write_events(&entries, out.width(), out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -182,15 +182,30 @@ fn write_deploy(
     line("audit", events).map_err(Into::into)
 }
 
-fn write_events(entries: &[AuditEntry], out: &mut impl Write) -> Result<()> {
+/// From this width of a terminal on an event's time and state stand in front of what happened.
+const WIDE: usize = 100;
+
+fn write_events(
+    entries: &[AuditEntry],
+    terminal: Option<usize>,
+    out: &mut impl Write,
+) -> Result<()> {
+    let is_narrow = terminal.is_some_and(|width| width < WIDE);
+    let indent = if is_narrow { 5 } else { 49 };
     for entry in entries {
         let (what, below) = text::event_text(entry);
         let who = text::actor_label(&entry.by);
         let at = (entry.at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
-        writeln!(out, "{:>3}  {at}  {state:<14}  {who}: {what}", entry.n)?;
+        let number = entry.n;
+        if is_narrow {
+            writeln!(out, "{number:>3}  {at}  {state}")?;
+            writeln!(out, "{:indent$}{who}: {what}", "")?;
+        } else {
+            writeln!(out, "{number:>3}  {at}  {state:<14}  {who}: {what}")?;
+        }
         for more in below {
-            writeln!(out, "{:49}{more}", "")?;
+            writeln!(out, "{:indent$}{more}", "")?;
         }
     }
     Ok(())
@@ -238,7 +253,7 @@ mod tests {
         let mut text = Vec::new();
         write_deploy(&record, None, &entries, "verified", &mut text).unwrap();
         writeln!(text).unwrap();
-        write_events(&entries, &mut text).unwrap();
+        write_events(&entries, None, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         Deploy 1aee4c77-3d90-52be-bfca-143d40fa52ab
@@ -267,6 +282,20 @@ mod tests {
           8  2027-01-15T08:01:30.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify, job approve
           9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: cancel requested
          10  2027-01-15T08:02:10.000Z  CANCELED        worker: ended CANCELED: ship\u{1b}[2J canceled
+        ");
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_an_event_has_two_lines() {
+        let (_, entries) = super::super::example::canceled_with_audit();
+        let mut text = Vec::new();
+        write_events(&entries[..2], Some(60), &mut text).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"
+        1  2027-01-15T08:00:00.000Z  REQUESTED
+           T012ABCDEF/U012ABCDEF: requested deploy on feature/login of web, in C012ABCDEF
+        2  2027-01-15T08:00:00.000Z  TRIGGERING
+           worker: allowed by configuration 0123456789ab, lock on gh/acme/web/production; attempt 1 may send until 2027-01-15T08:00:15Z
+           by a new pipeline (API v2)
         ");
     }
 

@@ -106,7 +106,7 @@ fn what_does_not_work_with_aws_is_a_usage_error() {
         &["--aws", "config", "check"],
         &["man", "--aws"],
     ] {
-        assert_fails(&world.run(arguments), 2, &["--aws is for history"]);
+        assert_fails(&world.run(arguments), 2, &["--aws is for status, history"]);
     }
     for (line, parts) in [
         ("--aws history --data chatops.db", &["--data"][..]),

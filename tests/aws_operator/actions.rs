@@ -47,7 +47,7 @@ fn an_action_is_enqueued_under_the_name_of_the_credentials() {
     assert!(said.contains(&show), "{said}");
     let cancel = ["cancel", open.short_id.as_str(), "--json"];
     let enqueued = json!({
-        "enqueued": true, "action": "cancel", "deploy": open.id, "operator": SENDER, "outcome": open.id,
+        "enqueued": true, "dry_run": false, "action": "cancel", "deploy": open.id, "operator": SENDER, "outcome": open.id,
     });
     assert_eq!(world.on_aws(&cancel).json(), enqueued);
     let mut found = sent_actions(&world);

@@ -68,7 +68,9 @@ fn plain_words(message: &str) -> String {
     let message = message.replace('\n', " ");
     let (what, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
     let advice = match what {
-        "string values must be quoted" | "invalid value" => "a text stands in quotes, only true, false and numbers do not",
+        "string values must be quoted" | "invalid value" => {
+            "a text stands in quotes, only true, false and numbers do not"
+        }
         "duplicate key" => return "this is there twice already: keep one of them".to_owned(),
         "unclosed array" => "a list ends with `]`",
         "unclosed table" | "unclosed array table" => "the name of a table ends with `]`",
