@@ -21,6 +21,7 @@ use chatops_core::Time;
 use chatops_core::ports::{
     Clock, PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions,
 };
+use chatops_core::secret::unfit_secret;
 use chrono::TimeDelta;
 use futures::future::try_join_all;
 use futures::lock::Mutex;
@@ -299,8 +300,8 @@ fn parse_fields(id: &str, version: &GetSecretValueOutput) -> Result<SecretFields
         .filter(|(_, value)| !value.trim().is_empty());
     let fields = fields.map(|(name, value)| {
         let value = value.trim();
-        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let what = format!("has a field '{name}' that is not one word of plain characters");
+        if let Some(reason) = unfit_secret(value) {
+            let what = format!("has a field '{name}' that is {reason}");
             return Err(unfit(what));
         }
         Ok((name, SecretString::from(value)))

@@ -6,6 +6,35 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+/// Why a text cannot be a secret of Slack or CircleCI, to follow "it is"; `None` if it can. What came around it on
+/// the way from an environment file or a form is named.
+#[must_use]
+pub fn unfit_secret(value: &str) -> Option<&'static str> {
+    let mut chars = value.chars();
+    let ends = chars.next().zip(chars.next_back());
+    let is_around = |open, close| ends == Some((open, close));
+    let name = value.split_once('=').filter(|(_, rest)| !rest.is_empty());
+    let is_name = |name: &str| {
+        let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        name.contains('_') && name.chars().all(fits)
+    };
+    if is_around('"', '"')
+        || is_around('\'', '\'')
+        || is_around('`', '`')
+        || is_around('\u{201c}', '\u{201d}')
+    {
+        Some("in quotes, which would be part of it: take them away")
+    } else if is_around('<', '>') {
+        Some("a placeholder: put the real one there")
+    } else if name.is_some_and(|(name, _)| is_name(name)) {
+        Some("written as NAME=value: keep the value alone")
+    } else if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Some("not one word of plain characters")
+    } else {
+        None
+    }
+}
+
 /// Slack's response URL for one command: a bearer secret, since its holder can post into the
 /// conversation for 30 minutes.
 ///

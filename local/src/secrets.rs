@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chatops_core::ports::{PortErrorKind, SecretError, SecretName, SecretReader, SecretVersions};
+use chatops_core::secret::unfit_secret;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
@@ -323,8 +324,10 @@ fn validate_secret(kind: &SecretSpec, value: &str, from: &str) -> Result<SecretS
         "empty"
     } else if value.len() < kind.min_len {
         "too short"
-    } else if !value.bytes().all(|b| b.is_ascii_graphic()) {
-        "not one word of plain characters"
+    } else if let Some(reason) = unfit_secret(value) {
+        reason
+    } else if kind.secret == SecretName::SlackSigning && value.starts_with("xox") {
+        "a token of the app: take the signing secret (Basic Information)"
     } else {
         return Ok(SecretString::from(value));
     };

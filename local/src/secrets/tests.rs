@@ -130,6 +130,22 @@ fn an_invalid_secret_is_an_error_that_names_it() {
     assert_snapshot!(unfit("SLACK_BOT_TOKEN", ""), @"SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is empty");
     assert_snapshot!(unfit("SLACK_BOT_TOKEN", "xoxb-canary"), @"SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is too short");
     assert_snapshot!(unfit("SLACK_BOT_TOKEN", "xoxb-canary of two words"), @"SLACK_BOT_TOKEN does not hold the Slack app's bot token: it is not one word of plain characters");
+    for quoted in [
+        "\"0123456789abcdef\"",
+        "'0123456789abcdef'",
+        "\u{201c}0123456789abcdef\u{201d}",
+        "`0123456789abcdef`",
+    ] {
+        let said = unfit("SLACK_SIGNING_SECRET", quoted);
+        assert!(
+            said.ends_with("it is in quotes, which would be part of it: take them away"),
+            "{said}"
+        );
+        assert!(!said.contains("0123"), "{said}");
+    }
+    assert_snapshot!(unfit("SLACK_SIGNING_SECRET", "SLACK_SIGNING_SECRET=0123456789abcdef"), @"SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is written as NAME=value: keep the value alone");
+    assert_snapshot!(unfit("SLACK_SIGNING_SECRET", "<your signing secret>"), @"SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is a placeholder: put the real one there");
+    assert_snapshot!(unfit("SLACK_SIGNING_SECRET", "xoxb-0123456789abcdef"), @"SLACK_SIGNING_SECRET does not hold the Slack app's signing secret: it is a token of the app: take the signing secret (Basic Information)");
     assert_snapshot!(unfit("SLACK_VERIFICATION_TOKEN", " "), @"SLACK_VERIFICATION_TOKEN does not hold the verification token of a legacy slash command: it is empty");
     assert_snapshot!(unfit("CIRCLECI_WEBHOOK_SECRET", "canary-15-bytes"), @"CIRCLECI_WEBHOOK_SECRET does not hold the signing secret of CircleCI's webhook: it is too short");
     assert_snapshot!(unfit(PREVIOUS_VARIABLE, "canary"), @"SLACK_SIGNING_SECRET_PREVIOUS does not hold the Slack app's signing secret before the last rotation: it is too short");
