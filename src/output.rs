@@ -117,8 +117,8 @@ const MIN_WIDTH: usize = 20;
 
 /// The columns of a terminal.
 fn columns(of: &impl std::os::fd::AsFd) -> Option<usize> {
-    let set = std::env::var("COLUMNS").ok();
-    let set = set.and_then(|columns| columns.trim().parse().ok());
+    let set = std::env::var_os("COLUMNS");
+    let set = set.and_then(|columns| columns.to_str()?.trim().parse().ok());
     let width =
         set.or_else(|| terminal_size::terminal_size_of(of).map(|(width, _)| usize::from(width.0)));
     width
@@ -312,7 +312,7 @@ mod tests {
                 width,
                 ..CommandOutput::to_writer(Box::new(Sent(to)))
             };
-            write!(out, "{} ", "one two").unwrap();
+            write!(out, "one two ").unwrap();
             writeln!(out, "three four five six seven").unwrap();
             write!(out, "the end").unwrap();
             out.flush().unwrap();

@@ -133,7 +133,7 @@ fn add_sections(page: &Command, roff: &mut Roff) {
     {
         let is_of =
             |(_, begin): &(&str, &[&str])| begin.iter().any(|word| paragraph.starts_with(word));
-        let section = SECTIONS.iter().position(|section| is_of(section));
+        let section = SECTIONS.iter().position(is_of);
         sections
             .entry(section.unwrap_or(NOTES))
             .or_default()

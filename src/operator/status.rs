@@ -29,14 +29,16 @@ pub(super) fn show_status(
     installation: &Installation,
     out: &mut CommandOutput,
 ) -> Result<ExitCode> {
-    match &options.deploy {
-        Some(deploy) => {
-            let (data, json) = (&options.data, options.format.json);
-            show::show_one(deploy, data, json, show::Detail::State, installation, out)
-        }
-        None => {
-            let (format, data, config) = (&options.format, &options.data, &options.config);
-            list::list_in_progress(format, data, config, installation, out)
-        }
-    }
+    let (format, data, config) = (&options.format, &options.data, &options.config);
+    let Some(deploy) = &options.deploy else {
+        return list::list_in_progress(format, data, config, installation, out);
+    };
+    show::show_one(
+        deploy,
+        data,
+        format.json,
+        show::Detail::State,
+        installation,
+        out,
+    )
 }

@@ -1,5 +1,6 @@
 //! The texts of the operator's commands, except their help; the record's texts are in `record`.
 
+mod config;
 mod record;
 mod retry_all;
 mod unlock;
@@ -8,10 +9,14 @@ use std::time::Duration;
 
 use chatops_core::command::{DeployAction, FILTER_KEYS, Verb};
 use chatops_core::deploy::decide::RetryDecision;
-use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState, Target};
+use chatops_core::deploy::{CancelRequest, DeployRecord, DeployState};
 use chatops_core::notification::Undelivered;
 use chatops_core::text::untold_kind;
 
+pub(super) use self::config::{
+    STILL_TO_FILL_IN, config_is_right, config_is_written, file_exists, shared_target,
+    strict_warnings,
+};
 pub(super) use self::record::{
     UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
     replaced_release, requester_label, run_label,
@@ -296,40 +301,9 @@ pub(super) fn config_is_not_used(error: &anyhow::Error) -> String {
     format!("names and aliases are unknown: {error:#}")
 }
 
-/// The configuration is valid.
-pub(super) fn config_is_right(file: &str, revision: &str) -> String {
-    format!("{file} is valid, revision {revision}")
-}
-
-/// Several projects that lock one target.
-pub(super) fn shared_target(target: &Target, projects: &str) -> String {
-    format!("Note: {target} is one target of {projects}: one deploy at a time")
-}
-
 /// What `announce` needs, which a configuration cannot show.
 pub(super) const ANNOUNCE_NEEDS_BOT: &str = "Note: announce needs a bot token with the scope chat:write, and the bot in \
      each of these channels; chatops doctor looks";
-
-/// Warnings that count as mistakes.
-pub(super) fn strict_warnings(file: &str, count: usize) -> String {
-    let warnings = if count == 1 { "warning" } else { "warnings" };
-    format!("{file} has {count} {warnings}, which --strict takes for mistakes")
-}
-
-/// A file that is not overwritten.
-pub(super) fn file_exists(file: &str) -> String {
-    format!(
-        "{file} exists and is not overwritten: name another file, or `-` to see what would be written"
-    )
-}
-
-/// A first configuration.
-pub(super) fn config_is_written(file: &str) -> String {
-    format!("{file} is written. `chatops config check --config {file}` says what it allows")
-}
-
-/// What a first configuration has not yet.
-pub(super) const STILL_TO_FILL_IN: &str = "Still to fill in:";
 
 /// A command that is typed in Slack only.
 pub(super) fn only_in_slack(verb: Verb) -> String {

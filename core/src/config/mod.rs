@@ -5,9 +5,11 @@
 
 mod file;
 mod mistake;
+mod names;
 mod parameter;
 mod pattern;
 mod places;
+mod read;
 mod repository;
 mod resolve;
 mod shape;
@@ -26,15 +28,13 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use self::mistake::Findings;
 pub use self::mistake::{ConfigError, Mistake};
 pub(crate) use self::parameter::is_parameter_name;
 pub use self::parameter::{AcceptedValues, MAX_PARAMETER_VALUE, ParameterRule, value_text};
 pub use self::pattern::{Pattern, PatternError, PatternKind};
-use self::places::Places;
+pub use self::read::CheckedConfig;
 pub use self::repository::Repository;
 pub use self::shape::json_schema;
-use self::syntax::ReadText;
 pub use self::target::TargetJob;
 pub use self::timeouts::Timeouts;
 use crate::id::{Qualified, QualifiedChannel, QualifiedUser, TeamId};
@@ -67,41 +67,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Parses the text of a configuration file. `file` is its name for error messages.
-    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        Self::read(text, file).map(|(config, _)| config)
-    }
-
-    /// Parses it, and looks for what it allows to nobody or to everybody.
-    pub fn check(text: &str, file: &str) -> Result<CheckedConfig, ConfigError> {
-        let (config, places) = Self::read(text, file)?;
-        let warnings = warning::find_warnings(&config, &places);
-        let warnings = warnings.located(text, file, &places);
-        Ok(CheckedConfig { config, warnings })
-    }
-
-    fn read(text: &str, file: &str) -> Result<(Self, Places), ConfigError> {
-        let mut findings = Findings::default();
-        let ReadText { mut table, broken } = syntax::read_toml(text, &mut findings);
-        let mut places = Places::of(table.get_ref());
-        let is_toml = findings.is_empty();
-        let mut misshapen = Findings::default();
-        shape::check_shape(table.get_mut(), is_toml, &mut misshapen);
-        findings.add_outside(misshapen, &broken);
-        if !findings.is_empty() {
-            places.add_meant(table.get_ref());
-        }
-        let raw = is_toml.then(|| file::read_keys(table));
-        let raw = raw.and_then(|raw| findings.keep(raw));
-        let config = raw.and_then(|raw| resolve::resolve_config(raw, text, &places, &mut findings));
-        match config {
-            Some(config) => Ok((config, places)),
-            None => Err(ConfigError {
-                mistakes: findings.located(text, file, &places),
-            }),
-        }
-    }
-
     /// The channels of every `announce`.
     #[must_use]
     pub fn feeds(&self) -> BTreeSet<&QualifiedChannel> {
@@ -142,15 +107,6 @@ impl Config {
         let found = only_one(names, |name| name.eq_ignore_ascii_case(typed));
         found.unwrap_or(typed).to_owned()
     }
-}
-
-/// A configuration that is valid, and what may not be meant in it.
-#[derive(Debug)]
-pub struct CheckedConfig {
-    /// The configuration.
-    pub config: Config,
-    /// What can never be, what everybody may, and what is not used, in the order of the file's lines.
-    pub warnings: Vec<Mistake>,
 }
 
 /// What the words that fit stand for, unless they stand for different things.

@@ -31,11 +31,11 @@ pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<
         let line = line.unwrap_or_default();
         // A table that is there twice has its keys twice.
         let header = before.rfind("\n[");
-        let is_duplicate = error.message() == "duplicate key";
-        if is_duplicate && header.is_some() && in_duplicate == Some(header) {
+        let is_there_twice = error.message() == "duplicate key";
+        if is_there_twice && header.is_some() && in_duplicate == Some(header) {
             continue;
         }
-        in_duplicate = (is_duplicate && line.starts_with('[')).then_some(header);
+        in_duplicate = (is_there_twice && line.starts_with('[')).then_some(header);
         let is_new_line = text
             .get(line_start..span.start)
             .is_some_and(|gap| gap.trim().is_empty());
@@ -52,7 +52,7 @@ pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<
             broken.push(line_start..end + 1);
             continue;
         }
-        if !is_duplicate {
+        if !is_there_twice {
             broken.push(line_start..line_start + line.len() + 1);
         }
         findings.add(Finding::new(span, plain_words(error.message())));

@@ -162,7 +162,7 @@ pub(super) fn check_unique(list: &[Spanned<String>]) -> Result<(), Finding> {
 
 pub(super) fn parse_slug(raw: &Spanned<String>) -> Result<ProjectSlug, Finding> {
     let text = raw.get_ref();
-    if let Some(slug) = read_slug(text).filter(|slug| !slug.repo.ends_with(".git")) {
+    if let Some(slug) = read_slug(text).filter(|slug| slug.repo.strip_suffix(".git").is_none()) {
         return Ok(slug);
     }
     let meant = meant_slug(text).map(|slug| slug.to_string());

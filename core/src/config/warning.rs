@@ -115,7 +115,7 @@ impl WarningSearch<'_> {
             .map(|name| (name.as_str(), name.as_str()));
         let aliases = self.config.project_aliases.iter();
         let names = names.chain(aliases.map(|(alias, name)| (alias.as_str(), name.as_str())));
-        self.alike(names.collect(), "project", &["projects"]);
+        self.alike(&names.collect::<Vec<_>>(), "project", &["projects"]);
         for (name, project) in &self.config.projects {
             self.project(name, project);
         }
@@ -141,7 +141,11 @@ impl WarningSearch<'_> {
             .map(|name| (name.as_str(), name.as_str()));
         let aliases = project.job_aliases.iter();
         let names = names.chain(aliases.map(|(alias, name)| (alias.as_str(), name.as_str())));
-        self.alike(names.collect(), "job", &[path[0], path[1], "jobs"]);
+        self.alike(
+            &names.collect::<Vec<_>>(),
+            "job",
+            &[path[0], path[1], "jobs"],
+        );
         let mut environments: Vec<&str> = vec![];
         for (job_name, job) in &project.jobs {
             let here = ["projects", name.as_str(), "jobs", job_name.as_str()];
@@ -273,7 +277,7 @@ impl WarningSearch<'_> {
     }
 
     /// Names of different things that differ in case only: typed in a third way, they mean neither.
-    fn alike(&mut self, names: Vec<(&str, &str)>, kind: &str, path: &[&str]) {
+    fn alike(&mut self, names: &[(&str, &str)], kind: &str, path: &[&str]) {
         for (i, (word, meant)) in names.iter().enumerate() {
             let is_other =
                 |(other, of): &&(&str, &str)| of != meant && other.eq_ignore_ascii_case(word);

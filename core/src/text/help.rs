@@ -79,6 +79,7 @@ fn command_overview(config: &Config) -> Vec<Mrkdwn> {
         (form(Verb::Deploy), deploy),
         (form(Verb::Plan), "what that would do; starts nothing"),
         (form(Verb::Status), status),
+        (form(Verb::Show), "one deploy, like `status` with its id"),
         (short("history [filters]"), history),
         (short("failed"), "deploys waiting for a retry"),
         (short("retry <id>"), "retry a deploy that did not start"),

@@ -48,7 +48,10 @@ impl IssuedCommand {
     /// Whether it is a query.
     #[must_use]
     pub fn is_query(&self) -> bool {
-        matches!(self.verb(), "status" | "history" | "failed" | "plan")
+        matches!(
+            self.verb(),
+            "status" | "show" | "history" | "failed" | "plan"
+        )
     }
 
     /// Whether somebody waits for a reply: to a query, or to an action. People of a workspace that is

@@ -115,7 +115,7 @@ pub(crate) fn retry_all(
     let waiting = list_waiting(&sender)?;
     let bar = progress_bar(Some(waiting.len() as u64));
     let summary = retry_each(options, common.dry_run, &sender, &waiting, |n| {
-        bar.set_position(n)
+        bar.set_position(n);
     });
     bar.finish_and_clear();
     let summary = summary?;

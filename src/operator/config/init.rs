@@ -115,7 +115,7 @@ impl Answers {
         let project = self.project.as_deref().or(last).unwrap_or("web");
         let job = self.job.as_deref().unwrap_or("deploy");
         let branch = self.branch.as_deref().unwrap_or("main");
-        let list = |id: &Option<String>| id.as_deref().map(quoted).unwrap_or_default();
+        let listed = |id: &Option<String>| id.as_deref().map(quoted).unwrap_or_default();
         let key = |name: &str| {
             let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             let is_bare = !name.is_empty() && name.chars().all(is_bare);
@@ -168,11 +168,11 @@ environment = "production"
             default = quoted(project),
             project = key(project),
             slug = quoted(slug),
-            team = list(&self.team),
+            team = listed(&self.team),
             job_key = key(job),
             branch_text = quoted(branch),
-            channel = list(&self.channel),
-            user = list(&self.user),
+            channel = listed(&self.channel),
+            user = listed(&self.user),
             job_text = quoted(job),
         )
     }

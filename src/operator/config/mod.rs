@@ -90,7 +90,7 @@ pub(super) fn check_config(
     let warnings = checked
         .as_ref()
         .map_or(&[][..], |checked| &checked.warnings);
-    let is_right = checked.is_ok() && !(options.strict && !warnings.is_empty());
+    let is_right = checked.is_ok() && (warnings.is_empty() || !options.strict);
     if options.json {
         let mistakes = checked
             .as_ref()

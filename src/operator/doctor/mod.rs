@@ -57,7 +57,9 @@ pub(crate) struct DoctorOptions {
     #[arg(long, value_name = "ADDRESS", env = "CHATOPS_LISTEN", value_parser = crate::cli::parse_listen)]
     #[arg(default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The public address that Slack calls, such as https://chatops.example.com: whether it leads here
+    #[arg(
+        help = "The public address that Slack calls, such as https://chatops.example.com: whether it leads here"
+    )]
     #[arg(long, value_name = "URL", value_parser = parse_origin, conflicts_with = "slack")]
     url: Option<Url>,
     /// Check Slack alone: its secrets, the bot, its scopes and channels

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use anstream::adapter::strip_str;
 use chatops_core::audit::stored::StoredChain;
+use chatops_core::deploy::DeployRecord;
 
 use super::super::example;
 use super::*;

@@ -4,6 +4,7 @@
 mod check;
 mod json_schema;
 mod keys;
+mod value;
 
 pub(super) use self::check::check_shape;
 pub use self::json_schema::json_schema;
