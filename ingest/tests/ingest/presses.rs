@@ -128,7 +128,7 @@ fn a_button_of_another_version_is_answered() {
     let queued = ingest.queued_json();
     assert_eq!(queued["type"], "query.v1");
     assert_eq!(queued["query"]["kind"], "unknown_button");
-    assert_eq!(queued["requester"]["user"], "U2CERLKJA");
+    assert_eq!(queued["user"], "U2CERLKJA");
     // The message with the button stays.
     assert_ne!(queued["in_place"], true);
     // Nobody else's workspace is answered.

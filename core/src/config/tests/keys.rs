@@ -41,14 +41,14 @@ fn a_list_that_is_not_closed_is_said_once() {
     let open =
         "version = 1\n[slack]\nteams = [\"T012ABCDEF\"\n[users]\nada = \"U012ABCDEF\"\nx = [1]\n";
     assert_snapshot!(error_of(open), @"chatops.toml:4:1: this is not TOML: the list above is not closed with `]`, or a comma is missing in it");
-    assert_snapshot!(error_of("version = 1\n[slack]\nteams = [\n  \"T012ABCDEF\"\n  \"T034ABCDEF\"\n]\nx = y\n"), @r#"
+    assert_snapshot!(error_of("version = 1\n[slack]\nteams = [\n  \"T012ABCDEF\"\n  \"T034ABCDEF\"\n]\nx = y\n"), @"
     chatops.toml:5:3: this is not TOML: the list above is not closed with `]`, or a comma is missing in it
-    chatops.toml:7:5: this is not TOML: string values must be quoted; a text stands in quotes: "…"
-    "#);
+    chatops.toml:7:5: this is not TOML: string values must be quoted; a text stands in quotes, only true, false and numbers do not
+    ");
     assert_snapshot!(error_of("version = 1\n[slack]\nteams = [T012ABCDEF]\ncommand = \"/ship\nlive = yes\n"), @r#"
     chatops.toml:3:10: this is not TOML: invalid boolean; a text stands in quotes: "…"
     chatops.toml:4:17: this is not TOML: invalid basic string; a text ends with the quote it began with
-    chatops.toml:5:8: this is not TOML: string values must be quoted; a text stands in quotes: "…"
+    chatops.toml:5:8: this is not TOML: string values must be quoted; a text stands in quotes, only true, false and numbers do not
     "#);
 }
 

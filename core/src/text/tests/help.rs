@@ -40,6 +40,7 @@ fn all_of_it() {
     • `/chatops deploy [project] &lt;branch&gt; &lt;job&gt;` – the same, in any project
     • `/chatops plan [project] &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
     • `/chatops status [id]` – the state of one deploy, or what is in progress
+    • `/chatops show &lt;id&gt;` – one deploy, like `status` with its id
     • `/chatops history [filters]` – what was deployed, newest first
     • `/chatops failed` – deploys waiting for a retry
     • `/chatops retry &lt;id&gt;` – retry a deploy that did not start
@@ -60,6 +61,7 @@ fn in_several_projects_under_another_name() {
     • `/ship-it deploy [project] &lt;branch&gt; &lt;job&gt;` – the same, in any project
     • `/ship-it plan [project] &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
     • `/ship-it status [id]` – the state of one deploy, or what is in progress
+    • `/ship-it show &lt;id&gt;` – one deploy, like `status` with its id
     • `/ship-it history [filters]` – what was deployed, newest first
     • `/ship-it failed` – deploys waiting for a retry
     • `/ship-it retry &lt;id&gt;` – retry a deploy that did not start
@@ -76,6 +78,7 @@ fn in_several_projects_under_another_name() {
     • `/ship-it deploy &lt;project&gt; &lt;branch&gt; &lt;job&gt;` – start a job on a branch
     • `/ship-it plan &lt;project&gt; &lt;branch&gt; &lt;job&gt;` – what that would do; starts nothing
     • `/ship-it status [id]` – the state of one deploy, or what is in progress
+    • `/ship-it show &lt;id&gt;` – one deploy, like `status` with its id
     • `/ship-it history [filters]` – what was deployed, newest first
     • `/ship-it failed` – deploys waiting for a retry
     • `/ship-it retry &lt;id&gt;` – retry a deploy that did not start
