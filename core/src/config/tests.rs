@@ -4,6 +4,7 @@
 mod aliases;
 mod example;
 mod keys;
+mod planted;
 mod triggers;
 mod values;
 mod warnings;
