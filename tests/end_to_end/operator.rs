@@ -5,6 +5,7 @@ mod actions;
 mod data_file;
 mod ledger;
 mod terminal;
+mod widths;
 
 use std::process::Command;
 
