@@ -1,18 +1,23 @@
 //! The audit: the events of a deploy in order, each with the hash of the previous one. Events are
 //! only appended.
 
+mod attest;
+pub mod finding;
 pub mod hash;
+pub mod links;
 pub mod stored;
+pub mod unattested;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::attest::{Examined, Replayed, check_record, examine, fold_events, replay};
 pub use self::hash::EventHash;
 use crate::Time;
 use crate::deploy::{
-    ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Notice, Target,
-    TriggerIntent,
+    ActedBy, CiPipeline, DeployRequest, DeployState, EndReason, MatchedBy, Notice, RunFacts,
+    Target, TriggerIntent,
 };
-use crate::id::{DeployId, InvocationId, QualifiedUser};
+use crate::id::{DeployId, InvocationId, QualifiedUser, RequestId, ShortId};
 use crate::notification::{DeliveryStatus, NotificationKind};
 use crate::request::is_false;
 
@@ -52,6 +57,9 @@ pub enum AuditChange {
         request: DeployRequest,
         /// The deploy that it repeats.
         retry_of: Option<DeployId>,
+        /// What was fixed with it; `None` in what earlier versions wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opened: Option<Box<Opened>>,
     },
     /// The policy allowed it, and the intent to send the POST was stored.
     TriggerBegun {
@@ -140,11 +148,34 @@ pub enum AuditChange {
         /// Who freed it; `None` if nothing of it can run any more.
         by: Option<ActedBy>,
     },
+    /// More is known of the run or its target; the event's own fields say what.
+    Learned,
     /// Evidence that changes nothing.
     Noted {
         /// What was learned.
         note: String,
     },
+}
+
+/// What is fixed when a deploy is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its short id.
+    pub short_id: ShortId,
+    /// After this moment nothing is started.
+    pub valid_until: Time,
+    /// The first deploy of its chain of retries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_root: Option<DeployId>,
+    /// The request for this retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_request: Option<RequestId>,
+    /// The latest deploy before it in the chain that is UNRESOLVED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved_before: Option<DeployId>,
+    /// The SHA-256 of the record of the action that asked for it, as it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<EventHash>,
 }
 
 /// The content of an audit event.
@@ -165,6 +196,9 @@ pub struct AuditEntry {
     /// The commit that CircleCI builds, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// What else is known of the run and its target; `None` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<RunFacts>>,
     /// The hash of the previous event.
     pub prev: EventHash,
 }

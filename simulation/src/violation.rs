@@ -19,7 +19,7 @@ pub enum Invariant {
     /// Exactly one end per deploy, and after it only notes, notices, that its lock is free and that
     /// it was retried.
     OneEnd,
-    /// The audit is complete and chained, and agrees with the deploy record.
+    /// The audit is complete and chained, and the deploy record is at any moment what its events make of it.
     SoundAudit,
     /// The audit only grows.
     GrowingAudit,

@@ -144,16 +144,9 @@ fn another_deploys_chain_is_not_this_ones() {
     insta::assert_snapshot!(broken, @"event 1 belongs to another deploy");
 }
 
-#[test]
-fn the_format_does_not_change_unnoticed() {
-    // A change makes every stored chain unreadable. Without a `user_name`, the form is still that of
-    // the first version.
-    let (mut record, first) = begun(DeployRequest {
-        user_name: None,
-        ..request()
-    });
-    let mut events = vec![first];
-    let way = [
+/// What happens in the chains whose form is fixed.
+fn way() -> [AuditChange; 4] {
+    [
         begin_trigger(1),
         AuditChange::OutcomeUnknown {
             because: "a reset".into(),
@@ -168,14 +161,61 @@ fn the_format_does_not_change_unnoticed() {
                 error: "401 Invalid token".into(),
             },
         },
-    ];
-    for change in way {
-        let (next, event) =
-            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
-        record = next;
-        events.push(event);
+    ]
+}
+
+/// The same chain as the first version wrote it.
+fn earlier_chain() -> Vec<AuditEvent> {
+    let request = DeployRequest {
+        user_name: None,
+        ..request()
+    };
+    let mut first = begun(request).1;
+    reseal(&mut first, |entry| {
+        if let AuditChange::Requested { opened, .. } = &mut entry.change {
+            *opened = None;
+        }
+    });
+    let mut events = vec![first];
+    for change in way() {
+        let before = events.last().unwrap().entry().unwrap();
+        events.push(AuditEvent::seal(&AuditEntry {
+            deploy: id(),
+            n: before.n + 1,
+            at: at(1),
+            by: AuditActor::Worker(me()),
+            state: machine::next_state(before.state, &change).unwrap(),
+            change,
+            revision: None,
+            facts: None,
+            prev: events.last().unwrap().hash,
+        }));
     }
-    verify_chain(id(), &events, record.last_hash).unwrap();
+    events
+}
+
+#[test]
+fn the_format_does_not_change_unnoticed() {
+    // A change makes every stored chain unreadable. Without a `user_name`, the form is still that of
+    // the first version.
+    let events = earlier_chain();
+    let last = events.last().unwrap().hash;
+    verify_chain(id(), &events, last).unwrap();
+    let replayed = replay(&events).unwrap();
+    assert!(replayed.is_earlier);
+    // What no event of that version says is what the record says.
+    let mut stored = DeployRecord {
+        valid_until: at(777),
+        retry_root: Some(DeployId::of_retry(id(), None)),
+        ..replayed.record.clone()
+    };
+    if let Some(run) = &mut stored.run {
+        run.revision = Some("0123".into());
+        run.subject = Some("Fix".into());
+    }
+    assert_eq!(check_record(&stored, &replayed), []);
+    stored.run.as_mut().unwrap().pipeline.number += 1;
+    assert_eq!(check_record(&stored, &replayed).len(), 1);
     insta::assert_snapshot!(events[1].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":2,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"trigger_begun","attempt":1,"intent":{"by":"me","at":"2027-01-15T08:00:00Z","send_by":"2027-01-15T08:00:15Z","unknown_because":null,"slug":{"vcs":"gh","org":"acme","repo":"web"},"deploy_id_parameter":"deploy_id","workflow":["deploy"]},"target":"gh/acme/web/production","config":"0123456789ab"},"state":"TRIGGERING","prev":"6e0f97e7d65eba89ec73d43b7c4a9bfcf7f9252df6bf85a84c088a0478d8f3b8"}"#);
     let hashes: Vec<_> = events.iter().map(|event| event.hash.to_string()).collect();
     insta::assert_snapshot!(hashes.join("\n"), @"
@@ -184,6 +224,35 @@ fn the_format_does_not_change_unnoticed() {
     e374fa4ee7f3ab725b0d61dfb1014f1852c71d0a27f3d2d6b81ff725c398d5da
     71b327d72f6940186e901f5e0aaf77dc2c525de3040abdde3405b80ecef3f6a0
     8d5bb3584157efb791b07445c784a5727c84a43b7d8b4d8e93c533cf1a624bb7
+    ");
+}
+
+#[test]
+fn the_present_format_does_not_change_unnoticed() {
+    let (mut record, first) = begun(request());
+    let mut events = vec![first];
+    for change in way() {
+        if let Some(run) = &mut record.run {
+            run.revision = Some("0123456789abcdef".into());
+            run.subject = Some("Fix the cart".into());
+        }
+        let (next, event) =
+            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
+        record = next;
+        events.push(event);
+    }
+    let replayed = replay(&events).unwrap();
+    assert_eq!(check_record(&record, &replayed), []);
+    assert_eq!(replayed.record.revision(), Some("0123456789abcdef"));
+    insta::assert_snapshot!(events[0].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":1,"at":"2027-01-15T08:00:00Z","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"},"change":{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","environment":"production","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null,"opened":{"short_id":"f643ce10","valid_until":"2027-01-15T08:10:00Z"}},"state":"REQUESTED","prev":"0000000000000000000000000000000000000000000000000000000000000000"}"#);
+    insta::assert_snapshot!(events[4].body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":5,"at":"2027-01-15T08:00:01Z","by":{"kind":"worker","id":"me"},"change":{"kind":"ended","state":"LOST_TRACK","reason":{"kind":"unreadable","error":"401 Invalid token"}},"state":"LOST_TRACK","revision":"0123456789abcdef","facts":{"subject":"Fix the cart"},"prev":"6ac8c464379ebe2dd7debc34eeec33160bfab216c149d2f65bd75b056a369531"}"#);
+    let hashes: Vec<_> = events.iter().map(|event| event.hash.to_string()).collect();
+    insta::assert_snapshot!(hashes.join("\n"), @"
+    db147de78a3e6c3f5aff85e6d793fc6127626c2e51b5081c6697f208ce01f361
+    8b8092a191eeada2ce2bd5d70616b38680e572c6119c9aea557b1fe37c37423b
+    580798be69908a06cebf43bc00e676045c384185c964e51c5dfd4564e7b64a0f
+    6ac8c464379ebe2dd7debc34eeec33160bfab216c149d2f65bd75b056a369531
+    9f41848e42f21455afa727e3c4f2714878bc990c9a5b6f154d84577b406d0c88
     ");
 }
 
@@ -197,7 +266,7 @@ fn the_events_of_people_do_not_change_unnoticed() {
         format!("{by} {}", serde_json::to_string(&entry.change).unwrap())
     };
     let requested = first().entry().unwrap();
-    insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","environment":"production","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null}"#);
+    insta::assert_snapshot!(serde_json::to_string(&requested.change).unwrap(), @r#"{"kind":"requested","request":{"team":"T012ABCDEF","channel":"C012ABCDEF","user":"U012ABCDEF","user_name":"ana","project":"web","branch":"main","job":"deploy","environment":"production","requested_at":"2027-01-15T08:00:00Z"},"retry_of":null,"opened":{"short_id":"f643ce10","valid_until":"2027-01-15T08:10:00Z"}}"#);
     let canceled = |by: ActedBy| bodies(AuditChange::CancelRequested { by: by.clone() }, by.into());
     insta::assert_snapshot!(canceled(ActedBy::User(crate::fixtures::qualified_user().into())), @r#"{"kind":"user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"user","id":"T012ABCDEF/U012ABCDEF"}}"#);
     insta::assert_snapshot!(canceled(ActedBy::UnsignedUser(crate::fixtures::qualified_user().into())), @r#"{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"} {"kind":"cancel_requested","by":{"kind":"unsigned_user","id":"T012ABCDEF/U012ABCDEF"}}"#);
@@ -209,7 +278,7 @@ fn the_events_of_people_do_not_change_unnoticed() {
     let by = AuditActor::Operator("root".into());
     let (_, event) =
         machine::apply_change(&record_in(DeployState::Unresolved), retried, by, at(1)).unwrap();
-    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"43fe04d0-5004-5f14-af3d-0a0cc8bdebf6"},"state":"UNRESOLVED","prev":"4c69f6c24fd67112613cc1b07ba4ce9ba70b72d94706e919c0044b4e9317cb60"}"#);
+    insta::assert_snapshot!(event.body, @r#"{"deploy":"f643ce10-7507-5ba4-a5e5-a01266e1559c","n":4,"at":"2027-01-15T08:00:01Z","by":{"kind":"operator","id":"root"},"change":{"kind":"retried","by":"43fe04d0-5004-5f14-af3d-0a0cc8bdebf6"},"state":"UNRESOLVED","prev":"d7260e54e495b12cb43b9b843c07ea975449cb158b1dcd996b2f02758e646119"}"#);
 }
 
 #[test]

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash};
+use crate::audit::{AuditActor, AuditChange, AuditEntry, AuditEvent, EventHash, Opened};
 use crate::deploy::{
     CancelRequest, CiRun, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason, Notice,
-    ReadEfforts, RunWatch,
+    ReadEfforts, RetryOrigin, RunFacts, RunWatch,
 };
 use crate::id::{DeployId, ShortId};
 
@@ -45,7 +45,10 @@ pub fn next_state(
         | (TriggerFailed | Unresolved, AuditChange::Dismissed { .. })
         | (
             _,
-            AuditChange::Noted { .. } | AuditChange::Notified { .. } | AuditChange::Noticed { .. },
+            AuditChange::Noted { .. }
+            | AuditChange::Notified { .. }
+            | AuditChange::Noticed { .. }
+            | AuditChange::Learned,
         )
         // A person can free the lock of a run that cannot be read or canceled; it is followed on.
         | (Triggered | Running, AuditChange::Unlocked { by: Some(_) }) => Ok(from),
@@ -75,35 +78,58 @@ fn possible_ends(from: DeployState) -> &'static [DeployState] {
 /// The first version of a deploy, REQUESTED and due at once, with the first audit event.
 #[must_use]
 pub fn begin_deploy(
-    (id, short): (DeployId, ShortId),
+    (id, short_id): (DeployId, ShortId),
     request: DeployRequest,
-    retry_of: Option<DeployId>,
+    retry: Option<RetryOrigin>,
     valid_until: Time,
     by: AuditActor,
     now: Time,
 ) -> (DeployRecord, AuditEvent) {
+    let opened = Opened {
+        short_id,
+        valid_until,
+        retry_root: retry.map(|retry| retry.root),
+        retry_request: retry.and_then(|retry| retry.request),
+        unresolved_before: retry.and_then(|retry| retry.unresolved_before),
+        action: retry.and_then(|retry| retry.action),
+    };
     let event = AuditEvent::seal(&AuditEntry {
         deploy: id,
         n: 1,
         at: now,
-        by,
+        by: by.clone(),
         change: AuditChange::Requested {
             request: request.clone(),
-            retry_of,
+            retry_of: retry.map(|retry| retry.of),
+            opened: Some(Box::new(opened.clone())),
         },
         state: DeployState::Requested,
         revision: None,
+        facts: None,
         prev: EventHash::START,
     });
-    let record = DeployRecord {
+    let first = (id, retry.map(|retry| retry.of));
+    let record = first_record(first, request, opened, by, now);
+    (record.followed_by(&event), event)
+}
+
+/// A deploy before its first event is counted.
+fn first_record(
+    (id, retry_of): (DeployId, Option<DeployId>),
+    request: DeployRequest,
+    opened: Opened,
+    by: AuditActor,
+    now: Time,
+) -> DeployRecord {
+    DeployRecord {
         id,
-        short_id: short,
-        version: 1,
+        short_id: opened.short_id,
+        version: 0,
         state: DeployState::Requested,
-        events: 1,
-        last_hash: event.hash,
+        events: 0,
+        last_hash: EventHash::START,
         request,
-        valid_until,
+        valid_until: opened.valid_until,
         locked_target: None,
         attempts: 0,
         last_error: None,
@@ -121,14 +147,66 @@ pub fn begin_deploy(
         owes_ticket: false,
         cancel: None,
         retry_of,
-        retry_request: None,
-        operator: None,
+        retry_request: opened.retry_request,
+        operator: match by {
+            AuditActor::Operator(name) => Some(name),
+            _ => None,
+        },
         retried_by: None,
-        retry_root: None,
-        unresolved_before: None,
+        retry_root: opened.retry_root,
+        unresolved_before: opened.unresolved_before,
         dismissed_by: None,
+    }
+}
+
+/// The record that the first event of a deploy makes; `None` if it is no first event. What an event of an
+/// earlier version does not say is a guess.
+pub(crate) fn replay_first(event: &AuditEvent, entry: AuditEntry) -> Option<DeployRecord> {
+    let AuditChange::Requested {
+        request,
+        retry_of,
+        opened,
+    } = entry.change
+    else {
+        return None;
     };
-    (record, event)
+    let guess = || Opened {
+        short_id: entry.deploy.short_id(ShortId::USUAL),
+        valid_until: request.requested_at,
+        retry_root: None,
+        retry_request: None,
+        unresolved_before: None,
+        action: None,
+    };
+    let opened = opened.map_or_else(guess, |opened| *opened);
+    let first = (entry.deploy, retry_of);
+    let record = first_record(first, request, opened, entry.by, entry.at);
+    (entry.state == record.state).then(|| record.followed_by(event))
+}
+
+/// The record that an event makes of the one before.
+pub(crate) fn replay_next(
+    record: &DeployRecord,
+    event: &AuditEvent,
+    entry: AuditEntry,
+) -> Result<DeployRecord, IllegalTransition> {
+    let mut next = change_record(record, &entry.change, entry.at)?;
+    // Earlier versions said the commit alone.
+    if entry.facts.is_some() || entry.revision.is_some() {
+        let facts = entry.facts.or_else(|| RunFacts::of(&next));
+        facts.unwrap_or_default().write(entry.revision, &mut next);
+    }
+    Ok(next.followed_by(event))
+}
+
+impl DeployRecord {
+    /// This record, counting `event` as its last one.
+    fn followed_by(mut self, event: &AuditEvent) -> Self {
+        self.version += 1;
+        self.events += 1;
+        self.last_hash = event.hash;
+        self
+    }
 }
 
 /// Applies `change`: the next version of `record`, with its sealed audit event.
@@ -140,10 +218,31 @@ pub fn apply_change(
     by: AuditActor,
     now: Time,
 ) -> Result<(DeployRecord, AuditEvent), IllegalTransition> {
-    let state = next_state(record.state, &change)?;
+    let record = change_record(record, &change, now)?;
+    let event = AuditEvent::seal(&AuditEntry {
+        deploy: record.id,
+        n: record.events + 1,
+        at: now,
+        by,
+        change,
+        state: record.state,
+        revision: record.run.as_ref().and_then(|run| run.revision.clone()),
+        facts: RunFacts::of(&record),
+        prev: record.last_hash,
+    });
+    Ok((record.followed_by(&event), event))
+}
+
+/// What `change` makes of the record, not counting its event.
+fn change_record(
+    record: &DeployRecord,
+    change: &AuditChange,
+    now: Time,
+) -> Result<DeployRecord, IllegalTransition> {
+    let state = next_state(record.state, change)?;
     let mut record = record.clone();
     record.state = state;
-    match &change {
+    match change {
         AuditChange::TriggerBegun {
             attempt,
             intent,
@@ -216,23 +315,11 @@ pub fn apply_change(
         AuditChange::Requested { .. }
         | AuditChange::Started { .. }
         | AuditChange::Held { .. }
+        | AuditChange::Learned
         | AuditChange::Noted { .. }
         | AuditChange::Notified { .. } => {}
     }
-    record.version += 1;
-    record.events += 1;
-    let event = AuditEvent::seal(&AuditEntry {
-        deploy: record.id,
-        n: record.events,
-        at: now,
-        by,
-        change,
-        state,
-        revision: record.run.as_ref().and_then(|run| run.revision.clone()),
-        prev: record.last_hash,
-    });
-    record.last_hash = event.hash;
-    Ok((record, event))
+    Ok(record)
 }
 
 /// Ends `record`, which has its new state already.
@@ -269,6 +356,7 @@ mod tests {
             AuditChange::Requested {
                 request: request(),
                 retry_of: None,
+                opened: None,
             },
             begin_trigger(2),
             AuditChange::TriggerRolledBack {
@@ -295,6 +383,7 @@ mod tests {
                 workflows: vec!["build".into()],
                 jobs: vec!["approve".into()],
             },
+            AuditChange::Learned,
             AuditChange::Noted {
                 note: "seen".into(),
             },
@@ -351,7 +440,7 @@ mod tests {
         if let AuditChange::Ended { state, .. } = change {
             word = format!("{word} {state}");
         }
-        if matches!(&*word, "noted" | "notified" | "noticed") {
+        if matches!(&*word, "noted" | "notified" | "noticed" | "learned") {
             return Some(from);
         }
         if word == "unlocked" {
@@ -378,7 +467,7 @@ mod tests {
             }
         }
         let ends = DeployState::ALL.iter().filter(|state| state.is_terminal());
-        assert_eq!(accepted, 28 + 3 * DeployState::ALL.len() + ends.count());
+        assert_eq!(accepted, 28 + 4 * DeployState::ALL.len() + ends.count());
     }
 
     #[test]
@@ -391,6 +480,7 @@ mod tests {
                         assert!(matches!(
                             change,
                             AuditChange::Noted { .. }
+                                | AuditChange::Learned
                                 | AuditChange::Notified { .. }
                                 | AuditChange::Noticed { .. }
                                 | AuditChange::Unlocked { .. }

@@ -11,6 +11,7 @@ pub mod handler;
 pub mod machine;
 
 mod end;
+mod facts;
 mod hold;
 mod jobs;
 mod reads;
@@ -22,6 +23,7 @@ use strum::{IntoStaticStr, VariantArray};
 use url::Url;
 
 pub use self::end::{DeployEnd, EndReason, MAX_NAMED, NOT_FINISHED, NOT_THERE, Notice};
+pub use self::facts::RunFacts;
 pub use self::hold::Hold;
 pub use self::jobs::JobProgress;
 pub use self::reads::{
@@ -293,6 +295,21 @@ pub struct CiRun {
     /// The name of its author, where CircleCI shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+}
+
+/// What a deploy repeats, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOrigin {
+    /// The deploy that it repeats.
+    pub of: DeployId,
+    /// The first deploy of their chain.
+    pub root: DeployId,
+    /// The request for it; `None` for a retry ticket.
+    pub request: Option<RequestId>,
+    /// The latest deploy before it in the chain that is UNRESOLVED.
+    pub unresolved_before: Option<DeployId>,
+    /// The SHA-256 of the action's record.
+    pub action: Option<EventHash>,
 }
 
 /// A person's request to cancel.

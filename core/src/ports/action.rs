@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::audit::EventHash;
 use crate::command::DeployAction;
 use crate::deploy::ActedBy;
 use crate::deploy::decide::RetryDecision;
@@ -30,6 +31,15 @@ pub struct ActionRecord {
     pub at: Time,
     /// What became of it.
     pub outcome: ActionOutcome,
+}
+
+impl ActionRecord {
+    /// The SHA-256 of the record as a store holds it, in JSON.
+    #[must_use]
+    pub fn digest(&self) -> EventHash {
+        // A record consists of strings, numbers and lists, so it always serializes.
+        EventHash::of(&serde_json::to_string(self).unwrap_or_default())
+    }
 }
 
 /// The outcome of an action.

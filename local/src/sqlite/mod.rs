@@ -3,9 +3,11 @@
 //! A write is on disk before it is acknowledged (`synchronous=FULL`), so it survives a killed
 //! process. No rule of the pipeline lives here: the adapter checks the given conditions and writes.
 
+pub mod attest;
 mod data_file;
 mod failure;
 mod ledger;
+pub mod prune;
 mod queue;
 pub mod read_only;
 mod schema;

@@ -147,15 +147,8 @@ impl ReadOnlyDatabase {
     /// At most `limit` audits as stored, in the order of their keys, all after `after`, of one
     /// snapshot: of every deploy that has a record, events or both.
     pub fn read_chains(&self, after: &str, limit: usize) -> LedgerResult<Vec<StoredChain>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.in_snapshot(|db| {
-            // Each half walks its own index and stops at the limit.
-            let sql = "SELECT * FROM (SELECT id FROM deploy WHERE id > ?1 ORDER BY id LIMIT ?2) \
-                       UNION SELECT * FROM (SELECT DISTINCT deploy FROM event WHERE deploy > ?1 \
-                       ORDER BY deploy LIMIT ?2) ORDER BY 1 LIMIT ?2";
-            let mut query = db.prepare_cached(sql)?;
-            let keys = query.query_map(params![after, limit], |row| row.get(0))?;
-            let keys: Vec<String> = keys.collect::<Result<_, _>>()?;
+            let keys = chain_keys(db, after, limit)?;
             keys.into_iter().map(|key| select_chain(db, key)).collect()
         })
     }
@@ -186,7 +179,7 @@ impl ReadOnlyDatabase {
     }
 
     /// Reads in one transaction, so that the parts fit together while a server writes.
-    fn in_snapshot<T>(&self, read: impl FnOnce(&Connection) -> FileResult<T>) -> LedgerResult<T> {
+    pub(super) fn in_snapshot<T>(&self, read: impl FnOnce(&Connection) -> FileResult<T>) -> LedgerResult<T> {
         let db = self.lock();
         let tx = db.unchecked_transaction();
         let tx = tx.map_err(|e| SqliteFailure::before_commit(&e))?;
@@ -271,7 +264,19 @@ fn open_connection(path: &Path, how: OpenFlags) -> Result<Connection, OpenError>
     Ok(db)
 }
 
-fn select_chain(db: &Connection, deploy: String) -> FileResult<StoredChain> {
+/// At most `limit` keys of deploys after `after`, in their order.
+pub(super) fn chain_keys(db: &Connection, after: &str, limit: usize) -> FileResult<Vec<String>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Each half walks its own index and stops at the limit.
+    let sql = "SELECT * FROM (SELECT id FROM deploy WHERE id > ?1 ORDER BY id LIMIT ?2) \
+               UNION SELECT * FROM (SELECT DISTINCT deploy FROM event WHERE deploy > ?1 \
+               ORDER BY deploy LIMIT ?2) ORDER BY 1 LIMIT ?2";
+    let mut query = db.prepare_cached(sql)?;
+    let keys = query.query_map(params![after, limit], |row| lossy_text(row, 0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn select_chain(db: &Connection, deploy: String) -> FileResult<StoredChain> {
     let sql = "SELECT body FROM deploy WHERE id = ?1";
     let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query([&deploy])?;
@@ -294,7 +299,7 @@ fn select_chain(db: &Connection, deploy: String) -> FileResult<StoredChain> {
 }
 
 /// A text that may have been tampered with: bytes that are not UTF-8 are replaced, so no hash fits.
-fn lossy_text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+pub(super) fn lossy_text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => String::new(),

@@ -3,7 +3,8 @@
 //! The JSON body is the record; the columns beside it are searched and compared. Each index of
 //! `deploy` that a list walks along holds every column that a filter can ask about, so deploys that do
 //! not match are skipped without reading their rows. Times in columns are microseconds since 1970
-//! UTC. Audit events can only be added: the triggers hold against every program that opens the file.
+//! UTC. Audit events can only be added, and removed only with a mark that says which export has them: the
+//! triggers hold against every program that opens the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,12 +16,12 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::OpenError;
 
 /// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 
 /// Marks a file of chatops (`chop` in ASCII), kept in `application_id`.
 const APPLICATION_ID: i64 = 0x6368_6f70;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 CREATE TABLE deploy (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
@@ -67,10 +68,23 @@ CREATE TABLE event (
 CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event
 BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END;
 CREATE TRIGGER event_is_not_removed BEFORE DELETE ON event
+WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE deploy = OLD.deploy)
 BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END;
 CREATE TRIGGER event_is_not_replaced BEFORE INSERT ON event
 WHEN EXISTS (SELECT 1 FROM event WHERE deploy = NEW.deploy AND n = NEW.n)
 BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END;
+
+CREATE TABLE pruned (
+    deploy TEXT PRIMARY KEY,
+    events INTEGER NOT NULL,
+    last_hash TEXT NOT NULL,
+    export TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER pruned_is_not_changed BEFORE UPDATE ON pruned
+BEGIN SELECT RAISE(ABORT, 'what was pruned stays known'); END;
+CREATE TRIGGER pruned_is_not_removed BEFORE DELETE ON pruned
+BEGIN SELECT RAISE(ABORT, 'what was pruned stays known'); END;
 
 CREATE TABLE lock (
     target TEXT PRIMARY KEY,
@@ -132,7 +146,7 @@ CREATE INDEX message_visible ON message (queue, visible_at);
 ";
 
 /// From each version to the next; the last one leads to the version of these tables.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // Nothing was noted as undelivered before.
     "
 ALTER TABLE notification ADD COLUMN untold_at INTEGER;
@@ -144,6 +158,24 @@ CREATE TABLE release_history (
     target TEXT PRIMARY KEY,
     body TEXT NOT NULL
 ) STRICT;
+",
+    // Nothing was pruned before.
+    "
+CREATE TABLE pruned (
+    deploy TEXT PRIMARY KEY,
+    events INTEGER NOT NULL,
+    last_hash TEXT NOT NULL,
+    export TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER pruned_is_not_changed BEFORE UPDATE ON pruned
+BEGIN SELECT RAISE(ABORT, 'what was pruned stays known'); END;
+CREATE TRIGGER pruned_is_not_removed BEFORE DELETE ON pruned
+BEGIN SELECT RAISE(ABORT, 'what was pruned stays known'); END;
+DROP TRIGGER event_is_not_removed;
+CREATE TRIGGER event_is_not_removed BEFORE DELETE ON event
+WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE deploy = OLD.deploy)
+BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END;
 ",
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! The outside ledgers decide: the pipelines that CircleCI created, the POSTs that it received, and
 //! the messages that Slack showed. The product's own records are compared with them. [`World`]
-//! checks [`Invariant::GrowingAudit`], [`Invariant::NearTimer`] and a part of
+//! checks [`Invariant::GrowingAudit`], [`Invariant::NearTimer`] and parts of [`Invariant::SoundAudit`] and
 //! [`Invariant::Termination`] during the run, and notes the locks for [`Invariant::HonestLock`].
 
 mod actions;
@@ -181,9 +181,10 @@ impl FinishedRun<'_> {
             found.require(false, SoundAudit, format_args!("{id}: {broken}"));
         }
         let entries = self.audit_entries(id);
-        let agrees = record.events == entries.len() as u64
-            && entries.last().map(|e| e.state) == Some(record.state);
-        let detail = format_args!("{id}: record and audit differ");
+        let replayed = audit::replay(&self.world.audit_events(id));
+        let differs = replayed.map(|replayed| audit::check_record(record, &replayed));
+        let agrees = differs.as_ref().is_ok_and(Vec::is_empty);
+        let detail = format_args!("{id}: record and audit differ: {differs:?}");
         found.require(agrees, SoundAudit, detail);
         let is_end = |e: &AuditEntry| matches!(e.change, AuditChange::Ended { .. });
         let ends = entries.iter().filter(|e| is_end(e)).count();
@@ -193,6 +194,7 @@ impl FinishedRun<'_> {
             matches!(
                 e.change,
                 AuditChange::Noted { .. }
+                    | AuditChange::Learned
                     | AuditChange::Noticed { .. }
                     | AuditChange::Unlocked { .. }
                     | AuditChange::Retried { .. }

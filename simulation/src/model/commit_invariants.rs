@@ -4,7 +4,7 @@
 //! checked where it is decided: the audit's chain, that an end stays the end, the lock, the claim,
 //! the pending notifications.
 
-use chatops_core::audit::{AuditChange, EventHash};
+use chatops_core::audit::{self, AuditChange, EventHash};
 use chatops_core::command::DeployAction;
 use chatops_core::deploy::decide::RetryCause;
 use chatops_core::deploy::machine;
@@ -56,6 +56,10 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
         NothingLost,
         "the notification record is not opened once",
     )?;
+    // What the model has dropped from a record of before is not compared: the commit kept it.
+    let folded = audit::fold_events(before, &commit.events).map_err(|_| UNREADABLE)?;
+    let is_fold = folded.is_some_and(|folded| folded.with_working_part(record) == *record);
+    check(is_fold, SoundAudit, "the events do not make the record")?;
     let Some(event) = commit.events.last() else {
         let same = before.is_some_and(|old| {
             (old.state, old.events, old.last_hash)
@@ -115,7 +119,10 @@ fn check_change(old: &DeployRecord, commit: &Commit, change: &AuditChange) -> Ch
     if old.state.is_terminal() {
         let note = matches!(
             change,
-            AuditChange::Noted { .. } | AuditChange::Noticed { .. } | AuditChange::Unlocked { .. }
+            AuditChange::Noted { .. }
+                | AuditChange::Learned
+                | AuditChange::Noticed { .. }
+                | AuditChange::Unlocked { .. }
         ) && record.state == old.state;
         check(note, OneEnd, "a deploy goes on after its end")?;
     }
@@ -215,6 +222,10 @@ pub(super) fn check_retry(old: &DeployRecord, cause: RetryCause<'_>, commit: &Co
     let named = entry.change == AuditChange::Retried { by: new.id } && entry.deploy == old.id;
     let why = "record and audit of a deploy that is retried differ";
     check(chained && agrees && named, SoundAudit, why)?;
+    let event = std::slice::from_ref(&retried.event);
+    let folded = audit::fold_events(Some(old), event).map_err(|_| UNREADABLE)?;
+    let is_fold = folded.is_some_and(|folded| folded.with_working_part(after) == *after);
+    check(is_fold, SoundAudit, why)?;
     let named = new.retry_of == Some(old.id) && after.retried_by == Some(new.id);
     let why = "a retry and the deploy that it retries do not name each other";
     check(named, OneRetry, why)?;

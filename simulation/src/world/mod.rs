@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use chatops_core::Time;
-use chatops_core::audit::AuditEvent;
+use chatops_core::audit::{self, AuditEvent};
 use chatops_core::config::{Config, Timeouts};
+use chatops_core::deploy::DeployRecord;
 use chatops_core::id::{ChannelId, DeployId, InvocationId, QualifiedChannel, TeamId};
 use chatops_core::ports::{Clock, DeployReader};
 use chatops_sandbox::circleci::FakeProject;
@@ -109,7 +110,7 @@ pub struct World {
     pub(crate) process_skew: TimeDelta,
     pub(crate) config: Arc<Config>,
     delivery: DeliveryPlan,
-    audits: BTreeMap<DeployId, Vec<AuditEvent>>,
+    audits: BTreeMap<DeployId, WatchedAudit>,
     invocations: u64,
     pub(crate) next_sweep: Time,
     /// For the bug that lets another person's confirmation count.
@@ -284,23 +285,50 @@ impl World {
         lines.join("\n")
     }
 
-    /// Checks that every audit still begins as it did before.
+    /// Checks that every audit still begins as it did before, and that every record is what its events
+    /// make of it.
     pub(crate) fn watch_audits(&mut self) {
         for record in self.ledger.records() {
-            let known = self.audits.get(&record.id).map_or(0, Vec::len);
-            if known as u64 == record.events {
+            let known = self.audits.get(&record.id);
+            if known.is_some_and(|known| known.version == record.version) {
                 continue;
             }
             let now = self.audit_events(record.id);
-            let before = self.audits.entry(record.id).or_default();
-            if !now.starts_with(before) {
-                let detail = format!("the audit of {} changed", record.id);
-                self.violations
-                    .push(Violation::new(Invariant::GrowingAudit, detail));
+            let WatchedAudit { events, folded, .. } = known.cloned().unwrap_or_default();
+            let mut violate = |of, what: &str| {
+                let detail = format!("the audit of {} {what}", record.id);
+                self.violations.push(Violation::new(of, detail));
+            };
+            if !now.starts_with(&events) {
+                violate(Invariant::GrowingAudit, "changed");
             }
-            *before = now;
+            let news = now.get(events.len()..).unwrap_or_default();
+            let folded = audit::fold_events(folded.as_ref(), news).ok().flatten();
+            let agrees = folded
+                .as_ref()
+                .is_some_and(|folded| folded.clone().with_working_part(&record) == record);
+            if !agrees {
+                violate(Invariant::SoundAudit, "does not make its record");
+            }
+            let version = record.version;
+            let watched = WatchedAudit {
+                events: now,
+                folded,
+                version,
+            };
+            self.audits.insert(record.id, watched);
         }
     }
+}
+
+/// An audit as it was seen last.
+#[derive(Debug, Clone, Default)]
+struct WatchedAudit {
+    events: Vec<AuditEvent>,
+    /// The record that they make.
+    folded: Option<DeployRecord>,
+    /// The version of the record that was stored then.
+    version: u64,
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ pub(in crate::operator) fn replaced_release(replaced: &ReplacedRelease) -> Strin
 pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String>) {
     let none = Vec::new;
     match &entry.change {
-        AuditChange::Requested { request, retry_of } => {
+        AuditChange::Requested {
+            request, retry_of, ..
+        } => {
             let project = request
                 .project
                 .as_ref()
@@ -138,6 +140,7 @@ pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String
             let what = format!("notification {notification:?}: {delivery:?}");
             (what, none())
         }
+        AuditChange::Learned => (learned_text(entry), none()),
         AuditChange::Noticed { notice } => (notice_text(notice), none()),
         AuditChange::Unlocked { by: Some(_) } => {
             let what = "freed the lock of its target by request".to_owned();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::audit::AuditChange;
 use crate::deploy::{
-    DeployRecord, DeployState, EndReason, FailedReads, NOT_THERE, Notice, RunWait, RunWatch,
-    WaitReason,
+    DeployRecord, DeployState, EndReason, FailedReads, NOT_THERE, Notice, RunFacts, RunWait,
+    RunWatch, WaitReason,
 };
 use crate::ports::{Commit, PipelineState};
 
@@ -78,7 +78,7 @@ pub fn after_poll(
         // The handler reads what is needed before it asks.
         RunOutcome::Open | RunOutcome::NeedsDetails | RunOutcome::NeedsJobs(_) => {
             seen.reads.wait = None;
-            Ok(changed(record, seen, ctx))
+            changed(record, seen, ctx)
         }
     }
 }
@@ -102,7 +102,7 @@ pub fn after_failed_poll(
         } else if failed.gives_up(timeouts.follow_timeout.max(timeouts.lock_ttl)) {
             return end_watch(seen, ctx).map(Some);
         }
-        return Ok(changed(record, seen, ctx));
+        return changed(record, seen, ctx);
     }
     if !is_followed(record) {
         return Ok(None);
@@ -120,7 +120,7 @@ pub fn after_failed_poll(
         });
         return notice(&seen, Notice::Unreadable { error }, ctx).map(Some);
     }
-    Ok(changed(record, seen, ctx))
+    changed(record, seen, ctx)
 }
 
 /// What to write after a webhook: a poll, now or a second after the one before, and no other if one is
@@ -236,7 +236,7 @@ fn wait_for(
     seen.reads.wait = Some(wait);
     match news {
         Some(news) => notice(&seen, news, ctx).map(Some),
-        None => Ok(changed(record, seen, ctx)),
+        None => changed(record, seen, ctx),
     }
 }
 
@@ -269,7 +269,7 @@ fn after_end(
     }
     let Some(RunWatch { waited, cancels }) = seen.watch else {
         seen.due_at = None;
-        return Ok(changed(record, seen, ctx));
+        return changed(record, seen, ctx);
     };
     let step = take_step(&mut seen);
     let waited = waited.saturating_add(step);
@@ -282,7 +282,7 @@ fn after_end(
     if waited < ttl {
         shorten_pause(&mut seen, ttl.saturating_sub(waited));
     }
-    Ok(changed(record, seen, ctx))
+    changed(record, seen, ctx)
 }
 
 /// Whether what is shown is the end on record.
@@ -320,14 +320,29 @@ fn notice(record: &DeployRecord, notice: Notice, ctx: Context<'_>) -> Decision<C
     commit_change(record, AuditChange::Noticed { notice }, record.due_at, ctx)
 }
 
-/// The commit of a record on which no event happened; `None` if nothing has changed.
-fn changed(before: &DeployRecord, mut record: DeployRecord, ctx: Context<'_>) -> Option<Commit> {
-    (*before != record).then(|| {
+/// The commit of a record to which nothing happened; `None` if nothing has changed. What was learned is an
+/// event, since people are shown it.
+fn changed(
+    before: &DeployRecord,
+    mut record: DeployRecord,
+    ctx: Context<'_>,
+) -> Decision<Option<Commit>> {
+    if *before == record {
+        return Ok(None);
+    }
+    let redraws = has_card(&record, ctx) && is_drawn_differently(before, &record);
+    let known = |record: &DeployRecord| {
+        let revision = record.revision().map(str::to_owned);
+        (revision, RunFacts::of(record))
+    };
+    let commit = if known(before) == known(&record) {
         record.version += 1;
-        let redraws = has_card(&record, ctx) && is_drawn_differently(before, &record);
-        Commit {
-            redraw: redraws.then_some(ctx.now),
-            ..commit_timer(record)
-        }
-    })
+        commit_timer(record)
+    } else {
+        commit_change(&record, AuditChange::Learned, record.due_at, ctx)?
+    };
+    Ok(Some(Commit {
+        redraw: redraws.then_some(ctx.now),
+        ..commit
+    }))
 }

@@ -3,8 +3,8 @@
 use super::{Context, commit_timer};
 use crate::Time;
 use crate::audit::AuditActor;
-use crate::deploy::DeployRequest;
 use crate::deploy::machine;
+use crate::deploy::{DeployRequest, RetryOrigin};
 use crate::id::{DeployId, ShortId};
 use crate::message::{DeployMessage, Requester};
 use crate::notification::{DeliveryStatus, NotificationRecord};
@@ -57,14 +57,14 @@ pub(super) fn first_commit(
     id: DeployId,
     short_digits: usize,
     request: DeployRequest,
-    retry_of: Option<DeployId>,
+    retry: Option<RetryOrigin>,
     by: AuditActor,
     notification: NotificationRecord,
     ctx: Context<'_>,
 ) -> Commit {
     let id: (DeployId, ShortId) = (id, id.short_id(short_digits));
     let valid_until = request.requested_at + ctx.config.timeouts.request_ttl;
-    let (record, event) = machine::begin_deploy(id, request, retry_of, valid_until, by, ctx.now);
+    let (record, event) = machine::begin_deploy(id, request, retry, valid_until, by, ctx.now);
     Commit {
         events: vec![event],
         open_notifications: Some(notification),

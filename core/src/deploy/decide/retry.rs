@@ -12,7 +12,7 @@ use crate::audit::{AuditActor, AuditChange};
 use crate::command::{DeployAction, StatusFilter};
 use crate::config::{Config, ProjectConfig};
 use crate::deploy::machine;
-use crate::deploy::{DeployRecord, DeployRequest, DeployState};
+use crate::deploy::{DeployRecord, DeployRequest, DeployState, RetryOrigin};
 use crate::id::{DeployId, DeployRef, ShortId};
 use crate::message::{ActionMessage, ActionRequester, Requester};
 use crate::name::ProjectName;
@@ -285,25 +285,32 @@ pub fn begin_retry(
             ActionRequester::Operator { .. } => None,
         });
     let notification = new_notification(id, requester, request.requested_at, ctx);
+    let action = cause.action().map(|action| ActionRecord {
+        id: action.id,
+        action: action.action.clone(),
+        requested_by: action.requested_by.acted_by(),
+        at: ctx.now,
+        outcome: ActionOutcome::Retried { deploy: id },
+    });
     let opened = first_commit(
         id,
         short_digits,
         request,
-        Some(old.id),
+        Some(RetryOrigin {
+            of: old.id,
+            root: old.chain_root(),
+            request: cause.action().map(|action| action.id),
+            unresolved_before: match old.state {
+                DeployState::Unresolved => Some(old.id),
+                _ => old.unresolved_before,
+            },
+            action: action.as_ref().map(ActionRecord::digest),
+        }),
         by.clone(),
         notification,
         ctx,
     );
-    let mut record = opened.record;
-    record.retry_root = Some(old.chain_root());
-    record.retry_request = cause.action().map(|action| action.id);
-    record.unresolved_before = match old.state {
-        DeployState::Unresolved => Some(old.id),
-        _ => old.unresolved_before,
-    };
-    if let AuditActor::Operator(name) = &by {
-        record.operator = Some(name.clone());
-    }
+    let record = opened.record;
     let mut commit = begin_trigger(&record, &allowed, ctx)?;
     // Both events are of its first version.
     commit.record.version = record.version;
@@ -318,13 +325,7 @@ pub fn begin_retry(
         record,
         event,
     }));
-    commit.action = cause.action().map(|action| ActionRecord {
-        id: action.id,
-        action: action.action.clone(),
-        requested_by: action.requested_by.acted_by(),
-        at: ctx.now,
-        outcome: ActionOutcome::Retried { deploy: id },
-    });
+    commit.action = action;
     Ok(Ok(commit))
 }
 

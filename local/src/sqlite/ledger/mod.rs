@@ -9,14 +9,14 @@ use chatops_core::Time;
 use chatops_core::audit::{AuditEvent, EventHash};
 use chatops_core::deploy::{DeployRecord, Target, latest_timer};
 use chatops_core::id::{DeployId, PipelineId, ShortId};
-use chatops_core::name::ProjectName;
 use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{
     Commit, CommitError, Conflict, DeployFilter, DeployPage, DeployReader, DueItem, Ledger,
     LedgerPosition, LockChange, RetriedDeploy, TargetLock,
 };
 use chatops_core::release::{ReleaseHistory, TargetEnd};
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -270,27 +270,37 @@ fn write_record(db: &Connection, id: &str, record: &DeployRecord) -> CommitResul
         execute(db, sql, params![id, state])?;
         return Ok(());
     }
-    let sql = "INSERT INTO deploy (id, version, requested_at, user, user_name, branch, job, project, \
-               environment, state, awaiting_retry, due_at, body) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    let request = &record.request;
-    let values = params![
-        id,
-        version,
-        to_micros(request.requested_at),
-        request.qualified_user().to_string(),
-        request.user_name.as_deref().map(str::to_lowercase),
-        request.git_ref.to_string(),
-        request.job.as_str(),
-        request.project.as_ref().map(ProjectName::as_str),
-        request.environment,
-        state,
-        awaits_retry,
-        due_at,
-        body
-    ];
-    execute(db, sql, values)?;
+    let names = columns_of(record).map(|(name, _)| name).join(", ");
+    let sql = format!(
+        "INSERT INTO deploy (id, {names}, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
+    let columns = columns_of(record).map(|(_, value)| value);
+    let values = [Value::Text(id.to_owned())].into_iter().chain(columns);
+    let values = values.chain([Value::Text(body)]);
+    execute(db, &sql, params_from_iter(values))?;
     Ok(())
+}
+
+/// The columns beside the body of a deploy's row.
+pub(super) fn columns_of(record: &DeployRecord) -> [(&'static str, Value); 11] {
+    let request = &record.request;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let optional = |text: Option<String>| text.map_or(Value::Null, Value::Text);
+    let due_at = record.due_at.map(to_micros);
+    let project = request.project.as_ref().map(ToString::to_string);
+    [
+        ("version", Value::Integer(to_i64(record.version))),
+        ("requested_at", Value::Integer(to_micros(request.requested_at))),
+        ("user", Value::Text(request.qualified_user().to_string())),
+        ("user_name", optional(request.user_name.as_deref().map(str::to_lowercase))),
+        ("branch", Value::Text(request.git_ref.to_string())),
+        ("job", text(request.job.as_str())),
+        ("project", optional(project)),
+        ("environment", optional(request.environment.clone())),
+        ("state", text(record.state.as_str())),
+        ("awaiting_retry", Value::Integer(record.awaits_retry().into())),
+        ("due_at", due_at.map_or(Value::Null, Value::Integer)),
+    ]
 }
 
 fn change_lock(db: &Connection, deploy: DeployId, change: &LockChange) -> CommitResult {

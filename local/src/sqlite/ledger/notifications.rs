@@ -4,6 +4,7 @@ use chatops_core::Time;
 use chatops_core::id::DeployId;
 use chatops_core::notification::{NotificationRecord, Undelivered};
 use chatops_core::ports::{CommitError, Conflict, NotificationStore};
+use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::super::failure::{CommitResult, FileResult, LedgerResult};
@@ -67,6 +68,16 @@ pub(crate) fn select_untold(
         untold.extend(notification.undelivered);
     }
     Ok(untold)
+}
+
+/// The columns beside the body of a notification record's row.
+pub(crate) fn columns_of(notification: &NotificationRecord) -> [(&'static str, Value); 3] {
+    let time = |time: Option<i64>| time.map_or(Value::Null, Value::Integer);
+    [
+        ("version", Value::Integer(to_i64(notification.version))),
+        ("due_at", time(notification.due_at().map(to_micros))),
+        ("untold_at", time(untold_at(notification))),
+    ]
 }
 
 /// Adds a notification record.

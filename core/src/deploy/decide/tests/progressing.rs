@@ -75,7 +75,10 @@ fn it_counts_what_has_ended_and_names_what_runs_and_what_failed() {
         read_at: at(9),
     };
     assert_eq!(commit.record.jobs, Some(progress));
-    assert_eq!((commit.redraw, commit.events.len()), (Some(at(10)), 0));
+    assert_eq!(
+        (commit.redraw, commit.notifications),
+        (Some(at(10)), vec![])
+    );
 }
 
 #[test]

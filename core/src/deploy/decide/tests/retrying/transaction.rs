@@ -2,7 +2,8 @@
 //! Whether it may begin is decided elsewhere.
 
 use super::*;
-use crate::ports::ActionOutcome;
+use crate::audit::Opened;
+use crate::ports::{ActionOutcome, ActionRecord};
 
 #[test]
 fn the_retry_of_a_person_is_theirs() {
@@ -40,6 +41,14 @@ fn the_retry_of_a_person_is_theirs() {
         let change = AuditChange::Requested {
             request: expected,
             retry_of: Some(old.id),
+            opened: Some(Box::new(Opened {
+                short_id: record.short_id.clone(),
+                valid_until: at(700),
+                retry_root: Some(old.id),
+                retry_request: Some(action.id),
+                unresolved_before: record.unresolved_before,
+                action: commit.action.as_ref().map(ActionRecord::digest),
+            })),
         };
         assert_eq!(entry.change, change);
         let notification = commit.open_notifications.as_ref().unwrap();
