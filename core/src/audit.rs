@@ -2,6 +2,7 @@
 //! only appended.
 
 mod attest;
+pub mod export;
 pub mod finding;
 pub mod hash;
 pub mod links;

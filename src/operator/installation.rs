@@ -188,7 +188,7 @@ mod tests {
         assert!(example(false, None, None).check_usage(false, true).is_ok());
         let named = example(true, Some("web"), None);
         assert!(named.check_usage(true, false).is_ok());
-        insta::assert_snapshot!(usage_error(&example(true, None, None), false, false), @"--aws is for status, history, show, failed, retry, dismiss, cancel, unlock, doctor and audit verify: leave it out here");
+        insta::assert_snapshot!(usage_error(&example(true, None, None), false, false), @"--aws is for status, history, show, failed, retry, dismiss, cancel, unlock, doctor and audit: leave it out here");
         insta::assert_snapshot!(usage_error(&example(true, None, None), true, true), @"the record is in a data file or on AWS: leave one of --data and --aws out");
         insta::assert_snapshot!(usage_error(&example(false, Some("web"), None), true, false), @"--stack is about an installation on AWS: add --aws, or leave it out");
         insta::assert_snapshot!(usage_error(&example(false, None, Some("eu-west-1")), true, false), @"--region is about an installation on AWS: add --aws, or leave it out");

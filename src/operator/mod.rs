@@ -5,6 +5,7 @@
 //! they work on an installation on AWS in the same way.
 
 mod action;
+mod audit;
 mod config;
 mod doctor;
 mod filters;
@@ -17,7 +18,6 @@ mod show;
 mod status;
 mod store;
 mod text;
-mod verify;
 
 #[cfg(test)]
 mod example;
@@ -127,9 +127,9 @@ Exit codes: 0 enqueued, 1 there is nothing to cancel, 2 usage error.")]
 
 Exit codes: 0 enqueued, 1 it is not freed: the reason names the deploy that holds it, 2 usage error.")]
     Unlock(action::UnlockOptions),
-    /// Verify the audit
+    /// Verify, export or prune the record of deploys and their events
     #[command(subcommand)]
-    Audit(verify::AuditCommand),
+    Audit(audit::AuditCommand),
     /// Check the configuration, write a first one, or print its schema
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -174,9 +174,7 @@ pub(crate) fn run_command(
         OperatorCommand::Status(options) => status::show_status(options, installation, &mut out),
         OperatorCommand::History(options) => list::list_history(options, installation, &mut out),
         OperatorCommand::Failed(options) => list::list_failed(options, installation, &mut out),
-        OperatorCommand::Audit(verify::AuditCommand::Verify(options)) => {
-            verify::verify_audit(options, installation, &mut out)
-        }
+        OperatorCommand::Audit(command) => audit::run_audit(command, installation, &mut out),
         OperatorCommand::Config(command) => match command {
             config::ConfigCommand::Check(options) => config::check_config(options, &mut out),
             config::ConfigCommand::Init(options) => config::init_config(options, &mut out),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chatops_core::Time;
 use chatops_core::audit::AuditEvent;
-use chatops_core::audit::stored::StoredChain;
+use chatops_core::audit::stored::{EventOnRecord, ExaminedPart, StoredChain};
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::{DeployId, DeployRef, ShortId};
 use chatops_core::message::MessageBody;
@@ -18,11 +18,15 @@ use chatops_core::ports::{
 
 #[cfg(feature = "aws")]
 use crate::aws::AwsInstallation;
+use chatops_local::sqlite::attest::LinkTable;
 use chatops_local::sqlite::read_only::{ReadOnlyDatabase, enqueue_message};
 use futures::FutureExt;
 
 /// How many chains are read at a time: a longer read would delay the file's checkpoints.
 const CHAIN_BATCH: usize = 200;
+
+/// How many rows of other tables are examined at a time.
+const ROW_BATCH: usize = 1_000;
 
 /// How long what could not be delivered is listed, and how much of it at most.
 const UNDELIVERED_FOR: Duration = Duration::from_hours(7 * 24);
@@ -158,28 +162,50 @@ impl OperatorStore {
         }
     }
 
-    /// Calls `see` with every deploy's audit as stored and with the result of `check`.
-    pub(super) fn for_each_chain<E>(
-        &self,
-        check: impl Fn(&StoredChain) -> Result<(), E>,
-        mut see: impl FnMut(&StoredChain, Result<(), E>),
-    ) -> Result<()> {
+    /// What it is called in a file that names a place in it.
+    pub(super) fn name(&self) -> String {
         match self {
             Self::File(database) => {
-                let mut after = String::new();
-                loop {
-                    let chains = database.read_chains(&after, CHAIN_BATCH)?;
-                    let Some(last) = chains.last() else {
-                        return Ok(());
-                    };
-                    after.clone_from(&last.deploy);
-                    for chain in &chains {
-                        see(chain, check(chain));
-                    }
-                }
+                let path = database.path();
+                let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                full.display().to_string()
             }
             #[cfg(feature = "aws")]
-            Self::Aws(aws) => Ok(aws.for_each_chain(check, see)?),
+            Self::Aws(aws) => aws.name(),
+        }
+    }
+
+    /// Some deploys as stored, after the place that an earlier call gave; with the next place.
+    pub(super) fn read_chains(
+        &self,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<StoredChain>, Option<String>)> {
+        match self {
+            Self::File(database) => {
+                let chains = database.read_chains(cursor.unwrap_or_default(), CHAIN_BATCH)?;
+                let last = chains.last().map(|chain| chain.deploy.clone());
+                Ok((chains, last))
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.read_chains(cursor)?),
+        }
+    }
+
+    /// Examines a part of what is on record, after the place that an earlier call gave.
+    pub(super) fn examine(&self, cursor: Option<&str>) -> Result<ExaminedPart> {
+        match self {
+            Self::File(database) => Ok(examine_file(database, cursor)?),
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.examine(cursor)?),
+        }
+    }
+
+    /// What is on record of events that a log names.
+    pub(super) fn logged_events(&self, keys: &[(DeployId, u64)]) -> Result<Vec<EventOnRecord>> {
+        match self {
+            Self::File(database) => Ok(database.logged_events(keys)?),
+            #[cfg(feature = "aws")]
+            Self::Aws(aws) => Ok(aws.logged_events(keys)?),
         }
     }
 
@@ -194,6 +220,44 @@ impl OperatorStore {
             Self::Aws(aws) => Ok(aws.send_message(body)?),
         }
     }
+}
+
+/// Examines a part of a file: first the deploys, in the order of their ids, then the other tables. A place is
+/// the number of the part and the last key.
+fn examine_file(
+    database: &ReadOnlyDatabase,
+    cursor: Option<&str>,
+) -> Result<ExaminedPart, LedgerError> {
+    let (part, after) = cursor.and_then(|place| place.split_once(' ')).unwrap_or(("0", ""));
+    let part: usize = part.parse().unwrap_or_default();
+    let mut examined = ExaminedPart::default();
+    if cursor.is_none() {
+        examined.findings = database.examine_file()?;
+    }
+    let table = part.checked_sub(1).and_then(|n| LinkTable::ALL.get(n));
+    let last = match table {
+        None => {
+            let deploys = database.examine_deploys(after, CHAIN_BATCH)?;
+            let last = deploys.last().map(|deploy| deploy.deploy.clone());
+            for deploy in deploys {
+                examined.deploys += 1;
+                examined.events += deploy.events;
+                examined.findings.extend(deploy.findings);
+            }
+            last
+        }
+        Some(table) => {
+            let page = database.examine_rows(*table, after, ROW_BATCH)?;
+            examined.rows = page.rows;
+            examined.findings.extend(page.findings);
+            page.last
+        }
+    };
+    examined.next = match last {
+        Some(last) => Some(format!("{part} {last}")),
+        None => (part < LinkTable::ALL.len()).then(|| format!("{} ", part + 1)),
+    };
+    Ok(examined)
 }
 
 /// A read of deploys, from whichever ledger there is.

@@ -46,7 +46,7 @@ pub(super) fn how_to_retry(call: &str) -> String {
 
 /// A command that works on this machine only.
 pub(super) const NOT_ON_AWS: &str = "--aws is for status, history, show, failed, retry, dismiss, cancel, \
-                                     unlock, doctor and audit verify: leave it out here";
+                                     unlock, doctor and audit: leave it out here";
 
 /// Two records at the same time.
 pub(super) const FILE_OR_AWS: &str =
@@ -254,30 +254,6 @@ pub(super) fn retry_rejected(record: &DeployRecord, why: &RetryDecision, call: &
 /// A stored event that is not one.
 pub(super) fn unreadable_event(n: u64) -> String {
     format!("event {n} cannot be read; `chatops audit verify` checks every deploy")
-}
-
-/// A deploy whose audit is broken.
-pub(super) fn broken_deploy(deploy: &str, event: Option<u64>, why: &str) -> String {
-    match event {
-        Some(n) => format!("{deploy}: event {n} {why}"),
-        None => format!("{deploy}: it {why}"),
-    }
-}
-
-/// After the first broken ones.
-pub(super) fn more_broken(hidden: u64) -> String {
-    format!("… and {hidden} more")
-}
-
-/// The last line of the verification.
-pub(super) fn verify_result(deploys: u64, events: u64, broken: u64) -> String {
-    let (deploys, events) = (plural(deploys, "deploy"), plural(events, "event"));
-    let read = format!("{deploys} and {events} read");
-    match broken {
-        0 => format!("{read}: every chain is verified."),
-        1 => format!("{read}: 1 deploy is broken. Compare it with a backup."),
-        n => format!("{read}: {n} deploys are broken. Compare them with a backup."),
-    }
 }
 
 /// A number of things.

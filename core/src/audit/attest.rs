@@ -113,6 +113,10 @@ pub fn check_record(stored: &DeployRecord, replayed: &Replayed) -> Vec<Finding> 
     compare("", &json(stored), &json(&expected), &mut |field, is, by| {
         findings.push(Finding::differs(stored.id.to_string(), field, is, by));
     });
+    if findings.is_empty() {
+        // Something empty instead of nothing.
+        findings.push(Finding::about(stored.id.to_string(), "has a record that differs from its events"));
+    }
     findings
 }
 

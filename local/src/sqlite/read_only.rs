@@ -255,7 +255,7 @@ fn open_at_rest(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
-fn open_connection(path: &Path, how: OpenFlags) -> Result<Connection, OpenError> {
+pub(super) fn open_connection(path: &Path, how: OpenFlags) -> Result<Connection, OpenError> {
     let failed = |e| OpenError::sqlite(path, &e);
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | how;
     let db = Connection::open_with_flags(path, flags).map_err(failed)?;

@@ -4,8 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use anstream::adapter::strip_str;
-use chatops_core::audit::stored::StoredChain;
-use chatops_core::deploy::DeployRecord;
 
 use super::super::example;
 use super::*;
@@ -132,9 +130,8 @@ async fn pages_leave_nothing_out_and_repeat_nothing() {
     example::write_file(&path, 40).await;
     let store = OperatorStore::open_file(&path).unwrap();
     let all = listed_ids(&store, usize::MAX);
-    let mut ids = Vec::new();
-    let see = |chain: &StoredChain, _| ids.push(chain.deploy.clone());
-    store.for_each_chain(|_| Ok::<_, ()>(()), see).unwrap();
+    let (chains, _) = store.read_chains(None).unwrap();
+    let mut ids: Vec<String> = chains.into_iter().map(|chain| chain.deploy).collect();
     // All were requested at the same time, so the list is in the order of their ids.
     ids.reverse();
     assert_eq!(all, ids);

@@ -57,6 +57,24 @@ pub(in crate::operator) fn replaced_release(replaced: &ReplacedRelease) -> Strin
     }
 }
 
+/// What is known once more was learned.
+fn learned_text(entry: &AuditEntry) -> String {
+    let facts = entry.facts.as_ref();
+    let mut known = vec![];
+    known.extend(entry.revision.as_ref().map(|commit| format!("commit {}", sanitize(commit))));
+    let replaced = facts.and_then(|facts| facts.before.as_ref()?.replaced.as_ref());
+    known.extend(replaced.map(|replaced| format!("replaces {}", replaced_release(replaced))));
+    let holds = facts.map_or(&[][..], |facts| &facts.holds);
+    if !holds.is_empty() {
+        let waits = holds.iter().filter(|hold| hold.waits).count();
+        known.push(format!("{waits} of {} approvals still awaited", holds.len()));
+    }
+    match &*known {
+        [] => "the pipeline is there".to_owned(),
+        known => format!("seen: {}", known.join("; ")),
+    }
+}
+
 /// The text of an event, and the lines below it.
 pub(in crate::operator) fn event_text(entry: &AuditEntry) -> (String, Vec<String>) {
     let none = Vec::new;

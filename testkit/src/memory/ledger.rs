@@ -21,8 +21,21 @@ use chatops_core::ports::{
 use super::lock_mutex;
 use chatops_core::release::ReleaseHistory;
 
+/// A write that was done.
+#[derive(Debug, Clone)]
+pub enum LedgerWrite {
+    /// The worker's.
+    Commit(Box<Commit>),
+    /// The notifier's.
+    Notification(Box<NotificationRecord>),
+    /// An action that has changed no deploy.
+    Action(Box<ActionRecord>),
+}
+
 #[derive(Debug, Default)]
 struct LedgerTables {
+    /// The writes that were done, if they are kept.
+    writes: Option<Vec<LedgerWrite>>,
     records: BTreeMap<DeployId, DeployRecord>,
     events: BTreeMap<DeployId, Vec<AuditEvent>>,
     locks: BTreeMap<Target, TargetLock>,
@@ -51,6 +64,17 @@ impl MemoryLedger {
     #[must_use]
     pub fn records(&self) -> Vec<DeployRecord> {
         lock_mutex(&self.0).records.values().cloned().collect()
+    }
+
+    /// Keeps every write from now on.
+    pub fn keep_writes(&self) {
+        lock_mutex(&self.0).writes.get_or_insert_default();
+    }
+
+    /// The writes that were kept, in order.
+    #[must_use]
+    pub fn kept_writes(&self) -> Vec<LedgerWrite> {
+        lock_mutex(&self.0).writes.clone().unwrap_or_default()
     }
 
     /// Every lock that was taken and not freed.
@@ -82,6 +106,12 @@ fn defect(what: String) -> LedgerError {
 type NextLock = (Target, Option<TargetLock>);
 
 impl LedgerTables {
+    fn keep(&mut self, write: impl FnOnce() -> LedgerWrite) {
+        if let Some(writes) = &mut self.writes {
+            writes.push(write());
+        }
+    }
+
     /// The conditions of a commit in their order; nothing is written before all of them hold.
     fn check_conditions(&self, commit: &Commit) -> Result<Option<NextLock>, CommitError> {
         let record = &commit.record;
@@ -306,6 +336,7 @@ impl Ledger for MemoryLedger {
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         let tables = &mut *lock_mutex(&self.0);
         let lock = tables.check_conditions(&commit)?;
+        tables.keep(|| LedgerWrite::Commit(Box::new(commit.clone())));
         Ok(tables.apply_commit(commit, lock)?)
     }
 
@@ -336,13 +367,14 @@ impl NotificationStore for MemoryLedger {
     }
 
     async fn save_notification(&self, notification: NotificationRecord) -> Result<(), CommitError> {
-        let notifications = &mut lock_mutex(&self.0).notifications;
-        let stored = notifications.get(&notification.deploy);
+        let tables = &mut *lock_mutex(&self.0);
+        let stored = tables.notifications.get(&notification.deploy);
         let stored = stored.map(|stored| stored.version);
         if stored.is_none() || notification.version.checked_sub(1) != stored {
             return Err(Conflict::StaleVersion.into());
         }
-        notifications.insert(notification.deploy, notification);
+        tables.keep(|| LedgerWrite::Notification(Box::new(notification.clone())));
+        tables.notifications.insert(notification.deploy, notification);
         Ok(())
     }
 }
@@ -353,8 +385,9 @@ impl ActionStore for MemoryLedger {
     }
 
     async fn record_action(&self, action: ActionRecord) -> Result<(), LedgerError> {
-        let actions = &mut lock_mutex(&self.0).actions;
-        actions.entry(action.id).or_insert(action);
+        let tables = &mut *lock_mutex(&self.0);
+        tables.keep(|| LedgerWrite::Action(Box::new(action.clone())));
+        tables.actions.entry(action.id).or_insert(action);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ mod queue;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::clock::ManualClock;
-pub use self::ledger::MemoryLedger;
+pub use self::ledger::{LedgerWrite, MemoryLedger};
 pub use self::queue::{MemoryMessage, MemoryQueue};
 
 /// Locks a mutex even after a panic: the ports write only after all checks, so what they hold is

@@ -9,6 +9,7 @@ mod tables;
 
 use chatops_core::audit::finding::Finding;
 use chatops_core::audit::links::{Links, Neighbour, check_links};
+use chatops_core::audit::stored::{EventOnRecord, PrunedMark};
 use chatops_core::audit::{self, Replayed};
 use chatops_core::deploy::{DeployRecord, Target};
 use chatops_core::id::DeployId;
@@ -35,17 +36,6 @@ pub struct ExaminedDeploy {
     pub findings: Vec<Finding>,
 }
 
-/// What is left of a deploy that was pruned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrunedMark {
-    /// How many events it had.
-    pub events: u64,
-    /// The hash of the last one.
-    pub last_hash: String,
-    /// The SHA-256 of the export that has it.
-    pub export: String,
-}
-
 impl ReadOnlyDatabase {
     /// Examines at most `limit` deploys after `after`, in the order of their keys.
     pub fn examine_deploys(&self, after: &str, limit: usize) -> LedgerResult<Vec<ExaminedDeploy>> {
@@ -67,18 +57,20 @@ impl ReadOnlyDatabase {
         self.in_snapshot(tables::examine_file)
     }
 
-    /// The stored hash of an event.
-    pub fn event_hash(&self, deploy: DeployId, n: u64) -> LedgerResult<Option<String>> {
+    /// The stored hash of each of these events, or what is left of its deploy.
+    pub fn logged_events(&self, keys: &[(DeployId, u64)]) -> LedgerResult<Vec<EventOnRecord>> {
         self.in_snapshot(|db| {
-            let sql = "SELECT hash FROM event WHERE deploy = ?1 AND n = ?2";
-            let key = (deploy.to_string(), super::schema::to_i64(n));
-            select_text(db, sql, key)
+            let read = |(deploy, n): &(DeployId, u64)| {
+                let sql = "SELECT hash FROM event WHERE deploy = ?1 AND n = ?2";
+                let key = (deploy.to_string(), super::schema::to_i64(*n));
+                if let Some(hash) = select_text(db, sql, key)? {
+                    return Ok(EventOnRecord::Hash(hash));
+                }
+                let mark = select_mark(db, &deploy.to_string())?;
+                Ok(mark.map_or(EventOnRecord::Missing, EventOnRecord::Pruned))
+            };
+            keys.iter().map(read).collect()
         })
-    }
-
-    /// The mark of a deploy that was pruned.
-    pub fn pruned_mark(&self, deploy: &str) -> LedgerResult<Option<PrunedMark>> {
-        self.in_snapshot(|db| select_mark(db, deploy))
     }
 
     /// How many deploys were pruned.

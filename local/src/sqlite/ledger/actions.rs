@@ -42,7 +42,7 @@ impl ActionStore for Sqlite {
 }
 
 /// Writes the outcome of an action; `false` if one is on record.
-pub(super) fn insert_action(db: &Connection, action: &ActionRecord) -> FileResult<bool> {
+pub(crate) fn insert_action(db: &Connection, action: &ActionRecord) -> FileResult<bool> {
     let sql = "INSERT INTO action (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
     let values = params![action.id.to_string(), super::to_json(action)?];
     Ok(super::execute(db, sql, values)? == 1)

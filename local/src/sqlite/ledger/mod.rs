@@ -1,6 +1,6 @@
 //! The worker's port on the file: the ledger.
 
-mod actions;
+pub(super) mod actions;
 pub(super) mod listing;
 pub(super) mod notifications;
 mod projects;
@@ -177,7 +177,7 @@ fn select_due(db: &Connection, now: Time, limit: usize) -> FileResult<Vec<DueIte
 }
 
 /// Checks the conditions in order and writes, in the job's savepoint.
-fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
+pub(super) fn apply_commit(db: &Connection, commit: &Commit) -> CommitResult {
     let deploy = commit.record.id;
     put_record(db, &commit.record)?;
     if let Some(repeated) = &commit.retried {
