@@ -15,7 +15,8 @@ use chatops_aws::dynamodb::DynamoDb;
 use chatops_aws::operator::{StackNames, inspect};
 use chatops_aws::sqs::Sqs;
 use chatops_aws::{AwsError, failed};
-use chatops_core::audit::stored::StoredChain;
+use chatops_core::audit::stored::{EventOnRecord, ExaminedPart, StoredChain};
+use chatops_core::id::DeployId;
 use chatops_core::message::MessageBody;
 use chatops_core::ports::{LedgerError, MessageQueue, PortErrorKind, QueueName, SendError};
 use tokio::runtime::Runtime;
@@ -112,13 +113,30 @@ impl AwsInstallation {
         self.run_call(read(&self.ledger))
     }
 
-    /// Every deploy's audit as it stands in the table: a scan of all of it.
-    pub(crate) fn for_each_chain<E>(
+    /// What it is called in a file that names a place in it.
+    pub(crate) fn name(&self) -> String {
+        format!("{} in {}", self.names.table(), self.region)
+    }
+
+    /// Some deploys as they stand in the table.
+    pub(crate) fn read_chains(
         &self,
-        check: impl Fn(&StoredChain) -> Result<(), E>,
-        see: impl FnMut(&StoredChain, Result<(), E>),
-    ) -> Result<(), CallError> {
-        self.run_call(self.ledger.for_each_chain(check, see))
+        cursor: Option<&str>,
+    ) -> Result<(Vec<StoredChain>, Option<String>), CallError> {
+        self.run_call(self.ledger.read_chains(cursor))
+    }
+
+    /// Examines a part of the table.
+    pub(crate) fn examine(&self, cursor: Option<&str>) -> Result<ExaminedPart, CallError> {
+        self.run_call(self.ledger.examine(cursor))
+    }
+
+    /// What is on record of events that a log names.
+    pub(crate) fn logged_events(
+        &self,
+        keys: &[(DeployId, u64)],
+    ) -> Result<Vec<EventOnRecord>, CallError> {
+        self.run_call(self.ledger.logged_events(keys))
     }
 
     /// Puts an action into the operators' queue.

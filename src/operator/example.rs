@@ -13,8 +13,10 @@ use chatops_core::deploy::{
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, ShortId, TeamId, UserId};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::notification::{NotificationKind, NotificationRecord};
 use chatops_core::parameters::Parameters;
 use chatops_core::ports::{Commit, Ledger};
+use chatops_core::release::TargetEnd;
 use chrono::{DateTime, TimeDelta};
 
 use chatops_local::clock::WallClock;
@@ -83,28 +85,49 @@ pub(super) async fn write_file(path: &Path, deploys: usize) {
     for n in 0..deploys {
         let story = match n % 5 {
             0 => requested_story(&n.to_string()),
-            _ => canceled_story(&n.to_string()),
+            _ => lockless_story(&n.to_string()),
         };
         let length = 1 + n % story.0.len();
         for (record, event) in story.0.into_iter().take(length) {
-            let commit = Commit {
-                record,
-                events: vec![event],
-                lock: None,
-                claim: None,
-                release: None,
-                notifications: vec![],
-                redraw: None,
-                open_notifications: None,
-                retried: None,
-                action: None,
-            };
-            db.commit(commit).await.unwrap();
+            db.commit(commit(record, event)).await.unwrap();
         }
     }
 }
 
+/// The transaction of a version, with what follows from its event; without locks.
+fn commit(record: DeployRecord, event: AuditEvent) -> Commit {
+    let change = event.entry().unwrap().change;
+    let claim = match &change {
+        AuditChange::Triggered { pipeline, .. } => Some(pipeline.id),
+        _ => None,
+    };
+    let ends = matches!(change, AuditChange::Ended { .. });
+    let notifications = match &change {
+        AuditChange::Started { .. } => vec![NotificationKind::Progress],
+        AuditChange::Held { .. } => vec![NotificationKind::Hold],
+        AuditChange::Ended { .. } => vec![NotificationKind::Final],
+        _ => vec![],
+    };
+    let open = NotificationRecord::open(record.id, None, start_time());
+    Commit {
+        release: ends.then(|| TargetEnd::of(&record)).flatten().map(Box::new),
+        open_notifications: (record.version == 1).then_some(open),
+        record,
+        events: vec![event],
+        lock: None,
+        claim,
+        notifications,
+        redraw: None,
+        retried: None,
+        action: None,
+    }
+}
+
 fn triggering() -> AuditChange {
+    triggering_with(Some(Target("gh/acme/web/production".into())))
+}
+
+fn triggering_with(target: Option<Target>) -> AuditChange {
     AuditChange::TriggerBegun {
         attempt: 1,
         intent: TriggerIntent {
@@ -122,7 +145,7 @@ fn triggering() -> AuditChange {
             workflow: WorkflowSelector::Named(vec!["ship".into()]),
             must_run: vec![],
         },
-        target: Some(Target("gh/acme/web/production".into())),
+        target,
         config: "0123456789ab".into(),
     }
 }
@@ -147,6 +170,17 @@ pub(super) fn canceled_with_audit() -> (DeployRecord, Vec<AuditEntry>) {
 
 /// A deploy with many events; each key is another deploy.
 pub(super) fn canceled_story(key: &str) -> DeployStory {
+    story_of(key, &triggering())
+}
+
+/// The same of a job that takes no lock.
+fn lockless_story(key: &str) -> DeployStory {
+    story_of(key, &triggering_with(None))
+}
+
+fn story_of(key: &str, triggering: &AuditChange) -> DeployStory {
+    let story = begin_story(key, "feature/login");
+    let id = PipelineId(story.record().id.uuid());
     let ada = || "ada".to_owned();
     let rolled_back = AuditChange::TriggerRolledBack {
         error: "HTTP 503: come back later".into(),
@@ -156,7 +190,10 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
     };
     let because = "timed out".into();
     let triggered = AuditChange::Triggered {
-        pipeline: example_pipeline(),
+        pipeline: CiPipeline {
+            id,
+            ..example_pipeline()
+        },
         matched_by: MatchedBy::DeployId,
     };
     let workflows = vec!["ship".to_owned(), "notify".to_owned()];
@@ -169,10 +206,10 @@ pub(super) fn canceled_story(key: &str) -> DeployStory {
         beside: vec![],
         jobs: vec![],
     };
-    begin_story(key, "feature/login")
-        .work(0, triggering())
+    story
+        .work(0, triggering.clone())
         .work(1, rolled_back)
-        .work(6, triggering())
+        .work(6, triggering.clone())
         .work(8, AuditChange::OutcomeUnknown { because })
         .work(60, triggered)
         .work(65, started)

@@ -185,6 +185,7 @@ fn write_deploy(
 /// From this width of a terminal on an event's time and state stand in front of what happened.
 const WIDE: usize = 100;
 
+/// The events in order. Those in a row that differ by number and time alone are one.
 fn write_events(
     entries: &[AuditEntry],
     terminal: Option<usize>,
@@ -192,17 +193,27 @@ fn write_events(
 ) -> Result<()> {
     let is_narrow = terminal.is_some_and(|width| width < WIDE);
     let indent = if is_narrow { 5 } else { 49 };
-    for entry in entries {
-        let (what, below) = text::event_text(entry);
-        let who = text::actor_label(&entry.by);
+    let said: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry, text::actor_label(&entry.by), text::event_text(entry)))
+        .collect();
+    let same = said.chunk_by(|(one, by, what), (next, next_by, next_what)| {
+        (one.state, by, what) == (next.state, next_by, next_what)
+    });
+    for run in same {
+        let [(entry, who, (what, below)), rest @ ..] = run else {
+            continue;
+        };
         let at = (entry.at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
         let number = entry.n;
+        let more = rest.last().map(|(last, ..)| text::repeated(run.len(), last));
+        let more = more.unwrap_or_default();
         if is_narrow {
             writeln!(out, "{number:>3}  {at}  {state}")?;
-            writeln!(out, "{:indent$}{who}: {what}", "")?;
+            writeln!(out, "{:indent$}{who}: {what}{more}", "")?;
         } else {
-            writeln!(out, "{number:>3}  {at}  {state:<14}  {who}: {what}")?;
+            writeln!(out, "{number:>3}  {at}  {state:<14}  {who}: {what}{more}")?;
         }
         for more in below {
             writeln!(out, "{:indent$}{more}", "")?;

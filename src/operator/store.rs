@@ -228,7 +228,9 @@ fn examine_file(
     database: &ReadOnlyDatabase,
     cursor: Option<&str>,
 ) -> Result<ExaminedPart, LedgerError> {
-    let (part, after) = cursor.and_then(|place| place.split_once(' ')).unwrap_or(("0", ""));
+    let (part, after) = cursor
+        .and_then(|place| place.split_once(' '))
+        .unwrap_or(("0", ""));
     let part: usize = part.parse().unwrap_or_default();
     let mut examined = ExaminedPart::default();
     if cursor.is_none() {
@@ -248,7 +250,6 @@ fn examine_file(
         }
         Some(table) => {
             let page = database.examine_rows(*table, after, ROW_BATCH)?;
-            examined.rows = page.rows;
             examined.findings.extend(page.findings);
             page.last
         }

@@ -19,7 +19,7 @@ pub(super) use self::config::{
 };
 pub(super) use self::record::{
     UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
-    replaced_release, requester_label, run_label,
+    repeated, replaced_release, requester_label, run_label,
 };
 pub(super) use self::retry_all::retry_summary;
 pub(super) use self::unlock::{

@@ -18,6 +18,7 @@ use chatops_core::deploy::{
 use chatops_core::id::{ChannelId, DeployId, InvocationId, ShortId, TeamId, UserId};
 use chatops_core::message::{MessageBody, WorkMessage};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::notification::{NotificationKind, NotificationRecord};
 use chatops_core::parameters::Parameters;
 use chatops_core::ports::{Clock, Commit, Ledger, MessageQueue, QueueName};
 use chatops_local::clock::WallClock;
@@ -313,15 +314,17 @@ pub(crate) fn now() -> Time {
 }
 
 fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commit {
+    let ends = record.state.is_terminal();
+    let open = NotificationRecord::open(record.id, None, record.valid_until);
     Commit {
+        open_notifications: (record.version == 1).then_some(open),
         record,
         events: vec![event],
         lock: None,
         claim: None,
         release: None,
-        notifications: vec![],
+        notifications: ends.then_some(NotificationKind::Final).into_iter().collect(),
         redraw: None,
-        open_notifications: None,
         retried: None,
         action: None,
     }

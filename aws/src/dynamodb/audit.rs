@@ -1,96 +1,183 @@
-//! The audit as an operator checks it: every item of every deploy, valid or not.
+//! The audit as an operator checks and exports it: every item of the table, valid or not.
 //!
-//! Only this scans. The functions never do; a check of everything reads everything.
+//! Only this scans. The functions never do; a check of everything reads everything. A scan is no snapshot: where
+//! something is found, it is read again by key, consistently, and that counts. So what changes meanwhile is not
+//! suspected.
 
-use std::collections::BTreeSet;
+mod items;
+mod links;
 
-use aws_sdk_dynamodb::types::Select;
-use chatops_core::audit::stored::{StoredChain, StoredEvent};
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use chatops_core::audit::stored::{EventOnRecord, ExaminedPart, StoredChain, StoredEvent};
+use chatops_core::id::DeployId;
+use futures::{StreamExt, TryStreamExt};
 
 use super::DynamoDb;
 use super::item::{self, DEPLOY, TableItem, text};
 use super::table::{PK, SK};
 use crate::{AwsError, failed};
 
-/// How often a deploy with a fault is read again.
+/// How often a deploy or an item with a fault is read again.
 const MAX_READS: usize = 3;
 
+/// How many reads are under way at a time.
+const READS_AT_ONCE: usize = 32;
+
+/// The attributes that are read. Operators may read no other by a scan: a notification record holds a
+/// response URL in one that is not among them.
+const ATTRIBUTES: [&str; 20] = [
+    PK,
+    SK,
+    "n",
+    "body",
+    "hash",
+    "v",
+    "events",
+    "requested_at",
+    "user",
+    "user_name",
+    "branch",
+    "job",
+    "project",
+    "environment",
+    "state",
+    "ledger",
+    "awaiting_retry",
+    "timer",
+    "due_at",
+    "deploy",
+];
+
+/// A deploy as it was met: its chain, and the item of its record.
+type MetDeploy = (StoredChain, Option<TableItem>);
+
+/// A page of a scan.
+#[derive(Debug, Default)]
+struct ScanPage {
+    deploys: Vec<MetDeploy>,
+    others: Vec<TableItem>,
+    next: Option<String>,
+}
+
 impl DynamoDb {
-    /// Shows every deploy's items to `see`, each deploy once, in no order, with what `check` found.
-    ///
-    /// The items of a partition are adjacent, so one pass over the table is enough. A scan is no
-    /// snapshot, though: where `check` finds a fault, the deploy is read again by key, consistently, and
-    /// that counts. So a deploy that changes meanwhile, or that the scan meets in two places, has none.
-    pub async fn for_each_chain<E>(
+    /// Some deploys as stored, in no order, from where an earlier call ended; with where this one ends.
+    pub async fn read_chains(
         &self,
-        check: impl Fn(&StoredChain) -> Result<(), E>,
-        mut see: impl FnMut(&StoredChain, Result<(), E>),
-    ) -> Result<(), AwsError> {
-        let mut seen = BTreeSet::new();
-        let (mut met, mut after): (Option<StoredChain>, Option<TableItem>) = (None, None);
-        loop {
-            let scan = self.client.scan().table_name(&self.table);
-            let scan = (scan.filter_expression("begins_with(#pk, :deploys)"))
-                // Operators may read no other attribute: notification records hold response URLs.
-                .select(Select::SpecificAttributes)
-                .projection_expression("#pk, #sk, #n, #body, #hash")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_names("#n", "n")
-                .expression_attribute_names("#body", "body")
-                .expression_attribute_names("#hash", "hash")
-                .expression_attribute_values(":deploys", text(DEPLOY))
-                .set_exclusive_start_key(after);
-            let page = scan.send().await.map_err(failed("dynamodb:Scan"))?;
-            for item in page.items() {
-                let deploy = attribute(item, PK);
-                let deploy = deploy.strip_prefix(DEPLOY).unwrap_or(&deploy).to_owned();
-                if met.as_ref().is_none_or(|chain| chain.deploy != deploy)
-                    && let Some(chain) = met.replace(empty_chain(deploy))
-                {
-                    self.recheck(chain, &mut seen, &check, &mut see).await?;
-                }
-                if let Some(chain) = &mut met {
-                    add(chain, item);
-                }
-            }
-            after = page.last_evaluated_key;
-            if after.is_none() {
-                break;
-            }
-        }
-        match met {
-            Some(chain) => self.recheck(chain, &mut seen, &check, &mut see).await,
-            None => Ok(()),
-        }
+        cursor: Option<&str>,
+    ) -> Result<(Vec<StoredChain>, Option<String>), AwsError> {
+        let page = self.scan_page(cursor, true).await?;
+        let chains = page.deploys.into_iter().map(|(chain, _)| chain);
+        Ok((chains.collect(), page.next))
     }
 
-    async fn recheck<E>(
+    /// Examines a part of the table, from where an earlier call ended.
+    pub async fn examine(&self, cursor: Option<&str>) -> Result<ExaminedPart, AwsError> {
+        let page = self.scan_page(cursor, false).await?;
+        let mut part = ExaminedPart {
+            deploys: page.deploys.len() as u64,
+            events: page
+                .deploys
+                .iter()
+                .map(|(chain, _)| chain.events.len() as u64)
+                .sum(),
+            findings: vec![],
+            next: page.next,
+        };
+        let deploys = futures::stream::iter(page.deploys);
+        let deploys = deploys.map(|met| self.examine_again(met));
+        let mut deploys = deploys.buffered(READS_AT_ONCE);
+        while let Some(findings) = deploys.try_next().await? {
+            part.findings.extend(findings);
+        }
+        let others = futures::stream::iter(page.others);
+        let others = others.map(|item| self.examine_item_again(item));
+        let mut others = others.buffered(READS_AT_ONCE);
+        while let Some(findings) = others.try_next().await? {
+            part.findings.extend(findings);
+        }
+        Ok(part)
+    }
+
+    /// What is on record of events that a log names.
+    pub async fn logged_events(
         &self,
-        met: StoredChain,
-        seen: &mut BTreeSet<Box<str>>,
-        check: &impl Fn(&StoredChain) -> Result<(), E>,
-        see: &mut impl FnMut(&StoredChain, Result<(), E>),
-    ) -> Result<(), AwsError> {
-        if !seen.insert(met.deploy.as_str().into()) {
-            return Ok(());
+        keys: &[(DeployId, u64)],
+    ) -> Result<Vec<EventOnRecord>, AwsError> {
+        let read = |&(deploy, n): &(DeployId, u64)| async move {
+            let item = self.read_item(item::event_key(deploy, n)).await?;
+            Ok::<_, AwsError>(match item {
+                Some(item) => EventOnRecord::Hash(attribute(&item, "hash")),
+                None => EventOnRecord::Missing,
+            })
+        };
+        let reads = futures::stream::iter(keys).map(read);
+        reads.buffered(READS_AT_ONCE).try_collect().await
+    }
+
+    /// One page of a scan. The items of a partition are adjacent; where the page ends within a deploy, that is
+    /// read to its end by key, and the next page leaves the rest of it out.
+    async fn scan_page(
+        &self,
+        cursor: Option<&str>,
+        only_deploys: bool,
+    ) -> Result<ScanPage, AwsError> {
+        let place = cursor.and_then(|place| place.rsplit_once(' '));
+        let names: Vec<String> = (0..ATTRIBUTES.len()).map(|n| format!("#a{n}")).collect();
+        let mut scan = (self.client.scan().table_name(&self.table))
+            .select(Select::SpecificAttributes)
+            .projection_expression(names.join(", "));
+        for (name, attribute) in names.iter().zip(ATTRIBUTES) {
+            scan = scan.expression_attribute_names(name, attribute);
         }
-        let (mut found, mut chain) = (check(&met), met);
-        for _ in 0..MAX_READS {
-            if found.is_ok() {
-                break;
+        if only_deploys {
+            scan = scan
+                .filter_expression("begins_with(#a0, :deploys)")
+                .expression_attribute_values(":deploys", text(DEPLOY));
+        }
+        if let Some((partition, sort)) = place {
+            scan = scan
+                .exclusive_start_key(PK, text(partition))
+                .exclusive_start_key(SK, text(sort));
+        }
+        let answer = scan.send().await.map_err(failed("dynamodb:Scan"))?;
+        let mut page = ScanPage::default();
+        for item in answer.items.unwrap_or_default() {
+            let partition = attribute(&item, PK);
+            if place.is_some_and(|(known, _)| known == partition && known.starts_with(DEPLOY)) {
+                continue;
             }
-            chain = self.read_chain(chain.deploy).await?;
-            found = check(&chain);
+            let Some(deploy) = partition.strip_prefix(DEPLOY) else {
+                page.others.push(item);
+                continue;
+            };
+            if page
+                .deploys
+                .last()
+                .is_none_or(|(chain, _)| chain.deploy != deploy)
+            {
+                page.deploys.push((empty_chain(deploy.to_owned()), None));
+            }
+            if let Some(met) = page.deploys.last_mut() {
+                add(met, item);
+            }
         }
-        see(&chain, found);
-        Ok(())
+        if let Some(last) = answer.last_evaluated_key {
+            let (partition, sort) = (attribute(&last, PK), attribute(&last, SK));
+            // The deploy at the end may go on, and what was filtered out may be its rest.
+            let cut = page.deploys.last().map(|(chain, _)| chain.deploy.clone());
+            if let Some(deploy) = cut.filter(|deploy| partition.ends_with(&**deploy)) {
+                page.deploys.pop();
+                page.deploys.push(self.read_chain(deploy).await?);
+            }
+            page.next = Some(format!("{partition} {sort}"));
+        }
+        Ok(page)
     }
 
     /// One deploy's items, read consistently by their key.
-    async fn read_chain(&self, deploy: String) -> Result<StoredChain, AwsError> {
+    async fn read_chain(&self, deploy: String) -> Result<MetDeploy, AwsError> {
         let partition = text(format!("{DEPLOY}{deploy}"));
-        let (mut chain, mut after) = (empty_chain(deploy), None);
+        let (mut met, mut after) = ((empty_chain(deploy), None), None);
         loop {
             let query = (self.client.query().table_name(&self.table))
                 .consistent_read(true)
@@ -99,10 +186,12 @@ impl DynamoDb {
                 .expression_attribute_values(":pk", partition.clone())
                 .set_exclusive_start_key(after);
             let page = query.send().await.map_err(failed("dynamodb:Query"))?;
-            page.items().iter().for_each(|item| add(&mut chain, item));
+            for item in page.items.unwrap_or_default() {
+                add(&mut met, item);
+            }
             after = page.last_evaluated_key;
             if after.is_none() {
-                return Ok(chain);
+                return Ok(met);
             }
         }
     }
@@ -119,22 +208,31 @@ fn empty_chain(deploy: String) -> StoredChain {
 
 /// Adds an item of a deploy's partition. What is neither the record nor an event counts as an event
 /// with an impossible number.
-fn add(chain: &mut StoredChain, item: &TableItem) {
-    let sort = attribute(item, SK);
+fn add((chain, record): &mut MetDeploy, item: TableItem) {
+    let sort = attribute(&item, SK);
     if sort == item::RECORD_SORT {
-        chain.record = Some(attribute(item, "body"));
+        chain.record = Some(attribute(&item, "body"));
+        *record = Some(item);
         return;
     }
-    let n = item::get_number(item, "n").ok();
+    let n = item::get_number(&item, "n").ok();
     let n = n.filter(|n| sort == item::event_sort(*n));
     chain.events.push(StoredEvent {
         n: n.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1),
-        body: attribute(item, "body"),
-        hash: attribute(item, "hash"),
+        body: attribute(&item, "body"),
+        hash: attribute(&item, "hash"),
     });
 }
 
 /// An attribute's text; empty if it is missing or no text, so that no hash fits.
 fn attribute(item: &TableItem, name: &str) -> String {
     item::get_text(item, name).unwrap_or_default().to_owned()
+}
+
+/// An attribute for people.
+fn show(value: Option<&AttributeValue>) -> Option<String> {
+    value.map(|value| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        other => format!("{other:?}"),
+    })
 }

@@ -26,8 +26,8 @@
 //! table and `Query` on its indexes; the notifier `GetItem` on keys that begin with `D#` and
 //! `N#`, and `PutItem` on those that begin with `N#` and `V#` (`dynamodb:LeadingKeys`). A transaction has no
 //! right of its own: it needs those of its writes. An operator reads keys that begin with `D#`, `S#`,
-//! `R#`, `V#` and `LOCK#`, and scans for audits the attributes `pk`, `sk`, `n`, `body` and `hash`
-//! (`dynamodb:Attributes`), which in a notification record are only its key.
+//! `P#`, `R#`, `A#`, `T#`, `V#` and `LOCK#`, and scans for audits every attribute but the one of notification
+//! records that holds a response URL (`dynamodb:Attributes`).
 //!
 //! `ARCHITECTURE.md` says which index answers which query, why they are attributes of the record, and
 //! what a deploy costs.

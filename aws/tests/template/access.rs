@@ -185,12 +185,13 @@ fn an_operator_reads_no_response_url_and_no_message_and_sends_only_actions() {
         let [_, action, resource, condition] = right;
         let is_read = ["GetItem", "BatchGetItem", "Query"].map(|it| format!("dynamodb:{it}"));
         if is_read.contains(action) && resource == "{Table.Arn}" {
-            let keys = "ForAllValues:StringLike dynamodb:LeadingKeys=D#*|S#*|R#*|V#*|LOCK#*";
+            let keys =
+                "ForAllValues:StringLike dynamodb:LeadingKeys=D#*|S#*|P#*|R#*|A#*|T#*|V#*|LOCK#*";
             let null = "Null dynamodb:LeadingKeys=false";
             assert_eq!(*condition, format!("{keys}; {null}"), "{right:?}");
         }
         if action == "dynamodb:Scan" {
-            let attributes = "dynamodb:Attributes=pk|sk|n|body|hash";
+            let attributes = "dynamodb:Attributes=pk|sk|n|body|hash|v|events|requested_at|user|user_name|branch|job|project|environment|state|ledger|awaiting_retry|timer|due_at|deploy";
             assert!(condition.contains(attributes), "{right:?}");
         }
         let writes = ["Put", "Update", "Delete", "Receive", "ChangeMessage"];

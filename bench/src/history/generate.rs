@@ -2,15 +2,16 @@
 //! Equal numbers make equal deploys.
 
 use chatops_core::Time;
-use chatops_core::audit::AuditActor;
+use chatops_core::audit::{AuditActor, AuditChange};
 use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
-    CiPipeline, CiRun, CiRunKind, DeployEnd, DeployRecord, DeployRequest, DeployState, EndReason,
-    MatchedBy, TriggerIntent,
+    ActedBy, CiPipeline, CiRunKind, DeployRequest, DeployState, EndReason, MatchedBy,
+    TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
 use chatops_core::name::{GitRef, JobName, ProjectName};
+use chatops_core::notification::{DeliveryStatus, NotificationRecord};
 use chatops_core::parameters::Parameters;
 use chatops_core::ports::Commit;
 use chrono::{DateTime, TimeDelta};
@@ -144,32 +145,102 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
     // Two of a million can have the same first eight digits.
     let name = (id, id.short_id(16));
     let (mut record, event) = machine::begin_deploy(name, request, None, valid_until, by, at);
-    record.state = if n + IN_PROGRESS < size {
+    let state = if n + IN_PROGRESS < size {
         random.next_state()
     } else {
         DeployState::Running
     };
-    fill_record(&mut record, n, at)?;
-    record.retried_by =
-        (record.awaits_retry() && random.next_below(2) == 0).then(|| DeployId::of_retry(id, None));
+    let mut events = vec![event];
+    let (mut notification, mut claim) = (NotificationRecord::open(id, None, at), None);
+    let given_up = random.next_below(2) == 0;
+    for change in way_to(state, n, at)?.into_iter().chain(dismissed(state, given_up)) {
+        let delivered = DeliveryStatus::Delivered { at };
+        match &change {
+            AuditChange::Started { .. } => notification.progress = delivered,
+            AuditChange::Ended { .. } => notification.final_status = delivered,
+            AuditChange::Triggered { pipeline, .. } => claim = Some(pipeline.id),
+            _ => {}
+        }
+        if let (Some(run), AuditChange::Started { .. }) = (&mut record.run, &change) {
+            run.created_at = Some(at);
+            run.revision = Some("0123456789abcdef0123456789abcdef01234567".to_owned());
+            run.subject = Some("Fix the cart".to_owned());
+        }
+        let now = match &change {
+            AuditChange::Ended { .. } => at + TimeDelta::minutes(7),
+            _ => at,
+        };
+        let by = AuditActor::Worker(InvocationId::new(format!("worker-{n}")));
+        let (next, event) = machine::apply_change(&record, change, by, now).ok()?;
+        record = next;
+        events.push(event);
+    }
+    // All of them are of its first version.
+    record.version = 1;
+    record.due_at = (!state.is_terminal()).then_some(at);
+    record.owes_ticket = false;
+    record.watch = None;
     Some(Commit {
         record,
-        events: vec![event],
+        events,
         lock: None,
-        claim: None,
+        claim,
         release: None,
         notifications: vec![],
         redraw: None,
-        open_notifications: None,
+        open_notifications: Some(notification),
         retried: None,
         action: None,
     })
 }
 
-/// Fills in what a record of its state has, so that it has a realistic size.
-fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
-    record.attempts = 1;
-    record.trigger_intent = Some(TriggerIntent {
+/// Somebody takes it out of what waits for a retry.
+fn dismissed(state: DeployState, given_up: bool) -> Option<AuditChange> {
+    let waits = matches!(state, DeployState::TriggerFailed | DeployState::Unresolved);
+    let name = "ops".to_owned();
+    let by = ActedBy::Operator { name };
+    (waits && given_up).then_some(AuditChange::Dismissed { by })
+}
+
+/// What happens to a deploy that ends like this.
+fn way_to(state: DeployState, n: u32, at: Time) -> Option<Vec<AuditChange>> {
+    let url = format!("https://app.circleci.com/pipelines/github/acme/web/{n}");
+    let begun = AuditChange::TriggerBegun {
+        attempt: 1,
+        intent: intent(n, at),
+        target: None,
+        config: "0123456789ab".to_owned(),
+    };
+    let triggered = AuditChange::Triggered {
+        pipeline: CiPipeline {
+            kind: CiRunKind::Pipeline,
+            id: PipelineId(Uuid::from_u128(u128::from(n))),
+            number: u64::from(n),
+            url: Url::parse(&url).ok()?,
+        },
+        matched_by: MatchedBy::Response,
+    };
+    let started = AuditChange::Started {
+        workflows: vec!["build-and-deploy".to_owned()],
+    };
+    let mut way = match state {
+        DeployState::Rejected => vec![],
+        DeployState::TriggerFailed | DeployState::Unresolved => vec![begun],
+        _ => vec![begun, triggered, started],
+    };
+    if state.is_terminal() {
+        let reason = EndReason::Workflows {
+            decided_by: vec![("build-and-deploy".to_owned(), "success".to_owned())],
+            beside: vec![],
+            jobs: vec![],
+        };
+        way.push(AuditChange::Ended { state, reason });
+    }
+    Some(way)
+}
+
+fn intent(n: u32, at: Time) -> TriggerIntent {
+    TriggerIntent {
         by: InvocationId::new(format!("worker-{n}")),
         at,
         send_by: at + TimeDelta::seconds(15),
@@ -183,31 +254,5 @@ fn fill_record(record: &mut DeployRecord, n: u32, at: Time) -> Option<()> {
         deploy_id_parameter: Some("deploy_id".to_owned()),
         workflow: WorkflowSelector::Named(vec!["build-and-deploy".to_owned()]),
         must_run: vec![],
-    });
-    let url = format!("https://app.circleci.com/pipelines/github/acme/web/{n}");
-    record.run = Some(CiRun {
-        pipeline: CiPipeline {
-            kind: CiRunKind::Pipeline,
-            id: PipelineId(Uuid::from_u128(u128::from(n))),
-            number: u64::from(n),
-            url: Url::parse(&url).ok()?,
-        },
-        matched_by: MatchedBy::Response,
-        triggered_at: at,
-        created_at: Some(at),
-        revision: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-        subject: Some("Fix the cart".to_owned()),
-        author: None,
-    });
-    let ended = record.state.is_terminal();
-    record.due_at = (!ended).then_some(at);
-    record.end = ended.then(|| DeployEnd {
-        at: at + TimeDelta::minutes(7),
-        reason: EndReason::Workflows {
-            decided_by: vec![("build-and-deploy".to_owned(), "success".to_owned())],
-            beside: vec![],
-            jobs: vec![],
-        },
-    });
-    Some(())
+    }
 }

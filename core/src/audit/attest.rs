@@ -115,7 +115,10 @@ pub fn check_record(stored: &DeployRecord, replayed: &Replayed) -> Vec<Finding> 
     });
     if findings.is_empty() {
         // Something empty instead of nothing.
-        findings.push(Finding::about(stored.id.to_string(), "has a record that differs from its events"));
+        findings.push(Finding::about(
+            stored.id.to_string(),
+            "has a record that differs from its events",
+        ));
     }
     findings
 }

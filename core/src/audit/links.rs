@@ -303,7 +303,10 @@ pub fn made_by_action(key: &str, body: &str) -> Result<Option<DeployId>, Finding
 #[must_use]
 pub fn check_action(key: &str, body: &str, owner: Option<&Replayed>) -> Option<Finding> {
     let fits = owner.is_some_and(|owner| {
-        let request = owner.record.retry_request.map(|request| request.to_string());
+        let request = owner
+            .record
+            .retry_request
+            .map(|request| request.to_string());
         agrees(body, owner) && (owner.is_earlier || request.as_deref() == Some(key))
     });
     let deploy = owner.map_or("?".to_owned(), |owner| owner.record.id.to_string());

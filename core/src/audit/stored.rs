@@ -53,8 +53,6 @@ pub struct ExaminedPart {
     pub deploys: u64,
     /// How many events they have.
     pub events: u64,
-    /// How many rows or items beside them.
-    pub rows: u64,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// Where the next part begins; `None` at the end.

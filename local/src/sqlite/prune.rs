@@ -10,7 +10,9 @@ use std::time::Duration;
 use chatops_core::Time;
 use chatops_core::deploy::DeployRecord;
 use chatops_core::id::DeployId;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use super::attest::select_mark;
 use super::failure::{FileResult, LedgerResult, SqliteFailure};
@@ -225,7 +227,11 @@ fn remove(db: &Connection, record: &DeployRecord, export: &str, now: Time) -> Fi
         ledger::execute(db, sql, params![run.pipeline.id.to_string(), id])?;
     }
     if let Some(request) = record.retry_request {
-        ledger::execute(db, "DELETE FROM action WHERE id = ?1", [request.to_string()])?;
+        ledger::execute(
+            db,
+            "DELETE FROM action WHERE id = ?1",
+            [request.to_string()],
+        )?;
     }
     for sql in [
         "DELETE FROM event WHERE deploy = ?1",
@@ -242,3 +248,6 @@ fn remove(db: &Connection, record: &DeployRecord, export: &str, now: Time) -> Fi
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,10 @@ impl ReadOnlyDatabase {
     }
 
     /// Reads in one transaction, so that the parts fit together while a server writes.
-    pub(super) fn in_snapshot<T>(&self, read: impl FnOnce(&Connection) -> FileResult<T>) -> LedgerResult<T> {
+    pub(super) fn in_snapshot<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> FileResult<T>,
+    ) -> LedgerResult<T> {
         let db = self.lock();
         let tx = db.unchecked_transaction();
         let tx = tx.map_err(|e| SqliteFailure::before_commit(&e))?;

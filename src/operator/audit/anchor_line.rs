@@ -104,7 +104,10 @@ mod tests {
             assert_eq!(found(&line), [expected], "{line}");
         }
         assert_eq!(found(&inside.to_string()), [expected, expected]);
-        assert_eq!(found(&serde_json::to_string_pretty(&inside).unwrap()).len(), 2);
+        assert_eq!(
+            found(&serde_json::to_string_pretty(&inside).unwrap()).len(),
+            2
+        );
     }
 
     #[test]

@@ -125,6 +125,8 @@ impl<W: Write> HashedLines<W> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
         self.digest.update(&line);
-        self.to.write_all(&line).context("the export cannot be written")
+        self.to
+            .write_all(&line)
+            .context("the export cannot be written")
     }
 }

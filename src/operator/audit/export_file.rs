@@ -120,8 +120,9 @@ fn read_export(
         name: name.clone(),
     };
     let first = lines.next()?.unwrap_or_default();
-    let header: ExportHeader = serde_json::from_slice(&first)
-        .with_context(|| format!("{name} is no export: its first line should say chatops_audit_export"))?;
+    let header: ExportHeader = serde_json::from_slice(&first).with_context(|| {
+        format!("{name} is no export: its first line should say chatops_audit_export")
+    })?;
     ensure!(
         header.chatops_audit_export == EXPORT_VERSION,
         "{name} has version {} of the format, and this chatops knows {EXPORT_VERSION}: use a newer one",
@@ -142,9 +143,8 @@ fn read_export(
             index.sha256 = end.sha256;
             return Ok(());
         }
-        let exported: ExportedDeploy = serde_json::from_slice(&line).with_context(|| {
-            format!("line {} of {name} is no deploy", deploys + 2)
-        })?;
+        let exported: ExportedDeploy = serde_json::from_slice(&line)
+            .with_context(|| format!("line {} of {name} is no deploy", deploys + 2))?;
         let chain = exported.into_chain();
         deploys += 1;
         events += chain.events.len() as u64;
@@ -171,7 +171,11 @@ impl Lines {
     /// The next line; `None` at the end.
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
-        let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let read = self
+            .reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line);
         let read = read.with_context(|| format!("{} cannot be read", self.name))?;
         self.digest.update(&line);
         Ok((read > 0).then_some(line))

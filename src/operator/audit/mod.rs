@@ -82,8 +82,8 @@ Exit codes: 0 everything agrees, 1 something differs or cannot be read, 2 usage 
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyOptions {
-    /// Write one JSON object: `deploys`, `events`, `rows`, `logged`, `pruned`, `broken` (how many differ), `found`
-    /// (how many differences) and `first` (the first 20: `deploy`, `event`, `reason`, `field`, `stored`,
+    /// Write one JSON object: `deploys`, `events`, `logged`, `pruned`, `broken` (how many differ), `found` (how
+    /// many differences) and `first` (the first 20: `deploy`, `event`, `reason`, `field`, `stored`,
     /// `by_events`)
     #[arg(long)]
     json: bool,
@@ -163,7 +163,9 @@ fn parse_date(text: &str) -> Result<Time, &'static str> {
     }
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
-        .map_err(|_| "it takes a day (UTC) such as 2026-11-30, or a time such as 2026-11-30T12:00:00Z")
+        .map_err(
+            |_| "it takes a day (UTC) such as 2026-11-30, or a time such as 2026-11-30T12:00:00Z",
+        )
 }
 
 #[cfg(test)]

@@ -19,8 +19,6 @@ const MAX_SHOWN: usize = 20;
 pub(super) struct AuditReport {
     pub(super) deploys: u64,
     pub(super) events: u64,
-    /// Rows of other tables that name a deploy.
-    pub(super) rows: u64,
     /// Events in the log.
     pub(super) logged: u64,
     /// Events in the log whose deploys were pruned, and whose export was not given.

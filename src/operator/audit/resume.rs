@@ -45,8 +45,9 @@ impl KeptPlace {
         };
         let named = || path.display().to_string();
         let text = fs::read_to_string(path).with_context(named)?;
-        let saved: Saved = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no place of audit verify: name another file", named()))?;
+        let saved: Saved = serde_json::from_str(&text).with_context(|| {
+            format!("{} is no place of audit verify: name another file", named())
+        })?;
         ensure!(
             saved.record == place.record,
             "{} is the place in {}: name another file, or remove it",

@@ -6,8 +6,7 @@ use super::report::{AuditReport, Difference};
 use crate::operator::text::plural;
 use crate::output::sanitize;
 
-pub(super) const NOT_PRUNED_ON_AWS: &str =
-    "audit prune is for a data file: on AWS nothing has the right to remove an event (docs/operations.md)";
+pub(super) const NOT_PRUNED_ON_AWS: &str = "audit prune is for a data file: on AWS nothing has the right to remove an event (docs/operations.md)";
 
 /// A difference in one line.
 pub(super) fn difference(one: &Difference) -> String {
@@ -23,7 +22,10 @@ pub(super) fn difference(one: &Difference) -> String {
     match &one.field {
         Some(field) => {
             let (stored, by) = (value(&one.stored), value(&one.by_events));
-            format!("{what}: {} is {stored}, by the events {by}", sanitize(field))
+            format!(
+                "{what}: {} is {stored}, by the events {by}",
+                sanitize(field)
+            )
         }
         None => what,
     }
@@ -54,7 +56,9 @@ pub(super) fn verify_result(report: &AuditReport) -> String {
 /// Events in the log whose deploys were pruned.
 pub(super) fn pruned_in_log(events: u64) -> String {
     let events = plural(events, "event");
-    format!("{events} in the log belong to deploys that were pruned: --pruned compares their export, too")
+    format!(
+        "{events} in the log belong to deploys that were pruned: --pruned compares their export, too"
+    )
 }
 
 /// A log without a line of an event.
@@ -67,7 +71,11 @@ pub(super) fn no_anchor(log: &str) -> String {
 
 /// What was exported.
 pub(super) fn exported(deploys: u64, events: u64, to: &str) -> String {
-    format!("{} and {} written to {to}", plural(deploys, "deploy"), plural(events, "event"))
+    format!(
+        "{} and {} written to {to}",
+        plural(deploys, "deploy"),
+        plural(events, "event")
+    )
 }
 
 /// What is, or would be, removed.
@@ -96,5 +104,4 @@ pub(super) fn ask_to_prune(deploys: u64, export: &str) -> String {
 
 pub(super) const NOBODY_TO_ASK: &str =
     "nothing is removed without an answer: add --yes, or --dry-run to see what would be";
-pub(super) const TOO_YOUNG: &str =
-    "--before is less than 30 days ago: what is younger stays, since messages about it may still come";
+pub(super) const TOO_YOUNG: &str = "--before is less than 30 days ago: what is younger stays, since messages about it may still come";

@@ -47,7 +47,6 @@ pub(super) fn verify_all(store: &OperatorStore, options: &VerifyOptions) -> Resu
         let part = store.examine(cursor.as_deref())?;
         report.deploys += part.deploys;
         report.events += part.events;
-        report.rows += part.rows;
         report.add(part.findings, options.all);
         bar.inc(part.deploys);
         cursor = part.next;

@@ -57,17 +57,30 @@ pub(in crate::operator) fn replaced_release(replaced: &ReplacedRelease) -> Strin
     }
 }
 
+/// After the text of an event that others in a row repeat, of which `last` is the last one.
+pub(in crate::operator) fn repeated(times: usize, last: &AuditEntry) -> String {
+    format!(" ({times} times, up to event {} at {})", last.n, iso_time(last.at))
+}
+
 /// What is known once more was learned.
 fn learned_text(entry: &AuditEntry) -> String {
     let facts = entry.facts.as_ref();
     let mut known = vec![];
-    known.extend(entry.revision.as_ref().map(|commit| format!("commit {}", sanitize(commit))));
+    known.extend(
+        entry
+            .revision
+            .as_ref()
+            .map(|commit| format!("commit {}", sanitize(commit))),
+    );
     let replaced = facts.and_then(|facts| facts.before.as_ref()?.replaced.as_ref());
     known.extend(replaced.map(|replaced| format!("replaces {}", replaced_release(replaced))));
     let holds = facts.map_or(&[][..], |facts| &facts.holds);
     if !holds.is_empty() {
         let waits = holds.iter().filter(|hold| hold.waits).count();
-        known.push(format!("{waits} of {} approvals still awaited", holds.len()));
+        known.push(format!(
+            "{waits} of {} approvals still awaited",
+            holds.len()
+        ));
     }
     match &*known {
         [] => "the pipeline is there".to_owned(),

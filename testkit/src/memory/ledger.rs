@@ -374,7 +374,9 @@ impl NotificationStore for MemoryLedger {
             return Err(Conflict::StaleVersion.into());
         }
         tables.keep(|| LedgerWrite::Notification(Box::new(notification.clone())));
-        tables.notifications.insert(notification.deploy, notification);
+        tables
+            .notifications
+            .insert(notification.deploy, notification);
         Ok(())
     }
 }

@@ -108,13 +108,11 @@ fn select_text(
     Ok(rows.next()?.map(|row| lossy_text(row, 0)).transpose()?)
 }
 
-fn examine_deploys(
-    db: &Connection,
-    after: &str,
-    limit: usize,
-) -> FileResult<Vec<ExaminedDeploy>> {
+fn examine_deploys(db: &Connection, after: &str, limit: usize) -> FileResult<Vec<ExaminedDeploy>> {
     let keys = chain_keys(db, after, limit)?;
-    keys.into_iter().map(|key| examine_deploy(db, key)).collect()
+    keys.into_iter()
+        .map(|key| examine_deploy(db, key))
+        .collect()
 }
 
 fn examine_deploy(db: &Connection, key: String) -> FileResult<ExaminedDeploy> {
@@ -307,4 +305,4 @@ fn notification_column(name: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -35,8 +35,6 @@ pub enum LinkTable {
 /// What was found in some rows of a table.
 #[derive(Debug, Clone, Default)]
 pub struct RowsPage {
-    /// How many there were.
-    pub rows: u64,
     /// The key of the last one; `None` if there were none.
     pub last: Option<String>,
     /// What is wrong with them.
@@ -51,8 +49,17 @@ impl LinkTable {
         macro_rules! page {
             ($columns:literal, $table:literal, $key:literal) => {
                 concat!(
-                    "SELECT ", $key, ", ", $columns, " FROM ", $table, " WHERE ", $key,
-                    " > ?1 ORDER BY ", $key, " LIMIT ?2"
+                    "SELECT ",
+                    $key,
+                    ", ",
+                    $columns,
+                    " FROM ",
+                    $table,
+                    " WHERE ",
+                    $key,
+                    " > ?1 ORDER BY ",
+                    $key,
+                    " LIMIT ?2"
                 )
             };
         }
@@ -80,7 +87,6 @@ pub(super) fn examine_rows(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = query.query(params![after, limit])?;
     while let Some(row) = rows.next()? {
-        page.rows += 1;
         let key = lossy_text(row, 0)?;
         examine_row(db, table, &key, row, &mut page.findings)?;
         page.last = Some(key);

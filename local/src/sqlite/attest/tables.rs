@@ -42,7 +42,10 @@ pub(super) fn examine_file(db: &Connection) -> FileResult<Vec<Finding>> {
     for line in lines {
         let line = line?;
         if line != "ok" {
-            findings.push(Finding::about("the data file", format!("is damaged: {line}")));
+            findings.push(Finding::about(
+                "the data file",
+                format!("is damaged: {line}"),
+            ));
         }
     }
     Ok(findings)

@@ -32,7 +32,7 @@ impl Random {
 }
 
 /// The ledger of a history, or of its beginning, as this adapter writes it.
-fn write_ledger(writes: &[LedgerWrite]) -> Connection {
+pub(crate) fn write_ledger(writes: &[LedgerWrite]) -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch(TABLES).unwrap();
     for write in writes {
@@ -50,7 +50,7 @@ fn write_ledger(writes: &[LedgerWrite]) -> Connection {
 }
 
 /// What a history writes.
-fn history(scenario: &scenario::Scenario) -> Vec<LedgerWrite> {
+pub(crate) fn history(scenario: &scenario::Scenario) -> Vec<LedgerWrite> {
     let mut world = World::new(&CrashPoints::crash_at(&[]), DELIVERY_PLANS[0]);
     world.ledger.keep_writes();
     (scenario.play)(&mut world);
@@ -58,7 +58,7 @@ fn history(scenario: &scenario::Scenario) -> Vec<LedgerWrite> {
 }
 
 /// Everything that is wrong.
-fn examine_all(db: &Connection) -> Vec<Finding> {
+pub(crate) fn examine_all(db: &Connection) -> Vec<Finding> {
     let mut findings = tables::examine_file(db).unwrap();
     for deploy in examine_deploys(db, "", 1_000).unwrap() {
         findings.extend(deploy.findings);
@@ -86,7 +86,11 @@ type Row = BTreeMap<String, Value>;
 
 fn read_rows(db: &Connection, table: &str) -> Vec<Row> {
     let mut query = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = query
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let rows = query.query_map([], |row| {
         let value = |(n, name): (usize, &String)| Ok((name.clone(), row.get(n)?));
         names.iter().enumerate().map(value).collect()
@@ -118,7 +122,10 @@ fn replace_rows(db: &Connection, table: &str, rows: &[Row]) -> rusqlite::Result<
     for row in rows {
         let names: Vec<&str> = row.keys().map(String::as_str).collect();
         let holes = vec!["?"; names.len()].join(", ");
-        let sql = format!("INSERT INTO {table} ({}) VALUES ({holes})", names.join(", "));
+        let sql = format!(
+            "INSERT INTO {table} ({}) VALUES ({holes})",
+            names.join(", ")
+        );
         db.execute(&sql, params_from_iter(row.values()))?;
     }
     for trigger in &triggers {
@@ -197,12 +204,7 @@ fn means_the_same(table: &str, before: &str, after: &str) -> bool {
 
 /// Tampers with the rows of a table in one way, and says how and where; `None` if that would change nothing,
 /// or nothing that is attested.
-fn tamper(
-    table: &str,
-    key: &str,
-    rows: &mut Vec<Row>,
-    random: &mut Random,
-) -> Option<String> {
+fn tamper(table: &str, key: &str, rows: &mut Vec<Row>, random: &mut Random) -> Option<String> {
     let place = random.below(rows.len());
     let columns: Vec<String> = rows[place].keys().cloned().collect();
     let column = columns[random.below(columns.len())].clone();
@@ -211,7 +213,9 @@ fn tamper(
         _ => String::new(),
     };
     // The record of a refused action changes no deploy.
-    let is_refused = |row: &Row| table == "action" && !text(row, "body").contains("\"outcome\":{\"kind\":\"retried\"");
+    let is_refused = |row: &Row| {
+        table == "action" && !text(row, "body").contains("\"outcome\":{\"kind\":\"retried\"")
+    };
     let expires = |row: &Row| table == "lock" && row["until"] != Value::Null;
     if is_refused(&rows[place]) {
         return None;
@@ -223,7 +227,9 @@ fn tamper(
             let unseen = column == "until" && expires(&rows[place]) && new != Value::Null;
             let body = (column == "body").then(|| (text(&rows[place], "body"), new.clone()));
             let same = body.is_some_and(|(old, new)| match new {
-                Value::Text(new) => means_the_same(table, &old, &new) || is_unattested(table, "body"),
+                Value::Text(new) => {
+                    means_the_same(table, &old, &new) || is_unattested(table, "body")
+                }
                 _ => false,
             });
             if old == new || unseen || same {
@@ -233,7 +239,14 @@ fn tamper(
             Some(format!("{table}.{column} changed"))
         }
         1 | 2 => {
-            let body = text(rows.get(place)?, if columns.contains(&"body".to_owned()) { "body" } else { key });
+            let body = text(
+                rows.get(place)?,
+                if columns.contains(&"body".to_owned()) {
+                    "body"
+                } else {
+                    key
+                },
+            );
             let json: Json = serde_json::from_str(&body).ok()?;
             let mut paths = vec![];
             leaves("", &json, &mut paths);
@@ -286,8 +299,17 @@ fn tamper(
 
 /// Changes the tables themselves.
 fn tamper_with_tables(random: &mut Random) -> String {
-    let parts = ["event_is_not_changed", "event_is_not_removed", "event_is_not_replaced"];
-    let indexes = ["deploy_user", "deploy_state", "deploy_awaiting_retry", "notification_due"];
+    let parts = [
+        "event_is_not_changed",
+        "event_is_not_removed",
+        "event_is_not_replaced",
+    ];
+    let indexes = [
+        "deploy_user",
+        "deploy_state",
+        "deploy_awaiting_retry",
+        "notification_due",
+    ];
     match random.below(5) {
         0 => format!("DROP TRIGGER {}", parts[random.below(3)]),
         1 => format!("DROP INDEX {}", indexes[random.below(4)]),
@@ -324,7 +346,8 @@ fn every_tampering_is_found_and_no_history_is_suspected() {
     let (mut done, wanted) = (0, number("TAMPERINGS", 10_000));
     while done < wanted {
         let (name, db) = &ledgers[random.below(ledgers.len())];
-        db.execute_batch("SAVEPOINT tamper; PRAGMA defer_foreign_keys = on").unwrap();
+        db.execute_batch("SAVEPOINT tamper; PRAGMA defer_foreign_keys = on")
+            .unwrap();
         let how = if random.below(50) == 0 {
             let sql = tamper_with_tables(&mut random);
             db.execute_batch(&sql).unwrap();
@@ -334,7 +357,8 @@ fn every_tampering_is_found_and_no_history_is_suspected() {
             let mut rows = read_rows(db, table);
             let how = (!rows.is_empty()).then(|| tamper(table, key, &mut rows, &mut random));
             // What the tables do not take is no tampering.
-            how.flatten().filter(|_| replace_rows(db, table, &rows).is_ok())
+            how.flatten()
+                .filter(|_| replace_rows(db, table, &rows).is_ok())
         };
         if let Some(how) = how {
             done += 1;
@@ -343,9 +367,15 @@ fn every_tampering_is_found_and_no_history_is_suspected() {
             }
             *kinds.entry(how).or_default() += 1;
         }
-        db.execute_batch("ROLLBACK TO tamper; RELEASE tamper").unwrap();
+        db.execute_batch("ROLLBACK TO tamper; RELEASE tamper")
+            .unwrap();
     }
-    let shown = missed.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    let shown = missed
+        .iter()
+        .take(40)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(
         missed.is_empty(),
         "seed {seed}: {} of {done} are missed:\n{shown}",

@@ -290,15 +290,24 @@ pub(super) fn columns_of(record: &DeployRecord) -> [(&'static str, Value); 11] {
     let project = request.project.as_ref().map(ToString::to_string);
     [
         ("version", Value::Integer(to_i64(record.version))),
-        ("requested_at", Value::Integer(to_micros(request.requested_at))),
+        (
+            "requested_at",
+            Value::Integer(to_micros(request.requested_at)),
+        ),
         ("user", Value::Text(request.qualified_user().to_string())),
-        ("user_name", optional(request.user_name.as_deref().map(str::to_lowercase))),
+        (
+            "user_name",
+            optional(request.user_name.as_deref().map(str::to_lowercase)),
+        ),
         ("branch", Value::Text(request.git_ref.to_string())),
         ("job", text(request.job.as_str())),
         ("project", optional(project)),
         ("environment", optional(request.environment.clone())),
         ("state", text(record.state.as_str())),
-        ("awaiting_retry", Value::Integer(record.awaits_retry().into())),
+        (
+            "awaiting_retry",
+            Value::Integer(record.awaits_retry().into()),
+        ),
         ("due_at", due_at.map_or(Value::Null, Value::Integer)),
     ]
 }
