@@ -259,6 +259,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn events_that_say_the_same_are_one_line() {
+        let (_, entries) = super::super::example::canceled_with_audit();
+        let mut shown = entries[7].clone();
+        let mut run: Vec<AuditEntry> = vec![entries[6].clone()];
+        for n in 8..34 {
+            shown.n = n;
+            shown.at += chrono::TimeDelta::seconds(30);
+            run.push(shown.clone());
+        }
+        run.push(entries[8].clone());
+        let mut text = Vec::new();
+        write_events(&run, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        insta::assert_snapshot!(text, @"");
+    }
+
+    #[test]
     fn the_deploy_and_its_events_are_shown() {
         let (record, entries) = super::super::example::canceled_with_audit();
         let mut text = Vec::new();

@@ -323,7 +323,10 @@ fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commi
         lock: None,
         claim: None,
         release: None,
-        notifications: ends.then_some(NotificationKind::Final).into_iter().collect(),
+        notifications: ends
+            .then_some(NotificationKind::Final)
+            .into_iter()
+            .collect(),
         redraw: None,
         retried: None,
         action: None,

@@ -47,7 +47,11 @@ impl StackWorld {
     }
 
     fn remove_item(&self, partition: &str) {
-        let request = self.aws.dynamodb().delete_item().table_name(self.table_name());
+        let request = self
+            .aws
+            .dynamodb()
+            .delete_item()
+            .table_name(self.table_name());
         let request = request.key("pk", text(partition)).key("sk", text("-"));
         self.block(request.send()).unwrap();
     }
@@ -55,7 +59,8 @@ impl StackWorld {
     fn put_item(&self, partition: &str, attribute: &str, value: &str) {
         let request = self.aws.dynamodb().put_item().table_name(self.table_name());
         let request = request.item("pk", text(partition)).item("sk", text("-"));
-        self.block(request.item(attribute, text(value)).send()).unwrap();
+        self.block(request.item(attribute, text(value)).send())
+            .unwrap();
     }
 
     /// Files an item under another key.
@@ -135,14 +140,31 @@ fn every_attribute_and_item_is_compared() {
         .map(|n| CommitStory::begin(&format!("v{n}"), 60).not_started())
         .map(|story| world.write(&story.0).id)
         .collect();
-    let attributes = ["user", "branch", "job", "project", "state", "requested_at", "ledger", "v"];
+    let attributes = [
+        "user",
+        "branch",
+        "job",
+        "project",
+        "state",
+        "requested_at",
+        "ledger",
+        "v",
+    ];
     for (deploy, attribute) in deploys.iter().zip(attributes) {
-        let value = if attribute == "v" { number("9") } else { text("forged") };
+        let value = if attribute == "v" {
+            number("9")
+        } else {
+            text("forged")
+        };
         world.edit(*deploy, "RECORD", attribute, value);
     }
     world.remove_item(&format!("S#{}", deploys[8].short_id(8)));
     world.put_item("S#00000000", "deploy", &deploys[9].to_string());
-    world.put_item("P#f643ce10-7507-5ba4-a5e5-a01266e1559c", "deploy", &deploys[10].to_string());
+    world.put_item(
+        "P#f643ce10-7507-5ba4-a5e5-a01266e1559c",
+        "deploy",
+        &deploys[10].to_string(),
+    );
     world.put_item("X#other", "deploy", "nobody");
     let found = world.on_aws(&["audit", "verify", "--json", "--all"]).json();
     let first = found["first"].as_array().unwrap();

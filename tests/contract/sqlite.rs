@@ -6,6 +6,7 @@ use std::time::Duration;
 use chatops_core::ports::{
     CommitError, DeployReader as _, Ledger, MessageQueue, QueueName, ReceivedMessage, SendError,
 };
+use chatops_local::sqlite::read_only::ReadOnlyDatabase;
 use chatops_local::sqlite::{OpenError, Sqlite, SqliteSettings};
 use chatops_testkit::memory::ManualClock;
 use chrono::TimeDelta;
@@ -273,30 +274,30 @@ fn a_full_file_takes_nothing_by_halves_and_works_again_with_room() {
 fn a_file_of_another_version_is_refused_and_left_alone() {
     let data = TempDataFile::new();
     drop(data.open());
-    data.set_version(7);
+    data.set_version(8);
     let (error, text) = open_error(&data.path());
     assert!(matches!(
         error,
         OpenError::Newer {
-            found: 7,
-            known: 6,
+            found: 8,
+            known: 7,
             ..
         }
     ));
     assert!(
-        text.ends_with("has format 7 and this chatops knows 6; use a newer chatops"),
+        text.ends_with("has format 8 and this chatops knows 7; use a newer chatops"),
         "{text}"
     );
     for old in [1, 2, 3] {
         data.set_version(old);
         let (_, text) = open_error(&data.path());
         let expected = format!(
-            "was made by an unreleased version of chatops (format {old}, this one needs 6): keep it \
+            "was made by an unreleased version of chatops (format {old}, this one needs 7): keep it \
              for its history and start with a new file"
         );
         assert!(text.ends_with(&expected), "{text}");
     }
-    data.set_version(6);
+    data.set_version(7);
     data.open();
 }
 
@@ -305,11 +306,18 @@ fn files_of_the_versions_before_are_brought_up_to_date() {
     let without_releases = "DROP TABLE release_history;";
     let without_untold =
         "DROP INDEX notification_untold; ALTER TABLE notification DROP COLUMN untold_at;";
-    for (version, older) in [(5, ""), (4, without_untold)] {
+    let without_pruned = "
+        DROP TABLE pruned; DROP TRIGGER event_is_not_removed;
+        CREATE TRIGGER event_is_not_removed BEFORE DELETE ON event
+        BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END;";
+    for (version, older) in [(6, ""), (5, without_releases), (4, without_untold)] {
         let data = TempDataFile::new();
         let record = block_on(async { data.open().begin(1).await });
         let other = data.other_connection();
-        other.execute_batch(without_releases).unwrap();
+        other.execute_batch(without_pruned).unwrap();
+        if version == 4 {
+            other.execute_batch(without_releases).unwrap();
+        }
         other.execute_batch(older).unwrap();
         data.set_version(version);
         block_on(async {
@@ -322,7 +330,10 @@ fn files_of_the_versions_before_are_brought_up_to_date() {
         });
         let version = "PRAGMA user_version";
         let version = other.query_row(version, [], |row| row.get::<_, i64>(0));
-        assert_eq!(version.unwrap(), 6);
+        assert_eq!(version.unwrap(), 7);
+        // It has the tables, triggers and indexes of a new one.
+        let file = ReadOnlyDatabase::open(&data.path()).unwrap();
+        assert_eq!(file.examine_file().unwrap(), []);
     }
 }
 

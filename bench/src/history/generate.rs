@@ -6,8 +6,7 @@ use chatops_core::audit::{AuditActor, AuditChange};
 use chatops_core::config::{ProjectSlug, TriggerCall, WorkflowSelector};
 use chatops_core::deploy::machine;
 use chatops_core::deploy::{
-    ActedBy, CiPipeline, CiRunKind, DeployRequest, DeployState, EndReason, MatchedBy,
-    TriggerIntent,
+    ActedBy, CiPipeline, CiRunKind, DeployRequest, DeployState, EndReason, MatchedBy, TriggerIntent,
 };
 use chatops_core::id::{ChannelId, DeployId, InvocationId, PipelineId, TeamId, UserId};
 use chatops_core::name::{GitRef, JobName, ProjectName};
@@ -153,7 +152,10 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
     let mut events = vec![event];
     let (mut notification, mut claim) = (NotificationRecord::open(id, None, at), None);
     let given_up = random.next_below(2) == 0;
-    for change in way_to(state, n, at)?.into_iter().chain(dismissed(state, given_up)) {
+    for change in way_to(state, n, at)?
+        .into_iter()
+        .chain(dismissed(state, given_up))
+    {
         let delivered = DeliveryStatus::Delivered { at };
         match &change {
             AuditChange::Started { .. } => notification.progress = delivered,

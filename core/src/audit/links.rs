@@ -321,14 +321,28 @@ pub fn check_releases<E>(
 ) -> Result<Vec<Finding>, E> {
     let row = || format!("the releases of {target}");
     let mut findings = vec![];
-    let mut end_of = |id: DeployId| -> Result<Option<TargetEnd>, E> {
-        let ended = replayed(id)?.and_then(|replayed| replayed.ended);
-        Ok(ended.and_then(|ended| TargetEnd::of(&ended)))
+    let mut ends = |id: DeployId| -> Result<Option<(TargetEnd, bool)>, E> {
+        let Some(replayed) = replayed(id)? else {
+            return Ok(None);
+        };
+        let end = replayed.ended.as_deref().and_then(TargetEnd::of);
+        let end = end.filter(|end| end.target == *target);
+        Ok(end.map(|end| (end, replayed.is_earlier)))
     };
-    let of_target = |end: &TargetEnd| end.target == *target;
     for release in &history.releases {
-        let end = end_of(release.deploy)?.filter(of_target);
-        if end.and_then(|end| end.release).as_ref() != Some(release) {
+        let found = ends(release.deploy)?;
+        let fits = found.is_some_and(|(end, is_earlier)| {
+            end.release.is_some_and(|mut known| {
+                // What the events of an earlier version do not say.
+                if is_earlier {
+                    known.short_id = release.short_id.clone();
+                    known.subject.clone_from(&release.subject);
+                    known.revision = known.revision.or(release.revision.clone());
+                }
+                known == *release
+            })
+        });
+        if !fits {
             findings.push(foreign(row(), &release.deploy.to_string()));
         }
     }
@@ -339,8 +353,14 @@ pub fn check_releases<E>(
     }
     match &history.last {
         Some(last) => {
-            let end = end_of(last.deploy)?.filter(of_target);
-            if end.map(|end| end.last).as_ref() != Some(last) {
+            let found = ends(last.deploy)?;
+            let fits = found.is_some_and(|(mut end, is_earlier)| {
+                if is_earlier {
+                    end.last.short_id = last.short_id.clone();
+                }
+                end.last == *last
+            });
+            if !fits {
                 findings.push(foreign(row(), &last.deploy.to_string()));
             }
         }

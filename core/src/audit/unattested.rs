@@ -57,8 +57,8 @@ pub const UNATTESTED: &[Unattested] = &[
     entry(
         "lock",
         "until",
-        "when the lock of a deploy whose end is not known expires",
-        "the setting `lock_ttl` decides it; a lock that expires before the end is found",
+        "when the lock of a deploy whose end is not known expires, and that it is there until then",
+        "the setting `lock_ttl` decides it; one that expires before the end is found",
     ),
     entry(
         "notification",

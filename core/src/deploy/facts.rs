@@ -31,14 +31,26 @@ impl RunFacts {
     /// What `record` knows; `None` if that is nothing.
     #[must_use]
     pub fn of(record: &DeployRecord) -> Option<Box<Self>> {
-        let run = record.run.as_ref();
-        let facts = Self {
-            created_at: run.and_then(|run| run.created_at),
-            subject: run.and_then(|run| run.subject.clone()),
-            author: run.and_then(|run| run.author.clone()),
+        let mut facts = Self {
             before: record.before.clone(),
             holds: record.holds.clone(),
+            ..Self::default()
         };
+        if let Some(run) = &record.run {
+            // A new field of a run belongs here, unless the event of its trigger says it.
+            let CiRun {
+                pipeline: _,
+                matched_by: _,
+                triggered_at: _,
+                revision: _,
+                created_at,
+                subject,
+                author,
+            } = run;
+            facts.created_at = *created_at;
+            facts.subject.clone_from(subject);
+            facts.author.clone_from(author);
+        }
         (facts != Self::default()).then(|| Box::new(facts))
     }
 

@@ -37,19 +37,24 @@ pub(super) fn compare_store(
             let finding = match on_record {
                 EventOnRecord::Hash(hash) => differs(event, Some(&hash)),
                 EventOnRecord::Missing => differs(event, None),
-                EventOnRecord::Pruned(mark) => {
-                    let exported = exports.map(|exports| exports.hash(event.deploy, event.n));
-                    match exported.transpose()?.flatten() {
-                        Some(hash) => differs(event, Some(&hash)),
-                        None if event.n > mark.events => differs(event, None),
-                        None if event.n == mark.events => differs(event, Some(&mark.last_hash)),
-                        None => None,
+                EventOnRecord::Pruned(mark) => match exports {
+                    Some(exports) => {
+                        let exported = exports.hash(event.deploy, event.n)?;
+                        let why = "was pruned, and no export that was given has it";
+                        let missing = exported
+                            .is_none()
+                            .then(|| Finding::about_event(event.deploy.to_string(), event.n, why));
+                        missing.or_else(|| differs(event, exported.as_deref()))
                     }
-                    .or_else(|| {
-                        report.pruned += u64::from(exports.is_none());
-                        None
-                    })
-                }
+                    None => {
+                        report.pruned += 1;
+                        match event.n {
+                            n if n > mark.events => differs(event, None),
+                            n if n == mark.events => differs(event, Some(&mark.last_hash)),
+                            _ => None,
+                        }
+                    }
+                },
             };
             report.add(finding, all);
         }

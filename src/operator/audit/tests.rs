@@ -65,7 +65,10 @@ impl Place {
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let text = anstream::adapter::strip_str(&text).to_string();
         match done {
-            Ok(code) => (format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS), text),
+            Ok(code) => (
+                format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS),
+                text,
+            ),
             Err(error) => (false, format!("{text}{error:#}")),
         }
     }
@@ -94,8 +97,11 @@ impl Place {
         let mut query = db.prepare("SELECT deploy, n, hash FROM event").unwrap();
         let mut rows = query.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
-            let (deploy, n, hash): (String, i64, String) =
-                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            let (deploy, n, hash): (String, i64, String) = (
+                row.get(0).unwrap(),
+                row.get(1).unwrap(),
+                row.get(2).unwrap(),
+            );
             let line = format!(
                 "2027-01-15T08:00:00.000Z  INFO handle{{}}: chatops_worker: recorded deploy.id={deploy} \
                  event.n={n} event.hash={hash} event.kind=\"x\" state=\"RUNNING\""
@@ -137,7 +143,10 @@ async fn what_was_changed_is_named_with_both_values() {
     let number = json["first"].as_array().unwrap().iter();
     let mut number = number.filter(|one| one["field"] == "run.pipeline.number");
     let number = number.next().unwrap();
-    assert_eq!((&number["stored"], &number["by_events"]), (&"8".into(), &"7".into()));
+    assert_eq!(
+        (&number["stored"], &number["by_events"]),
+        (&"8".into(), &"7".into())
+    );
 }
 
 #[tokio::test]
@@ -146,7 +155,10 @@ async fn only_the_first_differences_are_listed_unless_all_are_asked_for() {
     place.edit("UPDATE deploy SET job = 'other'");
     let (_, text) = place.run(&["verify"]);
     assert_eq!(text.matches("DIFFERS").count(), 20, "{text}");
-    assert!(text.contains("\n… and 40 more: --all lists them\n"), "{text}");
+    assert!(
+        text.contains("\n… and 40 more: --all lists them\n"),
+        "{text}"
+    );
     let (_, text) = place.run(&["verify", "--all"]);
     assert_eq!(text.matches("DIFFERS").count(), 60, "{text}");
 }
@@ -187,7 +199,10 @@ async fn a_verification_that_was_stopped_goes_on_where_it_was() {
     assert!(steps > 10, "{steps}");
     fs::write(&file, r#"{"record":"another","cursor":null,"report":{}}"#).unwrap();
     let (sound, text) = place.run(&["verify", "--resume", &file]);
-    assert!(!sound && text.contains("no place of audit verify"), "{text}");
+    assert!(
+        !sound && text.contains("no place of audit verify"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -226,18 +241,35 @@ BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END;";
     assert!(sound, "nothing inside shows it: {text}");
     let json = place.json(&["verify", "--anchor", &log, "--all"]);
     let first = json["first"].as_array().unwrap();
-    let of = |id: &str| first.iter().filter(|one| one["deploy"] == id).collect::<Vec<_>>();
-    assert!(of(gone).iter().all(|one| one["reason"] == "is in the log and not on record"));
+    let of = |id: &str| {
+        first
+            .iter()
+            .filter(|one| one["deploy"] == id)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        of(gone)
+            .iter()
+            .all(|one| one["reason"] == "is in the log and not on record")
+    );
     assert!(!of(gone).is_empty());
-    assert!(of(forged).iter().all(|one| one["reason"] == "was written anew: the log has another hash"));
+    assert!(
+        of(forged)
+            .iter()
+            .all(|one| one["reason"] == "was written anew: the log has another hash")
+    );
     assert!(!of(forged).is_empty());
     assert_eq!(of(&ids[2]).len(), 1, "{json}");
     assert_eq!(first.len(), of(gone).len() + of(forged).len() + 1);
 }
 
 fn events_of(db: &Connection, id: &str) -> Vec<AuditEvent> {
-    let mut query = db.prepare("SELECT n, body FROM event WHERE deploy = ?1 ORDER BY n").unwrap();
-    let rows = query.query_map([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    let mut query = db
+        .prepare("SELECT n, body FROM event WHERE deploy = ?1 ORDER BY n")
+        .unwrap();
+    let rows = query.query_map([id], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    });
     let event = |(n, body): (i64, String)| AuditEvent {
         deploy: DeployId::parse(id).unwrap(),
         n: n.cast_unsigned(),
@@ -258,7 +290,8 @@ fn write_record(db: &Connection, record: &DeployRecord) {
     let body = serde_json::to_string(record).unwrap();
     let name = record.request.user_name.clone();
     let (id, state) = (record.id.to_string(), record.state.as_str());
-    db.execute(sql, rusqlite::params![id, body, state, name]).unwrap();
+    db.execute(sql, rusqlite::params![id, body, state, name])
+        .unwrap();
 }
 
 fn reseal(db: &Connection, id: &str, triggers: &str, again: &str) {
@@ -290,7 +323,8 @@ fn cut_off(db: &Connection, id: &str, triggers: &str, again: &str) {
     let mut events = events_of(db, id);
     let last = events.pop().unwrap();
     let sql = "DELETE FROM event WHERE deploy = ?1 AND n = ?2";
-    db.execute(sql, rusqlite::params![id, i64::try_from(last.n).unwrap()]).unwrap();
+    db.execute(sql, rusqlite::params![id, i64::try_from(last.n).unwrap()])
+        .unwrap();
     let stored = record_of(db, id);
     let replayed = chatops_core::audit::replay(&events).unwrap();
     write_record(db, &replayed.record.with_working_part(&stored));
@@ -303,7 +337,10 @@ async fn a_log_without_a_line_of_ours_is_an_error() {
     let log = place.path("other.log");
     fs::write(&log, b"GET / 200\n\xff\xfe\n").unwrap();
     let (sound, text) = place.run(&["verify", "--anchor", &log]);
-    assert!(!sound && text.contains("has no line of a recorded event: give the log"), "{text}");
+    assert!(
+        !sound && text.contains("has no line of a recorded event: give the log"),
+        "{text}"
+    );
     let (sound, text) = place.run(&["verify", "--anchor", &place.path("none")]);
     assert!(!sound && text.contains("cannot be opened"), "{text}");
 }
@@ -317,7 +354,10 @@ async fn an_export_verifies_itself_and_is_never_replaced() {
     assert!(text.starts_with("60 deploys and "), "{text}");
     let whole = fs::read(&file).unwrap();
     let (done, text) = place.run(&["export", "--output", &file]);
-    assert!(!done && text.contains("exists and is not replaced"), "{text}");
+    assert!(
+        !done && text.contains("exists and is not replaced"),
+        "{text}"
+    );
     assert_eq!(fs::read(&file).unwrap(), whole);
     let (sound, text) = place.run(&["verify", "--export", &file]);
     assert!(sound, "{text}");
@@ -340,7 +380,13 @@ async fn an_export_verifies_itself_and_is_never_replaced() {
         let (sound, text) = place.run(&["verify", "--export", &forged]);
         assert!(!sound, "{n}: {text}");
     }
-    let (done, text) = place.run(&["export", "--output", &place.path("none.jsonl"), "--before", "2020-01-01"]);
+    let (done, text) = place.run(&[
+        "export",
+        "--output",
+        &place.path("none.jsonl"),
+        "--before",
+        "2020-01-01",
+    ]);
     assert!(done && text.starts_with("0 deploys"), "{text}");
 }
 

@@ -59,7 +59,11 @@ pub(in crate::operator) fn replaced_release(replaced: &ReplacedRelease) -> Strin
 
 /// After the text of an event that others in a row repeat, of which `last` is the last one.
 pub(in crate::operator) fn repeated(times: usize, last: &AuditEntry) -> String {
-    format!(" ({times} times, up to event {} at {})", last.n, iso_time(last.at))
+    format!(
+        " ({times} times, up to event {} at {})",
+        last.n,
+        iso_time(last.at)
+    )
 }
 
 /// What is known once more was learned.
