@@ -272,7 +272,11 @@ mod tests {
         let mut text = Vec::new();
         write_events(&run, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify
+        8  2027-01-15T08:02:00.000Z  RUNNING         worker: waits for an approval at CircleCI: ship, notify, job approve (26 times, up to event 33 at 2027-01-15T08:14:30Z)
+        9  2027-01-15T08:01:40.000Z  RUNNING         operator ada: cancel requested
+        ");
     }
 
     #[test]

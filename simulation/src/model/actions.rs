@@ -10,7 +10,7 @@ use chatops_core::ports::{Commit, LockChange};
 
 use super::canonical::canonical;
 use super::clock::next_tick;
-use super::commit_invariants::check_commit;
+use super::commit_invariants::{check_commit, check_fold};
 use super::config::{context, timeouts};
 use super::decision_cache::{DecisionCache, ILLEGAL, WorkerPlan};
 use super::ids::run_name;
@@ -50,7 +50,11 @@ impl DecisionCache<'_> {
     /// Checks a commit against the record it was decided from, and numbers it.
     fn plan_commit(&mut self, before: &DeployRecord, mut commit: Commit) -> WorkerPlan {
         alter::commit(self.rules.bug, &mut commit);
-        if let Err(why) = check_commit(Some(before), &commit) {
+        let mut checked = check_commit(Some(before), &commit);
+        if self.rules.bug.is_none() {
+            checked = checked.and_then(|()| check_fold(Some(before), &commit));
+        }
+        if let Err(why) = checked {
             return WorkerPlan::Broken(why);
         }
         if let Some(LockChange::Expire { until, .. }) = &mut commit.lock {

@@ -4,7 +4,7 @@
 //! checked where it is decided: the audit's chain, that an end stays the end, the lock, the claim,
 //! the pending notifications.
 
-use chatops_core::audit::{self, AuditChange, EventHash};
+use chatops_core::audit::{self, AuditChange, AuditEvent, EventHash};
 use chatops_core::command::DeployAction;
 use chatops_core::deploy::decide::RetryCause;
 use chatops_core::deploy::machine;
@@ -56,10 +56,6 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
         NothingLost,
         "the notification record is not opened once",
     )?;
-    // What the model has dropped from a record of before is not compared: the commit kept it.
-    let folded = audit::fold_events(before, &commit.events).map_err(|_| UNREADABLE)?;
-    let is_fold = folded.is_some_and(|folded| folded.with_working_part(record) == *record);
-    check(is_fold, SoundAudit, "the events do not make the record")?;
     let Some(event) = commit.events.last() else {
         let same = before.is_some_and(|old| {
             (old.state, old.events, old.last_hash)
@@ -89,6 +85,30 @@ pub(super) fn check_commit(before: Option<&DeployRecord>, commit: &Commit) -> Ch
         Some(old) => check_change(old, commit, &entry.change),
         None => check_first(commit),
     }
+}
+
+/// The record is what the events make of the one before. What the model has dropped from that is not
+/// compared: the commit kept it.
+pub(super) fn check_fold(before: Option<&DeployRecord>, commit: &Commit) -> Check {
+    is_fold(before, &commit.events, &commit.record)
+}
+
+/// The same of the deploy that is retried.
+pub(super) fn check_retried_fold(old: &DeployRecord, commit: &Commit) -> Check {
+    let retried = commit.retried.as_deref();
+    retried.map_or(Ok(()), |retried| {
+        is_fold(
+            Some(old),
+            std::slice::from_ref(&retried.event),
+            &retried.record,
+        )
+    })
+}
+
+fn is_fold(before: Option<&DeployRecord>, events: &[AuditEvent], record: &DeployRecord) -> Check {
+    let folded = audit::fold_events(before, events).map_err(|_| UNREADABLE)?;
+    let agrees = folded.is_some_and(|folded| folded.with_working_part(record) == *record);
+    check(agrees, SoundAudit, "the events do not make the record")
 }
 
 /// What must hold for a deploy's first transaction.
@@ -222,10 +242,6 @@ pub(super) fn check_retry(old: &DeployRecord, cause: RetryCause<'_>, commit: &Co
     let named = entry.change == AuditChange::Retried { by: new.id } && entry.deploy == old.id;
     let why = "record and audit of a deploy that is retried differ";
     check(chained && agrees && named, SoundAudit, why)?;
-    let event = std::slice::from_ref(&retried.event);
-    let folded = audit::fold_events(Some(old), event).map_err(|_| UNREADABLE)?;
-    let is_fold = folded.is_some_and(|folded| folded.with_working_part(after) == *after);
-    check(is_fold, SoundAudit, why)?;
     let named = new.retry_of == Some(old.id) && after.retried_by == Some(new.id);
     let why = "a retry and the deploy that it retries do not name each other";
     check(named, OneRetry, why)?;

@@ -14,7 +14,7 @@ use chatops_core::release::ReleaseHistory;
 
 use super::ModelViolation;
 use super::clock::{TICK, now};
-use super::commit_invariants::{check, check_commit, check_retry};
+use super::commit_invariants::{check, check_commit, check_fold, check_retried_fold, check_retry};
 use super::config::context;
 use super::decision_cache::{DecisionCache, ILLEGAL, NextRun, RunAnswer};
 use super::ids::{PLACES, known_place, pipeline_of, place_of, run_name};
@@ -166,8 +166,13 @@ impl DecisionCache<'_> {
                     let commit = &mut phase.commit;
                     alter::commit(rules.bug, commit);
                     (rules.alter_retry)(&old, cause, commit);
-                    let checked =
+                    let mut checked =
                         check_retry(&old, cause, commit).and_then(|()| check_commit(None, commit));
+                    if rules.bug.is_none() {
+                        checked = checked
+                            .and_then(|()| check_fold(None, commit))
+                            .and_then(|()| check_retried_fold(&old, commit));
+                    }
                     return match checked {
                         Ok(()) => NextRun::Run(self.intern_run(DeployRun::BeginRetry(phase))),
                         Err(why) => NextRun::Broken(why),
@@ -231,6 +236,9 @@ impl DecisionCache<'_> {
         if let Some(commit) = commit_of(&mut run).filter(|_| is_decision) {
             alter::commit(self.rules.bug, commit);
             check_commit(before, commit)?;
+            if self.rules.bug.is_none() {
+                check_fold(before, commit)?;
+            }
         }
         if let DeployRun::Trigger(phase) = &run {
             let id = phase.memory.deploy.to_string();

@@ -141,6 +141,8 @@ pub enum SeededBug {
     LostEditBelieved,
     /// Whichever card somebody presses counts.
     StrayAdopted,
+    /// What is learned of a run is in no event.
+    LearnedUnsaid,
 }
 
 impl SeededBug {
@@ -150,6 +152,12 @@ impl SeededBug {
         SeededBug::IndexBelieved,
         SeededBug::FailuresNotNamed,
     ];
+
+    /// Whether a record is compared with its events. Most bugs change a record alone: that would be found first,
+    /// and not what they violate.
+    pub(crate) fn compares_records(bug: Option<Self>) -> bool {
+        bug.is_none_or(|bug| bug == Self::LearnedUnsaid)
+    }
 
     /// The bug in words.
     #[must_use]

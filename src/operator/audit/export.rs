@@ -29,6 +29,10 @@ pub(super) fn export_deploys(
     let name = path.display().to_string();
     if name == "-" {
         let end = write_export(&store, options, &mut *out)?;
+        ensure!(
+            !out.is_closed(),
+            "standard output was closed before the end"
+        );
         print_remark(&text::exported(end.deploys, end.events, "standard output"));
         return Ok(ExitCode::SUCCESS);
     }

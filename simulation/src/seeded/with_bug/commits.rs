@@ -39,6 +39,7 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
                 randomize_retry_id(&mut commit);
             }
         }
+        Some(SeededBug::LearnedUnsaid) => unsay_learned(&mut commit),
         Some(SeededBug::PendingLater) if !commit.notifications.is_empty() => {
             let pending = std::mem::take(&mut commit.notifications);
             let mut second = commit.clone();
@@ -59,6 +60,19 @@ pub(crate) async fn commit(mut commit: Commit, ports: &HandlerPorts) -> Result<(
         _ => {}
     }
     write(ports, commit).await
+}
+
+/// Leaves out the event of what was learned.
+fn unsay_learned(commit: &mut Commit) {
+    let entry = match &*commit.events {
+        [event] => event.entry().ok(),
+        _ => None,
+    };
+    if let Some(entry) = entry.filter(|entry| entry.change == AuditChange::Learned) {
+        commit.events.clear();
+        commit.record.events -= 1;
+        commit.record.last_hash = entry.prev;
+    }
 }
 
 /// Writes a commit.
