@@ -29,6 +29,23 @@ impl EventHash {
     }
 }
 
+/// The SHA-256 of a text that comes in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct RunningHash(Sha256);
+
+impl RunningHash {
+    /// Adds a piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of everything so far.
+    #[must_use]
+    pub fn so_far(&self) -> EventHash {
+        EventHash(self.0.clone().finalize().into())
+    }
+}
+
 impl fmt::Display for EventHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base16ct::lower::encode_string(&self.0))

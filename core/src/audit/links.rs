@@ -286,8 +286,8 @@ pub fn check_chain(root: &str, last: &str, owner: Option<&DeployRecord>) -> Opti
 }
 
 /// The deploy that an action has made, by its record as it is stored; an error if that is another action's.
-pub fn made_by_action(key: &str, body: &str) -> Result<Option<DeployId>, Finding> {
-    let wrong = |what: &str| Finding::about(format!("the action {key}"), what);
+pub fn made_by_action(key: &str, body: &str) -> Result<Option<DeployId>, Box<Finding>> {
+    let wrong = |what: &str| Box::new(Finding::about(format!("the action {key}"), what));
     let action: ActionRecord =
         serde_json::from_str(body).map_err(|_| wrong("has a record that cannot be read"))?;
     if action.id.to_string() != key {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use chatops_core::audit::finding::Finding;
-use chatops_core::audit::stored::EventOnRecord;
+use chatops_core::audit::stored::{EventOnRecord, PrunedMark};
 
 use super::anchor_line::{LoggedEvent, logged_events};
 use super::export_file::ExportIndex;
@@ -37,29 +37,38 @@ pub(super) fn compare_store(
             let finding = match on_record {
                 EventOnRecord::Hash(hash) => differs(event, Some(&hash)),
                 EventOnRecord::Missing => differs(event, None),
-                EventOnRecord::Pruned(mark) => match exports {
-                    Some(exports) => {
-                        let exported = exports.hash(event.deploy, event.n)?;
-                        let why = "was pruned, and no export that was given has it";
-                        let missing = exported
-                            .is_none()
-                            .then(|| Finding::about_event(event.deploy.to_string(), event.n, why));
-                        missing.or_else(|| differs(event, exported.as_deref()))
-                    }
-                    None => {
-                        report.pruned += 1;
-                        match event.n {
-                            n if n > mark.events => differs(event, None),
-                            n if n == mark.events => differs(event, Some(&mark.last_hash)),
-                            _ => None,
-                        }
-                    }
-                },
+                EventOnRecord::Pruned(mark) => {
+                    report.pruned += u64::from(exports.is_none());
+                    compare_pruned(event, &mark, exports)?
+                }
             };
             report.add(finding, all);
         }
         Ok(())
     })
+}
+
+/// What is wrong with an event of a deploy that was pruned.
+fn compare_pruned(
+    event: &LoggedEvent,
+    mark: &PrunedMark,
+    exports: Option<&ExportIndex>,
+) -> Result<Option<Finding>> {
+    let Some(exports) = exports else {
+        // The mark knows the last event alone.
+        return Ok(match event.n {
+            n if n > mark.events => differs(event, None),
+            n if n == mark.events => differs(event, Some(&mark.last_hash)),
+            _ => None,
+        });
+    };
+    let exported = exports.hash(event.deploy, event.n)?;
+    if exported.is_none() {
+        let why = "was pruned, and no export that was given has it";
+        let deploy = event.deploy.to_string();
+        return Ok(Some(Finding::about_event(deploy, event.n, why)));
+    }
+    Ok(differs(event, exported.as_deref()))
 }
 
 /// Compares a log with an export. What is not in it may lie outside its time, so only what differs counts.

@@ -1,5 +1,5 @@
 //! The lines of a log that say which event was recorded, whatever wrote them out: the server's text and JSON,
-//! the journal, CloudWatch.
+//! the journal, `CloudWatch`.
 
 use chatops_core::audit::EventHash;
 use chatops_core::id::DeployId;

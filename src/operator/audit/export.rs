@@ -10,9 +10,9 @@ use chatops_core::Time;
 use chatops_core::audit::export::{
     EXPORT_VERSION, ExportEnd, ExportFooter, ExportHeader, ExportedDeploy,
 };
+use chatops_core::audit::hash::RunningHash;
 use chatops_core::deploy::DeployRecord;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{ExportOptions, text, verify};
 use crate::operator::store::OperatorStore;
@@ -64,7 +64,7 @@ fn write_export(
 ) -> Result<ExportEnd> {
     let mut lines = HashedLines {
         to,
-        digest: Sha256::new(),
+        digest: RunningHash::default(),
     };
     lines.write(&ExportHeader {
         chatops_audit_export: EXPORT_VERSION,
@@ -94,7 +94,7 @@ fn write_export(
         }
     }
     bar.finish_and_clear();
-    let sha256 = hex(&lines.digest.clone().finalize());
+    let sha256 = lines.digest.so_far().to_string();
     let end = ExportEnd {
         deploys,
         events,
@@ -114,21 +114,16 @@ fn cannot_export(deploy: &str) -> String {
     format!("deploy {deploy} cannot be read; `chatops audit verify` says why")
 }
 
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 struct HashedLines<W> {
     to: W,
-    digest: Sha256,
+    digest: RunningHash,
 }
 
 impl<W: Write> HashedLines<W> {
     fn write(&mut self, value: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
-        self.digest.update(&line);
+        self.digest.add(&line);
         self.to
             .write_all(&line)
             .context("the export cannot be written")

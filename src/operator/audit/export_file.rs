@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use chatops_core::audit;
 use chatops_core::audit::export::{EXPORT_VERSION, ExportFooter, ExportHeader, ExportedDeploy};
 use chatops_core::audit::finding::Finding;
+use chatops_core::audit::hash::RunningHash;
 use chatops_core::id::DeployId;
 use chatops_local::sqlite::prune::ExportedTip;
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::report::AuditReport;
 
@@ -116,7 +116,7 @@ fn read_export(
     let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
     let mut lines = Lines {
         reader: BufReader::with_capacity(1 << 16, file),
-        digest: Sha256::new(),
+        digest: RunningHash::default(),
         name: name.clone(),
     };
     let first = lines.next()?.unwrap_or_default();
@@ -163,7 +163,7 @@ fn read_export(
 
 struct Lines {
     reader: BufReader<File>,
-    digest: Sha256,
+    digest: RunningHash,
     name: String,
 }
 
@@ -177,12 +177,12 @@ impl Lines {
             .take(MAX_LINE)
             .read_until(b'\n', &mut line);
         let read = read.with_context(|| format!("{} cannot be read", self.name))?;
-        self.digest.update(&line);
+        self.digest.add(&line);
         Ok((read > 0).then_some(line))
     }
 
     /// The digest of everything that was read.
     fn digest_now(&self) -> String {
-        super::export::hex(&self.digest.clone().finalize())
+        self.digest.so_far().to_string()
     }
 }

@@ -51,7 +51,7 @@ async fn a_file_that_cannot_be_used_is_named_with_the_fix() {
     assert_says(&why, "locked by another program");
     file.execute_batch("ROLLBACK").unwrap();
     server.stop().await;
-    file.pragma_update(None, "user_version", 7).unwrap();
+    file.pragma_update(None, "user_version", 8).unwrap();
     let why = failure(&world, &["history"], 1).await;
     assert_says(&why, "use a newer chatops");
 }

@@ -57,7 +57,7 @@ impl DynamoDb {
                     links::check_action(key, &body, owner.as_ref())
                 }
                 Ok(None) => None,
-                Err(finding) => Some(finding),
+                Err(finding) => Some(*finding),
             },
             "T" => return self.examine_releases(key, &body).await,
             // No event says how many actions a user asked for, or what is known of a project.

@@ -131,7 +131,7 @@ fn examine_row(
                 findings.extend(links::check_action(key, &value()?, owner.as_ref()));
             }
             Ok(None) => {}
-            Err(finding) => findings.push(finding),
+            Err(finding) => findings.push(*finding),
         },
         LinkTable::Notification => {
             if super::record_of(db, key)?.is_none() {

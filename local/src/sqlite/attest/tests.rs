@@ -86,11 +86,7 @@ type Row = BTreeMap<String, Value>;
 
 fn read_rows(db: &Connection, table: &str) -> Vec<Row> {
     let mut query = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let names: Vec<String> = query
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = query.column_names().map(str::to_owned).collect();
     let rows = query.query_map([], |row| {
         let value = |(n, name): (usize, &String)| Ok((name.clone(), row.get(n)?));
         names.iter().enumerate().map(value).collect()
@@ -322,6 +318,7 @@ fn tamper_with_tables(random: &mut Random) -> String {
 }
 
 /// How many tamperings; `TAMPERINGS` and `TAMPER_SEED` change that.
+#[expect(clippy::disallowed_methods, reason = "another seed is tried by hand")]
 fn number(variable: &str, usual: u64) -> u64 {
     let set = std::env::var(variable).ok();
     set.and_then(|set| set.parse().ok()).unwrap_or(usual)

@@ -101,7 +101,10 @@ fn prune_every_history(forgets: bool) -> (usize, usize, BTreeMap<Kept, u64>) {
             assert!(forgets || examine_all(&file.0).is_empty());
         }
         let marks = count(&file.0, "pruned");
-        assert_eq!(count(&file.0, "deploy") + marks, records.len() as i64);
+        assert_eq!(
+            count(&file.0, "deploy") + marks,
+            i64::try_from(records.len()).unwrap()
+        );
     }
     (removed, chains, reasons)
 }
@@ -180,6 +183,9 @@ fn a_transaction_that_is_not_committed_leaves_all() {
         remove(&tx, record, EXPORT, long_after().1).unwrap();
     }
     drop(tx);
-    assert_eq!(count(&file.0, "deploy"), records.len() as i64);
+    assert_eq!(
+        count(&file.0, "deploy"),
+        i64::try_from(records.len()).unwrap()
+    );
     assert_eq!(faults(&file.0), [""; 0]);
 }
