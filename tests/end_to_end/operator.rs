@@ -2,6 +2,7 @@
 //! the deploys that they are about; the tests are in the rooms.
 
 mod actions;
+mod anchor;
 mod data_file;
 mod ledger;
 mod terminal;
