@@ -207,7 +207,9 @@ fn write_events(
         let at = (entry.at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let state = entry.state.to_string();
         let number = entry.n;
-        let more = rest.last().map(|(last, ..)| text::repeated(run.len(), last));
+        let more = rest
+            .last()
+            .map(|(last, ..)| text::repeated(run.len(), last));
         let more = more.unwrap_or_default();
         if is_narrow {
             writeln!(out, "{number:>3}  {at}  {state}")?;
@@ -270,7 +272,7 @@ mod tests {
         }
         run.push(entries[8].clone());
         let mut text = Vec::new();
-        write_events(&run, &mut text).unwrap();
+        write_events(&run, None, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         insta::assert_snapshot!(text, @"
         7  2027-01-15T08:01:05.000Z  RUNNING         worker: running: ship, notify

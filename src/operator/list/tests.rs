@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use anstream::adapter::strip_str;
+use chatops_core::deploy::DeployRecord;
 
 use super::super::example;
 use super::*;
