@@ -44,6 +44,15 @@ fn an_installation_is_checked() {
     }
     assert_eq!(report["ok"], true);
 
+    // A copy of the configuration says which channels follow.
+    let config = "version = 1\n[slack]\nteams = ['T012ABCDEF']\n[projects.web]\nslug = 'gh/acme/web'\n\
+                  announce = ['C012ABCDEF']\n[projects.web.jobs.deploy]\n";
+    let path = world.dir().join("feeds.toml");
+    std::fs::write(&path, config).unwrap();
+    let said = world.on_aws(&["doctor", "--config", path.to_str().unwrap()]);
+    let line = "ok    announcements: C012ABCDEF; the bot has to be in each of them";
+    assert!(said.stdout.contains(line), "{said:?}");
+
     let mut command = world.command(&["--aws", "doctor", "--json"]);
     let report = run_program(command.env_remove("AWS_ACCESS_KEY_ID"));
     assert_eq!(report.code, Some(1));

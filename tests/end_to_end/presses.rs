@@ -35,6 +35,14 @@ async fn a_run_is_canceled_by_its_button() {
     // A link that is opened is a press, too, and means nothing.
     let open = ButtonPress::of(&world.latest(MessageKind::Progress), "open").unwrap();
     world.press(&server, &open).await;
+    // One of another version does nothing, and says so.
+    let other = ButtonPress {
+        action_id: "approve_v2".to_owned(),
+        ..cancel.clone()
+    };
+    let sent = world.press(&server, &other).await;
+    let said = world.wait_reply(&sent).await;
+    assert_says(&said, "*This button is of another version*");
     let sent = world.press(&server, &cancel).await;
     let said = world.wait_reply(&sent).await;
     assert_says(&said, "*Cancel requested:*");

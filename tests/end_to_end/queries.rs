@@ -92,6 +92,8 @@ async fn history_says_who_requested_what_and_how_it_ended() {
     assert_eq!((first, second.count()), (2, 1), "{page}\n{rest}");
 
     let one = ask(&world, &server, &format!("status {}", ids[1])).await;
+    let same = ask(&world, &server, &format!("show {}", ids[1])).await;
+    assert_eq!(one, same);
     assert_says(&one, "`e2e` on `feature/login`");
     assert_says(&one, "|View build>");
     let unknown = ask(&world, &server, "status 00000000").await;
