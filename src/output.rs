@@ -119,11 +119,11 @@ const MIN_WIDTH: usize = 20;
 fn columns(of: &impl std::os::fd::AsFd) -> Option<usize> {
     let set = std::env::var_os("COLUMNS");
     let set = set.and_then(|columns| columns.to_str()?.trim().parse().ok());
-    let width =
-        set.or_else(|| terminal_size::terminal_size_of(of).map(|(width, _)| usize::from(width.0)));
-    width
-        .filter(|width| *width > 0)
-        .map(|width| width.max(MIN_WIDTH))
+    // What is no width counts for nothing.
+    let set = set.filter(|width| *width > 0);
+    let size = || terminal_size::terminal_size_of(of).map(|(width, _)| usize::from(width.0));
+    let width = set.or_else(size).filter(|width| *width > 0);
+    width.map(|width| width.max(MIN_WIDTH))
 }
 
 /// A line, broken between words. What follows stands below the text behind a label, if there is one. A word

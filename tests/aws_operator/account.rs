@@ -116,7 +116,6 @@ fn what_does_not_work_with_aws_is_a_usage_error() {
         ("retry", &["ID"]),
         ("retry --all 1a2b3c4d", &["--all"]),
         ("retry 1a2b3c4d --max-age 1h", &["--max-age"]),
-        ("retry 1a2b3c4d --dry-run", &["--dry-run"]),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
         assert_fails(&world.run(&arguments), 2, parts);
