@@ -184,8 +184,10 @@ fn report_usage(error: &clap::Error) -> ExitCode {
     }
     if is_json && error.use_stderr() {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        write_json_error(first.trim_start_matches("error: "));
+        // Below it come tips and the usage.
+        let lines = text.lines().take_while(|line| !line.is_empty());
+        let why: Vec<&str> = lines.map(str::trim).collect();
+        write_json_error(why.join(" ").trim_start_matches("error: "));
     }
     // The terminal may be gone.
     let _ = error.print();
