@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use chatops_core::config::Config;
+use chatops_core::config::CheckedConfig;
 use chatops_local::modes;
 use chatops_local::secrets::EnvSecrets;
 use chatops_local::serve::{ChatopsServer, Reloader, ServeSettings};
@@ -24,14 +24,17 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let log = logging::init_logging(options.log, &options.log_level)?;
     let path = options.config.path;
+    let checked = load_config(&path)?;
+    let warnings = checked.warnings.len();
     let settings = ServeSettings {
-        config: Arc::new(load_config(&path)?),
+        config: Arc::new(checked.config),
         secrets: EnvSecrets::read(|name| std::env::var_os(name))?,
         data: options.data.path,
         listen: options.listen,
         lost_log_lines: log.lost_lines(),
     };
     let server = ChatopsServer::start(settings).await?;
+    tell_warnings(warnings);
     let reloader = server.reloader();
     let (stop, asked) = oneshot::channel();
     let mut stop = Some(stop);
@@ -67,7 +70,11 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
 fn reload(path: &Path, reloader: &Reloader) {
     info!(config = %path.display(), "asked to read the configuration and the secrets again");
     reloader.reread_secrets();
-    let used = load_config(path).and_then(|config| reloader.use_config(config));
+    let used = load_config(path).and_then(|checked| {
+        reloader.use_config(checked.config)?;
+        tell_warnings(checked.warnings.len());
+        Ok(())
+    });
     if let Err(error) = used {
         for mistake in format!("{error:#}").lines() {
             error!(mistake, "the configuration is not used");
@@ -76,15 +83,18 @@ fn reload(path: &Path, reloader: &Reloader) {
     }
 }
 
-fn load_config(path: &Path) -> Result<Config> {
-    let checked = read_checked(path)?;
-    if !checked.warnings.is_empty() {
-        let count = checked.warnings.len();
+/// Says that the configuration in use has warnings.
+fn tell_warnings(count: usize) {
+    if count > 0 {
         warn!(
             count,
             "the configuration has warnings: `chatops config check` shows them"
         );
     }
+}
+
+fn load_config(path: &Path) -> Result<CheckedConfig> {
+    let checked = read_checked(path)?;
     if let Some(mode) = modes::excess(path, modes::CONFIGURATION) {
         warn!(
             config = %path.display(),
@@ -92,7 +102,7 @@ fn load_config(path: &Path) -> Result<Config> {
             "everybody on this machine can change the configuration, and so who may deploy: chmod o-w"
         );
     }
-    Ok(checked.config)
+    Ok(checked)
 }
 
 /// What a signal asks for.
