@@ -297,6 +297,14 @@ fn a_file_of_another_version_is_refused_and_left_alone() {
         );
         assert!(text.ends_with(&expected), "{text}");
     }
+    // Readers change nothing, and say who does.
+    data.set_version(6);
+    let text = ReadOnlyDatabase::open(&data.path())
+        .unwrap_err()
+        .to_string();
+    let expected = "has format 6, and this chatops reads 7: start `chatops serve` on it once, which \
+                    brings it up to date";
+    assert!(text.ends_with(expected), "{text}");
     data.set_version(7);
     data.open();
 }

@@ -99,6 +99,20 @@ pub enum OpenError {
         /// The format of this chatops.
         known: i64,
     },
+    /// An earlier version of chatops made it, and nothing has been written since.
+    #[error(
+        "{} has format {found}, and this chatops reads {known}: start `chatops serve` on it once, which \
+         brings it up to date",
+        path.display()
+    )]
+    Outdated {
+        /// The data file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format of this chatops.
+        known: i64,
+    },
     /// An unreleased version of chatops made it.
     #[error(
         "{} was made by an unreleased version of chatops (format {found}, this one needs {known}): \

@@ -203,9 +203,10 @@ pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), Ope
             .map_err(failed)?;
         return tx.commit().map_err(failed);
     }
-    let behind = usize::try_from(SCHEMA_VERSION - version).unwrap_or_default();
-    if owner == APPLICATION_ID && (1..=MIGRATIONS.len()).contains(&behind) {
-        for migration in &MIGRATIONS[MIGRATIONS.len() - behind..] {
+    if owner == APPLICATION_ID
+        && let Some(migrations) = migrations_from(version)
+    {
+        for migration in migrations {
             tx.execute_batch(migration).map_err(failed)?;
         }
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)
@@ -213,6 +214,13 @@ pub(super) fn prepare_schema(path: &Path, db: &mut Connection) -> Result<(), Ope
         return tx.commit().map_err(failed);
     }
     check_version(path, owner, version)
+}
+
+/// What brings a file of that version up to date; `None` if nothing does, or it is.
+fn migrations_from(version: i64) -> Option<&'static [&'static str]> {
+    let behind = usize::try_from(SCHEMA_VERSION.checked_sub(version)?).ok()?;
+    let migrations = MIGRATIONS.get(MIGRATIONS.len().checked_sub(behind)?..)?;
+    (!migrations.is_empty()).then_some(migrations)
 }
 
 /// Refuses an empty file, and one of another program or version.
@@ -229,6 +237,8 @@ fn check_version(path: &Path, owner: i64, version: i64) -> Result<(), OpenError>
     let (path, found, known) = (path.to_owned(), version, SCHEMA_VERSION);
     if owner != APPLICATION_ID || found < 1 {
         Err(OpenError::Foreign { path })
+    } else if migrations_from(found).is_some() {
+        Err(OpenError::Outdated { path, found, known })
     } else if found < known {
         Err(OpenError::Older { path, found, known })
     } else if found > known {

@@ -24,7 +24,7 @@ pub(crate) struct ConfigInitOptions {
 /// What only the people of the installation know.
 #[derive(Debug, Clone, Default, Args)]
 struct Answers {
-    /// The project at CircleCI: gh/<org>/<repo>, bb/<org>/<repo>, or circleci/<org id>/<project id>
+    /// The project at CircleCI: gh/ORG/REPO, bb/ORG/REPO, or circleci/ORG-ID/PROJECT-ID
     #[arg(long, value_name = "SLUG")]
     slug: Option<String>,
     /// The name that people type for it [default: the last part of the slug, or web]
@@ -145,7 +145,7 @@ teams = [{team}]
 # interactivity = true
 
 [projects.{project}]
-# gh/<org>/<repo>, bb/<org>/<repo>, or circleci/<org id>/<project id>
+# gh/ORG/REPO, bb/ORG/REPO, or circleci/ORG-ID/PROJECT-ID
 slug = {slug}
 
 # /chatops {branch} {job}
