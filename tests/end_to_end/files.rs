@@ -2,7 +2,6 @@
 //! does.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
@@ -73,19 +72,19 @@ fn the_manifest_asks_for_what_doctor_expects() {
 #[test]
 fn the_units_sandbox_is_tight() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/chatops.service");
+    // Versions before 250 rate no files.
+    let help = Command::new("systemd-analyze").arg("--help").output();
+    let can = help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--offline"));
+    if !can {
+        println!("skipped: there is no systemd-analyze here that rates a file");
+        return;
+    }
     let mut analyze = Command::new("systemd-analyze");
     // In tenths: 2.0.
     analyze.args(["security", "--offline=true", "--threshold=20"]);
-    match analyze.arg(path).output() {
-        Ok(rated) => {
-            let said = String::from_utf8_lossy(&rated.stdout);
-            assert!(rated.status.success(), "{said}");
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("skipped: there is no systemd-analyze here");
-        }
-        Err(error) => panic!("{error}"),
-    }
+    let rated = analyze.arg(path).output().unwrap();
+    let said = String::from_utf8_lossy(&rated.stdout);
+    assert!(rated.status.success(), "{said}");
 }
 
 #[test]
