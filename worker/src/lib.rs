@@ -139,8 +139,9 @@ impl<P: WorkerPorts> Worker<P> {
         };
         match message {
             WorkMessage::Deploy(message) => {
-                self.answer_repeated_press(&message).await?;
-                self.drive(inv, DeployRun::open(*message)).await
+                // Last: a run that fails comes again, and each answer takes a use of the press's address.
+                self.drive(inv, DeployRun::open((*message).clone())).await?;
+                self.answer_repeated_press(&message).await
             }
             WorkMessage::Poll { deploy } => self.drive(inv, DeployRun::wake_up(deploy)).await,
             WorkMessage::Webhook { pipeline } => {
