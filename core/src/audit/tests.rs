@@ -257,6 +257,24 @@ fn the_present_format_does_not_change_unnoticed() {
 }
 
 #[test]
+fn what_was_learned_without_the_commit_is_replayed() {
+    let (mut record, first) = begun(request());
+    let mut events = vec![first];
+    for change in way() {
+        if let Some(run) = &mut record.run {
+            run.subject = Some("Fix the cart".into());
+        }
+        let (next, event) =
+            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
+        record = next;
+        events.push(event);
+    }
+    let replayed = replay(&events).unwrap();
+    assert_eq!(check_record(&record, &replayed), []);
+    assert_eq!(replayed.record.run, record.run);
+}
+
+#[test]
 fn the_events_of_people_do_not_change_unnoticed() {
     let bodies = |change: AuditChange, by: AuditActor| {
         let (_, event) =

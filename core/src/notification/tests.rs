@@ -20,6 +20,15 @@ fn item(with_url: bool) -> NotificationRecord {
     NotificationRecord::open(id(), with_url.then(response_url), at(1_740))
 }
 
+/// The record as it is stored.
+fn written(item: &NotificationRecord) -> serde_json::Value {
+    serde_json::to_value(item).unwrap()
+}
+
+fn read(stored: serde_json::Value) -> NotificationRecord {
+    serde_json::from_value(stored).unwrap()
+}
+
 const FEW: Bounds = Bounds {
     faults: 1,
     unsent: 1,
@@ -115,6 +124,18 @@ fn posts(
         ) => (reserved, kind, route, repeat),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn all_but_response_urls_need_the_bot() {
+    let told = |route| Sending::Notification {
+        kind: Final,
+        route,
+        repeat: false,
+    };
+    assert!(!told(DeliveryRoute::ResponseUrl).needs_bot());
+    assert!(told(DeliveryRoute::Bot).needs_bot() && told(DeliveryRoute::Thread).needs_bot());
+    assert!(!Sending::Answer.needs_bot());
 }
 
 fn after_post(

@@ -5,8 +5,9 @@ mod rules;
 
 use super::*;
 use crate::config::{Pattern, PatternKind};
-use crate::fixtures::{branch, config, job, project, request};
-use crate::id::UserId;
+use crate::fixtures::{action, branch, config, id, job, project, request, requester};
+use crate::id::{DeployRef, TeamId, UserId};
+use crate::message::Requester;
 
 #[test]
 fn what_is_not_listed_is_denied() {
@@ -94,6 +95,49 @@ fn an_id_of_one_workspace_has_no_right_of_the_others() {
     assert!(!runs("T0002", "U0001", "C0001"));
     assert!(!runs("T0002", "U0002", "C0001"));
     assert!(!runs("T0001", "U0002", "C0001"));
+}
+
+/// A reader may, an operator may, and everybody may cancel what they have asked for.
+#[test]
+fn who_may_act_on_a_deploy() {
+    let config = config();
+    let deploy = request();
+    let of = |user: &str, channel: &str, team: &str| {
+        ActionRequester::User(Requester {
+            user: UserId::parse(user).unwrap(),
+            channel: ChannelId::parse(channel).unwrap(),
+            team: TeamId::parse(team).unwrap(),
+            ..requester()
+        })
+    };
+    let cancel = || DeployAction::Cancel {
+        deploy: DeployRef::Full(id()),
+    };
+    let retry = || DeployAction::Retry {
+        deploy: DeployRef::Full(id()),
+        confirm: false,
+        force: false,
+    };
+    let may = |by: ActionRequester, what| may_act_on(&config, &action(by, what), &deploy);
+    // What a job of the project may be run from, anybody may read there.
+    let reader = || of("U99", "C012ABCDEF", "T012ABCDEF");
+    assert!(may(reader(), cancel()) && may(reader(), retry()));
+    let operator = || ActionRequester::Operator {
+        name: "root".to_owned(),
+    };
+    assert!(may(operator(), cancel()) && may(operator(), retry()));
+    // A workspace that is not allowed reads nothing.
+    let stranger = || of("U99", "C99", "T99");
+    assert!(!may(stranger(), cancel()) && !may(stranger(), retry()));
+    let deploy = DeployRequest {
+        team: TeamId::parse("T99").unwrap(),
+        ..request()
+    };
+    let may = |by: ActionRequester, what| may_act_on(&config, &action(by, what), &deploy);
+    let own = || of("U012ABCDEF", "C99", "T99");
+    assert!(may(own(), cancel()) && !may(own(), retry()));
+    let namesake = of("U012ABCDEF", "C99", "T98");
+    assert!(!may(namesake, cancel()));
 }
 
 #[test]

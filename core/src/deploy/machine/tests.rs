@@ -221,3 +221,16 @@ fn each_change_is_a_version_and_a_link_of_the_chain() {
     assert_eq!((record.watch, record.locked_target), (None, None));
     audit::verify_chain(id(), &events, record.last_hash).unwrap();
 }
+
+#[test]
+fn an_operator_who_asks_for_a_deploy_is_on_its_record() {
+    let begun_by = |by| {
+        let ids = (id(), id().short_id(8));
+        begin_deploy(ids, request(), None, at(600), by, start())
+            .0
+            .operator
+    };
+    let operator = AuditActor::Operator("root".to_owned());
+    assert_eq!(begun_by(operator).as_deref(), Some("root"));
+    assert_eq!(begun_by(AuditActor::Worker(me())), None);
+}

@@ -52,7 +52,7 @@ fn one_that_was_not_sent_is_sent_later() {
         after: None,
     };
     let item = answers(&pressed(), start(), &not_sent);
-    assert_eq!(item.response_url_uses, 0);
+    assert_eq!((item.response_url_uses, item.unsent_count), (0, 1));
     assert!(rests(&item, start()));
     let due = item.due_at().unwrap();
     assert!(due > start());
@@ -85,4 +85,11 @@ fn where_nothing_else_is_told_the_address_goes_with_it() {
         (item.answer, item.response_url_uses),
         (DeliveryStatus::Skipped, 0)
     );
+}
+
+#[test]
+fn only_what_was_asked_for_is_written() {
+    let stored = written(&item(true));
+    assert!(!stored.as_object().unwrap().contains_key("answer"));
+    assert_eq!(read(written(&pressed())).answer, pressed().answer);
 }

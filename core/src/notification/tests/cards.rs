@@ -1,5 +1,7 @@
 //! The card of one deploy: posted once, edited to the end, and given up where Slack does not take it.
 
+mod late;
+
 use super::*;
 use crate::id::ChannelId;
 use crate::posted::{MessageTs, PostedMessage};
@@ -293,62 +295,6 @@ fn where_the_thread_is_refused_the_conversation_is_told() {
 }
 
 #[test]
-fn a_press_draws_the_card_that_counts_and_deletes_another_one() {
-    let mut item = standing();
-    assert!(draw::after_press(&mut item, &place(1), at(3)));
-    assert_eq!(item.due_at(), Some(at(3)));
-    // A hundred presses are one edit.
-    assert!(!draw::after_press(&mut item, &place(1), at(3)));
-    let mut item = draws(&item, at(3), &shown(1));
-    assert_eq!(item.due_at(), None);
-
-    assert!(draw::after_press(&mut item, &place(7), at(4)));
-    assert!(!draw::after_press(&mut item, &place(7), at(4)));
-    let (reserved, sending) = sends(&item, at(4), true);
-    assert_eq!(sending, Sending::Deletion(place(7)));
-    assert_eq!(
-        reserved.due_at(),
-        Some(at(4) + Timeouts::default().delivery_lease)
-    );
-    for over in [PostResult::Delivered(None), refused("cant_delete_message")] {
-        assert_eq!(
-            after_sending(&reserved, &sending, &over, at(4)).due_at(),
-            None
-        );
-    }
-    let mut item = item;
-    for _ in 0..3 {
-        let now = item.due_at().unwrap();
-        let (reserved, sending) = sends(&item, now, true);
-        item = after_sending(&reserved, &sending, &PostResult::Unknown, now);
-    }
-    assert_eq!(item.due_at(), None, "three tries");
-}
-
-/// Otherwise it would be drawn before Slack carries that edit out, and never after.
-#[test]
-fn a_press_does_not_hurry_what_is_drawn_over_a_late_edit() {
-    let lost = draws(&standing_and_old(), at(5), &PostResult::Unknown);
-    let mut item = draws(&lost, lost.due_at().unwrap(), &shown(1));
-    assert!(!draw::after_press(&mut item, &place(1), at(10)));
-    assert_eq!(item.due_at(), Some(at(65)));
-}
-
-#[test]
-fn a_press_says_nothing_while_a_post_may_be_under_way() {
-    let (mut reserved, _) = sends(&wanted(), start(), true);
-    assert!(!draw::after_press(&mut reserved, &place(1), at(1)));
-    let mut lost = draws(&wanted(), start(), &PostResult::Unknown);
-    assert!(!draw::after_press(&mut lost, &place(1), at(1)));
-    // Both answers were lost: whichever it is, it is not kept up to date.
-    let mut none = draws(&lost, lost.due_at().unwrap(), &PostResult::Unknown);
-    assert!(draw::after_press(&mut none, &place(1), at(20)));
-    assert_eq!(sends(&none, at(20), true).1, Sending::Deletion(place(1)));
-    // There never was one.
-    assert!(!draw::after_press(&mut item(true), &place(1), at(1)));
-}
-
-#[test]
 fn after_the_end_no_first_card_is_posted() {
     let mut item = item(true);
     item.request_delivery(Final, start());
@@ -358,30 +304,35 @@ fn after_the_end_no_first_card_is_posted() {
 }
 
 #[test]
-fn a_record_without_a_card_is_written_as_before() {
-    let stored = serde_json::to_value(item(true)).unwrap();
-    assert!(!stored.as_object().unwrap().contains_key("card"));
+fn while_it_is_drawn_nobody_else_draws_it() {
+    let (reserved, _) = sends(&wanted(), start(), true);
+    let lease = Timeouts::default().delivery_lease;
+    assert_eq!(reserved.due_at(), Some(start() + lease));
 }
 
 #[test]
-fn a_call_that_came_too_late_is_made_up_for() {
-    // A post: the card is where it says, or one too many.
-    let item = draws(&wanted(), start(), &PostResult::Unknown);
-    let mut late = item.clone();
-    assert!(draw::after_late_call(&mut late, &shown(1), at(1)));
-    assert_eq!(card(&late).at, Some(place(1)));
-    let due = late.due_at().unwrap();
-    assert_eq!(draws(&late, due, &shown(1)).due_at(), None);
-    let (mut reserved, _) = sends(&item, item.due_at().unwrap(), true);
-    assert!(draw::after_late_call(&mut reserved, &shown(1), at(9)));
-    assert_eq!(card(&reserved).strays[0].at, place(1));
-    // An edit, with an answer or without one.
-    // The latter may be carried out later still.
-    for (result, due) in [(shown(1), 9), (PostResult::Unknown, 69)] {
-        let mut item = standing();
-        assert!(draw::after_late_call(&mut item, &result, at(9)));
-        assert_eq!(item.due_at(), Some(at(due)));
-    }
+fn what_asks_for_it_is_the_next_version() {
+    let mut item = standing();
+    let version = item.version;
+    item.request_redraw(at(1));
+    assert_eq!(item.version, version + 1);
+}
+
+#[test]
+fn what_is_zero_is_not_written_and_what_is_not_is_read_again() {
+    let stored = written(&standing());
+    let card = stored["card"].as_object().unwrap();
+    assert!(!card.contains_key("lost_posts") && !card.contains_key("failures"));
+    let lost = draws(&wanted(), start(), &PostResult::Unknown);
+    let counts = (self::card(&lost).lost_posts, self::card(&lost).failures);
+    assert_eq!(counts, (1, 1));
+    assert_eq!(read(written(&lost)).card, lost.card);
+}
+
+#[test]
+fn a_record_without_a_card_is_written_as_before() {
+    let stored = written(&item(true));
+    assert!(!stored.as_object().unwrap().contains_key("card"));
 }
 
 #[test]

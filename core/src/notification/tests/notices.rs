@@ -74,6 +74,10 @@ fn every_hold_is_delivered() {
         let next = after_post(&reserved, kind, route, &result, at(2));
         assert_eq!(next.hold, DeliveryStatus::Pending { from: at(2) });
         assert!(!next.hold_again);
+        // It takes the place of one that Slack wants later.
+        let asked = PostResult::Later { after: None };
+        let waits = after_post(&reserved, kind, route, &asked, at(2));
+        assert!(matches!(waits.hold, DeliveryStatus::Pending { .. }) && !waits.hold_again);
         // The lease of a sender that died has run out.
         let later = at(1) + Timeouts::default().delivery_lease;
         let next = settles(&reserved, later, true);

@@ -151,3 +151,36 @@ fn a_hold_that_slack_puts_off_is_tried_again_and_skipped_where_nothing_is_left_f
         (&DeliveryStatus::Skipped, 2)
     );
 }
+
+#[test]
+fn the_end_is_told_again_after_a_pause_that_grows() {
+    for result in [PostResult::Unknown, PostResult::Later { after: None }] {
+        let mut item = item(true);
+        item.request_delivery(Final, start());
+        let mut now = start();
+        for pause in [2, 8, 32] {
+            let (reserved, kind, route, _) = posts(&item, now, false);
+            item = after_post(&reserved, kind, route, &result, now);
+            now += Duration::from_secs(pause);
+            assert_eq!(item.due_at(), Some(now), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn only_what_covers_the_undelivered_makes_up_for_it() {
+    let item = after_first(Notice, true, &refused("no_service"));
+    let (reserved, kind, route, _) = posts(&item, at(1), true);
+    assert_eq!(route, DeliveryRoute::Bot);
+    let item = after_post(&reserved, kind, route, &refused("is_archived"), at(1));
+    let after = |kind| {
+        let mut item = item.clone();
+        item.request_delivery(kind, at(2));
+        let (reserved, which, route, _) = posts(&item, at(2), true);
+        assert_eq!(which, kind);
+        let told = after_post(&reserved, kind, route, &PostResult::Delivered(None), at(2));
+        told.undelivered.unwrap().told_later
+    };
+    let told = [Progress, Hold, Notice, Final].map(after);
+    assert_eq!(told, [false, false, true, true]);
+}

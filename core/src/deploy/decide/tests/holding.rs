@@ -92,9 +92,31 @@ fn what_cannot_be_named_is_told_once_and_named_later() {
     assert_eq!(waiting(&record), ["approve"]);
     let (record, commits) = settled(&record, &on_hold(), at(30));
     assert!(commits.iter().all(|commit| commit.notifications.is_empty()));
+    assert_eq!(waiting(&record), ["approve"]);
     let more = waiting_for(&[("approve", Open), ("other", Open)]);
     let commit = polled(&record, &more, at(40));
     assert_eq!(change(&commit), Some(held(&["deploy"], &["other"])));
+}
+
+#[test]
+fn what_goes_on_waits_no_longer() {
+    let held = polled(
+        &record_in(Running),
+        &waiting_for(&[("approve", JobStatus::Open)]),
+        at(10),
+    );
+    let (record, _) = settled(&held.record, &seen(&[("deploy", 1, W::Running)]), at(20));
+    assert_eq!(record.holds.len(), 1);
+    assert_eq!(waiting(&record), [""; 0]);
+}
+
+#[test]
+fn what_is_on_hold_is_read_for_its_jobs() {
+    let mut report = on_hold();
+    assert_eq!(report.unread_hold(), None);
+    let id = report.poll.workflows[0].id.clone();
+    report.jobs.clear();
+    assert_eq!(report.unread_hold(), Some(&*id));
 }
 
 #[test]
@@ -107,6 +129,12 @@ fn a_record_stays_writable_however_many_approvals_there_are() {
     let commit = polled(&record_in(Running), &waiting_for(&many), at(10));
     assert_eq!(commit.record.holds.len(), 20);
     assert!(after(&commit.record, &waiting_for(&many), at(20)).is_none());
+    let unnamed: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), 1, W::OnHold))
+        .collect();
+    let commit = polled(&record_in(Running), &seen(&unnamed), at(10));
+    assert_eq!(commit.record.holds.len(), 20);
 }
 
 #[test]

@@ -25,8 +25,8 @@ use crate::command::DeployAction;
 use crate::deploy::DeployState::*;
 use crate::deploy::{ActedBy, CancelRequest, DeployRequest, MatchedBy, Notice, ReadEfforts};
 use crate::fixtures::{
-    action, at, branch, config, id, job, me, pipeline, poll, record_in, requested, requester,
-    response_url, secs, start, target, user, workflow,
+    action, at, branch, config, id, job, me, pipeline, poll, project, record_in, requested,
+    requester, response_url, secs, start, target, user, workflow,
 };
 use crate::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
 use crate::message::{ActionMessage, ActionRequester, Requester};

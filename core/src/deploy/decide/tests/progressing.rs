@@ -3,7 +3,7 @@
 use super::WorkflowStatus as W;
 use super::*;
 use crate::deploy::JobProgress;
-use crate::ports::{CiJob, JobStatus};
+use crate::ports::{CiJob, JobStatus, PipelineDetails};
 
 fn live() -> Config {
     let mut config = config();
@@ -92,6 +92,38 @@ fn one_report_is_noted_once_and_the_same_progress_draws_nothing() {
     later.reads.at = Some(at(80));
     let commit = noted(&later, &report, at(81));
     assert_eq!(commit.redraw, None);
+}
+
+#[test]
+fn what_a_card_shows_of_the_commit_is_drawn_once_it_is_known() {
+    let with = |change: fn(&mut PipelineDetails)| {
+        let mut report = created(vec![deploy_run(W::Running)]);
+        report.jobs.clear();
+        change(report.poll.pipeline.as_mut().unwrap());
+        report
+    };
+    // When the pipeline was created is on record, and no card shows it.
+    let known = noted(&read_at(at(9)), &with(|_| ()), at(10));
+    assert_eq!(change(&known), Some(AuditChange::Learned));
+    assert_eq!(known.redraw, None);
+    for report in [
+        with(|pipeline| pipeline.revision = Some("0123456789abcdef".to_owned())),
+        with(|pipeline| pipeline.subject = Some("Sell more".to_owned())),
+    ] {
+        let drawn = noted(&known.record, &report, at(11));
+        assert_eq!(change(&drawn), Some(AuditChange::Learned));
+        assert_eq!(drawn.redraw, Some(at(11)), "{report:?}");
+        let (config, me) = (live(), me());
+        let again = after_poll(&drawn.record, &report, ctx(&config, &me, 0, at(12)));
+        assert!(again.unwrap().is_none(), "it is noted for ever");
+    }
+    let by = |author: &str| {
+        let mut report = with(|pipeline| pipeline.subject = Some("Sell more".to_owned()));
+        report.poll.pipeline.as_mut().unwrap().author = Some(author.to_owned());
+        report
+    };
+    let one = noted(&known.record, &by("ana"), at(11)).record;
+    assert_eq!(noted(&one, &by("grace"), at(12)).redraw, Some(at(12)));
 }
 
 #[test]

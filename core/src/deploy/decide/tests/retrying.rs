@@ -8,6 +8,7 @@ mod transaction;
 
 use super::RetryDecision::{HasRun, InProgress, NeedsConfirm, Retried, TooOld, Yes};
 use super::*;
+use crate::parameters::Parameters;
 
 /// A configuration that lets others deploy, too.
 fn config() -> Config {
@@ -48,12 +49,22 @@ fn retry(from: ActionRequester, confirm: bool, force: bool) -> ActionMessage {
     }
 }
 
-/// The request of the first deploy of the chain.
+fn another_parameter() -> Parameters {
+    let mut parameters = Parameters::default();
+    assert!(parameters.add("of", "another"));
+    parameters
+}
+
+/// The request of the first deploy of the chain: what it asked for is not what is retried.
 fn first() -> DeployRequest {
     DeployRequest {
         user: UserId::parse("U11").unwrap(),
         user_name: None,
+        project: Some(project("another")),
         git_ref: branch("of-another-time"),
+        job: job("another"),
+        parameters: another_parameter(),
+        environment: Some("another".to_owned()),
         ..requested().request
     }
 }

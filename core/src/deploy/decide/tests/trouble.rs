@@ -36,6 +36,20 @@ fn five_failures_in_a_row_are_told_once_in_circlecis_words() {
 }
 
 #[test]
+fn a_read_counts_once_however_often_its_failure_is_recorded() {
+    let mut follower = Follower::new(record_in(Running));
+    follower.fail("503");
+    follower.fail("502");
+    let (config, me) = (config(), me());
+    let context = ctx(&config, &me, 0, follower.now);
+    if let Some(commit) = after_failed_poll(&follower.record, "502", None, context).unwrap() {
+        follower.take(commit);
+    }
+    let failed = follower.record.reads.failed.unwrap();
+    assert_eq!((failed.count, &*failed.error), (2, "502"));
+}
+
+#[test]
 fn five_minutes_of_failures_are_told_before_the_fifth() {
     let config = config();
     let mut follower = Follower::new(record_in(Running));

@@ -63,6 +63,17 @@ fn a_storm_is_one_poll_a_second_and_its_last_webhook_leads_to_a_poll_after_it() 
 }
 
 #[test]
+fn a_webhook_before_a_poll_that_is_due_is_not_written() {
+    let read = reserved(&record_in(Running), at(10));
+    let first = woken(&read, at(10)).unwrap();
+    assert_eq!(woken(&first, at(10)), None);
+    // What is overdue was forgotten: it is woken.
+    let mut overdue = record_in(Running);
+    overdue.due_at = Some(at(5));
+    assert_eq!(woken(&overdue, at(10)).unwrap().due_at, Some(at(10)));
+}
+
+#[test]
 fn a_second_process_does_not_read_what_the_first_has_reserved() {
     let record = record_in(Running);
     let mine = reserved(&record, at(10));

@@ -4,7 +4,11 @@ use super::*;
 
 #[test]
 fn confirming_an_earlier_deploy_does_not_confirm_this_one() {
-    let old = record_in(Unresolved);
+    let earlier = DeployId::of_request("T1", "A1", "earlier");
+    let old = DeployRecord {
+        unresolved_before: Some(earlier),
+        ..record_in(Unresolved)
+    };
     let confirmed = |deploy| {
         let mut action = retry(ActionRequester::User(grace()), true, false);
         action.action = DeployAction::Retry {
@@ -15,7 +19,6 @@ fn confirming_an_earlier_deploy_does_not_confirm_this_one() {
         decided(&old, RetryCause::Action(&action), 120)
     };
     assert_eq!(confirmed(DeployRef::Short(old.short_id.clone())), Yes);
-    let earlier = DeployId::of_request("T1", "A1", "earlier");
     assert_eq!(confirmed(DeployRef::Full(earlier)), NeedsConfirm);
     assert_eq!(
         confirmed(DeployRef::Short(earlier.short_id(8))),
@@ -53,6 +56,7 @@ fn a_doubt_lasts_until_something_after_it_was_triggered() {
     let commit = begun(&doubtful, RetryCause::Action(&person(true))).unwrap();
     // The retry was not triggered, whether it ends by itself or is retried in turn.
     let failed = DeployRecord {
+        id: commit.record.id,
         unresolved_before: commit.record.unresolved_before,
         ..record_in(TriggerFailed)
     };
@@ -97,6 +101,7 @@ fn an_older_deploy_replaces_a_newer_success_only_if_somebody_confirms() {
         assert!(matches!(why, RetryDecision::Superseded(_)), "{why:?}");
         assert_eq!(check_newer_success(&old, Some(&success(-50)), cause), Yes);
         assert_eq!(check_newer_success(&old, None, cause), Yes);
+        assert_eq!(check_newer_success(&newer, Some(&newer), cause), Yes);
     }
     let confirmed = person(true);
     let cause = RetryCause::Action(&confirmed);
@@ -106,4 +111,16 @@ fn an_older_deploy_replaces_a_newer_success_only_if_somebody_confirms() {
         panic!("the project has one name")
     };
     assert!(list.matches(&newer) && !list.matches(&success(-50)));
+    let elsewhere = |change: fn(&mut DeployRecord)| {
+        let mut other = newer.clone();
+        change(&mut other);
+        other
+    };
+    for other in [
+        elsewhere(|other| other.state = Failed),
+        elsewhere(|other| other.request.project = Some(project("shop"))),
+        elsewhere(|other| other.request.environment = Some("staging".to_owned())),
+    ] {
+        assert!(!list.matches(&other), "{other:?}");
+    }
 }

@@ -3,13 +3,18 @@
 
 use super::*;
 use crate::audit::Opened;
+use crate::id::RequestId;
 use crate::ports::{ActionOutcome, ActionRecord};
+use crate::rejection::Rejection;
 
 #[test]
 fn the_retry_of_a_person_is_theirs() {
     let action = retry(ActionRequester::User(grace()), true, false);
     for state in [TriggerFailed, Rejected, Unresolved] {
-        let old = record_in(state);
+        let mut old = record_in(state);
+        // Neither is the retry's.
+        old.request.refused = Some(Box::new(Rejection::NoProject { known: vec![] }));
+        old.request.press = Some(RequestId::of_request("T1", "A1", "press"));
         let commit = begun(&old, RetryCause::Action(&action)).unwrap();
         let record = &commit.record;
         assert_eq!((record.state, record.version), (Triggering, 1));
@@ -32,6 +37,8 @@ fn the_retry_of_a_person_is_theirs() {
             user: grace.user.clone(),
             user_name: grace.user_name,
             requested_at: at(100),
+            refused: None,
+            press: None,
             ..old.request.clone()
         };
         assert_eq!(record.request, expected);
