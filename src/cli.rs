@@ -275,6 +275,25 @@ mod tests {
         command_tree().debug_assert();
     }
 
+    /// Where there is no terminal, lines are wrapped at 100 columns. A paragraph of several lines that has a
+    /// longer one would be broken in two places.
+    #[test]
+    fn no_line_of_the_help_is_too_long() {
+        fn check(command: &Command) {
+            let help = command
+                .get_after_long_help()
+                .or_else(|| command.get_after_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            for paragraph in help.split("\n\n").filter(|text| text.contains('\n')) {
+                for line in paragraph.lines() {
+                    assert!(line.len() <= 100, "{}: {line}", command.get_name());
+                }
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&command_tree());
+    }
+
     #[test]
     fn an_address_may_have_a_hosts_name() {
         assert_eq!(

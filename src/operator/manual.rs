@@ -145,16 +145,19 @@ fn add_sections(page: &Command, roff: &mut Roff) {
             if i > 0 {
                 roff.control("PP", []);
             }
-            let (heading, rows): (Vec<&str>, Vec<&str>) =
-                paragraph.lines().partition(|line| !line.starts_with("  "));
-            let is_heading = heading.iter().all(|line| HEADINGS.contains(line));
-            for line in heading.iter().filter(|_| !is_heading) {
-                roff.text([roman(line.trim_start_matches("Exit codes: "))]);
-            }
-            if !rows.is_empty() {
-                roff.control("nf", []);
-                roff.text([roman(rows.join("\n"))]);
-                roff.control("fi", []);
+            let is_row = |line: &str| line.starts_with("  ");
+            let lines = paragraph.lines().filter(|line| !HEADINGS.contains(line));
+            let lines: Vec<&str> = lines.collect();
+            // Rows stay below the text that they belong to.
+            for block in lines.chunk_by(|one, next| is_row(one) == is_row(next)) {
+                let text = block.join("\n");
+                if is_row(&text) {
+                    roff.control("nf", []);
+                    roff.text([roman(text)]);
+                    roff.control("fi", []);
+                } else {
+                    roff.text([roman(text.trim_start_matches("Exit codes: "))]);
+                }
             }
         }
     }
@@ -275,5 +278,14 @@ mod tests {
             assert!(page.contains(words), "{words}: {page}");
         }
         assert!(page.contains("[OPTIONS] <ID|"), "{page}");
+    }
+
+    #[test]
+    fn what_is_optional_stands_below_that_word() {
+        let page = page(&["serve"]);
+        let place = |words: &str| page.find(words).unwrap();
+        assert!(place("Secrets, from") < place("  SLACK_SIGNING_SECRET "));
+        assert!(place("  CIRCLECI_TOKEN ") < place("\nOptional:\n"));
+        assert!(place("\nOptional:\n") < place("  SLACK_BOT_TOKEN "));
     }
 }

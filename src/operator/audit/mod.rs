@@ -56,11 +56,11 @@ Exit codes: 0 written, 1 a deploy cannot be exported or the file cannot be writt
   chatops audit prune --before 2026-01-01 --exported 2025.jsonl --dry-run
   chatops audit prune --before 2026-01-01 --exported 2025.jsonl
 
-Keep the export: it is the only proof of what was removed. `chatops serve` may run meanwhile. The file
-becomes no smaller; it uses the room again.
+Keep the export: it is the only proof of what was removed. `chatops serve` may run meanwhile. The
+file becomes no smaller; it uses the room again.
 
-Exit codes: 0 done (with --dry-run: 0, nothing was removed), 1 the export is not sound or the file cannot be
-written, 2 usage error, or nobody to ask and no --yes.")]
+Exit codes: 0 done (with --dry-run: 0, nothing was removed), 1 the export is not sound or the file
+cannot be written, 2 usage error, or nobody to ask and no --yes.")]
     Prune(PruneOptions),
 }
 
@@ -70,10 +70,11 @@ Examples:
   chatops audit verify --json
   journalctl -u chatops -o cat | chatops audit verify --anchor -
 
-A deploy that was removed with all that names it, or whose events were all written anew, shows only in
-something outside: the log, in which each event's hash is written after it. --anchor takes an export of
-it, as text or JSON, and finds what the log knows and the record does not. Lines of others are skipped.
-A deploy that `chatops audit prune` has removed is not missing; --pruned compares its export, too.
+A deploy that was removed with all that names it, or whose events were all written anew, shows only
+in something outside: the log, in which each event's hash is written after it. --anchor takes an
+export of it, as text or JSON, and finds what the log knows and the record does not. Lines of others
+are skipped. A deploy that `chatops audit prune` has removed is not missing; --pruned compares its
+export, too.
 
 With --resume FILE the place is kept in FILE, and the same command goes on there if it was stopped.
 On AWS everything in the table is read once.
