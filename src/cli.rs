@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -8,7 +9,7 @@ use chatops_core::command::Verb;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
 #[cfg(feature = "demo")]
 use crate::demo;
@@ -246,8 +247,18 @@ fn names_data_file(matches: &ArgMatches) -> bool {
     here || below.is_some_and(|(_, matches)| names_data_file(matches))
 }
 
+/// The threads of a runtime, however many processors there are: it mostly waits, and the systemd unit allows
+/// the process 64 of all kinds.
+const MAX_WORKER_THREADS: usize = 8;
+const MAX_BLOCKING_THREADS: usize = 24;
+
 fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
-    Runtime::new()
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(processors.min(MAX_WORKER_THREADS))
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .enable_all()
+        .build()
         .context("the runtime could not be started")?
         .block_on(command)
 }

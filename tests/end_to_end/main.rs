@@ -37,5 +37,6 @@ mod start;
 mod stop;
 mod stories;
 mod support;
+mod systemd;
 mod triggers;
 mod unlock;

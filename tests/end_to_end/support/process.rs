@@ -103,6 +103,10 @@ impl ChildProcess {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no handler runs.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -115,7 +119,7 @@ impl ChildProcess {
     }
 
     pub(crate) fn send_signal(&self, name: &str) {
-        let (pid, signal) = (self.child.id().to_string(), format!("-{name}"));
+        let (pid, signal) = (self.id().to_string(), format!("-{name}"));
         let sent = Command::new("kill").args([&signal, &pid]).status().unwrap();
         assert!(sent.success());
     }
