@@ -15,3 +15,4 @@ mod output;
 #[cfg(feature = "demo")]
 mod say;
 mod serve;
+mod service_manager;

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::cli::ServeOptions;
 use crate::config_file::read_checked;
-use crate::logging;
+use crate::{logging, service_manager};
 
 /// Runs until a signal asks for the end.
 pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
@@ -36,6 +36,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
     let server = ChatopsServer::start(settings).await?;
     tell_warnings(warnings);
     let reloader = server.reloader();
+    service_manager::tell_serving("");
     let (stop, asked) = oneshot::channel();
     let mut stop = Some(stop);
     let mut running = pin!(server.run_until(async {
@@ -51,10 +52,13 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
             signal = signals.next() => match (signal, stop.take()) {
                 (AskedFor::Reload, kept) => {
                     stop = kept;
-                    reload(&path, &reloader);
+                    service_manager::tell_reloading();
+                    let kept = reload(&path, &reloader);
+                    service_manager::tell_serving(kept);
                 }
                 (AskedFor::Stop(signal), Some(stop)) => {
                     info!(signal, "asked to stop");
+                    service_manager::tell_stopping();
                     let _ = stop.send(());
                 }
                 (AskedFor::Stop(signal), None) => {
@@ -66,10 +70,11 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode> {
     }
 }
 
-/// Takes up the configuration and the secrets as they are now. What cannot be used changes nothing.
-fn reload(path: &Path, reloader: &Reloader) {
+/// Takes up the configuration and the secrets as they are now. What cannot be used changes nothing; it says
+/// what stays in use for that, and the log says why.
+fn reload(path: &Path, reloader: &Reloader) -> &'static str {
     info!(config = %path.display(), "asked to read the configuration and the secrets again");
-    reloader.reread_secrets();
+    let all_read = reloader.reread_secrets();
     let used = load_config(path).and_then(|checked| {
         reloader.use_config(checked.config)?;
         tell_warnings(checked.warnings.len());
@@ -80,6 +85,12 @@ fn reload(path: &Path, reloader: &Reloader) {
             error!(mistake, "the configuration is not used");
         }
         error!("the configuration that was read before stays in use");
+        return "the configuration that was read before stays in use: the log says why";
+    }
+    if all_read {
+        ""
+    } else {
+        "a secret that was read before stays in use: the log says why"
     }
 }
 

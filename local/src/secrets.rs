@@ -244,8 +244,10 @@ impl EnvSecrets {
             .is_some_and(|held| held.current().is_some())
     }
 
-    /// Reads every secret again that is in a file. What cannot be read stays as it was, and is in the log.
-    pub fn reread(&self) {
+    /// Reads every secret again that is in a file. What cannot be read stays as it was, and is in the log;
+    /// it is false then.
+    pub fn reread(&self) -> bool {
+        let mut all_read = true;
         for held in self.0.iter() {
             let spec = spec_of(held.secret);
             let before = held.previous.as_ref();
@@ -253,9 +255,11 @@ impl EnvSecrets {
             for read in [Some(held.reread(spec)), before].into_iter().flatten() {
                 if let Err(bad) = read {
                     warn!("{bad}; the one that was read before stays in use");
+                    all_read = false;
                 }
             }
         }
+        all_read
     }
 
     fn find_secret(&self, name: SecretName) -> Option<&HeldSecret> {

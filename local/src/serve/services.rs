@@ -162,8 +162,8 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reads every secret again that is in a file.
-    pub fn reread_secrets(&self) {
-        self.parts.secrets.reread();
+    /// Reads every secret again that is in a file; whether each of them could be.
+    pub fn reread_secrets(&self) -> bool {
+        self.parts.secrets.reread()
     }
 }
