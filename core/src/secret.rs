@@ -101,6 +101,23 @@ mod tests {
     }
 
     #[test]
+    fn only_a_name_in_capitals_with_an_underscore_is_taken_for_one() {
+        for fit in ["AB=c", "a_b=c", "Ab_c=d", "A_B=", "xoxb-1-a_b=="] {
+            assert_eq!(unfit_secret(fit), None, "{fit}");
+        }
+        for unfit in [
+            "SLACK_BOT_TOKEN=xoxb-1",
+            "A_1=b",
+            "\"a\"",
+            "<a>",
+            "a b",
+            "ä",
+        ] {
+            assert!(unfit_secret(unfit).is_some(), "{unfit}");
+        }
+    }
+
+    #[test]
     fn slacks_own_address_is_accepted_and_not_printed() {
         let url =
             ResponseUrl::parse("https://hooks.slack.com/commands/T1/2/abc", &slack()).unwrap();

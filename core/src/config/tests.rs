@@ -5,6 +5,7 @@ mod aliases;
 mod example;
 mod keys;
 mod planted;
+mod targets;
 mod triggers;
 mod values;
 mod warnings;

@@ -138,6 +138,56 @@ fn all_but_response_urls_need_the_bot() {
     assert!(!Sending::Answer.needs_bot());
 }
 
+#[test]
+fn what_was_reserved_is_known_until_its_result_is_on_record() {
+    let mut asked = item(true);
+    asked.answer = DeliveryStatus::Pending { from: start() };
+    let mut card = item(false);
+    card.request_redraw(start());
+    let mut told = item(true);
+    told.request_delivery(Final, start());
+    for item in [asked, card, told] {
+        let (reserved, sending) = sends(&item, start(), true);
+        // A delivery that the worker has asked for meanwhile changes nothing of it.
+        let mut fresh = reserved.clone();
+        fresh.request_delivery(Progress, at(1));
+        assert!(fresh.reserves(&sending, &reserved), "{sending:?}");
+        let after = after_sending(&fresh, &sending, &PostResult::Delivered(None), at(2));
+        assert!(!after.reserves(&sending, &reserved), "{sending:?}");
+    }
+}
+
+#[test]
+fn a_result_has_a_word_for_the_log_and_its_reason() {
+    let reason = || "no_service".to_owned();
+    let after = None;
+    for (result, word, why) in [
+        (PostResult::Delivered(None), "shown", None),
+        (PostResult::Later { after }, "later", None),
+        (PostResult::Unknown, "unknown", None),
+        (
+            PostResult::NotSent {
+                reason: reason(),
+                after,
+            },
+            "not sent",
+            Some("no_service"),
+        ),
+        (
+            PostResult::Refused { reason: reason() },
+            "refused",
+            Some("no_service"),
+        ),
+        (
+            PostResult::Unauthorized { reason: reason() },
+            "unauthorized",
+            Some("no_service"),
+        ),
+    ] {
+        assert_eq!((result.as_str(), result.reason()), (word, why));
+    }
+}
+
 fn after_post(
     reserved: &NotificationRecord,
     kind: NotificationKind,

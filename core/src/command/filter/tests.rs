@@ -44,6 +44,15 @@ fn a_status_is_an_outcome_or_a_state() {
         assert_eq!(status(&format!("status:{word}")), trigger_failed, "{word}");
     }
     assert_eq!(status("status:rejected"), outcome(DeployOutcome::Rejected));
+    // As others spell it.
+    for (word, meant) in [
+        ("success", DeployOutcome::Succeeded),
+        ("successful", DeployOutcome::Succeeded),
+        ("failure", DeployOutcome::Failed),
+        ("cancelled", DeployOutcome::Canceled),
+    ] {
+        assert_eq!(status(&format!("status:{word}")), outcome(meant), "{word}");
+    }
     for state in DeployState::ALL {
         let outcome = outcome(state.outcome());
         assert!(StatusFilter::State(state).matches(state) && outcome.matches(state));

@@ -78,9 +78,11 @@ fn each_feed_is_told_once_after_the_conversation() {
         start(),
     );
     for n in 0..2 {
-        let (_, feed, repeat) = announces(&item, start());
+        let (reserved, feed, repeat) = announces(&item, start());
         assert_eq!((feed, repeat), (n, false));
         item = told(&item, start(), &PostResult::Delivered(None));
+        let sending = Sending::Announcement { feed, repeat };
+        assert!(reserved.reserves(&sending, &reserved) && !item.reserves(&sending, &reserved));
     }
     assert_eq!((item.due_at(), &item.undelivered), (None, &None));
 }

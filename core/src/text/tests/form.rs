@@ -203,6 +203,29 @@ fn who_may_run_nothing_or_has_no_buttons_gets_help() {
     assert_eq!(first(&plain), help(&plain, user()));
 }
 
+/// Slack refuses a message of more than 13,000 characters, whatever is in it.
+#[test]
+fn what_does_not_fit_into_a_menu_is_typed() {
+    let jobs: String = (0..90)
+        .map(|n| {
+            let name = format!("{}-{n}", "j".repeat(50));
+            format!(
+                "[projects.web.jobs.{name}]\nbranches = [\"main\"]\nchannels = [\"*\"]\nusers = [\"*\"]\n"
+            )
+        })
+        .collect();
+    let text = format!(
+        "version = 1\n[slack]\nteams = [\"*\"]\n[projects.web]\nslug = \"gh/acme/web\"\n{jobs}"
+    );
+    let many = interactive(Config::parse(&text, "chatops.toml").unwrap());
+    let form = first(&many);
+    let length = form.to_json().to_string().len();
+    assert!((7_500..13_000).contains(&length), "{}", rendered(&form));
+    assert!(rendered(&form).contains(" more, which are typed: "));
+    let few = rendered(&first(&interactive(two_projects())));
+    assert!(!few.contains("typed: "), "{few}");
+}
+
 #[test]
 fn a_menu_of_branches_needs_no_fields() {
     let config = interactive(two_projects());

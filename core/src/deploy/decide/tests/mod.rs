@@ -218,6 +218,7 @@ impl Follower {
         self.told
             .extend(noticed(&commit).map(|notice| (since, notice)));
         self.locks.extend(commit.lock);
+        assert_eq!(commit.record.version, self.record.version + 1);
         self.record = commit.record;
     }
 

@@ -4,6 +4,7 @@ use super::WorkflowStatus as W;
 use super::*;
 use crate::deploy::JobProgress;
 use crate::ports::{CiJob, JobStatus, PipelineDetails};
+use crate::release::ReleaseHistory;
 
 fn live() -> Config {
     let mut config = config();
@@ -122,6 +123,15 @@ fn what_a_card_shows_of_the_commit_is_drawn_once_it_is_known() {
         report.poll.pipeline.as_mut().unwrap().author = Some(author.to_owned());
         report
     };
+    // What the target was before, and that a hold is over.
+    let mut report = with(|_| ());
+    report.releases = Some(ReleaseHistory::default());
+    assert_eq!(noted(&known.record, &report, at(11)).redraw, Some(at(11)));
+    let mut held = with(|_| ());
+    held.poll.workflows = vec![deploy_run(W::OnHold)];
+    let held = noted(&known.record, &held, at(11)).record;
+    assert!(held.holds[0].waits);
+    assert_eq!(noted(&held, &with(|_| ()), at(12)).redraw, Some(at(12)));
     let one = noted(&known.record, &by("ana"), at(11)).record;
     assert_eq!(noted(&one, &by("grace"), at(12)).redraw, Some(at(12)));
 }
@@ -133,6 +143,7 @@ fn it_is_read_once_a_minute_and_only_where_a_card_shows_it() {
     assert!(!is_read(&fresh, &config(), at(10)), "nobody sees it");
     let report = running_with(vec![build("test", JobStatus::Open)]);
     let record = noted(&fresh, &report, at(10)).record;
+    assert!(!is_read(&record, &live(), at(9)));
     assert!(!is_read(&record, &live(), at(68)));
     assert!(is_read(&record, &live(), at(69)));
     // A clock that was wrong has set it.

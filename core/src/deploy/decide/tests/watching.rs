@@ -3,6 +3,8 @@
 use super::PipelineState as P;
 use super::WorkflowStatus as W;
 use super::*;
+use crate::config::WorkflowSelector;
+use crate::deploy::NOT_THERE;
 
 /// A deploy that was canceled before any workflow had started.
 fn canceled() -> Follower {
@@ -197,6 +199,49 @@ fn a_webhook_after_the_end_that_cannot_be_followed_is_given_up_after_five_failur
         follower.fail("503");
     }
     assert_eq!((follower.record.due_at, follower.told), (None, vec![]));
+}
+
+#[test]
+fn a_rerun_that_was_never_seen_running_is_told_at_its_end() {
+    let mut follower = woken(W::Failed);
+    let rerun = workflow("deploy", 400, W::Success);
+    follower.poll(&created(vec![rerun, deploy_run(W::Failed)]));
+    assert_eq!(told(&follower), [after_end(W::Success)]);
+}
+
+#[test]
+fn a_workflow_that_was_missing_at_the_end_is_told_once_it_comes() {
+    let mut record = record_in(Running);
+    let names = ["deploy", "release"].map(str::to_owned).to_vec();
+    record.trigger_intent.as_mut().unwrap().workflow = WorkflowSelector::Named(names);
+    let mut follower = Follower::new(record);
+    follower.poll_to_the_end(&created(vec![deploy_run(W::Success)]));
+    let EndReason::Workflows { decided_by, .. } = follower.reason() else {
+        panic!("{:?}", follower.reason());
+    };
+    assert!(
+        decided_by.contains(&("release".to_owned(), NOT_THERE.to_owned())),
+        "{decided_by:?}"
+    );
+    let shown = [deploy_run(W::Success), workflow("release", 1, W::Success)];
+    for (runs, news) in [(&shown[..1], 0), (&shown[..], 1)] {
+        let config = config();
+        let now = follower.now;
+        let commit = poll_now(&follower.record, ctx(&config, &me(), 0, now)).unwrap();
+        follower.take(commit);
+        follower.poll(&created(runs.to_vec()));
+        assert_eq!(follower.told.len(), news, "{:?}", follower.told);
+    }
+}
+
+#[test]
+fn where_somebody_has_freed_the_lock_the_watch_just_ends() {
+    let mut follower = canceled();
+    follower.record.locked_target = None;
+    while follower.record.due_at.is_some() {
+        follower.poll(&empty(P::Created));
+    }
+    assert_eq!((follower.record.watch, follower.locks), (None, vec![]));
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn a_press_of_another_card_deletes_it() {
     let (reserved, _) = sends(&item, at(4), true);
     let lease = Timeouts::default().delivery_lease;
     assert_eq!(reserved.due_at(), Some(at(4) + lease));
+    let deletion = Sending::Deletion(place(7));
+    assert!(reserved.reserves(&deletion, &reserved) && !item.reserves(&deletion, &reserved));
     for over in [PostResult::Delivered(None), refused("cant_delete_message")] {
         assert_eq!(deletes(&item, 7, at(4), &over).due_at(), None);
     }
