@@ -232,6 +232,23 @@ fn where_all_workflows_count_a_few_are_read() {
 }
 
 #[test]
+fn a_job_that_must_run_is_looked_for_in_every_workflow() {
+    let names: Vec<_> = (0..30).map(|i| format!("w{i}")).collect();
+    let runs: Vec<_> = names.iter().map(|n| (n.as_str(), 1, W::Success)).collect();
+    let mut report = read(&runs, &[]);
+    let rule = RunRule {
+        must_run: vec!["ship".to_owned()],
+        ..all()
+    };
+    while let RunOutcome::NeedsJobs(ids) = rule.outcome(&report) {
+        let ships = ids[0] == "29";
+        let jobs = ships.then(|| job("ship", JobStatus::Success));
+        report.jobs.insert(ids[0].clone(), jobs.into_iter().collect());
+    }
+    assert_eq!(end(rule.outcome(&report)).0, DeployState::Succeeded);
+}
+
+#[test]
 fn a_record_keeps_the_first_jobs_and_what_must_run_comes_first() {
     let many: Vec<_> = (0..500)
         .map(|i| job(&i.to_string(), JobStatus::NotRun))
