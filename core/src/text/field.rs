@@ -13,7 +13,7 @@ use super::mrkdwn::cut;
 use crate::command::{ButtonVerb, FormField};
 
 /// Options of a menu (Slack's own limit).
-pub(super) const MAX_OPTIONS: usize = 100;
+const MAX_OPTIONS: usize = 100;
 /// The label of an option or of a group (Slack's own limit).
 const MAX_OPTION: usize = 75;
 /// The value of an option. Slack's documents say 150, and said 75 before.

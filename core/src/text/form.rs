@@ -2,14 +2,15 @@
 //! it, and the plan has the button that starts.
 
 use super::example::{DeployExample, deploy_examples};
-use super::field::{Field, FieldKind, MAX_OPTION_VALUE, MAX_OPTIONS, MenuGroup, MenuOption};
+use super::field::{Field, FieldKind, MAX_OPTION_VALUE, MenuGroup, MenuOption};
 use super::slack_message::to_requester;
 use super::{Button, MessageKind, Mrkdwn, SlackMessage, grammar, help_message, usage};
 use crate::command::{ButtonVerb, FormError, FormField, FormInput};
 use crate::config::Config;
 use crate::id::{QualifiedChannel, QualifiedUser};
 
-/// The characters of JSON that the options of a menu may take together; a message has about 13,000.
+/// The characters of JSON that the options of a menu may take together; a message has about 13,000. As many are
+/// fewer than the hundred options that Slack takes.
 const MAX_MENU: usize = 7_500;
 
 /// What is around the label and the value of an option.
@@ -134,18 +135,17 @@ fn job_value(example: &DeployExample<'_>) -> String {
 /// project, a label and a value.
 fn grouped(all: impl Iterator<Item = (String, String, String)>) -> (Vec<MenuGroup>, usize) {
     let mut groups: Vec<MenuGroup> = vec![];
-    let (mut shown, mut left_out, mut length) = (0, 0, 0);
+    let (mut left_out, mut length) = (0, 0);
     let mut seen = std::collections::BTreeSet::new();
     for (project, label, value) in all {
         if !seen.insert(value.clone()) {
             continue;
         }
         let size = label.len() + value.len() + OPTION_OVERHEAD;
-        if value.len() > MAX_OPTION_VALUE || shown == MAX_OPTIONS || length + size > MAX_MENU {
+        if value.len() > MAX_OPTION_VALUE || length + size > MAX_MENU {
             left_out += 1;
             continue;
         }
-        shown += 1;
         length += size;
         let option = MenuOption { label, value };
         match groups.iter_mut().find(|group| group.label == project) {

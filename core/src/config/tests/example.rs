@@ -71,3 +71,46 @@ fn the_example_shows_every_key_and_the_real_defaults() {
     assert_eq!(EXAMPLE.matches("\n# api = ").count(), 2);
     assert_eq!(EXAMPLE.matches("\n# aliases = []\n").count(), 2);
 }
+
+/// What an editor shows of a duration is what a file would say.
+#[test]
+fn the_defaults_of_durations_are_written_as_people_do() {
+    let schema = crate::config::json_schema();
+    let timeouts = &schema["properties"]["timeouts"]["properties"];
+    let line = |(name, key): (&String, &serde_json::Value)| {
+        let default = key["default"].as_str()?;
+        Some(format!("{name} = {default}"))
+    };
+    let lines: Vec<String> = timeouts
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter_map(line)
+        .collect();
+    assert_snapshot!(lines.join("\n"), @"
+    connect_timeout = 2s
+    delivery_lease = 30s
+    empty_pipeline_timeout = 2h
+    follow_timeout = 24h
+    lock_ttl = 15m
+    lookup_give_up = 15m
+    lookup_timeout = 2m
+    poll_interval_max = 1m
+    poll_interval_min = 5s
+    poll_interval_old = 1h
+    poll_interval_webhook = 5m
+    previous_secret_ttl = 24h
+    progress_interval = 1m
+    request_timeout = 10s
+    request_ttl = 10m
+    rerun_timeout = 5m
+    response_url_ttl = 29m
+    retry_backoff = 5s
+    retry_window = 24h
+    settle_time = 2m
+    sweep_interval = 1m
+    trigger_window = 15s
+    trouble_after = 30s
+    workflow_start_timeout = 3m
+    ");
+}

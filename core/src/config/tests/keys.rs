@@ -77,3 +77,25 @@ fn what_is_not_this_format_at_all() {
     "#);
     assert_snapshot!(error_of("\u{feff}# ä ö\nversion = 1\nx = 'ä'; y"), @"chatops.toml:3:8: this is not TOML: unexpected key or value; each key has a line of its own");
 }
+
+#[test]
+fn a_path_is_written_as_in_the_file() {
+    let path = ["projects", "web-1_x", "a b", ""];
+    let written = crate::config::places::written_path(&path);
+    assert_eq!(written, r#"projects.web-1_x."a b"."""#);
+}
+
+#[test]
+fn one_comma_and_one_version_are_enough() {
+    assert_snapshot!(error_of("version = 1\n[slack]\nteams = [\"T012ABCDEF\",,]\n"), @"chatops.toml:3:23: this is not TOML: extra comma in array; one comma is enough");
+    assert_snapshot!(error_of("version = \"1\"\n"), @r#"
+    chatops.toml:1:1: a table [slack] with teams = ["T012ABCDEF"] is missing
+    chatops.toml:1:11: this program reads version = 1, not a text in quotes
+    "#);
+    let mistakes = super::planted::mistakes_of("version = \"1\"\n");
+    assert!(
+        mistakes
+            .iter()
+            .any(|one| one.suggestion.as_deref() == Some("1"))
+    );
+}

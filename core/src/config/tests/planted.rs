@@ -39,7 +39,7 @@ fn with_line(table: &Table, line: &str) -> String {
     }
 }
 
-fn mistakes_of(text: &str) -> Vec<Mistake> {
+pub(super) fn mistakes_of(text: &str) -> Vec<Mistake> {
     let error = Config::parse(text, "chatops.toml").err();
     error.map(|error| error.mistakes).unwrap_or_default()
 }

@@ -137,6 +137,23 @@ fn what_a_card_shows_of_the_commit_is_drawn_once_it_is_known() {
 }
 
 #[test]
+fn whatever_happens_is_drawn() {
+    let (config, me) = (live(), me());
+    for (record, status, state) in [
+        (record_in(Triggered), W::Running, Running),
+        (record_in(Running), W::Success, Succeeded),
+    ] {
+        let report = created(vec![deploy_run(status)]);
+        let commit = after_poll(&record, &report, ctx(&config, &me, 0, at(5)));
+        let commit = commit.unwrap().unwrap();
+        assert_eq!((commit.record.state, commit.redraw), (state, Some(at(5))));
+    }
+    // Without a card there is nothing to draw.
+    let report = created(vec![deploy_run(W::Success)]);
+    assert_eq!(polled(&record_in(Running), &report, at(5)).redraw, None);
+}
+
+#[test]
 fn it_is_read_once_a_minute_and_only_where_a_card_shows_it() {
     let fresh = read_at(at(9));
     assert!(is_read(&fresh, &live(), at(10)));

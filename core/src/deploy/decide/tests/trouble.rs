@@ -25,10 +25,14 @@ fn five_failures_in_a_row_are_told_once_in_circlecis_words() {
         panic!("{:?}", follower.told);
     };
     assert_eq!(notice, &unreadable("401 Invalid token"));
+    assert_eq!(follower.record.present_notice(), Some(notice));
     // A poll that works ends the series, and the next one is told again.
     follower.poll(&created(vec![deploy_run(W::Running)]));
     assert_eq!(follower.record.reads.failed, None);
-    for _ in 0..9 {
+    assert_eq!(follower.record.present_notice(), None);
+    follower.fail("503");
+    assert_eq!(follower.record.present_notice(), None);
+    for _ in 0..8 {
         follower.fail("503");
     }
     assert_eq!(follower.told.len(), 2);

@@ -243,7 +243,9 @@ fn a_job_that_must_run_is_looked_for_in_every_workflow() {
     while let RunOutcome::NeedsJobs(ids) = rule.outcome(&report) {
         let ships = ids[0] == "29";
         let jobs = ships.then(|| job("ship", JobStatus::Success));
-        report.jobs.insert(ids[0].clone(), jobs.into_iter().collect());
+        report
+            .jobs
+            .insert(ids[0].clone(), jobs.into_iter().collect());
     }
     assert_eq!(end(rule.outcome(&report)).0, DeployState::Succeeded);
 }
