@@ -206,7 +206,7 @@ fn who_may_run_nothing_or_has_no_buttons_gets_help() {
 /// Slack refuses a message of more than 13,000 characters, whatever is in it.
 #[test]
 fn what_does_not_fit_into_a_menu_is_typed() {
-    let jobs: String = (0..90)
+    let jobs: Vec<String> = (0..90)
         .map(|n| {
             let name = format!("{}-{n}", "j".repeat(50));
             format!(
@@ -215,7 +215,8 @@ fn what_does_not_fit_into_a_menu_is_typed() {
         })
         .collect();
     let text = format!(
-        "version = 1\n[slack]\nteams = [\"*\"]\n[projects.web]\nslug = \"gh/acme/web\"\n{jobs}"
+        "version = 1\n[slack]\nteams = [\"*\"]\n[projects.web]\nslug = \"gh/acme/web\"\n{}",
+        jobs.concat()
     );
     let many = interactive(Config::parse(&text, "chatops.toml").unwrap());
     let form = first(&many);
