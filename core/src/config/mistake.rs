@@ -8,13 +8,19 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
 use super::places::Places;
+use super::syntax::BrokenLines;
 
 /// Everything that is wrong with a configuration file, in the order of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
-    /// At least one.
+    /// At least one, at most a hundred.
     pub mistakes: Vec<Mistake>,
+    /// How many follow that are not among them.
+    pub more: usize,
 }
+
+/// The most mistakes of a file that are said: one with more is another file, or has one mistake that leads to all.
+pub(super) const MAX_MISTAKES: usize = 100;
 
 /// How many mistakes there are, and each with its line and a caret below the place.
 impl fmt::Display for ConfigError {
@@ -23,9 +29,14 @@ impl fmt::Display for ConfigError {
             [] => f.write_str("the configuration is not valid"),
             [one] => write!(f, "{one}\n{}", one.excerpt),
             [first, ..] => {
-                write!(f, "{} has {} mistakes", first.file, self.mistakes.len())?;
+                let count = self.mistakes.len() + self.more;
+                write!(f, "{} has {count} mistakes", first.file)?;
                 let mut all = self.mistakes.iter();
-                all.try_for_each(|one| write!(f, "\n\n{one}\n{}", one.excerpt))
+                all.try_for_each(|one| write!(f, "\n\n{one}\n{}", one.excerpt))?;
+                match self.more {
+                    0 => Ok(()),
+                    more => write!(f, "\n\n… and {more} more"),
+                }
             }
         }
     }
@@ -107,9 +118,8 @@ impl Findings {
     }
 
     /// Adds what is found elsewhere than in these places.
-    pub(super) fn add_outside(&mut self, more: Self, broken: &[Range<usize>]) {
-        let is_outside =
-            |found: &Finding| !broken.iter().any(|line| line.contains(&found.span.start));
+    pub(super) fn add_outside(&mut self, more: Self, broken: &BrokenLines) {
+        let is_outside = |found: &Finding| !broken.have(found.span.start);
         self.0.extend(more.0.into_iter().filter(is_outside));
     }
 
@@ -123,10 +133,22 @@ impl Findings {
         self.0.iter().any(|found| span.contains(&found.span.start))
     }
 
-    /// In the order of the file's lines, each with its line and column.
-    pub(super) fn located(mut self, text: &str, file: &str, places: &Places) -> Vec<Mistake> {
+    /// In the order of the file's lines, each once.
+    pub(super) fn sorted(mut self) -> Self {
         self.0.sort_by_key(|found| found.span.start);
         self.0.dedup();
+        self
+    }
+
+    /// Leaves the first ones, and says how many more there were.
+    pub(super) fn truncate(&mut self, len: usize) -> usize {
+        let more = self.0.len().saturating_sub(len);
+        self.0.truncate(len);
+        more
+    }
+
+    /// Each with its line and column.
+    pub(super) fn located(self, text: &str, file: &str, places: &Places) -> Vec<Mistake> {
         let located = |found: Finding| {
             let (line, column) = line_and_column(text, found.span.start);
             Mistake {

@@ -1,7 +1,7 @@
 //! From the text of a file to the configuration: one step after the other, each over all of the file.
 
 use super::file::read_keys;
-use super::mistake::Findings;
+use super::mistake::{Findings, MAX_MISTAKES};
 use super::places::Places;
 use super::resolve::resolve_config;
 use super::shape::check_shape;
@@ -27,7 +27,7 @@ impl Config {
     /// Parses it, and looks for what it allows to nobody or to everybody.
     pub fn check(text: &str, file: &str) -> Result<CheckedConfig, ConfigError> {
         let (config, places) = Self::read(text, file)?;
-        let warnings = find_warnings(&config, &places);
+        let warnings = find_warnings(&config, &places).sorted();
         let warnings = warnings.located(text, file, &places);
         Ok(CheckedConfig { config, warnings })
     }
@@ -46,11 +46,12 @@ impl Config {
         let raw = is_toml.then(|| read_keys(table));
         let raw = raw.and_then(|raw| findings.keep(raw));
         let config = raw.and_then(|raw| resolve_config(raw, text, &places, &mut findings));
-        match config {
-            Some(config) => Ok((config, places)),
-            None => Err(ConfigError {
-                mistakes: findings.located(text, file, &places),
-            }),
+        if let Some(config) = config {
+            return Ok((config, places));
         }
+        let mut first = findings.sorted();
+        let more = first.truncate(MAX_MISTAKES);
+        let mistakes = first.located(text, file, &places);
+        Err(ConfigError { mistakes, more })
     }
 }

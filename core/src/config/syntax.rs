@@ -1,5 +1,6 @@
 //! Reads the text as TOML and says in plain words where it is none.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -11,18 +12,34 @@ use super::mistake::{Finding, Findings};
 pub(super) struct ReadText<'i> {
     pub(super) table: Spanned<DeTable<'i>>,
     /// Where it is no TOML: what is read there means nothing.
-    pub(super) broken: Vec<Range<usize>>,
+    pub(super) broken: BrokenLines,
+}
+
+/// Parts of a text that do not overlap: where they begin and end.
+#[derive(Debug, Default)]
+pub(super) struct BrokenLines(BTreeMap<usize, usize>);
+
+impl BrokenLines {
+    fn add(&mut self, line: Range<usize>) {
+        self.0.insert(line.start, line.end);
+    }
+
+    /// Whether this place is in one of them.
+    pub(super) fn have(&self, at: usize) -> bool {
+        let mut before = self.0.range(..=at);
+        before.next_back().is_some_and(|(_, end)| at < *end)
+    }
 }
 
 /// Reads as much as can be read; everything that cannot is noted.
 pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<'i> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut broken: Vec<Range<usize>> = vec![];
+    let mut broken = BrokenLines::default();
     let mut in_duplicate = None;
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         // What follows on the same line follows from the first.
-        if broken.iter().any(|line| line.contains(&span.start)) {
+        if broken.have(span.start) {
             continue;
         }
         let before = text.get(..span.start).unwrap_or(text);
@@ -30,8 +47,8 @@ pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<
         let line = text.get(line_start..).unwrap_or_default().lines().next();
         let line = line.unwrap_or_default();
         // A table that is there twice has its keys twice.
-        let header = before.rfind("\n[");
         let is_there_twice = error.message() == "duplicate key";
+        let header = is_there_twice.then(|| before.rfind("\n[")).flatten();
         if is_there_twice && header.is_some() && in_duplicate == Some(header) {
             continue;
         }
@@ -49,11 +66,11 @@ pub(super) fn read_toml<'i>(text: &'i str, findings: &mut Findings) -> ReadText<
             } else {
                 line_start + line.len()
             };
-            broken.push(line_start..end + 1);
+            broken.add(line_start..end + 1);
             continue;
         }
         if !is_there_twice {
-            broken.push(line_start..line_start + line.len() + 1);
+            broken.add(line_start..line_start + line.len() + 1);
         }
         findings.add(Finding::new(span, plain_words(error.message())));
     }

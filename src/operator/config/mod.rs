@@ -62,7 +62,7 @@ pub(crate) struct ConfigCheckOptions {
     /// Treat warnings as mistakes
     #[arg(long)]
     strict: bool,
-    /// Write one JSON object instead of text: `ok`, `file`, `mistakes`, `warnings` and `summary`
+    /// Write one JSON object instead of text: `ok`, `file`, `mistakes` (the first hundred), `more` (how many follow), `warnings` and `summary`
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -92,15 +92,15 @@ pub(super) fn check_config(
         .map_or(&[][..], |checked| &checked.warnings);
     let is_right = checked.is_ok() && (warnings.is_empty() || !options.strict);
     if options.json {
-        let mistakes = checked
+        let (mistakes, more) = checked
             .as_ref()
             .err()
-            .map_or(&[][..], |error| &error.mistakes);
+            .map_or((&[][..], 0), |error| (&error.mistakes, error.more));
         let summary = checked
             .as_ref()
             .map(|checked| summary::summary_json(&checked.config));
         out.write_json(&json!({
-            "ok": is_right, "file": name, "mistakes": mistakes, "warnings": warnings,
+            "ok": is_right, "file": name, "mistakes": mistakes, "more": more, "warnings": warnings,
             "summary": summary.ok(),
         }))?;
     } else {

@@ -99,3 +99,17 @@ fn one_comma_and_one_version_are_enough() {
             .any(|one| one.suggestion.as_deref() == Some("1"))
     );
 }
+
+/// Another file than a configuration, say a log.
+#[test]
+fn of_a_file_that_is_all_mistakes_the_first_are_said() {
+    let log = "one\n".repeat(50_000);
+    let error = Config::parse(&log, "chatops.log").unwrap_err();
+    assert_eq!((error.mistakes.len(), error.more), (100, 49_900));
+    let said = error.to_string();
+    assert!(said.starts_with("chatops.log has 50000 mistakes\n"));
+    assert!(said.ends_with("\n\n… and 49900 more"));
+    let tables: String = (0..3_000).fold(String::new(), |text, n| text + &format!("[t{n}]\n"));
+    let error = Config::parse(&tables, "chatops.toml").unwrap_err();
+    assert_eq!(error.mistakes.len() + error.more, 3_002);
+}
