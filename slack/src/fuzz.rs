@@ -23,7 +23,8 @@ fn answers() {
             date: None,
             body: Ok(body.to_vec()),
         };
-        let json: Option<Value> = serde_json::from_slice(body).ok();
+        // What is no text in a field that is not read does not take the `ok` back.
+        let json: Option<Value> = serde_json::from_str(&String::from_utf8_lossy(body)).ok();
         let is_ok = json.is_some_and(|json| match json {
             Value::Object(fields) => fields.get("ok") == Some(&Value::Bool(true)),
             // The parser takes a list for an object's fields in their order.

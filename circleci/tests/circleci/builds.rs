@@ -121,6 +121,12 @@ async fn a_build_is_followed_through_its_states() {
         let found = seen.workflows.first().map(|workflow| workflow.status);
         assert_eq!(found, expected, "{script:?}");
         assert_eq!(details(&seen).state, PipelineState::Created);
+        // The first line of the message, as the stand-in commits.
+        let subject = details(&seen).subject.as_deref();
+        assert!(
+            subject.is_some_and(|subject| subject.contains(' ')),
+            "{subject:?}"
+        );
         let paths = calls(&sandbox);
         let expected = format!("{BUILDS}/{}", run.number);
         assert_eq!(paths, [("GET".to_owned(), expected, Some(200))]);

@@ -183,6 +183,11 @@ mod tests {
             (ffi::SQLITE_READONLY, read_only),
             (ffi::SQLITE_FULL, "make room"),
             (ffi::SQLITE_BUSY, "locked by another program"),
+            (ffi::SQLITE_LOCKED, "locked by another program"),
+            (ffi::SQLITE_IOERR, "check the disk"),
+            (ffi::SQLITE_CORRUPT, "restore it from a backup"),
+            (ffi::SQLITE_NOTADB, "restore it from a backup"),
+            (ffi::SQLITE_CANTOPEN, "check that its directory exists"),
         ] {
             let text = error_message(&sqlite_error(code));
             assert!(text.contains(fix), "{text}");

@@ -74,6 +74,8 @@ mod tests {
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:80", "[::1]:80"),
             ("127.0.0.1:1", "127.0.0.1:1"),
+            ("192.0.2.1:2", "192.0.2.1:2"),
+            ("[2001:db8::1]:2", "[2001:db8::1]:2"),
         ] {
             let address = reachable_address(listen.parse().unwrap());
             assert_eq!(address.to_string(), called);
