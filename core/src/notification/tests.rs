@@ -5,6 +5,7 @@ mod answers;
 mod cards;
 mod notices;
 mod refusals;
+mod runs;
 mod world;
 
 use self::world::{Bounds, World, explore};

@@ -6,14 +6,14 @@ use super::*;
 use crate::id::ChannelId;
 use crate::posted::{MessageTs, PostedMessage};
 
-fn place(n: u8) -> PostedMessage {
+pub(super) fn place(n: u8) -> PostedMessage {
     PostedMessage {
         channel: ChannelId::parse("C012ABCDEF").unwrap(),
         ts: MessageTs::parse(&format!("1503435956.00000{n}")).unwrap(),
     }
 }
 
-fn shown(n: u8) -> PostResult {
+pub(super) fn shown(n: u8) -> PostResult {
     PostResult::Delivered(Some(place(n)))
 }
 
@@ -30,7 +30,7 @@ fn wanted() -> NotificationRecord {
 }
 
 /// A record whose card stands.
-fn standing() -> NotificationRecord {
+pub(super) fn standing() -> NotificationRecord {
     draws(&wanted(), start(), &shown(1))
 }
 
