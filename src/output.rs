@@ -270,6 +270,34 @@ mod tests {
         out.flush().unwrap();
     }
 
+    #[derive(Clone, Default)]
+    struct Kept(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// However it is cut into writes.
+    #[test]
+    fn each_line_is_broken_by_itself() {
+        let kept = Kept::default();
+        let mut out = CommandOutput::to_writer(Box::new(kept.clone()));
+        out.width = Some(20);
+        for part in ["one", " two\nthree four five six", " seven\n\neight", "\n"] {
+            out.write_all(part.as_bytes()).unwrap();
+        }
+        out.flush().unwrap();
+        let written = String::from_utf8(kept.0.take()).unwrap();
+        assert_eq!(written, "one two\nthree four five six\n  seven\n\neight\n");
+    }
+
     #[test]
     fn lines_are_broken_between_words() {
         let narrow = |line: &str| {

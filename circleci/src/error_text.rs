@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_too_deep_is_not_looked_for() {
+        let nested = |depth: usize| format!("{}\"x\"{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(read_text(&nested(8)).as_deref(), Some("x"));
+        let deep = nested(9);
+        assert_ne!(read_text(&deep).as_deref(), Some("x"));
+    }
+
+    #[test]
     fn what_says_nothing_is_nothing() {
         for body in [
             "",

@@ -152,8 +152,7 @@ async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, String> {
 /// The body up to the limit, or why it could not be read.
 async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
     let (body, is_whole) = read_start(&mut response, limit).await?;
-    // What was read may be one chunk longer than the limit.
-    if is_whole && body.len() <= limit {
+    if is_whole {
         Ok(body)
     } else {
         Err(too_large(limit))

@@ -96,6 +96,16 @@ fn tampering_with_the_table_is_found() {
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert_eq!(whole.json()["deploys"], 40);
     assert_eq!(whole.json()["events"], 120);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("export.jsonl").display().to_string();
+    let exported = world.on_aws(&["audit", "export", "--output", &file]);
+    assert_eq!(exported.code, Some(0), "{exported:?}");
+    let export = world.on_aws(&["audit", "verify", "--export", &file, "--json"]);
+    assert_eq!(export.code, Some(0), "{export:?}");
+    assert_eq!(
+        (&export.json()["deploys"], &export.json()["events"]),
+        (&40.into(), &120.into())
+    );
 
     world.edit(deploys[0], &event(2), "body", text("{}"));
     world.edit(deploys[1], &event(3), "hash", number("1"));
@@ -166,6 +176,8 @@ fn every_attribute_and_item_is_compared() {
         &deploys[10].to_string(),
     );
     world.put_item("X#other", "deploy", "nobody");
+    world.put_item("LOCK#gh/acme/web/nowhere", "body", "{");
+    world.put_item("T#gh/acme/web/nowhere", "body", "{");
     let found = world.on_aws(&["audit", "verify", "--json", "--all"]).json();
     let first = found["first"].as_array().unwrap();
     for (deploy, attribute) in deploys.iter().zip(attributes) {
@@ -174,7 +186,13 @@ fn every_attribute_and_item_is_compared() {
         };
         assert!(first.iter().any(|one| named(&one)), "{attribute}: {found}");
     }
-    assert_eq!(found["broken"], 12, "{found}");
+    for row in ["the lock of", "the releases of"] {
+        let named =
+            |one: &&serde_json::Value| one["deploy"] == format!("{row} gh/acme/web/nowhere");
+        let unread = first.iter().find(named).unwrap();
+        assert_eq!(unread["reason"], "cannot be read");
+    }
+    assert_eq!(found["broken"], 14, "{found}");
     let log = world.on_aws(&["audit", "verify", "--export", "/dev/null"]);
     assert_eq!(log.code, Some(1));
 }

@@ -20,6 +20,12 @@ impl KeptDemo {
         process.wait_line("Which deploys failed?").await;
         let said = process.wait_line(" say --slack ").await;
         assert_says(&said, &slack);
+        // As it was called, so that it can be pasted; a name that a shell would read otherwise is left out.
+        let program = env!("CARGO_BIN_EXE_chatops");
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        let called = program.chars().all(plain).then_some(program);
+        let pasted = said.split_whitespace().next();
+        assert_eq!(pasted, Some(called.unwrap_or("chatops")));
         process.wait_line(&format!("    http://{slack}/")).await;
         let listed = process.wait_line(" --data ").await;
         let (_, arguments) = listed.trim().split_once(' ').unwrap();

@@ -1,11 +1,13 @@
 //! Chains, valid and tampered with, and the format that may never change.
 
+use super::links::check_action;
 use super::*;
 use crate::deploy::machine;
-use crate::deploy::{ActedBy, DeployRecord, DeployRequest};
+use crate::deploy::{ActedBy, DeployRecord, DeployRequest, RetryOrigin};
 use crate::fixtures::{
     Random, at, begin_trigger, id, me, pipeline, record_in, request, requested, start,
 };
+use crate::id::RequestId;
 
 fn first() -> AuditEvent {
     begun(request()).1
@@ -272,6 +274,28 @@ fn what_was_learned_without_the_commit_is_replayed() {
     let replayed = replay(&events).unwrap();
     assert_eq!(check_record(&record, &replayed), []);
     assert_eq!(replayed.record.run, record.run);
+}
+
+#[test]
+fn the_record_of_an_action_has_to_be_the_one_that_its_deploy_names() {
+    let key = RequestId::of_request("T1", "A1", "retry");
+    let body = "the record, as it was written";
+    let origin = RetryOrigin {
+        of: id(),
+        root: id(),
+        request: Some(key),
+        unresolved_before: None,
+        action: Some(EventHash::of(body)),
+    };
+    let retry = (DeployId::of_retry(id(), Some(key)), id().short_id(16));
+    let by = AuditActor::User(crate::fixtures::qualified_user());
+    let first = machine::begin_deploy(retry, request(), Some(origin), at(600), by, start()).1;
+    let owner = replay(&[first]).unwrap();
+    let key = key.to_string();
+    assert_eq!(check_action(&key, body, Some(&owner)), None);
+    assert!(check_action(&key, "another", Some(&owner)).is_some());
+    assert!(check_action("another", body, Some(&owner)).is_some());
+    assert!(check_action(&key, body, None).is_some());
 }
 
 #[test]

@@ -59,3 +59,40 @@ pub trait SecretReader: Send + Sync {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// It never has the secret, for this reason, and counts how often it looks again.
+    struct Without(PortErrorKind, AtomicU32);
+
+    impl SecretReader for Without {
+        async fn get(&self, _: SecretName) -> Result<SecretVersions, SecretError> {
+            Err(SecretError::new(self.0, "no"))
+        }
+
+        async fn refresh(&self, _: SecretName) -> Result<(), SecretError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn only_a_missing_secret_is_looked_for_again() {
+        for (kind, refreshed) in [(PortErrorKind::Missing, 1), (PortErrorKind::Unavailable, 0)] {
+            let reader = Without(kind, AtomicU32::new(0));
+            let mut found = pin!(reader.find(SecretName::SlackBot));
+            let polled = found.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Err(error)) = polled else {
+                panic!("it waits, or has the secret");
+            };
+            assert_eq!(error.kind(), kind);
+            assert_eq!(reader.1.load(Ordering::Relaxed), refreshed, "{kind:?}");
+        }
+    }
+}

@@ -99,3 +99,19 @@ fn an_empty_secret_is_no_secret() {
     ingest.accepts(&command("main deploy"));
     ingest.rejects_sender(&signed_with("", deploy_form()));
 }
+
+/// Whoever knows the token can send a command in anybody's name.
+#[test]
+fn a_token_is_warned_of_at_the_start() {
+    chatops_testkit::thread_log::install();
+    let said = |token, signing_secret| {
+        chatops_ingest::warn_of_token(token, signing_secret);
+        chatops_testkit::thread_log::take()
+    };
+    assert!(said(true, true).contains("remove the token"));
+    assert!(said(true, false).contains("set a signing secret"));
+    assert_eq!(
+        (said(false, true), said(false, false)),
+        (String::new(), String::new())
+    );
+}

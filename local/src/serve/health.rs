@@ -89,3 +89,26 @@ impl HealthLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chatops_testkit::thread_log;
+
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_said_once_and_so_is_its_end() {
+        thread_log::install();
+        let mut log = HealthLog::default();
+        log.note(Ok(()));
+        for _ in 0..3 {
+            log.note(Err("the disk is full".to_owned()));
+        }
+        for _ in 0..2 {
+            log.note(Ok(()));
+        }
+        let said = thread_log::take();
+        assert_eq!(said.matches("no command is accepted").count(), 1, "{said}");
+        assert_eq!(said.matches("can be written again").count(), 1, "{said}");
+    }
+}

@@ -343,3 +343,13 @@ async fn a_new_token_is_used_from_the_next_post_on() {
     bot_client(&origin, "", &tokens).renew_token().await;
     assert!((&tokens).get(SecretName::SlackBot).await.is_ok());
 }
+
+/// Otherwise messages would take another way for good.
+#[tokio::test]
+async fn whether_there_is_a_bot_is_not_known_while_the_store_is_down() {
+    let (_listener, origin) = listen_as_slack().await;
+    let down = FakeTokens::new(None, None);
+    assert!(bot_client(&origin, "", &down).has_bot().await.is_err());
+    let there = usual_token();
+    assert!(bot_client(&origin, "", &there).has_bot().await.unwrap());
+}

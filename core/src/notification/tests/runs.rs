@@ -58,7 +58,10 @@ fn a_result_whose_reservation_is_over_changes_nothing() {
     let post = reserved(&item);
     let due = post.reserved.due_at().unwrap();
     let fresh = settles(&post.reserved, due, true);
-    let run = recorded(post, PostResult::Delivered(None), fresh);
+    let run = recorded(post.clone(), PostResult::Delivered(None), fresh);
+    assert!(matches!(run, NotifyRun::Read(_)), "{run:?}");
+    // Nor does it draw a card: that was another message.
+    let run = recorded(post, PostResult::Delivered(None), standing());
     assert!(matches!(run, NotifyRun::Read(_)), "{run:?}");
 }
 

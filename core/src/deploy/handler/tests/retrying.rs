@@ -51,6 +51,22 @@ fn beginning(run: DeployRun, old: &DeployRecord) -> BeginningRetry {
 }
 
 #[test]
+fn a_retry_whose_short_ids_are_taken_is_no_endless_run() {
+    let old = not_triggered();
+    let phase = beginning(DeployRun::ticket(old.id), &old);
+    let taken = phase.resume(Err(Conflict::ShortId.into()), context!(at(60)));
+    let DeployRun::BeginRetry(longer) = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(longer.request().record.short_id.as_str().len(), 16);
+    let taken = longer.resume(Err(Conflict::ShortId.into()), context!(at(60)));
+    assert!(
+        matches!(taken, DeployRun::Done(Err(RunError::Conflict(_)))),
+        "{taken:?}"
+    );
+}
+
+#[test]
 fn a_retry_is_sent_by_the_run_that_wrote_it() {
     let old = not_triggered();
     for run in [
