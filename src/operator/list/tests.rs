@@ -140,3 +140,15 @@ async fn pages_leave_nothing_out_and_repeat_nothing() {
         assert_eq!(listed_ids(&store, limit), ids[..limit.min(40)], "{limit}");
     }
 }
+
+#[test]
+fn a_failure_does_not_look_like_a_success() {
+    use chatops_core::deploy::DeployOutcome::{Canceled, Failed, InProgress, Succeeded};
+    let shown = [InProgress, Succeeded, Failed, Canceled].map(|outcome| {
+        let style = super::table::outcome_style(outcome);
+        style.style("x").to_string()
+    });
+    for (n, one) in shown.iter().enumerate() {
+        assert!(!shown[..n].contains(one) && one != "x", "{shown:?}");
+    }
+}
