@@ -244,7 +244,10 @@ pub(crate) fn sanitize(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
     use super::*;
 
     struct ClosedPipe;
@@ -270,13 +273,19 @@ mod tests {
         out.flush().unwrap();
     }
 
+    /// Keeps what is written, for whoever has a clone of it.
     #[derive(Clone, Default)]
-    struct Kept(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+    pub(crate) struct KeptOutput(Rc<RefCell<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl KeptOutput {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.borrow().clone()).unwrap()
+        }
+    }
+
+    impl Write for KeptOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.borrow_mut().extend_from_slice(bytes);
-            Ok(bytes.len())
+            self.0.borrow_mut().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -287,15 +296,17 @@ mod tests {
     /// However it is cut into writes.
     #[test]
     fn each_line_is_broken_by_itself() {
-        let kept = Kept::default();
+        let kept = KeptOutput::default();
         let mut out = CommandOutput::to_writer(Box::new(kept.clone()));
         out.width = Some(20);
         for part in ["one", " two\nthree four five six", " seven\n\neight", "\n"] {
             out.write_all(part.as_bytes()).unwrap();
         }
         out.flush().unwrap();
-        let written = String::from_utf8(kept.0.take()).unwrap();
-        assert_eq!(written, "one two\nthree four five six\n  seven\n\neight\n");
+        assert_eq!(
+            kept.text(),
+            "one two\nthree four five six\n  seven\n\neight\n"
+        );
     }
 
     #[test]

@@ -196,6 +196,23 @@ fn earlier_chain() -> Vec<AuditEvent> {
     events
 }
 
+/// The chain as it is written now, of a run whose commit has a subject and this revision.
+fn present_chain(revision: Option<&str>) -> (DeployRecord, Vec<AuditEvent>) {
+    let (mut record, first) = begun(request());
+    let mut events = vec![first];
+    for change in way() {
+        if let Some(run) = &mut record.run {
+            run.revision = revision.map(str::to_owned);
+            run.subject = Some("Fix the cart".into());
+        }
+        let (next, event) =
+            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
+        record = next;
+        events.push(event);
+    }
+    (record, events)
+}
+
 #[test]
 fn the_format_does_not_change_unnoticed() {
     // A change makes every stored chain unreadable. Without a `user_name`, the form is still that of
@@ -231,18 +248,7 @@ fn the_format_does_not_change_unnoticed() {
 
 #[test]
 fn the_present_format_does_not_change_unnoticed() {
-    let (mut record, first) = begun(request());
-    let mut events = vec![first];
-    for change in way() {
-        if let Some(run) = &mut record.run {
-            run.revision = Some("0123456789abcdef".into());
-            run.subject = Some("Fix the cart".into());
-        }
-        let (next, event) =
-            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
-        record = next;
-        events.push(event);
-    }
+    let (record, events) = present_chain(Some("0123456789abcdef"));
     let replayed = replay(&events).unwrap();
     assert_eq!(check_record(&record, &replayed), []);
     assert_eq!(replayed.record.revision(), Some("0123456789abcdef"));
@@ -260,17 +266,7 @@ fn the_present_format_does_not_change_unnoticed() {
 
 #[test]
 fn what_was_learned_without_the_commit_is_replayed() {
-    let (mut record, first) = begun(request());
-    let mut events = vec![first];
-    for change in way() {
-        if let Some(run) = &mut record.run {
-            run.subject = Some("Fix the cart".into());
-        }
-        let (next, event) =
-            machine::apply_change(&record, change, AuditActor::Worker(me()), at(1)).unwrap();
-        record = next;
-        events.push(event);
-    }
+    let (record, events) = present_chain(None);
     let replayed = replay(&events).unwrap();
     assert_eq!(check_record(&record, &replayed), []);
     assert_eq!(replayed.record.run, record.run);

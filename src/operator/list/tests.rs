@@ -1,13 +1,11 @@
 //! Tables and pages.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use anstream::adapter::strip_str;
 use chatops_core::deploy::DeployRecord;
 
 use super::super::example;
 use super::*;
+use crate::output::tests::KeptOutput;
 
 fn render_table(records: &[DeployRecord], shows_reason: bool) -> String {
     render_for(None, records, shows_reason)
@@ -84,20 +82,6 @@ fn a_table_that_is_too_wide_is_stacked() {
     ");
 }
 
-/// Keeps the output for the test.
-#[derive(Clone, Default)]
-struct KeptOutput(Arc<Mutex<Vec<u8>>>);
-
-impl Write for KeptOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn listed_ids(store: &OperatorStore, limit: usize) -> Vec<String> {
     let list = DeployList {
         filter: DeployFilter::default(),
@@ -118,7 +102,7 @@ fn listed_ids(store: &OperatorStore, limit: usize) -> Vec<String> {
     let mut out = CommandOutput::to_writer(Box::new(kept.clone()));
     list.write_list(store, &shape, &mut out).unwrap();
     out.flush().unwrap();
-    let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let text = kept.text();
     let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
     let id = |line| row(line)["id"].as_str().unwrap().to_owned();
     text.lines().map(id).collect()
