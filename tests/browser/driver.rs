@@ -29,33 +29,40 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Starts the driver; `None` if there is none on this machine.
+    ///
+    /// It takes a free port of `::1` and ends if a server of another test has the same one of `127.0.0.1`
+    /// (SeleniumHQ/selenium#10974): then it is started again.
     pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let process = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut process = match process {
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            process => process.unwrap(),
-        };
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let says_port = |line: std::io::Result<String>| {
-            let line = line.ok()?;
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        };
-        let port = lines.find_map(says_port).expect("the driver listens");
-        // Never waits for a full pipe.
-        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Some(Self {
-            process,
-            port,
-            folder,
-        })
+        let mut said = Vec::new();
+        for _ in 0..20 {
+            let mut process = match spawn(folder.path()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return None,
+                process => process.unwrap(),
+            };
+            let mut lines = BufReader::new(process.stdout.take().unwrap())
+                .lines()
+                .map_while(Result::ok);
+            for line in lines.by_ref() {
+                let Some(port) = port_of(&line) else {
+                    said.push(line);
+                    continue;
+                };
+                // Never waits for a full pipe.
+                thread::spawn(move || lines.for_each(drop));
+                return Some(Self {
+                    process,
+                    port,
+                    folder,
+                });
+            }
+            process.wait().unwrap();
+            let in_use = |line: &String| line.contains("port not available");
+            if !said.last().is_some_and(in_use) {
+                break;
+            }
+        }
+        panic!("the driver does not listen; it said: {said:#?}");
     }
 
     pub(crate) fn url(&self) -> String {
@@ -114,6 +121,22 @@ impl Drop for Driver {
         let _ = self.process.wait();
         kill_processes_of(&self.profile());
     }
+}
+
+fn spawn(home: &Path) -> std::io::Result<Child> {
+    Command::new("chromedriver")
+        .arg("--port=0")
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// The port that a line of the driver says it listens on.
+fn port_of(line: &str) -> Option<u16> {
+    let (_, port) = line.split_once("started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok()
 }
 
 /// Kills what was started with this profile, which no other process has. There is nothing left after an
