@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use chatops_aws::client::{AwsSdk, AwsSettings};
 
 use crate::WAIT_TIMEOUT;
+use crate::address::free_address;
 use crate::python::{self, build_directory};
 
 const EMULATOR_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py");
@@ -86,8 +87,8 @@ pub fn start_emulator(launcher: &str, settings: &[(&str, &str)]) -> String {
     let python = python::python_path();
     let (tmp, mut said) = (build_directory(), String::new());
     for _ in 0..5 {
-        let port = free_port();
-        let url = format!("http://127.0.0.1:{port}");
+        let address = free_address();
+        let (port, url) = (address.port(), format!("http://{address}"));
         let log = tmp.join(format!("ministack-{port}.log"));
         let file = File::create(&log).unwrap();
         let mut child = Command::new(&python)
@@ -119,18 +120,6 @@ pub fn start_emulator(launcher: &str, settings: &[(&str, &str)]) -> String {
         said = fs::read_to_string(&log).unwrap_or_default();
     }
     panic!("the emulator does not start: {said}")
-}
-
-/// A free port below those that the system gives to outgoing connections: whoever knocks at one of
-/// those before anybody listens there can end up connected with themselves.
-fn free_port() -> u16 {
-    loop {
-        let dice = RandomState::new().hash_one(std::process::id());
-        let port = 20_000 + u16::try_from(dice % 12_000).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 fn is_up(child: &mut Child, port: u16) -> bool {

@@ -15,6 +15,7 @@
 
 #[cfg(feature = "aws")]
 pub mod account;
+pub mod address;
 pub mod config;
 #[cfg(feature = "aws")]
 pub mod emulator;

@@ -1,10 +1,11 @@
 //! What goes wrong around the page: the app does not answer, the demo goes away and comes back, there
 //! are many tabs.
 
+use chatops_testkit::address::free_address;
 use serde_json::json;
 
 use crate::browser::{Browser, WIDE};
-use crate::world::{World, say, without_app};
+use crate::world::{World, say, without_app, without_app_at};
 
 #[tokio::test]
 async fn an_app_that_does_not_answer_is_told_where_it_was_asked() {
@@ -12,10 +13,9 @@ async fn an_app_that_does_not_answer_is_told_where_it_was_asked() {
         return;
     };
     let sandbox = without_app().await;
-    // A port that was free a moment ago: nothing listens there.
-    let nobody = "http://127.0.0.1:9/slack";
-    sandbox.install_app(nobody);
-    sandbox.install_interactivity(nobody);
+    let nobody = format!("http://{}/slack", free_address());
+    sandbox.install_app(&nobody);
+    sandbox.install_interactivity(&nobody);
     let button =
         json!({"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}});
     let blocks = json!([{"type": "actions", "elements": [button]}]);
@@ -40,14 +40,9 @@ async fn a_demo_that_starts_again_is_shown_again() {
     let Some(browser) = Browser::start(WIDE, &[]).await else {
         return;
     };
-    let sandbox = without_app().await;
+    let address = free_address();
+    let sandbox = without_app_at(address).await;
     say(&sandbox, &json!({"text": "said before"}));
-    let address = sandbox
-        .slack_url()
-        .strip_prefix("http://")
-        .unwrap()
-        .parse()
-        .unwrap();
     browser.open(&format!("{}/", sandbox.slack_url())).await;
     browser.wait_message("said before").await;
     drop(sandbox);

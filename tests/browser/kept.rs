@@ -1,10 +1,11 @@
 //! The real `chatops demo --keep`: the page is where it says, and shows what happens from the beginning.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Instant;
+
+use chatops_testkit::address::free_address;
 
 use crate::browser::{Browser, WIDE};
 
@@ -25,10 +26,7 @@ async fn a_kept_demo_says_where_its_page_is() {
     let Some(browser) = Browser::start(WIDE, &[]).await else {
         return;
     };
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = free_address();
     let started = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_chatops"))
         .args(["demo", "--keep", "--slack", &free.to_string()])

@@ -144,8 +144,12 @@ fn settings(slack_addr: SocketAddr) -> SandboxSettings {
 
 /// A sandbox with a page and a bot, and no app.
 pub(crate) async fn without_app() -> Sandbox {
-    let sandbox = Sandbox::start(settings(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).await;
-    let sandbox = sandbox.unwrap();
+    without_app_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+}
+
+/// With Slack at this address.
+pub(crate) async fn without_app_at(slack_addr: SocketAddr) -> Sandbox {
+    let sandbox = Sandbox::start(settings(slack_addr)).await.unwrap();
     {
         let mut slack = sandbox.slack().lock();
         slack.install_bot(BOT_TOKEN);

@@ -2,18 +2,16 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use chatops_core::deploy::DeployState::Succeeded;
+use chatops_testkit::address::free_address;
 
 use crate::support::{ServeWorld, ServerProcess, assert_says, chatops, run};
 
 /// A server at an address that is known without its log.
 async fn serve_unseen(world: &ServeWorld, lead: impl FnOnce(&mut Command)) -> ServerProcess {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
+    let address = free_address().to_string();
     let mut command = world.command_on(&world.data(), &address);
     lead(&mut command);
     ServerProcess::start_unseen(command, &address).await

@@ -1,6 +1,6 @@
 //! Typing into a demo that stays: real processes on both sides.
 
-use std::net::TcpListener;
+use chatops_testkit::address::free_address;
 
 use crate::support::{ChildProcess, ProcessExit, assert_says, chatops, run_args};
 
@@ -12,7 +12,7 @@ struct KeptDemo {
 
 impl KeptDemo {
     async fn start() -> Self {
-        let slack = free_address();
+        let slack = free_address().to_string();
         let mut command = chatops("demo");
         command.args(["--keep", "--slack", &slack]);
         let process = ChildProcess::spawn(command);
@@ -42,11 +42,6 @@ impl KeptDemo {
         assert_eq!(ended.stderr, [""; 0]);
         ended.stdout
     }
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 async fn say(slack: &str, arguments: &[&str]) -> ProcessExit {
@@ -152,7 +147,7 @@ async fn a_kept_demo_can_be_typed_at() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let slack = free_address();
+    let slack = free_address().to_string();
     let ended = say(&slack, &["main deploy"]).await;
     let said = ended.failure(1).replace(&slack, "<address>");
     insta::assert_snapshot!(said, @"error: nothing listens at <address>: start `chatops demo --keep` in another terminal, or name its address with --slack");

@@ -1,6 +1,6 @@
 //! What the doctor finds on its own machine: secrets, addresses, the data file.
 
-use tokio::net::TcpListener;
+use chatops_testkit::address::free_address;
 
 use super::installation::{DoctorWorld, config, run_doctor};
 use crate::operator;
@@ -43,9 +43,7 @@ async fn what_is_wrong_on_this_machine_is_shown_all_at_once() {
     assert_eq!(ended.code, Some(1));
 
     // An address at which nobody listens.
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let origin = format!("http://{}", free_address());
     world.configure(&config(&origin));
     for whom in ["CircleCI's address", "Slack's address"] {
         world.check_is(whom, "fail", "cannot be reached: ").await;
