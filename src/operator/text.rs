@@ -1,7 +1,10 @@
-//! The texts of the operator's commands, except their help; the record's texts are in `record`.
+//! The texts of the operator's commands, except their help.
 
 mod config;
+mod end;
+mod labels;
 mod record;
+mod rejection;
 mod retry_all;
 mod unlock;
 
@@ -17,10 +20,10 @@ pub(super) use self::config::{
     STILL_TO_FILL_IN, config_is_right, config_is_written, file_exists, shared_target,
     strict_warnings,
 };
-pub(super) use self::record::{
-    UNSIGNED_REQUEST, actor_label, candidate_lines, end_reason, event_text, rejection_text,
-    repeated, replaced_release, requester_label, run_label,
-};
+pub(super) use self::end::{candidate_lines, end_reason};
+pub(super) use self::labels::{actor_label, replaced_release, requester_label, run_label};
+pub(super) use self::record::{UNSIGNED_REQUEST, event_text, repeated};
+pub(super) use self::rejection::rejection_text;
 pub(super) use self::retry_all::retry_summary;
 pub(super) use self::unlock::{
     not_locked, unknown_target, unlock_enqueued, unlock_in_progress, unlock_needs_confirm,

@@ -3,7 +3,7 @@
 use chatops_core::deploy::decide::{UnlockCause, unlockable_from};
 use chatops_core::deploy::{DeployRecord, DeployState, TargetRef};
 
-use super::record::requester_label;
+use super::labels::requester_label;
 use super::taken_up;
 use crate::operator::Installation;
 use crate::output::iso_time;

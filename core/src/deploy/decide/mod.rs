@@ -5,6 +5,7 @@
 //! sends or reads a clock.
 
 mod cancel;
+mod commit;
 mod dismiss;
 pub mod follow;
 mod hold;
@@ -24,19 +25,22 @@ use serde_json::Value;
 use crate::Time;
 use crate::audit::{AuditActor, AuditChange};
 use crate::config::{self, Config};
-use crate::deploy::machine::{self, IllegalTransition};
+use crate::deploy::machine::IllegalTransition;
 use crate::deploy::{self, DeployRecord, DeployState, EndReason, Target, TriggerIntent};
-use crate::id::{InvocationId, PipelineId};
-use crate::notification::NotificationKind;
+use crate::id::InvocationId;
 use crate::policy;
-use crate::ports::{Commit, LockChange, LookupRequest, TargetLock, TriggerRequest};
+use crate::ports::{Commit, LookupRequest, TargetLock, TriggerRequest};
 use crate::rejection::{Rejection, TargetHolder};
-use crate::release::TargetEnd;
 use crate::request::DeployRequest;
 
+use self::commit::{
+    commit_change, commit_change_by, commit_timer, end_deploy, has_card, is_drawn_differently,
+    reject,
+};
 use self::outcome::RunRule;
 
 pub use self::cancel::{CancelDecision, decide_cancel};
+pub use self::commit::ticket_written;
 pub use self::dismiss::{DismissDecision, decide_dismiss};
 pub use self::plan::{DeployPlan, plan_deploy};
 pub use self::reads::{ReadPlan, reserve_read};
@@ -208,6 +212,13 @@ fn decide_requested(record: &DeployRecord, ctx: Context<'_>) -> Decision<NextSte
     Ok(NextStep::Write(Box::new(commit)))
 }
 
+fn given_up_reason(record: &DeployRecord, last: &str) -> EndReason {
+    EndReason::TriggerGivenUp {
+        attempts: record.attempts,
+        last_error: last.to_owned(),
+    }
+}
+
 fn begin_trigger(
     record: &DeployRecord,
     allowed: &policy::AllowedJob<'_>,
@@ -336,164 +347,6 @@ pub fn busy(target: Target, lock: &TargetLock, holder: &DeployRecord, now: Time)
         since: lock.since,
         until: lock.until,
         unlockable: unlock_cause(holder, now).is_some(),
-    }
-}
-
-/// The commit after the ticket was put into the dead-letter queue.
-#[must_use]
-pub fn ticket_written(record: &DeployRecord) -> Commit {
-    let mut record = record.clone();
-    record.version += 1;
-    record.owes_ticket = false;
-    record.due_at = None;
-    commit_timer(record)
-}
-
-fn reject(record: &DeployRecord, rejection: Rejection, ctx: Context<'_>) -> Decision<Commit> {
-    end_deploy(
-        record,
-        DeployState::Rejected,
-        EndReason::Rejected(rejection),
-        ctx,
-    )
-}
-
-fn end_deploy(
-    record: &DeployRecord,
-    state: DeployState,
-    reason: EndReason,
-    ctx: Context<'_>,
-) -> Decision<Commit> {
-    let due = match state {
-        // The retry ticket has to be written at once, if there is one.
-        DeployState::TriggerFailed => reason.is_mendable().then_some(ctx.now),
-        _ if reason.watch().is_some() => record.due_at,
-        _ => None,
-    };
-    commit_change(record, AuditChange::Ended { state, reason }, due, ctx)
-}
-
-fn given_up_reason(record: &DeployRecord, last: &str) -> EndReason {
-    EndReason::TriggerGivenUp {
-        attempts: record.attempts,
-        last_error: last.to_owned(),
-    }
-}
-
-/// The commit for `change`, with its lock, claim and notifications.
-fn commit_change(
-    record: &DeployRecord,
-    change: AuditChange,
-    due_at: Option<Time>,
-    ctx: Context<'_>,
-) -> Decision<Commit> {
-    commit_change_by(ctx.worker(), record, change, due_at, ctx)
-}
-
-/// The commit for a `change` that `by` caused.
-fn commit_change_by(
-    by: AuditActor,
-    record: &DeployRecord,
-    change: AuditChange,
-    due_at: Option<Time>,
-    ctx: Context<'_>,
-) -> Decision<Commit> {
-    let (lock, claim, notifications) = side_effects(record, &change, ctx);
-    let ends = matches!(change, AuditChange::Ended { .. });
-    let (mut record, event) = machine::apply_change(record, change, by, ctx.now)?;
-    record.due_at = due_at;
-    let release = ends.then(|| TargetEnd::of(&record)).flatten().map(Box::new);
-    Ok(Commit {
-        events: vec![event],
-        release,
-        lock,
-        claim,
-        notifications,
-        redraw: has_card(&record, ctx).then_some(ctx.now),
-        ..commit_timer(record)
-    })
-}
-
-fn side_effects(
-    record: &DeployRecord,
-    change: &AuditChange,
-    ctx: Context<'_>,
-) -> (
-    Option<LockChange>,
-    Option<PipelineId>,
-    Vec<NotificationKind>,
-) {
-    let target = || record.locked_target.clone();
-    let free = || target().map(|target| LockChange::Free { target });
-    match change {
-        AuditChange::TriggerBegun { target, .. } => {
-            let take = |target| LockChange::Take {
-                target,
-                now: ctx.now,
-                inherits: record.retry_of,
-            };
-            (target.clone().map(take), None, vec![])
-        }
-        AuditChange::Triggered { pipeline, .. } => (None, Some(pipeline.id), vec![]),
-        AuditChange::Started { .. } => (None, None, vec![NotificationKind::Progress]),
-        AuditChange::Held { .. } => (None, None, vec![NotificationKind::Hold]),
-        AuditChange::Ended {
-            state: DeployState::Unresolved | DeployState::LostTrack,
-            ..
-        } => {
-            let until = ctx.now + ctx.config.timeouts.lock_ttl;
-            let expire = |target| LockChange::Expire { target, until };
-            (target().map(expire), None, vec![NotificationKind::Final])
-        }
-        AuditChange::Ended { reason, .. } if reason.watch().is_some() => {
-            (None, None, vec![NotificationKind::Final])
-        }
-        AuditChange::Ended { .. } => (free(), None, vec![NotificationKind::Final]),
-        AuditChange::Unlocked { by } => {
-            let told = by.iter().map(|_| NotificationKind::Notice);
-            (free(), None, told.collect())
-        }
-        AuditChange::Noticed { .. } | AuditChange::TriggerRolledBack { told: true, .. } => {
-            (None, None, vec![NotificationKind::Notice])
-        }
-        _ => (None, None, vec![]),
-    }
-}
-
-/// Whether the deploy is to have a card. There is one from the first trigger.
-fn has_card(record: &DeployRecord, ctx: Context<'_>) -> bool {
-    ctx.config.slack.live && record.trigger_intent.is_some()
-}
-
-/// Whether the card shows something else after a change without an event.
-fn is_drawn_differently(before: &DeployRecord, after: &DeployRecord) -> bool {
-    fn commit(record: &DeployRecord) -> Option<[&Option<String>; 3]> {
-        let run = record.run.as_ref()?;
-        Some([&run.revision, &run.subject, &run.author])
-    }
-    fn jobs(record: &DeployRecord) -> Option<(usize, usize, [&Vec<String>; 2])> {
-        let jobs = record.jobs.as_ref()?;
-        Some((jobs.done, jobs.total, [&jobs.running, &jobs.failed]))
-    }
-    commit(before) != commit(after)
-        || before.before != after.before
-        || before.holds != after.holds
-        || jobs(before) != jobs(after)
-        || before.present_notice() != after.present_notice()
-}
-
-fn commit_timer(record: DeployRecord) -> Commit {
-    Commit {
-        record,
-        events: vec![],
-        lock: None,
-        claim: None,
-        release: None,
-        notifications: vec![],
-        redraw: None,
-        open_notifications: None,
-        retried: None,
-        action: None,
     }
 }
 

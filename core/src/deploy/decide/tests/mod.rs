@@ -30,9 +30,10 @@ use crate::fixtures::{
 };
 use crate::id::{ChannelId, DeployId, DeployRef, TeamId, UserId};
 use crate::message::{ActionMessage, ActionRequester, Requester};
-use crate::notification::NotificationKind::*;
+use crate::notification::NotificationKind::{self, *};
 use crate::ports::{
-    CiWorkflow, LookupResult, PipelineState, ProjectFacts, TriggerOutcome, WorkflowStatus,
+    CiWorkflow, LockChange, LookupResult, PipelineState, ProjectFacts, TriggerOutcome,
+    WorkflowStatus,
 };
 
 /// The next step of an invocation that has sent the POST of the attempt `posted`.
