@@ -31,7 +31,7 @@ fn truncate(path: PathBuf) {
 /// What happens to a file, and what is said of it.
 type Loss = (fn(&ServeWorld), &'static str);
 
-const LOSSES: [Loss; 8] = [
+const LOSSES: [Loss; 9] = [
     (remove_all, "the data file was removed or replaced"),
     (
         |world| fs::rename(world.data(), beside(world, ".old")).unwrap(),
@@ -46,6 +46,14 @@ const LOSSES: [Loss; 8] = [
     ),
     (
         |world| truncate(world.data()),
+        "the data file was truncated or overwritten",
+    ),
+    // Its beginning is as it was.
+    (
+        |world| {
+            let file = OpenOptions::new().write(true).open(world.data()).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        },
         "the data file was truncated or overwritten",
     ),
     (
@@ -138,11 +146,16 @@ async fn an_older_copy_over_the_file_is_noticed() {
 /// Others may write the write-ahead log to the file, and make the file smaller: that is no loss.
 #[tokio::test]
 async fn what_others_may_do_to_the_file_is_no_loss() {
+    const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
     let (world, server) = ServeWorld::start().await;
+    let mut lengths = vec![];
     for sql in [
-        "PRAGMA wal_checkpoint(TRUNCATE)",
+        CHECKPOINT,
+        "CREATE TABLE filler AS SELECT randomblob(1000000) AS filler",
+        CHECKPOINT,
+        "DROP TABLE filler",
         "VACUUM",
-        "PRAGMA wal_checkpoint(TRUNCATE)",
+        CHECKPOINT,
     ] {
         world.deploy(&server, "main test", Succeeded).await;
         world.wait_settled().await;
@@ -156,7 +169,9 @@ async fn what_others_may_do_to_the_file_is_no_loss() {
         });
         done.await;
         assert_eq!(server.health().await, (200, "ok\n".to_owned()), "{sql}");
+        lengths.push(fs::metadata(world.data()).unwrap().len());
     }
+    assert!(lengths[5] + 900_000 < lengths[2], "{lengths:?}");
     world.deploy(&server, "main test", Succeeded).await;
     server.stop().await;
 }
