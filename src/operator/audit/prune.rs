@@ -1,11 +1,12 @@
 //! `chatops audit prune`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdin};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use chatops_core::Time;
 use chatops_core::id::DeployId;
 use chatops_local::sqlite::prune::{Kept, PrunableFile};
 
@@ -19,9 +20,9 @@ const MIN_AGE: Duration = Duration::from_hours(30 * 24);
 
 /// What was done, or would be.
 #[derive(Debug, Default)]
-struct PruneResult {
-    removed: u64,
-    kept: BTreeMap<Kept, u64>,
+pub(super) struct PruneResult {
+    pub(super) removed: u64,
+    pub(super) kept: BTreeMap<Kept, u64>,
 }
 
 pub(super) fn prune_deploys(options: &PruneOptions, out: &mut CommandOutput) -> Result<ExitCode> {
@@ -34,13 +35,14 @@ pub(super) fn prune_deploys(options: &PruneOptions, out: &mut CommandOutput) -> 
     }
     let index = export_file::index_sound(&options.exported)?;
     let mut file = PrunableFile::open(&options.data.path)?;
+    let times = (options.before, now());
     if asks {
-        let found = prune_all(&mut file, &index, options, true)?;
+        let found = prune_all(&mut file, &index, times, true)?;
         if found.removed > 0 && !is_confirmed(found.removed, options)? {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let done = prune_all(&mut file, &index, options, options.dry_run)?;
+    let done = prune_all(&mut file, &index, times, options.dry_run)?;
     writeln!(out, "{}", text::pruned(done.removed, options.dry_run))?;
     for (why, deploys) in &done.kept {
         writeln!(out, "{}", text::kept(*why, *deploys))?;
@@ -56,10 +58,11 @@ fn is_confirmed(deploys: u64, options: &PruneOptions) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn prune_all(
+/// Removes what ended before the first of the times; the second is now. A dry run only says what it would do.
+pub(super) fn prune_all(
     file: &mut PrunableFile,
     index: &ExportIndex,
-    options: &PruneOptions,
+    times: (Time, Time),
     dry: bool,
 ) -> Result<PruneResult> {
     let mut result = PruneResult::default();
@@ -67,20 +70,14 @@ fn prune_all(
     // What cannot be read from the index is not in it.
     let tip = |deploy: DeployId| index.tip(deploy).ok().flatten();
     let bar = progress_bar(None).with_prefix("deploys");
-    // In a dry run a chain is met once for each of its deploys.
-    let mut met = BTreeSet::new();
     while let Some(deploy) = index.next_deploy(&after)? {
         bar.inc(1);
         let id = DeployId::parse(&deploy).ok();
         after = deploy;
         let Some(id) = id else { continue };
-        let times = (options.before, now());
         match file.prune(id, times, &tip, &index.sha256, dry)? {
-            Ok(pruned) if dry && pruned.len() > 1 => {
-                if met.insert(pruned[0]) {
-                    result.removed += pruned.len() as u64;
-                }
-            }
+            // Its chain stays, and is met again for each other deploy of it.
+            Ok(_) if dry => result.removed += 1,
             Ok(pruned) => result.removed += pruned.len() as u64,
             // With the rest of its chain, a moment ago or in an earlier run.
             Err(Kept::Gone) => {}

@@ -1,9 +1,10 @@
 //! The commands on real files: what was changed is named, and what was removed is found by the log.
 
+mod pruning;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use chatops_core::audit::{AuditEvent, EventHash};
 use chatops_core::deploy::DeployRecord;
@@ -14,6 +15,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::operator::example;
 use crate::operator::store::OperatorStore;
+use crate::output::tests::KeptOutput;
 
 /// A directory with a data file of so many deploys.
 struct Place {
@@ -25,20 +27,6 @@ struct Place {
 struct Typed {
     #[command(subcommand)]
     command: AuditCommand,
-}
-
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Place {
@@ -58,12 +46,11 @@ impl Place {
         let data = self.data.display().to_string();
         let words = [&["audit"], words, &["--data", &data]].concat();
         let typed = Typed::try_parse_from(words).unwrap();
-        let kept = Kept::default();
+        let kept = KeptOutput::default();
         let mut out = CommandOutput::to_writer(Box::new(kept.clone()));
         let done = run_audit(&typed.command, &Installation::default(), &mut out);
         out.flush().unwrap();
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        let text = anstream::adapter::strip_str(&text).to_string();
+        let text = anstream::adapter::strip_str(&kept.text()).to_string();
         match done {
             Ok(code) => (
                 format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS),
@@ -388,25 +375,6 @@ async fn an_export_verifies_itself_and_is_never_replaced() {
         "2020-01-01",
     ]);
     assert!(done && text.starts_with("0 deploys"), "{text}");
-}
-
-#[tokio::test]
-async fn nothing_is_pruned_without_an_answer_or_too_early() {
-    let place = Place::with(5).await;
-    let file = place.path("all.jsonl");
-    place.run(&["export", "--output", &file]);
-    let prune = |more: &[&str]| place.run(&[&["prune", "--exported", &file], more].concat());
-    let (done, text) = prune(&["--before", "2999-01-01", "--yes"]);
-    assert!(!done && text.contains("less than 30 days ago"), "{text}");
-    let (done, text) = prune(&["--before", "2020-01-01", "--dry-run"]);
-    assert!(done, "{text}");
-    insta::assert_snapshot!(text, @"
-    0 deploys would be removed
-      kept 5 deploys: not over yet
-    ");
-    fs::write(&file, "{}\n").unwrap();
-    let (done, text) = prune(&["--before", "2020-01-01", "--yes"]);
-    assert!(!done && text.contains("is no export"), "{text}");
 }
 
 #[test]
