@@ -83,6 +83,15 @@ impl OperatorStore {
         self.read(ByShortId(short))
     }
 
+    /// The id that a new deploy will be shown by: its short id, unless that is taken.
+    pub(super) fn shown_id(&self, id: DeployId) -> Result<String> {
+        let usual = id.short_id(ShortId::USUAL);
+        Ok(match self.find_by_short_id(&usual)? {
+            Some(other) if other != id => id.to_string(),
+            _ => usual.to_string(),
+        })
+    }
+
     /// The last deploy of the chain of retries that begins with `root`, if it was ever retried.
     pub(super) fn find_last_retry(&self, root: DeployId) -> Result<Option<DeployId>> {
         self.read(LastRetry(root))
@@ -348,5 +357,29 @@ impl ReadDeploys<RecordAndAudit> for WithAudit {
             }
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::example;
+
+    #[tokio::test]
+    async fn a_short_id_that_another_deploy_has_is_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chatops.db");
+        example::write_file(&path, 1).await;
+        let store = OperatorStore::open_file(&path).unwrap();
+        let there = DeployId::parse(&store.read_chains(None).unwrap().0[0].deploy).unwrap();
+        let (short, whole) = (there.short_id(ShortId::USUAL), there.to_string());
+        assert_eq!(store.shown_id(there).unwrap(), short.to_string());
+        let last = if whole.ends_with('0') { "1" } else { "0" };
+        let other = DeployId::parse(&format!("{}{last}", &whole[..35])).unwrap();
+        assert_eq!(other.short_id(ShortId::USUAL), short);
+        assert_eq!(store.shown_id(other).unwrap(), other.to_string());
+        let new = DeployId::of_retry(there, None);
+        let shown = store.shown_id(new).unwrap();
+        assert_eq!(shown, new.short_id(ShortId::USUAL).to_string());
     }
 }

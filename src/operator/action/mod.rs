@@ -17,7 +17,7 @@ use chatops_core::deploy::DeployRecord;
 use chatops_core::deploy::decide::{
     self, CancelDecision, Context, DismissDecision, RetryCause, RetryDecision,
 };
-use chatops_core::id::{DeployId, DeployRef, InvocationId, RequestId, ShortId};
+use chatops_core::id::{DeployId, DeployRef, InvocationId, RequestId};
 use chatops_core::message::{ActionMessage, ActionRequester, MessageBody, WorkMessage};
 use chatops_core::policy;
 use clap::Args;
@@ -294,7 +294,7 @@ impl<'p> ActionSender<'p> {
                 Ok(AcceptedAction {
                     deploy: end.id,
                     outcome,
-                    shown_id: shown_id(&self.store, outcome)?,
+                    shown_id: self.store.shown_id(outcome)?,
                     record: end,
                 })
             }
@@ -361,16 +361,6 @@ fn last_retry(store: &OperatorStore, named: DeployRecord) -> Result<DeployRecord
         None => None,
     };
     Ok(last.unwrap_or(named))
-}
-
-/// The id that a new deploy will be shown by: its short id, unless that is taken.
-fn shown_id(store: &OperatorStore, id: DeployId) -> Result<String> {
-    let usual = id.short_id(ShortId::USUAL);
-    let holder = store.find_by_short_id(&usual)?;
-    Ok(match holder {
-        Some(other) if other != id => id.to_string(),
-        _ => usual.to_string(),
-    })
 }
 
 /// A random id: two calls of the command line are two actions.
