@@ -1,6 +1,7 @@
 //! How a run reads a pipeline, and what it writes and wakes up afterwards.
 
 use super::*;
+use crate::deploy::{ActedBy, CancelRequest};
 use crate::fixtures::{poll, target, workflow};
 use crate::ports::{
     CiReadError, CiWorkflow, PipelineState, PollResult, ProjectFacts, WorkflowStatus,
@@ -157,4 +158,24 @@ fn a_report_after_a_setup_is_completed_before_its_success_is_said() {
         panic!("{run:?}")
     };
     assert!(phase.request().details);
+}
+
+#[test]
+fn what_is_to_be_canceled_is_canceled_before_more_is_read() {
+    for canceled in [false, true] {
+        let mut record = triggered();
+        record.cancel = canceled.then(|| CancelRequest {
+            by: ActedBy::Operator { name: "ada".into() },
+            at: start(),
+        });
+        let (_, phase) = polling(read(DeployRun::wake_up(id()), &record, start()));
+        let held = workflow("deploy", 1, WorkflowStatus::OnHold);
+        let shown = poll(PipelineState::Created, vec![held]);
+        let run = phase.resume(Ok(shown), context!(start()));
+        match run {
+            DeployRun::ListJobs(_) => assert!(!canceled, "what it waits for is of no use"),
+            DeployRun::Cancel(_) => assert!(canceled),
+            other => panic!("{other:?}"),
+        }
+    }
 }
