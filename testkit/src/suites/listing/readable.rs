@@ -42,7 +42,7 @@ pub async fn what_may_not_be_read_is_not_listed<F: PortFixture>(it: F) {
             let expected = fitting(&records, &open);
             listed_any |= !expected.is_empty();
             // Pages are full whatever lies between.
-            let listed = listed_ids(&*reader, &filter, 7).await;
+            let listed = listed_ids(&*reader, &filter, 17).await;
             assert_eq!(listed, expected, "{filter:?}");
         }
         let known = names.iter().any(|name| PROJECTS.contains(name));
