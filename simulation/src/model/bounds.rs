@@ -15,16 +15,19 @@ impl ModelBounds {
     /// Every model.
     #[must_use]
     pub fn full() -> Self {
-        let mut all = Self::with_models(&[
-            ("one deploy, canceled or redriven", CANCELED_OR_REDRIVEN),
-            ("one deploy, canceled or redriven, one run", ONE_RUN),
-            ("two deploys on one target", TWO),
-            ("two deploys, one redriven", TWO_REDRIVEN),
-            ("two deploys, one redriven, plainly", TWO_PLAINLY),
-            ("a retry, a ticket and a cancel", ONE_RETRIER),
-            ("two retries and a ticket", TWO_RETRIERS),
-            ("a retry and its retry", CHAIN),
-        ]);
+        let mut all = Self::with_models(
+            &[
+                ("one deploy, canceled or redriven", CANCELED_OR_REDRIVEN),
+                ("one deploy, canceled or redriven, one run", ONE_RUN),
+                ("two deploys on one target", TWO),
+                ("two deploys, one redriven", TWO_REDRIVEN),
+                ("two deploys, one redriven, plainly", TWO_PLAINLY),
+                ("a retry, a ticket and a cancel", ONE_RETRIER),
+                ("two retries and a ticket", TWO_RETRIERS),
+                ("a retry and its retry", CHAIN),
+            ],
+            2,
+        );
         let cards = [("a card, one run", 1), ("a card, two runs", 2)];
         all.models
             .extend(cards.map(|(name, notifiers)| BoundedModel {
@@ -46,19 +49,22 @@ impl ModelBounds {
             retriers: 0,
             ..ONE_RETRIER
         };
-        Self::with_models(&[
-            ("one deploy, canceled", canceled),
-            ("two deploys, one redriven", TWO_REDRIVEN),
-            ("a ticket and a cancel, plainly", ticket),
-        ])
+        Self::with_models(
+            &[
+                ("one deploy, canceled", canceled),
+                ("two deploys, one redriven", TWO_REDRIVEN),
+                ("a ticket and a cancel, plainly", ticket),
+            ],
+            1,
+        )
     }
 
-    fn with_models(workers: &[(&'static str, WorkerScope)]) -> Self {
+    fn with_models(workers: &[(&'static str, WorkerScope)], notifiers: usize) -> Self {
         let threads = std::thread::available_parallelism();
         let threads = threads.map_or(1, std::num::NonZero::get).min(8);
         let workers = workers.iter();
         let workers = workers.map(|(name, scope)| (*name, ModelScope::Worker(*scope)));
-        let notifier = ("notifications", ModelScope::Notifier { notifiers: 2 });
+        let notifier = ("notifications", ModelScope::Notifier { notifiers });
         let models = workers.chain([notifier]);
         let models = models.map(|(name, scope)| BoundedModel { name, scope });
         Self {
