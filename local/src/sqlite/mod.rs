@@ -243,7 +243,8 @@ impl Sqlite {
         writer
             .pragma_update(None, "synchronous", "full")
             .map_err(failed)?;
-        // What is removed is overwritten: response URLs do not stay in pages that are free.
+        // What is removed is overwritten, as response URLs are. Where SQLite moves rows between pages, a copy can
+        // stay between the rows of a page until they need the room.
         writer
             .pragma_update(None, "secure_delete", true)
             .map_err(failed)?;
