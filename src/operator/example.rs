@@ -112,14 +112,10 @@ fn commit(record: DeployRecord, event: AuditEvent) -> Commit {
     Commit {
         release: ends.then(|| TargetEnd::of(&record)).flatten().map(Box::new),
         open_notifications: (record.version == 1).then_some(open),
-        record,
         events: vec![event],
-        lock: None,
         claim,
         notifications,
-        redraw: None,
-        retried: None,
-        action: None,
+        ..Commit::of(record)
     }
 }
 

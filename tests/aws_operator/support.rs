@@ -318,17 +318,11 @@ fn commit(record: DeployRecord, event: chatops_core::audit::AuditEvent) -> Commi
     let open = NotificationRecord::open(record.id, None, record.valid_until);
     Commit {
         open_notifications: (record.version == 1).then_some(open),
-        record,
         events: vec![event],
-        lock: None,
-        claim: None,
-        release: None,
         notifications: ends
             .then_some(NotificationKind::Final)
             .into_iter()
             .collect(),
-        redraw: None,
-        retried: None,
-        action: None,
+        ..Commit::of(record)
     }
 }

@@ -183,16 +183,10 @@ pub(crate) fn deploy_commit(n: u32, size: u32) -> Option<Commit> {
     record.owes_ticket = false;
     record.watch = None;
     Some(Commit {
-        record,
         events,
-        lock: None,
         claim,
-        release: None,
-        notifications: vec![],
-        redraw: None,
         open_notifications: Some(notification),
-        retried: None,
-        action: None,
+        ..Commit::of(record)
     })
 }
 

@@ -120,6 +120,23 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// The next version of a deploy, and nothing beside it.
+    #[must_use]
+    pub fn of(record: DeployRecord) -> Self {
+        Self {
+            record,
+            events: vec![],
+            lock: None,
+            claim: None,
+            release: None,
+            notifications: vec![],
+            redraw: None,
+            open_notifications: None,
+            retried: None,
+            action: None,
+        }
+    }
+
     /// Whether it leaves the notifier something to do.
     #[must_use]
     pub fn wakes_notifier(&self) -> bool {

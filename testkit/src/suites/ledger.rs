@@ -54,7 +54,7 @@ pub async fn a_commit_can_be_read_at_once<F: PortFixture>(it: F) {
 pub async fn a_record_comes_back_whole<F: PortFixture>(it: F) {
     let store = it.store();
     let first = store.begin(1).await;
-    let mut record = store.put(bare_commit(full_record(&first), None)).await;
+    let mut record = store.put(Commit::of(full_record(&first))).await;
     store.assert_stored(&record).await;
     let listed = first_page(&*it.reader(), &DeployFilter::default(), 9).await;
     assert_eq!(listed.deploys, [record.clone()]);
@@ -69,7 +69,7 @@ pub async fn a_record_comes_back_whole<F: PortFixture>(it: F) {
         record = full_record(&record);
         record.reads = full_reads(wait);
         record.notice = Some(notice);
-        record = store.put(bare_commit(record, None)).await;
+        record = store.put(Commit::of(record)).await;
         store.assert_stored(&record).await;
     }
     for workflow in [WorkflowSelector::ALL, WorkflowSelector::Named(vec![])] {
@@ -81,7 +81,7 @@ pub async fn a_record_comes_back_whole<F: PortFixture>(it: F) {
         });
         (record.watch, record.notice) = (None, None);
         record.reads = ReadEfforts::default();
-        record = store.put(bare_commit(record, None)).await;
+        record = store.put(Commit::of(record)).await;
         store.assert_stored(&record).await;
     }
 }

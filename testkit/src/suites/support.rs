@@ -118,21 +118,13 @@ pub fn timer_commit(record: &DeployRecord, due_at: Option<Time>) -> Commit {
     let mut record = record.clone();
     record.version += 1;
     record.due_at = due_at;
-    bare_commit(record, None)
+    Commit::of(record)
 }
 
 pub fn bare_commit(record: DeployRecord, event: Option<AuditEvent>) -> Commit {
     Commit {
-        record,
         events: event.into_iter().collect(),
-        lock: None,
-        claim: None,
-        release: None,
-        notifications: vec![],
-        redraw: None,
-        open_notifications: None,
-        retried: None,
-        action: None,
+        ..Commit::of(record)
     }
 }
 

@@ -19,7 +19,7 @@ pub fn ticket_written(record: &DeployRecord) -> Commit {
     record.version += 1;
     record.owes_ticket = false;
     record.due_at = None;
-    commit_timer(record)
+    Commit::of(record)
 }
 
 pub(super) fn reject(
@@ -80,7 +80,7 @@ pub(super) fn commit_change_by(
         claim,
         notifications,
         redraw: has_card(&record, ctx).then_some(ctx.now),
-        ..commit_timer(record)
+        ..Commit::of(record)
     })
 }
 
@@ -150,19 +150,4 @@ pub(super) fn is_drawn_differently(before: &DeployRecord, after: &DeployRecord) 
         || before.holds != after.holds
         || jobs(before) != jobs(after)
         || before.present_notice() != after.present_notice()
-}
-
-pub(super) fn commit_timer(record: DeployRecord) -> Commit {
-    Commit {
-        record,
-        events: vec![],
-        lock: None,
-        claim: None,
-        release: None,
-        notifications: vec![],
-        redraw: None,
-        open_notifications: None,
-        retried: None,
-        action: None,
-    }
 }

@@ -17,8 +17,7 @@ use super::hold::note_holds;
 use super::outcome::{RunOutcome, RunReport, RunRule, first_named};
 use super::reads::{after_failure, set_timer, shorten_pause, take_step};
 use super::{
-    Context, Decision, commit_change, commit_timer, end_deploy, has_card, is_drawn_differently,
-    needs_releases,
+    Context, Decision, commit_change, end_deploy, has_card, is_drawn_differently, needs_releases,
 };
 
 /// People are told after many failed polls in a row, or after as long.
@@ -145,7 +144,7 @@ pub fn poll_now(record: &DeployRecord, ctx: Context<'_>) -> Option<Commit> {
     let mut record = record.clone();
     record.version += 1;
     record.due_at = Some(soonest);
-    Some(commit_timer(record))
+    Some(Commit::of(record))
 }
 
 /// The shortest pause between two polls of a pipeline, whatever comes in.
@@ -313,7 +312,7 @@ fn end_watch(mut record: DeployRecord, ctx: Context<'_>) -> Decision<Commit> {
     record.watch = None;
     record.due_at = None;
     record.version += 1;
-    Ok(commit_timer(record))
+    Ok(Commit::of(record))
 }
 
 fn notice(record: &DeployRecord, notice: Notice, ctx: Context<'_>) -> Decision<Commit> {
@@ -337,7 +336,7 @@ fn changed(
     };
     let commit = if known(before) == known(&record) {
         record.version += 1;
-        commit_timer(record)
+        Commit::of(record)
     } else {
         commit_change(&record, AuditChange::Learned, record.due_at, ctx)?
     };

@@ -34,8 +34,7 @@ use crate::rejection::{Rejection, TargetHolder};
 use crate::request::DeployRequest;
 
 use self::commit::{
-    commit_change, commit_change_by, commit_timer, end_deploy, has_card, is_drawn_differently,
-    reject,
+    commit_change, commit_change_by, end_deploy, has_card, is_drawn_differently, reject,
 };
 use self::outcome::RunRule;
 

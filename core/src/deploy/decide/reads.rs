@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Context, commit_timer, elapsed};
+use super::{Context, elapsed};
 use crate::backoff::Backoff;
 use crate::deploy::{DeployRecord, FailedReads, ReadEfforts, USUAL_PAUSE};
 use crate::ports::{Commit, MAX_ASKED_PAUSE, ProjectFacts};
@@ -31,7 +31,7 @@ pub fn reserve_read(record: &DeployRecord, facts: &ProjectFacts, ctx: Context<'_
     record.version += 1;
     if let Some(until) = facts.pause_end(ctx.now) {
         record.due_at = Some(until);
-        return ReadPlan::Later(Box::new(commit_timer(record)));
+        return ReadPlan::Later(Box::new(Commit::of(record)));
     }
     let pause = pause_after(&record, facts, ctx);
     let reads = &mut record.reads;
@@ -43,7 +43,7 @@ pub fn reserve_read(record: &DeployRecord, facts: &ProjectFacts, ctx: Context<'_
     reads.pause = pause;
     reads.count = reads.count.saturating_add(1);
     record.due_at = Some(ctx.now + pause.min(USUAL_PAUSE));
-    ReadPlan::Now(Box::new(commit_timer(record)))
+    ReadPlan::Now(Box::new(Commit::of(record)))
 }
 
 /// The pause after the next read. Where webhooks arrive, polls are only a safety net.

@@ -1,6 +1,6 @@
 //! The first transaction of a deploy that a command asks for.
 
-use super::{Context, commit_timer};
+use super::Context;
 use crate::Time;
 use crate::audit::AuditActor;
 use crate::deploy::machine;
@@ -68,6 +68,6 @@ pub(super) fn first_commit(
     Commit {
         events: vec![event],
         open_notifications: Some(notification),
-        ..commit_timer(record)
+        ..Commit::of(record)
     }
 }

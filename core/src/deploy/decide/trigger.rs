@@ -11,7 +11,7 @@ use crate::deploy::{CiPipeline, DeployRecord, DeployState, EndReason, MatchedBy,
 use crate::ports::{Commit, LookupRequest, LookupResult, MAX_ASKED_PAUSE, TriggerOutcome};
 
 use super::reads::{after_failure, shorten_pause, take_step};
-use super::{Context, Decision, commit_change, commit_timer, elapsed, end_deploy, given_up_reason};
+use super::{Context, Decision, commit_change, elapsed, end_deploy, given_up_reason};
 
 /// What to write after the POST of this invocation's attempt; `None` for nothing.
 ///
@@ -205,7 +205,7 @@ pub fn after_lookup(
     let left = timeout.saturating_sub(seen.reads.waited);
     shorten_pause(&mut seen, left);
     seen.version += 1;
-    Ok(Some(commit_timer(seen)))
+    Ok(Some(Commit::of(seen)))
 }
 
 /// What to write after a failed lookup, which proves nothing.
@@ -224,7 +224,7 @@ pub fn after_failed_lookup(
         return unresolved(&seen, vec![], ctx).map(Some);
     }
     seen.version += 1;
-    Ok(Some(commit_timer(seen)))
+    Ok(Some(Commit::of(seen)))
 }
 
 fn open_intent(record: &DeployRecord) -> Option<&crate::deploy::TriggerIntent> {
